@@ -1,0 +1,108 @@
+import { z } from "zod";
+import { MARKET_STATUSES } from "../shared/market.js";
+import { compareMarketIds, type MarketId, parseMarketId } from "../shared/market-id.js";
+
+/** Most market ids that one `PriceFeed` may name. */
+export const PRICE_FEED_MARKETS_MAX = 1000;
+/** Most channels that one request may name. */
+export const CHANNELS_PER_REQUEST_MAX = 100;
+export const SEARCH_CHARACTERS_MAX = 64;
+
+/** Parses a market id in any form a client may send into its canonical one. */
+export const marketIdSchema = z.unknown().transform((value, context): MarketId => {
+  const id = parseMarketId(value);
+  if (id !== undefined) return id;
+  context.addIssue({
+    code: "custom",
+    message: `must be an integer from 0 to 2^128-1, beyond 2^53-1 as a decimal string, not ${describe(value)}`,
+  });
+  return z.NEVER;
+});
+
+const statusSchema = z.enum(MARKET_STATUSES);
+const volumeSchema = z.number().nonnegative();
+const walletSchema = z.string().min(1).max(128);
+
+const filterSchema = z.object({
+  status: z.union([statusSchema, z.array(statusSchema).min(1).max(64)]).optional(),
+  min_volume: volumeSchema.optional(),
+  max_volume: volumeSchema.optional(),
+  search: z.string().max(SEARCH_CHARACTERS_MAX).optional(),
+});
+
+/** Conditions on the markets of a `Markets` channel, in canonical form; all must hold. */
+export interface MarketsFilter {
+  readonly status?: readonly (typeof MARKET_STATUSES)[number][];
+  readonly min_volume?: number;
+  readonly max_volume?: number;
+  /** In lower case. */
+  readonly search?: string;
+}
+
+/** Two spellings of a filter have one canonical form; a filter that asks for nothing has null. */
+function canonicalFilter(filter: z.infer<typeof filterSchema> | undefined): MarketsFilter | null {
+  const { status, min_volume, max_volume, search } = filter ?? {};
+  const canonical: MarketsFilter = {
+    ...(status !== undefined && {
+      status: MARKET_STATUSES.filter((one) =>
+        typeof status === "string" ? one === status : status.includes(one),
+      ),
+    }),
+    ...(min_volume !== undefined && { min_volume }),
+    ...(max_volume !== undefined && { max_volume }),
+    ...(search !== undefined && search !== "" && { search: search.toLowerCase() }),
+  };
+  return Object.keys(canonical).length === 0 ? null : canonical;
+}
+
+const marketParams = z.object({ market_id: marketIdSchema });
+const walletParams = z.object({ wallet: walletSchema });
+
+/**
+ * A channel as a client names it, parsed into canonical form: two spellings of a channel (key order,
+ * ids as number or string, order and repetition in lists) give equal JSON.
+ */
+export const channelSchema = z.discriminatedUnion("type", [
+  z
+    .object({
+      type: z.literal("Markets"),
+      params: z.object({ filter: filterSchema.nullish() }).nullish(),
+    })
+    .transform(({ type, params }) => {
+      const filter = canonicalFilter(params?.filter ?? undefined);
+      return { type, params: filter === null ? null : { filter } };
+    }),
+  z.object({ type: z.literal("Market"), params: marketParams }),
+  z
+    .object({
+      type: z.literal("PriceFeed"),
+      params: z.object({ market_ids: z.array(marketIdSchema).min(1).max(PRICE_FEED_MARKETS_MAX) }),
+    })
+    .transform(({ type, params }) => ({
+      type,
+      params: { market_ids: [...new Set(params.market_ids)].sort(compareMarketIds) },
+    })),
+  z
+    .object({ type: z.literal("Trades"), params: marketParams.partial().nullish() })
+    .transform(({ type, params }) => ({
+      type,
+      params: params?.market_id === undefined ? null : { market_id: params.market_id },
+    })),
+  z.object({ type: z.literal("Orders"), params: walletParams }),
+  z.object({ type: z.literal("Positions"), params: walletParams }),
+  z.object({ type: z.literal("SystemStatus") }).transform(({ type }) => ({ type, params: null })),
+]);
+
+/** A channel in canonical form. */
+export type Channel = z.output<typeof channelSchema>;
+export type ChannelType = Channel["type"];
+
+/** A text that equal channels share; the key of a subscription. */
+export function channelKey(channel: Channel): string {
+  return JSON.stringify(channel);
+}
+
+function describe(value: unknown): string {
+  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}

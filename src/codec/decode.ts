@@ -1,0 +1,102 @@
+import { Unpackr } from "msgpackr";
+import type { z } from "zod";
+import {
+  type ClientMessage,
+  type ClientType,
+  clientData,
+  type RequestId,
+  requestIdSchema,
+} from "./client-messages.js";
+import { findMessagePackFault } from "./messagepack-structure.js";
+import type { Encoding } from "./wire/encodings.js";
+import type { ErrorCode } from "./wire/error-codes.js";
+
+/** Why a client's message was not taken; the body of an `Error` reply. */
+export interface MessageFault {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly details?: { readonly field: string };
+}
+
+export type Decoded =
+  | { readonly message: ClientMessage; readonly fault?: undefined }
+  /** `id` is there when the envelope was sound enough to have one. */
+  | { readonly fault: MessageFault; readonly id?: RequestId; readonly message?: undefined };
+
+const unpackr = new Unpackr({
+  useRecords: false,
+  mapsAsObjects: true,
+  // A number where it is exact and a BigInt beyond; msgpackr's types do not list this value.
+  int64AsType: "auto" as "bigint",
+});
+
+/**
+ * Decodes one message of a client. Never throws: what does not parse or fit its schema is a fault
+ * that names the field and the rule.
+ * @param payload the WebSocket message, of the frame type that the encoding uses
+ */
+export function decodeClientMessage(encoding: Encoding, payload: Buffer): Decoded {
+  let value: unknown;
+  try {
+    value = encoding === "json" ? JSON.parse(payload.toString("utf8")) : unpack(payload);
+  } catch (error) {
+    const format = encoding === "json" ? "JSON" : "MessagePack";
+    return invalid(undefined, `not valid ${format}: ${(error as Error).message}`);
+  }
+  return parseEnvelope(value);
+}
+
+function unpack(payload: Buffer): unknown {
+  const fault = findMessagePackFault(payload);
+  if (fault !== undefined) throw new Error(fault);
+  return unpackr.unpack(payload);
+}
+
+function parseEnvelope(value: unknown): Decoded {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return invalid(undefined, "a message is an object { type, data, id? }");
+  }
+  const { type, data, id: rawId } = value as Record<string, unknown>;
+  const id = rawId === undefined ? undefined : requestIdSchema.safeParse(rawId);
+  if (id !== undefined && !id.success) {
+    return invalid(
+      undefined,
+      "id: must be a safe integer or a string of at most 64 characters",
+      "id",
+    );
+  }
+  if (typeof type !== "string") return invalid(id?.data, "type: must be a string", "type");
+  if (!Object.hasOwn(clientData, type)) {
+    const known = Object.keys(clientData).join(", ");
+    return refuse(id?.data, {
+      code: "UNKNOWN_TYPE",
+      message: `type: ${JSON.stringify(type.slice(0, 64))} is none of ${known}`,
+    });
+  }
+  const schema: z.ZodType = clientData[type as ClientType];
+  const parsed = schema.safeParse(data ?? {});
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0] as z.core.$ZodIssue;
+    const field = ["data", ...issue.path].join(".");
+    return invalid(id?.data, `${field}: ${issue.message}`, field);
+  }
+  // The schema was looked up by the type, which the compiler cannot follow.
+  const message = {
+    type,
+    data: parsed.data,
+    ...(id !== undefined && { id: id.data }),
+  } as ClientMessage;
+  return { message };
+}
+
+function invalid(id: RequestId | undefined, message: string, field?: string): Decoded {
+  return refuse(id, {
+    code: "INVALID_MESSAGE",
+    message,
+    ...(field !== undefined && { details: { field } }),
+  });
+}
+
+function refuse(id: RequestId | undefined, fault: MessageFault): Decoded {
+  return { fault, ...(id !== undefined && { id }) };
+}

@@ -1,0 +1,90 @@
+/** Opcodes of the frames the server makes itself (RFC 6455, section 5.2), with FIN set. */
+export const FRAME = { text: 0x81, binary: 0x82, ping: 0x89 } as const;
+
+/** Room before a payload whose length is not known yet: the header of most messages. */
+const HEADER_BYTES_USUAL = 4;
+const HEADER_BYTES_MAX = 10;
+const CAPACITY_INITIAL = 1 << 16;
+
+/** Bytes of the header of an unmasked frame with `payload` bytes. */
+function headerBytes(payload: number): number {
+  return payload < 126 ? 2 : payload < 0x1_0000 ? 4 : 10;
+}
+
+/**
+ * Collects encoded frames in one growing buffer, which is used again after {@link reset}. A frame is
+ * known by its start and end offset, and `bytes` holds it until the reset.
+ *
+ * Payloads are written between `begin` and `end`: the encoder asks for room with `reserve`, writes
+ * through `bytes` at `position` and moves `position` on.
+ */
+export class FrameWriter {
+  bytes = Buffer.allocUnsafeSlow(CAPACITY_INITIAL);
+  position = 0;
+  #payload = 0;
+
+  reset(): void {
+    this.position = 0;
+    // One huge snapshot must not hold its memory for good.
+    if (this.bytes.length > 16 * CAPACITY_INITIAL)
+      this.bytes = Buffer.allocUnsafeSlow(CAPACITY_INITIAL);
+  }
+
+  /** Makes room for `length` bytes at `position`. */
+  reserve(length: number): void {
+    const needed = this.position + length;
+    if (needed <= this.bytes.length) return;
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
+    this.bytes.copy(grown, 0, 0, this.position);
+    this.bytes = grown;
+  }
+
+  /** Starts a frame whose payload's length will be known at {@link end}. */
+  begin(): void {
+    this.reserve(HEADER_BYTES_MAX);
+    this.position += HEADER_BYTES_USUAL;
+    this.#payload = this.position;
+  }
+
+  /** Ends the frame begun last and returns the offset it starts at; it ends at `position`. */
+  end(opcode: number): number {
+    const length = this.position - this.#payload;
+    const start = this.#payload - HEADER_BYTES_USUAL;
+    const header = headerBytes(length);
+    if (header !== HEADER_BYTES_USUAL) {
+      this.reserve(HEADER_BYTES_MAX);
+      this.bytes.copyWithin(start + header, this.#payload, this.position);
+      this.position = start + header + length;
+    }
+    this.#writeHeader(start, opcode, length);
+    return start;
+  }
+
+  /** Writes a whole text frame and returns its start. `ascii` says that the payload has no other character. */
+  text(payload: string, ascii: boolean): number {
+    const length = ascii ? payload.length : Buffer.byteLength(payload);
+    this.reserve(HEADER_BYTES_MAX + length);
+    const start = this.position;
+    this.#writeHeader(start, FRAME.text, length);
+    const at = start + headerBytes(length);
+    this.bytes.write(payload, at, length, ascii ? "latin1" : "utf8");
+    this.position = at + length;
+    return start;
+  }
+
+  #writeHeader(at: number, opcode: number, length: number): void {
+    const { bytes } = this;
+    bytes[at] = opcode;
+    if (length < 126) {
+      bytes[at + 1] = length;
+    } else if (length < 0x1_0000) {
+      bytes[at + 1] = 126;
+      bytes[at + 2] = length >>> 8;
+      bytes[at + 3] = length;
+    } else {
+      bytes[at + 1] = 127;
+      bytes.writeUInt32BE(Math.floor(length / 2 ** 32), at + 2);
+      bytes.writeUInt32BE(length >>> 0, at + 6);
+    }
+  }
+}

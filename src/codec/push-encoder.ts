@@ -1,0 +1,49 @@
+import type { DecimalScale } from "../shared/decimal-scale.js";
+import type { Book, MarketStatus, Side } from "../shared/market.js";
+import type { MarketId } from "../shared/market-id.js";
+import type { FrameWriter } from "./frame-writer.js";
+import type { ServerMessage, UpdateType } from "./server-messages.js";
+
+/** What the encoders need of a market; prices in ticks, volume in lots. */
+export interface MarketView {
+  readonly marketId: MarketId;
+  readonly title: string;
+  readonly priceScale: DecimalScale;
+  readonly quantityScale: DecimalScale;
+  readonly status: MarketStatus;
+  readonly price: number | null;
+  readonly bestBid: number | null;
+  readonly bestAsk: number | null;
+  readonly volume: number;
+  readonly stateSeq: number;
+  readonly priceSeq: number;
+  readonly ts: number;
+}
+
+export interface BookView extends Book {
+  readonly seq: number;
+  readonly ts: number;
+}
+
+export interface TradeView {
+  readonly tradeId: string;
+  readonly price: number;
+  readonly quantity: number;
+  readonly takerSide: Side;
+  readonly seq: number;
+  readonly ts: number;
+}
+
+/**
+ * Writes messages as complete frames into a {@link FrameWriter}; every method returns the frame's
+ * start offset, its end being the writer's position. The first four are the hot ones: they go
+ * straight from the integers of a market to bytes, without an object in between.
+ */
+export interface PushEncoder {
+  priceUpdate(out: FrameWriter, market: MarketView): number;
+  marketUpdate(out: FrameWriter, market: MarketView, updateType: UpdateType): number;
+  orderBook(out: FrameWriter, market: MarketView, book: BookView): number;
+  tradeExecution(out: FrameWriter, market: MarketView, trade: TradeView): number;
+  marketSnapshot(out: FrameWriter, markets: readonly MarketView[]): number;
+  message(out: FrameWriter, message: ServerMessage): number;
+}

@@ -1,0 +1,102 @@
+import {
+  alignToUnit,
+  isRingCapacity,
+  RECORD,
+  RECORD_HEADER_BYTES,
+  RECORD_TYPE_SHIFT,
+  RING_HEADER_BYTES,
+  recordBytesMax,
+  TAIL_INTENT_WORD,
+  TAIL_WORD,
+  UNIT_SHIFT,
+  type Words,
+  wordsOf,
+} from "./layout.js";
+
+/** Shared memory for a ring of `capacity` bytes: a power of two, see {@link isRingCapacity}. */
+export function createRingBuffer(capacity: number): SharedArrayBuffer {
+  if (!isRingCapacity(capacity))
+    throw new RangeError(`ring capacity ${capacity} is no power of two in range`);
+  return new SharedArrayBuffer(RING_HEADER_BYTES + capacity);
+}
+
+/**
+ * The writing end of a broadcast ring: one producer, any number of readers, never blocked by them.
+ *
+ * Invariants: there is one transmitter to a ring; `tail ≤ next ≤ tailIntent`; the bytes of a record
+ * are written only after a `tailIntent` that covers them was stored, and lie before `tail` only when
+ * they are complete.
+ */
+export class BroadcastTransmitter {
+  /** The ring's data; a claimed record is written through these at the offset claim() returns. */
+  readonly words: Words;
+  readonly recordBytesMax: number;
+  readonly #header: Int32Array;
+  readonly #capacity: number;
+  readonly #intentStride: number;
+  #intent = 0;
+  #next = 0;
+  #recordNumber = 0;
+
+  /** @param buffer made by {@link createRingBuffer} and not written to before */
+  constructor(buffer: SharedArrayBuffer) {
+    const bytes = buffer.byteLength - RING_HEADER_BYTES;
+    if (!isRingCapacity(bytes))
+      throw new RangeError(`ring capacity ${bytes} is no power of two in range`);
+    this.#header = new Int32Array(buffer, 0, RING_HEADER_BYTES >>> 2);
+    this.words = wordsOf(buffer, RING_HEADER_BYTES, bytes);
+    this.recordBytesMax = recordBytesMax(bytes);
+    this.#capacity = bytes >>> UNIT_SHIFT;
+    this.#intentStride = this.#capacity >>> 4;
+  }
+
+  /** Records claimed so far, modulo 2^32. */
+  get recordNumber(): number {
+    return this.#recordNumber >>> 0;
+  }
+
+  /**
+   * Claims the next record and returns the byte offset of its payload in {@link words}, a multiple of
+   * 8. The caller fills `payloadBytes` there, synchronously; readers see it after {@link publish}.
+   */
+  claim(type: number, payloadBytes: number): number {
+    const length = RECORD_HEADER_BYTES + payloadBytes;
+    if (length > this.recordBytesMax) {
+      throw new RangeError(
+        `a record of ${length} bytes exceeds the ring's limit of ${this.recordBytesMax}`,
+      );
+    }
+    const units = alignToUnit(length) >>> UNIT_SHIFT;
+    let index = this.#next & (this.#capacity - 1);
+    const room = this.#capacity - index;
+    const end = (this.#next + (room < units ? room + units : units)) | 0;
+    if (((end - this.#intent) | 0) > 0) this.#announce(end);
+    if (room < units) {
+      this.#writeHeader(index, RECORD.padding, room << UNIT_SHIFT);
+      index = 0;
+    }
+    this.#writeHeader(index, type, length);
+    this.#recordNumber = (this.#recordNumber + 1) | 0;
+    this.#next = end;
+    return (index + 1) << UNIT_SHIFT;
+  }
+
+  /** Makes every claimed record visible to the readers. */
+  publish(): void {
+    Atomics.store(this.#header, TAIL_WORD, this.#next);
+  }
+
+  /**
+   * Moves `tailIntent` past `end`, by a stride at a time: most claims then cost no atomic store, and
+   * the announcement is out long before the bytes, whatever the processor reorders.
+   */
+  #announce(end: number): void {
+    this.#intent = (end + this.#intentStride) | 0;
+    Atomics.store(this.#header, TAIL_INTENT_WORD, this.#intent);
+  }
+
+  #writeHeader(index: number, type: number, length: number): void {
+    this.words.u32[index * 2] = (type << RECORD_TYPE_SHIFT) | length;
+    this.words.u32[index * 2 + 1] = this.#recordNumber;
+  }
+}

@@ -1,0 +1,164 @@
+/*
+ * The counter block: one section of f64 words per thread, each written by its thread alone and read
+ * by any. No message collects a figure. Doubles count exactly to 2^53, and an aligned 8-byte word is
+ * read and written whole on every platform Node runs on, so plain loads and stores will do.
+ */
+
+const SECTION_WORDS = 128;
+
+/** Upper bounds of the delivery latency histogram's buckets, in seconds; one more holds the rest. */
+export const LATENCY_BUCKETS_S = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
+] as const;
+
+/** Close codes that are counted by themselves; others count under the last. */
+export const COUNTED_CLOSE_CODES = [
+  1000, 1001, 1003, 1005, 1006, 1007, 1009, 1011, 1012, 4000, 4001, 4002, 4500, 4501,
+] as const;
+
+/** Channel types whose subscriptions are counted. */
+export const COUNTED_CHANNELS = [
+  "Markets",
+  "Market",
+  "PriceFeed",
+  "Trades",
+  "Orders",
+  "Positions",
+  "SystemStatus",
+] as const;
+
+/** Why a shard refused a connection. */
+export const REFUSALS = [
+  "total",
+  "address",
+  "path",
+  "handshake",
+  "subprotocol",
+  "origin",
+  "auth",
+  "timeout",
+] as const;
+export type Refusal = (typeof REFUSALS)[number];
+
+/** Words of every thread's section. */
+export const THREAD = {
+  /** Moves while the thread's event loop turns; see the watchdog. */
+  heartbeat: 0,
+  /** 99th percentile of the event loop's delay over the last second, in seconds. */
+  loopLagS: 1,
+} as const;
+
+/** Words of the producer's section. */
+export const PRODUCER = {
+  ...THREAD,
+  ringRecords: 2,
+  tradeRecords: 3,
+  markets: 4,
+  rejected: 5,
+  definitionsRefused: 6,
+} as const;
+
+const latency = 24;
+const closed = latency + LATENCY_BUCKETS_S.length + 1;
+const subscriptions = closed + COUNTED_CLOSE_CODES.length + 1;
+const refused = subscriptions + COUNTED_CHANNELS.length;
+
+/** Words of a shard's section. Where a word begins a list, the list's order is that of its constant. */
+export const SHARD = {
+  ...THREAD,
+  /** Sockets the shard holds, upgraded or not. */
+  sockets: 2,
+  /** WebSocket connections by encoding, in the order of the codec's encodings. */
+  connections: 3,
+  messagesSent: 5,
+  bytesSent: 7,
+  messagesReceived: 8,
+  ringRecordsRead: 9,
+  lapped: 10,
+  tradesLost: 11,
+  conflated: 12,
+  slowConsumersClosed: 13,
+  rateLimited: 14,
+  queuedBytes: 15,
+  audiences: 16,
+  latencySumS: 17,
+  latencyBuckets: latency,
+  closedByCode: closed,
+  subscriptionsByChannel: subscriptions,
+  refusedByReason: refused,
+} as const;
+
+/** Words that describe the present; a shard that starts anew clears them and keeps its totals. */
+export const SHARD_GAUGES: readonly (readonly [word: number, count: number])[] = [
+  [SHARD.sockets, 1],
+  [SHARD.connections, 2],
+  [SHARD.queuedBytes, 1],
+  [SHARD.audiences, 1],
+  [subscriptions, COUNTED_CHANNELS.length],
+];
+
+/** Words of the main thread's section. */
+export const MAIN = {
+  ...THREAD,
+  accepted: 2,
+  connections: 3,
+  /** Messages sent a second, over all shards, in the last second. */
+  messagesPerSecond: 4,
+  destroyed: 5,
+} as const;
+
+if (refused + REFUSALS.length > SECTION_WORDS) throw new Error("counters: a section is too small");
+
+/** One thread's words. */
+export type CounterSection = Float64Array;
+
+export interface CounterBlock {
+  readonly main: CounterSection;
+  readonly producer: CounterSection;
+  readonly shards: readonly CounterSection[];
+}
+
+/** Shared memory for the counters of main, producer and `shards` shards. */
+export function createCounterBuffer(shards: number): SharedArrayBuffer {
+  return new SharedArrayBuffer((2 + shards) * SECTION_WORDS * 8);
+}
+
+export function counterBlockOf(buffer: SharedArrayBuffer): CounterBlock {
+  const section = (index: number): CounterSection =>
+    new Float64Array(buffer, index * SECTION_WORDS * 8, SECTION_WORDS);
+  const shards = buffer.byteLength / 8 / SECTION_WORDS - 2;
+  return {
+    main: section(0),
+    producer: section(1),
+    shards: Array.from({ length: shards }, (_, shard) => section(2 + shard)),
+  };
+}
+
+export function count(section: CounterSection, word: number, by = 1): void {
+  section[word] = (section[word] as number) + by;
+}
+
+export function counted(section: CounterSection, word: number): number {
+  return section[word] as number;
+}
+
+/** Counts one of the values of a list constant, or its place for the rest. */
+export function countListed<T>(
+  section: CounterSection,
+  word: number,
+  list: readonly T[],
+  value: T,
+  by = 1,
+): void {
+  const index = list.indexOf(value);
+  count(section, word + (index < 0 ? list.length : index), by);
+}
+
+/** Adds `weight` observations of `seconds` to the delivery latency histogram. */
+export function observeLatency(section: CounterSection, seconds: number, weight: number): void {
+  let bucket = 0;
+  while (bucket < LATENCY_BUCKETS_S.length && seconds > (LATENCY_BUCKETS_S[bucket] as number))
+    bucket++;
+  count(section, SHARD.latencyBuckets + bucket, weight);
+  count(section, SHARD.latencySumS, seconds * weight);
+}

@@ -1,0 +1,87 @@
+/*
+ * Shared memory, word by word.
+ *
+ * Broadcast ring (after Agrona's broadcast buffer): a header of three cache-line pairs, then the data.
+ *
+ *   byte 0     tailIntent  i32, in units: bytes before it may be overwritten at any moment
+ *   byte 128   tail        i32, in units: records before it are complete
+ *   byte 256   data        `capacity` bytes, a power of two
+ *
+ * A unit is 8 bytes. Positions count units since the ring was made and wrap at 2^32; all arithmetic
+ * on them is modulo 2^32. Each record starts on a unit:
+ *
+ *   0        4         8                              (record length rounded up to a unit)
+ *   ├────────┼─────────┼──────────────────────────────┤
+ *   │ u32    │ u32     │ payload                      │
+ *   │ type:8 │ record  │ u32 / f64 words, then bytes  │
+ *   │ len:24 │ number  │                              │
+ *   └────────┴─────────┴──────────────────────────────┘
+ *
+ * `len` counts bytes with the header and without the rounding. Record numbers count records, not
+ * padding, modulo 2^32: the stamp by which a reader knows a record for the one it expects. A padding
+ * record carries the number of the record that follows it.
+ */
+
+/** Bytes in a unit of ring position. */
+export const UNIT = 8;
+export const UNIT_SHIFT = 3;
+
+export const TAIL_INTENT_WORD = 0;
+export const TAIL_WORD = 32;
+export const RING_HEADER_BYTES = 256;
+
+export const RECORD_HEADER_BYTES = 8;
+export const RECORD_LENGTH_MASK = 0xff_ffff;
+export const RECORD_TYPE_SHIFT = 24;
+
+/** Smallest and largest ring, in bytes. */
+export const RING_CAPACITY_MIN = 1 << 16;
+export const RING_CAPACITY_MAX = 1 << 30;
+
+/** A reader copies at most this much at once, and no record is longer. */
+export const BATCH_BYTES_MAX = 1 << 16;
+
+/** Types of record. Padding fills the ring's end where the next record does not fit. */
+export const RECORD = {
+  padding: 0,
+  definition: 1,
+  state: 2,
+  book: 3,
+  trade: 4,
+} as const;
+
+/** Largest record in a ring of `capacity` bytes, header included. */
+export function recordBytesMax(capacity: number): number {
+  return Math.min(capacity / 8, BATCH_BYTES_MAX);
+}
+
+export function isRingCapacity(capacity: number): boolean {
+  return (
+    capacity >= RING_CAPACITY_MIN &&
+    capacity <= RING_CAPACITY_MAX &&
+    (capacity & (capacity - 1)) === 0
+  );
+}
+
+/** The next multiple of {@link UNIT}. */
+export function alignToUnit(bytes: number): number {
+  return (bytes + UNIT - 1) & -UNIT;
+}
+
+/** The typed views through which one stretch of memory is read and written. */
+export interface Words {
+  readonly bytes: Uint8Array;
+  readonly u32: Uint32Array;
+  readonly f64: Float64Array;
+  readonly u64: BigUint64Array;
+}
+
+/** Views of `length` bytes of `buffer` from `offset` on; both multiples of {@link UNIT}. */
+export function wordsOf(buffer: ArrayBufferLike, offset: number, length: number): Words {
+  return {
+    bytes: new Uint8Array(buffer, offset, length),
+    u32: new Uint32Array(buffer, offset, length >>> 2),
+    f64: new Float64Array(buffer, offset, length >>> UNIT_SHIFT),
+    u64: new BigUint64Array(buffer, offset, length >>> UNIT_SHIFT),
+  };
+}

@@ -1,0 +1,32 @@
+import { createRingBuffer } from "./broadcast-transmitter.js";
+import { createMarketTable, type MarketTableMemory } from "./market-table.js";
+
+/** The shared memory of one producer's life: made anew, with a new epoch, for every producer. */
+export interface MarketMemory {
+  readonly epoch: string;
+  /** Definitions, states and books. */
+  readonly ring: SharedArrayBuffer;
+  /** Trades, on a ring of their own so that a flood of states cannot lap them. */
+  readonly tradeRing: SharedArrayBuffer;
+  readonly table: MarketTableMemory;
+  /** One i32 that moves with every publication on either ring: what idle readers wait on. */
+  readonly doorbell: SharedArrayBuffer;
+}
+
+export interface MarketMemorySizes {
+  /** Bytes, a power of two. */
+  readonly ringSize: number;
+  readonly tradeRingSize: number;
+  readonly maxMarkets: number;
+  readonly maxTitleBytes: number;
+}
+
+export function createMarketMemory(epoch: string, sizes: MarketMemorySizes): MarketMemory {
+  return {
+    epoch,
+    ring: createRingBuffer(sizes.ringSize),
+    tradeRing: createRingBuffer(sizes.tradeRingSize),
+    table: createMarketTable(sizes.maxMarkets, sizes.maxTitleBytes),
+    doorbell: new SharedArrayBuffer(64),
+  };
+}

@@ -1,0 +1,147 @@
+import type { Book, MarketDefinition } from "../shared/market.js";
+import { alignToUnit, type Words, wordsOf } from "./layout.js";
+import {
+  BOOK_BYTES_MAX,
+  definitionBytes,
+  type MarketState,
+  STATE_BYTES,
+  writeBook,
+  writeDefinition,
+  writeState,
+} from "./records.js";
+
+/*
+ * Market table: a header, then one slot of fixed size per market, in the order of listing.
+ *
+ *   byte 0    markets listed  i32
+ *   byte 64   slots
+ *
+ *   slot:  lock i32 (odd while it is written), pad u32 │ definition │ state │ book
+ *
+ * The three parts have the form of the ring's records.
+ */
+const TABLE_HEADER_BYTES = 64;
+const LOCK_BYTES = 8;
+/** Reads of one slot before a reader gives up; a writer holds a slot for less than a microsecond. */
+const READ_ATTEMPTS_MAX = 1_000_000;
+
+export interface MarketTableMemory {
+  readonly buffer: SharedArrayBuffer;
+  /** Markets it has room for. */
+  readonly capacity: number;
+  /** UTF-8 bytes of the longest title. */
+  readonly titleBytesMax: number;
+}
+
+/** Byte offsets within a slot, for titles of at most `titleBytesMax`. */
+function slotLayout(titleBytesMax: number) {
+  const definition = LOCK_BYTES;
+  const state = definition + definitionBytes(alignToUnit(titleBytesMax));
+  const book = state + STATE_BYTES;
+  return { definition, state, book, bytes: book + BOOK_BYTES_MAX };
+}
+
+export function createMarketTable(capacity: number, titleBytesMax: number): MarketTableMemory {
+  const bytes = TABLE_HEADER_BYTES + capacity * slotLayout(titleBytesMax).bytes;
+  return { buffer: new SharedArrayBuffer(bytes), capacity, titleBytesMax };
+}
+
+/** The producer's side of the table: the only writer. */
+export class MarketTableWriter {
+  readonly capacity: number;
+  readonly titleBytesMax: number;
+  readonly #layout: ReturnType<typeof slotLayout>;
+  readonly #words: Words;
+  readonly #locks: Int32Array;
+  #listed = 0;
+
+  constructor(memory: MarketTableMemory) {
+    this.capacity = memory.capacity;
+    this.titleBytesMax = memory.titleBytesMax;
+    this.#layout = slotLayout(memory.titleBytesMax);
+    this.#words = wordsOf(memory.buffer, 0, memory.buffer.byteLength);
+    this.#locks = new Int32Array(memory.buffer);
+  }
+
+  get listed(): number {
+    return this.#listed;
+  }
+
+  /** Fills the next slot; the caller has checked the capacity and the title's length. */
+  list(definition: MarketDefinition, title: Uint8Array, state: MarketState): void {
+    const at = this.#slot(state.slot);
+    writeDefinition(this.#words, at + this.#layout.definition, state.slot, definition, title);
+    writeState(this.#words, at + this.#layout.state, state);
+    Atomics.store(this.#locks, 0, ++this.#listed);
+  }
+
+  writeState(state: MarketState): void {
+    const lock = this.#lock(state.slot);
+    writeState(this.#words, this.#slot(state.slot) + this.#layout.state, state);
+    this.#unlock(lock);
+  }
+
+  writeBook(slot: number, seq: number, ts: number, book: Book): void {
+    const lock = this.#lock(slot);
+    writeBook(this.#words, this.#slot(slot) + this.#layout.book, slot, seq, ts, book);
+    this.#unlock(lock);
+  }
+
+  #slot(slot: number): number {
+    return TABLE_HEADER_BYTES + slot * this.#layout.bytes;
+  }
+
+  #lock(slot: number): number {
+    const lock = this.#slot(slot) >>> 2;
+    // A read-modify-write, so that no write to the slot is seen before the odd number.
+    Atomics.add(this.#locks, lock, 1);
+    return lock;
+  }
+
+  #unlock(lock: number): void {
+    Atomics.add(this.#locks, lock, 1);
+  }
+}
+
+/** A shard's side of the table: reads whole slots, consistently, without stopping the writer. */
+export class MarketTableReader {
+  /** The copy of the slot last read; the offsets below point into it. */
+  readonly words: Words;
+  readonly definitionOffset: number;
+  readonly stateOffset: number;
+  readonly bookOffset: number;
+  readonly #bytes: Uint8Array;
+  readonly #locks: Int32Array;
+  readonly #slotBytes: number;
+  readonly #barrier = new Int32Array(new SharedArrayBuffer(64));
+
+  constructor(memory: MarketTableMemory) {
+    const layout = slotLayout(memory.titleBytesMax);
+    this.#bytes = new Uint8Array(memory.buffer);
+    this.#locks = new Int32Array(memory.buffer);
+    this.#slotBytes = layout.bytes;
+    this.words = wordsOf(new ArrayBuffer(layout.bytes), 0, layout.bytes);
+    this.definitionOffset = layout.definition;
+    this.stateOffset = layout.state;
+    this.bookOffset = layout.book;
+  }
+
+  /** Markets listed so far: slots 0 to this number less one can be read. */
+  get listed(): number {
+    return Atomics.load(this.#locks, 0);
+  }
+
+  /** Copies a slot into {@link words}. Throws where it stays locked: its writer died in the middle. */
+  read(slot: number): void {
+    const start = TABLE_HEADER_BYTES + slot * this.#slotBytes;
+    for (let attempt = 0; attempt < READ_ATTEMPTS_MAX; attempt++) {
+      const before = Atomics.load(this.#locks, start >>> 2);
+      if ((before & 1) !== 0) continue;
+      this.words.bytes.set(this.#bytes.subarray(start, start + this.#slotBytes));
+      // The same barrier as the ring's: the copy is complete before the lock is looked at again.
+      Atomics.exchange(this.#barrier, 0, slot);
+      if (Atomics.load(this.#locks, start >>> 2) === before) return;
+    }
+    throw new Error(`market table: slot ${slot} stays locked`);
+  }
+}

@@ -1,0 +1,44 @@
+import koffi from "koffi";
+
+/*
+ * The calls of libc that Node does not offer, through koffi. This module is the only one that loads
+ * it, and importing it fails where koffi or a constant of the platform is missing.
+ */
+
+const CONSTANTS = {
+  linux: { dupCloexec: 1030, solSocket: 1, soSndbuf: 7, tcpNotsentLowat: 25 },
+  darwin: { dupCloexec: 67, solSocket: 0xffff, soSndbuf: 0x1001, tcpNotsentLowat: 0x201 },
+} as const;
+const IPPROTO_TCP = 6;
+
+const constants = CONSTANTS[process.platform as keyof typeof CONSTANTS];
+if (constants === undefined) throw new Error(`no descriptor duplication on ${process.platform}`);
+
+const libc = koffi.load(null);
+const fcntl = libc.func("int fcntl(int fd, int command, ...)");
+const setsockopt = libc.func(
+  "int setsockopt(int fd, int level, int name, const int *value, uint32_t length)",
+);
+
+/** A new descriptor of the same open file, closed on exec. Throws with the errno on failure. */
+export function duplicateDescriptor(fd: number): number {
+  const duplicate: number = fcntl(fd, constants.dupCloexec, "int", 0);
+  if (duplicate < 0)
+    throw new Error(`fcntl(${fd}, F_DUPFD_CLOEXEC) failed with errno ${koffi.errno()}`);
+  return duplicate;
+}
+
+/**
+ * Bounds what the kernel queues for a slow reader: `bytes` of send buffer, and a quarter of it not
+ * yet sent. Set on a listening socket it holds for every connection that it accepts.
+ */
+export function boundSendBuffer(fd: number, bytes: number): void {
+  setOption(fd, constants.solSocket, constants.soSndbuf, bytes);
+  setOption(fd, IPPROTO_TCP, constants.tcpNotsentLowat, Math.max(4096, bytes >>> 2));
+}
+
+function setOption(fd: number, level: number, name: number, value: number): void {
+  const failed: number = setsockopt(fd, level, name, [value], 4);
+  if (failed !== 0)
+    throw new Error(`setsockopt(${fd}, ${level}, ${name}) failed with errno ${koffi.errno()}`);
+}

@@ -1,0 +1,93 @@
+import { Socket } from "node:net";
+import { MessageChannel, type MessagePort, type Transferable } from "node:worker_threads";
+
+/**
+ * Hands accepted, untouched sockets from the main thread to a shard's thread.
+ *
+ * Two ways, chosen by a feature test: where Node can transfer a `net.Socket` it is transferred.
+ * Elsewhere main sends the descriptor's number and keeps the socket; the shard duplicates the
+ * descriptor and makes a socket of the duplicate, in one turn of its loop, and acknowledges; main
+ * closes the original then, or on the shard's death. So a descriptor has exactly one owner at any
+ * moment: what a dying shard had not taken is still main's.
+ */
+export type SocketHandOffWay = "transfer" | "duplicate";
+
+/** The socket inside a message: itself where it was transferred, else its descriptor's number. */
+export type SocketInTransit = Socket | number;
+
+/** Libuv's handle of a socket or server; Node has no documented way to a descriptor's number. */
+interface HasDescriptor {
+  readonly _handle?: { readonly fd?: number } | null;
+}
+
+/** The descriptor's number, or undefined where the handle is closed or has none. */
+export function descriptorOf(holder: object): number | undefined {
+  const fd = (holder as HasDescriptor)._handle?.fd;
+  return fd === undefined || fd < 0 ? undefined : fd;
+}
+
+/**
+ * Posts `message(socket)` with the accepted socket to a shard.
+ * Returns false where the socket has ended already and nothing was posted.
+ */
+export function sendSocket(
+  way: SocketHandOffWay,
+  port: { postMessage(message: unknown, transfer?: readonly Transferable[]): void },
+  socket: Socket,
+  message: (socket: SocketInTransit) => object,
+): boolean {
+  const fd = descriptorOf(socket);
+  if (fd === undefined) return false;
+  if (way === "transfer") {
+    // The types of this Node version do not know that sockets are transferable.
+    port.postMessage(message(socket), [socket as unknown as MessagePort]);
+  } else {
+    port.postMessage(message(fd));
+  }
+  return true;
+}
+
+/** Makes the shard's own socket of one that arrived. What it receives waits until it is read. */
+export type TakeSocket = (socket: SocketInTransit) => Socket;
+
+/** The receiving side of `way`; loads what it needs. */
+export async function createSocketReceiver(way: SocketHandOffWay): Promise<TakeSocket> {
+  if (way === "transfer") return (socket) => socket as Socket;
+  const { duplicateDescriptor } = await import("./native-sockets.js");
+  return (fd) =>
+    new Socket({ fd: duplicateDescriptor(fd as number), readable: true, writable: true });
+}
+
+/**
+ * The way this Node and platform offer.
+ * Rejects with a clear error where there is neither: no transfer in Node and no koffi for libc.
+ */
+export async function findSocketHandOff(): Promise<SocketHandOffWay> {
+  if (canTransferSockets()) return "transfer";
+  try {
+    await import("./native-sockets.js");
+    return "duplicate";
+  } catch (cause) {
+    throw new Error(
+      `cannot hand sockets to other threads: Node ${process.version} transfers none (24.20 or later ` +
+        `does), and on ${process.platform} descriptors could not be duplicated: ${(cause as Error).message}`,
+      { cause },
+    );
+  }
+}
+
+/** Node tells a transferable in the wrong state (a socket never connected) from what it cannot transfer. */
+function canTransferSockets(): boolean {
+  const { port1, port2 } = new MessageChannel();
+  const probe = new Socket();
+  try {
+    port1.postMessage(probe, [probe as unknown as MessagePort]);
+    return true;
+  } catch (error) {
+    return (error as { code?: string }).code === "ERR_WORKER_HANDLE_NOT_TRANSFERABLE";
+  } finally {
+    probe.destroy();
+    port1.close();
+    port2.close();
+  }
+}
