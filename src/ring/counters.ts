@@ -162,3 +162,9 @@ export function observeLatency(section: CounterSection, seconds: number, weight:
   count(section, SHARD.latencyBuckets + bucket, weight);
   count(section, SHARD.latencySumS, seconds * weight);
 }
+
+/** Notes that the section's thread is alive and how late its event loop runs. */
+export function beat(section: CounterSection, loopLagS: number): void {
+  count(section, THREAD.heartbeat);
+  section[THREAD.loopLagS] = loopLagS;
+}

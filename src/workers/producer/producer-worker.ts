@@ -1,0 +1,79 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { createFeed } from "../../feed/create-feed.js";
+import type { Feed } from "../../feed/feed.js";
+import { beat, counterBlockOf } from "../../ring/counters.js";
+
+import { nowMicros } from "../../shared/clock.js";
+import { createLogger, type Logger } from "../../shared/log.js";
+import { startThreadPulse } from "../../shared/thread-pulse.js";
+import type { MainToProducer, ProducerTask, ProducerToMain } from "../messages.js";
+import { Publisher } from "./publisher.js";
+
+/*
+ * The producer thread: runs the configured feed into the publisher. It is a plain worker thread of
+ * main's; a throw that nobody catches ends it, and main starts a new one with a new epoch.
+ */
+
+if (parentPort === null) throw new Error("producer-worker runs as a worker thread");
+const port = parentPort;
+const task = workerData as ProducerTask;
+const log = createLogger(task.log, { thread: "producer" });
+const counters = counterBlockOf(task.counters).producer;
+const stop = new AbortController();
+
+const publisher = new Publisher(task.memory, counters, {
+  bookIntervalMs: task.feed.bookIntervalMs,
+  now: nowMicros,
+  defer: setImmediate,
+  setTimer: setTimeout,
+  reject: rejectionLog(log),
+});
+
+const firstSubscriber = new Promise<void>((resolve) => {
+  port.on("message", (message: MainToProducer) => {
+    if (message.type === "subscribed") resolve();
+    else if (message.type === "stop") {
+      stop.abort();
+      port.close();
+    }
+  });
+});
+
+startThreadPulse((loopLagS) => beat(counters, loopLagS));
+await runFeed();
+
+async function runFeed(): Promise<void> {
+  const tell = (message: ProducerToMain): void => port.postMessage(message);
+  let feed: Feed;
+  try {
+    feed = await createFeed(task.feed);
+    await feed.open?.(publisher);
+    publisher.flush();
+  } catch (error) {
+    log.error({ err: error }, "feed failed to open");
+    tell({ type: "ready" });
+    tell({ type: "feed-ended", reason: `feed ${task.feed.feed} failed: ${(error as Error).message}` });
+    return;
+  }
+  tell({ type: "ready" });
+  try {
+    await feed.run(publisher, { signal: stop.signal, firstSubscriber });
+    if (stop.signal.aborted) return;
+    log.info("feed ended");
+    tell({ type: "feed-ended", reason: `feed ${task.feed.feed} ended` });
+  } catch (error) {
+    log.error({ err: error }, "feed failed");
+    tell({ type: "feed-ended", reason: `feed ${task.feed.feed} failed: ${(error as Error).message}` });
+  }
+}
+
+/** Logs the first rejection of each kind; all are counted by the publisher. */
+function rejectionLog(logger: Logger) {
+  const kinds = new Set<string>();
+  const KINDS_MAX = 1000;
+  return (kind: string, message: string, line: number | undefined): void => {
+    if (kinds.has(kind) || kinds.size === KINDS_MAX) return;
+    kinds.add(kind);
+    logger.warn({ kind, line }, `feed input rejected: ${message}; further ones of this kind are only counted`);
+  };
+}

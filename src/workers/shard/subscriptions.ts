@@ -1,0 +1,113 @@
+import { type Channel, type ChannelType, channelKey, type MarketsFilter } from "../../codec/channels.js";
+import { compareMarketIds, type MarketId } from "../../shared/market-id.js";
+
+/**
+ * The channels of a connection, as sets. Shared by all connections with the same ones and never
+ * changed once it is; a change starts with {@link copy}.
+ */
+export class Subscriptions {
+  /** Filters of `Markets`, by their key; null asks for every market. */
+  readonly filters: Map<string, MarketsFilter | null>;
+  /** Markets of `Market` channels. */
+  readonly states: Set<MarketId>;
+  /** Markets of `PriceFeed`. */
+  readonly prices: Set<MarketId>;
+  /** Markets of `Trades` channels that name one. */
+  readonly trades: Set<MarketId>;
+  allTrades: boolean;
+  systemStatus: boolean;
+
+  constructor(from?: Subscriptions) {
+    this.filters = new Map(from?.filters);
+    this.states = new Set(from?.states);
+    this.prices = new Set(from?.prices);
+    this.trades = new Set(from?.trades);
+    this.allTrades = from?.allTrades ?? false;
+    this.systemStatus = from?.systemStatus ?? false;
+  }
+
+  copy(): Subscriptions {
+    return new Subscriptions(this);
+  }
+
+  /** How many there are; each market of `PriceFeed` counts as one. */
+  get size(): number {
+    return Object.values(this.countByChannel()).reduce((sum, count) => sum + count, 0);
+  }
+
+  countByChannel(): Readonly<Partial<Record<ChannelType, number>>> {
+    return {
+      Markets: this.filters.size,
+      Market: this.states.size,
+      PriceFeed: this.prices.size,
+      Trades: this.trades.size + (this.allTrades ? 1 : 0),
+      SystemStatus: this.systemStatus ? 1 : 0,
+    };
+  }
+
+  add(channel: Channel): void {
+    switch (channel.type) {
+      case "Markets":
+        this.filters.set(channelKey(channel), channel.params?.filter ?? null);
+        break;
+      case "Market":
+        this.states.add(channel.params.market_id);
+        break;
+      case "PriceFeed":
+        for (const id of channel.params.market_ids) this.prices.add(id);
+        break;
+      case "Trades":
+        if (channel.params === null) this.allTrades = true;
+        else this.trades.add(channel.params.market_id);
+        break;
+      case "SystemStatus":
+        this.systemStatus = true;
+        break;
+      case "Orders":
+      case "Positions":
+        throw new Error(`${channel.type} is refused before it gets here`);
+    }
+  }
+
+  remove(channel: Channel): void {
+    switch (channel.type) {
+      case "Markets":
+        this.filters.delete(channelKey(channel));
+        break;
+      case "Market":
+        this.states.delete(channel.params.market_id);
+        break;
+      case "PriceFeed":
+        for (const id of channel.params.market_ids) this.prices.delete(id);
+        break;
+      case "Trades":
+        if (channel.params === null) this.allTrades = false;
+        else this.trades.delete(channel.params.market_id);
+        break;
+      case "SystemStatus":
+        this.systemStatus = false;
+        break;
+      case "Orders":
+      case "Positions":
+        break;
+    }
+  }
+
+  /** A text that equal sets share. */
+  key(): string {
+    const ids = (set: Set<MarketId>): string => [...set].sort(compareMarketIds).join(",");
+    return [
+      [...this.filters.keys()].sort().join(";"),
+      ids(this.states),
+      ids(this.prices),
+      ids(this.trades),
+      this.allTrades ? "t" : "",
+      this.systemStatus ? "s" : "",
+    ].join("|");
+  }
+}
+
+/** Whether a channel carries market data, which a feed may wait for. */
+export function isMarketData(channel: Channel): boolean {
+  return channel.type !== "SystemStatus";
+}
