@@ -82,7 +82,8 @@ export interface FeedSink {
   quote(market: ListedMarket, bestBid: number | null, bestAsk: number | null): void;
   /**
    * Publishes a trade and moves the market's last price and volume. The new state goes out with the
-   * next `quote` of the market, or by itself at the end of the current turn.
+   * next `quote` of the market, or by itself at the end of the current turn. `trade` is read at once,
+   * so one object may serve for many.
    */
   trade(market: ListedMarket, trade: FeedTrade): void;
   /**

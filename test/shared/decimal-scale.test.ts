@@ -1,0 +1,91 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { DecimalScale } from "../../src/shared/decimal-scale.js";
+
+/** A step as its literal: `digits` × 10^−decimals. */
+const steps = fc
+  .record({ digits: fc.integer({ min: 1, max: 9999 }), decimals: fc.integer({ min: -6, max: 12 }) })
+  .map((step) => ({ ...step, value: Number(`${step.digits}e${-step.decimals}`) }));
+
+function scaleOf(step: number): DecimalScale {
+  const scale = DecimalScale.of(step);
+  if (scale === undefined) throw new Error(`no scale for ${step}`);
+  return scale;
+}
+
+/** The decimal literal of `count` steps, made with integers alone. */
+function literal(count: bigint, digits: number, decimals: number): string {
+  const product = count * BigInt(digits);
+  if (decimals <= 0) return `${product * 10n ** BigInt(-decimals)}`;
+  const text = `${product < 0n ? -product : product}`.padStart(decimals + 1, "0");
+  return `${product < 0n ? "-" : ""}${text.slice(0, -decimals)}.${text.slice(-decimals)}`;
+}
+
+describe("decimal-scale", () => {
+  it("decimal-scale - a count gives the very double its decimal literal parses to", () => {
+    fc.assert(
+      fc.property(steps, fc.double({ min: -1, max: 1, noNaN: true }), (step, share) => {
+        const scale = scaleOf(step.value);
+        const count = Math.round(scale.countMax * share) + 0;
+        const number = scale.toNumber(count);
+        expect(number).toBe(Number(literal(BigInt(count), step.digits, step.decimals)) + 0);
+      }),
+    );
+  });
+
+  it("decimal-scale - a count survives the way to a number and back", () => {
+    fc.assert(
+      fc.property(steps, fc.double({ min: -1, max: 1, noNaN: true }), (step, share) => {
+        const scale = scaleOf(step.value);
+        // Two counts of one double cannot be told apart, so stay where doubles are dense enough.
+        const count = Math.round(Math.min(scale.countMax, 2 ** 50) * share) + 0;
+        expect(scale.toCount(scale.toNumber(count))).toBe(count);
+      }),
+    );
+  });
+
+  it("decimal-scale - a number between two steps has no count", () => {
+    fc.assert(
+      fc.property(steps, fc.integer({ min: -100_000, max: 100_000 }), (step, count) => {
+        const halfway = literal(BigInt(2 * count + 1) * 5n, step.digits, step.decimals + 1);
+        expect(scaleOf(step.value).toCount(Number(halfway))).toBeUndefined();
+      }),
+    );
+  });
+
+  it("decimal-scale - the usual tick sizes round-trip every price of a range", () => {
+    for (const step of [0.01, 0.25, 0.0005, 0.1, 1, 5, 1e-8, 0.001, 100]) {
+      const scale = scaleOf(step);
+      for (let count = -3000; count <= 3000; count++) {
+        expect(scale.toCount(scale.toNumber(count))).toBe(count);
+      }
+    }
+    expect(scaleOf(0.01).toNumber(5853)).toBe(58.53);
+  });
+
+  it("decimal-scale - zero has no sign", () => {
+    expect(Object.is(scaleOf(0.01).toCount(-0), 0)).toBe(true);
+  });
+
+  it("decimal-scale - what is out of range or no number has no count", () => {
+    const scale = scaleOf(0.01);
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY, 1e300, -1e300, 2 ** 53]) {
+      expect(scale.toCount(value)).toBeUndefined();
+    }
+    expect(scale.toCount(scale.toNumber(scale.countMax))).toBe(scale.countMax);
+  });
+
+  it("decimal-scale - every power of ten in range is a step", () => {
+    for (let exponent = -22; exponent <= 15; exponent++) {
+      const step = Number(`1e${exponent}`);
+      expect(scaleOf(step).toNumber(1)).toBe(step);
+      expect(scaleOf(step).toCount(step)).toBe(1);
+    }
+  });
+
+  it("decimal-scale - what is not positive, finite and exact is no step", () => {
+    for (const step of [0, -0.01, Number.NaN, Number.POSITIVE_INFINITY, 1e-30, 1e22, 2 ** 53]) {
+      expect(DecimalScale.of(step)).toBeUndefined();
+    }
+  });
+});
