@@ -1,0 +1,71 @@
+import { ConfigurationError } from "./configuration-error.js";
+import { type ConfigInput, type GivenValues, gatherValues } from "./given-values.js";
+import { infoOf, KEY_INFOS, type KeyInfo } from "./keys.js";
+import { type Config, type ConfigKey, configSchema } from "./schema.js";
+
+const SHOWN_LENGTH_MAX = 100;
+
+/** A configuration together with where each value comes from. */
+export interface LoadedConfig {
+  readonly config: Config;
+  /** Such as `flag --port`, `environment variable MARKETCAST_PORT`, `file a.json`, `default`. */
+  readonly sources: ReadonlyMap<ConfigKey, string>;
+}
+
+/** A value for a message or a table, on one line; a secret is masked. */
+export function showValue(info: KeyInfo, value: unknown): string {
+  if (info.secret) return "[hidden]";
+  const shown = JSON.stringify(value) ?? String(value);
+  return shown.length > SHOWN_LENGTH_MAX ? `${shown.slice(0, SHOWN_LENGTH_MAX)}…` : shown;
+}
+
+function valueProblem(key: ConfigKey, given: GivenValues): string {
+  const info = infoOf(key);
+  const { value, source } = given.get(key) ?? { value: undefined, source: "default" };
+  return `${info.flag}: ${showValue(info, value)} (${source}) is not ${info.allowed}`;
+}
+
+/** What is a convenience on a developer's machine and a hole in production. */
+function productionProblems(config: Config, given: GivenValues): string[] {
+  const problems: string[] = [];
+  if (!given.has("allowedOrigins")) {
+    problems.push("allowed-origins: must be set when NODE_ENV is production, be it to *");
+  }
+  if (config.jwtSecret === undefined && config.jwtPublicKeyFile === undefined) {
+    problems.push("jwt-secret: it or jwt-public-key-file must be set when NODE_ENV is production");
+  }
+  return problems;
+}
+
+/**
+ * Loads the configuration: flags before environment before the JSON file named by `config` before
+ * defaults. Throws {@link ConfigurationError} with every problem found; each names the key, the
+ * value (unless it is a secret), where it came from and what is allowed.
+ */
+export function loadConfigWithSources(input: ConfigInput): LoadedConfig {
+  const problems: string[] = [];
+  const given = gatherValues(input, problems);
+
+  const parsed = configSchema.safeParse(
+    Object.fromEntries([...given].map(([key, { value }]) => [key, value])),
+  );
+  if (!parsed.success) {
+    const wrongKeys = new Set(parsed.error.issues.flatMap((issue) => issue.path.slice(0, 1)));
+    for (const key of wrongKeys) problems.push(valueProblem(key as ConfigKey, given));
+    // Rules between keys are of interest where each value by itself is right.
+    if (wrongKeys.size === 0) problems.push(...parsed.error.issues.map(({ message }) => message));
+    throw new ConfigurationError(problems);
+  }
+
+  // A key that is not set is absent, which reads the same as undefined.
+  const config = parsed.data as Config;
+  if (input.env?.["NODE_ENV"] === "production") problems.push(...productionProblems(config, given));
+  if (problems.length > 0) throw new ConfigurationError(problems);
+  const sources = KEY_INFOS.map(({ key }) => [key, given.get(key)?.source ?? "default"] as const);
+  return { config: Object.freeze(config), sources: new Map(sources) };
+}
+
+/** As {@link loadConfigWithSources}, for who only wants the values. */
+export function loadConfig(input: ConfigInput): Config {
+  return loadConfigWithSources(input).config;
+}
