@@ -56,6 +56,8 @@ export const PRODUCER = {
   markets: 4,
   rejected: 5,
   definitionsRefused: 6,
+  /** Number of the ring's next record, modulo 2^32; it starts again with every epoch. */
+  ringRecordNumber: 7,
 } as const;
 
 const latency = 24;
@@ -73,7 +75,8 @@ export const SHARD = {
   messagesSent: 5,
   bytesSent: 7,
   messagesReceived: 8,
-  ringRecordsRead: 9,
+  /** Number of the next record that the shard reads; see the producer's. */
+  ringRecordNumber: 9,
   lapped: 10,
   tradesLost: 11,
   conflated: 12,

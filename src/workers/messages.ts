@@ -30,6 +30,7 @@ export interface ShardOptions {
   readonly maxMessageSize: number;
   readonly maxSubscriptions: number;
   readonly maxFilters: number;
+  readonly maxDistinctFilters: number;
   readonly maxMessagesPerSecond: number;
   readonly maxQueuedMessages: number;
   readonly maxQueuedBytes: number;
@@ -93,5 +94,7 @@ export type MainToProducer =
 export type ProducerToMain =
   /** The feed has listed what it knows; data may flow. */
   | { readonly type: "ready" }
-  /** The feed has ended (no error) or failed; the thread lives on. */
+  /** The feed's options cannot work; nothing runs. */
+  | { readonly type: "feed-invalid"; readonly message: string }
+  /** The feed has ended or failed, for a reason; the thread lives on. */
   | { readonly type: "feed-ended"; readonly reason: string };

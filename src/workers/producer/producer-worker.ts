@@ -47,12 +47,20 @@ async function runFeed(): Promise<void> {
   let feed: Feed;
   try {
     feed = await createFeed(task.feed);
+  } catch (error) {
+    tell({ type: "feed-invalid", message: (error as Error).message });
+    return;
+  }
+  try {
     await feed.open?.(publisher);
     publisher.flush();
   } catch (error) {
     log.error({ err: error }, "feed failed to open");
     tell({ type: "ready" });
-    tell({ type: "feed-ended", reason: `feed ${task.feed.feed} failed: ${(error as Error).message}` });
+    tell({
+      type: "feed-ended",
+      reason: `feed ${task.feed.feed} failed: ${(error as Error).message}`,
+    });
     return;
   }
   tell({ type: "ready" });
@@ -63,7 +71,10 @@ async function runFeed(): Promise<void> {
     tell({ type: "feed-ended", reason: `feed ${task.feed.feed} ended` });
   } catch (error) {
     log.error({ err: error }, "feed failed");
-    tell({ type: "feed-ended", reason: `feed ${task.feed.feed} failed: ${(error as Error).message}` });
+    tell({
+      type: "feed-ended",
+      reason: `feed ${task.feed.feed} failed: ${(error as Error).message}`,
+    });
   }
 }
 
@@ -74,6 +85,9 @@ function rejectionLog(logger: Logger) {
   return (kind: string, message: string, line: number | undefined): void => {
     if (kinds.has(kind) || kinds.size === KINDS_MAX) return;
     kinds.add(kind);
-    logger.warn({ kind, line }, `feed input rejected: ${message}; further ones of this kind are only counted`);
+    logger.warn(
+      { kind, line },
+      `feed input rejected: ${message}; further ones of this kind are only counted`,
+    );
   };
 }

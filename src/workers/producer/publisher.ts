@@ -1,4 +1,9 @@
-import { FeedInputError, type FeedSink, type FeedTrade, type ListedMarket } from "../../feed/feed.js";
+import {
+  FeedInputError,
+  type FeedSink,
+  type FeedTrade,
+  type ListedMarket,
+} from "../../feed/feed.js";
 import { BroadcastTransmitter } from "../../ring/broadcast-transmitter.js";
 import { type CounterSection, count, PRODUCER } from "../../ring/counters.js";
 import { RECORD } from "../../ring/layout.js";
@@ -129,8 +134,20 @@ export class Publisher implements FeedSink {
     }
     const { slot } = own;
     const { price, quantity, takerSide } = trade;
-    const record = { slot, seq: ++own.tradeSeq, price, quantity, takerSide, ts: this.#options.now() };
-    writeTrade(this.#trades.words, this.#trades.claim(RECORD.trade, tradeBytes(id.length)), record, id);
+    const record = {
+      slot,
+      seq: ++own.tradeSeq,
+      price,
+      quantity,
+      takerSide,
+      ts: this.#options.now(),
+    };
+    writeTrade(
+      this.#trades.words,
+      this.#trades.claim(RECORD.trade, tradeBytes(id.length)),
+      record,
+      id,
+    );
     count(this.#counters, PRODUCER.tradeRecords);
     own.traded = true;
     own.volume += quantity;
@@ -142,6 +159,8 @@ export class Publisher implements FeedSink {
 
   book(market: ListedMarket, book: Book): void {
     const own = market as PublishedMarket;
+    // It is checked when it is let out, at the latest.
+    if (own.bookWaiting === book) return;
     checkBook(own, book);
     const waiting = own.bookWaiting !== undefined;
     own.bookWaiting = book;
@@ -163,6 +182,7 @@ export class Publisher implements FeedSink {
     this.#untold.length = 0;
     this.#ring.publish();
     this.#trades.publish();
+    this.#counters[PRODUCER.ringRecordNumber] = this.#ring.recordNumber;
     this.#flushDue = false;
     Atomics.add(this.#doorbell, 0, 1);
     Atomics.notify(this.#doorbell, 0);
@@ -221,6 +241,7 @@ export class Publisher implements FeedSink {
     this.#table.list(market.definition, title, market);
     const offset = this.#ring.claim(RECORD.definition, definitionBytes(title.length));
     writeDefinition(this.#ring.words, offset, market.slot, market.definition, title);
+    count(this.#counters, PRODUCER.ringRecords);
     this.#writeStateRecord(market);
     count(this.#counters, PRODUCER.markets);
     return market;
@@ -250,7 +271,7 @@ export class Publisher implements FeedSink {
       this.#publishBook(market);
     } catch (error) {
       market.bookWaiting = undefined;
-      this.reject("book", (error as Error).message);
+      this.reject("INVALID_VALUE", (error as Error).message);
     }
   }
 
@@ -263,7 +284,14 @@ export class Publisher implements FeedSink {
     const { slot } = market;
     const seq = ++market.bookSeq;
     this.#table.writeBook(slot, seq, ts, book);
-    writeBook(this.#ring.words, this.#ring.claim(RECORD.book, bookBytes(book)), slot, seq, ts, book);
+    writeBook(
+      this.#ring.words,
+      this.#ring.claim(RECORD.book, bookBytes(book)),
+      slot,
+      seq,
+      ts,
+      book,
+    );
     count(this.#counters, PRODUCER.ringRecords);
     this.#flushLater();
   }
@@ -288,7 +316,10 @@ function movePrice(market: PublishedMarket, price: number | null): void {
 
 function checkPrice(market: PublishedMarket, ticks: number, what: string): void {
   if (Number.isInteger(ticks) && Math.abs(ticks) <= market.priceScale.countMax) return;
-  throw new FeedInputError("INVALID_VALUE", `market ${market.marketId}: ${what} ${ticks} is no count of ticks`);
+  throw new FeedInputError(
+    "INVALID_VALUE",
+    `market ${market.marketId}: ${what} ${ticks} is no count of ticks`,
+  );
 }
 
 function checkQuantity(market: PublishedMarket, lots: number): void {
@@ -319,7 +350,11 @@ function checkSide(market: PublishedMarket, side: BookSide): void {
 
 function sameOrThrow(listed: PublishedMarket, definition: MarketDefinition): ListedMarket {
   const { title, tickSize, lotSize } = listed.definition;
-  if (title === definition.title && tickSize === definition.tickSize && lotSize === definition.lotSize) {
+  if (
+    title === definition.title &&
+    tickSize === definition.tickSize &&
+    lotSize === definition.lotSize
+  ) {
     return listed;
   }
   throw new FeedInputError(

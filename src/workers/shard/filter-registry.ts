@@ -21,7 +21,8 @@ export class ActiveFilter {
   evaluate(markets: Iterable<MirrorMarket>, round: number): void {
     for (const market of markets) {
       const matches = matchesFilter(this.filter, market) ? 1 : 0;
-      if (matches === 0 && this.#matching[market.slot] === 1) this.#unmatchedRound[market.slot] = round;
+      if (matches === 0 && this.#matching[market.slot] === 1)
+        this.#unmatchedRound[market.slot] = round;
       this.#matching[market.slot] = matches;
     }
   }
@@ -56,13 +57,23 @@ export class FilterRegistry {
     return this.#filters.values();
   }
 
-  acquire(key: string, filter: MarketsFilter | null, markets: Iterable<MirrorMarket>, round: number): ActiveFilter {
-    let active = this.#filters.get(key);
-    if (active === undefined) {
-      active = new ActiveFilter(filter, this.#capacity);
-      active.evaluate(markets, round);
-      this.#filters.set(key, active);
-    }
+  /** How many there would be with those of `keys`. */
+  sizeWith(keys: Iterable<string>): number {
+    let size = this.#filters.size;
+    for (const key of keys) if (!this.#filters.has(key)) size++;
+    return size;
+  }
+
+  acquire(
+    key: string,
+    filter: MarketsFilter | null,
+    markets: Iterable<MirrorMarket>,
+    round: number,
+  ): ActiveFilter {
+    const active = this.#filters.get(key) ?? new ActiveFilter(filter, this.#capacity);
+    this.#filters.set(key, active);
+    // Where others use it already as well: the newcomer's snapshot is of this moment.
+    active.evaluate(markets, round);
     active.users++;
     return active;
   }
@@ -80,5 +91,7 @@ export function matchesFilter(filter: MarketsFilter | null, market: MirrorMarket
   if (filter.search !== undefined && !market.titleInLowerCase.includes(filter.search)) return false;
   if (filter.min_volume === undefined && filter.max_volume === undefined) return true;
   const volume = market.quantityScale.toNumber(market.volume);
-  return volume >= (filter.min_volume ?? 0) && volume <= (filter.max_volume ?? Number.POSITIVE_INFINITY);
+  return (
+    volume >= (filter.min_volume ?? 0) && volume <= (filter.max_volume ?? Number.POSITIVE_INFINITY)
+  );
 }

@@ -1,6 +1,6 @@
 import type { BookView, MarketView } from "../../codec/push-encoder.js";
 import type { UpdateType } from "../../codec/server-messages.js";
-import { CHANGE, type BookState, type MarketState } from "../../ring/records.js";
+import { type BookState, CHANGE, type MarketState } from "../../ring/records.js";
 import { DecimalScale } from "../../shared/decimal-scale.js";
 import { createBook, type MarketDefinition, type MarketStatus } from "../../shared/market.js";
 import type { MarketId } from "../../shared/market-id.js";
@@ -15,7 +15,13 @@ export interface CachedFrame {
   end: number;
 }
 
-const staleFrame = (): CachedFrame => ({ round: -1, seq: 0, updateType: undefined, start: 0, end: 0 });
+const staleFrame = (): CachedFrame => ({
+  round: -1,
+  seq: 0,
+  updateType: undefined,
+  start: 0,
+  end: 0,
+});
 
 /** Cached frames of one stream, one for each encoding, in the order of ENCODINGS. */
 export const staleFrames = (): readonly [CachedFrame, CachedFrame] => [staleFrame(), staleFrame()];

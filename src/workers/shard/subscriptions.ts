@@ -1,4 +1,9 @@
-import { type Channel, type ChannelType, channelKey, type MarketsFilter } from "../../codec/channels.js";
+import {
+  type Channel,
+  type ChannelType,
+  channelKey,
+  type MarketsFilter,
+} from "../../codec/channels.js";
 import { compareMarketIds, type MarketId } from "../../shared/market-id.js";
 
 /**

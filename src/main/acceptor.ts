@@ -1,0 +1,188 @@
+import { createServer, type Server, type Socket } from "node:net";
+import { type CounterSection, count, MAIN } from "../ring/counters.js";
+import type { Logger } from "../shared/log.js";
+import { descriptorOf, type SocketHandOffWay, sendSocket } from "../shared/socket-hand-off.js";
+import type { MainToShard, RefusedBy } from "../workers/messages.js";
+import { ConnectionLedger, type LedgerEntry } from "./connection-ledger.js";
+import type { ShardPool } from "./shard-pool.js";
+
+/** Connections the kernel completes ahead of their acceptance. */
+const BACKLOG = 4096;
+
+export interface AcceptorOptions {
+  readonly shards: number;
+  readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
+  readonly maxRefusals: number;
+  readonly sendBufferSize: number;
+  readonly handOff: SocketHandOffWay;
+}
+
+/**
+ * Accepts sockets, decides whether and on which shard, and hands them over. It reads no byte of a
+ * connection and does nothing else, so that no fan-out delays an accept.
+ */
+export class Acceptor {
+  readonly ledger: ConnectionLedger;
+  readonly #options: AcceptorOptions;
+  readonly #pool: ShardPool;
+  readonly #counters: CounterSection;
+  readonly #log: Logger;
+  readonly #server: Server;
+  /** Accepted while no shard was up. */
+  readonly #waiting: LedgerEntry[] = [];
+  #emptied: (() => void) | undefined;
+
+  constructor(options: AcceptorOptions, pool: ShardPool, counters: CounterSection, log: Logger) {
+    this.#options = options;
+    this.#pool = pool;
+    this.#counters = counters;
+    this.#log = log;
+    this.ledger = new ConnectionLedger(options.shards);
+    this.#server = createServer({ pauseOnConnect: true }, (socket) => this.#accept(socket));
+  }
+
+  /** Listens; resolves with the port. Rejects with Node's error where it cannot. */
+  async listen(host: string, port: number): Promise<number> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen({ host, port, backlog: BACKLOG }, () => {
+        this.#server.off("error", reject);
+        resolve();
+      });
+    });
+    this.#server.on("error", (error) =>
+      this.#log.error({ err: error }, "a connection could not be accepted"),
+    );
+    await this.#boundSendBuffers();
+    const address = this.#server.address();
+    return typeof address === "object" && address !== null ? address.port : port;
+  }
+
+  /** Stops listening. Connections stay. */
+  close(): void {
+    this.#server.close();
+  }
+
+  /** Resolves when the last connection has ended. */
+  emptied(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#emptied = resolve;
+      this.#checkEmptied();
+    });
+  }
+
+  /** Lets go of connections that do not end by themselves. */
+  giveUp(): void {
+    for (let shard = 0; shard < this.#options.shards; shard++) {
+      this.ended(this.ledger.ofShard(shard).map((entry) => entry.number));
+    }
+  }
+
+  /** A shard has its socket: the original can go. */
+  taken(number: number): void {
+    const entry = this.ledger.get(number);
+    if (entry === undefined) return;
+    entry.socket?.destroy();
+    entry.socket = undefined;
+  }
+
+  ended(numbers: readonly number[]): void {
+    for (const number of numbers) {
+      this.taken(number);
+      this.ledger.close(number);
+    }
+    this.#note();
+    this.#checkEmptied();
+  }
+
+  /** A shard takes sockets: those that waited for one go there. */
+  shardUp(): void {
+    for (const entry of this.#waiting.splice(0)) this.#handOff(entry);
+  }
+
+  /** A shard died: sockets it had not taken go to another, all others died with it. */
+  shardDown(shard: number): void {
+    const entries = this.ledger.ofShard(shard);
+    const untaken = entries.filter((entry) => entry.socket !== undefined);
+    this.ended(entries.filter((entry) => entry.socket === undefined).map((entry) => entry.number));
+    for (const entry of untaken) this.#handOff(entry);
+  }
+
+  #accept(socket: Socket): void {
+    const address = socket.remoteAddress;
+    // Gone again before it was looked at.
+    if (address === undefined) return void socket.destroy();
+    socket.on("error", () => socket.destroy());
+    const refusedBy = this.#refusedBy(address);
+    if (refusedBy !== undefined && this.ledger.refused >= this.#options.maxRefusals) {
+      count(this.#counters, MAIN.destroyed);
+      return void socket.destroy();
+    }
+    count(this.#counters, MAIN.accepted);
+    const entry = this.ledger.open(address, this.#leastLoaded(), socket, refusedBy);
+    this.#note();
+    this.#handOff(entry);
+  }
+
+  #refusedBy(address: string): RefusedBy | undefined {
+    if (this.ledger.connections >= this.#options.maxConnections) return "total";
+    return this.ledger.from(address) >= this.#options.maxConnectionsPerAddress
+      ? "address"
+      : undefined;
+  }
+
+  /** The shard with the fewest connections among those that are up; any where none is. */
+  #leastLoaded(): number {
+    let best = 0;
+    for (let shard = 1; shard < this.#options.shards; shard++) {
+      const better = this.ledger.on(shard) < this.ledger.on(best);
+      if (
+        this.#pool.ready(shard)
+          ? better || !this.#pool.ready(best)
+          : better && !this.#pool.ready(best)
+      )
+        best = shard;
+    }
+    return best;
+  }
+
+  #handOff(entry: LedgerEntry): void {
+    const { number, socket, refusedBy } = entry;
+    if (socket === undefined) return;
+    if (!this.#pool.ready(entry.shard)) this.ledger.move(entry, this.#leastLoaded());
+    const port = this.#pool.ready(entry.shard) ? this.#pool.port(entry.shard) : undefined;
+    if (port === undefined) {
+      this.#waiting.push(entry);
+      return;
+    }
+    const sent = sendSocket(this.#options.handOff, port, socket, (inTransit): MainToShard => {
+      const message = { type: "socket", connection: number, socket: inTransit } as const;
+      return refusedBy === undefined ? message : { ...message, refusedBy };
+    });
+    if (!sent) this.ended([number]);
+    // Transferred, it is no longer main's to hand on.
+    else if (this.#options.handOff === "transfer") entry.socket = undefined;
+  }
+
+  #note(): void {
+    this.#counters[MAIN.connections] = this.ledger.connections;
+  }
+
+  #checkEmptied(): void {
+    if (this.ledger.size === 0) this.#emptied?.();
+  }
+
+  /** Where libc can be called, bounds what the kernel keeps for slow readers; a default, not a must. */
+  async #boundSendBuffers(): Promise<void> {
+    const { sendBufferSize } = this.#options;
+    const fd = descriptorOf(this.#server);
+    if (sendBufferSize === 0 || fd === undefined) return;
+    try {
+      const { boundSendBuffer } = await import("../shared/native-sockets.js");
+      boundSendBuffer(fd, sendBufferSize);
+    } catch (error) {
+      this.#log.info({ reason: (error as Error).message }, "send buffers are left to the kernel");
+    }
+  }
+}

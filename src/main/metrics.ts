@@ -1,0 +1,201 @@
+import { collectDefaultMetrics, type Metric, Registry } from "prom-client";
+import {
+  COUNTED_CHANNELS,
+  COUNTED_CLOSE_CODES,
+  type CounterBlock,
+  type CounterSection,
+  counted,
+  LATENCY_BUCKETS_S,
+  MAIN,
+  PRODUCER,
+  REFUSALS,
+  SHARD,
+  THREAD,
+} from "../ring/counters.js";
+
+type Labels = Record<string, string>;
+interface Sample {
+  readonly labels: Labels;
+  readonly value: number;
+  readonly metricName?: string;
+}
+type MetricType = "counter" | "gauge" | "histogram";
+
+const ENCODING_LABELS = ["json", "msgpack"] as const;
+
+/** A registry whose metrics are read from the counter block when they are asked for. */
+export function createMetrics(block: CounterBlock): Registry {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const add = (
+    type: MetricType,
+    name: string,
+    help: string,
+    read: () => readonly Sample[],
+  ): void => {
+    registry.registerMetric(sharedMetric(type, `marketcast_${name}`, help, read));
+  };
+  addMainMetrics(add, block);
+  addShardMetrics(add, block);
+  addDeliveryMetrics(add, block);
+  return registry;
+}
+
+type Add = (type: MetricType, name: string, help: string, read: () => readonly Sample[]) => void;
+
+/**
+ * A metric that prom-client renders and nobody increments: its values live in shared memory. The
+ * registry asks no more of a metric than its name and get().
+ */
+function sharedMetric(
+  type: MetricType,
+  name: string,
+  help: string,
+  read: () => readonly Sample[],
+): Metric {
+  const get = async () => ({
+    name,
+    help,
+    type,
+    values: read().map((sample) => ({ ...sample, metricName: sample.metricName ?? name })),
+    aggregator: "sum",
+  });
+  return { name, get, reset: () => {} } as unknown as Metric;
+}
+
+const single = (value: number): readonly Sample[] => [{ labels: {}, value }];
+
+function addMainMetrics(add: Add, { main, producer, shards }: CounterBlock): void {
+  add("counter", "connections_accepted_total", "Sockets accepted", () =>
+    single(counted(main, MAIN.accepted)),
+  );
+  add("counter", "connections_rejected_total", "Connections refused, by reason", () => [
+    ...REFUSALS.map((reason, index) => ({
+      labels: { reason },
+      value: sumOf(shards, SHARD.refusedByReason + index),
+    })),
+    { labels: { reason: "destroyed" }, value: counted(main, MAIN.destroyed) },
+  ]);
+  add("counter", "connections_closed_total", "WebSocket connections ended, by close code", () =>
+    [...COUNTED_CLOSE_CODES.map(String), "other"].map((code, index) => ({
+      labels: { code },
+      value: sumOf(shards, SHARD.closedByCode + index),
+    })),
+  );
+  add("counter", "slow_consumers_closed_total", "Connections closed with 4001", () =>
+    single(sumOf(shards, SHARD.slowConsumersClosed)),
+  );
+  add("counter", "ring_records_total", "Records published on the ring of states and books", () =>
+    single(counted(producer, PRODUCER.ringRecords)),
+  );
+  add("counter", "trades_total", "Trades published", () =>
+    single(counted(producer, PRODUCER.tradeRecords)),
+  );
+  add("gauge", "markets", "Markets listed", () => single(counted(producer, PRODUCER.markets)));
+  add("counter", "feed_rejected_total", "Lines or records of the feed that could not be used", () =>
+    single(counted(producer, PRODUCER.rejected)),
+  );
+  add("counter", "feed_definitions_refused_total", "Markets that could not be listed", () =>
+    single(counted(producer, PRODUCER.definitionsRefused)),
+  );
+  add(
+    "gauge",
+    "event_loop_lag_seconds",
+    "99th percentile of the event loop's lag, by thread",
+    () => [
+      { labels: { thread: "main" }, value: counted(main, THREAD.loopLagS) },
+      { labels: { thread: "producer" }, value: counted(producer, THREAD.loopLagS) },
+      ...perShard(shards, THREAD.loopLagS).map(({ labels, value }) => ({
+        labels: { thread: `shard-${labels["shard"]}` },
+        value,
+      })),
+    ],
+  );
+}
+
+function addShardMetrics(add: Add, { producer, shards }: CounterBlock): void {
+  const byShard = (type: MetricType, name: string, word: number, help: string): void =>
+    add(type, name, help, () => perShard(shards, word));
+  byShard("counter", "bytes_sent_total", SHARD.bytesSent, "Bytes of frames written to sockets");
+  byShard("counter", "messages_received_total", SHARD.messagesReceived, "Messages from clients");
+  byShard("counter", "ring_lapped_total", SHARD.lapped, "Times the ring overtook the shard");
+  byShard(
+    "counter",
+    "trades_lost_total",
+    SHARD.tradesLost,
+    "Trades overwritten before the shard read them",
+  );
+  byShard("counter", "conflated_total", SHARD.conflated, "Messages left out for newer ones");
+  byShard(
+    "counter",
+    "rate_limited_total",
+    SHARD.rateLimited,
+    "Client messages refused with RATE_LIMITED",
+  );
+  byShard("gauge", "sockets", SHARD.sockets, "Sockets held, upgraded or not");
+  byShard(
+    "gauge",
+    "queued_bytes",
+    SHARD.queuedBytes,
+    "Bytes that wait for slow consumers and may not be dropped",
+  );
+  byShard("gauge", "audiences", SHARD.audiences, "Different sets of subscriptions");
+  add("gauge", "connections", "WebSocket connections", () =>
+    shards.flatMap((section, shard) => byEncoding(section, shard, SHARD.connections)),
+  );
+  add("counter", "messages_sent_total", "Messages written to sockets", () =>
+    shards.flatMap((section, shard) => byEncoding(section, shard, SHARD.messagesSent)),
+  );
+  add(
+    "gauge",
+    "subscriptions",
+    "Subscriptions by channel; each market of PriceFeed counts one",
+    () =>
+      COUNTED_CHANNELS.map((channel, index) => ({
+        labels: { channel },
+        value: sumOf(shards, SHARD.subscriptionsByChannel + index),
+      })),
+  );
+  add("gauge", "ring_lag_records", "Records published that the shard has not read yet", () =>
+    perShard(shards, SHARD.ringRecordNumber).map(({ labels, value }) => {
+      // Wrap-safe; a reader that is a moment ahead of the counter has no lag.
+      const lag = (counted(producer, PRODUCER.ringRecordNumber) - value) | 0;
+      return { labels, value: Math.max(0, lag) };
+    }),
+  );
+}
+
+function addDeliveryMetrics(add: Add, { shards }: CounterBlock): void {
+  const name = "marketcast_delivery_latency_seconds";
+  const help = "Age of a write's oldest message, from the producer's ts to the socket";
+  add("histogram", "delivery_latency_seconds", help, () => {
+    let total = 0;
+    const buckets = [...LATENCY_BUCKETS_S.map(String), "+Inf"].map((le, index) => {
+      total += sumOf(shards, SHARD.latencyBuckets + index);
+      return { labels: { le }, value: total, metricName: `${name}_bucket` };
+    });
+    return [
+      ...buckets,
+      { labels: {}, value: sumOf(shards, SHARD.latencySumS), metricName: `${name}_sum` },
+      { labels: {}, value: total, metricName: `${name}_count` },
+    ];
+  });
+}
+
+function sumOf(shards: readonly CounterSection[], word: number): number {
+  return shards.reduce((sum, section) => sum + counted(section, word), 0);
+}
+
+function perShard(shards: readonly CounterSection[], word: number): readonly Sample[] {
+  return shards.map((section, shard) => ({
+    labels: { shard: `${shard}` },
+    value: counted(section, word),
+  }));
+}
+
+function byEncoding(section: CounterSection, shard: number, word: number): readonly Sample[] {
+  return ENCODING_LABELS.map((encoding, index) => ({
+    labels: { shard: `${shard}`, encoding },
+    value: counted(section, word + index),
+  }));
+}

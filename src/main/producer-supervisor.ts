@@ -1,0 +1,139 @@
+import { Worker } from "node:worker_threads";
+import type { FeedOptions } from "../feed/feed-options.js";
+import { type CounterBlock, PRODUCER } from "../ring/counters.js";
+import {
+  createMarketMemory,
+  type MarketMemory,
+  type MarketMemorySizes,
+} from "../ring/market-memory.js";
+import type { Logger, LogOptions } from "../shared/log.js";
+import type { MainToProducer, ProducerTask, ProducerToMain } from "../workers/messages.js";
+import { RestartDelay } from "./restart-delay.js";
+import { Watchdog } from "./watchdog.js";
+
+const WORKER = new URL("../workers/producer/producer-worker.js", import.meta.url);
+
+export interface ProducerOptions {
+  readonly feed: FeedOptions;
+  readonly sizes: MarketMemorySizes;
+  readonly stallTimeoutMs: number;
+  readonly counters: SharedArrayBuffer;
+  readonly log: LogOptions;
+}
+
+export interface ProducerHooks {
+  /** A producer is up and its memory is the one to read from now on. */
+  readonly ready: (memory: MarketMemory) => void;
+  /** Why there is no producer or no feed, or undefined when both are there. */
+  readonly health: (source: "producer" | "feed", reason: string | undefined) => void;
+}
+
+/** Options that make no feed, found out by the producer; the message says what is wrong. */
+export class FeedConfigurationError extends Error {
+  override readonly name = "FeedConfigurationError";
+}
+
+/**
+ * Keeps a producer thread running. Each one has fresh shared memory and an epoch of its own, so that
+ * nothing a dead one left half-written is ever read.
+ */
+export class ProducerSupervisor {
+  readonly #options: ProducerOptions;
+  readonly #block: CounterBlock;
+  readonly #hooks: ProducerHooks;
+  readonly #log: Logger;
+  readonly #delay = new RestartDelay();
+  #worker: Worker | undefined;
+  #ready = false;
+  #subscribed = false;
+  #stopping = false;
+  #epochs = 0;
+
+  constructor(options: ProducerOptions, block: CounterBlock, hooks: ProducerHooks, log: Logger) {
+    this.#options = options;
+    this.#block = block;
+    this.#hooks = hooks;
+    this.#log = log;
+  }
+
+  /** Whether a producer runs and its feed has listed its markets. */
+  get ready(): boolean {
+    return this.#ready;
+  }
+
+  /** Starts the first producer. Rejects with FeedConfigurationError where its options make no feed. */
+  start(): Promise<void> {
+    return new Promise((resolve, reject) => this.#start(resolve, reject));
+  }
+
+  /** Tells the feed that somebody has subscribed to market data. */
+  subscribed(): void {
+    this.#subscribed = true;
+    this.#tell({ type: "subscribed" });
+  }
+
+  /** Ends the producer as the watchdog does: another one takes its place. */
+  async restart(): Promise<void> {
+    await this.#worker?.terminate();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#tell({ type: "stop" });
+    await this.#worker?.terminate();
+  }
+
+  #tell(message: MainToProducer): void {
+    this.#worker?.postMessage(message);
+  }
+
+  #start(resolve?: () => void, reject?: (error: Error) => void): void {
+    const { feed, sizes, stallTimeoutMs, counters, log } = this.#options;
+    const memory = createMarketMemory(`${Date.now().toString(36)}-${++this.#epochs}`, sizes);
+    const task: ProducerTask = { memory, counters, feed, log };
+    const { producer } = this.#block;
+    producer[PRODUCER.markets] = producer[PRODUCER.ringRecordNumber] = 0;
+    // Standard input stays this process's own: a feed that reads it opens the descriptor itself.
+    const worker = new Worker(WORKER, { workerData: task, name: "producer" });
+    this.#worker = worker;
+    this.#delay.started();
+    const watchdog = new Watchdog(producer, stallTimeoutMs, () => {
+      this.#log.error({ stallTimeoutMs }, "the producer shows no life and is restarted");
+      void worker.terminate();
+    });
+    worker.on("message", (message: ProducerToMain) => {
+      if (message.type === "feed-invalid") {
+        const error = new FeedConfigurationError(message.message);
+        if (reject === undefined) this.#hooks.health("feed", message.message);
+        else reject(error);
+      } else if (message.type === "feed-ended") {
+        this.#hooks.health("feed", message.reason);
+      } else {
+        this.#ready = true;
+        this.#hooks.health("producer", undefined);
+        this.#hooks.health("feed", undefined);
+        this.#hooks.ready(memory);
+        if (this.#subscribed) this.#tell({ type: "subscribed" });
+        resolve?.();
+      }
+    });
+    worker.on("error", (error) => this.#log.error({ err: error }, "the producer failed"));
+    worker.on("exit", () => {
+      watchdog.stop();
+      this.#ready = false;
+      if (!this.#stopping) this.#restartLater(resolve, reject);
+    });
+  }
+
+  #restartLater(resolve?: () => void, reject?: (error: Error) => void): void {
+    if (this.#options.feed.feed === "stdin") {
+      // The descriptor went with the thread, and its number may be another file's by now.
+      this.#hooks.health("producer", "the producer ended, and standard input cannot be read again");
+      return;
+    }
+    const delay = this.#delay.next();
+    this.#hooks.health("producer", "the producer ended and is being restarted");
+    this.#log.warn({ delay }, "the producer is restarted");
+    setTimeout(() => this.#stopping || this.#start(resolve, reject), delay).unref();
+  }
+}

@@ -1,0 +1,299 @@
+import { resolveJwtKeys } from "../config/jwt-keys.js";
+import type { Config } from "../config/schema.js";
+import { VERSION } from "../config/version.js";
+import type { FeedOptions } from "../feed/feed-options.js";
+import {
+  beat,
+  type CounterBlock,
+  type CounterSection,
+  counted,
+  counterBlockOf,
+  createCounterBuffer,
+  MAIN,
+  SHARD,
+} from "../ring/counters.js";
+import type { MarketMemory } from "../ring/market-memory.js";
+import { connectionsOf, systemStatus } from "../ring/system-status.js";
+import { createLogger, type Logger, type LogOptions } from "../shared/log.js";
+import { findSocketHandOff, type SocketHandOffWay } from "../shared/socket-hand-off.js";
+import { startThreadPulse } from "../shared/thread-pulse.js";
+import type { JwtOptions, ShardOptions, ShardToMain } from "../workers/messages.js";
+import { Acceptor } from "./acceptor.js";
+import { createMetrics } from "./metrics.js";
+import { OpsServer } from "./ops-server.js";
+import { ProducerSupervisor } from "./producer-supervisor.js";
+import { ShardPool } from "./shard-pool.js";
+import { SystemHealth } from "./system-health.js";
+
+/** How much longer than the drain time the last connections may take to be gone. */
+const DRAIN_GRACE_MS = 1000;
+const DRAIN_NOTICE =
+  "the server restarts; this connection will be closed with code 1012, please reconnect";
+
+export interface RunningServer {
+  readonly port: number;
+  readonly opsPort: number;
+  /** Ends a shard's thread as the watchdog would: its clients are cut, and it starts again. */
+  restartShard(shard: number): void;
+  /** Ends the producer's thread: another takes its place, with a new epoch. */
+  restartProducer(): Promise<void>;
+  /** Drains and stops; resolves when it has. */
+  stop(): Promise<void>;
+  /** Resolves with the exit code when the server has stopped. */
+  readonly closed: Promise<number>;
+}
+
+/**
+ * Starts the whole server; resolves when it takes connections.
+ * Rejects with a ConfigurationError or FeedConfigurationError, or with Node's error where a port
+ * cannot be opened; nothing keeps running then.
+ */
+export async function startServer(config: Config): Promise<RunningServer> {
+  const log: LogOptions = { level: config.logLevel, format: logFormatOf(config) };
+  const logger = createLogger(log, { thread: "main" });
+  const jwt = await resolveJwtKeys(config);
+  const handOff = await findSocketHandOff();
+  const server = new Server(config, shardOptionsOf(config, jwt), handOff, log, logger);
+  try {
+    await server.start();
+  } catch (error) {
+    await server.abandon();
+    throw error;
+  }
+  return server;
+}
+
+function logFormatOf(config: Config): LogOptions["format"] {
+  if (config.logFormat !== "auto") return config.logFormat;
+  return process.stdout.isTTY ? "pretty" : "json";
+}
+
+/** What the shards need of the configuration, and no more: it is copied to their threads. */
+function shardOptionsOf(config: Config, jwt: JwtOptions): ShardOptions {
+  return {
+    marketIntervalMs: config.marketIntervalMs,
+    statusIntervalMs: config.statusIntervalMs,
+    pingIntervalMs: config.pingIntervalMs,
+    pongTimeoutMs: config.pongTimeoutMs,
+    idleTimeoutMs: config.idleTimeoutMs,
+    idleCheckIntervalMs: config.idleCheckIntervalMs,
+    handshakeTimeoutMs: config.handshakeTimeoutMs,
+    maxMessageSize: config.maxMessageSize,
+    maxSubscriptions: config.maxSubscriptions,
+    maxFilters: config.maxFilters,
+    maxDistinctFilters: config.maxDistinctFilters,
+    maxMessagesPerSecond: config.maxMessagesPerSecond,
+    maxQueuedMessages: config.maxQueuedMessages,
+    maxQueuedBytes: config.maxQueuedBytes,
+    allowedOrigins: config.allowedOrigins,
+    jwt,
+  };
+}
+
+function feedOptionsOf(config: Config): FeedOptions {
+  return {
+    feed: config.feed,
+    feedMarkets: config.feedMarkets,
+    feedRate: config.feedRate,
+    feedSeed: config.feedSeed,
+    feedFile: config.feedFile,
+    feedMap: config.feedMap,
+    feedMode: config.feedMode,
+    feedSpeed: config.feedSpeed,
+    feedLoop: config.feedLoop,
+    feedStart: config.feedStart,
+    feedModule: config.feedModule,
+    bookIntervalMs: config.bookIntervalMs,
+  };
+}
+
+/** Joins the parts of the main thread; the way of a connection is Acceptor → ShardPool → shard. */
+class Server implements RunningServer {
+  port = 0;
+  opsPort = 0;
+  readonly closed: Promise<number>;
+  readonly #config: Config;
+  readonly #log: Logger;
+  readonly #block: CounterBlock;
+  readonly #health: SystemHealth;
+  readonly #producer: ProducerSupervisor;
+  readonly #pool: ShardPool;
+  readonly #acceptor: Acceptor;
+  readonly #ops: OpsServer;
+  readonly #timers: (() => void)[] = [];
+  readonly #markClosed: (code: number) => void;
+  #memory: MarketMemory | undefined;
+  #started = false;
+  #stopping: Promise<void> | undefined;
+  #allUp: (() => void) | undefined;
+
+  constructor(
+    config: Config,
+    shard: ShardOptions,
+    handOff: SocketHandOffWay,
+    log: LogOptions,
+    logger: Logger,
+  ) {
+    this.#config = config;
+    this.#log = logger;
+    let markClosed: (code: number) => void = () => {};
+    this.closed = new Promise((resolve) => {
+      markClosed = resolve;
+    });
+    this.#markClosed = markClosed;
+    const { shards, stallTimeoutMs } = config;
+    const counters = createCounterBuffer(shards);
+    this.#block = counterBlockOf(counters);
+    this.#health = new SystemHealth(VERSION, (system) =>
+      this.#pool.broadcast({ type: "system", system }),
+    );
+    this.#producer = new ProducerSupervisor(
+      { feed: feedOptionsOf(config), sizes: config, stallTimeoutMs, counters, log },
+      this.#block,
+      {
+        ready: (memory) => this.#takeMemory(memory),
+        health: (source, reason) => this.#health.report(source, reason),
+      },
+      logger,
+    );
+    this.#pool = new ShardPool(
+      { shards, stallTimeoutMs, shard, counters, handOff, log },
+      this.#block,
+      {
+        current: () => ({ memory: this.#memory as MarketMemory, system: this.#health.system }),
+        message: (_, message) => this.#onShardMessage(message),
+        up: (index) => this.#shardUp(index),
+        down: (index) => this.#shardDown(index),
+      },
+      logger,
+    );
+    this.#acceptor = new Acceptor({ ...config, handOff }, this.#pool, this.#block.main, logger);
+    this.#ops = new OpsServer({
+      readiness: () => this.#readiness(),
+      status: () => this.#status(),
+      notify: (level, message) => this.#pool.broadcast({ type: "notify", level, message }),
+      metrics: createMetrics(this.#block),
+    });
+  }
+
+  async start(): Promise<void> {
+    const { host, port, opsHost, opsPort, shards } = this.#config;
+    this.opsPort = await this.#ops.listen(opsHost, opsPort);
+    this.#startTimers();
+    await this.#producer.start();
+    const up = new Promise<void>((resolve) => {
+      this.#allUp = resolve;
+    });
+    this.#pool.start();
+    await up;
+    this.port = await this.#acceptor.listen(host, port);
+    this.#started = true;
+    this.#log.info(
+      { port: this.port, ops_port: this.opsPort, host, shards, version: VERSION },
+      "ready",
+    );
+  }
+
+  restartShard(shard: number): void {
+    this.#pool.restart(shard);
+  }
+
+  restartProducer(): Promise<void> {
+    return this.#producer.restart();
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#drain();
+    return this.#stopping;
+  }
+
+  /** Ends whatever a failed start has left running. */
+  async abandon(): Promise<void> {
+    for (const stop of this.#timers) stop();
+    this.#ops.close();
+    this.#acceptor.close();
+    await Promise.all([this.#pool.stop(), this.#producer.stop()]);
+  }
+
+  async #drain(): Promise<void> {
+    const { drainTimeMs } = this.#config;
+    this.#log.info({ drainTimeMs, connections: this.#acceptor.ledger.connections }, "stopping");
+    this.#health.drain();
+    this.#acceptor.close();
+    this.#pool.broadcast({ type: "drain", drainTimeMs, message: DRAIN_NOTICE });
+    const deadline = setTimeout(() => this.#acceptor.giveUp(), drainTimeMs + DRAIN_GRACE_MS);
+    await this.#acceptor.emptied();
+    clearTimeout(deadline);
+    await this.abandon();
+    this.#log.info("stopped");
+    this.#markClosed(0);
+  }
+
+  #onShardMessage(message: ShardToMain): void {
+    if (message.type === "taken") this.#acceptor.taken(message.connection);
+    else if (message.type === "closed") this.#acceptor.ended(message.connections);
+    else if (message.type === "subscribed") this.#producer.subscribed();
+  }
+
+  #takeMemory(memory: MarketMemory): void {
+    const former = this.#memory;
+    this.#memory = memory;
+    if (former !== undefined) this.#pool.broadcast({ type: "memory", memory });
+  }
+
+  #shardUp(shard: number): void {
+    this.#health.report(`shard ${shard}`, undefined);
+    this.#acceptor.shardUp();
+    if (this.#pool.allReady) this.#allUp?.();
+  }
+
+  #shardDown(shard: number): void {
+    this.#health.report(`shard ${shard}`, `shard ${shard} ended and is being restarted`);
+    this.#acceptor.shardDown(shard);
+  }
+
+  #readiness() {
+    const { state, reasons } = this.#health.system;
+    const ready =
+      this.#started && state !== "draining" && this.#producer.ready && this.#pool.allReady;
+    if (this.#started) return { ready, state, reasons };
+    return { ready, state: "starting", reasons: ["not all threads are up yet", ...reasons] };
+  }
+
+  #status() {
+    const { shards } = this.#block;
+    return {
+      status: systemStatus(this.#health.system, this.#block),
+      shards: shards.map((section, shard) => ({
+        shard,
+        ready: this.#pool.ready(shard),
+        connections: connectionsOf(section),
+        sockets: counted(section, SHARD.sockets),
+        audiences: counted(section, SHARD.audiences),
+        messages_sent: messagesSent(section),
+        bytes_sent: counted(section, SHARD.bytesSent),
+        conflated: counted(section, SHARD.conflated),
+        lapped: counted(section, SHARD.lapped),
+        event_loop_lag_s: counted(section, SHARD.loopLagS),
+      })),
+    };
+  }
+
+  #startTimers(): void {
+    const { main, shards } = this.#block;
+    let sentBefore = 0;
+    const timer = setInterval(() => {
+      const sent = shards.reduce((sum, section) => sum + messagesSent(section), 0);
+      main[MAIN.messagesPerSecond] = sent - sentBefore;
+      sentBefore = sent;
+    }, 1000);
+    this.#timers.push(
+      () => clearInterval(timer),
+      startThreadPulse((loopLagS) => beat(main, loopLagS)),
+    );
+  }
+}
+
+function messagesSent(section: CounterSection): number {
+  return counted(section, SHARD.messagesSent) + counted(section, SHARD.messagesSent + 1);
+}

@@ -1,0 +1,154 @@
+import { fileURLToPath } from "node:url";
+import { MessageChannel, type MessagePort } from "node:worker_threads";
+import { Piscina } from "piscina";
+import type { CounterBlock, CounterSection } from "../ring/counters.js";
+import type { MarketMemory } from "../ring/market-memory.js";
+import type { Logger, LogOptions } from "../shared/log.js";
+import type { SocketHandOffWay } from "../shared/socket-hand-off.js";
+import type { SystemState } from "../shared/system-state.js";
+import type { MainToShard, ShardOptions, ShardTask, ShardToMain } from "../workers/messages.js";
+import { RestartDelay } from "./restart-delay.js";
+import { Watchdog } from "./watchdog.js";
+
+const WORKER = fileURLToPath(new URL("../workers/shard/shard-worker.js", import.meta.url));
+const TASK_NAME = "runShard";
+
+export interface ShardPoolOptions {
+  readonly shards: number;
+  readonly stallTimeoutMs: number;
+  readonly shard: ShardOptions;
+  readonly counters: SharedArrayBuffer;
+  readonly handOff: SocketHandOffWay;
+  readonly log: LogOptions;
+}
+
+export interface ShardPoolHooks {
+  /** What a shard is told about market data and system when it starts. */
+  readonly current: () => { readonly memory: MarketMemory; readonly system: SystemState };
+  readonly message: (shard: number, message: ShardToMain) => void;
+  /** The shard takes sockets. */
+  readonly up: (shard: number) => void;
+  /** The shard is gone, and every message that it sent has been delivered. */
+  readonly down: (shard: number) => void;
+}
+
+interface ShardSlot {
+  readonly delay: RestartDelay;
+  /** The live shard's port; undefined while there is none. */
+  port: MessagePort | undefined;
+  ready: boolean;
+  abort: AbortController;
+}
+
+/**
+ * Keeps the shards running: one long-running piscina task each, with a port of its own. A shard that
+ * dies, or shows no life, is started again; the others notice nothing.
+ */
+export class ShardPool {
+  readonly #options: ShardPoolOptions;
+  readonly #block: CounterBlock;
+  readonly #hooks: ShardPoolHooks;
+  readonly #log: Logger;
+  readonly #piscina: Piscina<ShardTask, void>;
+  readonly #slots: readonly ShardSlot[];
+  #stopping = false;
+
+  constructor(options: ShardPoolOptions, block: CounterBlock, hooks: ShardPoolHooks, log: Logger) {
+    this.#options = options;
+    this.#block = block;
+    this.#hooks = hooks;
+    this.#log = log;
+    this.#piscina = new Piscina<ShardTask, void>({
+      filename: WORKER,
+      name: TASK_NAME,
+      minThreads: options.shards,
+      maxThreads: options.shards,
+      concurrentTasksPerWorker: 1,
+      // With atomics, an idle piscina worker blocks its thread.
+      atomics: "disabled",
+      recordTiming: false,
+    });
+    this.#slots = Array.from({ length: options.shards }, () => ({
+      delay: new RestartDelay(),
+      port: undefined,
+      ready: false,
+      abort: new AbortController(),
+    }));
+  }
+
+  start(): void {
+    for (let shard = 0; shard < this.#slots.length; shard++) this.#start(shard);
+  }
+
+  /** Whether a shard takes sockets. */
+  ready(shard: number): boolean {
+    return this.#slot(shard).ready;
+  }
+
+  get allReady(): boolean {
+    return this.#slots.every((slot) => slot.ready);
+  }
+
+  /** The port of a shard that is up. */
+  port(shard: number): MessagePort | undefined {
+    return this.#slot(shard).port;
+  }
+
+  broadcast(message: MainToShard): void {
+    for (const { port } of this.#slots) port?.postMessage(message);
+  }
+
+  /** Ends a shard's thread as the watchdog does: its clients are cut and another one takes its place. */
+  restart(shard: number): void {
+    this.#slot(shard).abort.abort();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    for (const { port } of this.#slots) port?.close();
+    await this.#piscina.destroy();
+  }
+
+  #slot(shard: number): ShardSlot {
+    return this.#slots[shard] as ShardSlot;
+  }
+
+  #start(shard: number): void {
+    const { port1, port2 } = new MessageChannel();
+    const slot = this.#slot(shard);
+    slot.port = port1;
+    slot.abort = new AbortController();
+    slot.delay.started();
+    const section = this.#block.shards[shard] as CounterSection;
+    const watchdog = new Watchdog(section, this.#options.stallTimeoutMs, () => {
+      this.#log.error({ shard }, "the shard shows no life and is restarted");
+      this.restart(shard);
+    });
+    port1.on("message", (message: ShardToMain) => {
+      if (message.type === "ready") {
+        slot.ready = true;
+        this.#hooks.up(shard);
+      }
+      this.#hooks.message(shard, message);
+    });
+    // The port closes with its thread, after the last message that the thread sent.
+    port1.on("close", () => {
+      watchdog.stop();
+      slot.ready = false;
+      slot.port = undefined;
+      if (this.#stopping) return;
+      this.#hooks.down(shard);
+      const delay = slot.delay.next();
+      setTimeout(() => this.#stopping || this.#start(shard), delay);
+    });
+    const { memory, system } = this.#hooks.current();
+    const { counters, handOff, log, shard: options } = this.#options;
+    const task: ShardTask = { shard, port: port2, counters, memory, handOff, options, log, system };
+    this.#piscina
+      .run(task, { transferList: [port2], signal: slot.abort.signal })
+      .catch((error: Error) => {
+        if (!this.#stopping) this.#log.error({ err: error, shard }, "the shard ended");
+        port1.close();
+      });
+  }
+}

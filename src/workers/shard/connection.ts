@@ -1,0 +1,204 @@
+import type { Socket } from "node:net";
+import { WebSocket } from "ws";
+import { CLOSE, type CloseCode } from "../../codec/wire/close-codes.js";
+import { type CounterSection, count, SHARD } from "../../ring/counters.js";
+import type { Audience, Batch } from "./audience.js";
+import type { Identity } from "./authenticator.js";
+
+/** Not behind: the connection has all that its audience was sent. */
+const CURRENT = -1;
+const NOTHING = Buffer.alloc(0);
+
+/** What all connections of a shard share. */
+export interface ConnectionContext {
+  readonly counters: CounterSection;
+  readonly maxQueuedMessages: number;
+  readonly maxQueuedBytes: number;
+  /** Called when a blocked connection's socket has taken all that was written to it. */
+  readonly drained: (connection: Connection) => void;
+}
+
+/** The WebSocket of a connection; `connection` is set as soon as the upgrade is done. */
+export class ClientSocket extends WebSocket {
+  declare connection: Connection;
+}
+
+/**
+ * One client: its socket, its place in the fan-out, its identity.
+ *
+ * Frames are made elsewhere and written to the socket directly, beside `ws`, which writes control
+ * frames only: both write whole frames, so they never mix. A connection is blocked from the moment
+ * its socket does not take a write at once until it has drained. Meanwhile states, prices and books
+ * are not kept: `missedSince` says from which round on the latest ones are due. Trades wait in a
+ * bounded queue. Replies are written at once, in a bounded amount.
+ */
+export class Connection {
+  readonly number: number;
+  readonly socket: Socket;
+  readonly ws: ClientSocket;
+  /** Index of the encoding. */
+  readonly encoding: number;
+  readonly #context: ConnectionContext;
+
+  identity: Identity | undefined;
+  expiryTimer: NodeJS.Timeout | undefined;
+  audience: Audience | undefined;
+
+  /** Round after which it has missed data, or CURRENT. */
+  missedSince = CURRENT;
+  /** What its audience had been offered at that moment. */
+  offeredAtMiss = 0;
+  /** Round up to which its `Markets` channels are told. */
+  marketsSince = 0;
+  blocked = false;
+  /** The code the server closes it with. */
+  closeCode: CloseCode | undefined;
+  /** When it was upgraded, when anything, and when a message, came from it; ms of performance.now(). */
+  readonly openedAt: number;
+  heardAt: number;
+  messageAt: number;
+  /** When the ping was sent that waits for an answer; 0 where none does. */
+  pingedAt = 0;
+  /** Messages the client may still send; see RequestHandler. */
+  allowance: number;
+  allowanceAt: number;
+
+  #queue: Batch[] | undefined;
+  #queuedMessages = 0;
+  #queuedBytes = 0;
+
+  constructor(
+    number: number,
+    ws: ClientSocket,
+    socket: Socket,
+    encoding: number,
+    context: ConnectionContext,
+    now: number,
+    allowance: number,
+  ) {
+    this.number = number;
+    this.ws = ws;
+    this.socket = socket;
+    this.encoding = encoding;
+    this.#context = context;
+    this.openedAt = this.heardAt = this.messageAt = this.allowanceAt = now;
+    this.allowance = allowance;
+  }
+
+  /** Whether frames may still be written. */
+  get open(): boolean {
+    return this.ws.readyState === WebSocket.OPEN;
+  }
+
+  get behind(): boolean {
+    return this.missedSince !== CURRENT;
+  }
+
+  /** Notes that data of the rounds after `round` is not kept for it. */
+  miss(round: number, offered: number): void {
+    if (this.behind) return;
+    this.missedSince = round;
+    this.offeredAtMiss = offered;
+  }
+
+  caughtUp(): void {
+    this.missedSince = CURRENT;
+  }
+
+  /** Whether trades wait for the socket to drain. */
+  get hasQueue(): boolean {
+    return this.#queue !== undefined;
+  }
+
+  /** Keeps what may not be conflated until the socket drains; over its bound it ends the connection. */
+  enqueue(batch: Batch): void {
+    if (!this.open) return;
+    const { maxQueuedMessages, maxQueuedBytes, counters } = this.#context;
+    this.#queue ??= [];
+    this.#queue.push(batch);
+    this.#queuedMessages += batch.messages;
+    this.#queuedBytes += batch.bytes.length;
+    count(counters, SHARD.queuedBytes, batch.bytes.length);
+    if (this.#queuedMessages > maxQueuedMessages || this.#queuedBytes > maxQueuedBytes) {
+      this.closeSlow(
+        `slow consumer: more than ${maxQueuedMessages} messages or ${maxQueuedBytes} bytes wait`,
+      );
+    }
+  }
+
+  /** Takes what was queued; empty where nothing was. */
+  takeQueue(): readonly Batch[] {
+    const queue = this.#queue ?? [];
+    count(this.#context.counters, SHARD.queuedBytes, -this.#queuedBytes);
+    this.#queue = undefined;
+    this.#queuedMessages = this.#queuedBytes = 0;
+    return queue;
+  }
+
+  /**
+   * Writes a reply or a snapshot at once, blocked or not. A client that asks and does not read is
+   * closed as a slow consumer when what it has not read exceeds the bound.
+   */
+  reply(bytes: Buffer, messages: number): void {
+    if (!this.open) return;
+    const { maxQueuedBytes } = this.#context;
+    if (this.socket.writableLength <= maxQueuedBytes) this.write(bytes, messages);
+    else this.closeSlow(`slow consumer: more than ${maxQueuedBytes} bytes of replies wait`);
+  }
+
+  /** Writes whole frames. */
+  write(bytes: Buffer, messages: number): void {
+    if (!this.open) return;
+    this.#put(bytes, messages);
+    if (this.socket.writableLength > 0 && !this.blocked) this.#block();
+  }
+
+  /** Writes several batches with one system call. */
+  writeAll(batches: readonly Batch[]): void {
+    if (batches.length === 0 || !this.open) return;
+    this.socket.cork();
+    for (const batch of batches) this.#put(batch.bytes, batch.messages);
+    this.socket.uncork();
+    if (this.socket.writableLength > 0 && !this.blocked) this.#block();
+  }
+
+  /** Writes a control frame, ahead of any data that waits for the socket to drain. */
+  control(frame: Buffer): void {
+    this.socket.write(frame);
+  }
+
+  #put(bytes: Buffer, messages: number): void {
+    const { counters } = this.#context;
+    count(counters, SHARD.messagesSent + this.encoding, messages);
+    count(counters, SHARD.bytesSent, bytes.length);
+    this.socket.write(bytes);
+  }
+
+  /** Ends a connection for which something was lost that may not be. */
+  closeSlow(reason: string): void {
+    if (!this.open) return;
+    count(this.#context.counters, SHARD.slowConsumersClosed);
+    this.close(CLOSE.slowConsumer, reason);
+  }
+
+  /** Starts the closing handshake; nothing is written after the close frame. */
+  close(code: CloseCode, reason: string): void {
+    this.takeQueue();
+    this.closeCode ??= code;
+    this.ws.close(code, reason);
+  }
+
+  /**
+   * Waits until the socket has drained. An empty write's callback comes after everything before it;
+   * `drain` would only come for writes over the stream's high-water mark.
+   */
+  #block(): void {
+    this.blocked = true;
+    this.socket.write(NOTHING, () => {
+      if (this.socket.destroyed) return;
+      if (this.socket.writableLength > 0) return this.#block();
+      this.blocked = false;
+      if (this.open) this.#context.drained(this);
+    });
+  }
+}

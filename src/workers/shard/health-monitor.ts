@@ -1,0 +1,72 @@
+import { FRAME } from "../../codec/frame-writer.js";
+import { CLOSE } from "../../codec/wire/close-codes.js";
+import type { Connection } from "./connection.js";
+
+export interface HealthOptions {
+  readonly pingIntervalMs: number;
+  readonly pongTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly idleCheckIntervalMs: number;
+}
+
+const PING = Buffer.of(FRAME.ping, 0);
+/** Longest time between two looks at all connections. */
+const SCAN_INTERVAL_MS_MAX = 1000;
+
+/**
+ * Pings every connection in its turn and closes those that do not answer, or that have had neither
+ * subscription nor message for too long. One timer looks at all of them: a timer each would cost
+ * more than the look.
+ */
+export class HealthMonitor {
+  readonly #options: HealthOptions;
+  readonly #connections: Iterable<Connection>;
+  readonly #timers: readonly NodeJS.Timeout[];
+
+  constructor(options: HealthOptions, connections: Iterable<Connection>) {
+    this.#options = options;
+    this.#connections = connections;
+    const scan = Math.min(
+      SCAN_INTERVAL_MS_MAX,
+      options.pingIntervalMs / 4,
+      options.pongTimeoutMs / 4,
+    );
+    this.#timers = [
+      setInterval(() => this.#checkPings(), Math.max(1, Math.floor(scan))),
+      setInterval(() => this.#checkIdle(), options.idleCheckIntervalMs),
+    ];
+  }
+
+  stop(): void {
+    for (const timer of this.#timers) clearInterval(timer);
+  }
+
+  #checkPings(): void {
+    const { pingIntervalMs, pongTimeoutMs } = this.#options;
+    const now = performance.now();
+    for (const connection of this.#connections) {
+      if (!connection.open) continue;
+      const { pingedAt, heardAt } = connection;
+      if (pingedAt > 0 && heardAt < pingedAt) {
+        if (now - pingedAt >= pongTimeoutMs) {
+          connection.close(
+            CLOSE.pongTimeout,
+            `nothing came back within ${pongTimeoutMs} ms of a ping`,
+          );
+        }
+      } else if (now - Math.max(pingedAt, connection.openedAt) >= pingIntervalMs) {
+        connection.pingedAt = now;
+        connection.control(PING);
+      }
+    }
+  }
+
+  #checkIdle(): void {
+    const { idleTimeoutMs } = this.#options;
+    const now = performance.now();
+    for (const connection of this.#connections) {
+      if (connection.audience !== undefined || now - connection.messageAt < idleTimeoutMs) continue;
+      connection.close(CLOSE.idle, `neither subscription nor message for ${idleTimeoutMs} ms`);
+    }
+  }
+}

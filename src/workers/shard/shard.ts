@@ -1,0 +1,326 @@
+import type { MessagePort } from "node:worker_threads";
+import type { RawData, WebSocket } from "ws";
+import type { ServerMessage } from "../../codec/server-messages.js";
+import { CLOSE } from "../../codec/wire/close-codes.js";
+import { ENCODING_INDEX } from "../../codec/wire/encodings.js";
+import {
+  beat,
+  COUNTED_CLOSE_CODES,
+  type CounterBlock,
+  type CounterSection,
+  count,
+  counted,
+  counterBlockOf,
+  countListed,
+  PRODUCER,
+  SHARD,
+  SHARD_GAUGES,
+} from "../../ring/counters.js";
+import type { MarketMemory } from "../../ring/market-memory.js";
+import { systemStatus } from "../../ring/system-status.js";
+import type { Logger } from "../../shared/log.js";
+import type { TakeSocket } from "../../shared/socket-hand-off.js";
+import type { SystemState } from "../../shared/system-state.js";
+import { startThreadPulse } from "../../shared/thread-pulse.js";
+import type { MainToShard, ShardTask, ShardToMain } from "../messages.js";
+import { Authenticator, type Identity } from "./authenticator.js";
+import { type ClientSocket, Connection, type ConnectionContext } from "./connection.js";
+import { drainConnections } from "./drain.js";
+import { FanOut } from "./fan-out.js";
+import { Handshake, type Upgraded } from "./handshake.js";
+import { HealthMonitor } from "./health-monitor.js";
+import { callAt } from "./long-timer.js";
+import { Mirror } from "./mirror.js";
+import { Outbox } from "./outbox.js";
+import { authenticated, RequestHandler } from "./request-handler.js";
+import { RoundLoop } from "./round-loop.js";
+
+/**
+ * One shard: its connections, from the hand-off to their end, and the parts that serve them. This
+ * class only joins the parts; the data's way is RoundLoop → Mirror → FanOut → Connection.
+ */
+export class Shard {
+  readonly #task: ShardTask;
+  readonly #port: MessagePort;
+  readonly #log: Logger;
+  readonly #takeSocket: TakeSocket;
+  readonly #block: CounterBlock;
+  readonly #counters: CounterSection;
+  readonly #connections = new Set<Connection>();
+  readonly #handshake: Handshake;
+  readonly #fanOut: FanOut;
+  readonly #rounds: RoundLoop;
+  readonly #outbox: Outbox;
+  readonly #requests: RequestHandler;
+  readonly #health: HealthMonitor;
+  readonly #context: ConnectionContext;
+  /** What ends with the shard. */
+  readonly #stops: (() => void)[] = [];
+  #system: SystemState;
+  #subscribed = false;
+  #ended: number[] = [];
+
+  constructor(task: ShardTask, takeSocket: TakeSocket, log: Logger) {
+    const { options } = task;
+    this.#task = task;
+    this.#port = task.port;
+    this.#log = log;
+    this.#takeSocket = takeSocket;
+    this.#system = task.system;
+    this.#block = counterBlockOf(task.counters);
+    this.#counters = this.#block.shards[task.shard] as CounterSection;
+    for (const [word, words] of SHARD_GAUGES) this.#counters.fill(0, word, word + words);
+
+    this.#fanOut = new FanOut(this.#counters, task.memory.table.capacity);
+    this.#fanOut.setMirror(this.#mirrorOf(task.memory));
+    this.#rounds = new RoundLoop(this.#fanOut, task.memory.doorbell);
+    this.#outbox = new Outbox(
+      () => this.#fanOut.mirror,
+      () => this.#systemStatus(),
+    );
+    const authenticator = new Authenticator(options.jwt);
+    this.#requests = new RequestHandler(
+      options,
+      this.#fanOut,
+      this.#outbox,
+      authenticator,
+      this.#counters,
+      {
+        subscribed: () => this.#noteSubscribed(),
+        identified: (connection, identity) => this.#identify(connection, identity),
+      },
+    );
+    this.#handshake = new Handshake(options, authenticator, this.#counters, (upgraded) =>
+      this.#open(upgraded),
+    );
+    this.#health = new HealthMonitor(options, this.#connections);
+    this.#context = {
+      counters: this.#counters,
+      maxQueuedMessages: options.maxQueuedMessages,
+      maxQueuedBytes: options.maxQueuedBytes,
+      drained: (connection) => {
+        this.#fanOut.drained(connection);
+        if (this.#fanOut.hasDrained) this.#rounds.wake();
+      },
+    };
+  }
+
+  /** Serves until main closes the port. */
+  async run(): Promise<void> {
+    const { marketIntervalMs, statusIntervalMs } = this.#task.options;
+    const timers = [
+      setInterval(() => this.#rounds.tellMarkets(), marketIntervalMs),
+      setInterval(() => this.#broadcastStatus(), statusIntervalMs),
+    ];
+    this.#stops.push(
+      startThreadPulse((loopLagS) => beat(this.#counters, loopLagS)),
+      () => timers.forEach(clearInterval),
+      () => this.#health.stop(),
+      () => this.#rounds.stop(),
+    );
+    this.#rounds.wake();
+    const closed = new Promise<void>((resolve) => this.#port.once("close", resolve));
+    this.#port.on("message", (message: MainToShard) => this.#onMessage(message));
+    this.#tell({ type: "ready" });
+    await closed;
+    for (const stop of this.#stops) stop();
+    for (const connection of this.#connections) connection.ws.terminate();
+    for (const socket of this.#handshake.candidates) socket.destroy();
+  }
+
+  #tell(message: ShardToMain): void {
+    this.#port.postMessage(message);
+  }
+
+  #onMessage(message: MainToShard): void {
+    switch (message.type) {
+      case "socket":
+        return this.#accept(message);
+      case "memory":
+        return this.#changeEpoch(message.memory);
+      case "system":
+        this.#system = message.system;
+        return this.#broadcastStatus();
+      case "notify":
+        return this.#notify(message.level, message.message);
+      case "drain":
+        return this.#drain(message.drainTimeMs, message.message);
+    }
+  }
+
+  // --- A connection's life ------------------------------------------------------------------------
+
+  #accept({
+    connection,
+    socket: inTransit,
+    refusedBy,
+  }: Extract<MainToShard, { type: "socket" }>): void {
+    let socket: ReturnType<TakeSocket>;
+    try {
+      socket = this.#takeSocket(inTransit);
+    } catch (error) {
+      this.#log.warn({ err: error, connection }, "a socket could not be taken");
+      this.#tell({ type: "taken", connection });
+      return this.#noteEnded(connection);
+    }
+    // Taken: from here on the descriptor is this thread's, and main closes its own.
+    this.#tell({ type: "taken", connection });
+    count(this.#counters, SHARD.sockets);
+    socket.once("close", () => {
+      count(this.#counters, SHARD.sockets, -1);
+      this.#noteEnded(connection);
+    });
+    this.#handshake.accept(connection, socket, refusedBy);
+  }
+
+  /** Tells main, once per turn, which connections have ended. */
+  #noteEnded(connection: number): void {
+    if (this.#ended.push(connection) > 1) return;
+    setImmediate(() => {
+      this.#tell({ type: "closed", connections: this.#ended });
+      this.#ended = [];
+    });
+  }
+
+  #open({ number, ws, socket, encoding, identity }: Upgraded): void {
+    const { maxMessagesPerSecond, pingIntervalMs } = this.#task.options;
+    const connection = new Connection(
+      number,
+      ws,
+      socket,
+      ENCODING_INDEX[encoding],
+      this.#context,
+      performance.now(),
+      maxMessagesPerSecond,
+    );
+    ws.connection = connection;
+    this.#connections.add(connection);
+    count(this.#counters, SHARD.connections + connection.encoding);
+    // Shared functions, which find the connection by their socket: ten thousand closures are memory.
+    ws.on("message", this.#onClientMessage);
+    ws.on("ping", onHeard);
+    ws.on("pong", onHeard);
+    ws.on("error", ignore);
+    ws.on("close", this.#onClientClose);
+    const connected: ServerMessage = {
+      type: "Connected",
+      data: {
+        connection_id: `${number}`,
+        server_time: Date.now(),
+        epoch: this.#fanOut.mirror.epoch,
+        ping_interval_ms: pingIntervalMs,
+      },
+    };
+    if (identity === undefined) return this.#outbox.send(connection, connected);
+    this.#outbox.send(connection, connected, authenticated(identity));
+    this.#identify(connection, identity);
+  }
+
+  /** Takes over an identity and ends the connection when its token expires. */
+  #identify(connection: Connection, identity: Identity): void {
+    connection.identity = identity;
+    clearTimeout(connection.expiryTimer);
+    const expire = (): void => connection.close(CLOSE.tokenExpired, "the token has expired");
+    callAt(identity.expiresAt, expire, (timer) => {
+      connection.expiryTimer = timer;
+    });
+  }
+
+  readonly #onClientMessage = ((shard: Shard) =>
+    function (this: WebSocket, data: RawData, isBinary: boolean): void {
+      // A Buffer: the only kind there is with the default binaryType.
+      shard.#handle(connectionOf(this), data as Buffer, isBinary);
+    })(this);
+
+  readonly #onClientClose = ((shard: Shard) =>
+    function (this: WebSocket, code: number): void {
+      shard.#forget(connectionOf(this), code);
+    })(this);
+
+  #handle(connection: Connection, data: Buffer, isBinary: boolean): void {
+    const now = performance.now();
+    connection.heardAt = now;
+    if (!connection.open) return;
+    try {
+      this.#requests.handle(connection, data, isBinary, now);
+    } catch (error) {
+      this.#log.error({ err: error, connection: connection.number }, "a request failed");
+      connection.close(CLOSE.internalError, "server fault");
+    }
+  }
+
+  #forget(connection: Connection, code: number): void {
+    this.#connections.delete(connection);
+    connection.takeQueue();
+    this.#fanOut.leave(connection);
+    clearTimeout(connection.expiryTimer);
+    count(this.#counters, SHARD.connections + connection.encoding, -1);
+    const { closeCode = code } = connection;
+    countListed<number>(this.#counters, SHARD.closedByCode, COUNTED_CLOSE_CODES, closeCode);
+  }
+
+  // --- The whole shard ----------------------------------------------------------------------------
+
+  #mirrorOf(memory: MarketMemory): Mirror {
+    this.#counters[SHARD.ringRecordNumber] = counted(
+      this.#block.producer,
+      PRODUCER.ringRecordNumber,
+    );
+    return new Mirror(
+      memory,
+      this.#fanOut.interests,
+      this.#counters,
+      this.#fanOut,
+      this.#fanOut.round,
+    );
+  }
+
+  /** A new producer: everything starts again from its snapshots. */
+  #changeEpoch(memory: MarketMemory): void {
+    this.#fanOut.setMirror(this.#mirrorOf(memory));
+    this.#rounds.setDoorbell(memory.doorbell);
+    const changed: ServerMessage = { type: "EpochChanged", data: { epoch: memory.epoch } };
+    for (const audience of this.#fanOut.audiences) this.#outbox.restart(audience, changed);
+    const others = [...this.#connections].filter((connection) => connection.audience === undefined);
+    this.#outbox.broadcast(others, changed);
+  }
+
+  #systemStatus(): ServerMessage {
+    return { type: "SystemStatus", data: { status: systemStatus(this.#system, this.#block) } };
+  }
+
+  #broadcastStatus(): void {
+    const message = this.#systemStatus();
+    for (const audience of this.#fanOut.audiences) {
+      if (audience.subscriptions.systemStatus) this.#outbox.broadcast(audience.members, message);
+    }
+  }
+
+  #notify(level: "info" | "warning" | "error", message: string): void {
+    this.#outbox.broadcast(this.#connections, { type: "Notification", data: { level, message } });
+  }
+
+  #noteSubscribed(): void {
+    if (this.#subscribed) return;
+    this.#subscribed = true;
+    this.#tell({ type: "subscribed" });
+  }
+
+  #drain(drainTimeMs: number, message: string): void {
+    this.#handshake.draining = true;
+    for (const socket of this.#handshake.candidates) socket.destroy();
+    this.#notify("warning", message);
+    this.#stops.push(drainConnections(this.#connections, drainTimeMs));
+  }
+}
+
+function connectionOf(ws: WebSocket): Connection {
+  return (ws as ClientSocket).connection;
+}
+
+function onHeard(this: WebSocket): void {
+  connectionOf(this).heardAt = performance.now();
+}
+
+/** `ws` closes the connection by itself; the close code says why. */
+function ignore(): void {}
