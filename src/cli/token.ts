@@ -1,0 +1,53 @@
+import { type Command, Option } from "commander";
+import jwt from "jsonwebtoken";
+import { type JwtKeys, resolveJwtKeys } from "../config/jwt-keys.js";
+import { loadCommandConfig } from "./config-flags.js";
+import { parseTtl } from "./token-ttl.js";
+import { UsageError } from "./usage-error.js";
+
+interface TokenOptions {
+  readonly sub: string;
+  readonly wallet: string;
+  readonly role?: string;
+  readonly ttl: string;
+}
+
+function signToken(keys: JwtKeys, options: TokenOptions, ttlSeconds: number): string {
+  if (!("secret" in keys.key)) {
+    throw new UsageError(
+      "jwt-public-key-file: a public key cannot sign; sign tokens where the private key is",
+    );
+  }
+  const claims = {
+    sub: options.sub,
+    wallet: options.wallet,
+    ...(options.role !== undefined && { role: options.role }),
+    ...(keys.issuer !== undefined && { iss: keys.issuer }),
+    ...(keys.audience !== undefined && { aud: keys.audience }),
+  };
+  return jwt.sign(claims, keys.key.secret, {
+    algorithm: keys.algorithms[0] ?? "HS256",
+    expiresIn: ttlSeconds,
+  });
+}
+
+async function printToken(options: TokenOptions, program: Command): Promise<void> {
+  for (const name of ["sub", "wallet"] as const) {
+    if (options[name] === "") throw new UsageError(`${name}: must not be empty (flag --${name})`);
+  }
+  const ttlSeconds = parseTtl(options.ttl);
+  const { config } = loadCommandConfig(program);
+  console.log(signToken(await resolveJwtKeys(config), options, ttlSeconds));
+}
+
+/** `marketcast token`: prints a JWT signed with the server's secret, and nothing else. */
+export function addTokenCommand(program: Command): void {
+  program
+    .command("token")
+    .description("print a token signed with the secret that is configured or in the data directory")
+    .requiredOption("--sub <USER>", "user id")
+    .requiredOption("--wallet <WALLET>", "wallet that private channels and orders are for")
+    .addOption(new Option("--role <ROLE>", "admin sees every wallet").choices(["admin"]))
+    .option("--ttl <TIME>", "time to live, such as 90s, 15m, 1h or 7d", "1h")
+    .action((options: TokenOptions) => printToken(options, program));
+}

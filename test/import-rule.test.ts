@@ -1,0 +1,130 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+
+const SRC = fileURLToPath(new URL("../src", import.meta.url));
+
+interface Import {
+  /** Paths below src; only relative imports are looked at. */
+  readonly from: string;
+  readonly to: string;
+  readonly typeOnly: boolean;
+}
+
+type Allowed = (imported: Import) => boolean;
+
+const folder =
+  (name: string): Allowed =>
+  ({ to }) =>
+    to.startsWith(`${name}/`);
+const messageTypes: Allowed = ({ to }) => /^workers\/(.+\/)?messages\.ts$/.test(to);
+const feedOptionTypes: Allowed = ({ to, typeOnly }) => to === "feed/feed-options.ts" && typeOnly;
+const engineTypes: Allowed = ({ to, typeOnly }) => to.startsWith("engine/") && typeOnly;
+
+const shared = folder("shared");
+
+/** What each folder of src may import besides itself. Imports point one way. */
+const RULE: Readonly<Record<string, readonly Allowed[]>> = {
+  cli: [folder("main"), folder("client"), folder("store"), folder("config"), shared],
+  main: [messageTypes, folder("ring"), folder("config"), shared],
+  workers: ["feed", "ring", "codec", "engine", "store", "shared"].map(folder),
+  client: [folder("codec/wire")],
+  store: [engineTypes, shared],
+  config: [feedOptionTypes, shared],
+  feed: [shared],
+  codec: [shared],
+  ring: [shared],
+  engine: [shared],
+  shared: [],
+};
+
+/** Imports and re-exports with their clause, side-effect imports, and dynamic ones. */
+const STATEMENT =
+  /^[ \t]*(?:import|export)\s+(?<clause>[^;"']*?)\s*from\s*["'](?<path>[^"']+)["']|^[ \t]*import\s*["'](?<bare>[^"']+)["']|\bimport\(\s*["'](?<dynamic>[^"']+)["']\s*\)/gm;
+
+function isTypeOnly(clause: string): boolean {
+  if (/^type\s/.test(clause)) return true;
+  const names = /^\{(.*)\}$/s
+    .exec(clause)?.[1]
+    ?.split(",")
+    .map((name) => name.trim());
+  return names?.every((name) => name === "" || /^type\s/.test(name)) ?? false;
+}
+
+/** The relative imports of a source file, as paths below src. */
+function importsOf(file: string, source: string): Import[] {
+  return [...source.matchAll(STATEMENT)].flatMap(({ groups = {} }) => {
+    const path = groups["path"] ?? groups["bare"] ?? groups["dynamic"] ?? "";
+    if (!path.startsWith(".")) return [];
+    const to = relative(SRC, resolve(SRC, dirname(file), path)).replace(/\.js$/, ".ts");
+    return [{ from: file, to, typeOnly: isTypeOnly(groups["clause"] ?? "") }];
+  });
+}
+
+function isAllowed(imported: Import): boolean {
+  const [home = ""] = imported.from.split("/");
+  if (imported.to.startsWith(`${home}/`)) return true;
+  return RULE[home]?.some((allows) => allows(imported)) ?? false;
+}
+
+const files = readdirSync(SRC, { recursive: true, encoding: "utf8" }).filter((name) =>
+  name.endsWith(".ts"),
+);
+
+describe("import rule", () => {
+  it("import rule - src keeps it", () => {
+    const broken = files
+      .flatMap((file) => importsOf(file, readFileSync(join(SRC, file), "utf8")))
+      .filter((imported) => !isAllowed(imported))
+      .map(({ from, to }) => `${from} must not import ${to}`);
+    expect(files).toContain("config/schema.ts");
+    expect(broken).toEqual([]);
+  });
+
+  it("import rule - every folder of src has one", () => {
+    expect(Object.keys(RULE)).toEqual(expect.arrayContaining(files.map((f) => f.split("/")[0])));
+  });
+
+  it("import rule - every form of import is seen", () => {
+    const source = `
+import { a } from "../a.js";
+import type { b } from "../b.js";
+import {
+  type c,
+  type d,
+} from "../c.js";
+import "../d.js";
+export { e } from "../e.js";
+export * from "../f.js";
+const g = await import("../g.js");
+import { readFile } from "node:fs";`;
+    expect(importsOf("ring/x.ts", source).map(({ to, typeOnly }) => [to, typeOnly])).toEqual([
+      ["a.ts", false],
+      ["b.ts", true],
+      ["c.ts", true],
+      ["d.ts", false],
+      ["e.ts", false],
+      ["f.ts", false],
+      ["g.ts", false],
+    ]);
+  });
+
+  it.each([
+    ["ring/a.ts", "codec/b.ts", true, false],
+    ["ring/a.ts", "shared/b.ts", false, true],
+    ["ring/a.ts", "ring/b.ts", false, true],
+    ["main/a.ts", "workers/shard/messages.ts", true, true],
+    ["main/a.ts", "workers/messages.ts", false, true],
+    ["main/a.ts", "workers/shard/shard.ts", true, false],
+    ["config/a.ts", "feed/feed-options.ts", true, true],
+    ["config/a.ts", "feed/feed-options.ts", false, false],
+    ["shared/a.ts", "ring/b.ts", true, false],
+    ["cli/a.ts", "feed/create-feed.ts", false, false],
+  ])(
+    "import rule - %s importing %s (types only: %s) is judged %s",
+    (from, to, typeOnly, allowed) => {
+      expect(isAllowed({ from, to, typeOnly })).toBe(allowed);
+    },
+  );
+});
