@@ -1,0 +1,14 @@
+// The built server in a process of its own, as `marketcast serve` runs it, that also takes commands
+// to end single threads: { restartShard: number } and { restartProducer: true }.
+import { parseArgs } from "node:util";
+import { loadConfig } from "../../dist/config/load.js";
+import { startServer } from "../../dist/main/server.js";
+
+const { values } = parseArgs({ strict: false, allowPositionals: false });
+const server = await startServer(loadConfig({ flags: values, env: process.env }));
+process.on("message", (command) => {
+  if (command.restartShard !== undefined) server.restartShard(command.restartShard);
+  if (command.restartProducer) void server.restartProducer();
+});
+process.once("SIGTERM", () => void server.stop());
+process.exit(await server.closed);

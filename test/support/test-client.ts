@@ -1,0 +1,134 @@
+import { once } from "node:events";
+import { Packr, Unpackr } from "msgpackr";
+import { type ClientOptions, WebSocket } from "ws";
+import {
+  parseServerMessage,
+  type ServerMessage,
+  type ServerType,
+} from "../../src/codec/server-messages.js";
+import { type Encoding, SUBPROTOCOLS } from "../../src/codec/wire/encodings.js";
+
+export type MessageOf<T extends ServerType> = Extract<ServerMessage, { type: T }>;
+
+export interface TestClientOptions extends ClientOptions {
+  readonly encoding?: Encoding;
+  /** Subprotocols to offer instead of the encoding's; empty for none. */
+  readonly subprotocols?: readonly string[];
+  readonly query?: string;
+}
+
+const packr = new Packr({ useRecords: false, variableMapSize: true });
+const unpackr = new Unpackr({ useRecords: false, int64AsType: "auto" as "bigint" });
+
+/**
+ * A client whose messages are all checked against the contract's schemas and kept in order; tests
+ * wait for the message they want.
+ */
+export class TestClient {
+  readonly ws: WebSocket;
+  readonly encoding: Encoding;
+  /** Messages not taken yet. */
+  readonly inbox: ServerMessage[] = [];
+  /** Resolves with the close code and reason. */
+  readonly closed: Promise<{ readonly code: number; readonly reason: string }>;
+  /** The first message that broke the contract, or any other failure. */
+  failure: Error | undefined;
+  #changed: (() => void)[] = [];
+  #ended = false;
+
+  private constructor(ws: WebSocket, encoding: Encoding) {
+    this.ws = ws;
+    this.encoding = encoding;
+    ws.on("message", (data: Buffer, isBinary: boolean) => {
+      try {
+        const value = isBinary ? unpackr.unpack(data) : JSON.parse(data.toString("utf8"));
+        this.inbox.push(parseServerMessage(value));
+      } catch (error) {
+        this.failure ??= error as Error;
+      }
+      this.#wake();
+    });
+    ws.on("error", () => {});
+    this.closed = once(ws, "close").then(([code, reason]) => {
+      this.#ended = true;
+      this.#wake();
+      return { code: code as number, reason: String(reason) };
+    });
+  }
+
+  /** Connects; rejects where the server does not upgrade. */
+  static async connect(port: number, options: TestClientOptions = {}): Promise<TestClient> {
+    const {
+      encoding = "json",
+      subprotocols = [SUBPROTOCOLS[encoding]],
+      query = "",
+      ...rest
+    } = options;
+    const ws = new WebSocket(`ws://127.0.0.1:${port}/ws/v3${query}`, [...subprotocols], rest);
+    const client = new TestClient(ws, encoding);
+    await once(ws, "open");
+    return client;
+  }
+
+  send(message: unknown): void {
+    this.ws.send(this.encoding === "json" ? JSON.stringify(message) : packr.pack(message));
+  }
+
+  /** Takes the next message, of any type, in order. */
+  async next(): Promise<ServerMessage> {
+    while (this.inbox.length === 0) await this.#change();
+    this.#check();
+    return this.inbox.shift() as ServerMessage;
+  }
+
+  /** Takes messages up to the first of a type for which `matches` holds, and returns that one. */
+  async take<T extends ServerType>(
+    type: T,
+    matches: (message: MessageOf<T>) => boolean = () => true,
+  ): Promise<MessageOf<T>> {
+    for (;;) {
+      const message = await this.next();
+      if (message.type === type && matches(message as MessageOf<T>)) return message as MessageOf<T>;
+    }
+  }
+
+  /** Sends a request with an id and returns its direct reply, dropping what comes before it. */
+  async request(message: {
+    readonly type: string;
+    readonly data?: unknown;
+  }): Promise<ServerMessage> {
+    const id = `request-${Math.random()}`;
+    this.send({ ...message, id });
+    for (;;) {
+      const reply = await this.next();
+      if (reply.id === id) return reply;
+    }
+  }
+
+  /** Subscribes and returns the reply. */
+  subscribe(...channels: readonly unknown[]): Promise<ServerMessage> {
+    return this.request({ type: "Subscribe", data: { channels } });
+  }
+
+  async close(): Promise<void> {
+    this.ws.close(1000);
+    await this.closed;
+  }
+
+  #check(): void {
+    if (this.failure !== undefined) throw this.failure;
+  }
+
+  async #change(): Promise<void> {
+    this.#check();
+    if (this.#ended) throw new Error("the connection ended before the message came");
+    await new Promise<void>((resolve) => this.#changed.push(resolve));
+    this.#check();
+  }
+
+  #wake(): void {
+    const waiting = this.#changed;
+    this.#changed = [];
+    for (const resolve of waiting) resolve();
+  }
+}
