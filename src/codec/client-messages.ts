@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { CHANNELS_PER_REQUEST_MAX, channelSchema } from "./channels.js";
+import { CHANNELS_PER_REQUEST_MAX, channelKey, channelSchema } from "./channels.js";
 
 export const REQUEST_ID_CHARACTERS_MAX = 64;
 
@@ -7,7 +7,12 @@ export const REQUEST_ID_CHARACTERS_MAX = 64;
 export const requestIdSchema = z.union([z.int(), z.string().max(REQUEST_ID_CHARACTERS_MAX)]);
 export type RequestId = z.infer<typeof requestIdSchema>;
 
-const channels = z.array(channelSchema).min(1).max(CHANNELS_PER_REQUEST_MAX);
+/** Channels in canonical form, each of them once. */
+const channels = z
+  .array(channelSchema)
+  .min(1)
+  .max(CHANNELS_PER_REQUEST_MAX)
+  .transform((named) => [...new Map(named.map((one) => [channelKey(one), one])).values()]);
 /** Orders are taken as they come until an exchange is there to read them. */
 const order = z.record(z.string(), z.unknown());
 

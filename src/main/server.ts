@@ -230,9 +230,10 @@ class Server implements RunningServer {
   }
 
   #onShardMessage(message: ShardToMain): void {
-    if (message.type === "taken") this.#acceptor.taken(message.connection);
-    else if (message.type === "closed") this.#acceptor.ended(message.connections);
-    else if (message.type === "subscribed") this.#producer.subscribed();
+    if (message.type === "moves") {
+      for (const connection of message.taken) this.#acceptor.taken(connection);
+      this.#acceptor.ended(message.ended);
+    } else if (message.type === "subscribed") this.#producer.subscribed();
   }
 
   #takeMemory(memory: MarketMemory): void {

@@ -35,7 +35,10 @@ export class BroadcastReceiver {
   length = 0;
   /** Times this reader was lapped. */
   laps = 0;
-  /** Records skipped because of it, as far as known: a lap's are counted when the next record is read. */
+  /**
+   * Records skipped because of it. A lap's are counted when the next record is read; those of a lap
+   * before the first record read are not known.
+   */
   lost = 0;
 
   readonly #header: Int32Array;
@@ -49,6 +52,8 @@ export class BroadcastReceiver {
   /** Number the next record must carry; any will do after a start or a lap. */
   #expected = 0;
   #synchronized = false;
+  /** Whether a record was ever read. */
+  #started = false;
   #torn = false;
 
   /** A reader of the ring in `buffer` that starts with the next record published. */
@@ -137,8 +142,8 @@ export class BroadcastReceiver {
   }
 
   #synchronize(stamp: number): void {
-    if (this.laps > 0) this.lost += (stamp - this.#expected) >>> 0;
+    if (this.#started) this.lost += (stamp - this.#expected) >>> 0;
     this.#expected = stamp | 0;
-    this.#synchronized = true;
+    this.#synchronized = this.#started = true;
   }
 }

@@ -69,10 +69,8 @@ export type MainToShard =
 
 export type ShardToMain =
   | { readonly type: "ready" }
-  /** The shard has the socket; main closes its original. */
-  | { readonly type: "taken"; readonly connection: number }
-  /** Connections that have ended. */
-  | { readonly type: "closed"; readonly connections: readonly number[] }
+  /** Connections whose sockets the shard has, so that main closes its originals; and ended ones. */
+  | { readonly type: "moves"; readonly taken: readonly number[]; readonly ended: readonly number[] }
   /** A client has subscribed to market data, for the first time on this shard. */
   | { readonly type: "subscribed" };
 

@@ -136,30 +136,30 @@ export class Connection {
   }
 
   /**
-   * Writes a reply or a snapshot at once, blocked or not. A client that asks and does not read is
+   * Writes replies or snapshots at once, blocked or not. A client that asks and does not read is
    * closed as a slow consumer when what it has not read exceeds the bound.
    */
-  reply(bytes: Buffer, messages: number): void {
+  reply(batches: readonly Batch[]): void {
     if (!this.open) return;
     const { maxQueuedBytes } = this.#context;
-    if (this.socket.writableLength <= maxQueuedBytes) this.write(bytes, messages);
+    if (this.socket.writableLength <= maxQueuedBytes) this.writeAll(batches);
     else this.closeSlow(`slow consumer: more than ${maxQueuedBytes} bytes of replies wait`);
   }
 
   /** Writes whole frames. */
-  write(bytes: Buffer, messages: number): void {
+  write(batch: Batch): void {
     if (!this.open) return;
-    this.#put(bytes, messages);
-    if (this.socket.writableLength > 0 && !this.blocked) this.#block();
+    this.#put(batch);
+    this.#checkTaken();
   }
 
   /** Writes several batches with one system call. */
   writeAll(batches: readonly Batch[]): void {
     if (batches.length === 0 || !this.open) return;
     this.socket.cork();
-    for (const batch of batches) this.#put(batch.bytes, batch.messages);
+    for (const batch of batches) if (batch.messages > 0) this.#put(batch);
     this.socket.uncork();
-    if (this.socket.writableLength > 0 && !this.blocked) this.#block();
+    this.#checkTaken();
   }
 
   /** Writes a control frame, ahead of any data that waits for the socket to drain. */
@@ -167,11 +167,17 @@ export class Connection {
     this.socket.write(frame);
   }
 
-  #put(bytes: Buffer, messages: number): void {
+  #put({ bytes, messages }: Batch): void {
     const { counters } = this.#context;
     count(counters, SHARD.messagesSent + this.encoding, messages);
     count(counters, SHARD.bytesSent, bytes.length);
     this.socket.write(bytes);
+  }
+
+  /** Blocks the connection if its socket did not take everything; what is corked waits on purpose. */
+  #checkTaken(): void {
+    const { socket } = this;
+    if (socket.writableLength > 0 && socket.writableCorked === 0 && !this.blocked) this.#block();
   }
 
   /** Ends a connection for which something was lost that may not be. */

@@ -264,7 +264,7 @@ export class FanOut implements MirrorListener {
     for (const member of audience.members) {
       if (!member.open) continue;
       if (all !== undefined && !member.blocked && !member.behind) {
-        member.write(all.bytes, all.messages);
+        member.write(all);
       } else {
         if (trades.messages > 0) {
           tradesOnly ??= FrameRanges.concat(source, trades);
@@ -351,8 +351,7 @@ export class FanOut implements MirrorListener {
       if (audience.filters.length === 0) continue;
       for (const member of audience.members) {
         if (member.blocked || !member.open) continue;
-        for (const batch of this.#dueMarkets(member, audience))
-          member.write(batch.bytes, batch.messages);
+        for (const batch of this.#dueMarkets(member, audience)) member.write(batch);
       }
     }
     this.#marketsRound = this.round;

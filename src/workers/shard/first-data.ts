@@ -18,6 +18,8 @@ export function writeFirstData(
   channels: Iterable<Channel>,
 ): number {
   let messages = 0;
+  /** Markets of any PriceFeed here: where several name a market, it is told once. */
+  const prices = new Set<MarketId>();
   for (const channel of channels) {
     if (channel.type === "Markets") {
       const filter = channel.params?.filter ?? null;
@@ -29,10 +31,10 @@ export function writeFirstData(
     } else if (channel.type === "Market") {
       messages += writeMarket(out, encoder, mirror, channel.params.market_id);
     } else if (channel.type === "PriceFeed") {
-      messages += writePrices(out, encoder, mirror, channel.params.market_ids);
+      for (const id of channel.params.market_ids) prices.add(id);
     }
   }
-  return messages;
+  return messages + writePrices(out, encoder, mirror, prices);
 }
 
 /** The channels that a set of subscriptions stands for, as far as their markets are listed. */
@@ -67,7 +69,7 @@ function writePrices(
   out: FrameWriter,
   encoder: PushEncoder,
   mirror: Mirror,
-  marketIds: readonly MarketId[],
+  marketIds: Iterable<MarketId>,
 ): number {
   let messages = 0;
   for (const marketId of marketIds) {

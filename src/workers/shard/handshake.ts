@@ -159,11 +159,14 @@ export class Handshake {
     const outcome = this.#decide(request, candidate);
     if ("status" in outcome) return this.#refuse(socket, outcome);
     const { number } = candidate;
+    // All of it happens in this turn, and the response and the first messages go out in one write.
+    socket.cork();
     this.#upgrader.handleUpgrade(request, socket, head, (ws) => {
       this.#release(socket);
       // Duplex only in the types: what came in as a net.Socket comes out as one.
       this.#upgraded({ number, ws: ws as ClientSocket, socket: socket as Socket, ...outcome });
     });
+    socket.uncork();
   }
 
   #decide(

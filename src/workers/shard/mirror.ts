@@ -95,7 +95,7 @@ export class Mirror {
    */
   poll(round: number, records: number, deadline: number): boolean {
     const lapped = this.#pollRing(round, records, deadline);
-    this.#pollTrades(records, deadline);
+    this.#pollTrades(round, records, deadline);
     return lapped;
   }
 
@@ -103,9 +103,8 @@ export class Mirror {
   repair(round: number): void {
     const listed = this.#table.listed;
     for (let slot = 0; slot < listed; slot++) {
-      const market = this.markets[slot] ?? this.#adopt(slot);
       this.#table.read(slot);
-      this.#repairMarket(market, round);
+      this.#repairMarket(this.markets[slot] ?? this.#list(slot), round);
     }
   }
 
@@ -126,19 +125,16 @@ export class Mirror {
         }
       }
       this.#apply(type, round);
+      this.#counters[SHARD.ringRecordNumber] = this.#ring.recordNumber;
       if (read % RECORDS_PER_CLOCK_READ === 0 && performance.now() > deadline) break;
     }
-    this.#counters[SHARD.ringRecordNumber] = this.#ring.recordNumber;
     return false;
   }
 
   #apply(type: number, round: number): void {
     const { words, offset } = this.#ring;
     const slot = readSlot(words, offset);
-    if (type === RECORD.definition) {
-      if (this.markets[slot] === undefined) this.#list(slot, readDefinition(words, offset));
-      return;
-    }
+    if (type === RECORD.definition) return this.#adoptUpTo(slot, round);
     const market = this.markets[slot];
     if (market === undefined)
       throw new Error(`mirror: a record of type ${type} for slot ${slot}, not listed`);
@@ -155,7 +151,7 @@ export class Mirror {
     }
   }
 
-  #pollTrades(records: number, deadline: number): void {
+  #pollTrades(round: number, records: number, deadline: number): void {
     const trades = this.#trades;
     for (let read = 0; read < records && (read === 0 || performance.now() < deadline); ) {
       const lostBefore = trades.lost;
@@ -170,18 +166,23 @@ export class Mirror {
         read++;
         const trade = readTrade(trades.words, trades.offset);
         this.lastTs = Math.max(this.lastTs, trade.ts);
-        const market = this.markets[trade.slot];
         // A market and its first trade come on different rings, published at the same moment.
-        if (market === undefined) this.#adopt(trade.slot);
+        this.#adoptUpTo(trade.slot, round);
         this.#listener?.traded(this.markets[trade.slot] as MirrorMarket, trade);
       }
       count(this.#counters, SHARD.tradesLost, trades.lost - lostBefore);
     }
   }
 
-  #adopt(slot: number): MirrorMarket {
-    this.#table.read(slot);
-    return this.#list(slot, readDefinition(this.#table.words, this.#table.definitionOffset));
+  /**
+   * Lists all markets up to a slot, with what the table has of them: a market is never without its
+   * first state, and `markets` without holes.
+   */
+  #adoptUpTo(last: number, round: number): void {
+    for (let slot = this.markets.length; slot <= last; slot++) {
+      this.#table.read(slot);
+      this.#repairMarket(this.#list(slot), round);
+    }
   }
 
   /** Takes over state and book of the slot just read, where they are newer. */
@@ -210,9 +211,11 @@ export class Mirror {
     this.#listener?.stateChanged(market, before);
   }
 
-  #list(slot: number, definition: ReturnType<typeof readDefinition>): MirrorMarket {
+  /** Lists the market of the table's slot just read. */
+  #list(slot: number): MirrorMarket {
+    const definition = readDefinition(this.#table.words, this.#table.definitionOffset);
     const market = new MirrorMarket(slot, definition, this.#interests.of(definition.marketId));
-    this.markets[slot] = market;
+    this.markets.push(market);
     this.#byId.set(market.marketId, market);
     this.version++;
     return market;

@@ -58,6 +58,8 @@ export class Shard {
   readonly #stops: (() => void)[] = [];
   #system: SystemState;
   #subscribed = false;
+  /** Connections that were taken and that have ended since main was told last. */
+  #taken: number[] = [];
   #ended: number[] = [];
 
   constructor(task: ShardTask, takeSocket: TakeSocket, log: Logger) {
@@ -74,10 +76,7 @@ export class Shard {
     this.#fanOut = new FanOut(this.#counters, task.memory.table.capacity);
     this.#fanOut.setMirror(this.#mirrorOf(task.memory));
     this.#rounds = new RoundLoop(this.#fanOut, task.memory.doorbell);
-    this.#outbox = new Outbox(
-      () => this.#fanOut.mirror,
-      () => this.#systemStatus(),
-    );
+    this.#outbox = new Outbox(this.#fanOut, () => this.#systemStatus());
     const authenticator = new Authenticator(options.jwt);
     this.#requests = new RequestHandler(
       options,
@@ -160,26 +159,30 @@ export class Shard {
       socket = this.#takeSocket(inTransit);
     } catch (error) {
       this.#log.warn({ err: error, connection }, "a socket could not be taken");
-      this.#tell({ type: "taken", connection });
-      return this.#noteEnded(connection);
+      return this.#note(this.#ended, connection);
     }
-    // Taken: from here on the descriptor is this thread's, and main closes its own.
-    this.#tell({ type: "taken", connection });
+    this.#note(this.#taken, connection);
     count(this.#counters, SHARD.sockets);
     socket.once("close", () => {
       count(this.#counters, SHARD.sockets, -1);
-      this.#noteEnded(connection);
+      this.#note(this.#ended, connection);
     });
     this.#handshake.accept(connection, socket, refusedBy);
   }
 
-  /** Tells main, once per turn, which connections have ended. */
-  #noteEnded(connection: number): void {
-    if (this.#ended.push(connection) > 1) return;
-    setImmediate(() => {
-      this.#tell({ type: "closed", connections: this.#ended });
-      this.#ended = [];
-    });
+  /**
+   * Tells main what has come and gone, once per turn. A socket taken in this turn is not read before
+   * the next, so if the thread ends here, main still hands on an untouched connection.
+   */
+  #note(list: number[], connection: number): void {
+    if (this.#taken.length + this.#ended.length === 0) setImmediate(() => this.#tellMoves());
+    list.push(connection);
+  }
+
+  #tellMoves(): void {
+    this.#tell({ type: "moves", taken: this.#taken, ended: this.#ended });
+    this.#taken = [];
+    this.#ended = [];
   }
 
   #open({ number, ws, socket, encoding, identity }: Upgraded): void {
