@@ -1,5 +1,4 @@
 import { Worker } from "node:worker_threads";
-import type { FeedOptions } from "../feed/feed-options.js";
 import { type CounterBlock, PRODUCER } from "../ring/counters.js";
 import {
   createMarketMemory,
@@ -14,7 +13,7 @@ import { Watchdog } from "./watchdog.js";
 const WORKER = new URL("../workers/producer/producer-worker.js", import.meta.url);
 
 export interface ProducerOptions {
-  readonly feed: FeedOptions;
+  readonly feed: ProducerTask["feed"];
   readonly sizes: MarketMemorySizes;
   readonly stallTimeoutMs: number;
   readonly counters: SharedArrayBuffer;

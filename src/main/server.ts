@@ -1,7 +1,6 @@
 import { resolveJwtKeys } from "../config/jwt-keys.js";
 import type { Config } from "../config/schema.js";
 import { VERSION } from "../config/version.js";
-import type { FeedOptions } from "../feed/feed-options.js";
 import {
   beat,
   type CounterBlock,
@@ -17,7 +16,7 @@ import { connectionsOf, systemStatus } from "../ring/system-status.js";
 import { createLogger, type Logger, type LogOptions } from "../shared/log.js";
 import { findSocketHandOff, type SocketHandOffWay } from "../shared/socket-hand-off.js";
 import { startThreadPulse } from "../shared/thread-pulse.js";
-import type { JwtOptions, ShardOptions, ShardToMain } from "../workers/messages.js";
+import type { JwtOptions, ProducerTask, ShardOptions, ShardToMain } from "../workers/messages.js";
 import { Acceptor } from "./acceptor.js";
 import { createMetrics } from "./metrics.js";
 import { OpsServer } from "./ops-server.js";
@@ -90,7 +89,7 @@ function shardOptionsOf(config: Config, jwt: JwtOptions): ShardOptions {
   };
 }
 
-function feedOptionsOf(config: Config): FeedOptions {
+function feedOptionsOf(config: Config): ProducerTask["feed"] {
   return {
     feed: config.feed,
     feedMarkets: config.feedMarkets,
