@@ -39,5 +39,7 @@ function onPrice({ market_id, price, best_bid, best_ask, seq, ts }) {
   const expected = (lastSeq.get(market_id) ?? seq - 1) + 1;
   const gap = seq > expected ? `, ${seq - expected} conflated` : "";
   lastSeq.set(market_id, seq);
-  console.log(`${market_id}: ${price} (${best_bid} / ${best_ask}), ${ageMs.toFixed(1)} ms old${gap}`);
+  console.log(
+    `${market_id}: ${price} (${best_bid} / ${best_ask}), ${ageMs.toFixed(1)} ms old${gap}`,
+  );
 }

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import jwt from "jsonwebtoken";
 
@@ -23,12 +24,16 @@ export interface ServerProcess {
   readonly dataDir: string;
   /** Every log line so far, parsed. */
   readonly log: readonly Record<string, unknown>[];
+  /** Every line so far, of standard output and standard error, as it was printed. */
+  readonly output: readonly string[];
   /** The first log line, past or future, for which `matches` holds. */
   logged(matches: (line: Record<string, unknown>) => boolean): Promise<Record<string, unknown>>;
   /** Body of a GET on the operations port. */
   ops(path: string): Promise<Response>;
   /** Value of a metric, its labels written as Prometheus writes them, such as `x{shard="0"}`. */
   metric(series: string): Promise<number>;
+  /** Writes NDJSON to standard input, in one chunk. Only with `stdin: "pipe"`. */
+  feed(...messages: readonly Readonly<Record<string, unknown>>[]): void;
   /** Ends a shard's or the producer's thread, as the watchdog would. Only with `host: true`. */
   command(command: { readonly restartShard: number } | { readonly restartProducer: true }): void;
   /** SIGTERM; resolves with the exit code. */
@@ -44,6 +49,8 @@ export interface StartOptions {
   readonly nodeFlags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: "pipe" | "ignore";
+  /** Whether it has the test secret; default true. */
+  readonly secret?: boolean;
 }
 
 /** Starts the built server on free ports with a test secret; rejects with its output if it ends. */
@@ -56,7 +63,7 @@ export async function startServerProcess(
     port: 0,
     "ops-port": 0,
     "log-format": "json",
-    "jwt-secret": JWT_SECRET,
+    ...(options.secret === false ? {} : { "jwt-secret": JWT_SECRET }),
     "data-dir": dataDir,
     "drain-time": 200,
     ...flags,
@@ -114,6 +121,7 @@ export async function startServerProcess(
     opsPort,
     dataDir,
     log,
+    output,
     logged,
     ops,
     metric: async (series) => {
@@ -121,6 +129,10 @@ export async function startServerProcess(
       const line = text.split("\n").find((one) => one.startsWith(`${series} `));
       if (line === undefined) throw new Error(`no metric ${series}`);
       return Number(line.slice(series.length + 1));
+    },
+    feed: (...messages) => {
+      const lines = messages.map((message) => `${JSON.stringify(message)}\n`);
+      (child.stdin as Writable).write(lines.join(""));
     },
     command: (command) => void child.send(command),
     stop: () => {

@@ -49,10 +49,13 @@ export class TestClient {
       this.#wake();
     });
     ws.on("error", () => {});
-    this.closed = once(ws, "close").then(([code, reason]) => {
-      this.#ended = true;
-      this.#wake();
-      return { code: code as number, reason: String(reason) };
+    // Not events.once, which rejects where an error, such as a reset, comes before the close.
+    this.closed = new Promise((resolve) => {
+      ws.once("close", (code, reason) => {
+        this.#ended = true;
+        this.#wake();
+        resolve({ code, reason: String(reason) });
+      });
     });
   }
 
@@ -92,6 +95,16 @@ export class TestClient {
     }
   }
 
+  /** Takes messages up to and including the first for which `matches` holds, and returns them all. */
+  async takeUntil(matches: (message: ServerMessage) => boolean): Promise<ServerMessage[]> {
+    const taken: ServerMessage[] = [];
+    for (;;) {
+      const message = await this.next();
+      taken.push(message);
+      if (matches(message)) return taken;
+    }
+  }
+
   /** Sends a request with an id and returns its direct reply, dropping what comes before it. */
   async request(message: {
     readonly type: string;
@@ -103,6 +116,12 @@ export class TestClient {
       const reply = await this.next();
       if (reply.id === id) return reply;
     }
+  }
+
+  /** Sends a payload as it is, text or binary as the encoding asks, and returns the next message. */
+  async requestRaw(payload: string | Uint8Array): Promise<ServerMessage> {
+    this.ws.send(payload, { binary: this.encoding === "msgpack" });
+    return this.next();
   }
 
   /** Subscribes and returns the reply. */

@@ -258,12 +258,13 @@ export class FanOut implements MirrorListener {
   #flush(audience: Audience): void {
     const { states, trades } = audience;
     const source = this.#frames.bytes(audience.encoding);
-    const all = this.conflating ? undefined : FrameRanges.concat(source, states, trades);
+    let all: Batch | undefined;
     let tradesOnly: Batch | undefined;
     let written = 0;
     for (const member of audience.members) {
       if (!member.open) continue;
-      if (all !== undefined && !member.blocked && !member.behind) {
+      if (!this.conflating && !member.blocked && !member.behind) {
+        all ??= FrameRanges.concat(source, states, trades);
         member.write(all);
       } else {
         if (trades.messages > 0) {
