@@ -26,8 +26,8 @@ export type Decoded =
 const unpackr = new Unpackr({
   useRecords: false,
   mapsAsObjects: true,
-  // A number where it is exact and a BigInt beyond; msgpackr's types do not list this value.
-  int64AsType: "auto" as "bigint",
+  // Its "auto" would give 2^53 as a number, which could be any integer next to it.
+  int64AsType: "bigint",
 });
 
 /**
@@ -49,7 +49,22 @@ export function decodeClientMessage(encoding: Encoding, payload: Buffer): Decode
 function unpack(payload: Buffer): unknown {
   const fault = findMessagePackFault(payload);
   if (fault !== undefined) throw new Error(fault);
-  return unpackr.unpack(payload);
+  return withNumbers(unpackr.unpack(payload));
+}
+
+/** The value with each BigInt in it that a number can hold exactly as that number; in place. */
+function withNumbers(value: unknown): unknown {
+  if (typeof value === "bigint") {
+    const number = Number(value);
+    return Number.isSafeInteger(number) ? number : value;
+  }
+  if (typeof value === "object" && value !== null && !ArrayBuffer.isView(value)) {
+    const fields = value as Record<string, unknown>;
+    for (const [key, field] of Object.entries(fields)) {
+      if (typeof field === "bigint" || typeof field === "object") fields[key] = withNumbers(field);
+    }
+  }
+  return value;
 }
 
 function parseEnvelope(value: unknown): Decoded {

@@ -1,7 +1,12 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { type CounterSection, count, MAIN } from "../ring/counters.js";
 import type { Logger } from "../shared/log.js";
-import { descriptorOf, type SocketHandOffWay, sendSocket } from "../shared/socket-hand-off.js";
+import {
+  closeStrayDuplicates,
+  descriptorOf,
+  type SocketHandOffWay,
+  sendSocket,
+} from "../shared/socket-hand-off.js";
 import type { MainToShard, RefusedBy } from "../workers/messages.js";
 import { ConnectionLedger, type LedgerEntry } from "./connection-ledger.js";
 import type { ShardPool } from "./shard-pool.js";
@@ -106,6 +111,7 @@ export class Acceptor {
     const entries = this.ledger.ofShard(shard);
     const untaken = entries.filter((entry) => entry.socket !== undefined);
     this.ended(entries.filter((entry) => entry.socket === undefined).map((entry) => entry.number));
+    closeStrayDuplicates(untaken.map((entry) => entry.socket as Socket));
     for (const entry of untaken) this.#handOff(entry);
   }
 

@@ -12,6 +12,8 @@ import { Watchdog } from "./watchdog.js";
 
 const WORKER = fileURLToPath(new URL("../workers/shard/shard-worker.js", import.meta.url));
 const TASK_NAME = "runShard";
+/** A thread that has not ended itself within this time, in ms, is terminated. */
+const END_MS_MAX = 200;
 
 export interface ShardPoolOptions {
   readonly shards: number;
@@ -28,7 +30,7 @@ export interface ShardPoolHooks {
   readonly message: (shard: number, message: ShardToMain) => void;
   /** The shard takes sockets. */
   readonly up: (shard: number) => void;
-  /** The shard is gone, and every message that it sent has been delivered. */
+  /** The shard's thread is gone, and every message that it sent has been delivered. */
   readonly down: (shard: number) => void;
 }
 
@@ -98,9 +100,16 @@ export class ShardPool {
     for (const { port } of this.#slots) port?.postMessage(message);
   }
 
-  /** Ends a shard's thread as the watchdog does: its clients are cut and another one takes its place. */
+  /**
+   * Ends a shard's thread as the watchdog does: its clients are cut and another one takes its place.
+   * Where its loop turns it ends itself; else it is terminated, which is the last resort, as Node may
+   * abort the whole process when that comes in the middle of its HTTP parser's work.
+   */
   restart(shard: number): void {
-    this.#slot(shard).abort.abort();
+    const { port, abort } = this.#slot(shard);
+    port?.postMessage({ type: "end" } satisfies MainToShard);
+    const timer = setTimeout(() => abort.abort(), END_MS_MAX);
+    port?.once("close", () => clearTimeout(timer));
   }
 
   async stop(): Promise<void> {
@@ -124,9 +133,11 @@ export class ShardPool {
       this.#log.error({ shard }, "the shard shows no life and is restarted");
       this.restart(shard);
     });
+    let exited: Promise<void> | undefined;
     port1.on("message", (message: ShardToMain) => {
       if (message.type === "ready") {
         slot.ready = true;
+        exited = this.#exitOf(message.threadId);
         this.#hooks.up(shard);
       }
       this.#hooks.message(shard, message);
@@ -136,10 +147,8 @@ export class ShardPool {
       watchdog.stop();
       slot.ready = false;
       slot.port = undefined;
-      if (this.#stopping) return;
-      this.#hooks.down(shard);
-      const delay = slot.delay.next();
-      setTimeout(() => this.#stopping || this.#start(shard), delay);
+      if (exited === undefined) this.#ended(shard);
+      else void exited.then(() => this.#ended(shard));
     });
     const { memory, system } = this.#hooks.current();
     const { counters, handOff, log, shard: options } = this.#options;
@@ -148,7 +157,25 @@ export class ShardPool {
       .run(task, { transferList: [port2], signal: slot.abort.signal })
       .catch((error: Error) => {
         if (!this.#stopping) this.#log.error({ err: error, shard }, "the shard ended");
-        port1.close();
+        // A task that failed early, or was aborted before it had a thread, closes no port. One that
+        // was ready ends a little after it is aborted, and its last messages must not be lost.
+        if (exited === undefined) port1.close();
       });
+  }
+
+  /** Resolves when a thread has exited and has closed all that it had open. */
+  #exitOf(threadId: number): Promise<void> {
+    const thread = this.#piscina.threads.find((worker) => worker.threadId === threadId);
+    return new Promise((resolve) => {
+      if (thread === undefined) resolve();
+      else thread.once("exit", () => resolve());
+    });
+  }
+
+  #ended(shard: number): void {
+    if (this.#stopping) return;
+    this.#hooks.down(shard);
+    const delay = this.#slot(shard).delay.next();
+    setTimeout(() => this.#stopping || this.#start(shard), delay);
   }
 }

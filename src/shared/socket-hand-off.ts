@@ -1,3 +1,4 @@
+import { closeSync, fstatSync, readdirSync } from "node:fs";
 import { Socket } from "node:net";
 import { MessageChannel, type MessagePort, type Transferable } from "node:worker_threads";
 
@@ -8,7 +9,7 @@ import { MessageChannel, type MessagePort, type Transferable } from "node:worker
  * Elsewhere main sends the descriptor's number and keeps the socket; the shard duplicates the
  * descriptor and makes a socket of the duplicate, in one turn of its loop, and acknowledges; main
  * closes the original then, or on the shard's death. So a descriptor has exactly one owner at any
- * moment: what a dying shard had not taken is still main's.
+ * moment: what a dying shard had not taken is still main's, to be handed to another.
  */
 export type SocketHandOffWay = "transfer" | "duplicate";
 
@@ -56,6 +57,32 @@ export async function createSocketReceiver(way: SocketHandOffWay): Promise<TakeS
   const { duplicateDescriptor } = await import("./native-sockets.js");
   return (fd) =>
     new Socket({ fd: duplicateDescriptor(fd as number), readable: true, writable: true });
+}
+
+/**
+ * Closes what a thread has left of its duplicates of `sockets`, which main still has: it may have been
+ * ended between the duplication and the making of the socket that would own the duplicate. For use
+ * once the thread has exited, which closes all that it did own, and before the sockets are handed on.
+ */
+export function closeStrayDuplicates(sockets: readonly Socket[]): void {
+  const originals = new Set(sockets.map(descriptorOf));
+  const files = new Set([...originals].map(fileOf));
+  files.delete(undefined);
+  if (files.size === 0) return;
+  for (const fd of readdirSync("/dev/fd").map(Number)) {
+    if (!originals.has(fd) && files.has(fileOf(fd))) closeSync(fd);
+  }
+}
+
+/** Tells open files apart; undefined for a descriptor that is closed, or whose file has no number. */
+function fileOf(fd: number | undefined): string | undefined {
+  if (fd === undefined) return undefined;
+  try {
+    const { dev, ino } = fstatSync(fd);
+    return ino === 0 ? undefined : `${dev}:${ino}`;
+  } catch {
+    return undefined;
+  }
 }
 
 /**

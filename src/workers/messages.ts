@@ -65,10 +65,13 @@ export type MainToShard =
   | { readonly type: "memory"; readonly memory: MarketMemory }
   | { readonly type: "system"; readonly system: SystemState }
   | { readonly type: "notify"; readonly level: NotificationLevel; readonly message: string }
-  | { readonly type: "drain"; readonly drainTimeMs: number; readonly message: string };
+  | { readonly type: "drain"; readonly drainTimeMs: number; readonly message: string }
+  /** The thread ends here and now, as if it had died. */
+  | { readonly type: "end" };
 
 export type ShardToMain =
-  | { readonly type: "ready" }
+  /** The shard takes sockets. */
+  | { readonly type: "ready"; readonly threadId: number }
   /** Connections whose sockets the shard has, so that main closes its originals; and ended ones. */
   | { readonly type: "moves"; readonly taken: readonly number[]; readonly ended: readonly number[] }
   /** A client has subscribed to market data, for the first time on this shard. */

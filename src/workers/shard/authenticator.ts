@@ -62,6 +62,8 @@ export class Authenticator {
       );
     }
     const { sub, exp, wallet, role } = claims.data;
+    // The library counts in whole seconds, the claim may not.
+    if (exp * 1000 <= Date.now()) throw new AuthenticationError("token refused: jwt expired");
     return { userId: sub, wallet: wallet ?? null, role, expiresAt: exp * 1000 };
   }
 }

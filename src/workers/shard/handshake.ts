@@ -70,6 +70,8 @@ export class Handshake {
   readonly #authenticator: Authenticator;
   readonly #counters: CounterSection;
   readonly #upgraded: (upgraded: Upgraded) => void;
+  /** Sockets accepted and upgrades done so far. */
+  steps = 0;
   /** Every new connection is refused: the server stops. */
   draining = false;
 
@@ -108,6 +110,7 @@ export class Handshake {
 
   /** Starts reading a socket that was handed to this shard. */
   accept(number: number, socket: Socket, refusedBy: RefusedBy | undefined): void {
+    this.steps++;
     const timer = this.#startTimer(socket);
     this.#candidates.set(socket, { number, refusedBy, timer });
     socket.once("close", () => this.#release(socket));
@@ -156,6 +159,7 @@ export class Handshake {
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const candidate = this.#candidates.get(socket);
     if (candidate === undefined) return;
+    this.steps++;
     const outcome = this.#decide(request, candidate);
     if ("status" in outcome) return this.#refuse(socket, outcome);
     const { number } = candidate;
@@ -219,7 +223,7 @@ export class Handshake {
     }
     if (this.draining)
       return { status: 503, body: "the server is stopping", reason: "handshake", headers };
-    if (pathOf(request) !== WEBSOCKET_PATH) {
+    if (targetOf(request).path !== WEBSOCKET_PATH) {
       return {
         status: 404,
         body: `nothing here; the WebSocket is at ${WEBSOCKET_PATH}`,
@@ -242,15 +246,13 @@ export class Handshake {
   }
 }
 
-function urlOf(request: IncomingMessage): URL | undefined {
-  // Only path and query count; the host is whatever the client says.
-  return URL.canParse(request.url ?? "", "http://host")
-    ? new URL(request.url ?? "", "http://host")
-    : undefined;
-}
-
-function pathOf(request: IncomingMessage): string | undefined {
-  return urlOf(request)?.pathname;
+/** Path and query of a request; its target is no URL yet, and `//x/ws/v3` is no host and a path. */
+function targetOf(request: IncomingMessage): {
+  readonly path: string;
+  readonly query: URLSearchParams;
+} {
+  const [path = "", query = ""] = (request.url ?? "").split("?", 2);
+  return { path, query: new URLSearchParams(query) };
 }
 
 function offeredSubprotocols(request: IncomingMessage): readonly string[] {
@@ -261,7 +263,7 @@ function offeredSubprotocols(request: IncomingMessage): readonly string[] {
 /** The token of a request: the header's before the query's. Throws AuthenticationError. */
 function tokenOf(request: IncomingMessage): string | undefined {
   const header = request.headers.authorization;
-  if (header === undefined) return urlOf(request)?.searchParams.get("token") ?? undefined;
+  if (header === undefined) return targetOf(request).query.get("token") ?? undefined;
   const token = /^Bearer +(\S+)$/i.exec(header)?.[1];
   if (token === undefined)
     throw new AuthenticationError("the Authorization header is no `Bearer` token");

@@ -1,4 +1,4 @@
-import type { MessagePort } from "node:worker_threads";
+import { type MessagePort, threadId } from "node:worker_threads";
 import type { RawData, WebSocket } from "ws";
 import type { ServerMessage } from "../../codec/server-messages.js";
 import { CLOSE } from "../../codec/wire/close-codes.js";
@@ -75,7 +75,7 @@ export class Shard {
 
     this.#fanOut = new FanOut(this.#counters, task.memory.table.capacity);
     this.#fanOut.setMirror(this.#mirrorOf(task.memory));
-    this.#rounds = new RoundLoop(this.#fanOut, task.memory.doorbell);
+    this.#rounds = new RoundLoop(this.#fanOut, task.memory.doorbell, () => this.#handshake.steps);
     this.#outbox = new Outbox(this.#fanOut, () => this.#systemStatus());
     const authenticator = new Authenticator(options.jwt);
     this.#requests = new RequestHandler(
@@ -120,7 +120,7 @@ export class Shard {
     this.#rounds.wake();
     const closed = new Promise<void>((resolve) => this.#port.once("close", resolve));
     this.#port.on("message", (message: MainToShard) => this.#onMessage(message));
-    this.#tell({ type: "ready" });
+    this.#tell({ type: "ready", threadId });
     await closed;
     for (const stop of this.#stops) stop();
     for (const connection of this.#connections) connection.ws.terminate();
@@ -144,6 +144,9 @@ export class Shard {
         return this.#notify(message.level, message.message);
       case "drain":
         return this.#drain(message.drainTimeMs, message.message);
+      case "end":
+        // Of a worker thread, exit() ends the thread.
+        process.exit(1);
     }
   }
 

@@ -1,0 +1,201 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
+import { type ServerProcess, startServerProcess } from "../support/server-process.js";
+import { TestClient } from "../support/test-client.js";
+import { httpRequest, UPGRADE_HEADERS, upgradeRequest } from "../support/upgrade-request.js";
+
+const JSON_NAME = "marketcast.json";
+const MSGPACK_NAME = "marketcast.msgpack";
+
+let server: ServerProcess;
+
+beforeAll(async () => {
+  server = await startServerProcess({ shards: 1, "allowed-origins": "https://app.example.com" });
+});
+afterAll(() => server.dispose());
+
+const offer = (names: string) => ({ headers: { "Sec-WebSocket-Protocol": names } });
+
+describe("negotiation", () => {
+  it.each([
+    { subprotocols: [JSON_NAME], protocol: JSON_NAME, binary: false },
+    { subprotocols: [MSGPACK_NAME], protocol: MSGPACK_NAME, binary: true },
+    { subprotocols: [MSGPACK_NAME, JSON_NAME], protocol: MSGPACK_NAME, binary: true },
+    { subprotocols: [JSON_NAME, MSGPACK_NAME], protocol: JSON_NAME, binary: false },
+    { subprotocols: ["other.v1", MSGPACK_NAME], protocol: MSGPACK_NAME, binary: true },
+    { subprotocols: [], protocol: "", binary: false },
+  ])(
+    "negotiation - $subprotocols gives '$protocol'",
+    async ({ subprotocols, protocol, binary }) => {
+      const client = await TestClient.connect(server.port, {
+        encoding: binary ? "msgpack" : "json",
+        subprotocols,
+      });
+      const frames: boolean[] = [];
+      client.ws.on("message", (_, isBinary) => frames.push(isBinary));
+      expect(client.ws.protocol).toBe(protocol);
+      await client.take("Connected");
+      await client.request({ type: "Ping", data: { timestamp: 1 } });
+      expect(frames.length).toBeGreaterThan(0);
+      expect(new Set(frames)).toEqual(new Set([binary]));
+      await client.close();
+    },
+  );
+
+  it("negotiation - no subprotocol offered is answered with none", async () => {
+    const { status, headers } = await upgradeRequest(server.port);
+    expect(status).toBe(101);
+    expect(headers["sec-websocket-protocol"]).toBeUndefined();
+  });
+
+  it.each(["other.v1", "marketcast.xml, other.v1", "MARKETCAST.JSON"])(
+    "negotiation - none known of '%s' is 400 naming the known ones",
+    async (names) => {
+      const { status, body } = await upgradeRequest(server.port, offer(names));
+      expect(status).toBe(400);
+      expect(body).toContain(JSON_NAME);
+      expect(body).toContain(MSGPACK_NAME);
+    },
+  );
+
+  it.each(["/", "/ws", "/ws/v2", "/ws/v3/", "/ws/v33", "/healthz"])(
+    "negotiation - an upgrade on %s is 404",
+    async (path) => {
+      expect((await upgradeRequest(server.port, { path })).status).toBe(404);
+    },
+  );
+
+  it("negotiation - a query does not change the path", async () => {
+    const answer = await upgradeRequest(server.port, { path: "/ws/v3?cancel_on_disconnect=true" });
+    expect(answer.status).toBe(101);
+  });
+
+  it("negotiation - compression is offered in vain", async () => {
+    const { status, headers } = await upgradeRequest(server.port, {
+      headers: { "Sec-WebSocket-Extensions": "permessage-deflate" },
+    });
+    expect(status).toBe(101);
+    expect(headers["sec-websocket-extensions"]).toBeUndefined();
+  });
+
+  it("negotiation - a handshake without a key is 400", async () => {
+    const { "Sec-WebSocket-Key": _, ...headers } = UPGRADE_HEADERS;
+    expect((await httpRequest(server.port, { path: "/ws/v3", headers })).status).toBe(400);
+  });
+
+  it("negotiation - Connected is the first message, with its epoch and ping interval", async () => {
+    const before = Date.now();
+    const [one, two] = await Promise.all([
+      TestClient.connect(server.port),
+      TestClient.connect(server.port, { encoding: "msgpack" }),
+    ]);
+    const [first, second] = await Promise.all([one.next(), two.next()]);
+    if (first.type !== "Connected" || second.type !== "Connected") throw new Error("not Connected");
+    expect(first.id).toBeUndefined();
+    expect(first.data.ping_interval_ms).toBe(25_000);
+    expect(first.data.server_time).toBeGreaterThanOrEqual(before);
+    expect(first.data.server_time).toBeLessThanOrEqual(Date.now());
+    expect(first.data.epoch).not.toBe("");
+    expect(second.data.epoch).toBe(first.data.epoch);
+    expect(second.data.connection_id).not.toBe(first.data.connection_id);
+    await Promise.all([one.close(), two.close()]);
+  });
+});
+
+describe("negotiation of origins", () => {
+  it.each([
+    ["https://app.example.com", 101],
+    ["https://evil.example.com", 403],
+    ["http://app.example.com", 403],
+    ["https://app.example.com:8443", 403],
+    ["https://app.example.com.evil.com", 403],
+    ["null", 403],
+  ])("negotiation - origin %s gets %i", async (origin, status) => {
+    const answer = await upgradeRequest(server.port, { headers: { Origin: origin } });
+    expect(answer.status).toBe(status);
+  });
+
+  it("negotiation - no Origin header passes the allow-list", async () => {
+    expect((await upgradeRequest(server.port)).status).toBe(101);
+  });
+
+  it("negotiation - by default every origin passes", async () => {
+    const open = await startServerProcess({ shards: 1 });
+    const headers = { Origin: "https://anywhere.example" };
+    const { status } = await upgradeRequest(open.port, { headers });
+    await open.dispose();
+    expect(status).toBe(101);
+  });
+});
+
+describe("negotiation of plain HTTP", () => {
+  it("negotiation - a plain GET of the WebSocket's path is 426", async () => {
+    const { status, headers, body } = await httpRequest(server.port, { path: "/ws/v3" });
+    expect(status).toBe(426);
+    expect(headers.upgrade).toBe("websocket");
+    expect(body).toContain("/ws/v3");
+  });
+
+  it("negotiation - a plain GET of another path is 404", async () => {
+    const { status, body } = await httpRequest(server.port, { path: "/" });
+    expect(status).toBe(404);
+    expect(body).toContain("/ws/v3");
+  });
+});
+
+describe("frame types", () => {
+  it.each([
+    { encoding: "json", payload: Buffer.from('{"type":"Ping","data":{"timestamp":1}}') },
+    { encoding: "msgpack", payload: '{"type":"Ping","data":{"timestamp":1}}' },
+  ] as const)(
+    "negotiation - the wrong frame type on a $encoding connection closes it with 1003",
+    async ({ encoding, payload }) => {
+      const client = await TestClient.connect(server.port, { encoding });
+      client.ws.send(payload, { binary: typeof payload !== "string" });
+      expect((await client.closed).code).toBe(1003);
+      expect(client.inbox.map(({ type }) => type)).toEqual(["Connected"]);
+    },
+  );
+});
+
+describe("capacity", () => {
+  let small: ServerProcess;
+
+  beforeAll(async () => {
+    small = await startServerProcess({
+      shards: 1,
+      "max-connections": 3,
+      "max-connections-per-address": 2,
+    });
+  });
+  afterAll(() => small.dispose());
+
+  const connectFrom = (localAddress: string) => TestClient.connect(small.port, { localAddress });
+  const askFrom = (localAddress: string) =>
+    httpRequest(small.port, { path: "/ws/v3", headers: UPGRADE_HEADERS, localAddress });
+
+  it("negotiation - over either limit is 503 with Retry-After, until a place is free", async () => {
+    const held = [await connectFrom("127.0.0.1"), await connectFrom("127.0.0.1")];
+    const perAddress = await askFrom("127.0.0.1");
+    expect(perAddress.status).toBe(503);
+    expect(Number(perAddress.headers["retry-after"])).toBeGreaterThan(0);
+    expect(perAddress.body).toContain("address");
+
+    held.push(await connectFrom("127.0.0.2"));
+    const total = await askFrom("127.0.0.3");
+    expect(total.status).toBe(503);
+    expect(Number(total.headers["retry-after"])).toBeGreaterThan(0);
+    expect(total.body).toContain("server");
+    expect(await small.metric('marketcast_connections_rejected_total{reason="address"}')).toBe(1);
+    expect(await small.metric('marketcast_connections_rejected_total{reason="total"}')).toBe(1);
+
+    // Those that are in notice nothing.
+    for (const client of held) {
+      expect(client.ws.readyState).toBe(WebSocket.OPEN);
+      expect((await client.request({ type: "Ping", data: { timestamp: 1 } })).type).toBe("Pong");
+    }
+    await held.pop()?.close();
+    await expect.poll(async () => (await askFrom("127.0.0.3")).status).toBe(101);
+    for (const client of held) await client.close();
+  });
+});
