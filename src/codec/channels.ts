@@ -102,7 +102,10 @@ export function channelKey(channel: Channel): string {
   return JSON.stringify(channel);
 }
 
+/** A short text of any value; of an object no more than that it is one, as its own text may throw. */
 function describe(value: unknown): string {
+  if (typeof value === "object" && value !== null)
+    return Array.isArray(value) ? "an array" : "an object";
   const text = typeof value === "string" ? JSON.stringify(value) : String(value);
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }

@@ -80,8 +80,8 @@ export class BroadcastReceiver {
   }
 
   /**
-   * Copies the next batch. On `records`, `next()` walks it, to its end, before the next call; on
-   * `lapped` the reader stands at the newest record and has lost those between.
+   * Copies the next batch. On `records`, `next()` walks it, to its end, before the next call; a batch
+   * of padding has none. On `lapped` the reader stands at the newest record and has lost those between.
    */
   receive(): Received {
     if (this.#torn) return this.#goToTail();

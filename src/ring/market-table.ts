@@ -22,8 +22,14 @@ import {
  */
 const TABLE_HEADER_BYTES = 64;
 const LOCK_BYTES = 8;
-/** Reads of one slot before a reader gives up; a writer holds a slot for less than a microsecond. */
-const READ_ATTEMPTS_MAX = 1_000_000;
+/**
+ * A writer holds a slot for less than a microsecond, unless it loses its processor meanwhile: after
+ * so many fruitless looks in a row a reader naps, for so many ms, that the writer may get it back.
+ */
+const LOOKS_PER_NAP = 1024;
+const NAP_MS = 1;
+/** Looks at one slot before a reader gives up, about a second: the writer was ended in the middle. */
+const LOOKS_MAX = 1_000_000;
 
 export interface MarketTableMemory {
   readonly buffer: SharedArrayBuffer;
@@ -134,9 +140,12 @@ export class MarketTableReader {
   /** Copies a slot into {@link words}. Throws where it stays locked: its writer died in the middle. */
   read(slot: number): void {
     const start = TABLE_HEADER_BYTES + slot * this.#slotBytes;
-    for (let attempt = 0; attempt < READ_ATTEMPTS_MAX; attempt++) {
+    for (let look = 1; look <= LOOKS_MAX; look++) {
       const before = Atomics.load(this.#locks, start >>> 2);
-      if ((before & 1) !== 0) continue;
+      if ((before & 1) !== 0) {
+        if (look % LOOKS_PER_NAP === 0) Atomics.wait(this.#locks, start >>> 2, before, NAP_MS);
+        continue;
+      }
       this.words.bytes.set(this.#bytes.subarray(start, start + this.#slotBytes));
       // The same barrier as the ring's: the copy is complete before the lock is looked at again.
       Atomics.exchange(this.#barrier, 0, slot);
