@@ -8,17 +8,23 @@ import { readBook, readDefinition, readState } from "../../dist/ring/records.js"
 import { createBook } from "../../dist/shared/market.js";
 
 /** Words of `control`, an Int32Array that the threads share. */
-const CONTROL = { stop: 0, published: 1, read: 2 };
+const CONTROL = { stop: 0, read: 1, never: 2 };
 const control = new Int32Array(workerData.control);
 
+const hash = (number) => Math.imul(number, 0x9e3779b1) >>> 8;
 /** Payload of a record in bytes: 8 to 1,024, in multiples of 8 and of no visible order. */
-const sizeOf = (number) => 8 * (1 + ((Math.imul(number, 0x9e3779b1) >>> 8) & 127));
+const sizeOf = (number) => 8 * (1 + (hash(number) & 127));
 
-/** Publishes until told to stop; with `ahead`, never more records ahead of the paced reader. */
-function write({ ring, batch, ahead }) {
+/**
+ * Publishes until told to stop; with `ahead`, never more records ahead of the paced reader, with
+ * `burst`, with a pause of a millisecond after each of up to so many batches: on a busy machine the
+ * threads may have but one processor.
+ */
+function write({ ring, batch, ahead, burst }) {
   const transmitter = new BroadcastTransmitter(ring);
   const { u32 } = transmitter.words;
   let number = 0;
+  let batches = 0;
   while (Atomics.load(control, CONTROL.stop) === 0) {
     if (ahead !== undefined) {
       while (number + batch > Atomics.load(control, CONTROL.read) + ahead) {
@@ -31,7 +37,10 @@ function write({ ring, batch, ahead }) {
       for (let word = 0; word < bytes >>> 2; word++) u32[at + word] = number + word;
     }
     transmitter.publish();
-    Atomics.store(control, CONTROL.published, number);
+    if (burst !== undefined && batches-- <= 0) {
+      Atomics.wait(control, CONTROL.never, 0, 1);
+      batches = hash(number) % burst;
+    }
   }
   return number;
 }

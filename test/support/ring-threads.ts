@@ -28,6 +28,8 @@ export interface RingTrial {
   readonly durationMs: number;
   /** Records by which the writer may be ahead of the first reader; without it, it never waits. */
   readonly ahead?: number;
+  /** The writer pauses for a millisecond after each burst of up to so many batches. */
+  readonly burst?: number;
   /** For each reader, how long it dawdles after each batch, in turns of an empty loop. */
   readonly readers: readonly { readonly idleTurns: number }[];
 }
@@ -61,7 +63,7 @@ class RingThread<Result> {
 export async function runRingTrial(
   trial: RingTrial,
 ): Promise<{ readonly published: number; readonly readings: readonly RingReading[] }> {
-  const { capacity, batch, durationMs, ahead, readers } = trial;
+  const { capacity, batch, durationMs, ahead, burst, readers } = trial;
   const ring = createRingBuffer(capacity);
   const control = new Int32Array(new SharedArrayBuffer(64));
   const shared = { ring, control: control.buffer };
@@ -70,7 +72,7 @@ export async function runRingTrial(
       new RingThread<RingReading>({ ...shared, role: "read", idleTurns, paced: index === 0 }),
   );
   await Promise.all(threads.map((thread) => thread.started()));
-  const writer = new RingThread<number>({ ...shared, role: "write", batch, ahead });
+  const writer = new RingThread<number>({ ...shared, role: "write", batch, ahead, burst });
   await sleep(durationMs);
   Atomics.store(control, STOP_WORD, STOP.writer);
   const published = await writer.result();

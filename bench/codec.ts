@@ -1,0 +1,205 @@
+import { Packr } from "msgpackr";
+import { decodeClientMessage } from "../src/codec/decode.js";
+import { FrameWriter } from "../src/codec/frame-writer.js";
+import { jsonEncoder } from "../src/codec/json-encoder.js";
+import { messagePackEncoder } from "../src/codec/messagepack-encoder.js";
+import type { PushEncoder } from "../src/codec/push-encoder.js";
+import { SAMPLE_COUNT, type Sample, samples } from "./codec-samples.js";
+import type { BenchOptions, BenchReport } from "./support/bench-options.js";
+import { nanosecondsPerCall } from "./support/micro-benchmark.js";
+import { formatTable } from "./support/table.js";
+
+/** Messages between two resets of the frame writer, as in a busy round of a shard. */
+const FRAMES_PER_RESET = 256;
+
+interface Row {
+  readonly message: string;
+  readonly encoding: "json" | "msgpack";
+  readonly bytes: number;
+  readonly nanoseconds: number;
+  readonly baseline: string;
+  readonly baselineNanoseconds: number | undefined;
+}
+
+/** One kind of push: how the server encodes it, and the plain object that a library is given. */
+interface Push {
+  readonly name: string;
+  encode(encoder: PushEncoder, out: FrameWriter, sample: Sample): number;
+  toObject(sample: Sample): unknown;
+}
+
+const PUSHES: readonly Push[] = [
+  {
+    name: "PriceUpdate",
+    encode: (encoder, out, { market }) => encoder.priceUpdate(out, market),
+    toObject: ({ market: { marketId, priceScale, price, bestBid, bestAsk, priceSeq, ts } }) => ({
+      type: "PriceUpdate",
+      data: {
+        market_id: marketId,
+        price: priceScale.toNumber(price),
+        best_bid: priceScale.toNumber(bestBid),
+        best_ask: priceScale.toNumber(bestAsk),
+        seq: priceSeq,
+        ts,
+      },
+    }),
+  },
+  {
+    name: "MarketUpdate",
+    encode: (encoder, out, { market }) => encoder.marketUpdate(out, market, "Price"),
+    toObject: ({ market }) => ({
+      type: "MarketUpdate",
+      data: {
+        update_type: "Price",
+        market: {
+          market_id: market.marketId,
+          title: market.title,
+          status: market.status,
+          price: market.priceScale.toNumber(market.price),
+          best_bid: market.priceScale.toNumber(market.bestBid),
+          best_ask: market.priceScale.toNumber(market.bestAsk),
+          volume: market.quantityScale.toNumber(market.volume),
+          tick_size: market.priceScale.step,
+          lot_size: market.quantityScale.step,
+          seq: market.stateSeq,
+          ts: market.ts,
+        },
+      },
+    }),
+  },
+  {
+    name: "OrderBook",
+    encode: (encoder, out, { market, book }) => encoder.orderBook(out, market, book),
+    toObject: ({ market: { marketId, priceScale, quantityScale }, book }) => {
+      const levels = (side: Sample["book"]["bids"]): number[][] =>
+        Array.from({ length: side.length }, (_, level) => [
+          priceScale.toNumber(side.price[level] as number),
+          quantityScale.toNumber(side.quantity[level] as number),
+        ]);
+      return {
+        type: "OrderBook",
+        data: {
+          market_id: marketId,
+          bids: levels(book.bids),
+          asks: levels(book.asks),
+          seq: book.seq,
+          ts: book.ts,
+        },
+      };
+    },
+  },
+];
+
+/** Measures encoding and decoding, beside `JSON` and msgpackr. */
+export async function runCodec({ short }: BenchOptions): Promise<BenchReport> {
+  const milliseconds = short ? 50 : 500;
+  const data = samples();
+  const rows = [
+    ...PUSHES.flatMap((push) => measurePush(push, data, milliseconds)),
+    ...measureDecode(milliseconds),
+  ];
+  console.log(
+    formatTable(
+      ["message", "encoding", "bytes", "ns", "baseline ns", "faster", "baseline"],
+      rows.map(({ message, encoding, bytes, nanoseconds, baseline, baselineNanoseconds }) => [
+        message,
+        encoding,
+        bytes,
+        Math.round(nanoseconds),
+        baselineNanoseconds === undefined ? undefined : Math.round(baselineNanoseconds),
+        baselineNanoseconds === undefined
+          ? undefined
+          : `${(baselineNanoseconds / nanoseconds).toFixed(1)} ×`,
+        baseline,
+      ]),
+    ),
+  );
+  return {
+    parameters: { millisecondsPerRow: milliseconds, samples: SAMPLE_COUNT },
+    results: { rows },
+    targets: [],
+  };
+}
+
+function measurePush(push: Push, data: readonly Sample[], milliseconds: number): Row[] {
+  const packr = new Packr({ useRecords: false, variableMapSize: true });
+  const sampleAt = (index: number): Sample => data[index % SAMPLE_COUNT] as Sample;
+  const encodings = [
+    {
+      encoding: "json",
+      encoder: jsonEncoder,
+      baseline: "object, JSON.stringify, Buffer.from",
+      encode: (value: unknown) => Buffer.from(JSON.stringify(value)).length,
+    },
+    {
+      encoding: "msgpack",
+      encoder: messagePackEncoder,
+      baseline: "object, msgpackr pack",
+      encode: (value: unknown) => packr.pack(value).length,
+    },
+  ] as const;
+  return encodings.map(({ encoding, encoder, baseline, encode }) => {
+    const out = new FrameWriter();
+    const start = push.encode(encoder, out, sampleAt(0));
+    const bytes = out.position - start;
+    return {
+      message: push.name,
+      encoding,
+      bytes,
+      nanoseconds: nanosecondsPerCall(milliseconds, (index) => {
+        if (index % FRAMES_PER_RESET === 0) out.reset();
+        return push.encode(encoder, out, sampleAt(index));
+      }),
+      baseline,
+      baselineNanoseconds: nanosecondsPerCall(milliseconds, (index) =>
+        encode(push.toObject(sampleAt(index))),
+      ),
+    };
+  });
+}
+
+/** Decoding of a `Subscribe`, schema check included, beside parsing alone. */
+function measureDecode(milliseconds: number): Row[] {
+  const packr = new Packr({ useRecords: false, variableMapSize: true });
+  const subscribe = {
+    type: "Subscribe",
+    id: 7,
+    data: {
+      channels: [
+        { type: "Markets", params: { filter: { status: "Active", search: "rain" } } },
+        { type: "PriceFeed", params: { market_ids: [1001, 1002, 1003, 1004, 1005] } },
+      ],
+    },
+  };
+  const text = Buffer.from(JSON.stringify(subscribe));
+  const packed = Buffer.from(packr.pack(subscribe));
+  return (
+    [
+      {
+        encoding: "json",
+        payload: text,
+        baseline: "JSON.parse",
+        parse: () => JSON.parse(text.toString("utf8")),
+      },
+      {
+        encoding: "msgpack",
+        payload: packed,
+        baseline: "msgpackr unpack",
+        parse: () => packr.unpack(packed),
+      },
+    ] as const
+  ).map(({ encoding, payload, baseline, parse }) => {
+    const { fault } = decodeClientMessage(encoding, payload);
+    if (fault !== undefined) throw new Error(`codec: the sample does not decode: ${fault.message}`);
+    return {
+      message: "Subscribe (decode)",
+      encoding,
+      bytes: payload.length,
+      nanoseconds: nanosecondsPerCall(milliseconds, () =>
+        decodeClientMessage(encoding, payload).fault ? 0 : 1,
+      ),
+      baseline,
+      baselineNanoseconds: nanosecondsPerCall(milliseconds, () => (parse() === null ? 0 : 1)),
+    };
+  });
+}

@@ -1,0 +1,159 @@
+import type { BurstResult } from "./support/burst.js";
+import type { IdleMemory } from "./support/idle-memory.js";
+import type { Offer, ServerName } from "./support/server-under-test.js";
+import { median } from "./support/statistics.js";
+import { formatTable } from "./support/table.js";
+import type { TrialResult } from "./support/trial.js";
+
+/** The results of each server, one a round. */
+export type Rounds = ReadonlyMap<ServerName, readonly TrialResult[]>;
+
+/** The median over a server's rounds of a figure; undefined where a round has none. */
+export function medianOf(
+  rounds: Rounds | undefined,
+  server: ServerName,
+  figure: (result: TrialResult) => number | undefined,
+): number | undefined {
+  const values = (rounds?.get(server) ?? []).map(figure);
+  return values.length === 0 || values.includes(undefined) ? undefined : median(values as number[]);
+}
+
+/** Time that a burst took; undefined where it was not done in time. */
+export function burstMs(burst: BurstResult | undefined): number | undefined {
+  return burst !== undefined && burst.opened === burst.asked ? burst.elapsedMs : undefined;
+}
+
+/** A count in millions. */
+export const millions = (count: number): string => (count / 1e6).toFixed(count < 1e6 ? 3 : 2);
+
+export function offerText(server: ServerName, { rate, batchMax }: Offer): string {
+  return server !== "marketcast" && rate === 0 ? `${batchMax} a turn` : `${rate}/s`;
+}
+
+export function saturationTable(results: readonly TrialResult[]): string {
+  return formatTable(
+    [
+      "server",
+      "offered",
+      "M/s offered",
+      "conflated",
+      "delivered",
+      "laps",
+      "CPU server",
+      "CPU client",
+      "client idle",
+      "lost",
+    ],
+    results.map((result) => [
+      result.server,
+      offerText(result.server, result.offer),
+      millions(result.offeredPerSecond),
+      millions(result.conflatedPerSecond),
+      millions(result.deliveredPerSecond),
+      result.ringLaps,
+      result.serverCores.toFixed(2),
+      result.clientCores.toFixed(2),
+      `${Math.round(result.clientIdle * 100)} %`,
+      lostText(result),
+    ]),
+  );
+}
+
+function lostText({ lost }: TrialResult): string {
+  const reasons = Object.entries(lost);
+  return reasons.length === 0
+    ? "0"
+    : reasons.map(([reason, count]) => `${count} × ${reason}`).join(", ");
+}
+
+export function roundsTable(rounds: Rounds): string {
+  const figure = (server: ServerName, of: (result: TrialResult) => number) =>
+    medianOf(rounds, server, of) ?? 0;
+  return formatTable(
+    [
+      "server",
+      "offered",
+      "M/s offered",
+      "conflated",
+      "delivered",
+      "500 more",
+      "and first price",
+      "client alone",
+    ],
+    [...rounds].map(([server, results]) => [
+      server,
+      offerText(server, (results[0] as TrialResult).offer),
+      millions(figure(server, (result) => result.offeredPerSecond)),
+      millions(figure(server, (result) => result.conflatedPerSecond)),
+      millions(figure(server, (result) => result.deliveredPerSecond)),
+      burstText(results.map(({ connected }) => connected)),
+      burstText(results.map(({ joined }) => joined)),
+      `${Math.round(figure(server, ({ connected }) => connected?.clientAloneMs ?? 0))} ms`,
+    ]),
+  );
+}
+
+/** The median time of the rounds' bursts, or how far one got that was not done in time. */
+function burstText(bursts: readonly (BurstResult | undefined)[]): string | undefined {
+  const late = bursts.find((burst) => burstMs(burst) === undefined);
+  if (late !== undefined) return `> ${Math.round(late.elapsedMs / 1000)} s (${late.opened})`;
+  const times = bursts.map(burstMs).filter((time) => time !== undefined);
+  return times.length === 0 ? undefined : `${Math.round(median(times))} ms`;
+}
+
+export function completeTable(
+  complete: ReadonlyMap<ServerName, number>,
+  connections: number,
+): string {
+  return formatTable(
+    ["server", "updates/s", "M deliveries/s"],
+    [...complete].map(([server, rate]) => [server, rate, millions(rate * connections)]),
+  );
+}
+
+export function steadyTable(rounds: Rounds): string {
+  return formatTable(
+    [
+      "server",
+      "delivered",
+      "p50 ms",
+      "p99 ms",
+      "p99.9 ms",
+      "CPU µs/delivery",
+      "CPU server",
+      "in full",
+    ],
+    [...rounds].map(([server, results]) => {
+      const figure = (of: (result: TrialResult) => number, digits: number) =>
+        (medianOf(rounds, server, of) ?? 0).toFixed(digits);
+      const isComplete = results.every(({ complete }) => complete);
+      const latency = (of: (result: TrialResult) => number) =>
+        isComplete ? figure(of, 2) : undefined;
+      return [
+        server,
+        figure((result) => result.deliveredPerSecond, 0),
+        latency((result) => result.latency.p50 / 1000),
+        latency((result) => result.latency.p99 / 1000),
+        latency((result) => result.latency.p999 / 1000),
+        figure((result) => result.serverMicrosPerDelivery, 2),
+        figure((result) => result.serverCores, 2),
+        isComplete ? "yes" : "not reached",
+      ];
+    }),
+  );
+}
+
+export function memoryTable(memory: ReadonlyMap<ServerName, IdleMemory>): string {
+  const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);
+  return formatTable(
+    ["server", "connections", "bytes each", "MiB before", "MiB with them", "threads collected"],
+    [...memory].map(([server, figures]) => [
+      server,
+      figures.connections,
+      Math.round(figures.bytesPerConnection),
+      mib(figures.bytesBefore),
+      mib(figures.bytesWith),
+      figures.threads,
+    ]),
+  );
+}

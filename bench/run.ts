@@ -1,0 +1,78 @@
+// The benches: `npm run bench -- NAME [--short] [--json FILE]`.
+import { writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { runCodec } from "./codec.js";
+import { runFanout } from "./fanout.js";
+import { runHttp } from "./http.js";
+import { runRing } from "./ring.js";
+import type { BenchOptions, BenchReport } from "./support/bench-options.js";
+import { describeMachine } from "./support/machine.js";
+
+const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<BenchReport>>> = {
+  ring: runRing,
+  codec: runCodec,
+  http: runHttp,
+  fanout: runFanout,
+};
+
+const HELP = `Usage: npm run bench -- NAME [--short] [--json FILE]
+
+  fanout   deliveries/s, latency, CPU and memory, beside uWebSockets.js and plain ws
+  http     the main thread and the public port, before and during a saturating fan-out
+  ring     records/s from one producer thread to two reader threads
+  codec    ns per encoded and decoded message
+  all      each of them
+
+  --short      a brief form for continuous integration; its figures mean little
+  --json FILE  also write everything measured, with parameters and machine, to FILE`;
+
+/** Runs the named benches and returns the process's exit code. */
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      short: { type: "boolean", default: false },
+      json: { type: "string" },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  if (values.help) {
+    console.log(HELP);
+    return 0;
+  }
+  const [name] = positionals;
+  const names = name === "all" ? Object.keys(BENCHES) : positionals;
+  if (names.length === 0 || names.some((each) => BENCHES[each] === undefined)) {
+    console.error(HELP);
+    return 2;
+  }
+
+  const machine = describeMachine();
+  console.log(
+    `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGib} GiB; ${machine.kernel}; Node ${machine.node}`,
+  );
+  const reports: Record<string, BenchReport> = {};
+  for (const each of names) {
+    const run = BENCHES[each] as (options: BenchOptions) => Promise<BenchReport>;
+    console.log(`\n== ${each}${values.short ? " (short form)" : ""}\n`);
+    reports[each] = await run({ short: values.short });
+    console.log(`\nparameters: ${JSON.stringify(reports[each].parameters)}`);
+  }
+  if (values.json !== undefined) {
+    const measured = {
+      at: new Date().toISOString(),
+      short: values.short,
+      machine,
+      benches: reports,
+    };
+    writeFileSync(values.json, `${JSON.stringify(measured, undefined, 2)}\n`);
+  }
+  return 0;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

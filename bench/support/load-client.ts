@@ -1,0 +1,139 @@
+// The load client's process: many raw connections, told over IPC what to do (see load-messages.ts).
+import type { Socket } from "node:net";
+import { performance } from "node:perf_hooks";
+import { build } from "hdr-histogram-js";
+import { nowMicros } from "../../src/shared/clock.js";
+import type { FrameTally } from "./frame-counter.js";
+import { openConnection } from "./load-connection.js";
+import type {
+  IntervalReply,
+  LoadReply,
+  LoadRequest,
+  OpenReply,
+  OpenRequest,
+} from "./load-messages.js";
+
+/** One read takes at most this much; large, so that a busy connection costs few of them. */
+const READ_BUFFER_BYTES = 256 * 1024;
+const LATENCY_US_MAX = 600_000_000;
+/** Before the first interval: rare enough to cost nothing at any rate. */
+const IDLE_SAMPLE_EVERY = 997;
+
+const readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+const latency = build({ lowestDiscernibleValue: 1, highestTrackableValue: LATENCY_US_MAX });
+const sockets = new Set<Socket>();
+
+let strays = 0;
+let sample: string | undefined;
+let lost: Record<string, number> = {};
+let intervalStart = performance.now();
+let cpuStart = process.cpuUsage();
+let loopStart = performance.eventLoopUtilization();
+
+const tally: FrameTally = {
+  frames: 0,
+  payloadBytes: 0,
+  untilSample: IDLE_SAMPLE_EVERY,
+  sampleEvery: IDLE_SAMPLE_EVERY,
+  sample(chunk, start, end) {
+    const now = nowMicros();
+    const text = chunk.toString("latin1", start, end);
+    if (!text.startsWith('{"type":"PriceUpdate"')) {
+      strays++;
+      return;
+    }
+    const ts = Number.parseInt(text.slice(text.indexOf('"ts":') + 5), 10);
+    latency.recordValue(Math.min(Math.max(now - ts, 0), LATENCY_US_MAX));
+    sample ??= text;
+  },
+};
+
+function open(request: OpenRequest): Promise<OpenReply> {
+  const start = performance.now();
+  const { count, concurrency = count } = request;
+  return new Promise((resolve) => {
+    let started = 0;
+    let arrived = 0;
+    let underway = 0;
+    let done = false;
+    const finish = (): void => {
+      if (done) return;
+      done = true;
+      clearTimeout(timer);
+      resolve({ kind: "opened", opened: arrived, elapsedMs: performance.now() - start });
+    };
+    const timer = setTimeout(finish, request.timeoutMs);
+    const arrive = (): void => {
+      arrived++;
+      underway--;
+      if (arrived === count) finish();
+      else if (!done) startMore();
+    };
+    const startMore = (): void => {
+      while (started < count && underway < concurrency) {
+        started++;
+        underway++;
+        const socket = openConnection(request, readBuffer, tally, {
+          upgraded: () => request.until === "upgrade" && arrive(),
+          firstPush: () => request.until === "first-push" && arrive(),
+          lost: (reason) => {
+            if (sockets.delete(socket)) lost[reason] = (lost[reason] ?? 0) + 1;
+          },
+        });
+        sockets.add(socket);
+      }
+    };
+    startMore();
+  });
+}
+
+function endInterval(sampleEvery: number): IntervalReply {
+  const now = performance.now();
+  const seconds = (now - intervalStart) / 1000;
+  const cpu = process.cpuUsage(cpuStart);
+  const reply: IntervalReply = {
+    kind: "interval",
+    seconds,
+    frames: tally.frames,
+    payloadBytes: tally.payloadBytes,
+    latency: {
+      samples: latency.totalCount,
+      p50: latency.getValueAtPercentile(50),
+      p99: latency.getValueAtPercentile(99),
+      p999: latency.getValueAtPercentile(99.9),
+      max: latency.maxValue,
+    },
+    strays,
+    sample,
+    lost,
+    cpuCores: (cpu.user + cpu.system) / 1e6 / seconds,
+    idle: 1 - performance.eventLoopUtilization(loopStart).utilization,
+  };
+  intervalStart = now;
+  cpuStart = process.cpuUsage();
+  loopStart = performance.eventLoopUtilization();
+  tally.frames = tally.payloadBytes = strays = 0;
+  tally.sampleEvery = tally.untilSample = sampleEvery;
+  latency.reset();
+  sample = undefined;
+  lost = {};
+  return reply;
+}
+
+/** Resets every connection, so that none lingers in TIME_WAIT. */
+function closeAll(): void {
+  for (const socket of sockets) socket.resetAndDestroy();
+  sockets.clear();
+}
+
+async function answer(request: LoadRequest): Promise<LoadReply> {
+  if (request.kind === "open") return await open(request);
+  if (request.kind === "interval") return endInterval(request.sampleEvery);
+  closeAll();
+  return { kind: "closed" };
+}
+
+process.on("message", async (request: LoadRequest) => {
+  process.send?.(await answer(request));
+});
+process.on("disconnect", () => process.exit());

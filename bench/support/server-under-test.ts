@@ -1,0 +1,157 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import type { BaselineReply, BaselineRequest } from "../baselines/baseline-messages.js";
+import { loadUws } from "../baselines/uws-binary.js";
+import { endChild, nextMessage } from "./child.js";
+
+const READY_TIMEOUT_MS = 20_000;
+const MARKETCAST = fileURLToPath(new URL("../../../dist/cli/marketcast.js", import.meta.url));
+const GC_HOOK = new URL("./gc-on-request.js", import.meta.url).href;
+const FIRST_MARKET_ID = 1001;
+
+/** Messages offered to a server's connections. */
+export interface Offer {
+  /** Messages a second; 0, for a baseline only, is as many as it can. */
+  readonly rate: number;
+  /** Markets the messages are about (Marketcast). */
+  readonly markets: number;
+  /** Messages published in one turn of the event loop at most (baselines). */
+  readonly batchMax: number;
+  /** Size of a message's JSON (baselines). */
+  readonly messageBytes: number;
+}
+
+/** A running server process, in the same terms for all of them. */
+export interface ServerUnderTest {
+  readonly pid: number;
+  readonly port: number;
+  readonly path: string;
+  readonly subprotocol?: string;
+  /** What a client sends to receive every message. */
+  readonly subscribe?: string;
+  /** Port of the operations endpoints. */
+  readonly opsPort?: number;
+  /** Starts the publishing, where that did not begin with the server. */
+  startPublishing(): void;
+  /** Messages published since the start; undefined where the server does not tell. */
+  published(): Promise<number | undefined>;
+  /** Collects garbage in every thread; returns in how many. */
+  collectGarbage(): Promise<number>;
+  stop(): Promise<void>;
+}
+
+export const SERVER_NAMES = ["marketcast", "uWebSockets.js", "ws"] as const;
+export type ServerName = (typeof SERVER_NAMES)[number];
+
+/** Those of the servers that run on this platform. */
+export function availableServers(): ServerName[] {
+  return SERVER_NAMES.filter((name) => name !== "uWebSockets.js" || loadUws() !== undefined);
+}
+
+/** Starts a server that will publish what is offered. */
+export function startServer(name: ServerName, offer: Offer): Promise<ServerUnderTest> {
+  if (name === "marketcast") return startMarketcast(offer);
+  return startBaseline(name === "ws" ? "ws-server.js" : "uws-server.js", offer);
+}
+
+async function startBaseline(file: string, offer: Offer): Promise<ServerUnderTest> {
+  const entry = fileURLToPath(new URL(`../baselines/${file}`, import.meta.url));
+  const child = fork(entry, { execArgv: ["--expose-gc", "--import", GC_HOOK] });
+  const ask = (request: BaselineRequest): boolean => child.send(request);
+  const reply = await nextMessage<BaselineReply>(child);
+  if (reply.kind !== "listening") throw new Error(`${file} did not listen`);
+  return {
+    pid: child.pid as number,
+    port: reply.port,
+    path: "/",
+    startPublishing: () => {
+      const { rate, batchMax, messageBytes } = offer;
+      ask({ kind: "start", rate, batchMax, messageBytes });
+    },
+    published: async () => {
+      ask({ kind: "published" });
+      const answer = await nextMessage<BaselineReply>(child);
+      return answer.kind === "published" ? answer.published : undefined;
+    },
+    collectGarbage: () => collectGarbage(child),
+    stop: () => endChild(child),
+  };
+}
+
+async function startMarketcast({ rate, markets }: Offer): Promise<ServerUnderTest> {
+  const dataDir = mkdtempSync(join(tmpdir(), "marketcast-bench-"));
+  const flags = {
+    port: 0,
+    "ops-port": 0,
+    shards: 1,
+    feed: "synthetic",
+    "feed-markets": markets,
+    "feed-rate": rate,
+    "max-connections": 20_000,
+    "max-connections-per-address": 20_000,
+    "drain-time": 500,
+    "log-format": "json",
+    "data-dir": dataDir,
+  };
+  const args = [
+    "serve",
+    ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]),
+  ];
+  const child = fork(MARKETCAST, args, {
+    execArgv: ["--expose-gc", "--import", GC_HOOK],
+    stdio: ["ignore", "pipe", "inherit", "ipc"],
+  });
+  const ready = await readyLine(child);
+  const marketIds = Array.from({ length: markets }, (_, index) => FIRST_MARKET_ID + index);
+  const channels = [{ type: "PriceFeed", params: { market_ids: marketIds } }];
+  return {
+    pid: child.pid as number,
+    port: ready.port,
+    opsPort: ready.ops_port,
+    path: "/ws/v3",
+    subprotocol: "marketcast.json",
+    subscribe: JSON.stringify({ type: "Subscribe", data: { channels } }),
+    startPublishing: () => undefined,
+    published: async () => undefined,
+    collectGarbage: () => collectGarbage(child),
+    stop: async () => {
+      await endChild(child);
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function collectGarbage(child: ChildProcess): Promise<number> {
+  child.send("gc");
+  return (await nextMessage<{ collected: number }>(child)).collected;
+}
+
+interface ReadyLine {
+  readonly msg: string;
+  readonly port: number;
+  readonly ops_port: number;
+}
+
+/** Reads the log up to the line that says that the server is ready, and lets the rest pass. */
+function readyLine(child: ChildProcess): Promise<ReadyLine> {
+  return new Promise((resolve, reject) => {
+    const fail = (why: string): void => {
+      child.kill("SIGKILL");
+      reject(new Error(`marketcast ${why}`));
+    };
+    const timer = setTimeout(() => fail("was not ready in time"), READY_TIMEOUT_MS);
+    child.once("exit", () => fail("ended before it was ready"));
+    const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
+    lines.on("line", (text) => {
+      const line = JSON.parse(text) as ReadyLine & { level: number | string };
+      if (line.msg !== "ready") return;
+      clearTimeout(timer);
+      child.removeAllListeners("exit");
+      resolve(line);
+    });
+  });
+}

@@ -1,0 +1,123 @@
+import { afterEach, expect, test } from "vitest";
+import { HAS_PROC, residentBytes } from "../support/process-figures.js";
+import { type ServerProcess, startServerProcess } from "../support/server-process.js";
+import { type MessageOf, TestClient } from "../support/test-client.js";
+import { until } from "../support/until.js";
+
+const MARKETS = 200;
+const MARKET_IDS = Array.from({ length: MARKETS }, (_, index) => 1001 + index);
+const RATE = 20_000;
+const PRICES = { type: "PriceFeed", params: { market_ids: MARKET_IDS } };
+const QUEUED = 'marketcast_queued_bytes{shard="0"}';
+const MEBIBYTE = 1024 * 1024;
+
+let server: ServerProcess | undefined;
+afterEach(() => server?.dispose());
+
+const conflatedOf = (running: ServerProcess): Promise<number> =>
+  running.metric('marketcast_conflated_total{shard="0"}');
+
+/** A client that has subscribed and from then on reads nothing. */
+async function deafClient(port: number, ...channels: readonly unknown[]): Promise<TestClient> {
+  const client = await TestClient.connect(port, { encoding: "msgpack" });
+  await client.subscribe(...channels);
+  client.ws.pause();
+  client.inbox.length = 0;
+  return client;
+}
+
+test("backpressure - clients that never read cost bounded memory, disturb nobody, and see fresh prices when they read again", async () => {
+  server = await startServerProcess({ "feed-markets": MARKETS, "feed-rate": RATE });
+  const running = server;
+  const deaf = await Promise.all(
+    Array.from({ length: 10 }, () => deafClient(running.port, PRICES)),
+  );
+  const healthy = await TestClient.connect(running.port, { encoding: "msgpack" });
+  await healthy.subscribe({ type: "PriceFeed", params: { market_ids: [1001] } });
+
+  // The first of them is congested, then all are for as long again many times over.
+  await until("a client is conflated", async () => (await conflatedOf(running)) > 0, 20_000);
+  const before = HAS_PROC ? residentBytes(running.pid) : 0;
+  const conflatedBefore = await conflatedOf(running);
+  const from = (await healthy.take("PriceUpdate")).data.seq;
+  await healthy.take("PriceUpdate", ({ data }) => data.seq >= from + 400);
+  if (HAS_PROC) expect(residentBytes(running.pid) - before).toBeLessThan(64 * MEBIBYTE);
+
+  const reader = deaf[0] as TestClient;
+  const resumedAt = Date.now() * 1000;
+  reader.ws.resume();
+  const messages = await reader.takeUntil(
+    (message) => message.type === "PriceUpdate" && message.data.ts > resumedAt,
+  );
+  const stale = messages.filter(
+    (message): message is MessageOf<"PriceUpdate"> => message.type === "PriceUpdate",
+  );
+  // What the kernels held, and one catch-up: not what was published meanwhile.
+  expect(stale.length).toBeLessThan((4 * MEBIBYTE) / 100);
+  const last = new Map<string | number, number>();
+  for (const { data } of stale) {
+    expect(data.seq).toBeGreaterThan(last.get(data.market_id) ?? 0);
+    last.set(data.market_id, data.seq);
+  }
+  expect(await conflatedOf(running)).toBeGreaterThan(conflatedBefore);
+  for (const client of deaf) client.ws.terminate();
+  await healthy.close();
+});
+
+test("backpressure - trades wait in a bounded queue; over it the connection is closed with 4001", async () => {
+  server = await startServerProcess({
+    "feed-markets": MARKETS,
+    "feed-rate": RATE,
+    "max-queued-messages": 500,
+  });
+  const running = server;
+  const deaf = await deafClient(running.port, PRICES, { type: "Trades" });
+  await until(
+    "the slow consumer is closed",
+    async () => (await running.metric("marketcast_slow_consumers_closed_total")) === 1,
+    20_000,
+  );
+  expect(await running.metric(QUEUED)).toBe(0);
+  deaf.ws.resume();
+  expect((await deaf.closed).code).toBe(4001);
+  expect(await running.metric('marketcast_connections_closed_total{code="4001"}')).toBe(1);
+});
+
+test("backpressure - trades of a client that stalls and comes back within the bound are all there, in order", async () => {
+  server = await startServerProcess({ "feed-markets": MARKETS, "feed-rate": 10_000 });
+  const running = server;
+  const client = await deafClient(running.port, PRICES, { type: "Trades" });
+  await until("trades wait for the client", async () => (await running.metric(QUEUED)) > 0, 20_000);
+  client.ws.resume();
+  const resumedAt = Date.now() * 1000;
+  const messages = await client.takeUntil(
+    (message) => message.type === "TradeExecution" && message.data.trade.ts > resumedAt,
+  );
+  const last = new Map<string | number, number>();
+  for (const message of messages) {
+    if (message.type !== "TradeExecution") continue;
+    const { market_id, seq } = message.data.trade;
+    expect(seq).toBe((last.get(market_id) ?? seq - 1) + 1);
+    last.set(market_id, seq);
+  }
+  expect(await running.metric("marketcast_slow_consumers_closed_total")).toBe(0);
+  await client.close();
+});
+
+test("backpressure - a client that asks and never reads is closed with 4001", async () => {
+  server = await startServerProcess({ "feed-markets": MARKETS, "feed-rate": 1 });
+  const running = server;
+  const client = await TestClient.connect(running.port, { encoding: "msgpack" });
+  await client.take("Connected");
+  client.ws.pause();
+  // Each answer is a snapshot of 20 KB and more; 64 MB of them are never held.
+  for (let request = 0; request < 1500; request++) {
+    client.send({ type: "Subscribe", data: { channels: [PRICES] } });
+  }
+  await until(
+    "the client is closed",
+    async () => (await running.metric("marketcast_slow_consumers_closed_total")) === 1,
+  );
+  client.ws.resume();
+  expect((await client.closed).code).toBe(4001);
+});
