@@ -1,0 +1,70 @@
+import { expect, test } from "vitest";
+import { createMetrics } from "../../src/main/metrics.js";
+import {
+  COUNTED_CLOSE_CODES,
+  type CounterSection,
+  count,
+  counterBlockOf,
+  countListed,
+  createCounterBuffer,
+  observeLatency,
+  PRODUCER,
+  SHARD,
+} from "../../src/ring/counters.js";
+
+const block = counterBlockOf(createCounterBuffer(2));
+const [first, second] = block.shards as [CounterSection, CounterSection];
+const registry = createMetrics(block);
+
+/** Values by series, as a scrape reads them. */
+async function scrape(): Promise<Map<string, number>> {
+  const lines = (await registry.metrics()).split("\n").filter((line) => /^marketcast_/.test(line));
+  return new Map(
+    lines.map((line) => {
+      const space = line.lastIndexOf(" ");
+      return [line.slice(0, space), Number(line.slice(space + 1))];
+    }),
+  );
+}
+
+test("metrics - show what the threads counted, by shard and summed", async () => {
+  count(first, SHARD.messagesSent, 7);
+  count(second, SHARD.messagesSent + 1, 9);
+  count(first, SHARD.connections, 2);
+  for (const section of [first, second]) {
+    countListed<number>(section, SHARD.closedByCode, COUNTED_CLOSE_CODES, 4001);
+    countListed<number>(section, SHARD.closedByCode, COUNTED_CLOSE_CODES, 3999);
+  }
+  count(block.producer, PRODUCER.ringRecords, 1000);
+  const series = await scrape();
+  expect(series.get('marketcast_messages_sent_total{shard="0",encoding="json"}')).toBe(7);
+  expect(series.get('marketcast_messages_sent_total{shard="1",encoding="msgpack"}')).toBe(9);
+  expect(series.get('marketcast_connections{shard="0",encoding="json"}')).toBe(2);
+  expect(series.get('marketcast_connections_closed_total{code="4001"}')).toBe(2);
+  expect(series.get('marketcast_connections_closed_total{code="other"}')).toBe(2);
+  expect(series.get("marketcast_ring_records_total")).toBe(1000);
+});
+
+test("metrics - the latency histogram is cumulative and its count and sum agree", async () => {
+  observeLatency(first, 0.0004, 3);
+  observeLatency(second, 0.03, 2);
+  observeLatency(second, 60, 1);
+  const series = await scrape();
+  const name = "marketcast_delivery_latency_seconds";
+  expect(series.get(`${name}_bucket{le="0.00025"}`)).toBe(0);
+  expect(series.get(`${name}_bucket{le="0.0005"}`)).toBe(3);
+  expect(series.get(`${name}_bucket{le="0.05"}`)).toBe(5);
+  expect(series.get(`${name}_bucket{le="2.5"}`)).toBe(5);
+  expect(series.get(`${name}_bucket{le="+Inf"}`)).toBe(6);
+  expect(series.get(`${name}_count`)).toBe(6);
+  expect(series.get(`${name}_sum`)).toBeCloseTo(0.0012 + 0.06 + 60);
+});
+
+test("metrics - ring lag is wrap-safe and never negative", async () => {
+  block.producer[PRODUCER.ringRecordNumber] = 5;
+  first[SHARD.ringRecordNumber] = 2 ** 32 - 10;
+  second[SHARD.ringRecordNumber] = 6;
+  const series = await scrape();
+  expect(series.get('marketcast_ring_lag_records{shard="0"}')).toBe(15);
+  expect(series.get('marketcast_ring_lag_records{shard="1"}')).toBe(0);
+});

@@ -1,0 +1,50 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { Watchdog } from "../../src/main/watchdog.js";
+import { beat } from "../../src/ring/counters.js";
+
+const STALL_MS = 1000;
+let section: Float64Array;
+let stalls: number;
+let watchdog: Watchdog;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  section = new Float64Array(128);
+  stalls = 0;
+  watchdog = new Watchdog(section, STALL_MS, () => stalls++);
+});
+afterEach(() => {
+  watchdog.stop();
+  vi.useRealTimers();
+});
+
+test("watchdog - a heart that beats is left alone", () => {
+  for (let second = 0; second < 100; second++) {
+    beat(section, 0);
+    vi.advanceTimersByTime(500);
+  }
+  expect(stalls).toBe(0);
+});
+
+test("watchdog - a heart that stops is reported once, after the stall timeout", () => {
+  beat(section, 0);
+  vi.advanceTimersByTime(STALL_MS);
+  expect(stalls).toBe(0);
+  vi.advanceTimersByTime(STALL_MS / 2);
+  expect(stalls).toBe(1);
+  vi.advanceTimersByTime(STALL_MS * 100);
+  expect(stalls).toBe(1);
+});
+
+test("watchdog - a thread that is just starting has half a minute for its first beat", () => {
+  vi.advanceTimersByTime(29_000);
+  expect(stalls).toBe(0);
+  vi.advanceTimersByTime(2000);
+  expect(stalls).toBe(1);
+});
+
+test("watchdog - stopped, it reports nothing", () => {
+  watchdog.stop();
+  vi.advanceTimersByTime(100_000);
+  expect(stalls).toBe(0);
+});
