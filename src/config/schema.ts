@@ -139,7 +139,7 @@ const threads = {
   }),
   stallTimeoutMs: milliseconds({
     flag: "stall-timeout",
-    min: 100,
+    min: 1000,
     max: HOUR,
     default: 10_000,
     description: "A thread that shows no life for that long is restarted",

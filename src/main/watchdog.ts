@@ -12,27 +12,26 @@ export class Watchdog {
   readonly #section: CounterSection;
   readonly #timer: NodeJS.Timeout;
   #heartbeat: number;
-  #movedAt = performance.now();
+  /** Counted in looks, not by the clock: threads of a process that was stopped have not stalled. */
+  #stillMs = 0;
   #limitMs = START_MS_MAX;
 
   constructor(section: CounterSection, stallTimeoutMs: number, stalled: () => void) {
     this.#section = section;
     this.#heartbeat = counted(section, THREAD.heartbeat);
-    this.#timer = setInterval(
-      () => {
-        const now = performance.now();
-        const heartbeat = counted(this.#section, THREAD.heartbeat);
-        if (heartbeat !== this.#heartbeat) {
-          this.#heartbeat = heartbeat;
-          this.#movedAt = now;
-          this.#limitMs = stallTimeoutMs;
-        } else if (now - this.#movedAt > this.#limitMs) {
-          this.stop();
-          stalled();
-        }
-      },
-      Math.ceil(stallTimeoutMs / 4),
-    );
+    const intervalMs = Math.ceil(stallTimeoutMs / 4);
+    this.#timer = setInterval(() => {
+      const heartbeat = counted(this.#section, THREAD.heartbeat);
+      this.#stillMs += intervalMs;
+      if (heartbeat !== this.#heartbeat) {
+        this.#heartbeat = heartbeat;
+        this.#stillMs = 0;
+        this.#limitMs = stallTimeoutMs;
+      } else if (this.#stillMs > this.#limitMs) {
+        this.stop();
+        stalled();
+      }
+    }, intervalMs);
     this.#timer.unref();
   }
 

@@ -5,10 +5,11 @@ const PULSE_INTERVAL_MS = 500;
 const SAMPLING_MS = 10;
 
 /**
- * Calls `beat` twice a second while the thread's event loop turns, with the loop's lag since the
- * last call: the 99th percentile in seconds. Returns the function that stops it.
+ * Calls `beat` at once and then twice a second while the thread's event loop turns, with the loop's
+ * lag since the last call: the 99th percentile in seconds. Returns the function that stops it.
  */
 export function startThreadPulse(beat: (loopLagS: number) => void): () => void {
+  beat(0);
   const delay = monitorEventLoopDelay({ resolution: SAMPLING_MS });
   delay.enable();
   const timer = setInterval(() => {

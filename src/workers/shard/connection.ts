@@ -94,6 +94,11 @@ export class Connection {
     return this.missedSince !== CURRENT;
   }
 
+  /** Whether it has, in order, all that its audience was sent, and takes more. */
+  get current(): boolean {
+    return !this.blocked && !this.behind && !this.hasQueue;
+  }
+
   /** Notes that data of the rounds after `round` is not kept for it. */
   miss(round: number, offered: number): void {
     if (this.behind) return;

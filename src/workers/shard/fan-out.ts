@@ -30,8 +30,8 @@ const WRITES_PER_CLOCK_READ = 64;
  * latest state of whatever changed since the round it stopped at, and shares that buffer with the
  * members that stopped at the same round.
  *
- * Invariants: between rounds no audience is dirty; a member that is neither behind nor blocked has
- * been sent everything up to the current round.
+ * Invariants: between rounds no audience is dirty; a member that is current has been sent everything
+ * up to the current round.
  */
 export class FanOut implements MirrorListener {
   readonly interests = new InterestIndex();
@@ -50,6 +50,8 @@ export class FanOut implements MirrorListener {
   /** Markets that changed since the last round in which `Markets` was told. */
   readonly #changedMarkets: MirrorMarket[] = [];
   #marketsRound = 0;
+  /** Round whose changes the filters know of. */
+  #evaluatedRound = 0;
   #mirror: Mirror | undefined;
 
   /** @param capacity markets the table has room for */
@@ -150,7 +152,6 @@ export class FanOut implements MirrorListener {
   #settle(connection: Connection): void {
     const { audience } = connection;
     if (audience === undefined || !connection.open) return;
-    if (audience.filters.length > 0) this.#evaluateFilters();
     connection.writeAll([
       ...connection.takeQueue(),
       ...this.#dueStates(connection, audience),
@@ -263,18 +264,18 @@ export class FanOut implements MirrorListener {
     let written = 0;
     for (const member of audience.members) {
       if (!member.open) continue;
-      if (!this.conflating && !member.blocked && !member.behind) {
+      if (!this.conflating && member.current) {
         all ??= FrameRanges.concat(source, states, trades);
         member.write(all);
       } else {
-        if (trades.messages > 0) {
-          tradesOnly ??= FrameRanges.concat(source, trades);
-          member.enqueue(tradesOnly);
-        }
+        if (trades.messages > 0) tradesOnly ??= FrameRanges.concat(source, trades);
         if (audience.offeredInRound > 0)
           member.miss(this.round - 1, audience.offered - audience.offeredInRound);
-        if (member.blocked) continue;
-        this.#catchUp(member);
+        if (member.blocked) {
+          if (tradesOnly !== undefined) member.enqueue(tradesOnly);
+          continue;
+        }
+        this.#catchUp(member, tradesOnly);
       }
       if (++written % WRITES_PER_CLOCK_READ === 0) this.#observe(audience, WRITES_PER_CLOCK_READ);
     }
@@ -291,11 +292,13 @@ export class FanOut implements MirrorListener {
 
   // --- Catching up ------------------------------------------------------------------------------
 
-  /** Sends a connection that is not blocked all that it is due. */
-  #catchUp(connection: Connection): void {
+  /** Sends a connection that is not blocked all that it is due, with the round's trades if any. */
+  #catchUp(connection: Connection, trades?: Batch): void {
     const { audience } = connection;
     if (audience === undefined || !connection.open) return;
-    const due = [...connection.takeQueue(), ...this.#dueStates(connection, audience)];
+    const due = [...connection.takeQueue()];
+    if (trades !== undefined) due.push(trades);
+    due.push(...this.#dueStates(connection, audience));
     if (connection.marketsSince < this.#marketsRound)
       due.push(...this.#dueMarkets(connection, audience));
     connection.writeAll(due);
@@ -359,13 +362,17 @@ export class FanOut implements MirrorListener {
     this.#changedMarkets.length = 0;
   }
 
+  /** Has the filters say what holds now; to be asked only when the round's changes are all there. */
   #evaluateFilters(): void {
+    if (this.#evaluatedRound === this.round) return;
+    this.#evaluatedRound = this.round;
     for (const filter of this.#filters.all) filter.evaluate(this.#changedMarkets, this.round);
   }
 
   /** The changes of matching markets since a connection's `Markets` channels were told last. */
   #dueMarkets(connection: Connection, audience: Audience): readonly Batch[] {
     if (audience.filters.length === 0) return [];
+    this.#evaluateFilters();
     const since = connection.marketsSince;
     connection.marketsSince = this.round;
     this.#forgetOldBatches(audience);

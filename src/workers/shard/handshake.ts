@@ -70,8 +70,6 @@ export class Handshake {
   readonly #authenticator: Authenticator;
   readonly #counters: CounterSection;
   readonly #upgraded: (upgraded: Upgraded) => void;
-  /** Sockets accepted and upgrades done so far. */
-  steps = 0;
   /** Every new connection is refused: the server stops. */
   draining = false;
 
@@ -110,7 +108,6 @@ export class Handshake {
 
   /** Starts reading a socket that was handed to this shard. */
   accept(number: number, socket: Socket, refusedBy: RefusedBy | undefined): void {
-    this.steps++;
     const timer = this.#startTimer(socket);
     this.#candidates.set(socket, { number, refusedBy, timer });
     socket.once("close", () => this.#release(socket));
@@ -159,7 +156,6 @@ export class Handshake {
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const candidate = this.#candidates.get(socket);
     if (candidate === undefined) return;
-    this.steps++;
     const outcome = this.#decide(request, candidate);
     if ("status" in outcome) return this.#refuse(socket, outcome);
     const { number } = candidate;

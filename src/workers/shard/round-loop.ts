@@ -6,8 +6,6 @@ const ROUND_RECORDS_MAX = 1024;
 const ROUND_MS_MAX = 4;
 /** A round that conflates reads on until it is up to date, but not longer than this. */
 const CONFLATING_ROUND_MS_MAX = 10;
-/** While connections are being opened, rounds come no closer than this, so that those go first. */
-const ROUND_SPACING_MS = 8;
 /** A shard further behind than either of these conflates. */
 const BEHIND_MS_MAX = 100;
 const BEHIND_RING_SHARE_MAX = 0.25;
@@ -18,19 +16,14 @@ const BEHIND_RING_SHARE_MAX = 0.25;
  */
 export class RoundLoop {
   readonly #fanOut: FanOut;
-  readonly #handshakeSteps: () => number;
   #doorbell: Int32Array;
   #scheduled = false;
   #marketsDue = false;
   #conflate = false;
   #stopped = false;
-  #steps = 0;
-  #roundEndedAt = 0;
 
-  /** @param handshakeSteps a number that moves whenever a connection's opening has made progress */
-  constructor(fanOut: FanOut, doorbell: SharedArrayBuffer, handshakeSteps: () => number) {
+  constructor(fanOut: FanOut, doorbell: SharedArrayBuffer) {
     this.#fanOut = fanOut;
-    this.#handshakeSteps = handshakeSteps;
     this.#doorbell = new Int32Array(doorbell);
   }
 
@@ -65,7 +58,7 @@ export class RoundLoop {
     // Read before looking for work: a publication after the look then ends the wait at once.
     const rung = Atomics.load(this.#doorbell, 0);
     if (this.#marketsDue || this.#fanOut.hasDrained || this.#fanOut.mirror.pending) {
-      if (!this.#handshakesFirst()) this.#round();
+      this.#round();
       this.wake();
       return;
     }
@@ -74,14 +67,6 @@ export class RoundLoop {
     if (wait.async) void wait.value.then(() => this.#scheduled || this.#turn());
     else this.wake();
   };
-
-  /** Whether connections were being opened in this turn, and the last round is not long ago. */
-  #handshakesFirst(): boolean {
-    const steps = this.#handshakeSteps();
-    const progress = steps !== this.#steps;
-    this.#steps = steps;
-    return progress && performance.now() - this.#roundEndedAt < ROUND_SPACING_MS;
-  }
 
   #round(): void {
     const fanOut = this.#fanOut;
@@ -96,7 +81,6 @@ export class RoundLoop {
     }
     fanOut.endRound(this.#marketsDue);
     this.#marketsDue = false;
-    this.#roundEndedAt = performance.now();
     const behindMs = (nowMicros() - mirror.lastTs) / 1000;
     this.#conflate =
       mirror.pending && (behindMs > BEHIND_MS_MAX || mirror.backlog > BEHIND_RING_SHARE_MAX);

@@ -75,7 +75,7 @@ export class Shard {
 
     this.#fanOut = new FanOut(this.#counters, task.memory.table.capacity);
     this.#fanOut.setMirror(this.#mirrorOf(task.memory));
-    this.#rounds = new RoundLoop(this.#fanOut, task.memory.doorbell, () => this.#handshake.steps);
+    this.#rounds = new RoundLoop(this.#fanOut, task.memory.doorbell);
     this.#outbox = new Outbox(this.#fanOut, () => this.#systemStatus());
     const authenticator = new Authenticator(options.jwt);
     this.#requests = new RequestHandler(
