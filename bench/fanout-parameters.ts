@@ -1,3 +1,4 @@
+import type { BurstOptions } from "./support/burst.js";
 import type { ServerName } from "./support/server-under-test.js";
 
 /** What the fan-out bench is run with. */
@@ -18,7 +19,7 @@ export interface FanoutParameters {
   >;
   /** Bisections in search of the highest rate delivered in full. */
   readonly bisections: number;
-  readonly burst: { readonly count: number; readonly timeoutMs: number };
+  readonly burst: BurstOptions;
   readonly idleConnections: number;
   /** Garbage collections before each weighing of the memory. */
   readonly collections: number;
@@ -34,7 +35,7 @@ export const FULL: FanoutParameters = {
   saturationRates: [16_000, 24_000, 32_000, 40_000, 48_000, 64_000],
   saturationBatches: { "uWebSockets.js": [16, 32, 64, 256], ws: [1, 16] },
   bisections: 5,
-  burst: { count: 500, timeoutMs: 90_000 },
+  burst: { count: 500, repeats: 3, timeoutMs: 90_000 },
   idleConnections: 10_000,
   collections: 6,
 };
@@ -48,7 +49,7 @@ export const SHORT: FanoutParameters = {
   saturationRates: [32_000],
   saturationBatches: { "uWebSockets.js": [64], ws: [1] },
   bisections: 1,
-  burst: { count: 500, timeoutMs: 2000 },
+  burst: { count: 500, repeats: 1, timeoutMs: 2000 },
   idleConnections: 1000,
   collections: 1,
 };

@@ -19,7 +19,7 @@ export function medianOf(
 }
 
 /** Time that a burst took; undefined where it was not done in time. */
-export function burstMs(burst: BurstResult | undefined): number | undefined {
+function burstMs(burst: BurstResult | undefined): number | undefined {
   return burst !== undefined && burst.opened === burst.asked ? burst.elapsedMs : undefined;
 }
 
@@ -86,14 +86,20 @@ export function roundsTable(rounds: Rounds): string {
       millions(figure(server, (result) => result.offeredPerSecond)),
       millions(figure(server, (result) => result.conflatedPerSecond)),
       millions(figure(server, (result) => result.deliveredPerSecond)),
-      burstText(results.map(({ connected }) => connected)),
+      burstText(results.flatMap(({ connected }) => connected)),
       burstText(results.map(({ joined }) => joined)),
-      `${Math.round(figure(server, ({ connected }) => connected?.clientAloneMs ?? 0))} ms`,
+      `${Math.round(figure(server, ({ joined }) => joined?.clientAloneMs ?? 0))} ms`,
     ]),
   );
 }
 
-/** The median time of the rounds' bursts, or how far one got that was not done in time. */
+/** The median time of a server's bursts, over all rounds; undefined where one was not done in time. */
+export function connectMs(rounds: Rounds, server: ServerName): number | undefined {
+  const times = (rounds.get(server) ?? []).flatMap(({ connected }) => connected).map(burstMs);
+  return times.length === 0 || times.includes(undefined) ? undefined : median(times as number[]);
+}
+
+/** The median time of bursts, or how far one got that was not done in time. */
 function burstText(bursts: readonly (BurstResult | undefined)[]): string | undefined {
   const late = bursts.find((burst) => burstMs(burst) === undefined);
   if (late !== undefined) return `> ${Math.round(late.elapsedMs / 1000)} s (${late.opened})`;

@@ -56,6 +56,8 @@ async function main(): Promise<number> {
     const run = BENCHES[each] as (options: BenchOptions) => Promise<BenchReport>;
     console.log(`\n== ${each}${values.short ? " (short form)" : ""}\n`);
     reports[each] = await run({ short: values.short });
+    if (values.short)
+      console.log("\nshort form: it shows that the bench runs, not how fast anything is");
     console.log(`\nparameters: ${JSON.stringify(reports[each].parameters)}`);
   }
   if (values.json !== undefined) {

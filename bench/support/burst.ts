@@ -3,15 +3,20 @@ import { type AddressInfo, createServer, type Server } from "node:net";
 import { LoadClient } from "./load-client-process.js";
 import type { OpenRequest } from "./load-messages.js";
 import type { ServerUnderTest } from "./server-under-test.js";
+import { seconds } from "./wait.js";
 
 const RESPONSE = "HTTP/1.1 101 Switching Protocols\r\n\r\n";
 /** After so many rounds the client's code is compiled. */
 const WARMUP_ROUNDS = 8;
 const WARMUP_TIMEOUT_MS = 10_000;
+/** After a burst, for the server to see that its connections are gone. */
+const PAUSE_SECONDS = 0.5;
 const SAMPLE_EVERY = 997;
 
 export interface BurstOptions {
   readonly count: number;
+  /** Bursts that only connect, one after the other. */
+  readonly repeats: number;
   readonly timeoutMs: number;
 }
 
@@ -61,9 +66,14 @@ export class BurstClient {
     return new BurstClient(client, options, aloneMs);
   }
 
-  /** Connects, and waits for the upgrades; nothing is subscribed to. */
-  async connect(server: ServerUnderTest): Promise<BurstResult> {
-    return await this.#open({ ...target(server), until: "upgrade" });
+  /** Connects, and waits for the upgrades; nothing is subscribed to. Again after it has closed them. */
+  async connect(server: ServerUnderTest): Promise<BurstResult[]> {
+    const results: BurstResult[] = [];
+    for (let burst = 0; burst < this.#options.repeats; burst++) {
+      results.push(await this.#open({ ...target(server), until: "upgrade" }));
+      await seconds(PAUSE_SECONDS);
+    }
+    return results;
   }
 
   /** Connects, subscribes where the server wants that, and waits for each one's first price. */
@@ -83,9 +93,10 @@ export class BurstClient {
   async #open(
     request: Pick<OpenRequest, "port" | "path" | "subprotocol" | "subscribe" | "until">,
   ): Promise<BurstResult> {
-    const { opened, elapsedMs } = await this.#client.open({ ...request, ...this.#options });
+    const { count, timeoutMs } = this.#options;
+    const { opened, elapsedMs } = await this.#client.open({ ...request, count, timeoutMs });
     await this.#client.closeConnections();
-    return { asked: this.#options.count, opened, elapsedMs, clientAloneMs: this.#aloneMs };
+    return { asked: count, opened, elapsedMs, clientAloneMs: this.#aloneMs };
   }
 }
 

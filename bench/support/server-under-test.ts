@@ -105,7 +105,11 @@ async function startMarketcast({ rate, markets }: Offer): Promise<ServerUnderTes
     execArgv: ["--expose-gc", "--import", GC_HOOK],
     stdio: ["ignore", "pipe", "inherit", "ipc"],
   });
-  const ready = await readyLine(child);
+  const removeData = (): void => rmSync(dataDir, { recursive: true, force: true });
+  const ready = await readyLine(child).catch((error: unknown) => {
+    removeData();
+    throw error;
+  });
   const marketIds = Array.from({ length: markets }, (_, index) => FIRST_MARKET_ID + index);
   const channels = [{ type: "PriceFeed", params: { market_ids: marketIds } }];
   return {
@@ -120,7 +124,7 @@ async function startMarketcast({ rate, markets }: Offer): Promise<ServerUnderTes
     collectGarbage: () => collectGarbage(child),
     stop: async () => {
       await endChild(child);
-      rmSync(dataDir, { recursive: true, force: true });
+      removeData();
     },
   };
 }

@@ -49,8 +49,8 @@ export interface TrialResult {
   readonly messageBytes: number;
   readonly sample: string | undefined;
   readonly lost: Readonly<Record<string, number>>;
-  /** Further clients that only connect, and such that also wait for their first price. */
-  readonly connected: BurstResult | undefined;
+  /** Further clients that only connect, burst by burst, and such that wait for their first price. */
+  readonly connected: readonly BurstResult[];
   readonly joined: BurstResult | undefined;
 }
 
@@ -64,7 +64,7 @@ export async function runTrial(trial: Trial): Promise<TrialResult> {
     server.startPublishing();
     await seconds(trial.warmupSeconds);
     const measured = await measure(trial, server, client);
-    const connected = await burstClient?.connect(server);
+    const connected = (await burstClient?.connect(server)) ?? [];
     const joined = await burstClient?.join(server);
     return { ...measured, connected, joined };
   } finally {

@@ -1,4 +1,6 @@
 import { afterEach, expect, test } from "vitest";
+import { WebSocket } from "ws";
+import { statusOf } from "../support/figures.js";
 import { HAS_PROC, residentBytes } from "../support/process-figures.js";
 import { type ServerProcess, startServerProcess } from "../support/server-process.js";
 import { type MessageOf, TestClient } from "../support/test-client.js";
@@ -120,4 +122,25 @@ test("backpressure - a client that asks and never reads is closed with 4001", as
   );
   client.ws.resume();
   expect((await client.closed).code).toBe(4001);
+});
+
+test("backpressure - a client that pings and never reads is cut off", async () => {
+  server = await startServerProcess({ "feed-rate": 1 });
+  const client = await TestClient.connect(server.port);
+  client.ws.pause();
+  // More pongs than the kernels hold; the socket's end stops them.
+  const payload = Buffer.alloc(125);
+  const pinging = setInterval(() => {
+    for (let ping = 0; ping < 5000 && client.ws.readyState === WebSocket.OPEN; ping++) {
+      client.ws.ping(payload);
+    }
+  }, 1);
+  const running = server;
+  await until(
+    "the connection is gone",
+    async () => (await statusOf(running)).status.connections === 0,
+    20_000,
+  );
+  clearInterval(pinging);
+  client.ws.terminate();
 });

@@ -48,3 +48,14 @@ test("watchdog - stopped, it reports nothing", () => {
   vi.advanceTimersByTime(100_000);
   expect(stalls).toBe(0);
 });
+
+test("watchdog - time in which the whole process stood still is no stall of a thread", () => {
+  beat(section, 0);
+  vi.advanceTimersByTime(STALL_MS / 2);
+  // As after SIGSTOP and SIGCONT: the clock has jumped, and main looks before the thread can beat.
+  const resumedAt = performance.now() + 60 * STALL_MS;
+  const clock = vi.spyOn(performance, "now").mockImplementation(() => resumedAt);
+  vi.advanceTimersByTime(STALL_MS / 4);
+  expect(stalls).toBe(0);
+  clock.mockRestore();
+});

@@ -15,8 +15,6 @@ export interface Surroundings {
   readonly mirrored: () => Iterable<{ marketId: MarketId; stateSeq: number; priceSeq: number }>;
   /** The number of the last trade that the shard has read. */
   readonly lastTrade: (marketId: MarketId) => number;
-  /** How often `Markets` channels were told. */
-  readonly ticks: number;
 }
 
 export function matchesFilter(filter: MarketsFilter | null, market: Market): boolean {
@@ -42,6 +40,8 @@ export class ClientModel {
   };
   allTrades = false;
   epoch = "";
+  /** Moves when `Markets` channels may be told again. */
+  interval = 0;
   /** Messages may be conflated for it: it was congested, or the shard was behind. */
   conflated = false;
   /** Messages that were left out. */
@@ -49,9 +49,10 @@ export class ClientModel {
   /** Markets that its `Markets` channels show, and the latest state it has of any market. */
   readonly view = new Set<MarketId>();
   readonly known = new Map<MarketId, Market>();
+  readonly #newest = new Map<MarketId, number>();
   readonly #last = new Map<string, number>();
   /** First data that must come next. */
-  readonly #due = new Set<string>();
+  readonly #due: string[] = [];
   readonly #toldAt = new Map<MarketId, number>();
   readonly #around: () => Surroundings;
 
@@ -60,7 +61,7 @@ export class ClientModel {
   }
 
   get firstDataDue(): readonly string[] {
-    return [...this.#due];
+    return this.#due;
   }
 
   last(stream: Stream, marketId: MarketId): number | undefined {
@@ -106,16 +107,16 @@ export class ClientModel {
     if (channel.type === "Markets") {
       const filter = channel.params?.filter ?? null;
       this.filters.set(channelKey(channel), filter);
-      this.#due.add(`Markets ${this.#matchingIds(filter)}`);
+      this.#expectMarkets(filter);
     } else if (channel.type === "Market") {
       const id = channel.params.market_id;
       state.add(id);
       book.add(id);
-      this.#due.add(`Market ${id}`).add(`book ${id}`);
+      this.#due.push(`Market ${id}`, `book ${id}`);
     } else if (channel.type === "PriceFeed") {
       for (const id of channel.params.market_ids) {
         price.add(id);
-        if (this.#mirrored(id)?.priceSeq) this.#due.add(`price ${id}`);
+        this.#expectPrice(id, this.#mirrored(id)?.priceSeq as number);
       }
     } else if (channel.type === "Trades") {
       const ids = channel.params === null ? truth.markets.keys() : [channel.params.market_id];
@@ -148,35 +149,48 @@ export class ClientModel {
     this.epoch = epoch;
     this.view.clear();
     this.known.clear();
+    this.#newest.clear();
     this.#last.clear();
-    this.#due.clear();
+    this.#due.length = 0;
     this.#toldAt.clear();
-    for (const filter of this.filters.values())
-      this.#due.add(`Markets ${this.#matchingIds(filter)}`);
-    for (const { marketId: id, priceSeq } of this.#around().mirrored()) {
-      if (this.subscribed.state.has(id)) this.#due.add(`Market ${id}`).add(`book ${id}`);
-      if (this.subscribed.price.has(id) && priceSeq > 0) this.#due.add(`price ${id}`);
+    for (const filter of this.filters.values()) this.#expectMarkets(filter);
+    const { lastTrade, mirrored, truth } = this.#around();
+    for (const id of truth.markets.keys()) this.#last.set(`trade ${id}`, lastTrade(id));
+    for (const { marketId: id, priceSeq } of mirrored()) {
+      if (this.subscribed.state.has(id)) this.#due.push(`Market ${id}`, `book ${id}`);
+      if (this.subscribed.price.has(id)) this.#expectPrice(id, priceSeq);
     }
   }
 
-  /** After a change of subscriptions, what it shows follows from what it knows. */
+  /** First data comes only where there is a price; where several channels name it, once. */
+  #expectPrice(id: MarketId, priceSeq: number): void {
+    const due = `price ${id}`;
+    if (priceSeq === 0) this.#last.set(due, 0);
+    else if (!this.#due.includes(due)) this.#due.push(due);
+  }
+
+  /** After a change of subscriptions: what it still hears of, and shows, follows from what it knows. */
   #judgeView(): void {
     this.view.clear();
-    for (const [id, market] of this.known) if (this.matches(market)) this.view.add(id);
+    for (const [id, market] of this.known) {
+      if (this.matches(market)) this.view.add(id);
+      else if (!this.subscribed.state.has(id)) this.known.delete(id);
+    }
   }
 
   #mirrored(id: MarketId) {
     return [...this.#around().mirrored()].find(({ marketId }) => marketId === id);
   }
 
-  #matchingIds(filter: MarketsFilter | null): string {
+  /** A snapshot tells of all markets how they stand, also of those that are not in it. */
+  #expectMarkets(filter: MarketsFilter | null): void {
     const { truth, mirrored } = this.#around();
-    return [...mirrored()]
-      .filter(({ marketId, stateSeq }) =>
-        matchesFilter(filter, truth.of(marketId).market(stateSeq)),
-      )
-      .map(({ marketId }) => marketId)
-      .join();
+    const matching: MarketId[] = [];
+    for (const { marketId: id, stateSeq } of mirrored()) {
+      if (matchesFilter(filter, truth.of(id).market(stateSeq))) matching.push(id);
+      else if (!this.view.has(id)) this.#newest.set(id, stateSeq);
+    }
+    this.#due.push(`Markets ${matching}`);
   }
 
   // --- Data ---------------------------------------------------------------------------------------
@@ -186,13 +200,11 @@ export class ClientModel {
     // Where a Market and a Markets have the same markets, they have the same snapshot.
     const wanted = [`Markets ${markets.map(({ market_id }) => market_id)}`];
     if (markets.length === 1) wanted.push(`Market ${only?.market_id}`);
-    const due = wanted.find((key) => this.#due.delete(key));
+    const due = wanted.find((key) => this.#takeDue(key));
     require(due !== undefined, "a snapshot that nothing asked for", markets);
     for (const market of markets) {
       const id = market.market_id;
       this.#checkState(market);
-      const before = this.known.get(id)?.seq ?? 0;
-      require(market.seq >= before, `a snapshot behind ${before}`, market);
       this.known.set(id, market);
       if (due?.startsWith("Markets")) this.view.add(id);
       if (!this.subscribed.state.has(id)) continue;
@@ -205,42 +217,44 @@ export class ClientModel {
 
   #takeUpdate({ update_type, market }: Message<"MarketUpdate">["data"]): void {
     const id = market.market_id;
+    const newest = this.#newest.get(id) ?? 0;
     this.#checkState(market);
-    const before = this.known.get(id);
-    if (update_type === "Unmatched") this.#checkUnmatched(market, before);
-    else if (this.subscribed.state.has(id)) {
+    if (update_type === "Unmatched") return this.#takeUnmatched(market, newest);
+    if (this.subscribed.state.has(id)) {
       const last = this.last("state", id);
       this.#advance("state", id, market.seq);
       if (last !== undefined) this.#checkType(update_type, market, last);
     } else {
       require(this.matches(market), "a market that matches no filter", market);
-      require(market.seq > (before?.seq ?? 0), `nothing new after ${before?.seq}`, market);
-      if (before !== undefined && this.view.has(id))
-        this.#checkType(update_type, market, before.seq);
+      require(market.seq > newest, `nothing new after ${newest}`, market);
+      if (this.view.has(id)) this.#checkType(update_type, market, newest);
       this.#checkCadence(id, market);
       this.view.add(id);
     }
     this.known.set(id, market);
   }
 
-  #checkUnmatched(market: Market, before: Market | undefined): void {
+  #takeUnmatched(market: Market, newest: number): void {
     const id = market.market_id;
     require(this.filters.size > 0, "Unmatched without a filter", market);
     require(!this.matches(market), "Unmatched, but it matches", market);
-    require(market.seq >= (before?.seq ?? 0), `goes back from ${before?.seq}`, market);
-    if (this.view.delete(id) || this.subscribed.state.has(id)) return;
+    const shown = this.view.delete(id);
+    // From here on it is told nothing about it, unless by a Market channel.
+    if (this.subscribed.state.has(id)) this.known.set(id, market);
+    else this.known.delete(id);
+    if (shown || this.subscribed.state.has(id)) return;
     // Not shown: then it must have matched for a moment.
     const history = this.#around().truth.of(id);
-    const since = history.states.slice(before?.seq ?? 0, market.seq);
-    const matched = since.some(({ stateSeq }) => this.matches(history.market(stateSeq)));
+    const matched = history.states
+      .slice(newest, market.seq)
+      .some(({ stateSeq }) => this.matches(history.market(stateSeq)));
     require(matched, "Unmatched, but it never matched", market);
   }
 
   #checkCadence(id: MarketId, market: Market): void {
-    const { ticks } = this.#around();
-    if (!this.conflated)
-      require(this.#toldAt.get(id) !== ticks, "told twice in one interval", market);
-    this.#toldAt.set(id, ticks);
+    const again = this.#toldAt.get(id) === this.interval;
+    require(this.conflated || !again, "told twice in one interval", market);
+    this.#toldAt.set(id, this.interval);
   }
 
   #checkType(type: string, market: Market, from: number): void {
@@ -275,21 +289,31 @@ export class ClientModel {
   }
 
   #checkState(market: Market): void {
-    same(market, this.#around().truth.of(market.market_id).market(market.seq));
+    const { market_id: id, seq } = market;
+    same(market, this.#around().truth.of(id).market(seq));
+    const newest = this.#newest.get(id) ?? 0;
+    require(seq >= newest, `goes back from ${newest}`, market);
+    this.#newest.set(id, seq);
   }
 
   /** Takes first data, which stands where the stream stood, or the stream's next number. */
   #advanceOrStart(stream: Stream, id: MarketId, seq: number): void {
-    if (!this.#due.delete(`${stream} ${id}`)) return this.#advance(stream, id, seq);
+    if (!this.#takeDue(`${stream} ${id}`)) return this.#advance(stream, id, seq);
     const last = this.last(stream, id);
     require(last === undefined || last === seq, `first data past ${last}`, { stream, id, seq });
     this.#last.set(`${stream} ${id}`, seq);
   }
 
+  #takeDue(key: string): boolean {
+    const at = this.#due.indexOf(key);
+    if (at >= 0) this.#due.splice(at, 1);
+    return at >= 0;
+  }
+
   #advance(stream: Stream, id: MarketId, seq: number): void {
     const at = { stream, id, seq };
     require(this.subscribed[stream].has(id), "a stream not subscribed to", at);
-    require(this.#due.size === 0, `first data is due: ${this.firstDataDue}`, at);
+    require(this.#due.length === 0, `first data is due: ${this.firstDataDue}`, at);
     const last = this.last(stream, id);
     this.#last.set(`${stream} ${id}`, seq);
     if (last === undefined) return;

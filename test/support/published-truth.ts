@@ -1,6 +1,7 @@
 import { BroadcastReceiver, RECEIVED } from "../../src/ring/broadcast-receiver.js";
-import { RECORD } from "../../src/ring/layout.js";
+import { RECORD, type Words } from "../../src/ring/layout.js";
 import type { MarketMemory } from "../../src/ring/market-memory.js";
+import { MarketTableReader } from "../../src/ring/market-table.js";
 import {
   type BookState,
   CHANGE,
@@ -115,14 +116,19 @@ export class MarketHistory {
   }
 }
 
-/** Reads every record of one producer's rings as soon as it is published, and keeps it. */
+/**
+ * Reads every record of one producer's rings as soon as it is published, and keeps it; and what the
+ * table says ahead of that.
+ */
 export class PublishedTruth {
   readonly markets = new Map<MarketId, MarketHistory>();
   readonly #ring: BroadcastReceiver;
   readonly #trades: BroadcastReceiver;
+  readonly #table: MarketTableReader;
   readonly #bySlot: MarketHistory[] = [];
 
   constructor(memory: MarketMemory) {
+    this.#table = new MarketTableReader(memory.table);
     this.#ring = new BroadcastReceiver(memory.ring);
     this.#trades = new BroadcastReceiver(memory.tradeRing);
   }
@@ -133,7 +139,18 @@ export class PublishedTruth {
     return history;
   }
 
-  /** To be called after each publication. */
+  /** To be called after each change of a market: the table has it at once. */
+  readTable(): void {
+    const { words, definitionOffset, stateOffset, bookOffset } = this.#table;
+    for (let slot = 0; slot < this.#table.listed; slot++) {
+      this.#table.read(slot);
+      this.#list(slot, readDefinition(words, definitionOffset));
+      this.#keepState(slot, words, stateOffset);
+      this.#keepBook(slot, words, bookOffset);
+    }
+  }
+
+  /** To be called after each publication on the rings. */
   read(): void {
     for (const ring of [this.#ring, this.#trades]) {
       for (;;) {
@@ -147,24 +164,35 @@ export class PublishedTruth {
 
   #keep({ words, offset }: BroadcastReceiver, type: number): void {
     const slot = readSlot(words, offset);
-    if (type === RECORD.definition) {
-      const history = new MarketHistory(readDefinition(words, offset));
-      this.#bySlot[slot] = history;
-      this.markets.set(history.definition.marketId, history);
-      return;
-    }
-    const history = this.#bySlot[slot] as MarketHistory;
-    if (type === RECORD.state) {
-      const state = emptyState();
-      readState(words, offset, state);
-      history.states[state.stateSeq - 1] = state;
-    } else if (type === RECORD.book) {
-      const book = { ...createBook(), seq: 0, ts: 0 };
-      readBook(words, offset, book);
-      history.books[book.seq - 1] = book;
-    } else {
+    if (type === RECORD.definition) this.#list(slot, readDefinition(words, offset));
+    else if (type === RECORD.state) this.#keepState(slot, words, offset);
+    else if (type === RECORD.book) this.#keepBook(slot, words, offset);
+    else {
       const trade = readTrade(words, offset);
-      history.trades[trade.seq - 1] = trade;
+      this.#at(slot).trades[trade.seq - 1] = trade;
     }
+  }
+
+  #at(slot: number): MarketHistory {
+    return this.#bySlot[slot] as MarketHistory;
+  }
+
+  #list(slot: number, definition: MarketDefinition): void {
+    if (this.#bySlot[slot] !== undefined) return;
+    const history = new MarketHistory(definition);
+    this.#bySlot[slot] = history;
+    this.markets.set(definition.marketId, history);
+  }
+
+  #keepState(slot: number, words: Words, offset: number): void {
+    const state = emptyState();
+    readState(words, offset, state);
+    this.#at(slot).states[state.stateSeq - 1] ??= state;
+  }
+
+  #keepBook(slot: number, words: Words, offset: number): void {
+    const book = { ...createBook(), seq: 0, ts: 0 };
+    readBook(words, offset, book);
+    if (book.seq > 0) this.#at(slot).books[book.seq - 1] ??= book;
   }
 }

@@ -1,0 +1,300 @@
+import fc from "fast-check";
+import { Packr } from "msgpackr";
+import { describe, expect, it } from "vitest";
+import { type Decoded, decodeClientMessage } from "../../src/codec/decode.js";
+import type { Encoding } from "../../src/codec/wire/encodings.js";
+import { ENCODINGS } from "../../src/codec/wire/encodings.js";
+
+const packr = new Packr({ useRecords: false, variableMapSize: true });
+
+const encoded = (encoding: Encoding, value: unknown): Buffer =>
+  encoding === "json" ? Buffer.from(JSON.stringify(value)) : packr.pack(value);
+const decodeJson = (text: string): Decoded => decodeClientMessage("json", Buffer.from(text));
+const decodeHex = (text: string): Decoded =>
+  decodeClientMessage("msgpack", Buffer.from(text.replaceAll(" ", ""), "hex"));
+
+/** Names that objects have or that parsers treat in their own way, among ordinary ones. */
+const keys = fc.oneof(
+  fc.constantFrom(
+    "__proto__",
+    "constructor",
+    "prototype",
+    "toString",
+    "valueOf",
+    "hasOwnProperty",
+    "then",
+    "length",
+  ),
+  fc.constantFrom("type", "data", "id", "channels", "params", "filter", "market_id", "market_ids"),
+  fc.constantFrom("token", "timestamp", "order", "status", "search", "min_volume", "wallet"),
+  fc.string({ maxLength: 6 }),
+);
+const anything = fc.letrec((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 5 },
+    fc.constantFrom(null, true, 0, -1, 1.5, 2 ** 53, 1e300, "", "Markets", "Market", "PriceFeed"),
+    fc.string({ unit: "binary", maxLength: 8 }),
+    fc.maxSafeInteger(),
+    fc.array(tie("value"), { maxLength: 4 }),
+    fc
+      .array(fc.tuple(keys, tie("value")), { maxLength: 4 })
+      // Own properties, whatever their names, as JSON.parse makes them.
+      .map((entries) => JSON.parse(textOf(entries)) as unknown),
+  ),
+})).value;
+
+function textOf(entries: readonly (readonly [string, unknown])[]): string {
+  return `{${entries.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value) ?? "null"}`).join()}}`;
+}
+
+const types = fc.constantFrom(
+  "Authenticate",
+  "Subscribe",
+  "Unsubscribe",
+  "Ping",
+  "PlaceOrder",
+  "CancelOrder",
+);
+
+/** Checks what holds for whatever a client sends; that it does not throw is the point. */
+function check(encoding: Encoding, payload: Buffer): Decoded {
+  const decoded = decodeClientMessage(encoding, payload);
+  if (decoded.fault !== undefined) {
+    expect(["INVALID_MESSAGE", "UNKNOWN_TYPE"]).toContain(decoded.fault.code);
+    expect(decoded.fault.message.length).toBeLessThan(300);
+    if (decoded.fault.details !== undefined)
+      expect(decoded.fault.message).toContain(decoded.fault.details.field);
+  }
+  expect(Object.prototype).not.toHaveProperty("polluted");
+  return decoded;
+}
+
+describe("decode", () => {
+  for (const encoding of ENCODINGS) {
+    it(`decode - no bytes whatever make it throw (${encoding})`, () => {
+      fc.assert(
+        fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+          check(encoding, Buffer.from(bytes));
+        }),
+        { numRuns: 3000 },
+      );
+    });
+
+    it(`decode - no value in the place of a message makes it throw (${encoding})`, () => {
+      fc.assert(
+        fc.property(anything, (value) => {
+          check(encoding, encoded(encoding, value));
+        }),
+        { numRuns: 1000 },
+      );
+    });
+
+    it(`decode - no data of a known type makes it throw (${encoding})`, () => {
+      const channel = fc.record({
+        type: fc.constantFrom("Markets", "Market", "PriceFeed", "Trades", "Orders", "SystemStatus"),
+        params: fc.oneof(
+          anything,
+          fc.record({ market_id: anything }),
+          fc.record({ market_ids: fc.array(anything) }),
+          fc.record({ filter: fc.record({ status: anything, search: anything }) }),
+        ),
+      });
+      const data = fc.oneof(
+        anything,
+        fc.record({ channels: fc.array(fc.oneof(channel, anything), { maxLength: 4 }) }),
+        fc.record({ token: anything, timestamp: anything }),
+      );
+      fc.assert(
+        fc.property(types, data, anything, (type, value, id) => {
+          check(encoding, encoded(encoding, { type, data: value }));
+          check(encoding, encoded(encoding, { type, data: value, id }));
+        }),
+        { numRuns: 1000 },
+      );
+    });
+
+    it(`decode - a market id of no sense at all is a fault that names its field (${encoding})`, () => {
+      const nested = Array.from({ length: 5 }).reduce((inner) => [inner], [] as unknown);
+      const ids = [{ toString: 1 }, { toString: 1, valueOf: null }, nested, [], {}, true, null];
+      for (const market_id of ids) {
+        const message = {
+          type: "Subscribe",
+          id: 7,
+          data: { channels: [{ type: "Market", params: { market_id } }] },
+        };
+        const decoded = check(encoding, encoded(encoding, message));
+        expect(decoded).toMatchObject({
+          id: 7,
+          fault: {
+            code: "INVALID_MESSAGE",
+            details: { field: "data.channels.0.params.market_id" },
+          },
+        });
+      }
+    });
+
+    it(`decode - both encodings of a message are the same message (${encoding})`, () => {
+      const message = {
+        data: {
+          channels: [
+            {
+              params: { market_ids: ["3", 1, 3, "340282366920938463463374607431768211455"] },
+              type: "PriceFeed",
+            },
+            { type: "Markets", params: { filter: { status: "Halted", unknown: 1 } } },
+          ],
+          unknown: { a: [1] },
+        },
+        type: "Subscribe",
+        id: "r-1",
+        unknown: null,
+      };
+      expect(check(encoding, encoded(encoding, message))).toEqual({
+        message: {
+          type: "Subscribe",
+          id: "r-1",
+          data: {
+            channels: [
+              {
+                type: "PriceFeed",
+                params: { market_ids: [1, 3, "340282366920938463463374607431768211455"] },
+              },
+              { type: "Markets", params: { filter: { status: ["Halted"] } } },
+            ],
+          },
+        },
+      });
+    });
+
+    it(`decode - names of Object's own properties are no message types (${encoding})`, () => {
+      for (const type of ["constructor", "toString", "__proto__", "hasOwnProperty", ""]) {
+        expect(check(encoding, encoded(encoding, { type, id: 1 }))).toMatchObject({
+          id: 1,
+          fault: { code: "UNKNOWN_TYPE" },
+        });
+      }
+    });
+
+    it(`decode - a fault carries the id where there is a sound one (${encoding})`, () => {
+      const cases = [
+        [{ type: 1, id: 1 }, 1, "type"],
+        [{ id: "a" }, "a", "type"],
+        [{ type: "Ping", id: 1.5 }, undefined, "id"],
+        [{ type: "Ping", id: null }, undefined, "id"],
+        [{ type: "Ping", id: "x".repeat(65) }, undefined, "id"],
+        [{ type: "Ping", id: 2 }, 2, "data.timestamp"],
+        [{ type: "Ping", id: 3, data: { timestamp: "1" } }, 3, "data.timestamp"],
+        [{ type: "Subscribe", data: { channels: [{}] } }, undefined, "data.channels.0.type"],
+      ] as const;
+      for (const [message, id, field] of cases) {
+        const decoded = check(encoding, encoded(encoding, message));
+        expect(decoded.fault?.details).toEqual({ field });
+        expect(decoded.message === undefined && decoded.id).toBe(id);
+      }
+    });
+
+    it(`decode - what is no object is no message (${encoding})`, () => {
+      for (const value of [null, true, 1, "x", [], [{ type: "Ping" }]])
+        expect(check(encoding, encoded(encoding, value)).fault?.code).toBe("INVALID_MESSAGE");
+    });
+  }
+
+  it("decode - malformed JSON is a fault", () => {
+    for (const text of ["", "{", "{'a':1}", '{"type":"Ping"}x', "\ufeff{}", "[".repeat(60_000)])
+      expect(decodeJson(text).fault?.message).toMatch(/^not valid JSON: /);
+  });
+
+  it("decode - JSON nested to the size limit is a fault where it does not belong", () => {
+    const deep = "[".repeat(30_000) + "]".repeat(30_000);
+    const market = `{"type":"Subscribe","data":{"channels":[{"type":"Market","params":{"market_id":${deep}}}]}}`;
+    for (const text of [deep, market, `{"type":${deep}}`, `{"type":"Ping","data":${deep}}`]) {
+      expect(check("json", Buffer.from(text)).fault?.code).toBe("INVALID_MESSAGE");
+    }
+    expect(check("json", Buffer.from(`{"type":"Ping","id":${deep}}`)).fault?.details?.field).toBe(
+      "id",
+    );
+    const order = `{"type":"PlaceOrder","data":{"order":${deep}}}`;
+    expect(check("json", Buffer.from(order)).message?.type).toBe("PlaceOrder");
+  });
+
+  it("decode - a JSON id beyond 2^53-1 is a fault, and one beyond in a string is not", () => {
+    const subscribe = (id: string) =>
+      decodeJson(
+        `{"type":"Subscribe","data":{"channels":[{"type":"Market","params":{"market_id":${id}}}]}}`,
+      );
+    for (const id of ["9007199254740992", "9007199254740993", "1e30", "-1", "1.5", '"01"'])
+      expect(subscribe(id).fault?.code).toBe("INVALID_MESSAGE");
+    expect(subscribe('"9007199254740993"').message?.data).toEqual({
+      channels: [{ type: "Market", params: { market_id: "9007199254740993" } }],
+    });
+  });
+
+  it("decode - a MessagePack uint64 is an id to its last bit", () => {
+    const market = (id: string) =>
+      // {type: "Subscribe", data: {channels: [{type: "Market", params: {market_id: <id>}}]}}
+      decodeHex(
+        `82 a474797065 a9537562736372696265 a464617461 81 a86368616e6e656c73 91
+         82 a474797065 a64d61726b6574 a6706172616d73 81 a96d61726b65745f6964 ${id}`.replaceAll(
+          /\s/g,
+          "",
+        ),
+      );
+    const ids = [
+      ["cf 0000000000000001", 1],
+      ["cf 001fffffffffffff", Number.MAX_SAFE_INTEGER],
+      ["cf 0020000000000000", "9007199254740992"],
+      ["cf 0020000000000001", "9007199254740993"],
+      ["cf ffffffffffffffff", "18446744073709551615"],
+      ["d3 0000000000000005", 5],
+      ["cb 3ff0000000000000", 1],
+    ] as const;
+    for (const [bytes, market_id] of ids) {
+      expect(market(bytes).message?.data).toEqual({
+        channels: [{ type: "Market", params: { market_id } }],
+      });
+    }
+    for (const bytes of [
+      "d3 ffffffffffffffff",
+      "cb 3ff8000000000000",
+      "cb 4340000000000000",
+      "ff",
+      "c0",
+    ])
+      expect(market(bytes).fault?.code).toBe("INVALID_MESSAGE");
+  });
+
+  it("decode - MessagePack of other kinds is a fault: extensions, trailing bytes, odd keys", () => {
+    const faults = [
+      ["", "cut off"],
+      ["81 a474797065", "cut off"],
+      ["80 00", "1 bytes after the value"],
+      ["d6 ff 00000000", "extension type"],
+      ["81 a26964 c7 01 05 00", "extension type"],
+      ["81 01 01", "map key"],
+      ["81 a1ff 01", "invalid UTF-8"],
+      ["c1", "never used"],
+    ] as const;
+    for (const [bytes, message] of faults) {
+      const { fault } = decodeHex(bytes);
+      expect(fault?.code).toBe("INVALID_MESSAGE");
+      expect(fault?.message).toContain(message);
+    }
+  });
+
+  it("decode - no key reaches a prototype", () => {
+    const attacks = [
+      '{"__proto__":{"polluted":1},"type":"Ping","data":{"timestamp":1}}',
+      '{"type":"Ping","data":{"timestamp":1,"__proto__":{"polluted":1}}}',
+      '{"type":"PlaceOrder","data":{"constructor":{"prototype":{"polluted":1}},"__proto__":{"polluted":1}}}',
+    ];
+    for (const text of attacks) {
+      const plain = check("json", Buffer.from(text)).message;
+      expect(plain?.data).not.toHaveProperty("polluted");
+      const packed = check("msgpack", packr.pack(JSON.parse(text))).message;
+      expect(packed?.data).not.toHaveProperty("polluted");
+    }
+    expect(decodeJson('{"__proto__":{"type":"Ping","data":{"timestamp":1}}}').fault?.code).toBe(
+      "INVALID_MESSAGE",
+    );
+  });
+});

@@ -1,0 +1,320 @@
+import { Packr, Unpackr } from "msgpackr";
+import { FRAME } from "../../src/codec/frame-writer.js";
+import { parseServerMessage, type ServerMessage } from "../../src/codec/server-messages.js";
+import type { ListedMarket } from "../../src/feed/feed.js";
+import {
+  type CounterBlock,
+  type CounterSection,
+  counterBlockOf,
+  createCounterBuffer,
+} from "../../src/ring/counters.js";
+import {
+  createMarketMemory,
+  type MarketMemory,
+  type MarketMemorySizes,
+} from "../../src/ring/market-memory.js";
+import { createBook, type MarketStatus } from "../../src/shared/market.js";
+import type { MarketId } from "../../src/shared/market-id.js";
+import { Publisher } from "../../src/workers/producer/publisher.js";
+import { Authenticator } from "../../src/workers/shard/authenticator.js";
+import { Connection, type ConnectionContext } from "../../src/workers/shard/connection.js";
+import { FanOut } from "../../src/workers/shard/fan-out.js";
+import { Mirror, type MirrorListener } from "../../src/workers/shard/mirror.js";
+import { Outbox } from "../../src/workers/shard/outbox.js";
+import { RequestHandler } from "../../src/workers/shard/request-handler.js";
+import { ClientModel } from "./client-model.js";
+import { type FakeSocket, fakeSockets } from "./fake-socket.js";
+import { parseFrames } from "./frames.js";
+import { PublishedTruth } from "./published-truth.js";
+
+const packr = new Packr({ useRecords: false, variableMapSize: true });
+const unpackr = new Unpackr({
+  useRecords: false,
+  mapsAsObjects: true,
+  int64AsType: "auto" as "bigint",
+});
+
+const SIZES: MarketMemorySizes = {
+  ringSize: 1 << 20,
+  tradeRingSize: 1 << 20,
+  maxMarkets: 64,
+  maxTitleBytes: 64,
+};
+
+export interface WorldOptions {
+  readonly sizes?: Partial<MarketMemorySizes>;
+  readonly maxQueuedMessages?: number;
+  readonly maxQueuedBytes?: number;
+}
+
+/** A client of the world: its connection, its socket's other end, and the model that checks it. */
+export interface Client {
+  readonly connection: Connection;
+  readonly socket: FakeSocket;
+  readonly ws: ReturnType<typeof fakeSockets>["ws"];
+  readonly model: ClientModel;
+  readonly messages: ServerMessage[];
+}
+
+/**
+ * A producer and a shard without their threads: a real publisher over real rings, and mirror,
+ * fan-out and request handler with connections on fake sockets. Tests say when something is
+ * published, when a round runs and what the sockets take. Each message that is written is checked
+ * by its client's model at once.
+ */
+export class ShardWorld {
+  readonly block: CounterBlock;
+  readonly counters: CounterSection;
+  readonly fanOut: FanOut;
+  readonly outbox: Outbox;
+  readonly requests: RequestHandler;
+  readonly clients: Client[] = [];
+  memory: MarketMemory;
+  publisher: Publisher;
+  truth: PublishedTruth;
+  epochs = 0;
+  /** The clock, in microseconds. */
+  nowMicros = 1_000_000;
+  #restarting = false;
+  readonly #options: WorldOptions;
+  readonly #context: ConnectionContext;
+  readonly #tradesRead = new Map<MarketId, number>();
+  /** Notes the trades that the mirror reads, and hands everything on. */
+  readonly #listener: MirrorListener = {
+    stateChanged: (market, before) => this.fanOut.stateChanged(market, before),
+    bookChanged: (market) => this.fanOut.bookChanged(market),
+    traded: (market, trade) => {
+      this.#tradesRead.set(market.marketId, trade.seq);
+      this.fanOut.traded(market, trade);
+    },
+    tradesLost: () => this.fanOut.tradesLost(),
+  };
+
+  constructor(options: WorldOptions = {}) {
+    this.#options = options;
+    const { maxQueuedMessages = 1e6, maxQueuedBytes = 1e9, sizes } = options;
+    this.block = counterBlockOf(createCounterBuffer(1));
+    this.counters = this.block.shards[0] as CounterSection;
+    this.fanOut = new FanOut(this.counters, sizes?.maxMarkets ?? SIZES.maxMarkets);
+    this.outbox = new Outbox(this.fanOut, () => {
+      throw new Error("no system status here");
+    });
+    const jwt = {
+      key: { secret: "s" },
+      algorithms: ["HS256"],
+      issuer: undefined,
+      audience: undefined,
+    };
+    this.requests = new RequestHandler(
+      {
+        maxSubscriptions: 1e6,
+        maxFilters: 100,
+        maxDistinctFilters: 100,
+        maxMessagesPerSecond: 1e9,
+      },
+      this.fanOut,
+      this.outbox,
+      new Authenticator(jwt),
+      this.counters,
+      { subscribed: () => {}, identified: () => {} },
+    );
+    this.#context = {
+      counters: this.counters,
+      maxQueuedMessages,
+      maxQueuedBytes,
+      drained: (connection) => this.fanOut.drained(connection),
+    };
+    const { memory, publisher, truth } = this.#newProducer();
+    this.memory = memory;
+    this.publisher = publisher;
+    this.truth = truth;
+    this.#startMirror(truth);
+  }
+
+  // --- The producer -------------------------------------------------------------------------------
+
+  list(marketId: MarketId, title = `Market ${marketId}`): ListedMarket {
+    const market = this.publisher.list({ marketId, title, tickSize: 0.01, lotSize: 1 });
+    this.#noteTable();
+    return market;
+  }
+
+  market(marketId: MarketId): ListedMarket {
+    return this.publisher.find(marketId) as ListedMarket;
+  }
+
+  setStatus(marketId: MarketId, status: MarketStatus): void {
+    this.publisher.setStatus(this.market(marketId), status);
+    this.#noteTable();
+  }
+
+  /** Publishes a quote around `middle` ticks. */
+  quote(marketId: MarketId, middle: number): void {
+    this.publisher.quote(this.market(marketId), middle - 1, middle + 1);
+    this.#noteTable();
+  }
+
+  trade(marketId: MarketId, price: number, quantity = 1): void {
+    this.publisher.trade(this.market(marketId), { price, quantity, takerSide: "Buy" });
+  }
+
+  /** Publishes a book with one level a side. */
+  book(marketId: MarketId, middle: number): void {
+    const book = createBook();
+    book.bids.length = book.asks.length = 1;
+    book.bids.price[0] = middle - 1;
+    book.asks.price[0] = middle + 1;
+    book.bids.quantity[0] = book.asks.quantity[0] = 10;
+    this.publisher.book(this.market(marketId), book);
+    this.#noteTable();
+  }
+
+  #noteTable(): void {
+    // While another producer starts, the truth is still that of the one before.
+    if (!this.#restarting) this.truth.readTable();
+  }
+
+  /** Makes what was published visible. */
+  flush(): void {
+    this.publisher.flush();
+    this.truth.read();
+  }
+
+  /** The producer starts anew, with nothing listed, and tells the shard when `ready` has run. */
+  restartProducer(ready: () => void = () => {}): void {
+    this.flush();
+    for (const { model } of this.clients) model.interval++;
+    const { memory, publisher, truth } = this.#newProducer();
+    this.memory = memory;
+    this.publisher = publisher;
+    this.#restarting = true;
+    ready();
+    this.#restarting = false;
+    publisher.flush();
+    truth.read();
+    this.#startMirror(truth);
+    const changed = { type: "EpochChanged", data: { epoch: this.memory.epoch } } as const;
+    for (const audience of this.fanOut.audiences) this.outbox.restart(audience, changed);
+    const idle = this.clients.filter(({ connection }) => connection.audience === undefined);
+    this.outbox.broadcast(
+      idle.map(({ connection }) => connection),
+      changed,
+    );
+  }
+
+  #newProducer() {
+    const memory = createMarketMemory(`epoch-${++this.epochs}`, {
+      ...SIZES,
+      ...this.#options.sizes,
+    });
+    const publisher = new Publisher(memory, this.block.producer, {
+      bookIntervalMs: 0,
+      now: () => ++this.nowMicros,
+      defer: () => {},
+      setTimer: () => {},
+      reject: () => {},
+    });
+    return { memory, publisher, truth: new PublishedTruth(memory) };
+  }
+
+  #startMirror(truth: PublishedTruth): void {
+    const { interests, round } = this.fanOut;
+    this.fanOut.setMirror(new Mirror(this.memory, interests, this.counters, this.#listener, round));
+    // Until here clients were sent what they were due from the producer before.
+    this.truth = truth;
+    this.#tradesRead.clear();
+    for (const [id, { trades }] of truth.markets) this.#tradesRead.set(id, trades.length);
+  }
+
+  // --- The shard ----------------------------------------------------------------------------------
+
+  /** One round, as the round loop runs it, over at most `records` records. */
+  round({ records = Number.POSITIVE_INFINITY, conflating = false, tell = false } = {}): void {
+    const { fanOut } = this;
+    fanOut.beginRound(conflating);
+    if (tell) for (const { model } of this.clients) model.interval++;
+    if (conflating) for (const { model } of this.clients) model.conflated = true;
+    if (fanOut.mirror.poll(fanOut.round, records, Number.POSITIVE_INFINITY)) {
+      for (const { model } of this.clients) model.conflated = true;
+      fanOut.conflating = true;
+      fanOut.mirror.repair(fanOut.round);
+    }
+    fanOut.endRound(tell);
+  }
+
+  /** Rounds until everything is read and written, with all sockets drained and `Markets` told. */
+  settle(): void {
+    this.flush();
+    for (const { socket } of this.clients) socket.drain();
+    do this.round();
+    while (this.fanOut.mirror.pending);
+    this.round({ tell: true });
+  }
+
+  connect(encoding: number): Client {
+    const { socket, ws, asSocket, asWebSocket } = fakeSockets();
+    const number = this.clients.length + 1;
+    const connection = new Connection(
+      number,
+      asWebSocket,
+      asSocket,
+      encoding,
+      this.#context,
+      0,
+      1e9,
+    );
+    const { mirror } = this.fanOut;
+    const model = new ClientModel(() => ({
+      truth: this.truth,
+      mirrored: () => this.fanOut.mirror.markets,
+      lastTrade: (id) => this.#tradesRead.get(id) ?? 0,
+    }));
+    model.epoch = mirror.epoch;
+    const client: Client = { connection, socket, ws, model, messages: [] };
+    socket.onData = (bytes) => {
+      if (ws.readyState !== 1) throw new Error("written behind the close frame");
+      for (const message of messagesOf(bytes, encoding)) {
+        client.messages.push(message);
+        model.take(message);
+      }
+    };
+    this.clients.push(client);
+    return client;
+  }
+
+  /** Takes a client off, as when its socket closes. */
+  disconnect(client: Client): void {
+    client.ws.readyState = 3;
+    client.connection.takeQueue();
+    this.fanOut.leave(client.connection);
+  }
+
+  request({ connection, model }: Client, message: unknown): void {
+    // A change of subscriptions may say at once what the next tick would have.
+    model.interval++;
+    const binary = connection.encoding === 1;
+    const payload = binary ? packr.pack(message) : Buffer.from(JSON.stringify(message));
+    this.requests.handle(connection, payload, binary, 0);
+    if (model.firstDataDue.length > 0)
+      throw new Error(`first data is missing: ${model.firstDataDue}`);
+  }
+
+  subscribe(client: Client, ...channels: readonly unknown[]): void {
+    this.request(client, { type: "Subscribe", data: { channels } });
+  }
+
+  unsubscribe(client: Client, ...channels: readonly unknown[]): void {
+    this.request(client, { type: "Unsubscribe", data: { channels } });
+  }
+}
+
+/** The messages in bytes that a server wrote, each checked against the contract's schemas. */
+export function messagesOf(bytes: Buffer, encoding: number): ServerMessage[] {
+  return parseFrames(bytes).map(({ head, payload }) => {
+    if (head !== (encoding === 0 ? FRAME.text : FRAME.binary))
+      throw new Error(`a frame of the wrong kind: ${head}`);
+    return parseServerMessage(
+      encoding === 0 ? JSON.parse(String(payload)) : unpackr.unpack(payload),
+    );
+  });
+}
