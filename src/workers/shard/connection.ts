@@ -8,6 +8,7 @@ import type { Identity } from "./authenticator.js";
 /** Not behind: the connection has all that its audience was sent. */
 const CURRENT = -1;
 const NOTHING = Buffer.alloc(0);
+const { OPEN } = WebSocket;
 
 /** What all connections of a shard share. */
 export interface ConnectionContext {
@@ -87,7 +88,7 @@ export class Connection {
 
   /** Whether frames may still be written. */
   get open(): boolean {
-    return this.ws.readyState === WebSocket.OPEN;
+    return this.ws.readyState === OPEN;
   }
 
   get behind(): boolean {
