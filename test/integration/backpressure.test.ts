@@ -82,7 +82,10 @@ test("backpressure - trades wait in a bounded queue; over it the connection is c
   expect(await running.metric(QUEUED)).toBe(0);
   deaf.ws.resume();
   expect((await deaf.closed).code).toBe(4001);
-  expect(await running.metric('marketcast_connections_closed_total{code="4001"}')).toBe(1);
+  await until(
+    "the close is counted",
+    async () => (await running.metric('marketcast_connections_closed_total{code="4001"}')) === 1,
+  );
 });
 
 test("backpressure - trades of a client that stalls and comes back within the bound are all there, in order", async () => {

@@ -87,7 +87,10 @@ export class ShardWorld {
       this.#tradesRead.set(market.marketId, trade.seq);
       this.fanOut.traded(market, trade);
     },
-    tradesLost: () => this.fanOut.tradesLost(),
+    tradesLost: () => {
+      this.#noteTradesRead(this.truth);
+      this.fanOut.tradesLost();
+    },
   };
 
   constructor(options: WorldOptions = {}) {
@@ -222,6 +225,11 @@ export class ShardWorld {
     this.fanOut.setMirror(new Mirror(this.memory, interests, this.counters, this.#listener, round));
     // Until here clients were sent what they were due from the producer before.
     this.truth = truth;
+    this.#noteTradesRead(truth);
+  }
+
+  /** The mirror stands at the trade ring's tail. */
+  #noteTradesRead(truth: PublishedTruth): void {
     this.#tradesRead.clear();
     for (const [id, { trades }] of truth.markets) this.#tradesRead.set(id, trades.length);
   }

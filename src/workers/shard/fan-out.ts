@@ -111,8 +111,10 @@ export class FanOut implements MirrorListener {
   leave(connection: Connection): void {
     const { audience } = connection;
     this.#drained.delete(connection);
-    connection.caughtUp();
     if (audience === undefined) return;
+    // What it was due it will not get any more.
+    if (connection.behind) this.#countConflated(audience.offered - connection.offeredAtMiss);
+    connection.caughtUp();
     connection.audience = undefined;
     audience.members.delete(connection);
     this.#countSubscriptions(audience, -1);
@@ -314,10 +316,13 @@ export class FanOut implements MirrorListener {
       batch = this.#latestSince(audience, since);
       audience.catchUps.set(since, batch);
     }
-    const missed = audience.offered - connection.offeredAtMiss;
-    count(this.#counters, SHARD.conflated, Math.max(0, missed - batch.messages));
+    this.#countConflated(audience.offered - connection.offeredAtMiss - batch.messages);
     connection.caughtUp();
     return batch.messages > 0 ? [batch] : [];
+  }
+
+  #countConflated(messages: number): void {
+    count(this.#counters, SHARD.conflated, Math.max(0, messages));
   }
 
   #latestSince(audience: Audience, since: number): Batch {
