@@ -6,7 +6,8 @@ import { Packr, Unpackr } from "msgpackr";
 import { WebSocket } from "ws";
 
 const [url = "ws://localhost:8081/ws/v3", ...ids] = process.argv.slice(2);
-const marketIds = ids.length > 0 ? ids.map(Number) : [1001];
+// Ids may be sent as strings, which keeps those beyond 2^53 exact.
+const marketIds = ids.length > 0 ? ids : ["1001"];
 
 // Standard MessagePack: no records, and 64-bit integers as numbers while they are exact.
 const packr = new Packr({ useRecords: false });

@@ -72,8 +72,8 @@ function parseEnvelope(value: unknown): Decoded {
     return invalid(undefined, "a message is an object { type, data, id? }");
   }
   const { type, data, id: rawId } = value as Record<string, unknown>;
-  const id = rawId === undefined ? undefined : requestIdSchema.safeParse(rawId);
-  if (id !== undefined && !id.success) {
+  const id = rawId === undefined ? undefined : parseData(requestIdSchema, rawId);
+  if (rawId !== undefined && !id?.success) {
     return invalid(
       undefined,
       "id: must be a safe integer or a string of at most 64 characters",
@@ -89,7 +89,8 @@ function parseEnvelope(value: unknown): Decoded {
     });
   }
   const schema: z.ZodType = clientData[type as ClientType];
-  const parsed = schema.safeParse(data ?? {});
+  const parsed = parseData(schema, data ?? {});
+  if (parsed === undefined) return invalid(id?.data, "data: does not fit its schema", "data");
   if (!parsed.success) {
     const issue = parsed.error.issues[0] as z.core.$ZodIssue;
     const field = ["data", ...issue.path].join(".");
@@ -102,6 +103,15 @@ function parseEnvelope(value: unknown): Decoded {
     ...(id !== undefined && { id: id.data }),
   } as ClientMessage;
   return { message };
+}
+
+/** Parses; undefined where a value is made such that zod itself throws, as with a length that is none. */
+function parseData<T>(schema: z.ZodType<T>, value: unknown): z.ZodSafeParseResult<T> | undefined {
+  try {
+    return schema.safeParse(value);
+  } catch {
+    return undefined;
+  }
 }
 
 function invalid(id: RequestId | undefined, message: string, field?: string): Decoded {

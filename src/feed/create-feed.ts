@@ -1,7 +1,7 @@
 import type { Feed } from "./feed.js";
 import { FeedConfigurationError } from "./feed-configuration-error.js";
 import type { FeedOptions } from "./feed-options.js";
-import { createModuleFeed, resolveFeedModule } from "./module-feed.js";
+import { createModuleFeed } from "./module-feed.js";
 import { planReplay, ReplayFeed } from "./replay.js";
 import { StdinFeed } from "./stdin.js";
 import { SyntheticFeed } from "./synthetic.js";
@@ -31,17 +31,6 @@ export async function createFeed(options: FeedOptions): Promise<Feed> {
     case "module":
       return createModuleFeed(options);
   }
-}
-
-/**
- * Checks the options without starting anything: ranges, files, the feed map and, for a file with a
- * header, that the map's columns are there. A user's module must exist but is not run. Throws
- * {@link FeedConfigurationError}.
- */
-export async function checkFeedOptions(options: FeedOptions): Promise<void> {
-  checkNumbers(options);
-  if (options.feed === "replay") await planReplay(options);
-  if (options.feed === "module") resolveFeedModule(options.feedModule);
 }
 
 function checkNumbers(options: FeedOptions): void {

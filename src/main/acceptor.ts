@@ -34,8 +34,8 @@ export class Acceptor {
   readonly #counters: CounterSection;
   readonly #log: Logger;
   readonly #server: Server;
-  /** Accepted while no shard was up. */
-  readonly #waiting: LedgerEntry[] = [];
+  /** Accepted while no shard was up, or left by one that died then: each once. */
+  readonly #waiting = new Set<LedgerEntry>();
   #emptied: (() => void) | undefined;
 
   constructor(options: AcceptorOptions, pool: ShardPool, counters: CounterSection, log: Logger) {
@@ -64,9 +64,11 @@ export class Acceptor {
     return typeof address === "object" && address !== null ? address.port : port;
   }
 
-  /** Stops listening. Connections stay. */
+  /** Stops listening. Connections stay, but for those that no shard has taken yet. */
   close(): void {
     this.#server.close();
+    this.ended([...this.#waiting].map(({ number }) => number));
+    this.#waiting.clear();
   }
 
   /** Resolves when the last connection has ended. */
@@ -103,7 +105,9 @@ export class Acceptor {
 
   /** A shard takes sockets: those that waited for one go there. */
   shardUp(): void {
-    for (const entry of this.#waiting.splice(0)) this.#handOff(entry);
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const entry of waiting) this.#handOff(entry);
   }
 
   /** A shard died: sockets it had not taken go to another, all others died with it. */
@@ -159,7 +163,7 @@ export class Acceptor {
     if (!this.#pool.ready(entry.shard)) this.ledger.move(entry, this.#leastLoaded());
     const port = this.#pool.ready(entry.shard) ? this.#pool.port(entry.shard) : undefined;
     if (port === undefined) {
-      this.#waiting.push(entry);
+      this.#waiting.add(entry);
       return;
     }
     const sent = sendSocket(this.#options.handOff, port, socket, (inTransit): MainToShard => {

@@ -101,7 +101,7 @@ function addMainMetrics(add: Add, { main, producer, shards }: CounterBlock): voi
   add(
     "gauge",
     "event_loop_lag_seconds",
-    "99th percentile of the event loop's lag, by thread",
+    "Longest lag of the event loop in the last half second, by thread",
     () => [
       { labels: { thread: "main" }, value: counted(main, THREAD.loopLagS) },
       { labels: { thread: "producer" }, value: counted(producer, THREAD.loopLagS) },

@@ -112,6 +112,10 @@ export class OpsServer {
     "/notify": {
       method: "POST",
       answer: async (request, response) => {
+        // Browsers send it with every such request, so no page can speak through an operator's one.
+        if (request.headers.origin !== undefined) {
+          return send(response, 403, { error: "not for web pages" });
+        }
         const body = await readBody(request);
         if (body === undefined)
           return send(response, 413, { error: `more than ${BODY_BYTES_MAX} bytes` });

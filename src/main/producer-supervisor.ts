@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { type CounterBlock, PRODUCER } from "../ring/counters.js";
 import {
@@ -10,6 +11,8 @@ import type { MainToProducer, ProducerTask, ProducerToMain } from "../workers/me
 import { RestartDelay } from "./restart-delay.js";
 import { Watchdog } from "./watchdog.js";
 
+/** How long a feed may take to end when the server stops. */
+const STOP_MS_MAX = 500;
 const WORKER = new URL("../workers/producer/producer-worker.js", import.meta.url);
 
 export interface ProducerOptions {
@@ -44,6 +47,7 @@ export class ProducerSupervisor {
   readonly #delay = new RestartDelay();
   #worker: Worker | undefined;
   #ready = false;
+  #everReady = false;
   #subscribed = false;
   #stopping = false;
   #epochs = 0;
@@ -78,8 +82,13 @@ export class ProducerSupervisor {
 
   async stop(): Promise<void> {
     this.#stopping = true;
+    const worker = this.#worker;
+    if (worker === undefined) return;
+    const exited = once(worker, "exit");
     this.#tell({ type: "stop" });
-    await this.#worker?.terminate();
+    const timer = setTimeout(() => worker.terminate(), STOP_MS_MAX);
+    await exited;
+    clearTimeout(timer);
   }
 
   #tell(message: MainToProducer): void {
@@ -102,13 +111,16 @@ export class ProducerSupervisor {
     });
     worker.on("message", (message: ProducerToMain) => {
       if (message.type === "feed-invalid") {
-        const error = new FeedConfigurationError(message.message);
-        if (reject === undefined) this.#hooks.health("feed", message.message);
-        else reject(error);
+        reject?.(new FeedConfigurationError(message.message));
+        // It made a feed before, so what is missing may come back.
+        if (this.#everReady) {
+          this.#hooks.health("feed", message.message);
+          void worker.terminate();
+        }
       } else if (message.type === "feed-ended") {
         this.#hooks.health("feed", message.reason);
       } else {
-        this.#ready = true;
+        this.#ready = this.#everReady = true;
         this.#hooks.health("producer", undefined);
         this.#hooks.health("feed", undefined);
         this.#hooks.ready(memory);
@@ -119,6 +131,7 @@ export class ProducerSupervisor {
     worker.on("error", (error) => this.#log.error({ err: error }, "the producer failed"));
     worker.on("exit", () => {
       watchdog.stop();
+      this.#worker = undefined;
       this.#ready = false;
       if (!this.#stopping) this.#restartLater(resolve, reject);
     });

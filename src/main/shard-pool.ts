@@ -11,6 +11,7 @@ import { RestartDelay } from "./restart-delay.js";
 import { Watchdog } from "./watchdog.js";
 
 const WORKER = fileURLToPath(new URL("../workers/shard/shard-worker.js", import.meta.url));
+/** The function in WORKER that piscina calls. */
 const TASK_NAME = "runShard";
 /** A thread that has not ended itself within this time, in ms, is terminated. */
 const END_MS_MAX = 200;

@@ -44,7 +44,7 @@ export type Refusal = (typeof REFUSALS)[number];
 export const THREAD = {
   /** Moves while the thread's event loop turns; see the watchdog. */
   heartbeat: 0,
-  /** 99th percentile of the event loop's delay over the last second, in seconds. */
+  /** The event loop's longest lag in the last half second, in seconds. */
   loopLagS: 1,
 } as const;
 

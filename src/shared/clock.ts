@@ -1,5 +1,7 @@
 /** How far, in ms, the monotonic reading may stray from the wall clock before it is anchored anew. */
 const DRIFT_MS_MAX = 2;
+/** Readings of the two clocks that are further apart than this, in ms, do not belong together. */
+const APART_MS_MAX = 1;
 
 let anchorMs = performance.timeOrigin;
 
@@ -15,6 +17,8 @@ export function nowMicros(): number {
   const wallMs = Date.now();
   // Date.now() is the truncated millisecond, so on average half a millisecond behind.
   const drift = wallMs + 0.5 - (anchorMs + elapsedMs);
-  if (drift > DRIFT_MS_MAX || drift < -DRIFT_MS_MAX) anchorMs = wallMs + 0.5 - elapsedMs;
+  // A thread that was interrupted between the two readings has learnt nothing about the drift.
+  const drifted = drift > DRIFT_MS_MAX || drift < -DRIFT_MS_MAX;
+  if (drifted && performance.now() - elapsedMs < APART_MS_MAX) anchorMs = wallMs + 0.5 - elapsedMs;
   return Math.round((anchorMs + elapsedMs) * 1000);
 }

@@ -9,9 +9,13 @@ export interface LogOptions {
   readonly format: "json" | "pretty";
 }
 
+/** Fields that can hold a token or secret; a URL has the token in its query. */
+const CENSORED = ["token", "authorization", "jwtSecret", "url"] as const;
+
 /**
  * A logger that writes whole lines to standard output, at once: threads share the descriptor and
- * lines of a dying thread must not be lost. Fields that could hold a token are censored.
+ * lines of a dying thread must not be lost. Fields that could hold a token are censored, up to two
+ * objects deep.
  */
 export function createLogger(options: LogOptions, bindings: Record<string, unknown>): Logger {
   const stream =
@@ -23,7 +27,7 @@ export function createLogger(options: LogOptions, bindings: Record<string, unkno
       level: options.level,
       base: bindings,
       timestamp: stdTimeFunctions.isoTime,
-      redact: ["token", "authorization", "*.token", "*.authorization", "*.jwtSecret", "url"],
+      redact: CENSORED.flatMap((field) => [field, `*.${field}`, `*.*.${field}`]),
     },
     stream,
   );

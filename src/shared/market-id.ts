@@ -10,7 +10,7 @@ const DECIMAL = /^(0|[1-9][0-9]{0,38})$/;
 /** The canonical form of an id, or undefined where `value` is no unsigned 128-bit integer. */
 export function parseMarketId(value: unknown): MarketId | undefined {
   if (typeof value === "number")
-    return Number.isSafeInteger(value) && value >= 0 ? value + 0 : undefined;
+    return Number.isSafeInteger(value) && value >= 0 && !Object.is(value, -0) ? value : undefined;
   if (typeof value === "bigint")
     return value >= 0n && value <= MARKET_ID_MAX ? fromBigInt(value) : undefined;
   if (typeof value !== "string" || !DECIMAL.test(value)) return undefined;

@@ -6,17 +6,22 @@ const SAMPLING_MS = 10;
 
 /**
  * Calls `beat` at once and then twice a second while the thread's event loop turns, with the loop's
- * lag since the last call: the 99th percentile in seconds. Returns the function that stops it.
+ * longest lag since the last call, in seconds. Returns the function that stops it.
  */
 export function startThreadPulse(beat: (loopLagS: number) => void): () => void {
   beat(0);
   const delay = monitorEventLoopDelay({ resolution: SAMPLING_MS });
   delay.enable();
+  let dueAt = performance.now() + PULSE_INTERVAL_MS;
   const timer = setInterval(() => {
+    const now = performance.now();
     // The histogram holds whole sampling intervals, of which only the excess is lag.
-    const lagMs = delay.count === 0 ? 0 : delay.percentile(99) / 1e6 - SAMPLING_MS;
+    const sampledMs = delay.count === 0 ? 0 : delay.max / 1e6 - SAMPLING_MS;
+    // A sample that is due at this very moment is lost with the reset; then this call is late itself.
+    const lagMs = Math.max(0, sampledMs, now - dueAt);
+    dueAt = now + PULSE_INTERVAL_MS;
     delay.reset();
-    beat(Math.max(0, lagMs / 1000));
+    beat(lagMs / 1000);
   }, PULSE_INTERVAL_MS);
   timer.unref();
   return () => {

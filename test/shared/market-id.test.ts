@@ -30,8 +30,8 @@ describe("market-id", () => {
     }
   });
 
-  it("market-id - negative zero is zero", () => {
-    expect(Object.is(parseMarketId(-0), 0)).toBe(true);
+  it("market-id - negative zero has a sign and is none", () => {
+    expect(parseMarketId(-0)).toBeUndefined();
   });
 
   it("market-id - ids are ordered by value", () => {

@@ -2,17 +2,19 @@ import { parentPort, workerData } from "node:worker_threads";
 import { createFeed } from "../../feed/create-feed.js";
 import type { Feed } from "../../feed/feed.js";
 import { beat, counterBlockOf } from "../../ring/counters.js";
-
 import { nowMicros } from "../../shared/clock.js";
 import { createLogger, type Logger } from "../../shared/log.js";
 import { startThreadPulse } from "../../shared/thread-pulse.js";
 import type { MainToProducer, ProducerTask, ProducerToMain } from "../messages.js";
-import { Publisher } from "./publisher.js";
+import { Publisher, type PublisherOptions } from "./publisher.js";
 
 /*
  * The producer thread: runs the configured feed into the publisher. It is a plain worker thread of
  * main's; a throw that nobody catches ends it, and main starts a new one with a new epoch.
  */
+
+/** Kinds of rejected input that are told apart in the log. */
+const KINDS_MAX = 1000;
 
 if (parentPort === null) throw new Error("producer-worker runs as a worker thread");
 const port = parentPort;
@@ -34,13 +36,13 @@ const firstSubscriber = new Promise<void>((resolve) => {
     if (message.type === "subscribed") resolve();
     else if (message.type === "stop") {
       stop.abort();
-      port.close();
+      void running.then(() => process.exit());
     }
   });
 });
 
 startThreadPulse((loopLagS) => beat(counters, loopLagS));
-await runFeed();
+const running = runFeed();
 
 async function runFeed(): Promise<void> {
   const tell = (message: ProducerToMain): void => port.postMessage(message);
@@ -79,10 +81,9 @@ async function runFeed(): Promise<void> {
 }
 
 /** Logs the first rejection of each kind; all are counted by the publisher. */
-function rejectionLog(logger: Logger) {
+function rejectionLog(logger: Logger): PublisherOptions["reject"] {
   const kinds = new Set<string>();
-  const KINDS_MAX = 1000;
-  return (kind: string, message: string, line: number | undefined): void => {
+  return (kind, message, line) => {
     if (kinds.has(kind) || kinds.size === KINDS_MAX) return;
     kinds.add(kind);
     logger.warn(

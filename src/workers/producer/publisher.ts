@@ -165,7 +165,12 @@ export class Publisher implements FeedSink {
     const waiting = own.bookWaiting !== undefined;
     own.bookWaiting = book;
     if (waiting) return;
-    const due = own.bookPublishedAt + this.#options.bookIntervalMs * 1000 - this.#options.now();
+    const intervalMicros = this.#options.bookIntervalMs * 1000;
+    // The clock may be set back; a book waits for no longer than the interval all the same.
+    const due = Math.min(
+      intervalMicros,
+      own.bookPublishedAt + intervalMicros - this.#options.now(),
+    );
     if (due <= 0) this.#publishBook(own);
     else this.#options.setTimer(() => this.#publishWaitingBook(own), Math.ceil(due / 1000));
   }
@@ -177,7 +182,8 @@ export class Publisher implements FeedSink {
 
   /** Makes all that was published visible and wakes the readers that wait for it. */
   flush(): void {
-    this.#flushDue = false;
+    // What is told in here goes out with this flush and needs no other.
+    this.#flushDue = true;
     for (const market of this.#untold) if (market.pending !== 0) this.#tell(market);
     this.#untold.length = 0;
     this.#ring.publish();

@@ -79,7 +79,6 @@ export class Audience {
   /** What a member that stopped at an earlier round has missed, by that round; for one round only. */
   readonly catchUps = new Map<number, Batch>();
   readonly marketsBatches = new Map<number, Batch>();
-  batchesRound = -1;
 
   #resolvedVersion = -1;
   #resolvedMirror: Mirror | undefined;
@@ -96,6 +95,19 @@ export class Audience {
     this.encoding = encoding;
     this.subscriptions = subscriptions;
     this.filters = filters;
+  }
+
+  /** Lets go of what was made for one round. */
+  forgetBatches(): void {
+    this.catchUps.clear();
+    this.marketsBatches.clear();
+  }
+
+  /** Lets go of a mirror that is no more. */
+  forgetMarkets(): void {
+    this.forgetBatches();
+    this.#resolvedMirror = undefined;
+    this.#priceMarkets = this.#stateMarkets = [];
   }
 
   /** Those of its `PriceFeed` markets that are listed. */

@@ -52,7 +52,9 @@ export class Authenticator {
     try {
       payload = jwt.verify(token, this.#key, this.#options);
     } catch (error) {
-      throw new AuthenticationError(`token refused: ${(error as Error).message}`);
+      // Errors of parsing quote what they could not parse.
+      const why = error instanceof jwt.JsonWebTokenError ? error.message : "jwt malformed";
+      throw new AuthenticationError(`token refused: ${why}`);
     }
     const claims = claimsSchema.safeParse(payload);
     if (!claims.success) {

@@ -53,7 +53,7 @@ export class Connection {
   marketsSince = 0;
   blocked = false;
   /** The code the server closes it with. */
-  closeCode: CloseCode | undefined;
+  closeCode: number | undefined;
   /** When it was upgraded, when anything, and when a message, came from it; ms of performance.now(). */
   readonly openedAt: number;
   heardAt: number;
@@ -64,6 +64,8 @@ export class Connection {
   allowance: number;
   allowanceAt: number;
 
+  /** Of replies and snapshots, since the socket had drained. */
+  #replyBytes = 0;
   #queue: Batch[] | undefined;
   #queuedMessages = 0;
   #queuedBytes = 0;
@@ -143,12 +145,15 @@ export class Connection {
 
   /**
    * Writes replies or snapshots at once, blocked or not. A client that asks and does not read is
-   * closed as a slow consumer when what it has not read exceeds the bound.
+   * closed as a slow consumer when the answers it has not read exceed the bound.
    */
   reply(batches: readonly Batch[]): void {
     if (!this.open) return;
     const { maxQueuedBytes } = this.#context;
-    if (this.socket.writableLength <= maxQueuedBytes) this.writeAll(batches);
+    if (this.socket.writableLength === 0) this.#replyBytes = 0;
+    const fits = this.#replyBytes <= maxQueuedBytes;
+    for (const { bytes } of batches) this.#replyBytes += bytes.length;
+    if (fits) this.writeAll(batches);
     else this.closeSlow(`slow consumer: more than ${maxQueuedBytes} bytes of replies wait`);
   }
 
@@ -168,7 +173,7 @@ export class Connection {
     this.#checkTaken();
   }
 
-  /** Writes a control frame, ahead of any data that waits for the socket to drain. */
+  /** Writes a control frame: behind what the socket holds already, ahead of all that waits for it. */
   control(frame: Buffer): void {
     this.socket.write(frame);
   }
@@ -193,10 +198,11 @@ export class Connection {
     this.close(CLOSE.slowConsumer, reason);
   }
 
-  /** Starts the closing handshake; nothing is written after the close frame. */
+  /** Starts the closing handshake, unless one has started; nothing is written after the close frame. */
   close(code: CloseCode, reason: string): void {
+    if (!this.open) return;
     this.takeQueue();
-    this.closeCode ??= code;
+    this.closeCode = code;
     this.ws.close(code, reason);
   }
 

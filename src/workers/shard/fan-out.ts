@@ -47,6 +47,8 @@ export class FanOut implements MirrorListener {
   readonly #dirty: Audience[] = [];
   readonly #drained = new Set<Connection>();
   readonly #ranges = new FrameRanges();
+  /** Audiences with batches of this round. */
+  readonly #withBatches = new Set<Audience>();
   /** Markets that changed since the last round in which `Markets` was told. */
   readonly #changedMarkets: MirrorMarket[] = [];
   #marketsRound = 0;
@@ -75,6 +77,7 @@ export class FanOut implements MirrorListener {
     this.#mirror = mirror;
     this.#changedMarkets.length = 0;
     this.#marketsRound = this.round;
+    for (const audience of this.#audiences.values()) audience.forgetMarkets();
     for (const filter of this.#filters.all) {
       filter.clear();
       filter.evaluate(mirror.markets, this.round);
@@ -98,10 +101,15 @@ export class FanOut implements MirrorListener {
    */
   move(connection: Connection, subscriptions: Subscriptions | undefined): void {
     this.#settle(connection);
-    this.leave(connection);
+    const audience =
+      subscriptions === undefined || subscriptions.size === 0
+        ? undefined
+        : this.#audienceOf(connection.encoding, subscriptions);
     connection.marketsSince = this.round;
-    if (subscriptions === undefined || subscriptions.size === 0) return;
-    const audience = this.#audienceOf(connection.encoding, subscriptions);
+    if (audience === connection.audience) return;
+    // Only now, so that filters which both audiences have stay as they are.
+    this.leave(connection);
+    if (audience === undefined) return;
     audience.members.add(connection);
     connection.audience = audience;
     this.#countSubscriptions(audience, 1);
@@ -127,12 +135,10 @@ export class FanOut implements MirrorListener {
 
   #audienceOf(encoding: number, subscriptions: Subscriptions): Audience {
     const key = `${encoding}${subscriptions.key()}`;
+    // The newcomer's snapshot is of this moment, so what the filters say has to be as well.
+    if (subscriptions.filters.size > 0) this.#evaluateFilters();
     const known = this.#audiences.get(key);
-    if (known !== undefined) {
-      // The newcomer's snapshot is of this moment, so what the filters say has to be as well.
-      if (known.filters.length > 0) this.#evaluateFilters();
-      return known;
-    }
+    if (known !== undefined) return known;
     const filters = [...subscriptions.filters].map(([filterKey, filter]) =>
       this.#filters.acquire(filterKey, filter, this.mirror.markets, this.round),
     );
@@ -173,6 +179,8 @@ export class FanOut implements MirrorListener {
     this.round++;
     this.conflating = conflating;
     this.#frames.begin(this.round);
+    for (const audience of this.#withBatches) audience.forgetBatches();
+    this.#withBatches.clear();
   }
 
   stateChanged(market: MirrorMarket, before: number): void {
@@ -310,7 +318,7 @@ export class FanOut implements MirrorListener {
   #dueStates(connection: Connection, audience: Audience): readonly Batch[] {
     if (!connection.behind) return [];
     const since = connection.missedSince;
-    this.#forgetOldBatches(audience);
+    this.#withBatches.add(audience);
     let batch = audience.catchUps.get(since);
     if (batch === undefined) {
       batch = this.#latestSince(audience, since);
@@ -343,14 +351,6 @@ export class FanOut implements MirrorListener {
     return FrameRanges.concat(this.#frames.bytes(encoding), ranges);
   }
 
-  /** Batches hold for the round they were made in: after it there may be newer states. */
-  #forgetOldBatches(audience: Audience): void {
-    if (audience.batchesRound === this.round) return;
-    audience.batchesRound = this.round;
-    audience.catchUps.clear();
-    audience.marketsBatches.clear();
-  }
-
   // --- The Markets channel ----------------------------------------------------------------------
 
   #tellMarkets(): void {
@@ -380,7 +380,7 @@ export class FanOut implements MirrorListener {
     this.#evaluateFilters();
     const since = connection.marketsSince;
     connection.marketsSince = this.round;
-    this.#forgetOldBatches(audience);
+    this.#withBatches.add(audience);
     let batch = audience.marketsBatches.get(since);
     if (batch === undefined) {
       batch = this.#marketsSince(audience, since);

@@ -70,10 +70,12 @@ export class FilterRegistry {
     markets: Iterable<MirrorMarket>,
     round: number,
   ): ActiveFilter {
-    const active = this.#filters.get(key) ?? new ActiveFilter(filter, this.#capacity);
-    this.#filters.set(key, active);
-    // Where others use it already as well: the newcomer's snapshot is of this moment.
-    active.evaluate(markets, round);
+    let active = this.#filters.get(key);
+    if (active === undefined) {
+      active = new ActiveFilter(filter, this.#capacity);
+      active.evaluate(markets, round);
+      this.#filters.set(key, active);
+    }
     active.users++;
     return active;
   }

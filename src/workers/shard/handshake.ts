@@ -45,7 +45,7 @@ export interface Upgraded {
 interface Candidate {
   readonly number: number;
   readonly refusedBy: RefusedBy | undefined;
-  timer: NodeJS.Timeout;
+  readonly timer: NodeJS.Timeout;
 }
 
 /** An answer other than an upgrade. */
@@ -99,6 +99,9 @@ export class Handshake {
       },
     };
     this.#upgrader = new WebSocketServer(upgraderOptions);
+    this.#upgrader.on("wsClientError", (error, socket) =>
+      this.#refuse(socket, { status: 400, body: error.message, reason: "handshake" }),
+    );
   }
 
   /** Sockets that are not upgraded yet. */
@@ -140,9 +143,6 @@ export class Handshake {
       reason: "handshake",
       headers: { Upgrade: "websocket" },
     };
-    // A request completed in time; the next one on this socket has as long again.
-    clearTimeout(candidate.timer);
-    candidate.timer = this.#startTimer(request.socket);
     countListed(this.#counters, SHARD.refusedByReason, REFUSALS, refusal.reason);
     const close = refusal.status === 503 ? { Connection: "close" } : {};
     response.writeHead(refusal.status, {

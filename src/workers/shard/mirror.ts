@@ -1,6 +1,6 @@
 import { BroadcastReceiver, RECEIVED } from "../../ring/broadcast-receiver.js";
 import { type CounterSection, count, SHARD } from "../../ring/counters.js";
-import { RECORD } from "../../ring/layout.js";
+import { RECORD, type Words } from "../../ring/layout.js";
 import type { MarketMemory } from "../../ring/market-memory.js";
 import { MarketTableReader } from "../../ring/market-table.js";
 import {
@@ -145,10 +145,16 @@ export class Mirror {
       this.#changed(market, round);
     } else if (type === RECORD.book) {
       if (readBookSeq(words, offset) <= (market.book?.seq ?? 0)) return;
-      readBook(words, offset, market.ownBook());
-      market.bookRound = round;
-      this.#listener?.bookChanged(market);
+      this.#takeBook(market, words, offset, round);
     }
+  }
+
+  #takeBook(market: MirrorMarket, words: Words, offset: number, round: number): void {
+    const book = market.ownBook();
+    readBook(words, offset, book);
+    this.lastTs = Math.max(this.lastTs, book.ts);
+    market.bookRound = round;
+    this.#listener?.bookChanged(market);
   }
 
   #pollTrades(round: number, records: number, deadline: number): void {
@@ -199,9 +205,7 @@ export class Mirror {
       this.#changed(market, round);
     }
     if (readBookSeq(words, bookOffset) > (market.book?.seq ?? 0)) {
-      readBook(words, bookOffset, market.ownBook());
-      market.bookRound = round;
-      this.#listener?.bookChanged(market);
+      this.#takeBook(market, words, bookOffset, round);
     }
   }
 

@@ -28,7 +28,7 @@ export class Outbox {
    */
   #firstData:
     | {
-        readonly mirror: Mirror;
+        readonly epoch: string;
         readonly round: number;
         readonly key: string;
         readonly batch: Batch;
@@ -81,7 +81,8 @@ export class Outbox {
     const { mirror, round } = this.#source;
     const key = `${encoding}${channels.map(channelKey).join()}`;
     const known = this.#firstData;
-    if (known?.mirror === mirror && known.round === round && known.key === key) return known.batch;
+    if (known?.epoch === mirror.epoch && known.round === round && known.key === key)
+      return known.batch;
     this.#writer.reset();
     const messages = writeFirstData(
       this.#writer,
@@ -90,7 +91,7 @@ export class Outbox {
       channels,
     );
     const batch = this.#taken(messages);
-    this.#firstData = { mirror, round, key, batch };
+    this.#firstData = { epoch: mirror.epoch, round, key, batch };
     return batch;
   }
 

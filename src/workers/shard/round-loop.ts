@@ -18,6 +18,8 @@ export class RoundLoop {
   readonly #fanOut: FanOut;
   #doorbell: Int32Array;
   #scheduled = false;
+  /** A wait for the doorbell is under way. */
+  #waiting = false;
   #marketsDue = false;
   #conflate = false;
   #stopped = false;
@@ -62,10 +64,16 @@ export class RoundLoop {
       this.wake();
       return;
     }
+    // One wait is enough, however many turns find nothing to do.
+    if (this.#waiting) return;
     const wait = Atomics.waitAsync(this.#doorbell, 0, rung);
-    // Woken, it runs at once; a wait on a former doorbell wakes into an ordinary turn.
-    if (wait.async) void wait.value.then(() => this.#scheduled || this.#turn());
-    else this.wake();
+    if (!wait.async) return this.wake();
+    this.#waiting = true;
+    void wait.value.then(() => {
+      this.#waiting = false;
+      // Woken, it runs at once; a wait on a former doorbell wakes into an ordinary turn.
+      if (!this.#scheduled) this.#turn();
+    });
   };
 
   #round(): void {

@@ -3,9 +3,6 @@ import { createSocketReceiver } from "../../shared/socket-hand-off.js";
 import type { ShardTask } from "../messages.js";
 import { Shard } from "./shard.js";
 
-/** The name under which piscina finds {@link runShard}. */
-export const SHARD_TASK_NAME = "runShard";
-
 /** The piscina task of a shard: runs for as long as the thread lives, until main closes the port. */
 export async function runShard(task: ShardTask): Promise<void> {
   const log = createLogger(task.log, { thread: `shard-${task.shard}` });

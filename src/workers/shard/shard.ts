@@ -35,6 +35,12 @@ import { Outbox } from "./outbox.js";
 import { authenticated, RequestHandler } from "./request-handler.js";
 import { RoundLoop } from "./round-loop.js";
 
+/** What `ws` closes a connection with, by the code of its error. */
+const PROTOCOL_CLOSE_CODES = new Map<string | undefined, number>([
+  ["WS_ERR_INVALID_UTF8", CLOSE.invalidPayload],
+  ["WS_ERR_UNSUPPORTED_MESSAGE_LENGTH", CLOSE.messageTooBig],
+]);
+
 /**
  * One shard: its connections, from the hand-off to their end, and the parts that serve them. This
  * class only joins the parts; the data's way is RoundLoop → Mirror → FanOut → Connection.
@@ -92,6 +98,7 @@ export class Shard {
     this.#handshake = new Handshake(options, authenticator, this.#counters, (upgraded) =>
       this.#open(upgraded),
     );
+    this.#handshake.draining = task.system.state === "draining";
     this.#health = new HealthMonitor(options, this.#connections);
     this.#context = {
       counters: this.#counters,
@@ -206,7 +213,7 @@ export class Shard {
     ws.on("message", this.#onClientMessage);
     ws.on("ping", onHeard);
     ws.on("pong", onHeard);
-    ws.on("error", ignore);
+    ws.on("error", onProtocolError);
     ws.on("close", this.#onClientClose);
     const connected: ServerMessage = {
       type: "Connected",
@@ -328,5 +335,7 @@ function onHeard(this: WebSocket): void {
   connectionOf(this).heardAt = performance.now();
 }
 
-/** `ws` closes the connection by itself; the close code says why. */
-function ignore(): void {}
+/** `ws` has sent the close frame by itself, but reports such an end as 1006. */
+function onProtocolError(this: WebSocket, error: Error & { readonly code?: string }): void {
+  connectionOf(this).closeCode ??= PROTOCOL_CLOSE_CODES.get(error.code);
+}

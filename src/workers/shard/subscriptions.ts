@@ -8,7 +8,7 @@ import { compareMarketIds, type MarketId } from "../../shared/market-id.js";
 
 /**
  * The channels of a connection, as sets. Shared by all connections with the same ones and never
- * changed once it is; a change starts with {@link copy}.
+ * changed once it is; a change starts with a copy.
  */
 export class Subscriptions {
   /** Filters of `Markets`, by their key; null asks for every market. */
@@ -29,10 +29,6 @@ export class Subscriptions {
     this.trades = new Set(from?.trades);
     this.allTrades = from?.allTrades ?? false;
     this.systemStatus = from?.systemStatus ?? false;
-  }
-
-  copy(): Subscriptions {
-    return new Subscriptions(this);
   }
 
   /** How many there are; each market of `PriceFeed` counts as one. */

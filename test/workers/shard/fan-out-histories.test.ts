@@ -1,123 +1,20 @@
-import fc from "fast-check";
-import { describe, expect, it } from "vitest";
-import { counted, SHARD } from "../../../src/ring/counters.js";
-import { ActedWorld, histories, type ShardAction } from "../../support/shard-actions.js";
-import type { Client } from "../../support/shard-world.js";
-
-/*
- * Random histories of markets, rounds and clients. Every message is checked by its client's
- * ClientModel as it is written; what only a whole round or the whole history shows is checked here.
- */
-
-/** Runs a round and checks its writes: how many, and what is shared. */
-function actWithCheckedWrites(world: ActedWorld, action: ShardAction): void {
-  if (action.kind !== "round" && action.kind !== "conflate") return world.act(action);
-  const before = new Map(
-    world.open.map((client) => {
-      const { blocked, hasQueue, missedSince, marketsSince, audience } = client.connection;
-      const calls = client.socket.calls.length;
-      const stand = `${missedSince} ${marketsSince}`;
-      return [
-        client,
-        { blocked, current: client.connection.current, hasQueue, stand, audience, calls },
-      ];
-    }),
-  );
-  world.act(action);
-  const shared = new Map<string, readonly Buffer[]>();
-  const audiences = [...world.fanOut.audiences];
-  for (const [{ socket, connection }, at] of before) {
-    const calls = socket.calls.slice(at.calls);
-    // What Markets are told, now or late, is a write by itself.
-    expect(calls.length).toBeLessThanOrEqual((at.audience?.filters.length ?? 0) > 0 ? 2 : 1);
-    if (at.blocked && connection.blocked) expect(calls).toEqual([]);
-    const [call] = calls;
-    if (at.audience === undefined || at.hasQueue || call === undefined || action.tell) continue;
-    if (at.current && action.kind === "round") expect(call).toHaveLength(1);
-    // Members of an audience that stand at the same round get the same buffers, not equal ones.
-    const key = `${audiences.indexOf(at.audience)} ${at.stand}`;
-    const other = shared.get(key) ?? call;
-    shared.set(key, other);
-    expect(call.map((bytes, index) => bytes === other[index])).toEqual(other.map(() => true));
-  }
-}
-
-/** With everything read, drained and told, a client has the latest of all it is subscribed to. */
-function expectUpToDate(world: ActedWorld, { model, connection }: Client): void {
-  expect(model.epoch).toBe(world.memory.epoch);
-  expect(connection.behind || connection.blocked || connection.hasQueue).toBe(false);
-  for (const [id, history] of world.truth.markets) {
-    const { states, books, trades } = history;
-    const stateSeq = states.length;
-    const priceSeq = states.at(-1)?.priceSeq as number;
-    const { state, price } = model.subscribed;
-    const market = history.market(stateSeq);
-    if (state.has(id)) {
-      expect(model.last("state", id)).toBe(stateSeq);
-      expect(model.last("book", id) ?? 0).toBe(books.length);
-    }
-    if (price.has(id)) expect(model.last("price", id) ?? 0).toBe(priceSeq);
-    if (model.allTrades || model.subscribed.trade.has(id))
-      expect(model.last("trade", id) ?? 0).toBe(trades.length);
-    if (model.matches(market)) {
-      expect(model.known.get(id)).toEqual(market);
-      if (!state.has(id)) expect(model.view.has(id)).toBe(true);
-    } else {
-      const known = model.known.get(id);
-      expect(known === undefined || !model.matches(known)).toBe(true);
-      if (!state.has(id)) expect(model.view.has(id)).toBe(false);
-    }
-  }
-}
-
-function run(actions: readonly ShardAction[]): ActedWorld {
-  const world = new ActedWorld();
-  for (const action of actions) actWithCheckedWrites(world, action);
-  world.settle();
-  for (const client of world.open) expectUpToDate(world, client);
-  return world;
-}
-
-/** Messages that may be conflated and were left out, as the clients saw it. */
-const skipped = (world: ActedWorld): number =>
-  world.clients.reduce((sum, { model }) => sum + model.skipped, 0);
+import { describe, it } from "vitest";
+import {
+  checkAllHistories,
+  checkCalmHistories,
+  checkCongestedHistories,
+} from "../../support/shard-histories.js";
 
 describe("fan-out", () => {
   it("fan-out - clients that keep up get every message in order and nothing is conflated", () => {
-    fc.assert(
-      fc.property(histories.calm, (actions) => {
-        const world = run(actions);
-        expect(counted(world.counters, SHARD.conflated)).toBe(0);
-        expect(skipped(world)).toBe(0);
-      }),
-      { numRuns: 300 },
-    );
+    checkCalmHistories(200);
   });
 
   it("fan-out - congested clients skip no trade, go never back, and end up to date", () => {
-    fc.assert(
-      fc.property(histories.congested, (actions) => {
-        const world = run(actions);
-        expect(counted(world.counters, SHARD.conflated)).toBe(skipped(world));
-        expect(counted(world.counters, SHARD.queuedBytes)).toBe(0);
-      }),
-      { numRuns: 500 },
-    );
+    checkCongestedHistories(300);
   });
 
   it("fan-out - the same holds with conflating rounds, other epochs, and clients that come and go", () => {
-    fc.assert(
-      fc.property(histories.everything, (actions) => {
-        const world = run(actions);
-        expect(counted(world.counters, SHARD.queuedBytes)).toBe(0);
-        expect(counted(world.counters, SHARD.audiences)).toBe([...world.fanOut.audiences].length);
-        for (const client of world.open) world.disconnect(client);
-        expect([...world.fanOut.audiences]).toEqual([]);
-        expect([...world.counters.subarray(SHARD.subscriptionsByChannel).subarray(0, 7)]).toEqual(
-          Array(7).fill(0),
-        );
-      }),
-      { numRuns: 500 },
-    );
+    checkAllHistories(300);
   });
 });

@@ -1,0 +1,163 @@
+import { request } from "node:http";
+import { connect } from "node:net";
+import { Registry } from "prom-client";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { OpsServer } from "../../src/main/ops-server.js";
+
+let server: OpsServer;
+let port: number;
+let ready: boolean;
+let reasons: string[];
+let failure: Error | undefined;
+let notices: [string, string][];
+
+beforeEach(async () => {
+  ready = true;
+  reasons = [];
+  failure = undefined;
+  notices = [];
+  const metrics = new Registry();
+  metrics.setDefaultLabels({ a: "b" });
+  server = new OpsServer({
+    readiness: () => ({ ready, state: reasons.length === 0 ? "ok" : "degraded", reasons }),
+    status: () => {
+      if (failure !== undefined) throw failure;
+      return { status: { shards: 1 } };
+    },
+    notify: (level, message) => notices.push([level, message]),
+    metrics,
+  });
+  port = await server.listen("127.0.0.1", 0);
+});
+afterEach(() => server.close());
+
+const url = (path: string): string => `http://127.0.0.1:${port}${path}`;
+const get = (path: string, init?: RequestInit) => fetch(url(path), init);
+const notify = (body: string) => get("/notify", { method: "POST", body });
+
+describe("ops-server", () => {
+  it("ops-server - /healthz and /status answer in JSON, whatever the query", async () => {
+    const health = await get("/healthz?x=1");
+    expect([health.status, health.headers.get("content-type")]).toEqual([200, "application/json"]);
+    expect(await (await get("/status")).json()).toEqual({ status: { shards: 1 } });
+  });
+
+  it("ops-server - /readyz is 200 when ready, degraded as well, and else 503, with the reasons", async () => {
+    expect((await get("/readyz")).status).toBe(200);
+    reasons = ["the feed has ended"];
+    const degraded = await get("/readyz");
+    expect(degraded.status).toBe(200);
+    expect(await degraded.json()).toEqual({ state: "degraded", reasons });
+    ready = false;
+    const response = await get("/readyz");
+    expect(response.status).toBe(503);
+    expect(await response.json()).toEqual({ state: "degraded", reasons });
+  });
+
+  it("ops-server - /metrics is Prometheus text", async () => {
+    const response = await get("/metrics");
+    expect(response.status).toBe(200);
+    expect(response.headers.get("content-type")).toContain("text/plain");
+  });
+
+  it("ops-server - what is not there is 404, another method 405 with the right one", async () => {
+    for (const path of ["/", "/nothing", "/healthz/", "//healthz", "/constructor", "/__proto__"])
+      expect((await get(path)).status).toBe(404);
+    const post = await get("/healthz", { method: "POST" });
+    expect([post.status, post.headers.get("allow")]).toEqual([405, "GET"]);
+    const notice = await get("/notify");
+    expect([notice.status, notice.headers.get("allow")]).toEqual([405, "POST"]);
+    expect((await get("/notify", { method: "HEAD" })).status).toBe(405);
+  });
+
+  it("ops-server - HEAD is GET without the body", async () => {
+    for (const path of ["/healthz", "/readyz", "/status", "/metrics"]) {
+      const response = await get(path, { method: "HEAD" });
+      expect([response.status, await response.text()]).toEqual([200, ""]);
+    }
+  });
+
+  it("ops-server - /notify passes a level and a message on, to the bound of its length", async () => {
+    expect((await notify('{"level":"info","message":"hello €"}')).status).toBe(202);
+    const longest = "x".repeat(4096);
+    expect((await notify(JSON.stringify({ level: "error", message: longest }))).status).toBe(202);
+    expect(notices).toEqual([
+      ["info", "hello €"],
+      ["error", longest],
+    ]);
+  });
+
+  it("ops-server - a notice that breaks its schema is 400 and goes nowhere", async () => {
+    const broken = [
+      "",
+      "{",
+      "null",
+      "[]",
+      '"text"',
+      "{}",
+      '{"level":"info"}',
+      '{"level":"fatal","message":"m"}',
+      '{"level":"info","message":""}',
+      '{"level":"info","message":1}',
+      '{"level":"info","message":"m","more":1}',
+      JSON.stringify({ level: "info", message: "x".repeat(4097) }),
+    ];
+    for (const body of broken) {
+      const response = await notify(body);
+      expect({ body, status: response.status }).toEqual({ body, status: 400 });
+      expect(((await response.json()) as { error: string }).error).not.toBe("");
+    }
+    expect(notices).toEqual([]);
+  });
+
+  it("ops-server - a body that is too long is 413, also where its length is not announced", async () => {
+    const response = await notify("x".repeat(100_000));
+    expect(response.status).toBe(413);
+    const status = await new Promise<number | undefined>((resolve, reject) => {
+      const chunked = request(url("/notify"), { method: "POST" }, (answer) => {
+        answer.resume();
+        resolve(answer.statusCode);
+      });
+      chunked.on("error", reject);
+      chunked.write("x".repeat(20_000));
+    });
+    expect(status).toBe(413);
+    expect(notices).toEqual([]);
+    expect((await get("/healthz")).status).toBe(200);
+  });
+
+  it("ops-server - an endpoint that fails is 500, and the server goes on", async () => {
+    failure = new Error("broken");
+    const response = await get("/status");
+    expect(response.status).toBe(500);
+    expect(await response.json()).toEqual({ error: "broken" });
+    failure = undefined;
+    expect((await get("/status")).status).toBe(200);
+  });
+
+  it("ops-server - a client that goes in the middle of its body leaves the server well", async () => {
+    const socket = connect(port, "127.0.0.1");
+    socket.write("POST /notify HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{");
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    socket.resetAndDestroy();
+    expect((await get("/healthz")).status).toBe(200);
+    expect(notices).toEqual([]);
+  });
+
+  it("ops-server - a port that is taken is Node's error; closed, it lets its connections go", async () => {
+    const other = new OpsServer({
+      readiness: () => ({ ready, state: "", reasons }),
+      status: () => ({}),
+      notify: () => {},
+      metrics: new Registry(),
+    });
+    await expect(other.listen("127.0.0.1", port)).rejects.toMatchObject({ code: "EADDRINUSE" });
+    const socket = connect(port, "127.0.0.1");
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    socket.on("error", () => {});
+    await new Promise((resolve) => socket.once("connect", resolve));
+    server.close();
+    await closed;
+    await expect(get("/healthz")).rejects.toThrow();
+  });
+});

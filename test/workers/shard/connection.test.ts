@@ -1,0 +1,166 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import {
+  type CounterSection,
+  counted,
+  counterBlockOf,
+  createCounterBuffer,
+  SHARD,
+} from "../../../src/ring/counters.js";
+import type { Batch } from "../../../src/workers/shard/audience.js";
+import { Connection } from "../../../src/workers/shard/connection.js";
+import { fakeSockets } from "../../support/fake-socket.js";
+
+const MAX_MESSAGES = 4;
+const MAX_BYTES = 100;
+const batch = (length: number, messages = 1): Batch => ({
+  bytes: Buffer.alloc(length, 1),
+  messages,
+});
+
+let counters: CounterSection;
+let sockets: ReturnType<typeof fakeSockets>;
+let connection: Connection;
+let drained: Connection[];
+
+beforeEach(() => {
+  counters = counterBlockOf(createCounterBuffer(1)).shards[0] as CounterSection;
+  sockets = fakeSockets();
+  drained = [];
+  const context = {
+    counters,
+    maxQueuedMessages: MAX_MESSAGES,
+    maxQueuedBytes: MAX_BYTES,
+    drained: (one: Connection) => drained.push(one),
+  };
+  const { asWebSocket, asSocket } = sockets;
+  connection = new Connection(1, asWebSocket, asSocket, 1, context, 0, 10);
+});
+
+const written = (): number[] => sockets.socket.calls.flat().map(({ length }) => length);
+
+describe("connection", () => {
+  it("connection - several batches are one call; an empty batch is none", () => {
+    const [one, two] = [batch(3, 2), batch(4)];
+    connection.writeAll([one, batch(0, 0), two]);
+    connection.writeAll([]);
+    expect(sockets.socket.calls).toHaveLength(1);
+    expect(sockets.socket.calls[0]?.[0]).toBe(one.bytes);
+    expect(sockets.socket.calls[0]?.[1]).toBe(two.bytes);
+    expect(counted(counters, SHARD.messagesSent + 1)).toBe(3);
+    expect(counted(counters, SHARD.messagesSent)).toBe(0);
+    expect(counted(counters, SHARD.bytesSent)).toBe(7);
+    expect(connection.current).toBe(true);
+  });
+
+  it("connection - what a socket does not take at once blocks it, until it has taken everything", () => {
+    sockets.socket.congested = true;
+    connection.write(batch(5));
+    expect([connection.blocked, connection.current]).toEqual([true, false]);
+    // A reply is written all the same, and is waited for as well.
+    connection.reply([batch(6)]);
+    sockets.socket.drain(2);
+    expect([connection.blocked, drained.length]).toEqual([true, 0]);
+    sockets.socket.drain();
+    expect(connection.blocked).toBe(false);
+    expect(drained).toEqual([connection]);
+    expect(written()).toEqual([5, 6]);
+    sockets.socket.congested = true;
+    connection.writeAll([batch(7)]);
+    expect(connection.blocked).toBe(true);
+    sockets.socket.drain();
+    expect(drained).toHaveLength(2);
+  });
+
+  it("connection - a socket that was destroyed, or closes, is not told of as drained", () => {
+    sockets.socket.congested = true;
+    connection.write(batch(5));
+    sockets.socket.destroyed = true;
+    sockets.socket.drain();
+    expect([connection.blocked, drained.length]).toEqual([true, 0]);
+    sockets.socket.destroyed = false;
+    connection.blocked = false;
+    sockets.socket.congested = true;
+    connection.write(batch(5));
+    connection.close(1012, "");
+    sockets.socket.drain();
+    expect(drained).toEqual([]);
+  });
+
+  it("connection - what is corked from outside waits on purpose and does not block", () => {
+    sockets.socket.cork();
+    connection.write(batch(5));
+    connection.reply([batch(6)]);
+    expect(connection.blocked).toBe(false);
+    sockets.socket.uncork();
+    expect(sockets.socket.calls).toHaveLength(1);
+  });
+
+  it("connection - the queue holds up to its bound of messages, and is counted in bytes", () => {
+    connection.enqueue(batch(10, MAX_MESSAGES - 1));
+    connection.enqueue(batch(20));
+    expect([connection.hasQueue, connection.current, connection.open]).toEqual([true, false, true]);
+    expect(counted(counters, SHARD.queuedBytes)).toBe(30);
+    expect(connection.takeQueue().map(({ bytes }) => bytes.length)).toEqual([10, 20]);
+    expect([connection.hasQueue, connection.current]).toEqual([false, true]);
+    expect(counted(counters, SHARD.queuedBytes)).toBe(0);
+    expect(connection.takeQueue()).toEqual([]);
+    // What was taken counts no more.
+    connection.enqueue(batch(10, MAX_MESSAGES));
+    expect(connection.open).toBe(true);
+    connection.enqueue(batch(1));
+    expect(sockets.ws.closed?.code).toBe(4001);
+    expect(counted(counters, SHARD.queuedBytes)).toBe(0);
+    expect(counted(counters, SHARD.slowConsumersClosed)).toBe(1);
+    connection.enqueue(batch(10));
+    expect(connection.hasQueue).toBe(false);
+  });
+
+  it("connection - the queue holds up to its bound of bytes", () => {
+    connection.enqueue(batch(MAX_BYTES));
+    expect(connection.open).toBe(true);
+    connection.enqueue(batch(1));
+    expect(sockets.ws.closed?.code).toBe(4001);
+  });
+
+  it("connection - a client that asks and does not read is closed when its replies pass the bound", () => {
+    sockets.socket.congested = true;
+    connection.reply([batch(MAX_BYTES)]);
+    connection.reply([batch(1)]);
+    expect(connection.open).toBe(true);
+    connection.reply([batch(1)]);
+    expect(sockets.ws.closed?.code).toBe(4001);
+    expect(written()).toEqual([MAX_BYTES, 1]);
+  });
+
+  it("connection - nothing is written once it closes, and the first code it closes with stands", () => {
+    connection.enqueue(batch(5));
+    connection.close(4000, "idle");
+    expect(connection.hasQueue).toBe(false);
+    connection.write(batch(1));
+    connection.writeAll([batch(1)]);
+    connection.reply([batch(1)]);
+    connection.closeSlow("too late");
+    connection.close(1012, "restart");
+    expect(written()).toEqual([]);
+    expect([connection.closeCode, sockets.ws.closed?.code]).toEqual([4000, 4000]);
+    expect(counted(counters, SHARD.slowConsumersClosed)).toBe(0);
+  });
+
+  it("connection - a control frame is written at once, blocked or not", () => {
+    sockets.socket.congested = true;
+    connection.write(batch(5));
+    connection.control(Buffer.alloc(2));
+    expect(written()).toEqual([5, 2]);
+    expect(counted(counters, SHARD.messagesSent + 1)).toBe(1);
+  });
+
+  it("connection - it remembers the first round that it missed, until it has caught up", () => {
+    expect(connection.behind).toBe(false);
+    connection.miss(0, 7);
+    connection.miss(5, 9);
+    expect([connection.behind, connection.current]).toEqual([true, false]);
+    expect([connection.missedSince, connection.offeredAtMiss]).toEqual([0, 7]);
+    connection.caughtUp();
+    expect([connection.behind, connection.current]).toEqual([false, true]);
+  });
+});
