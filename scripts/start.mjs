@@ -1,4 +1,4 @@
-// What `npm start` runs: builds what is missing, then the command line in this very process, so that
+// What `npm start` runs, by `exec`: builds what is missing, then the command line in this process, so that
 // signals reach the server itself. Arguments after `--` are the command line's.
 import { fileURLToPath } from "node:url";
 import { buildProduct } from "./build.mjs";
