@@ -137,8 +137,8 @@ describe("ops-server", () => {
 
   it("ops-server - a client that goes in the middle of its body leaves the server well", async () => {
     const socket = connect(port, "127.0.0.1");
-    socket.write("POST /notify HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{");
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    const head = "POST /notify HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{";
+    await new Promise((resolve) => socket.write(head, resolve));
     socket.resetAndDestroy();
     expect((await get("/healthz")).status).toBe(200);
     expect(notices).toEqual([]);

@@ -30,6 +30,7 @@ import {
   SIDES,
 } from "../../src/shared/market.js";
 import { fromBigInt } from "../../src/shared/market-id.js";
+import { emptyState } from "../support/published-truth.js";
 
 const BYTES = 8192;
 const FENCE = 0xa5;
@@ -50,19 +51,6 @@ function memory() {
   };
   return { words, expectFenced };
 }
-
-const emptyState = (): MarketState => ({
-  slot: 0,
-  status: "Active",
-  changes: 0,
-  stateSeq: 0,
-  priceSeq: 0,
-  price: null,
-  bestBid: null,
-  bestAsk: null,
-  volume: 0,
-  ts: 0,
-});
 
 describe("records", () => {
   it("records - a definition comes back as it was, with any 128-bit id", () => {

@@ -19,7 +19,8 @@ import type { MarketId } from "../../src/shared/market-id.js";
 
 const scale = (step: number): DecimalScale => DecimalScale.of(step) as DecimalScale;
 
-const emptyState = (): MarketState => ({
+/** A state to read a record into. */
+export const emptyState = (): MarketState => ({
   slot: 0,
   status: "Active",
   changes: 0,
