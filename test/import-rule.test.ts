@@ -28,11 +28,12 @@ const shared = folder("shared");
 const RULE: Readonly<Record<string, readonly Allowed[]>> = {
   cli: [folder("main"), folder("client"), folder("store"), folder("config"), shared],
   main: [messageTypes, folder("ring"), folder("config"), shared],
-  workers: ["feed", "ring", "codec", "engine", "store", "shared"].map(folder),
+  workers: ["feed", "sim", "ring", "codec", "engine", "store", "shared"].map(folder),
   client: [folder("codec/wire")],
   store: [engineTypes, shared],
   config: [feedOptionTypes, shared],
   feed: [shared],
+  sim: [engineTypes, shared],
   codec: [shared],
   ring: [shared],
   engine: [shared],

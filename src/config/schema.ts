@@ -298,9 +298,9 @@ const limits = {
 const feed = {
   feed: choice({
     flag: "feed",
-    values: ["synthetic", "replay", "stdin", "module"],
-    default: "synthetic",
-    description: "Where market data comes from",
+    values: ["exchange", "synthetic", "replay", "stdin", "module"],
+    default: "exchange",
+    description: "Where market data comes from; exchange is the only one that takes orders",
   }),
   feedMarkets: integer({
     flag: "feed-markets",
@@ -314,14 +314,15 @@ const feed = {
     min: 1,
     max: 1_000_000,
     default: 200,
-    description: "PriceUpdates per second over all markets, or rows per second of a replay by rate",
+    description:
+      "Orders and cancels per second of the simulated traders, PriceUpdates per second of the synthetic feed, rows per second of a replay by rate",
   }),
   feedSeed: integer({
     flag: "feed-seed",
     min: 0,
     max: 2 ** 32 - 1,
     default: 1,
-    description: "Seed of the synthetic feed",
+    description: "Seed of the synthetic feed and of the simulated traders",
   }),
   feedFile: optionalText({
     flag: "feed-file",
@@ -364,6 +365,100 @@ const feed = {
   }),
 };
 
+const trading = {
+  marketsFile: optionalText({
+    flag: "markets-file",
+    placeholder: "FILE",
+    description:
+      "JSON array of the exchange's markets, each { market_id, title, status, tick_size, lot_size, max_price? }; without it, 50 shipped ones",
+  }),
+  simTraders: integer({
+    flag: "sim-traders",
+    min: 0,
+    max: 1000,
+    default: 10,
+    description: "Simulated traders of the exchange; 0 turns them off",
+  }),
+  maxPrice: decimal({
+    flag: "max-price",
+    min: 1e-12,
+    max: 1e12,
+    default: 1e9,
+    description: "Highest price of an order; a market's own max_price may be lower",
+  }),
+  maxQuantity: decimal({
+    flag: "max-quantity",
+    min: 1e-12,
+    max: 1e12,
+    default: 1e9,
+    description: "Largest quantity of an order",
+  }),
+  maxOpenOrders: integer({
+    flag: "max-open-orders",
+    min: 1,
+    max: 1_000_000,
+    default: 1000,
+    description: "Open orders of a wallet",
+  }),
+  maxOrdersPerSecond: integer({
+    flag: "max-orders-per-second",
+    min: 1,
+    max: 1_000_000,
+    default: 1000,
+    description: "PlaceOrder messages per second of a connection",
+  }),
+  maxPendingOrders: integer({
+    flag: "max-pending-orders",
+    min: 1,
+    max: 1_000_000,
+    default: 10_000,
+    description:
+      "Orders and cancels of a shard's connections that wait for the exchange; more get UNAVAILABLE",
+  }),
+  maxClientOrderIds: integer({
+    flag: "max-client-order-ids",
+    min: 1,
+    max: 10_000_000,
+    default: 100_000,
+    description: "Client order ids that are remembered for a wallet; more are refused",
+  }),
+  clientOrderIdRetentionMs: milliseconds({
+    flag: "client-order-id-retention",
+    min: DAY,
+    max: 30 * DAY,
+    default: DAY,
+    description: "How long the client order id of a finished order is remembered",
+  }),
+  orderRetentionMs: milliseconds({
+    flag: "order-retention",
+    min: 1000,
+    max: 3650 * DAY,
+    default: 7 * DAY,
+    description: "Finished orders that ended longer ago are pruned from the store",
+  }),
+  maxStoredOrders: integer({
+    flag: "max-stored-orders",
+    min: 0,
+    max: 1_000_000_000,
+    default: 1_000_000,
+    description: "Finished orders in the store beyond that number are pruned, the oldest first",
+  }),
+  tradeRetentionMs: milliseconds({
+    flag: "trade-retention",
+    min: 1000,
+    max: 3650 * DAY,
+    default: 30 * DAY,
+    description: "Trades that are older are pruned from the store",
+  }),
+  maxStoredTrades: integer({
+    flag: "max-stored-trades",
+    min: 0,
+    max: 1_000_000_000,
+    default: 2_000_000,
+    description: "Trades in the store beyond that number are pruned, the oldest first",
+  }),
+};
+
 const filesAndLogs = {
   config: optionalText({
     flag: "config",
@@ -399,6 +494,7 @@ export const CONFIG_GROUPS = {
   "Health of connections": health,
   "Limits per server and connection": limits,
   Feed: feed,
+  Trading: trading,
   "Files and logs": filesAndLogs,
 } as const;
 
@@ -415,6 +511,7 @@ export const configSchema = z
     ...health,
     ...limits,
     ...feed,
+    ...trading,
     ...filesAndLogs,
   })
   .superRefine((config, context) => {

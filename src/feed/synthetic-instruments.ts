@@ -1,4 +1,4 @@
-import type { Random } from "./random.js";
+import type { Random } from "../shared/random.js";
 
 /** A made-up market: what it is called and between which prices, in ticks, it moves. */
 export interface Instrument {

@@ -1,3 +1,4 @@
+import type { Random } from "../shared/random.js";
 import {
   BOOK_LEVELS_MAX,
   type Book,
@@ -5,7 +6,6 @@ import {
   createBook,
   type ListedMarket,
 } from "./feed.js";
-import type { Random } from "./random.js";
 import type { Instrument } from "./synthetic-instruments.js";
 
 /** Widest difference of best ask and best bid, in ticks. */

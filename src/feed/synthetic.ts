@@ -1,8 +1,8 @@
 import type { Side } from "../shared/market.js";
+import { Random } from "../shared/random.js";
 import type { Feed, FeedContext, FeedSink } from "./feed.js";
 import type { FeedOptions } from "./feed-options.js";
 import { Pacer, systemTiming, type Timing } from "./pacer.js";
-import { Random } from "./random.js";
 import { makeInstrument } from "./synthetic-instruments.js";
 import {
   createSyntheticMarket,

@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
 import { describe, expect, it } from "vitest";
-import { Random } from "../../src/feed/random.js";
 import { makeInstrument } from "../../src/feed/synthetic-instruments.js";
 import { DecimalScale } from "../../src/shared/decimal-scale.js";
+import { Random } from "../../src/shared/random.js";
 
 describe("synthetic-instruments", () => {
   const random = new Random(1);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Random } from "../../src/feed/random.js";
+import { Random } from "../../src/shared/random.js";
 
 const seeds = fc.maxSafeNat();
 

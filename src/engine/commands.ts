@@ -1,0 +1,59 @@
+import type { MarketStatus } from "../shared/market.js";
+import type { MarketId } from "../shared/market-id.js";
+import type { MarketTotals, Order, OrderTerms, Position, Trade } from "./order.js";
+import type { Rejection } from "./rejection.js";
+
+/** What the engine is told. All of it is valid in form: see admission.ts. */
+export type Command =
+  | { readonly type: "place"; readonly terms: OrderTerms }
+  | { readonly type: "cancel"; readonly wallet: string; readonly order: OrderReference }
+  /** A connection has ended: its orders that are bound to it are cancelled. */
+  | { readonly type: "end-session"; readonly session: string; readonly reason: string }
+  | { readonly type: "set-status"; readonly marketId: MarketId; readonly status: MarketStatus };
+
+export type OrderReference = { readonly orderId: number } | { readonly clientOrderId: string };
+
+/**
+ * What came of a command, in the order in which it happened. The order that a `place` or `cancel` is
+ * about comes once, as the last `order` event, in its state after all of the command.
+ */
+export type EngineEvent =
+  | { readonly type: "trade"; readonly trade: Trade }
+  | { readonly type: "order"; readonly order: Order }
+  /** One for each wallet and market that the command changed, after the trades. */
+  | { readonly type: "position"; readonly position: Position }
+  /** The command changed nothing. */
+  | { readonly type: "rejected"; readonly rejection: Rejection }
+  /** The client order id was used before: `order` is the first one while it is open. */
+  | { readonly type: "duplicate"; readonly orderId: number; readonly order: Order | undefined };
+
+/** The latest version of all that has changed since the changes were last taken. */
+export interface EngineChanges {
+  readonly orders: readonly Order[];
+  readonly trades: readonly Trade[];
+  readonly positions: readonly Position[];
+  readonly totals: readonly MarketTotals[];
+  readonly nextOrderId: number;
+  readonly nextTradeId: number;
+}
+
+/** A client order id that is remembered: of an open order, or until some time after its end. */
+export interface RememberedClientOrderId {
+  readonly wallet: string;
+  readonly clientOrderId: string;
+  readonly orderId: number;
+  /** Undefined while the order is open. */
+  readonly finishedTs: number | undefined;
+}
+
+/** All that an engine is rebuilt from. */
+export interface EngineState {
+  /** Open orders, by ascending id: which is their priority within a price. */
+  readonly openOrders: Iterable<Order>;
+  /** Of finished orders, the oldest first; those of open orders follow from them. */
+  readonly clientOrderIds: Iterable<RememberedClientOrderId>;
+  readonly positions: Iterable<Position>;
+  readonly totals: Iterable<MarketTotals>;
+  readonly nextOrderId: number;
+  readonly nextTradeId: number;
+}

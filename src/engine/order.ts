@@ -1,0 +1,79 @@
+import type { Side } from "../shared/market.js";
+import type { MarketId } from "../shared/market-id.js";
+import type { OrderStatus, OrderType, TimeInForce } from "../shared/order.js";
+
+/*
+ * What the engine knows, in integers: prices in ticks, quantities in lots, values in ticks × lots,
+ * times in microseconds since the Unix epoch. Values may exceed 2^53 and are BigInts.
+ */
+
+/** What an order asks for; it never changes. */
+export interface OrderTerms {
+  readonly marketId: MarketId;
+  readonly wallet: string;
+  readonly clientOrderId: string | undefined;
+  readonly side: Side;
+  readonly orderType: OrderType;
+  /** IOC for a Market order. */
+  readonly timeInForce: TimeInForce;
+  readonly postOnly: boolean;
+  /** Undefined for a Market order. */
+  readonly price: number | undefined;
+  readonly quantity: number;
+  /** The connection whose end cancels the order, if one does. */
+  readonly session: string | undefined;
+}
+
+/** One version of an order: a change makes another object, so whoever holds one keeps what it was. */
+export interface Order extends OrderTerms {
+  /** Counts from 1; never used twice. */
+  readonly orderId: number;
+  readonly filled: number;
+  /** Sum of price × quantity over its fills. */
+  readonly filledValue: bigint;
+  readonly status: OrderStatus;
+  /** Why it was cancelled. */
+  readonly reason: string | undefined;
+  readonly createdTs: number;
+  readonly updatedTs: number;
+}
+
+export interface Trade {
+  /** Counts from 1; never used twice. */
+  readonly tradeId: number;
+  readonly marketId: MarketId;
+  readonly price: number;
+  readonly quantity: number;
+  readonly takerSide: Side;
+  readonly makerOrderId: number;
+  readonly takerOrderId: number;
+  readonly makerWallet: string;
+  readonly takerWallet: string;
+  readonly ts: number;
+}
+
+/** One version of what a wallet holds of a market. */
+export interface Position {
+  readonly wallet: string;
+  readonly marketId: MarketId;
+  /** Signed: negative is short. */
+  readonly quantity: number;
+  /** What the open quantity was bought for; of a short one the negative of what it was sold for. */
+  readonly cost: bigint;
+  readonly realizedPnl: bigint;
+  readonly updatedTs: number;
+}
+
+/** What trading has made of a market so far. */
+export interface MarketTotals {
+  readonly marketId: MarketId;
+  /** Price of the last trade; undefined before any. */
+  readonly lastPrice: number | undefined;
+  /** Quantity traded since the listing. */
+  readonly volume: number;
+}
+
+/** Whether an order rests in the book, or would if nothing else happened to it. */
+export function isOpen({ status }: Pick<Order, "status">): boolean {
+  return status === "Open" || status === "PartiallyFilled";
+}
