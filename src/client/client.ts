@@ -1,0 +1,87 @@
+import type {
+  Channel,
+  Market,
+  OrderBook,
+  OrderReference,
+  OrderRequest,
+  ServerData,
+  ServerMessage,
+} from "../codec/wire/messages.js";
+import type { EventName, Listener } from "./events.js";
+import type { Mirror } from "./mirror.js";
+import type { ClientOptions, RequestOptions, TokenSource } from "./options.js";
+import type { ConnectionState, OpenState } from "./state.js";
+
+/** Figures of a client since it was made. */
+export interface ClientStats {
+  /** Messages received. */
+  readonly messages: number;
+  /** Successful reconnects. */
+  readonly reconnects: number;
+  /** Messages that iterators dropped. */
+  readonly dropped: number;
+  /** Round trip of the last answered ping, in milliseconds. */
+  readonly rttMs: number | undefined;
+}
+
+/**
+ * A connection to a Marketcast server that stays: it connects at once, reconnects, and subscribes
+ * again. Requests may be made at any time; while there is no connection they wait for one.
+ *
+ * Every request rejects with a {@link MarketcastError}: `ServerError` with the server's `code`,
+ * `RequestTimeoutError`, `ClientClosedError`, `TooManyRequestsError`; or with the reason of its
+ * signal.
+ */
+export interface Client extends AsyncIterable<ServerMessage> {
+  readonly state: ConnectionState;
+  /** What is subscribed or will be after a reconnect, in the server's spelling. */
+  readonly subscriptions: readonly Channel[];
+  /** The markets of `Markets` and `Market` channels, with the prices of `PriceFeed` in them. */
+  readonly markets: Mirror<Market>;
+  /** The books of `Market` channels. */
+  readonly books: Mirror<OrderBook>;
+  readonly stats: ClientStats;
+
+  /** Resolves when the connection is open; rejects with `ClientClosedError` where it never will be. */
+  ready(options?: RequestOptions): Promise<OpenState>;
+  /** Subscribes to all of the channels or, where it rejects, to none. Resolves before their first data. */
+  subscribe(
+    channels: readonly Channel[],
+    options?: RequestOptions,
+  ): Promise<ServerData["Subscribed"]>;
+  /** Ends subscriptions; one that there is not is no error. Resolves at once while there is no connection. */
+  unsubscribe(
+    channels: readonly Channel[],
+    options?: RequestOptions,
+  ): Promise<ServerData["Unsubscribed"]>;
+  /**
+   * Places an order and resolves with its state after immediate matching. Where the connection
+   * breaks before the answer, the order is sent again with the same `client_order_id` (one is made if
+   * there is none), so that it is never doubled.
+   */
+  placeOrder(order: OrderRequest, options?: RequestOptions): Promise<ServerData["OrderUpdate"]>;
+  /** Cancels an order; sent again where the connection breaks before the answer. */
+  cancelOrder(order: OrderReference, options?: RequestOptions): Promise<ServerData["OrderUpdate"]>;
+  /** Measures the round trip, in milliseconds. */
+  ping(options?: RequestOptions): Promise<number>;
+  /** Gives the connection another token, or its first; it is also used from the next connect on. */
+  authenticate(token: TokenSource, options?: RequestOptions): Promise<ServerData["Authenticated"]>;
+  /** Closes for good; what waits for an answer rejects. Resolves when the connection is closed. */
+  close(reason?: string): Promise<void>;
+
+  /** Calls `listener` at each event from now on; returns a function that ends it. */
+  on<E extends EventName>(event: E, listener: Listener<E>): () => void;
+  /** Calls `listener` at the next event only; returns a function that ends it. */
+  once<E extends EventName>(event: E, listener: Listener<E>): () => void;
+  off<E extends EventName>(event: E, listener: Listener<E>): void;
+
+  /**
+   * Every message from now on. Each iterator has a buffer of its own, of `iteratorBufferSize`
+   * messages; beyond it the oldest are dropped and counted. Ends after `close()`; throws where the
+   * client closed for another reason.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<ServerMessage>;
+}
+
+/** The constructor of either package entry. */
+export type ClientConstructor = new (options: ClientOptions) => Client;

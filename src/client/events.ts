@@ -1,0 +1,89 @@
+import type {
+  Channel,
+  ChannelType,
+  MarketId,
+  ServerData,
+  ServerMessage,
+  ServerType,
+} from "../codec/wire/messages.js";
+import type { MarketcastError } from "./errors.js";
+import type { ConnectionState } from "./state.js";
+
+/** The streams of a market that have sequence numbers of their own. */
+export type Stream = "state" | "price" | "book" | "trade";
+
+/** Messages of one stream that did not come. */
+export interface Gap {
+  readonly stream: Stream;
+  readonly marketId: MarketId;
+  /** Sequence numbers before and after the gap, both received. */
+  readonly from: number;
+  readonly to: number;
+  /** How many are missing between the two. */
+  readonly missed: number;
+  /**
+   * `conflated`: the server left states, prices or books out, because the connection was slow or the
+   * server busy; the latest is there. `lost`: trades are missing. `disconnected`: they were sent
+   * while the client was not connected; states, prices and books are up to date, trades are lost.
+   */
+  readonly kind: "conflated" | "lost" | "disconnected";
+}
+
+/** The server's producer started anew: every sequence starts again at 1, and mirrors are filled afresh. */
+export interface EpochChange {
+  readonly epoch: string;
+  readonly previous: string;
+}
+
+/** All that was subscribed is subscribed again after a reconnect, and its data flow. */
+export interface Resubscription {
+  readonly channels: readonly Channel[];
+  /** From the end of the last connection, in milliseconds. */
+  readonly downtimeMs: number;
+}
+
+/** The server ended a subscription or does not take it again; it is dropped. */
+export interface SubscriptionLoss {
+  readonly channels: readonly Channel[];
+  readonly cause: MarketcastError;
+}
+
+/** A kind of channel that had data and has none any more; it is being subscribed again. */
+export interface Silence {
+  readonly channel: ChannelType;
+  readonly silentMs: number;
+}
+
+/** An async iterator was read too slowly, and its oldest messages were dropped. */
+export interface Overflow {
+  /** Dropped from this iterator so far. */
+  readonly dropped: number;
+}
+
+/** Events of the client itself, in lower case. */
+export interface LifecycleEvents {
+  state: ConnectionState;
+  /** Every message of the server, in order. */
+  message: ServerMessage;
+  gap: Gap;
+  epoch: EpochChange;
+  resubscribed: Resubscription;
+  subscriptionLost: SubscriptionLoss;
+  silent: Silence;
+  /** The first message that an iterator drops since it was last read empty. */
+  overflow: Overflow;
+  /**
+   * What no promise can report: a server's `Error` without a request, a token that could not be
+   * renewed, a message that does not decode, a listener that threw. Printed where nobody listens.
+   */
+  error: MarketcastError;
+}
+
+/** The server's messages by type, in the protocol's spelling. An `Error` is an `error` event or rejects its request. */
+export type MessageEvents = { [T in Exclude<ServerType, "Error">]: ServerData[T] };
+
+/** All events and what their listeners are given. */
+export interface ClientEvents extends LifecycleEvents, MessageEvents {}
+
+export type EventName = keyof ClientEvents;
+export type Listener<E extends EventName> = (event: ClientEvents[E]) => void;

@@ -1,0 +1,66 @@
+import type { Encoding } from "../codec/wire/encodings.js";
+
+/** A JWT, or a function that gives a fresh one: asked at every connect, and again before the token expires. */
+export type TokenSource = string | (() => string | Promise<string>);
+
+/** What a client is told at its making. Times are in milliseconds. */
+export interface ClientOptions {
+  /** `ws:`, `wss:`, `http:` or `https:`; a URL without a path gets `/ws/v3`. */
+  readonly url: string | URL;
+  /** None: an anonymous connection, for public channels. A string cannot be renewed when it expires. */
+  readonly token?: TokenSource;
+  /** How messages are encoded. Default `json`. */
+  readonly encoding?: Encoding;
+  /** The server cancels the open orders placed on a connection when that ends. Default false. */
+  readonly cancelOnDisconnect?: boolean;
+  /** Connect again when a connection ends for a reason that allows it. Default true. */
+  readonly autoReconnect?: boolean;
+  /** The first reconnect waits up to this long, each further one up to twice as long. Default 500. */
+  readonly reconnectIntervalMs?: number;
+  /** No reconnect waits longer. Default 30,000. */
+  readonly maxReconnectIntervalMs?: number;
+  /** From the start of a connection to its last word of greeting. Default 10,000. */
+  readonly connectTimeoutMs?: number;
+  /** For every request that names no timeout of its own, from the call to its answer. Default 10,000. */
+  readonly requestTimeoutMs?: number;
+  /** Between two pings, which measure the round trip and find dead connections; 0 for none. Default 15,000. */
+  readonly pingIntervalMs?: number;
+  /** A ping without an answer for this long means that the connection is dead. Default 10,000. */
+  readonly pongTimeoutMs?: number;
+  /**
+   * A kind of channel that had data and is then silent for this long, while pings are answered, is
+   * reported by a `silent` event and subscribed again; 0 for never. Default 60,000.
+   */
+  readonly silenceTimeoutMs?: number;
+  /** How long before its expiry a token is renewed; half its remaining life if that is shorter. Default 30,000. */
+  readonly tokenRefreshMarginMs?: number;
+  /** Messages that wait in an async iterator; beyond it the oldest are dropped. Default 10,000. */
+  readonly iteratorBufferSize?: number;
+  /** Requests without an answer; one more is refused with `TooManyRequestsError`. Default 1,000. */
+  readonly maxPendingRequests?: number;
+}
+
+/** What may be said with each request. */
+export interface RequestOptions {
+  /** From the call to the answer, reconnects included. Default `requestTimeoutMs` of the client. */
+  readonly timeoutMs?: number;
+  /** Ends the waiting, with the signal's reason; what was sent stays sent. */
+  readonly signal?: AbortSignal;
+}
+
+/** The options that have a default. */
+export const DEFAULT_OPTIONS = {
+  encoding: "json",
+  cancelOnDisconnect: false,
+  autoReconnect: true,
+  reconnectIntervalMs: 500,
+  maxReconnectIntervalMs: 30_000,
+  connectTimeoutMs: 10_000,
+  requestTimeoutMs: 10_000,
+  pingIntervalMs: 15_000,
+  pongTimeoutMs: 10_000,
+  silenceTimeoutMs: 60_000,
+  tokenRefreshMarginMs: 30_000,
+  iteratorBufferSize: 10_000,
+  maxPendingRequests: 1_000,
+} as const satisfies Omit<ClientOptions, "url" | "token">;
