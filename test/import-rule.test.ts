@@ -22,6 +22,9 @@ const messageTypes: Allowed = ({ to }) => /^workers\/(.+\/)?messages\.ts$/.test(
 const feedOptionTypes: Allowed = ({ to, typeOnly }) => to === "feed/feed-options.ts" && typeOnly;
 const engineTypes: Allowed = ({ to, typeOnly }) => to.startsWith("engine/") && typeOnly;
 
+/** What runs in browsers takes from shared the value types of markets only, which need nothing. */
+const marketValues: Allowed = ({ to }) => /^shared\/market(-id)?\.ts$/.test(to);
+
 const shared = folder("shared");
 
 /** What each folder of src may import besides itself. Imports point one way. */
@@ -29,7 +32,7 @@ const RULE: Readonly<Record<string, readonly Allowed[]>> = {
   cli: [folder("main"), folder("client"), folder("store"), folder("config"), shared],
   main: [messageTypes, folder("ring"), folder("config"), shared],
   workers: ["feed", "sim", "ring", "codec", "engine", "store", "shared"].map(folder),
-  client: [folder("codec/wire")],
+  client: [folder("codec/wire"), marketValues],
   store: [engineTypes, shared],
   config: [feedOptionTypes, shared],
   feed: [shared],
@@ -122,6 +125,9 @@ import { readFile } from "node:fs";`;
     ["config/a.ts", "feed/feed-options.ts", false, false],
     ["shared/a.ts", "ring/b.ts", true, false],
     ["cli/a.ts", "feed/create-feed.ts", false, false],
+    ["client/a.ts", "shared/market-id.ts", false, true],
+    ["client/a.ts", "shared/log.ts", false, false],
+    ["client/a.ts", "codec/channels.ts", false, false],
   ])(
     "import rule - %s importing %s (types only: %s) is judged %s",
     (from, to, typeOnly, allowed) => {

@@ -64,3 +64,8 @@ export const DEFAULT_OPTIONS = {
   iteratorBufferSize: 10_000,
   maxPendingRequests: 1_000,
 } as const satisfies Omit<ClientOptions, "url" | "token">;
+
+/** The options as the client uses them: every default filled in, the URL ready to connect to. */
+export type ResolvedOptions = Required<Omit<ClientOptions, "token" | "url">> & {
+  readonly url: string;
+};

@@ -1,0 +1,9 @@
+/* What both entries of the package export, besides the class of each. */
+export type { Encoding } from "../codec/wire/encodings.js";
+export type * from "../codec/wire/messages.js";
+export type { Client, ClientStats } from "./client.js";
+export * from "./errors.js";
+export type * from "./events.js";
+export type { Mirror, MirrorChange } from "./mirror.js";
+export type { ClientOptions, RequestOptions, TokenSource } from "./options.js";
+export type * from "./state.js";
