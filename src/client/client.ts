@@ -42,9 +42,12 @@ export interface Client extends AsyncIterable<ServerMessage> {
   readonly books: Mirror<OrderBook>;
   readonly stats: ClientStats;
 
-  /** Resolves when the connection is open; rejects with `ClientClosedError` where it never will be. */
+  /** Resolves when the connection is open and has answered a ping. */
   ready(options?: RequestOptions): Promise<OpenState>;
-  /** Subscribes to all of the channels or, where it rejects, to none. Resolves before their first data. */
+  /**
+   * Subscribes to all of the channels or, where it rejects, to none. Listeners come first: what the
+   * server sends at once may have been told when an `await` of this goes on.
+   */
   subscribe(
     channels: readonly Channel[],
     options?: RequestOptions,
@@ -56,11 +59,15 @@ export interface Client extends AsyncIterable<ServerMessage> {
   ): Promise<ServerData["Unsubscribed"]>;
   /**
    * Places an order and resolves with its state after immediate matching. Where the connection
-   * breaks before the answer, the order is sent again with the same `client_order_id` (one is made if
-   * there is none), so that it is never doubled.
+   * breaks before the answer, or the exchange is `UNAVAILABLE`, the order is sent again with the same
+   * `client_order_id` (one is made if there is none), so that it is never doubled. Rejecting with
+   * `sent`, a timeout does not say whether the order stands: ask again with the same id.
    */
   placeOrder(order: OrderRequest, options?: RequestOptions): Promise<ServerData["OrderUpdate"]>;
-  /** Cancels an order; sent again where the connection breaks before the answer. */
+  /**
+   * Cancels an order; sent again like an order. `ORDER_NOT_FOUND` also means that it is not open any
+   * more, be it by an earlier sending of this very request.
+   */
   cancelOrder(order: OrderReference, options?: RequestOptions): Promise<ServerData["OrderUpdate"]>;
   /** Measures the round trip, in milliseconds. */
   ping(options?: RequestOptions): Promise<number>;

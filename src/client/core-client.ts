@@ -24,8 +24,9 @@ import { MarketState } from "./market-state.js";
 import { MessageIterator } from "./message-iterator.js";
 import type { Mirror } from "./mirror.js";
 import type { ClientOptions, RequestOptions, ResolvedOptions, TokenSource } from "./options.js";
+import type { PendingRequest } from "./pending-request.js";
 import type { Platform } from "./platform.js";
-import { type Answered, OWN, type Replies, Requests } from "./requests.js";
+import { OWN, type Replies, Requests } from "./requests.js";
 import { resolveOptions } from "./resolve-options.js";
 import { Resubscriber } from "./resubscriber.js";
 import { SequenceTracker } from "./sequence-tracker.js";
@@ -223,7 +224,7 @@ export class CoreClient implements Client {
   }
 
   /** What a message means to the client itself. */
-  #follow(message: ServerMessage, answered: Answered | undefined): void {
+  #follow(message: ServerMessage, answered: PendingRequest | undefined): void {
     switch (message.type) {
       case "Subscribed": {
         const { channels } = message.data;

@@ -6,15 +6,13 @@ import type {
   ServerData,
   ServerMessage,
 } from "../codec/wire/messages.js";
-import { TIMEOUT_MS_MAX } from "./alarm.js";
 import {
   type ClientClosedError,
   type MarketcastError,
-  RequestTimeoutError,
   ServerError,
   TooManyRequestsError,
 } from "./errors.js";
-import type { RequestOptions } from "./options.js";
+import { type Asking, PendingRequest } from "./pending-request.js";
 
 /** What each request resolves with: its reply's data, and a ping with its round trip in milliseconds. */
 export interface Replies {
@@ -27,54 +25,37 @@ export interface Replies {
 }
 
 /**
- * What becomes of a request when its connection breaks: `resend` it on the next one, `reject` it, or
- * take it for done, as nothing is left that it could change.
+ * Requests that are asked again where the server answers `UNAVAILABLE`: it may have taken the order
+ * all the same, and says what became of it to whoever asks with the same id.
  */
-export type WhenLost = "resend" | "reject" | "done";
-
-export interface Asking extends RequestOptions {
-  readonly whenLost: WhenLost;
-}
+const ASKED_AGAIN: ReadonlySet<ClientType> = new Set(["PlaceOrder", "CancelOrder"]);
+/** How long to wait at most before asking again, in milliseconds. */
+const ASK_AGAIN_MS_MAX = 500;
 
 /** For the client's own requests, which another connection has no use for. */
 export const OWN: Asking = { whenLost: "reject" };
 
-interface Pending {
-  readonly message: ClientMessage;
-  readonly whenLost: WhenLost;
-  /** Whether it is on its way over the present connection. */
-  inFlight: boolean;
-  /** Whether it may ever have reached the server. */
-  sent: boolean;
-  /** Nobody waits any more: it timed out or was aborted. */
-  abandoned: boolean;
-  resolve(data: unknown): void;
-  reject(error: unknown): void;
-}
-
-/** A reply that came, and the request it is for. */
-export interface Answered {
-  readonly message: ClientMessage;
-  /** Nobody waits for it any more. */
-  readonly abandoned: boolean;
-}
+type Send = (message: ClientMessage) => void;
 
 /**
  * The requests that have no answer yet, in the order they were made. Those made while there is no
- * connection wait for one. The number is bounded.
+ * connection wait for one. Their number is bounded.
  *
  * A request that was abandoned in flight stays until its reply, or the end of the connection, so that
  * what it did late can be undone.
  */
 export class Requests {
-  readonly #pending = new Map<RequestId, Pending>();
+  readonly #pending = new Map<RequestId, PendingRequest>();
   readonly #max: number;
   readonly #timeoutMs: number;
-  /** Why there is no connection, for the cause of a timeout. */
-  #lastLoss: MarketcastError | undefined;
-  #closedWith: ((sent: boolean) => ClientClosedError) | undefined;
-  #send: ((message: ClientMessage) => void) | undefined;
+  readonly #onAbandon = (pending: PendingRequest): void => {
+    if (!pending.inFlight) this.#forget(pending);
+  };
   #lastId = 0;
+  /** There while there is a connection. */
+  #send: Send | undefined;
+  #loss: MarketcastError | undefined;
+  #closedWith: ((sent: boolean) => ClientClosedError) | undefined;
   /** Round trip of the last ping that was answered, in milliseconds. */
   rttMs: number | undefined;
 
@@ -88,71 +69,28 @@ export class Requests {
     this.#timeoutMs = timeoutMs;
   }
 
+  /** Whether there is a connection. */
+  get connected(): boolean {
+    return this.#send !== undefined;
+  }
+
   /**
    * Sends a request, now or when there is a connection, and resolves with its reply's data. The
    * timestamp of a `Ping` is filled in when it is sent.
    */
-  ask<T extends ClientType>(
+  async ask<T extends ClientType>(
     type: T,
     data: ClientData[T],
-    { timeoutMs = this.#timeoutMs, signal, whenLost }: Asking,
+    asking: Asking,
   ): Promise<Replies[T]> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason);
-      if (this.#closedWith !== undefined) return reject(this.#closedWith(false));
-      if (whenLost === "reject") {
-        if (this.#send === undefined) return reject(this.#lastLoss);
-      } else if (this.#pending.size >= this.#max) {
-        return reject(new TooManyRequestsError(`${this.#max} requests wait for an answer already`));
-      }
-      const id = ++this.#lastId;
-      const settled = (): void => {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", onAbort);
-      };
-      const pending: Pending = {
-        message: { type, id, data } as ClientMessage,
-        whenLost,
-        inFlight: false,
-        sent: false,
-        abandoned: false,
-        resolve: (data) => {
-          settled();
-          resolve(data as Replies[T]);
-        },
-        reject: (error) => {
-          settled();
-          reject(error);
-        },
-      };
-      const abandon = (error: unknown): void => {
-        pending.abandoned = true;
-        if (!pending.inFlight) this.#pending.delete(id);
-        pending.reject(error);
-      };
-      const onAbort = (): void => abandon(signal?.reason);
-      signal?.addEventListener("abort", onAbort);
-      const timer =
-        timeoutMs > TIMEOUT_MS_MAX
-          ? undefined
-          : setTimeout(() => {
-              const cause = this.#send === undefined ? this.#lastLoss : undefined;
-              abandon(
-                new RequestTimeoutError(
-                  `no answer to ${type} within ${timeoutMs} ms`,
-                  pending.sent,
-                  cause === undefined ? undefined : { cause },
-                ),
-              );
-            }, timeoutMs);
-      this.#pending.set(id, pending);
-      if (this.#send !== undefined) this.#transmit(pending, this.#send);
-    });
-  }
-
-  /** Whether there is a connection. */
-  get connected(): boolean {
-    return this.#send !== undefined;
+    this.#admit(asking);
+    const message = { type, id: ++this.#lastId, data } as ClientMessage;
+    const timed = { timeoutMs: this.#timeoutMs, ...asking };
+    const pending = new PendingRequest(message, timed, this.#onAbandon);
+    pending.obstacle = this.#loss;
+    this.#pending.set(this.#lastId, pending);
+    if (this.#send !== undefined) this.#transmit(pending, this.#send);
+    return pending.answer as Promise<Replies[T]>;
   }
 
   /** Whether a request of a type waits for its answer. */
@@ -162,23 +100,28 @@ export class Requests {
     );
   }
 
-  /** Takes a direct reply and settles its request; undefined where it is for none. */
-  settle(reply: ServerMessage): Answered | undefined {
-    if (reply.id === undefined) return undefined;
-    const pending = this.#pending.get(reply.id);
+  /** Takes a direct reply and settles its request, which it returns if there is one. */
+  settle(reply: ServerMessage): PendingRequest | undefined {
+    const pending = reply.id === undefined ? undefined : this.#pending.get(reply.id);
     if (pending === undefined) return undefined;
-    this.#pending.delete(reply.id);
-    if (reply.type === "Error") pending.reject(new ServerError(reply.data));
-    else if (reply.type === "Pong") {
+    if (reply.type === "Error") {
+      const error = new ServerError(reply.data);
+      if (this.#asksAgain(pending, error)) return pending;
+      pending.reject(error);
+    } else if (reply.type === "Pong") {
       this.rttMs = performance.now() - reply.data.timestamp;
       pending.resolve(this.rttMs);
-    } else pending.resolve(reply.data);
+    } else {
+      pending.resolve(reply.data);
+    }
+    this.#forget(pending);
     return pending;
   }
 
   /** A connection is there: whatever is asked from now on is sent at once. */
-  connect(send: (message: ClientMessage) => void): void {
+  connect(send: Send): void {
     this.#send = send;
+    this.#loss = undefined;
   }
 
   /** Sends all that waits for a connection, in order. */
@@ -188,22 +131,22 @@ export class Requests {
     }
   }
 
-  /** The connection is gone. */
+  /** The connection is gone, or could not be made. */
   disconnect(cause: MarketcastError): void {
     this.#send = undefined;
-    this.#lastLoss = cause;
+    this.#loss = cause;
     let subscribes = false;
-    for (const [id, pending] of this.#pending) {
+    for (const pending of this.#pending.values()) {
       const { whenLost, abandoned, message } = pending;
       pending.inFlight = false;
+      pending.obstacle = cause;
       // Behind a Subscribe that is sent again, an Unsubscribe has something to undo.
       if (!abandoned && (whenLost === "resend" || (whenLost === "done" && subscribes))) {
         subscribes ||= message.type === "Subscribe";
         continue;
       }
-      this.#pending.delete(id);
-      if (whenLost === "done" && "channels" in message.data)
-        pending.resolve({ channels: message.data.channels });
+      this.#forget(pending);
+      if (whenLost === "done") pending.resolve(message.data);
       else pending.reject(cause);
     }
   }
@@ -216,7 +159,31 @@ export class Requests {
     this.#pending.clear();
   }
 
-  #transmit(pending: Pending, send: (message: ClientMessage) => void): void {
+  /** Throws where a request cannot be taken. */
+  #admit({ signal, whenLost }: Asking): void {
+    signal?.throwIfAborted();
+    if (this.#closedWith !== undefined) throw this.#closedWith(false);
+    if (whenLost === "reject") {
+      if (this.#loss !== undefined) throw this.#loss;
+    } else if (this.#pending.size >= this.#max) {
+      throw new TooManyRequestsError(`${this.#max} requests wait for an answer already`);
+    }
+  }
+
+  /** Asks again in a while, where that is the thing to do. */
+  #asksAgain(pending: PendingRequest, error: ServerError): boolean {
+    if (error.code !== "UNAVAILABLE" || !ASKED_AGAIN.has(pending.message.type)) return false;
+    if (pending.abandoned) return false;
+    pending.inFlight = false;
+    pending.obstacle = error;
+    // Without a connection by then, the next one takes it along.
+    pending.retryIn((0.5 + Math.random() / 2) * ASK_AGAIN_MS_MAX, () => {
+      if (!pending.inFlight && this.#send !== undefined) this.#transmit(pending, this.#send);
+    });
+    return true;
+  }
+
+  #transmit(pending: PendingRequest, send: Send): void {
     const { message } = pending;
     try {
       send(
@@ -226,8 +193,12 @@ export class Requests {
       pending.sent = true;
     } catch (error) {
       // It cannot be encoded, as with a BigInt in JSON.
-      this.#pending.delete(message.id as RequestId);
+      this.#forget(pending);
       pending.reject(error);
     }
+  }
+
+  #forget(pending: PendingRequest): void {
+    this.#pending.delete(pending.message.id as RequestId);
   }
 }
