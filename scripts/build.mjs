@@ -1,4 +1,5 @@
-// Builds what is missing or older than its source: `dist` (the product) and, with --bench, `build`.
+// Builds what is missing or older than its source: `dist` (the product, with the page in `dist/web`)
+// and, with --bench, `build`.
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, readdirSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -23,25 +24,29 @@ function isFresh(marker, inputs) {
   return inputs.every((path) => !existsSync(path) || newest(path) <= built);
 }
 
-/** Compiles `project` unless `marker` is fresh; ends the process where that fails. */
-function compile(project, marker, sources) {
-  const inputs = [...sources, project, "tsconfig.json", "package.json"];
-  if (
-    isFresh(
-      join(root, marker),
-      inputs.map((name) => join(root, name)),
-    )
-  )
-    return;
-  const manifest = createRequire(import.meta.url).resolve("typescript/package.json");
-  const compiler = join(dirname(manifest), "bin", "tsc");
-  // Nothing is emitted on an error, or the next build would take the marker for a fresh one.
-  const result = spawnSync(
-    process.execPath,
-    [compiler, "-p", join(root, project), "--noEmitOnError"],
-    { stdio: ["ignore", "inherit", "inherit"] },
-  );
+/** Runs a package's program unless `marker` is fresh; ends the process where that fails. */
+function run(packageName, program, args, marker, inputs) {
+  const paths = [...inputs, "package.json"].map((name) => join(root, name));
+  if (isFresh(join(root, marker), paths)) return;
+  const manifest = createRequire(import.meta.url).resolve(`${packageName}/package.json`);
+  const result = spawnSync(process.execPath, [join(dirname(manifest), program), ...args], {
+    cwd: root,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
   if (result.status !== 0) process.exit(result.status ?? 1);
+}
+
+/** Compiles `project`, of which `marker` is one of the files that it emits. */
+function compile(project, marker, sources) {
+  // Nothing is emitted on an error, or the next build would take the marker for a fresh one.
+  const args = ["-p", project, "--noEmitOnError"];
+  run("typescript", "bin/tsc", args, marker, [...sources, project, "tsconfig.json"]);
+}
+
+/** Bundles the page, with the client library and what the page takes from it. */
+function bundlePage() {
+  const args = ["build", "--config", "web/vite.config.ts", "--logLevel", "warn"];
+  run("vite", "bin/vite.js", args, "dist/web/index.html", ["web", "src/client", "src/codec/wire"]);
 }
 
 /** Brings `dist` up to date. */
@@ -49,6 +54,7 @@ export function buildProduct() {
   const command = "dist/cli/marketcast.js";
   compile("tsconfig.build.json", command, ["src"]);
   chmodSync(join(root, command), 0o755);
+  bundlePage();
 }
 
 /** Brings `build`, the benches with their own copy of the product, up to date. */

@@ -17,6 +17,7 @@ function program(name, bin = name) {
 
 const steps = [
   ["types", program("typescript", "tsc"), "-p", "tsconfig.json", "--noEmit"],
+  ["types of the page", program("typescript", "tsc"), "-p", "web/tsconfig.json", "--noEmit"],
   ["format and lint", program("@biomejs/biome", "biome"), "ci", "."],
   ["import rule", program("vitest"), "run", "test/import-rule.test.ts"],
   ["generated documents", join(root, "scripts", "docs.mjs"), "--check"],

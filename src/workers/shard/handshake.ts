@@ -19,6 +19,7 @@ import {
 import type { RefusedBy } from "../messages.js";
 import { AuthenticationError, type Authenticator, type Identity } from "./authenticator.js";
 import { ClientSocket } from "./connection.js";
+import type { PageFiles } from "./page-files.js";
 
 export const WEBSOCKET_PATH = "/ws/v3";
 /** What a refused client is asked to wait, in seconds. */
@@ -46,6 +47,8 @@ interface Candidate {
   readonly number: number;
   readonly refusedBy: RefusedBy | undefined;
   readonly timer: NodeJS.Timeout;
+  /** It has had a file of the page: its end by the timer is that of an idle HTTP connection. */
+  served: boolean;
 }
 
 /** An answer other than an upgrade. */
@@ -57,10 +60,11 @@ interface HttpRefusal {
 }
 
 /**
- * Takes sockets from their first byte to the WebSocket upgrade, or refuses them.
+ * Takes sockets from their first byte to the WebSocket upgrade, or refuses them; between them it
+ * answers requests for the page.
  *
  * An HTTP server that never listens reads the requests; as such a server enforces no timeout of its
- * own, every socket has a timer until its upgrade.
+ * own, every socket has a timer until its upgrade. Each file of the page starts it again.
  */
 export class Handshake {
   readonly #http: Server;
@@ -68,6 +72,7 @@ export class Handshake {
   readonly #candidates = new Map<Duplex, Candidate>();
   readonly #options: HandshakeOptions;
   readonly #authenticator: Authenticator;
+  readonly #page: PageFiles;
   readonly #counters: CounterSection;
   readonly #upgraded: (upgraded: Upgraded) => void;
   /** Every new connection is refused: the server stops. */
@@ -76,11 +81,13 @@ export class Handshake {
   constructor(
     options: HandshakeOptions,
     authenticator: Authenticator,
+    page: PageFiles,
     counters: CounterSection,
     upgraded: (upgraded: Upgraded) => void,
   ) {
     this.#options = options;
     this.#authenticator = authenticator;
+    this.#page = page;
     this.#counters = counters;
     this.#upgraded = upgraded;
     this.#http = createServer({ keepAliveTimeout: options.handshakeTimeoutMs });
@@ -112,7 +119,7 @@ export class Handshake {
   /** Starts reading a socket that was handed to this shard. */
   accept(number: number, socket: Socket, refusedBy: RefusedBy | undefined): void {
     const timer = this.#startTimer(socket);
-    this.#candidates.set(socket, { number, refusedBy, timer });
+    this.#candidates.set(socket, { number, refusedBy, timer, served: false });
     socket.once("close", () => this.#release(socket));
     this.#http.emit("connection", socket);
     socket.resume();
@@ -129,7 +136,9 @@ export class Handshake {
 
   #startTimer(socket: Duplex): NodeJS.Timeout {
     return setTimeout(() => {
-      countListed(this.#counters, SHARD.refusedByReason, REFUSALS, "timeout");
+      if (this.#candidates.get(socket)?.served !== true) {
+        countListed(this.#counters, SHARD.refusedByReason, REFUSALS, "timeout");
+      }
       socket.destroy();
     }, this.#options.handshakeTimeoutMs);
   }
@@ -137,12 +146,21 @@ export class Handshake {
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
     const candidate = this.#candidates.get(request.socket);
     if (candidate === undefined) return;
-    const refusal = this.#refusedAtOnce(request, candidate) ?? {
-      status: 426,
-      body: `this is a WebSocket: ask for an upgrade of ${WEBSOCKET_PATH}`,
-      reason: "handshake",
-      headers: { Upgrade: "websocket" },
-    };
+    const { path } = targetOf(request);
+    const unavailable = this.#unavailable(candidate);
+    if (unavailable === undefined && this.#page.has(path)) {
+      candidate.served = true;
+      candidate.timer.refresh();
+      this.#page.answer(path, request, response);
+      return;
+    }
+    const refusal = unavailable ??
+      this.#wrongPath(path) ?? {
+        status: 426,
+        body: `this is a WebSocket: ask for an upgrade of ${WEBSOCKET_PATH}`,
+        reason: "handshake",
+        headers: { Upgrade: "websocket" },
+      };
     countListed(this.#counters, SHARD.refusedByReason, REFUSALS, refusal.reason);
     const close = refusal.status === 503 ? { Connection: "close" } : {};
     response.writeHead(refusal.status, {
@@ -173,11 +191,10 @@ export class Handshake {
     request: IncomingMessage,
     candidate: Candidate,
   ): HttpRefusal | { encoding: Encoding; identity: Identity | undefined } {
-    const refusal = this.#refusedAtOnce(request, candidate);
+    const refusal = this.#unavailable(candidate) ?? this.#wrongPath(targetOf(request).path);
     if (refusal !== undefined) return refusal;
     const { origin } = request.headers;
-    const { allowedOrigins } = this.#options;
-    if (origin !== undefined && !allowedOrigins.includes("*") && !allowedOrigins.includes(origin)) {
+    if (origin !== undefined && !this.#allowsOrigin(origin, request.headers.host)) {
       return { status: 403, body: `origin ${origin} is not allowed`, reason: "origin" };
     }
     const encoding = negotiateEncoding(offeredSubprotocols(request));
@@ -206,7 +223,19 @@ export class Handshake {
     }
   }
 
-  #refusedAtOnce(request: IncomingMessage, { refusedBy }: Candidate): HttpRefusal | undefined {
+  /**
+   * Whether a page of this origin may connect: a listed one, or one of this very server. The latter
+   * is told by the host that the client asked for, as no header says under which names and behind
+   * which proxies the server is known. Browsers bring no credentials of their own along, so a page
+   * that a name server has pointed here gains no more than what anybody gets who connects.
+   */
+  #allowsOrigin(origin: string, host: string | undefined): boolean {
+    const { allowedOrigins } = this.#options;
+    if (allowedOrigins.includes("*") || allowedOrigins.includes(origin)) return true;
+    return host !== undefined && /^https?:\/\/(.+)$/.exec(origin)?.[1] === host.toLowerCase();
+  }
+
+  #unavailable({ refusedBy }: Candidate): HttpRefusal | undefined {
     const headers = { "Retry-After": `${RETRY_AFTER_S}` };
     if (refusedBy !== undefined) {
       const limit = refusedBy === "total" ? "the server" : "this address";
@@ -219,14 +248,17 @@ export class Handshake {
     }
     if (this.draining)
       return { status: 503, body: "the server is stopping", reason: "handshake", headers };
-    if (targetOf(request).path !== WEBSOCKET_PATH) {
-      return {
-        status: 404,
-        body: `nothing here; the WebSocket is at ${WEBSOCKET_PATH}`,
-        reason: "path",
-      };
-    }
     return undefined;
+  }
+
+  #wrongPath(path: string): HttpRefusal | undefined {
+    if (path === WEBSOCKET_PATH) return undefined;
+    const missing = path === "/" ? "the page is not in this build" : "nothing here";
+    return {
+      status: 404,
+      body: `${missing}; the WebSocket is at ${WEBSOCKET_PATH}`,
+      reason: "path",
+    };
   }
 
   #refuse(socket: Duplex, { status, body, reason, headers }: HttpRefusal): void {

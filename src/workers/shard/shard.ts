@@ -32,6 +32,7 @@ import { HealthMonitor } from "./health-monitor.js";
 import { callAt } from "./long-timer.js";
 import { Mirror } from "./mirror.js";
 import { Outbox } from "./outbox.js";
+import { PageFiles } from "./page-files.js";
 import { authenticated, RequestHandler } from "./request-handler.js";
 import { RoundLoop } from "./round-loop.js";
 
@@ -95,8 +96,12 @@ export class Shard {
         identified: (connection, identity) => this.#identify(connection, identity),
       },
     );
-    this.#handshake = new Handshake(options, authenticator, this.#counters, (upgraded) =>
-      this.#open(upgraded),
+    this.#handshake = new Handshake(
+      options,
+      authenticator,
+      new PageFiles(),
+      this.#counters,
+      (upgraded) => this.#open(upgraded),
     );
     this.#handshake.draining = task.system.state === "draining";
     this.#health = new HealthMonitor(options, this.#connections);

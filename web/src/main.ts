@@ -1,0 +1,158 @@
+import { type MarketId, ServerError } from "marketcast/client";
+import { byId } from "./dom.js";
+import { fixed } from "./format.js";
+import { FrameLoop } from "./frame-loop.js";
+import { Account } from "./model/account.js";
+import { type MarketState, MarketStore } from "./model/market-store.js";
+import { Session } from "./session.js";
+import { Blotter } from "./views/blotter.js";
+import { ConnectionBadge } from "./views/connection-badge.js";
+import { MarketHeader } from "./views/market-header.js";
+import { MarketList } from "./views/market-list.js";
+import { OrderBookView } from "./views/order-book.js";
+import { OrderTicket } from "./views/order-ticket.js";
+import { PriceChart } from "./views/price-chart.js";
+import { Sections } from "./views/sections.js";
+import { SignIn } from "./views/sign-in.js";
+import { showSystem } from "./views/system-line.js";
+import { ThemeSwitch } from "./views/theme.js";
+import { toast } from "./views/toasts.js";
+import { TradeTape } from "./views/trade-tape.js";
+
+/*
+ * Joins the parts. Data go one way: messages into store and account, which tell the views, which draw
+ * in the next frame. What the user does goes to the session.
+ */
+
+const loop = new FrameLoop();
+const store = new MarketStore();
+const sections = new Sections();
+const header = new MarketHeader(store, loop);
+const chart = new PriceChart(store, loop);
+new ThemeSwitch(() => chart.applyTheme());
+const tape = new TradeTape(loop);
+const book = new OrderBookView(loop, (price) => ticket.setPrice(price));
+const list = new MarketList(store, loop, {
+  selected: (market) => select(market, true),
+  inView: (ids) => session.followPrices(ids),
+});
+const account = new Account({
+  changed: () => blotter.changed(),
+  filled: (order, quantity, price) => {
+    const market = store.get(order.market_id);
+    const text = `${fixed(quantity, market?.quantityDecimals ?? 0)} at ${fixed(price, market?.priceDecimals ?? 2)}`;
+    const title = order.side === "Buy" ? "Bought" : "Sold";
+    toast("good", `${title} ${text}`, market?.title ?? "");
+  },
+});
+const blotter: Blotter = new Blotter(account, store, loop, ({ order_id }) => {
+  session.client
+    .cancelOrder({ order_id })
+    .then(({ order }) => account.putOrder(order))
+    .catch((error: Error) => toast("error", "Order not cancelled", error.message));
+});
+const ticket = new OrderTicket({
+  place: async (request) => {
+    const { order } = await session.client.placeOrder(request);
+    account.putOrder(order);
+    return order;
+  },
+  signIn: () => signIn.open(),
+});
+const badge = new ConnectionBadge(
+  () => session.client,
+  () => session.restart(),
+);
+const accountButton = byId("account");
+let selected: MarketState | undefined;
+let signedIn = false;
+
+const session: Session = new Session({
+  state: (state) => {
+    badge.show(state);
+    document.body.dataset["connection"] = state.status;
+  },
+  identity: (identity) => {
+    account.clear();
+    signedIn = identity !== undefined;
+    accountButton.textContent =
+      identity === undefined ? "Sign in" : (identity.wallet ?? identity.user_id);
+    accountButton.title =
+      identity === undefined ? "" : `Signed in as ${identity.user_id}; sign out`;
+    ticket.setTrading(
+      identity === undefined ? "signed-out" : identity.wallet === null ? "no-wallet" : "enabled",
+    );
+  },
+  tokenExpired: () => toast("warning", "Your token has expired", "Sign in with a fresh one."),
+  refused: (channel, error) => {
+    if (error instanceof ServerError && error.code === "TRADING_DISABLED") {
+      ticket.setTrading("disabled");
+    } else {
+      toast("error", `No ${channel.type} from the server`, error.message);
+    }
+  },
+  client: (client) => {
+    client.on("MarketSnapshot", ({ markets }) => {
+      for (const market of markets) store.put(market);
+      // A snapshot of the selected market alone comes with its own channel; any other is the full list.
+      if (markets.length !== 1 || markets[0]?.market_id !== selected?.id) store.retain(markets);
+    });
+    client.on("MarketUpdate", ({ market }) => store.put(market));
+    client.on("PriceUpdate", (update) => store.putPrice(update));
+    client.on("OrderBook", (update) => book.put(update));
+    client.on("TradeExecution", ({ trade }) => tape.put(trade));
+    client.on("OrderSnapshot", ({ orders }) => account.putOrders(orders));
+    client.on("OrderUpdate", ({ order }) => account.putOrder(order));
+    client.on("PositionSnapshot", ({ positions }) => account.putPositions(positions));
+    client.on("PositionUpdate", ({ position }) => account.putPosition(position));
+    client.on("SystemStatus", ({ status }) => showSystem(status));
+    client.on("Notification", ({ level, message }) => toast(level, "From the server", message));
+    client.on("error", (error) => toast("error", "Connection", error.message));
+  },
+});
+
+const signIn = new SignIn((token) => session.signIn(token));
+accountButton.addEventListener("click", () => (signedIn ? session.signOut() : signIn.open()));
+
+for (const radio of byId("encoding").querySelectorAll("input")) {
+  radio.checked = radio.value === session.encoding;
+  radio.addEventListener("change", () =>
+    session.setEncoding(radio.value === "msgpack" ? "msgpack" : "json"),
+  );
+}
+
+/** Shows a market in all views. */
+function select(market: MarketState, byHand: boolean): void {
+  if (market === selected) return;
+  selected = market;
+  session.follow(market.id);
+  list.select(market);
+  for (const view of [header, chart, book, tape, ticket]) view.show(market);
+  if (!byHand) return;
+  history.replaceState(undefined, "", `#${market.id}`);
+}
+
+/** The market that the address names, as an id of the protocol. */
+function addressed(): MarketState | undefined {
+  const digits = /^#(\d+)$/.exec(location.hash)?.[1];
+  if (digits === undefined) return undefined;
+  const id: MarketId = Number.isSafeInteger(Number(digits)) ? Number(digits) : digits;
+  return store.get(id);
+}
+
+addEventListener("hashchange", () => {
+  const market = addressed();
+  if (market !== undefined) select(market, false);
+});
+
+store.listen({
+  listed: () => {
+    if (selected !== undefined && store.get(selected.id) !== undefined) return;
+    // Not before all of a snapshot is in.
+    queueMicrotask(() => {
+      const market = addressed() ?? [...store.all][0];
+      if (market !== undefined) select(market, false);
+    });
+  },
+});
+void sections;

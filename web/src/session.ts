@@ -1,0 +1,141 @@
+import {
+  type Channel,
+  type ConnectionState,
+  type Encoding,
+  MarketcastClient,
+  type MarketId,
+  type ServerData,
+} from "marketcast/client";
+import { Subscriptions } from "./subscriptions.js";
+
+const STORED_ENCODING = "marketcast.encoding";
+/** Somebody is looking: a dead connection and a slow one show soon, and a server that is back too. */
+const PING_INTERVAL_MS = 3000;
+const RECONNECT_INTERVAL_MS_MAX = 10_000;
+/** Closed by the server because the token has expired. */
+const TOKEN_EXPIRED = 4500;
+
+export interface SessionEvents {
+  state(state: ConnectionState): void;
+  /** Somebody else is signed in, or nobody is. */
+  identity(identity: ServerData["Authenticated"] | undefined): void;
+  tokenExpired(): void;
+  /** The server does not take a subscription, or ended it. */
+  refused(channel: Channel, error: Error): void;
+  /** A new client is there; its messages can be listened to. */
+  client(client: MarketcastClient): void;
+}
+
+/**
+ * The page's connection. It lives longer than a client: another encoding, and signing out, take a new
+ * one, and what is subscribed moves over.
+ */
+export class Session {
+  readonly #events: SessionEvents;
+  readonly #subscriptions: Subscriptions;
+  #client: MarketcastClient;
+  #encoding: Encoding;
+  /** In memory only: a page that is left open on a shared machine should not keep it beyond a reload. */
+  #token: string | undefined;
+
+  constructor(events: SessionEvents) {
+    this.#events = events;
+    this.#encoding = localStorage.getItem(STORED_ENCODING) === "msgpack" ? "msgpack" : "json";
+    this.#subscriptions = new Subscriptions(events.refused);
+    this.#subscriptions.want("page", [{ type: "Markets" }, { type: "SystemStatus" }]);
+    this.#client = this.#connect();
+  }
+
+  get client(): MarketcastClient {
+    return this.#client;
+  }
+
+  get encoding(): Encoding {
+    return this.#encoding;
+  }
+
+  /** Speaks another encoding, now and when the page is loaded again. */
+  setEncoding(encoding: Encoding): void {
+    if (encoding === this.#encoding) return;
+    this.#encoding = encoding;
+    localStorage.setItem(STORED_ENCODING, encoding);
+    this.restart();
+  }
+
+  /** Rejects with the server's error where it does not take the token. */
+  async signIn(token: string): Promise<void> {
+    await this.#client.authenticate(token);
+    this.#token = token;
+  }
+
+  signOut(): void {
+    this.#token = undefined;
+    this.#identify(undefined);
+    this.restart();
+  }
+
+  /** Connects anew. */
+  restart(): void {
+    void this.#client.close();
+    this.#client = this.#connect();
+  }
+
+  /** Follows book, state and trades of one market. */
+  follow(marketId: MarketId): void {
+    const params = { market_id: marketId };
+    this.#subscriptions.want("market", [
+      { type: "Market", params },
+      { type: "Trades", params },
+    ]);
+  }
+
+  /** Follows the prices of these markets only. */
+  followPrices(marketIds: readonly MarketId[]): void {
+    this.#subscriptions.want(
+      "prices",
+      marketIds.map((id) => ({ type: "PriceFeed", params: { market_ids: [id] } })),
+    );
+  }
+
+  #connect(): MarketcastClient {
+    const client = new MarketcastClient({
+      url: new URL("/ws/v3", location.href),
+      encoding: this.#encoding,
+      pingIntervalMs: PING_INTERVAL_MS,
+      maxReconnectIntervalMs: RECONNECT_INTERVAL_MS_MAX,
+      ...(this.#token !== undefined && { token: this.#token }),
+    });
+    client.on("state", (state) => {
+      if (client === this.#client) this.#onState(state);
+    });
+    client.on("Authenticated", (identity) => this.#identify(identity));
+    this.#events.client(client);
+    this.#events.state(client.state);
+    this.#subscriptions.attach(client);
+    return client;
+  }
+
+  #onState(state: ConnectionState): void {
+    if (state.status === "closed" && state.code === TOKEN_EXPIRED) {
+      this.signOut();
+      this.#events.tokenExpired();
+    } else {
+      this.#events.state(state);
+    }
+  }
+
+  #identify(identity: ServerData["Authenticated"] | undefined): void {
+    const wallet = identity?.wallet ?? undefined;
+    const params = wallet === undefined ? undefined : { wallet };
+    this.#subscriptions.want(
+      "wallet",
+      params === undefined
+        ? []
+        : [
+            { type: "Orders", params },
+            { type: "Positions", params },
+          ],
+    );
+    this.#events.identity(identity);
+  }
+}

@@ -1,0 +1,103 @@
+import { type Channel, type MarketcastClient, type MarketId, ServerError } from "marketcast/client";
+
+/** Errors that say: not now. */
+const TRANSIENT: readonly string[] = ["UNAVAILABLE", "RATE_LIMITED"];
+const RETRY_MS = 1000;
+
+/**
+ * What the page wants to receive, by the part of the page that wants it; brings the client's
+ * subscriptions in line with it, one request at a time, whenever there is a connection.
+ */
+export class Subscriptions {
+  readonly #wanted = new Map<string, readonly Channel[]>();
+  /** What the present client was asked for, by key; also what the server has refused. */
+  #held = new Map<string, Channel>();
+  #client: MarketcastClient | undefined;
+  /** The client whose subscriptions are being changed right now. */
+  #busy: MarketcastClient | undefined;
+  readonly #refused: (channel: Channel, error: Error) => void;
+
+  /** `refused` is called when the server does not take a subscription, or ends it. */
+  constructor(refused: (channel: Channel, error: Error) => void) {
+    this.#refused = refused;
+  }
+
+  /** Goes on with another client, which has no subscriptions yet. */
+  attach(client: MarketcastClient): void {
+    this.#client = client;
+    this.#held = new Map();
+    client.on("state", ({ status }) => {
+      if (status === "open") void this.#sync();
+    });
+    client.on("subscriptionLost", ({ channels, cause }) => {
+      for (const channel of channels) this.#refused(channel, cause);
+    });
+    void this.#sync();
+  }
+
+  /** Replaces what a part of the page wants. A `PriceFeed` has one market here. */
+  want(part: string, channels: readonly Channel[]): void {
+    this.#wanted.set(part, channels);
+    void this.#sync();
+  }
+
+  async #sync(): Promise<void> {
+    const client = this.#client;
+    if (client === undefined || this.#busy === client) return;
+    this.#busy = client;
+    while (this.#client === client && client.state.status === "open") {
+      if (!(await this.#step(client))) break;
+    }
+    if (this.#busy === client) this.#busy = undefined;
+  }
+
+  /** Makes one request towards what is wanted; false where there is none to make. */
+  async #step(client: MarketcastClient): Promise<boolean> {
+    const held = this.#held;
+    const wanted = new Map(
+      [...this.#wanted.values()].flat().map((one) => [JSON.stringify(one), one]),
+    );
+    const surplus = [...held].filter(([key]) => !wanted.has(key));
+    const missing = [...wanted].filter(([key]) => !held.has(key));
+    const first = missing[0]?.[1];
+    try {
+      if (surplus.length > 0) {
+        for (const [key] of surplus) held.delete(key);
+        await client.unsubscribe(merged(surplus.map(([, channel]) => channel)));
+        return true;
+      }
+      if (first === undefined) return false;
+      const batch = first.type === "PriceFeed" ? missing.filter(isPriceFeed) : missing.slice(0, 1);
+      for (const [key, channel] of batch) held.set(key, channel);
+      try {
+        await client.subscribe(merged(batch.map(([, channel]) => channel)));
+      } catch (error) {
+        if (error instanceof ServerError && !TRANSIENT.includes(error.code)) {
+          this.#refused(first, error);
+          return true;
+        }
+        for (const [key] of batch) held.delete(key);
+        throw error;
+      }
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+    return true;
+  }
+}
+
+function isPriceFeed([, channel]: readonly [string, Channel]): boolean {
+  return channel.type === "PriceFeed";
+}
+
+/** The same channels, with all `PriceFeed`s as one. */
+function merged(channels: readonly Channel[]): readonly Channel[] {
+  const markets: MarketId[] = [];
+  const others = channels.filter((channel) => {
+    if (channel.type !== "PriceFeed") return true;
+    markets.push(...channel.params.market_ids);
+    return false;
+  });
+  if (markets.length === 0) return others;
+  return [...others, { type: "PriceFeed", params: { market_ids: markets } }];
+}

@@ -1,0 +1,60 @@
+import { byId, element } from "../dom.js";
+
+/** The dialog in which a token is pasted. */
+export class SignIn {
+  readonly #dialog = byId<HTMLDialogElement>("sign-in");
+  readonly #token = element("textarea", {
+    id: "token",
+    rows: 4,
+    required: true,
+    autocomplete: "off",
+    spellcheck: "false",
+    placeholder: "eyJhbGciOi…",
+  });
+  readonly #problem = element("p", { class: "problem", role: "alert" });
+  readonly #submit = element("button", { type: "submit", class: "primary" }, "Sign in");
+
+  /** `signIn` rejects where the token is not taken. */
+  constructor(signIn: (token: string) => Promise<void>) {
+    const cancel = element("button", { type: "button", class: "quiet" }, "Cancel");
+    cancel.addEventListener("click", () => this.#dialog.close());
+    const form = element(
+      "form",
+      { method: "dialog" },
+      element("h2", { id: "sign-in-title" }, "Sign in with a token"),
+      element(
+        "p",
+        { class: "muted" },
+        "Paste a JWT with a wallet to place orders. It stays in this tab's memory; a reload forgets it.",
+      ),
+      element("label", { for: "token", class: "hidden" }, "Token"),
+      this.#token,
+      this.#problem,
+      element("div", { class: "actions" }, cancel, this.#submit),
+    );
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.#send(signIn);
+    });
+    this.#dialog.append(form);
+  }
+
+  open(): void {
+    this.#problem.textContent = "";
+    this.#dialog.showModal();
+  }
+
+  async #send(signIn: (token: string) => Promise<void>): Promise<void> {
+    this.#submit.disabled = true;
+    this.#problem.textContent = "";
+    try {
+      await signIn(this.#token.value.trim());
+      this.#token.value = "";
+      this.#dialog.close();
+    } catch (error) {
+      this.#problem.textContent = (error as Error).message;
+    } finally {
+      this.#submit.disabled = false;
+    }
+  }
+}
