@@ -33,7 +33,10 @@ new ThemeSwitch(() => chart.applyTheme());
 const tape = new TradeTape(loop);
 const book = new OrderBookView(loop, (price) => ticket.setPrice(price));
 const list = new MarketList(store, loop, {
-  selected: (market) => select(market, true),
+  selected: (market, pointed) => {
+    select(market, true);
+    if (pointed) sections.leaveMarkets();
+  },
   inView: (ids) => session.followPrices(ids),
 });
 const account = new Account({
@@ -75,6 +78,7 @@ const session: Session = new Session({
   identity: (identity) => {
     account.clear();
     signedIn = identity !== undefined;
+    blotter.setSignedIn(signedIn);
     accountButton.textContent =
       identity === undefined ? "Sign in" : (identity.wallet ?? identity.user_id);
     accountButton.title =
@@ -155,4 +159,3 @@ store.listen({
     });
   },
 });
-void sections;

@@ -9,6 +9,10 @@ import { KeyedTable } from "./keyed-table.js";
 /** Profit moves with the prices; brought up to date this often. */
 const PROFIT_INTERVAL_MS = 1000;
 
+const SIGN_IN_FIRST = "Sign in with a token to see your orders and positions";
+const NO_ORDERS = "No open orders";
+const NO_POSITIONS = "No positions";
+
 interface Tab {
   readonly button: HTMLButtonElement;
   readonly count: Text;
@@ -45,7 +49,7 @@ export class Blotter {
       columns: this.#orderColumns(),
       keyOf: ({ order_id }) => order_id,
       toneOf: ({ side }) => side,
-      empty: "No open orders",
+      empty: SIGN_IN_FIRST,
       action: {
         label: "Cancel",
         name: (order) => `Cancel ${order.side} order in ${this.#titleOf(order)}`,
@@ -57,7 +61,7 @@ export class Blotter {
       columns: this.#positionColumns(),
       keyOf: ({ market_id }) => `${market_id}`,
       toneOf: ({ quantity }) => (quantity < 0 ? "Sell" : "Buy"),
-      empty: "No positions",
+      empty: SIGN_IN_FIRST,
     });
     this.#finished = new KeyedTable({
       caption: "Finished orders",
@@ -78,7 +82,15 @@ export class Blotter {
     byId("blotter").prepend(this.#list);
     this.#list.addEventListener("keydown", (event) => this.#onKey(event));
     this.#choose(0);
+    this.changed();
     setInterval(() => this.changed(), PROFIT_INTERVAL_MS);
+  }
+
+  /** Says what to do where there is nothing to show because nobody is signed in. */
+  setSignedIn(signedIn: boolean): void {
+    this.#open.setEmpty(signedIn ? NO_ORDERS : SIGN_IN_FIRST);
+    this.#positions.setEmpty(signedIn ? NO_POSITIONS : SIGN_IN_FIRST);
+    this.changed();
   }
 
   /** The account has changed. */

@@ -38,9 +38,11 @@ export class KeyedTable<T> {
   readonly #body = element("tbody");
   readonly #note = element("p", { class: "empty muted" });
   readonly #rows = new Map<string, Row<T>>();
+  #empty: string;
 
   constructor(options: KeyedTableOptions<T>) {
     this.#options = options;
+    this.#empty = options.empty;
     const heads = options.columns.map(({ label, className = "" }) =>
       element("th", { scope: "col", class: className }, label),
     );
@@ -59,6 +61,11 @@ export class KeyedTable<T> {
     );
   }
 
+  /** Replaces what stands in the place of rows. */
+  setEmpty(text: string): void {
+    this.#empty = text;
+  }
+
   draw(items: readonly T[]): void {
     const shown = items.slice(0, ROWS_MAX);
     const keys = new Set(shown.map(this.#options.keyOf));
@@ -74,8 +81,7 @@ export class KeyedTable<T> {
       }
     });
     const more = items.length - shown.length;
-    this.#note.textContent =
-      items.length === 0 ? this.#options.empty : more > 0 ? `and ${more} more` : "";
+    this.#note.textContent = items.length === 0 ? this.#empty : more > 0 ? `and ${more} more` : "";
   }
 
   #draw(item: T): Row<T> {

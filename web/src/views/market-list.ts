@@ -29,7 +29,8 @@ const COLUMNS: readonly (readonly [key: SortKey, label: string])[] = [
 ];
 
 export interface MarketListEvents {
-  selected(market: MarketState): void;
+  /** By a pointer, or else by a key, which may go on to the next one. */
+  selected(market: MarketState, pointed: boolean): void;
   /** The markets whose rows are in view, whenever they are others than before. */
   inView(ids: readonly MarketId[]): void;
 }
@@ -258,7 +259,7 @@ export class MarketList {
   #onClick({ target }: MouseEvent): void {
     const id = (target as HTMLElement).closest<HTMLElement>(".row")?.id;
     const market = this.#listed.find((each) => rowId(each) === id);
-    if (market !== undefined) this.#events.selected(market);
+    if (market !== undefined) this.#events.selected(market, true);
   }
 
   #onKey(event: KeyboardEvent): void {
@@ -280,7 +281,7 @@ export class MarketList {
     // From nowhere, either direction leads to the first.
     const next = at < 0 ? 0 : Math.min(length - 1, Math.max(0, at + step));
     const market = this.#listed[next];
-    if (market !== undefined) this.#events.selected(market);
+    if (market !== undefined) this.#events.selected(market, false);
   }
 
   #onSearchKey(event: KeyboardEvent): void {
@@ -292,7 +293,7 @@ export class MarketList {
       event.preventDefault();
       this.#grid.focus();
       const [first] = this.#listed;
-      if (first !== undefined) this.#events.selected(first);
+      if (first !== undefined) this.#events.selected(first, false);
     }
   }
 

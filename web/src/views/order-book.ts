@@ -55,6 +55,8 @@ export class OrderBookView {
   readonly #imbalance = element("div", { class: "imbalance", "aria-hidden": "true" });
   #market: MarketState | undefined;
   #book: OrderBook | undefined;
+  /** Levels of a side that there is room for. */
+  #shown = LEVELS_MAX;
 
   /** `pricePicked` is called with the price of a level that is clicked. */
   constructor(loop: FrameLoop, pricePicked: (price: number) => void) {
@@ -78,8 +80,9 @@ export class OrderBookView {
     );
     new ResizeObserver(([entry]) => {
       const room = (entry?.contentRect.height ?? 0) - OTHER_HEIGHT_PX;
-      const shown = Math.min(LEVELS_MAX, Math.max(1, Math.floor(room / 2 / LEVEL_HEIGHT_PX)));
-      ladder.style.setProperty("--levels", `${shown}`);
+      this.#shown = Math.min(LEVELS_MAX, Math.max(1, Math.floor(room / 2 / LEVEL_HEIGHT_PX)));
+      ladder.style.setProperty("--levels", `${this.#shown}`);
+      this.#loop.request(this.#draw);
     }).observe(ladder);
     ladder.addEventListener("click", ({ target }) => {
       const clicked = (target as HTMLElement).closest(".level");
@@ -104,7 +107,8 @@ export class OrderBookView {
   readonly #draw = (): void => {
     const market = this.#market;
     if (market === undefined) return;
-    const { bids, asks } = this.#book ?? { bids: [], asks: [] };
+    const bids = this.#book?.bids.slice(0, this.#shown) ?? [];
+    const asks = this.#book?.asks.slice(0, this.#shown) ?? [];
     const [bidDepth, askDepth] = [depthOf(bids), depthOf(asks)];
     const deepest = Math.max(bidDepth, askDepth);
     draw(this.#bids, bids, deepest, market);

@@ -56,6 +56,8 @@ export class PriceChart {
       rightPriceScale: { scaleMargins: { top: 0.12, bottom: 0.12 } },
     });
     this.#series = this.#chart.addSeries(AreaSeries, { lineWidth: 2, priceLineVisible: true });
+    // Out of view it has no width that points could be fitted to.
+    new ResizeObserver(() => this.#loop.request(this.#fit)).observe(container);
     this.applyTheme();
     store.listen({
       changed: (market) => {
@@ -97,7 +99,7 @@ export class PriceChart {
     if (this.#drawn?.market === market && last !== undefined) {
       for (const point of pointsSince(points, this.#drawn.time)) this.#series.update(toData(point));
       this.#drawn.time = last.time;
-      this.#fit(points.length);
+      this.#fit();
       return;
     }
     this.#series.applyOptions({
@@ -107,12 +109,13 @@ export class PriceChart {
     this.#drawn = { market, time: last?.time ?? 0 };
     this.#moved = false;
     this.#chart.timeScale().resetTimeScale();
-    this.#fit(points.length);
+    this.#fit();
   };
 
-  #fit(points: number): void {
+  readonly #fit = (): void => {
+    const points = this.#market?.history.points.length ?? 0;
     if (!this.#moved && points <= FITTED_POINTS_MAX) this.#chart.timeScale().fitContent();
-  }
+  };
 }
 
 /** The points of a second and after it. */

@@ -21,6 +21,11 @@ function icon(path: string): SVGElement {
   return svg;
 }
 
+/** Whether there is room for one part only. */
+function onPhone(): boolean {
+  return matchMedia("(max-width: 760px)").matches;
+}
+
 /** The parts of the page one at a time, where there is no room for all of them. */
 export class Sections {
   readonly #desk = byId("desk");
@@ -28,12 +33,22 @@ export class Sections {
 
   constructor() {
     for (const [section, label, path] of SECTIONS) {
-      const button = element("button", { type: "button" }, icon(path), element("span", {}, label));
+      const button = element(
+        "button",
+        { type: "button", "data-section": section },
+        icon(path),
+        element("span", {}, label),
+      );
       button.addEventListener("click", () => this.show(section));
       this.#buttons.set(section, button);
       byId("sections").append(button);
     }
-    this.show("markets");
+    this.show(onPhone() ? "markets" : "book");
+  }
+
+  /** A market was picked: from a list that fills the page, go on to what it is about. */
+  leaveMarkets(): void {
+    if (onPhone()) this.show("chart");
   }
 
   show(section: Section): void {
