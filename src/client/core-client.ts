@@ -268,6 +268,7 @@ export class CoreClient implements Client {
   }
 
   #onLost(cause: MarketcastError): void {
+    if (this.#requests.connected) this.#lostAtMs = performance.now();
     this.#heartbeat.stop();
     this.#silence.stop();
     this.#tokens.stop();

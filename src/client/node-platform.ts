@@ -20,10 +20,10 @@ export const nodePlatform: Platform = {
     ws.on("message", (data: Buffer, isBinary: boolean) =>
       events.received(isBinary ? data : data.toString("utf8")),
     );
-    ws.on("unexpected-response", (request, response) => {
+    ws.on("unexpected-response", (_request, response) => {
       void readRefusal(response).then((refusal) => {
         cause = refusal;
-        request.destroy();
+        ws.terminate();
       });
     });
     ws.on("error", (error) => {

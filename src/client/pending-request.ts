@@ -25,7 +25,7 @@ export class PendingRequest {
   sent = false;
   /** Whether its caller has given up: it timed out or was aborted. */
   abandoned = false;
-  /** What stood in its way last; the cause of a timeout. */
+  /** Why it is not on its way; the cause of a timeout. */
   obstacle: MarketcastError | undefined;
   readonly #resolve: (data: unknown) => void;
   readonly #reject: (error: unknown) => void;
@@ -72,7 +72,8 @@ export class PendingRequest {
   }
 
   #expire(timeoutMs: number): void {
-    const { obstacle: cause, sent, message } = this;
+    const { sent, message } = this;
+    const cause = this.inFlight ? undefined : this.obstacle;
     const text = `no answer to ${message.type} within ${timeoutMs} ms`;
     this.#abandon(new RequestTimeoutError(text, sent, cause === undefined ? undefined : { cause }));
   }
