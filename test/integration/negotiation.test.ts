@@ -115,6 +115,21 @@ describe("negotiation of origins", () => {
     expect(answer.status).toBe(status);
   });
 
+  it.each([
+    ["http://127.0.0.1:8081", "127.0.0.1:8081", 101],
+    ["https://md.example.com", "md.example.com", 101],
+    ["https://md.example.com", "MD.example.com", 101],
+    ["https://md.example.com", "md.example.com:8081", 403],
+    ["https://evil.example.com", "md.example.com", 403],
+    ["ftp://md.example.com", "md.example.com", 403],
+  ])(
+    "negotiation - origin %s at host %s, which is the server's own page where they agree, gets %i",
+    async (origin, host, status) => {
+      const headers = { Origin: origin, Host: host };
+      expect((await upgradeRequest(server.port, { headers })).status).toBe(status);
+    },
+  );
+
   it("negotiation - no Origin header passes the allow-list", async () => {
     expect((await upgradeRequest(server.port)).status).toBe(101);
   });
@@ -137,7 +152,7 @@ describe("negotiation of plain HTTP", () => {
   });
 
   it("negotiation - a plain GET of another path is 404", async () => {
-    const { status, body } = await httpRequest(server.port, { path: "/" });
+    const { status, body } = await httpRequest(server.port, { path: "/ws" });
     expect(status).toBe(404);
     expect(body).toContain("/ws/v3");
   });

@@ -46,6 +46,8 @@ export interface StartOptions {
   /** Runs it under a host that takes commands over IPC. */
   readonly host?: boolean;
   readonly node?: string;
+  /** Another build's command line; default this one's. */
+  readonly cli?: string;
   readonly nodeFlags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: "pipe" | "ignore";
@@ -72,11 +74,12 @@ export async function startServerProcess(
   const {
     host = false,
     node = process.execPath,
+    cli = CLI,
     nodeFlags = [],
     env = {},
     stdin = "ignore",
   } = options;
-  const child = spawn(node, [...nodeFlags, ...(host ? [HOST] : [CLI, "serve"]), ...args], {
+  const child = spawn(node, [...nodeFlags, ...(host ? [HOST] : [cli, "serve"]), ...args], {
     stdio: [stdin, "pipe", "pipe", ...(host ? (["ipc"] as const) : [])],
     env: { ...process.env, ...env },
   });
