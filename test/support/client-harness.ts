@@ -1,18 +1,18 @@
 import { type ClientEvents, type ClientOptions, MarketcastClient } from "../../src/client/node.js";
-import type { Encoding } from "../../src/codec/wire/encodings.js";
 
 /** Small enough that a test need not wait; none of them is what a test is about, unless it says so. */
 const QUICK = { reconnectIntervalMs: 20, maxReconnectIntervalMs: 200 } as const;
 
 const clients = new Set<MarketcastClient>();
 
-/** A client that reconnects quickly, and is closed by {@link closeClients}. */
+/** A client, of Node unless another is named, that reconnects quickly and is closed by {@link closeClients}. */
 export function newClient(
   to: number | string,
-  options: Partial<ClientOptions> & { readonly encoding?: Encoding } = {},
+  options: Partial<ClientOptions> = {},
+  Client: new (options: ClientOptions) => MarketcastClient = MarketcastClient,
 ): MarketcastClient {
   const url = typeof to === "number" ? `ws://127.0.0.1:${to}` : to;
-  const client = new MarketcastClient({ url, ...QUICK, ...options });
+  const client = new Client({ url, ...QUICK, ...options });
   clients.add(client);
   return client;
 }
