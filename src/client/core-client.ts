@@ -234,11 +234,14 @@ export class CoreClient implements Client {
       }
       case "Unsubscribed":
         return this.#unsubscribed(message.data.channels);
-      case "EpochChanged":
-        this.#changeEpoch(message.data.epoch);
+      case "EpochChanged": {
+        const { epoch } = message.data;
+        this.#changeEpoch(epoch);
+        if (this.state.status === "open") this.#session.amend({ ...this.state, epoch });
         this.#state.doubt();
         void this.#refresh([]);
         return;
+      }
       case "Authenticated": {
         const { user_id: userId, wallet } = message.data;
         const { state } = this;
