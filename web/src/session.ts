@@ -11,7 +11,7 @@ import { Subscriptions } from "./subscriptions.js";
 const STORED_ENCODING = "marketcast.encoding";
 /** Somebody is looking: a dead connection and a slow one show soon, and a server that is back too. */
 const PING_INTERVAL_MS = 3000;
-const RECONNECT_INTERVAL_MS_MAX = 10_000;
+const RECONNECT_INTERVAL_MS_MAX = 5000;
 /** Closed by the server because the token has expired. */
 const TOKEN_EXPIRED = 4500;
 
