@@ -1,0 +1,158 @@
+import { existsSync } from "node:fs";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { MarketcastClient } from "../../src/client/node.js";
+import type { ClientOptions } from "../../src/client/options.js";
+import type { LimitOrderRequest, Order } from "../../src/codec/wire/messages.js";
+import { closeClients, collect, newClient, nextEvent } from "../support/client-harness.js";
+import { FrameProxy } from "../support/frame-proxy.js";
+import { type ServerProcess, startServerProcess, testToken } from "../support/server-process.js";
+
+/** Whether this server has an exchange. */
+const TRADING = existsSync(new URL("../../src/workers/shard/trading.ts", import.meta.url));
+
+describe.skipIf(!TRADING)("orders", () => {
+  let server: ServerProcess;
+  let proxy: FrameProxy;
+  beforeAll(async () => {
+    const flags = { feed: "exchange", "sim-traders": 0, shards: 1 };
+    server = await startServerProcess(flags, { host: true });
+    proxy = await FrameProxy.start(server.port);
+  });
+  beforeEach(() => {
+    proxy.rules = {};
+    proxy.requests.length = 0;
+    proxy.upgrades.length = 0;
+  });
+  afterEach(closeClients);
+  afterAll(() => Promise.all([proxy.close(), server.dispose()]));
+
+  let wallets = 0;
+  const newWallet = (): string => `wallet-${++wallets}`;
+  const trader = (wallet: string, options: Partial<ClientOptions> = {}): MarketcastClient =>
+    newClient(proxy.url, { token: () => testToken({ sub: wallet, wallet }), ...options });
+  const limit = (side: "Buy" | "Sell", price: number, quantity: number): LimitOrderRequest => ({
+    market_id: 1001,
+    side,
+    order_type: "Limit",
+    price,
+    quantity,
+  });
+
+  /** The open orders of a wallet, as the server tells a newcomer. */
+  async function openOrders(wallet: string): Promise<readonly Order[]> {
+    const client = newClient(server.port, { token: testToken({ sub: wallet, wallet }) });
+    const snapshot = nextEvent(client, "OrderSnapshot");
+    await client.subscribe([{ type: "Orders", params: { wallet } }]);
+    return (await snapshot).orders;
+  }
+
+  it.each(["json", "msgpack"] as const)(
+    "orders - are placed, filled, told and cancelled, in %s",
+    async (encoding) => {
+      const [seller, buyer] = [newWallet(), newWallet()];
+      const sell = trader(seller, { encoding });
+      const buy = trader(buyer, { encoding });
+      const wallet = { wallet: seller };
+      await sell.subscribe([
+        { type: "Orders", params: wallet },
+        { type: "Positions", params: wallet },
+      ]);
+      const { order: ask } = await sell.placeOrder(limit("Sell", 0.6, 10));
+      expect(ask).toMatchObject({ status: "Open", wallet: seller, quantity: 10 });
+      const filled = nextEvent(
+        sell,
+        "OrderUpdate",
+        ({ order }) => order.status === "PartiallyFilled",
+      );
+      const position = nextEvent(sell, "PositionUpdate");
+      const { order: bid } = await buy.placeOrder({
+        market_id: 1001,
+        side: "Buy",
+        order_type: "Market",
+        quantity: 4,
+      });
+      expect(bid).toMatchObject({ status: "Filled", filled_quantity: 4, average_price: 0.6 });
+      expect((await filled).order).toMatchObject({ order_id: ask.order_id, filled_quantity: 4 });
+      expect((await position).position).toMatchObject({ market_id: 1001, quantity: -4 });
+      const { order } = await sell.cancelOrder({ order_id: ask.order_id });
+      expect(order).toMatchObject({ status: "Cancelled", filled_quantity: 4 });
+      await expect(sell.cancelOrder({ order_id: ask.order_id })).rejects.toMatchObject({
+        code: "ORDER_NOT_FOUND",
+      });
+      await expect(sell.placeOrder(limit("Sell", 0.6, -1))).rejects.toMatchObject({
+        name: "ServerError",
+      });
+    },
+  );
+
+  it.each([
+    ["before it reaches the server", true],
+    ["after it reached the server", false],
+  ])("orders - a connection that breaks %s: placed once, and answered", async (_, lost) => {
+    const wallet = newWallet();
+    const client = trader(wallet);
+    await client.ready();
+    let cuts = 0;
+    proxy.rules.dropFromClient = ({ type }) => type === "PlaceOrder" && lost && cuts < 1;
+    proxy.rules.cutAfterClient = ({ type }) => type === "PlaceOrder" && cuts++ < 1;
+    const placed = await Promise.all(
+      [1, 2, 3].map((quantity) => client.placeOrder(limit("Buy", 0.1, quantity))),
+    );
+    expect(placed.map(({ order }) => order.quantity)).toEqual([1, 2, 3]);
+    expect(placed.map(({ order }) => order.status)).toEqual(Array(3).fill("Open"));
+    const open = await openOrders(wallet);
+    expect(open.map(({ order_id }) => order_id).sort()).toEqual(
+      placed.map(({ order }) => order.order_id).sort(),
+    );
+    expect(client.stats.reconnects).toBe(1);
+  });
+
+  it("orders - one whose answer was lost by a timeout is found by its id, not doubled", async () => {
+    const wallet = newWallet();
+    const client = trader(wallet);
+    await client.ready();
+    const order = { ...limit("Buy", 0.1, 5), client_order_id: "mine" };
+    proxy.rules.dropFromServer = ({ type }) => type === "OrderUpdate";
+    await expect(client.placeOrder(order, { timeoutMs: 300 })).rejects.toMatchObject({
+      code: "REQUEST_TIMEOUT",
+      sent: true,
+    });
+    proxy.rules = {};
+    const { order: first } = await client.placeOrder(order);
+    expect((await openOrders(wallet)).map(({ order_id }) => order_id)).toEqual([first.order_id]);
+  });
+
+  it("orders - an exchange that starts again answers every order once", async () => {
+    const wallet = newWallet();
+    const client = trader(wallet);
+    await client.ready();
+    const epoch = nextEvent(client, "epoch");
+    server.command({ restartProducer: true });
+    const placed = await Promise.all(
+      Array.from({ length: 30 }, (_, index) => client.placeOrder(limit("Buy", 0.1, index + 1))),
+    );
+    await epoch;
+    expect(placed.map(({ order }) => order.quantity)).toEqual(
+      Array.from({ length: 30 }, (_, index) => index + 1),
+    );
+    expect((await openOrders(wallet)).length).toBe(30);
+  });
+
+  it("orders - with cancelOnDisconnect they end with their connection", async () => {
+    const wallet = newWallet();
+    const client = trader(wallet, { cancelOnDisconnect: true });
+    const snapshots = collect(client, "OrderSnapshot");
+    await client.subscribe([{ type: "Orders", params: { wallet } }]);
+    const { order } = await client.placeOrder(limit("Buy", 0.1, 1));
+    expect(order.status).toBe("Open");
+    const cancelled = new Promise<Order>((resolve) => {
+      const watcher = newClient(server.port, { token: testToken({ sub: wallet, wallet }) });
+      watcher.on("OrderUpdate", ({ order: update }) => resolve(update));
+      watcher.once("OrderSnapshot", () => proxy.cut());
+      void watcher.subscribe([{ type: "Orders", params: { wallet } }]);
+    });
+    expect(await cancelled).toMatchObject({ order_id: order.order_id, status: "Cancelled" });
+    while (snapshots.length < 2) await nextEvent(client, "OrderSnapshot");
+    expect(await openOrders(wallet)).toEqual([]);
+  });
+});
