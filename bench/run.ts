@@ -1,6 +1,7 @@
 // The benches: `npm run bench -- NAME [--short] [--json FILE]`.
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { runClient } from "./client.js";
 import { runCodec } from "./codec.js";
 import { runFanout } from "./fanout.js";
 import { runHttp } from "./http.js";
@@ -13,6 +14,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<BenchR
   codec: runCodec,
   http: runHttp,
   fanout: runFanout,
+  client: runClient,
 };
 
 const HELP = `Usage: npm run bench -- NAME [--short] [--json FILE]
@@ -21,6 +23,7 @@ const HELP = `Usage: npm run bench -- NAME [--short] [--json FILE]
   http     the main thread and the public port, before and during a saturating fan-out
   ring     records/s from one producer thread to two reader threads
   codec    ns per encoded and decoded message
+  client   size of the client library in a browser, messages/s received in Node
   all      each of them
 
   --short      a brief form for continuous integration; its figures mean little

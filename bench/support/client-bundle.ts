@@ -1,0 +1,57 @@
+import { gzipSync } from "node:zlib";
+import { build } from "vite";
+
+/** A file of the client's bundle for browsers. */
+export interface BundledFile {
+  /** Whether it is what a page loads; others come by dynamic imports. */
+  readonly isEntry: boolean;
+  readonly code: string;
+  readonly bytes: number;
+  readonly gzipBytes: number;
+  /** Paths of the modules in it. */
+  readonly modules: readonly string[];
+}
+
+/**
+ * Bundles and minifies the client as a page would, in memory: its browser entry, with MessagePack in
+ * a file of its own.
+ * @param root the project's folder
+ */
+export async function bundleClient(root: string): Promise<readonly BundledFile[]> {
+  const environment = process.env["NODE_ENV"];
+  const result = await build({
+    root,
+    configFile: false,
+    logLevel: "silent",
+    build: {
+      write: false,
+      minify: true,
+      target: "es2022",
+      modulePreload: false,
+      rolldownOptions: {
+        input: `${root}/src/client/browser.ts`,
+        preserveEntrySignatures: "strict",
+        output: { format: "es" },
+      },
+    },
+  });
+  // Vite sets it to production, which a server started from here would take for its own.
+  if (environment === undefined) delete process.env["NODE_ENV"];
+  else process.env["NODE_ENV"] = environment;
+  const [bundle] = Array.isArray(result) ? result : [result];
+  if (bundle === undefined || !("output" in bundle)) throw new Error("vite made no bundle");
+  return bundle.output.flatMap((file): BundledFile[] => {
+    if (file.type !== "chunk") return [];
+    const { isEntry, code } = file;
+    const modules = Object.keys(file.modules);
+    return [
+      {
+        isEntry,
+        code,
+        bytes: Buffer.byteLength(code),
+        gzipBytes: gzipSync(code, { level: 9 }).length,
+        modules,
+      },
+    ];
+  });
+}

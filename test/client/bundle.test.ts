@@ -1,0 +1,40 @@
+import { fileURLToPath } from "node:url";
+import { beforeAll, describe, expect, it } from "vitest";
+import { type BundledFile, bundleClient } from "../../bench/support/client-bundle.js";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const GZIP_BYTES_MAX = 12 * 1024;
+
+let entry: BundledFile;
+let others: readonly BundledFile[];
+beforeAll(async () => {
+  const files = await bundleClient(ROOT);
+  entry = files.find(({ isEntry }) => isEntry) as BundledFile;
+  others = files.filter(({ isEntry }) => !isEntry);
+});
+
+describe("bundle", () => {
+  it("bundle - a page with JSON loads nothing but this project's client, in 12 KB", () => {
+    expect(entry.gzipBytes).toBeLessThanOrEqual(GZIP_BYTES_MAX);
+    const strangers = entry.modules.filter(
+      (path) => !/\/src\/(client|codec\/wire|shared)\//.test(path) && !path.startsWith("\0"),
+    );
+    expect(strangers).toEqual([]);
+    expect(entry.code).not.toMatch(/node:|from\s*["'`]/);
+    expect(entry.code).toMatch(/MarketcastClient/);
+  });
+
+  it("bundle - MessagePack comes by itself, when asked for", () => {
+    expect(others.length).toBe(1);
+    const [messagePack] = others;
+    expect(messagePack?.modules.some((path) => path.includes("/node_modules/msgpackr/"))).toBe(
+      true,
+    );
+    expect(
+      messagePack?.modules
+        .filter((path) => path.includes("/node_modules/"))
+        .every((path) => path.includes("/msgpackr/")),
+    ).toBe(true);
+    expect(messagePack?.code).not.toMatch(/node:/);
+  });
+});
