@@ -22,6 +22,7 @@ import { FanOut } from "../../src/workers/shard/fan-out.js";
 import { Mirror, type MirrorListener } from "../../src/workers/shard/mirror.js";
 import { Outbox } from "../../src/workers/shard/outbox.js";
 import { RequestHandler } from "../../src/workers/shard/request-handler.js";
+import { Trading } from "../../src/workers/shard/trading.js";
 import { ClientModel } from "./client-model.js";
 import { type FakeSocket, fakeSockets } from "./fake-socket.js";
 import { parseFrames } from "./frames.js";
@@ -34,6 +35,9 @@ const unpackr = new Unpackr({
   int64AsType: "auto" as "bigint",
 });
 
+/** Orders that may wait for an exchange. */
+export const MAX_PENDING = 8;
+
 const SIZES: MarketMemorySizes = {
   ringSize: 1 << 20,
   tradeRingSize: 1 << 20,
@@ -45,6 +49,8 @@ export interface WorldOptions {
   readonly sizes?: Partial<MarketMemorySizes>;
   readonly maxQueuedMessages?: number;
   readonly maxQueuedBytes?: number;
+  readonly maxMessagesPerSecond?: number;
+  readonly maxOrdersPerSecond?: number;
 }
 
 /** A client of the world: its connection, its socket's other end, and the model that checks it. */
@@ -67,6 +73,7 @@ export class ShardWorld {
   readonly counters: CounterSection;
   readonly fanOut: FanOut;
   readonly outbox: Outbox;
+  readonly trading: Trading;
   readonly requests: RequestHandler;
   readonly clients: Client[] = [];
   memory: MarketMemory;
@@ -96,12 +103,14 @@ export class ShardWorld {
   constructor(options: WorldOptions = {}) {
     this.#options = options;
     const { maxQueuedMessages = 1e6, maxQueuedBytes = 1e9, sizes } = options;
+    const { maxMessagesPerSecond = 1e9, maxOrdersPerSecond = 1e9 } = options;
     this.block = counterBlockOf(createCounterBuffer(1));
     this.counters = this.block.shards[0] as CounterSection;
     this.fanOut = new FanOut(this.counters, sizes?.maxMarkets ?? SIZES.maxMarkets);
     this.outbox = new Outbox(this.fanOut, () => {
       throw new Error("no system status here");
     });
+    this.trading = new Trading(this.outbox, this.counters, MAX_PENDING);
     const jwt = {
       key: { secret: "s" },
       algorithms: ["HS256"],
@@ -113,10 +122,13 @@ export class ShardWorld {
         maxSubscriptions: 1e6,
         maxFilters: 100,
         maxDistinctFilters: 100,
-        maxMessagesPerSecond: 1e9,
+        maxMessagesPerSecond,
+        maxOrdersPerSecond,
+        takesOrders: false,
       },
       this.fanOut,
       this.outbox,
+      this.trading,
       new Authenticator(jwt),
       this.counters,
       { subscribed: () => {}, identified: () => {} },
@@ -125,6 +137,8 @@ export class ShardWorld {
       counters: this.counters,
       maxQueuedMessages,
       maxQueuedBytes,
+      maxMessagesPerSecond,
+      maxOrdersPerSecond,
       drained: (connection) => this.fanOut.drained(connection),
     };
     const { memory, publisher, truth } = this.#newProducer();
@@ -269,7 +283,7 @@ export class ShardWorld {
       encoding,
       this.#context,
       0,
-      1e9,
+      false,
     );
     const { mirror } = this.fanOut;
     const model = new ClientModel(() => ({

@@ -239,8 +239,10 @@ export class FanOut implements MirrorListener {
   /** Notes that a blocked connection has drained; the next round catches it up. */
   drained(connection: Connection): void {
     const { audience } = connection;
-    if (audience === undefined) return;
-    const marketsDue = audience.filters.length > 0 && connection.marketsSince < this.#marketsRound;
+    const marketsDue =
+      audience !== undefined &&
+      audience.filters.length > 0 &&
+      connection.marketsSince < this.#marketsRound;
     if (connection.behind || connection.hasQueue || marketsDue) this.#drained.add(connection);
   }
 
@@ -305,8 +307,9 @@ export class FanOut implements MirrorListener {
   /** Sends a connection that is not blocked all that it is due, with the round's trades if any. */
   #catchUp(connection: Connection, trades?: Batch): void {
     const { audience } = connection;
-    if (audience === undefined || !connection.open) return;
+    if (!connection.open) return;
     const due = [...connection.takeQueue()];
+    if (audience === undefined) return connection.writeAll(due);
     if (trades !== undefined) due.push(trades);
     due.push(...this.#dueStates(connection, audience));
     if (connection.marketsSince < this.#marketsRound)

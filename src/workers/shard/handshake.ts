@@ -39,6 +39,7 @@ export interface Upgraded {
   readonly socket: Socket;
   readonly encoding: Encoding;
   readonly identity: Identity | undefined;
+  readonly cancelOnDisconnect: boolean;
 }
 
 /** A socket that has not been upgraded yet. */
@@ -172,7 +173,7 @@ export class Handshake {
   #decide(
     request: IncomingMessage,
     candidate: Candidate,
-  ): HttpRefusal | { encoding: Encoding; identity: Identity | undefined } {
+  ): HttpRefusal | Pick<Upgraded, "encoding" | "identity" | "cancelOnDisconnect"> {
     const refusal = this.#refusedAtOnce(request, candidate);
     if (refusal !== undefined) return refusal;
     const { origin } = request.headers;
@@ -193,6 +194,7 @@ export class Handshake {
       const token = tokenOf(request);
       return {
         encoding,
+        cancelOnDisconnect: targetOf(request).query.get("cancel_on_disconnect") === "true",
         identity: token === undefined ? undefined : this.#authenticator.verify(token),
       };
     } catch (error) {

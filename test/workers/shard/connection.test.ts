@@ -30,10 +30,12 @@ beforeEach(() => {
     counters,
     maxQueuedMessages: MAX_MESSAGES,
     maxQueuedBytes: MAX_BYTES,
+    maxMessagesPerSecond: 10,
+    maxOrdersPerSecond: 10,
     drained: (one: Connection) => drained.push(one),
   };
   const { asWebSocket, asSocket } = sockets;
-  connection = new Connection(1, asWebSocket, asSocket, 1, context, 0, 10);
+  connection = new Connection(1, asWebSocket, asSocket, 1, context, 0, false);
 });
 
 const written = (): number[] => sockets.socket.calls.flat().map(({ length }) => length);

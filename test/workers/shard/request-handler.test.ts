@@ -30,6 +30,8 @@ function makeHandler(options: Partial<RequestOptions> = {}): void {
     maxFilters: 10,
     maxDistinctFilters: 10,
     maxMessagesPerSecond: 1e9,
+    maxOrdersPerSecond: 1e9,
+    takesOrders: false,
     ...options,
   };
   const key = {
@@ -42,6 +44,7 @@ function makeHandler(options: Partial<RequestOptions> = {}): void {
     limits,
     world.fanOut,
     world.outbox,
+    world.trading,
     new Authenticator(key),
     world.counters,
     {
@@ -52,6 +55,15 @@ function makeHandler(options: Partial<RequestOptions> = {}): void {
       },
     },
   );
+}
+
+/** A handler, and a client, with a limit on messages. */
+function makeLimited(maxMessagesPerSecond: number): void {
+  world = new ShardWorld({ maxMessagesPerSecond });
+  world.flush();
+  world.round();
+  client = world.connect(0);
+  makeHandler({ maxMessagesPerSecond });
 }
 
 /** What the client is sent for a message. */
@@ -138,8 +150,9 @@ describe("request-handler", () => {
     for (const type of ["Orders", "Positions"])
       expect(errorOf(subscribe(MARKETS, { type, params: wallet })).code).toBe("TRADING_DISABLED");
     expect(client.connection.audience).toBeUndefined();
-    expect(errorOf({ type: "PlaceOrder", data: { order: {} } }).code).toBe("TRADING_DISABLED");
-    expect(errorOf({ type: "CancelOrder", data: {} }).code).toBe("TRADING_DISABLED");
+    const order = { market_id: 1, side: "Buy", order_type: "Market", quantity: 1 };
+    expect(errorOf({ type: "PlaceOrder", data: { order } }).code).toBe("TRADING_DISABLED");
+    expect(errorOf({ type: "CancelOrder", data: { order_id: "1" } }).code).toBe("TRADING_DISABLED");
     expect(subscribed).toBe(0);
     ask(subscribe({ type: "PriceFeed", params: { market_ids: [1] } }));
     expect(subscribed).toBe(1);
@@ -187,8 +200,7 @@ describe("request-handler", () => {
 
   it("request-handler - beyond a second's messages each is refused; as many again close with 4501", () => {
     const most = 10;
-    makeHandler({ maxMessagesPerSecond: most });
-    client.connection.allowance = most;
+    makeLimited(most);
     const answers = Array.from({ length: 3 * most }, (_, id) =>
       ask(ping(id)).map((one) => [one.type, one.id]),
     );
@@ -202,8 +214,7 @@ describe("request-handler", () => {
 
   it("request-handler - the allowance comes back with time, up to a second's worth", () => {
     const most = 10;
-    makeHandler({ maxMessagesPerSecond: most });
-    client.connection.allowance = most;
+    makeLimited(most);
     const burst = (now: number, messages: number) =>
       Array.from({ length: messages }, () => ask(ping(), now)[0]?.type).filter(
         (type) => type === "Pong",
@@ -214,8 +225,8 @@ describe("request-handler", () => {
     expect(burst(60_000, 11)).toBe(10);
     expect(client.connection.open).toBe(true);
     // A faulty message counts like any other.
-    client.connection.allowance = 1;
-    expect(ask({ type: "?" }, 60_000)).toMatchObject([{ data: { code: "UNKNOWN_TYPE" } }]);
-    expect(ask({ type: "?" }, 60_000)).toMatchObject([{ data: { code: "RATE_LIMITED" } }]);
+    expect(ask({ type: "?" }, 60_300)).toMatchObject([{ data: { code: "UNKNOWN_TYPE" } }]);
+    expect(burst(60_300, 1)).toBe(1);
+    expect(ask({ type: "?" }, 60_300)).toMatchObject([{ data: { code: "RATE_LIMITED" } }]);
   });
 });
