@@ -28,8 +28,6 @@ export interface MarketMakerOptions {
   readonly priceMax: number;
   /** Levels to quote a side, at most {@link QUOTE_LEVELS_MAX}. */
   readonly levels: number;
-  /** Open orders of the wallet, over all its markets. */
-  readonly maxOpenOrders: number;
 }
 
 /**
@@ -47,7 +45,6 @@ export class MarketMaker {
   readonly #fairValue: FairValue;
   readonly #halfSpread: number;
   readonly #levels: number;
-  readonly #maxOpenOrders: number;
   readonly #random: Random;
 
   constructor(options: MarketMakerOptions, random: Random) {
@@ -56,7 +53,6 @@ export class MarketMaker {
     this.wallet = options.wallet;
     this.priceMax = priceMax;
     this.#levels = levels;
-    this.#maxOpenOrders = options.maxOpenOrders;
     this.#random = random;
     this.#halfSpread = 1 + random.below(HALF_SPREAD_MAX);
     // Both ladders fit between 0 and the highest price, where that leaves room for them.
@@ -78,22 +74,20 @@ export class MarketMaker {
 
   /**
    * The next commands that bring the ladder up to the fair value, none if it stands.
-   * @param openOrders of the wallet, in all markets
+   * @param openOrders the wallet's in this market
+   * @param room how many orders more the wallet may have open
    */
-  requote(openOrders: Iterable<Order>): Command[] {
+  requote(openOrders: readonly Order[], room: number): Command[] {
     const missing = { Buy: this.#ladder("Buy"), Sell: this.#ladder("Sell") };
-    const commands: Command[] = [];
-    let room = this.#maxOpenOrders;
-    for (const order of openOrders) {
-      room -= 1;
-      if (order.marketId !== this.marketId) continue;
-      if (!missing[order.side].delete(order.price)) commands.push(cancelOf(order));
-    }
+    const commands = openOrders
+      .filter(({ side, price }) => !missing[side].delete(price))
+      .map(cancelOf);
+    let left = room + commands.length;
     for (let level = 0; level < this.#levels; level++) {
       for (const side of SIDES) {
         const price = this.#priceOf(side, level);
-        if (room <= 0 || !missing[side].has(price)) continue;
-        room -= 1;
+        if (left <= 0 || !missing[side].has(price)) continue;
+        left -= 1;
         commands.push({ type: "place", terms: this.#quote(side, price, level) });
       }
     }

@@ -8,5 +8,6 @@ export interface Venue {
   marketStatus(marketId: MarketId): MarketStatus | undefined;
   book(marketId: MarketId): Pick<OrderBook, "best"> | undefined;
   totals(marketId: MarketId): Pick<MarketTotals, "lastPrice"> | undefined;
+  openOrder(orderId: number): Order | undefined;
   openOrders(wallet: string): Iterable<Order>;
 }

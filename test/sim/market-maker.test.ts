@@ -10,7 +10,6 @@ const OPTIONS = {
   start: 500,
   priceMax: 1000,
   levels: 10,
-  maxOpenOrders: 100,
 };
 
 const makerWith = (options: Partial<MarketMakerOptions> = {}) =>
@@ -49,7 +48,8 @@ class OpenOrders {
   }
 }
 
-const next = (maker: MarketMaker, orders: OpenOrders) => maker.requote(orders.byId.values());
+const next = (maker: MarketMaker, orders: OpenOrders) =>
+  maker.requote([...orders.byId.values()], 100);
 
 const kindsOf = (commands: readonly Command[]) => commands.map(({ type }) => type);
 
@@ -121,13 +121,18 @@ describe("market-maker", () => {
     ]);
   });
 
-  it("market-maker - orders of other markets are left alone, but count", () => {
+  it("market-maker - no more orders than there is room for, the best ones first", () => {
+    const maker = makerWith();
     const orders = new OpenOrders();
-    orders.settle(makerWith({ marketId: 2 }));
-    const maker = makerWith({ maxOpenOrders: 25 });
-    orders.settle(maker);
-    expect(orders.byId.size).toBe(25);
-    expect([...orders.byId.values()].filter(({ marketId }) => marketId === 2)).toHaveLength(20);
+    orders.execute(maker.requote([], 3));
+    expect(orders.byId.size).toBe(3);
+    const [best] = orders.prices("Sell");
+    expect(best).toBe(maker.worst.Sell - 9);
+    expect(maker.requote([...orders.byId.values()], 0)).toEqual([]);
+    // Each order that is cancelled makes room for one.
+    const elsewhere = makerWith({ start: 300 });
+    const commands = elsewhere.requote([...orders.byId.values()], 0);
+    expect(kindsOf(commands)).toEqual([...Array(3).fill("cancel"), ...Array(3).fill("place")]);
   });
 
   it("market-maker - a market of few ticks gets prices above 0 and below the highest", () => {

@@ -5,7 +5,7 @@ import { Random } from "../../src/shared/random.js";
 import { MarketMaker } from "../../src/sim/market-maker.js";
 import { drawTakerOrder } from "../../src/sim/taker.js";
 
-const TERMS = { marketId: 1, wallet: "sim-1", start: 500, levels: 10, maxOpenOrders: 100 };
+const TERMS = { marketId: 1, wallet: "sim-1", start: 500, levels: 10 };
 
 function draw(priceMax: number, seed: number, quotes: { bid?: number; ask?: number }) {
   const book = new TrieOrderBook();
