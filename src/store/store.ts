@@ -1,0 +1,227 @@
+import { mkdir, open, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { EngineChanges, EngineState } from "../engine/commands.js";
+import type { Order } from "../engine/order.js";
+import type { Environment } from "./environment.js";
+import { pruningStep, type Retention } from "./pruning.js";
+import { COUNTERS_KEY, SCHEMA_VERSION, type StoredMarket } from "./records.js";
+import { damaged, reasonOf, StoreError } from "./store-error.js";
+import { DATA_FILE, openOrCreate, reopen, unreadable } from "./store-file.js";
+import { StoreLock } from "./store-lock.js";
+import type { Operation } from "./table.js";
+
+/** What {@link Store.probe} writes, in bytes: more than a batch of orders needs. */
+const PROBE_BYTES = 1024 * 1024;
+
+/**
+ * Orders, trades, positions and counters on disk, in one LMDB file.
+ *
+ * Writes happen one after another, each as one transaction. After a failed one the file is opened
+ * anew, because LMDB does not say what state a failure leaves it in.
+ */
+export class Store {
+  readonly #dir: string;
+  readonly #retention: Retention;
+  readonly #lock: StoreLock;
+  #environment: Environment | undefined;
+  #lastWrite: Promise<unknown> = Promise.resolve();
+  #pruning: Promise<number> | undefined;
+  #closed = false;
+
+  private constructor(dir: string, retention: Retention, lock: StoreLock) {
+    this.#dir = dir;
+    this.#retention = retention;
+    this.#lock = lock;
+  }
+
+  /**
+   * Opens the store of a directory, or makes one where there is none. Rejects with StoreError, whose
+   * code is STORE_LOCKED, STORE_DAMAGED, STORE_VERSION or STORE_UNREADABLE.
+   */
+  static async open(dir: string, retention: Retention): Promise<Store> {
+    try {
+      await mkdir(dir, { recursive: true, mode: 0o700 });
+      const lock = await StoreLock.acquire(dir);
+      const store = new Store(dir, retention, lock);
+      try {
+        store.#environment = await openOrCreate(dir);
+        return store;
+      } catch (error) {
+        await store.close();
+        throw error;
+      }
+    } catch (error) {
+      throw unreadable(dir, error);
+    }
+  }
+
+  /** All that an engine is rebuilt from, as it is on disk. Throws StoreError. */
+  load(): EngineState {
+    const { openOrders, positions, totals, clientOrderIds, counters } = this.#open();
+    const { nextOrderId, nextTradeId } = counters.get(COUNTERS_KEY) ?? this.#missing("counters");
+    return {
+      openOrders: [...openOrders.values()],
+      clientOrderIds: [...clientOrderIds.values({ start: [this.#rememberedSince()] })],
+      positions: [...positions.values()],
+      totals: [...totals.values()],
+      nextOrderId,
+      nextTradeId,
+    };
+  }
+
+  /** The markets as they were first listed. Throws StoreError. */
+  markets(): readonly StoredMarket[] {
+    return [...this.#open().markets.values()];
+  }
+
+  /** Resolves when the markets are on disk. Rejects with StoreError. */
+  putMarkets(markets: readonly StoredMarket[]): Promise<void> {
+    return this.#write((environment) => markets.map((market) => environment.markets.put(market)));
+  }
+
+  /**
+   * Stores what an engine has changed, in one transaction; resolves when it is on disk. Rejects with
+   * STORE_WRITE_FAILED, and then none of it is there.
+   */
+  commit(changes: EngineChanges): Promise<void> {
+    return this.#write((environment) => {
+      const { trades, positions, totals, counters } = environment;
+      return [
+        ...changes.orders.flatMap((order) => putOrder(environment, order)),
+        ...changes.trades.map((trade) => trades.put(trade)),
+        ...changes.positions.map((position) => positions.put(position)),
+        ...changes.totals.map((total) => totals.put(total)),
+        // In the same transaction, so that no id is used twice when its order has been pruned.
+        counters.put({ nextOrderId: changes.nextOrderId, nextTradeId: changes.nextTradeId }),
+      ];
+    });
+  }
+
+  /** An order that is open, or finished and not yet pruned. Throws StoreError. */
+  order(orderId: number): Order | undefined {
+    const { openOrders, finishedOrders } = this.#open();
+    return openOrders.get(orderId) ?? finishedOrders.get(orderId);
+  }
+
+  /**
+   * Removes what the retention no longer covers, in steps of at most 1,000 records, with which other
+   * writes take turns. Resolves with the number of orders and trades. Rejects with StoreError.
+   *
+   * @param nowMicros microseconds since the Unix epoch
+   */
+  prune(nowMicros: number): Promise<number> {
+    this.#pruning ??= this.#prune(nowMicros).finally(() => {
+      this.#pruning = undefined;
+    });
+    return this.#pruning;
+  }
+
+  /**
+   * Writes nothing, durably. Rejects with STORE_WRITE_FAILED while there is no room for more than
+   * that, so that a disk that has just a little room is not taken for one that works again.
+   */
+  async probe(): Promise<void> {
+    const path = join(this.#dir, "probe");
+    try {
+      const file = await open(path, "w", 0o600);
+      try {
+        await file.writeFile(Buffer.alloc(PROBE_BYTES));
+        await file.sync();
+      } finally {
+        await file.close();
+        await rm(path, { force: true });
+      }
+    } catch (error) {
+      throw writeFailed(this.#dir, error);
+    }
+    await this.#write(({ schema }) => [schema.put(SCHEMA_VERSION)]);
+  }
+
+  /** Resolves when the last write has ended and another server may open the store. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#lastWrite;
+    await this.#environment?.close();
+    await this.#lock.release();
+  }
+
+  #open(): Environment {
+    if (this.#closed) throw new Error("the store is closed");
+    this.#environment ??= reopen(this.#dir);
+    return this.#environment;
+  }
+
+  #missing(what: string): never {
+    throw damaged(join(this.#dir, DATA_FILE), `it has no ${what}`);
+  }
+
+  /** Client order ids that finished before cannot be remembered any more, whatever the time is now. */
+  #rememberedSince(): number {
+    const { finishTimes, clientOrderIds } = this.#open();
+    const lastFirst = { reverse: true, limit: 1 };
+    const last = [...finishTimes.values(lastFirst), ...clientOrderIds.values(lastFirst)];
+    const latestTs = Math.max(0, ...last.map(({ finishedTs }) => finishedTs));
+    return Math.max(0, latestTs - this.#retention.clientOrderIdRetentionMs * 1000);
+  }
+
+  async #prune(nowMicros: number): Promise<number> {
+    let count = 0;
+    while (!this.#closed) {
+      const step = pruningStep(this.#open(), this.#retention, nowMicros);
+      if (step.count === 0) break;
+      await this.#write(() => step.operations);
+      count += step.count;
+    }
+    return count;
+  }
+
+  #write(operations: (environment: Environment) => readonly Operation[]): Promise<void> {
+    const write = this.#lastWrite.then(() => this.#writeNow(operations));
+    this.#lastWrite = write.catch(() => {});
+    return write;
+  }
+
+  async #writeNow(operations: (environment: Environment) => readonly Operation[]): Promise<void> {
+    const environment = this.#open();
+    const writes = operations(environment);
+    try {
+      // All in one turn of the event loop, which makes them one transaction.
+      await Promise.all(writes.map(({ write }) => write()));
+    } catch (error) {
+      this.#environment = undefined;
+      await environment.close();
+      throw writeFailed(this.#dir, await commitError(error));
+    }
+  }
+}
+
+function putOrder(environment: Environment, order: Order): Operation[] {
+  const { openOrders, finishedOrders, finishTimes, clientOrderIds } = environment;
+  const { orderId, status, wallet, clientOrderId, updatedTs: finishedTs } = order;
+  if (status === "Open" || status === "PartiallyFilled") return [openOrders.put(order)];
+  return [
+    openOrders.remove(orderId),
+    finishedOrders.put(order),
+    clientOrderId === undefined
+      ? finishTimes.put({ orderId, finishedTs })
+      : clientOrderIds.put({ orderId, finishedTs, wallet, clientOrderId }),
+  ];
+}
+
+function writeFailed(dir: string, error: unknown): StoreError {
+  return new StoreError(
+    "STORE_WRITE_FAILED",
+    `${join(dir, DATA_FILE)} cannot be written: ${reasonOf(error)}; nothing of the write is stored. Free or add disk space, or see to the disk`,
+    { cause: error },
+  );
+}
+
+/** What LMDB says of a failed commit, which comes as another promise within the error. */
+async function commitError(error: unknown): Promise<unknown> {
+  if (!(error instanceof Error) || !("commitError" in error)) return error;
+  return Promise.resolve(error.commitError).then(
+    () => error,
+    (reason: unknown) => reason,
+  );
+}
