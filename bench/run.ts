@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { runCodec } from "./codec.js";
+import { runEngine } from "./engine.js";
 import { runFanout } from "./fanout.js";
 import { runHttp } from "./http.js";
 import { runRing } from "./ring.js";
@@ -11,6 +12,7 @@ import { describeMachine } from "./support/machine.js";
 const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<BenchReport>>> = {
   ring: runRing,
   codec: runCodec,
+  engine: runEngine,
   http: runHttp,
   fanout: runFanout,
 };
@@ -21,6 +23,7 @@ const HELP = `Usage: npm run bench -- NAME [--short] [--json FILE]
   http     the main thread and the public port, before and during a saturating fan-out
   ring     records/s from one producer thread to two reader threads
   codec    ns per encoded and decoded message
+  engine   commands/s and latency of the order book, beside a plain one, and of the engine
   all      each of them
 
   --short      a brief form for continuous integration; its figures mean little

@@ -3,6 +3,8 @@ import type { Order, OrderTerms } from "./order.js";
 import { opposite } from "./order-book.js";
 import type { Rejection } from "./rejection.js";
 
+export const FILL_OR_KILL_REASON = "fill-or-kill: not all of it can be filled at once";
+
 /** What the engine's rules know of the wallet that places an order. */
 export interface WalletFigures {
   readonly openOrders: number;
@@ -28,10 +30,12 @@ export function checkOrder(
       message: `market ${marketId} is ${status} and takes no orders`,
     };
   if (mayRest(terms) && wallet.openOrders >= wallet.maxOpenOrders)
-    return orderRejected(`a wallet may have ${wallet.maxOpenOrders} open orders, and has them`);
+    return orderRejected(
+      `the wallet has ${wallet.maxOpenOrders} open orders, as many as it may have`,
+    );
   if (wallet.clientOrderIdRefused)
     return orderRejected(
-      `${wallet.maxClientOrderIds} client order ids are remembered for a wallet, and are in use`,
+      `the wallet has used ${wallet.maxClientOrderIds} client order ids, as many as are remembered`,
     );
   // Up to here every sum of the wallet's quantities is an exact integer, and can be sent as one.
   if (wallet.exposure + quantity > quantityScale.countMax)
@@ -57,8 +61,6 @@ export function cancelReason(order: Order, { book }: Market): string | undefined
   if (order.orderType === "Market") return "market order: there is no more to trade with";
   return "immediate-or-cancel: there is no more to trade with at this price";
 }
-
-export const FILL_OR_KILL_REASON = "fill-or-kill: not all of it can be filled at once";
 
 function mayRest({ orderType, timeInForce }: OrderTerms): boolean {
   return orderType === "Limit" && timeInForce === "GTC";
