@@ -196,15 +196,24 @@ describe("simulated-traders", () => {
     }
   });
 
-  it("simulated-traders - without a last price they start in the middle of the users' quote", () => {
+  it("simulated-traders - they start at the last price, else in the middle of a quote", () => {
     const one = markets(1, 1000);
+    const options = { traders: 1, seed: 1, markets: one, maxOpenOrders: 1000 };
+    const expectMakerBetween = (floor: TradingFloor, bid: number, ask: number) => {
+      floor.run(new SimulatedTraders(options, floor.engine), 30);
+      expect(floor.engine.book(1001)?.best("Buy")).toBeGreaterThan(bid);
+      expect(floor.engine.book(1001)?.best("Sell")).toBeLessThan(ask);
+    };
     const floor = new TradingFloor(one, 1000);
     floor.place("user", 1001, "Buy", 5, 700);
     floor.place("user", 1001, "Sell", 5, 720);
-    const options = { traders: 1, seed: 1, markets: one, maxOpenOrders: 1000 };
-    floor.run(new SimulatedTraders(options, floor.engine), 50);
-    expect(floor.engine.book(1001)?.best("Buy")).toBeGreaterThan(700);
-    expect(floor.engine.book(1001)?.best("Sell")).toBeLessThan(720);
+    expectMakerBetween(floor, 700, 720);
+
+    const traded = new TradingFloor(one, 1000);
+    traded.place("user", 1001, "Buy", 5, 100);
+    traded.place("user", 1001, "Sell", 6, 160);
+    traded.place("other", 1001, "Buy", 5, 160);
+    expectMakerBetween(traded, 150, 170);
   });
 
   it("simulated-traders - fewer traders after a restart withdraw the orders of the others", () => {
