@@ -36,11 +36,6 @@ export class RecordPool {
     return this.#taken;
   }
 
-  /** Slots that there is memory for. */
-  get capacity(): number {
-    return this.#capacity;
-  }
-
   /** A free slot. Its record holds whatever was there before, zeros if nothing was. */
   take(): number {
     this.#taken++;
