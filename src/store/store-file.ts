@@ -28,7 +28,7 @@ export function unreadable(dir: string, error: unknown): StoreError {
 export async function openOrCreate(dir: string): Promise<Environment> {
   const path = join(dir, DATA_FILE);
   if (!existsSync(path)) await create(dir);
-  verifyDataFile(path);
+  await verifyDataFile(path);
   return reopen(dir);
 }
 
