@@ -96,10 +96,11 @@ function parseEnvelope(value: unknown): Decoded {
   if (parsed === undefined) return invalid(id?.data, "data: does not fit its schema", "data");
   if (!parsed.success) {
     const issue = parsed.error.issues[0] as z.core.$ZodIssue;
-    // What an object should not have is named as well as what it should.
+    // What an object should not have is named as well as what it should; zod's text would repeat it all.
     const extra = issue.code === "unrecognized_keys" ? issue.keys.slice(0, 1) : [];
+    const rule = extra.length > 0 ? "there is no such field" : issue.message;
     const field = ["data", ...issue.path, ...extra].join(".").slice(0, FIELD_CHARACTERS_MAX);
-    return invalid(id?.data, `${field}: ${issue.message}`, field);
+    return invalid(id?.data, `${field}: ${rule}`, field);
   }
   // The schema was looked up by the type, which the compiler cannot follow.
   const message = {
