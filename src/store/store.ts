@@ -26,7 +26,7 @@ export class Store {
   #environment: Environment | undefined;
   #lastWrite: Promise<unknown> = Promise.resolve();
   #pruning: Promise<number> | undefined;
-  #closed = false;
+  #closing: Promise<void> | undefined;
 
   private constructor(dir: string, retention: Retention, lock: StoreLock) {
     this.#dir = dir;
@@ -138,16 +138,25 @@ export class Store {
   }
 
   /** Resolves when the last write has ended and another server may open the store. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     await this.#lastWrite;
     await this.#environment?.close();
     await this.#lock.release();
   }
 
+  /** The environment for a caller, who must not call after {@link close}. */
   #open(): Environment {
-    if (this.#closed) throw new Error("the store is closed");
+    if (this.#closing !== undefined) throw new Error("the store is closed");
+    return this.#reopen();
+  }
+
+  /** The environment; opened anew after a failed write. */
+  #reopen(): Environment {
     this.#environment ??= reopen(this.#dir);
     return this.#environment;
   }
@@ -167,7 +176,7 @@ export class Store {
 
   async #prune(nowMicros: number): Promise<number> {
     let count = 0;
-    while (!this.#closed) {
+    while (this.#closing === undefined) {
       const step = pruningStep(this.#open(), this.#retention, nowMicros);
       if (step.count === 0) break;
       await this.#write(() => step.operations);
@@ -176,14 +185,15 @@ export class Store {
     return count;
   }
 
-  #write(operations: (environment: Environment) => readonly Operation[]): Promise<void> {
+  async #write(operations: (environment: Environment) => readonly Operation[]): Promise<void> {
+    if (this.#closing !== undefined) throw new Error("the store is closed");
     const write = this.#lastWrite.then(() => this.#writeNow(operations));
     this.#lastWrite = write.catch(() => {});
-    return write;
+    await write;
   }
 
   async #writeNow(operations: (environment: Environment) => readonly Operation[]): Promise<void> {
-    const environment = this.#open();
+    const environment = this.#reopen();
     const writes = operations(environment);
     try {
       // All in one turn of the event loop, which makes them one transaction.
