@@ -51,6 +51,8 @@ export interface WorldOptions {
   readonly maxQueuedBytes?: number;
   readonly maxMessagesPerSecond?: number;
   readonly maxOrdersPerSecond?: number;
+  /** The feed is an exchange; the test connects `trading` with its end of it. */
+  readonly takesOrders?: boolean;
 }
 
 /** A client of the world: its connection, its socket's other end, and the model that checks it. */
@@ -103,7 +105,7 @@ export class ShardWorld {
   constructor(options: WorldOptions = {}) {
     this.#options = options;
     const { maxQueuedMessages = 1e6, maxQueuedBytes = 1e9, sizes } = options;
-    const { maxMessagesPerSecond = 1e9, maxOrdersPerSecond = 1e9 } = options;
+    const { maxMessagesPerSecond = 1e9, maxOrdersPerSecond = 1e9, takesOrders = false } = options;
     this.block = counterBlockOf(createCounterBuffer(1));
     this.counters = this.block.shards[0] as CounterSection;
     this.fanOut = new FanOut(this.counters, sizes?.maxMarkets ?? SIZES.maxMarkets);
@@ -124,7 +126,7 @@ export class ShardWorld {
         maxDistinctFilters: 100,
         maxMessagesPerSecond,
         maxOrdersPerSecond,
-        takesOrders: false,
+        takesOrders,
       },
       this.fanOut,
       this.outbox,
@@ -273,7 +275,7 @@ export class ShardWorld {
     this.round({ tell: true });
   }
 
-  connect(encoding: number): Client {
+  connect(encoding: number, { cancelOnDisconnect = false } = {}): Client {
     const { socket, ws, asSocket, asWebSocket } = fakeSockets();
     const number = this.clients.length + 1;
     const connection = new Connection(
@@ -283,7 +285,7 @@ export class ShardWorld {
       encoding,
       this.#context,
       0,
-      false,
+      cancelOnDisconnect,
     );
     const { mirror } = this.fanOut;
     const model = new ClientModel(() => ({
@@ -309,6 +311,7 @@ export class ShardWorld {
     client.ws.readyState = 3;
     client.connection.takeQueue();
     this.fanOut.leave(client.connection);
+    this.trading.forget(client.connection);
   }
 
   request({ connection, model }: Client, message: unknown): void {

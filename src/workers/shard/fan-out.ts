@@ -159,12 +159,12 @@ export class FanOut implements MirrorListener {
   /** Sends, between rounds, what a connection is due: it is current then. */
   #settle(connection: Connection): void {
     const { audience } = connection;
-    if (audience === undefined || !connection.open) return;
-    connection.writeAll([
-      ...connection.takeQueue(),
-      ...this.#dueStates(connection, audience),
-      ...this.#dueMarkets(connection, audience),
-    ]);
+    if (!connection.open) return;
+    const due = [...connection.takeQueue()];
+    if (audience !== undefined) {
+      due.push(...this.#dueStates(connection, audience), ...this.#dueMarkets(connection, audience));
+    }
+    connection.writeAll(due);
   }
 
   /** Distinct filters of `Markets` there would be with those of `subscriptions`. */

@@ -12,10 +12,17 @@ export function isPrivate(channel: Channel): channel is PrivateChannel {
 }
 
 /**
- * A connection's channels of one wallet. A channel is live once its snapshot has been sent: what the
+ * A connection's subscription to a channel. It is live once its snapshot has been sent: what the
  * exchange tells before that is in the snapshot, what it tells after is news.
  */
-type WalletChannels = { [T in PrivateType]?: "awaiting" | "live" };
+interface PrivateSubscription {
+  /** Snapshots of requests before this one were for an earlier subscription, which has ended. */
+  readonly firstRequest: number;
+  live: boolean;
+}
+
+/** A connection's channels of one wallet. */
+type WalletChannels = { [T in PrivateType]?: PrivateSubscription };
 
 /**
  * Who has subscribed to what of which wallet. Kept apart from the audiences of market data: a wallet
@@ -37,8 +44,15 @@ export class PrivateChannels {
     return this.#byWallet.keys();
   }
 
-  /** Subscribes; one that is live already stays so. */
-  add(connection: Connection, { type, params: { wallet } }: PrivateChannel): void {
+  /**
+   * Subscribes; one that is live already stays so.
+   * @param firstRequest the number of the first request that may ask for its snapshot
+   */
+  add(
+    connection: Connection,
+    { type, params: { wallet } }: PrivateChannel,
+    firstRequest: number,
+  ): void {
     const connections = this.#byWallet.get(wallet) ?? new Map<Connection, WalletChannels>();
     this.#byWallet.set(wallet, connections);
     const channels = connections.get(connection) ?? {};
@@ -46,7 +60,7 @@ export class PrivateChannels {
     connection.wallets ??= new Set();
     connection.wallets.add(wallet);
     if (channels[type] === undefined) this.#count(type, 1);
-    channels[type] ??= "awaiting";
+    channels[type] ??= { firstRequest, live: false };
   }
 
   /** Ends a subscription; returns whether it was the last one of its wallet. */
@@ -83,15 +97,15 @@ export class PrivateChannels {
   /** Connections that are told what is new of a wallet. */
   *live(wallet: string, type: PrivateType): Generator<Connection> {
     for (const [connection, channels] of this.#byWallet.get(wallet) ?? []) {
-      if (channels[type] === "live") yield connection;
+      if (channels[type]?.live) yield connection;
     }
   }
 
-  /** Notes that a snapshot is sent; returns false where the subscription is gone by now. */
-  goLive(connection: Connection, wallet: string, type: PrivateType): boolean {
-    const channels = this.#byWallet.get(wallet)?.get(connection);
-    if (channels?.[type] === undefined) return false;
-    channels[type] = "live";
+  /** Notes that a request's snapshot is sent; returns false where its subscription is gone by now. */
+  goLive(connection: Connection, wallet: string, type: PrivateType, request: number): boolean {
+    const subscription = this.#byWallet.get(wallet)?.get(connection)?.[type];
+    if (subscription === undefined || request < subscription.firstRequest) return false;
+    subscription.live = true;
     return true;
   }
 
@@ -99,8 +113,7 @@ export class PrivateChannels {
   awaitAll(): void {
     for (const connections of this.#byWallet.values()) {
       for (const channels of connections.values()) {
-        for (const type of PRIVATE_TYPES)
-          if (channels[type] !== undefined) channels[type] = "awaiting";
+        for (const subscription of Object.values(channels)) subscription.live = false;
       }
     }
   }

@@ -149,7 +149,9 @@ export class Trading {
 
   /** Subscribes; the snapshots come as soon as the exchange answers. */
   subscribe(connection: Connection, channels: readonly PrivateChannel[]): void {
-    for (const channel of channels) this.#channels.add(connection, channel);
+    for (const channel of channels) {
+      this.#channels.add(connection, channel, this.#lastRequest + 1);
+    }
     for (const wallet of new Set(channels.map(({ params }) => params.wallet))) {
       const own = channels.filter(({ params }) => params.wallet === wallet);
       this.#askSnapshot(connection, wallet, own);
@@ -237,7 +239,7 @@ export class Trading {
     if (waiting === undefined) return;
     const { connection, wallet, types } = waiting;
     for (const type of types) {
-      if (!this.#channels.goLive(connection, wallet, type)) continue;
+      if (!this.#channels.goLive(connection, wallet, type, request)) continue;
       letters.add(
         connection,
         type === "Orders"

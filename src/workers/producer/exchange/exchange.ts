@@ -38,7 +38,7 @@ const BATCH_REQUESTS_MAX = 4096;
 const BATCH_SIMULATED_MAX = 256;
 /** How often a store that could not be written is tried again. */
 const PROBE_INTERVAL_MS = 1000;
-/** How often the store is pruned, in ms; at once again where a step left more to do. */
+/** How often the store is pruned. */
 const PRUNE_INTERVAL_MS = 1000;
 
 /** The form of the order ids that the exchange gives. */
@@ -120,7 +120,6 @@ export class Exchange implements Feed {
   #storeFailure: string | undefined;
   #probing = false;
   #stopping = false;
-  #pruneDueAt = 0;
   #wake: () => void = () => {};
 
   constructor(context: ExchangeContext) {
@@ -156,7 +155,7 @@ export class Exchange implements Feed {
   async run(_: unknown, { signal }: Pick<FeedContext, "signal">): Promise<void> {
     signal.addEventListener("abort", () => this.#wake());
     const timers = [
-      setInterval(() => this.#wake(), PRUNE_INTERVAL_MS),
+      setInterval(() => void this.#prune(), PRUNE_INTERVAL_MS),
       setInterval(() => void this.#probe(), PROBE_INTERVAL_MS),
     ];
     const simulation = this.#simulate(signal);
@@ -170,6 +169,7 @@ export class Exchange implements Feed {
     }
     timers.forEach(clearInterval);
     await simulation;
+    this.#simulationsDue = 0;
     await this.#stop();
   }
 
@@ -196,8 +196,7 @@ export class Exchange implements Feed {
   get #idle(): boolean {
     if (this.#asked.length > 0) return false;
     if (this.#storeFailure !== undefined) return true;
-    const busy = this.#ended.size > 0 || this.#simulationsDue > 0;
-    return !busy && (this.#stopping || performance.now() < this.#pruneDueAt);
+    return this.#ended.size === 0 && this.#simulationsDue === 0;
   }
 
   // --- A batch ----------------------------------------------------------------------------------
@@ -207,7 +206,6 @@ export class Exchange implements Feed {
     const changes = this.#engine.takeChanges();
     if (isEmpty(changes) || (await this.#commit(changes))) this.#release(batch);
     else this.#rollBack(batch);
-    await this.#prune();
   }
 
   #execute(): Batch {
@@ -268,6 +266,15 @@ export class Exchange implements Feed {
     };
     const refusal = this.#refusal;
     if (refusal !== undefined) return refused(refusal);
+    // Before all other rules, so that sending an order again always tells what became of it.
+    const known =
+      order.client_order_id === undefined
+        ? undefined
+        : this.#engine.knownOrder(wallet, order.client_order_id, this.#now());
+    if (known !== undefined) {
+      const first = known.order ?? this.#storedOrder(known.orderId);
+      return this.#reply(batch, { from, request }, first, false);
+    }
     const session = boundTo === undefined ? undefined : sessionOf(run, from.shard, boundTo);
     const terms = admitOrder(order, markets.get(order.market_id), options, wallet, session);
     if ("code" in terms) return refused(terms);
@@ -444,14 +451,12 @@ export class Exchange implements Feed {
   }
 
   async #prune(): Promise<void> {
-    if (this.#storeFailure !== undefined || performance.now() < this.#pruneDueAt) return;
-    let pruned = 0;
+    if (this.#storeFailure !== undefined) return;
     try {
-      pruned = await this.#context.store.prune(this.#now());
+      await this.#context.store.prune(this.#now());
     } catch (error) {
       this.#context.log.warn({ err: error }, "the store cannot be pruned");
     }
-    this.#pruneDueAt = pruned > 0 ? 0 : performance.now() + PRUNE_INTERVAL_MS;
   }
 
   #restoredEngine(): Engine {
@@ -484,6 +489,7 @@ export class Exchange implements Feed {
         marketStatus: (marketId) => this.#engine.marketStatus(marketId),
         book: (marketId) => this.#engine.book(marketId),
         totals: (marketId) => this.#engine.totals(marketId),
+        openOrder: (orderId) => this.#engine.openOrder(orderId),
         openOrders: (wallet) => this.#engine.openOrders(wallet),
       },
     );

@@ -3,7 +3,8 @@ import type { FeedSink } from "../../../feed/feed.js";
 import { FeedConfigurationError } from "../../../feed/feed-configuration-error.js";
 import { type ExchangeMarket, loadMarkets } from "../../../feed/markets-file.js";
 import type { MarketId } from "../../../shared/market-id.js";
-import { Store, type StoredMarket } from "../../../store/store.js";
+import type { StoredMarket } from "../../../store/records.js";
+import { Store } from "../../../store/store.js";
 import { Exchange, type ExchangeContext } from "./exchange.js";
 import { ExchangeMarkets } from "./exchange-markets.js";
 
