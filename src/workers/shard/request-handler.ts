@@ -192,7 +192,8 @@ export class RequestHandler {
       if (fault === undefined) continue;
       this.#trading.unsubscribe(connection, [channel]);
       const message = `the subscription has ended: ${fault.message}`;
-      this.#refuse(connection, undefined, { ...fault, message });
+      // Behind the channel's news that wait, which are the last of it.
+      this.#outbox.deliver(connection, { type: "Error", data: { code: fault.code, message } });
     }
   }
 
