@@ -5,6 +5,7 @@ import { runCodec } from "./codec.js";
 import { runEngine } from "./engine.js";
 import { runFanout } from "./fanout.js";
 import { runHttp } from "./http.js";
+import { runOrders } from "./orders.js";
 import { runRing } from "./ring.js";
 import type { BenchOptions, BenchReport } from "./support/bench-options.js";
 import { describeMachine } from "./support/machine.js";
@@ -14,12 +15,14 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<BenchR
   codec: runCodec,
   engine: runEngine,
   http: runHttp,
+  orders: runOrders,
   fanout: runFanout,
 };
 
 const HELP = `Usage: npm run bench -- NAME [--short] [--json FILE]
 
   fanout   deliveries/s, latency, CPU and memory, beside uWebSockets.js and plain ws
+  orders   orders/s through the socket, acknowledged when they are on disk, beside a fan-out
   http     the main thread and the public port, before and during a saturating fan-out
   ring     records/s from one producer thread to two reader threads
   codec    ns per encoded and decoded message
