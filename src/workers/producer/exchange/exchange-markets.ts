@@ -56,6 +56,10 @@ export class ExchangeMarkets {
     return market;
   }
 
+  get size(): number {
+    return this.#markets.size;
+  }
+
   get all(): Iterable<TradedMarket> {
     return this.#markets.values();
   }

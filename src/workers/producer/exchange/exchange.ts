@@ -36,6 +36,8 @@ import { isOfRun, sessionOf, shardPrefix } from "./sessions.js";
 /** Requests and simulated commands of one batch, which share one commit. */
 const BATCH_REQUESTS_MAX = 4096;
 const BATCH_SIMULATED_MAX = 256;
+/** What the simulated traders do before the first client of a new exchange: books have depth then. */
+const OPENING_COMMANDS_PER_MARKET = 30;
 /** How often a store that could not be written is tried again. */
 const PROBE_INTERVAL_MS = 1000;
 /** How often the store is pruned. */
@@ -136,14 +138,19 @@ export class Exchange implements Feed {
     }
   }
 
-  /** Cancels what was bound to connections of earlier runs, and publishes the books; first of all. */
+  /**
+   * Makes everything ready for the first order: cancels what was bound to connections of earlier runs,
+   * has the simulated traders open a new exchange, or withdraw if there are none, and publishes the
+   * books.
+   */
   async recover(): Promise<void> {
-    // Without simulated traders, what earlier ones left is withdrawn.
-    if (this.#context.options.simTraders === 0) this.#simulationsDue = Number.POSITIVE_INFINITY;
+    const { options, markets, store } = this.#context;
+    if (options.simTraders === 0) this.#simulationsDue = Number.POSITIVE_INFINITY;
+    else if (store.load().nextOrderId === 1)
+      this.#simulationsDue = OPENING_COMMANDS_PER_MARKET * markets.size;
     do await this.#turn();
     while (this.#simulationsDue > 0 && this.#storeFailure === undefined);
-    for (const { marketId } of this.#context.markets.all)
-      this.#context.markets.publishBook(marketId, this.#engine);
+    for (const { marketId } of markets.all) markets.publishBook(marketId, this.#engine);
   }
 
   /** Takes a shard's requests from now on. */
