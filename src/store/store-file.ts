@@ -2,14 +2,13 @@ import { existsSync } from "node:fs";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { verifyDataFile } from "./data-file.js";
+import { READERS_FILE, requireRoom, reserveReadersFile } from "./disk-room.js";
 import { Environment } from "./environment.js";
 import { SCHEMA_KEY, SCHEMA_VERSION } from "./records.js";
 import { damaged, reasonOf, StoreError } from "./store-error.js";
 
 /** The file that holds everything, within the store's directory. */
 export const DATA_FILE = "data.mdb";
-/** LMDB's table of readers; nothing in it is worth keeping. */
-const READERS_FILE = "lock.mdb";
 
 /** The error for a directory that cannot be opened, read or made; a StoreError as it is. */
 export function unreadable(dir: string, error: unknown): StoreError {
@@ -29,6 +28,7 @@ export async function openOrCreate(dir: string): Promise<Environment> {
   const path = join(dir, DATA_FILE);
   if (!existsSync(path)) await create(dir);
   await verifyDataFile(path);
+  await reserveReadersFile(dir);
   return reopen(dir);
 }
 
@@ -67,6 +67,8 @@ async function create(dir: string): Promise<void> {
   const draft = join(dir, "new");
   await rm(draft, { recursive: true, force: true });
   await mkdir(draft, { mode: 0o700 });
+  await requireRoom(draft);
+  await reserveReadersFile(draft);
   const environment = new Environment(draft);
   const { schema, counters } = environment;
   const first = [schema.put(SCHEMA_VERSION), counters.put({ nextOrderId: 1, nextTradeId: 1 })];

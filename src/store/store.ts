@@ -1,7 +1,8 @@
-import { mkdir, open, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { EngineChanges, EngineState } from "../engine/commands.js";
 import type { Order } from "../engine/order.js";
+import { requireRoom } from "./disk-room.js";
 import type { Environment } from "./environment.js";
 import { pruningStep, type Retention } from "./pruning.js";
 import { COUNTERS_KEY, SCHEMA_VERSION, type StoredMarket } from "./records.js";
@@ -9,9 +10,6 @@ import { damaged, reasonOf, StoreError } from "./store-error.js";
 import { DATA_FILE, openOrCreate, reopen, unreadable } from "./store-file.js";
 import { StoreLock } from "./store-lock.js";
 import type { Operation } from "./table.js";
-
-/** What {@link Store.probe} writes, in bytes: more than a batch of orders needs. */
-const PROBE_BYTES = 1024 * 1024;
 
 /**
  * Orders, trades, positions and counters on disk, in one LMDB file.
@@ -121,16 +119,8 @@ export class Store {
    * that, so that a disk that has just a little room is not taken for one that works again.
    */
   async probe(): Promise<void> {
-    const path = join(this.#dir, "probe");
     try {
-      const file = await open(path, "w", 0o600);
-      try {
-        await file.writeFile(Buffer.alloc(PROBE_BYTES));
-        await file.sync();
-      } finally {
-        await file.close();
-        await rm(path, { force: true });
-      }
+      await requireRoom(this.#dir);
     } catch (error) {
       throw writeFailed(this.#dir, error);
     }

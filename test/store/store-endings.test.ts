@@ -9,8 +9,8 @@ import { Random } from "../../src/shared/random.js";
 import { KEEP_ALL, openStore, temporaryDirectory } from "./directories.js";
 
 const WRITER = fileURLToPath(new URL("store-writer.mjs", import.meta.url));
-const KILLS = 8;
-const TERMINATIONS = 25;
+const KILLS = 5;
+const TERMINATIONS = 15;
 
 /** That the store holds all of a number of the writer's commits, and nothing of another. */
 async function expectCommits(dir: string, acknowledged: number): Promise<void> {
