@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { expect } from "vitest";
 import type { Engine } from "../../src/engine/engine.js";
 import type { Order } from "../../src/engine/order.js";
@@ -5,16 +6,25 @@ import type { OrderBook } from "../../src/engine/order-book.js";
 import type { MarketId } from "../../src/shared/market-id.js";
 import type { EngineRecord } from "./engine-record.js";
 
-/** Checks what must hold of an engine after every command, against the record of all its changes. */
+/**
+ * Checks what must hold of an engine after every command, against the record of all its changes.
+ *
+ * @param changed orders, in their latest version
+ */
 export function expectSound(
   engine: Engine,
   books: ReadonlyMap<MarketId, OrderBook>,
   record: EngineRecord,
+  changed: readonly Order[],
 ): void {
-  for (const order of record.orders.values()) expectOrderSound(order);
-  expectBooksSound(books, record);
+  for (const order of changed) expectOrderSound(order);
+  for (const book of books.values())
+    expect(book.best("Buy") ?? 0).toBeLessThan(book.best("Sell") ?? Infinity);
+  expectRestingIsOpen(books, record);
   expectPositionsSound(record);
-  for (const order of record.openOrders) expect(engine.openOrder(order.orderId)).toBe(order);
+  for (const order of record.openOrders)
+    if (engine.openOrder(order.orderId) !== order)
+      throw new Error(`order ${order.orderId} is open, and the engine has another version`);
 }
 
 function expectOrderSound({ orderId, quantity, filled, status, reason }: Order): void {
@@ -28,29 +38,29 @@ function expectOrderSound({ orderId, quantity, filled, status, reason }: Order):
     throw new Error(`order ${orderId}: ${status} with ${filled} of ${quantity}, reason ${reason}`);
 }
 
-/** What rests is what is open, with what is not filled; and no best bid reaches the best ask. */
-function expectBooksSound(books: ReadonlyMap<MarketId, OrderBook>, record: EngineRecord): void {
-  const resting: Record<number, number> = {};
-  const owners = new Map<number, string>();
-  for (const book of books.values()) {
-    expect(book.best("Buy") ?? 0).toBeLessThan(book.best("Sell") ?? Infinity);
+/** What rests is what is open, with what is not filled, and every wallet has a number of its own. */
+function expectRestingIsOpen(books: ReadonlyMap<MarketId, OrderBook>, record: EngineRecord): void {
+  const resting: (readonly [orderId: number, ...unknown[]])[] = [];
+  const wallets = new Map<number, string>();
+  for (const [marketId, book] of books) {
     for (const side of ["Buy", "Sell"] as const) {
       for (const { orderId, price, quantity, owner } of book.orders(side)) {
-        const order = record.orders.get(orderId);
-        expect([order?.side, order?.price]).toEqual([side, price]);
-        const wallet = order?.wallet ?? "";
-        expect(owners.get(owner) ?? wallet).toBe(wallet);
-        owners.set(owner, wallet);
-        resting[orderId] = quantity;
+        resting.push([orderId, marketId, side, price, quantity]);
+        wallets.set(owner, record.orders.get(orderId)?.wallet ?? "");
       }
     }
   }
-  expect(new Set(owners.values()).size).toBe(owners.size);
-  expect(resting).toEqual(
-    Object.fromEntries(
-      record.openOrders.map(({ orderId, quantity, filled }) => [orderId, quantity - filled]),
-    ),
-  );
+  const open = record.openOrders.map(({ orderId, marketId, side, price, quantity, filled }) => [
+    orderId,
+    marketId,
+    side,
+    price,
+    quantity - filled,
+  ]);
+  const byId = resting.sort(([a], [b]) => a - b);
+  if (!isDeepStrictEqual(byId, open)) expect(byId).toEqual(open);
+  expect(wallets.size).toBe(new Set(record.openOrders.map(({ wallet }) => wallet)).size);
+  expect(new Set(wallets.values()).size).toBe(wallets.size);
 }
 
 /** Of each market: nobody holds what nobody owes, money neither, and the trades are all of the fills. */
@@ -63,7 +73,9 @@ function expectPositionsSound(record: EngineRecord): void {
       cash: sum.cash + realizedPnl - cost,
     });
   }
-  for (const sum of sums.values()) expect(sum).toEqual({ quantity: 0, cash: 0n });
+  for (const [marketId, { quantity, cash }] of sums)
+    if (quantity !== 0 || cash !== 0n)
+      throw new Error(`market ${marketId}: positions sum to ${quantity}, and cash to ${cash}`);
 }
 
 /** Checks every trade that was ever made against the orders that it filled. */

@@ -17,6 +17,7 @@ export class EngineRecord {
   readonly orders = new Map<number, Order>();
   readonly trades: Trade[] = [];
   readonly totals = new Map<MarketId, MarketTotals>();
+  readonly #open = new Map<number, Order>();
   readonly #positions = new Map<string, Position>();
   #nextOrderId = 1;
   #nextTradeId = 1;
@@ -27,6 +28,8 @@ export class EngineRecord {
       if (!this.orders.has(order.orderId) && order.orderId < this.#nextOrderId)
         throw new Error(`order id ${order.orderId} is below the next one, ${this.#nextOrderId}`);
       this.orders.set(order.orderId, order);
+      if (isOpen(order)) this.#open.set(order.orderId, order);
+      else this.#open.delete(order.orderId);
     }
     for (const trade of changes.trades) {
       if (trade.tradeId !== this.trades.length + 1)
@@ -45,7 +48,7 @@ export class EngineRecord {
   }
 
   get openOrders(): readonly Order[] {
-    return [...this.orders.values()].filter(isOpen).sort((a, b) => a.orderId - b.orderId);
+    return [...this.#open.values()].sort((a, b) => a.orderId - b.orderId);
   }
 
   /** What another engine is restored from. */
