@@ -420,6 +420,16 @@ describe("engine: client order ids", () => {
     expect(outcome(venue.place(placed)).orderId).toBeGreaterThan(1);
   });
 
+  it("engine - any command forgets ids whose time is over", () => {
+    const venue = new Venue();
+    venue.place({ clientOrderId: "c", timeInForce: "IOC" });
+    const before = venue.ts;
+    venue.ts += DAY;
+    expect(venue.knownOrder("alice", "c", before)).toEqual({ orderId: 1, order: undefined });
+    venue.cancel("nobody", 1);
+    expect(venue.knownOrder("alice", "c", before)).toBeUndefined();
+  });
+
   it("engine - an order that is refused uses no id of any kind", () => {
     const venue = new Venue();
     expect(rejection(venue.place({ marketId: 3, clientOrderId: "c" }))).toBeTruthy();

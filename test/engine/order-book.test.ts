@@ -232,6 +232,19 @@ function view(book: OrderBook, shown: Book): unknown {
 const all = (book: OrderBook): unknown => [[...book.orders("Buy")], [...book.orders("Sell")]];
 
 describe("order books", () => {
+  it("order books - the trie's memory follows the orders that rest at a time", () => {
+    const { arrayBuffers } = process.memoryUsage();
+    const book = new TrieOrderBook();
+    for (let id = 1; id <= 300_000; id++) {
+      // Nearly all of them have a level of their own, spread over four digits.
+      book.add(id, "Sell", 1 + ((id * 7919) % 1_000_000), 1, 1);
+      if (id > 100) book.cancel(id - 100);
+    }
+    expect(book.size).toBe(100);
+    // Records of 300,000 orders, levels or nodes would take 8 MB and more.
+    expect(process.memoryUsage().arrayBuffers - arrayBuffers).toBeLessThan(1_000_000);
+  });
+
   it.each([
     ["close prices", fc.integer({ min: 1, max: 12 })],
     ["prices of one and two digits of the trie", fc.integer({ min: 1, max: 200 })],
