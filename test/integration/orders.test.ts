@@ -213,8 +213,10 @@ describe("a server with one exchange", () => {
       limitOrder("Buy", 0.2, 3, { client_order_id: "rests" }),
       limitOrder("Buy", 0.2, 3, { client_order_id: "ends", time_in_force: "IOC" }),
     ]) {
-      const answers = await Promise.all([place(client, order), place(client, order)]);
-      expect(answers[1]).toEqual(answers[0]);
+      for (const id of [1, 2]) client.send({ type: "PlaceOrder", data: { order }, id });
+      const first = await client.take("OrderUpdate", ({ id }) => id === 1);
+      const second = await client.take("OrderUpdate", ({ id }) => id === 2);
+      expect(second.data).toEqual(first.data);
     }
     expect((await walletState(server.port, wallet)).orders).toHaveLength(1);
   });
