@@ -52,18 +52,13 @@ export async function verifyDataFile(path: string): Promise<void> {
   }
 }
 
-/** A record of a leaf, by its place on the page. */
-interface LeafRecord {
-  readonly flag: number;
-  readonly key: Buffer;
-  readonly data: Buffer;
-}
-
 /** A tree while it is walked, and what was found of it so far. */
 interface Walk {
   readonly name: string;
+  readonly info: TreeInfo;
   readonly compare: (a: Buffer, b: Buffer) => number;
-  readonly visit: (record: LeafRecord) => void;
+  /** Hears of every record. */
+  readonly visit: ((key: Buffer, data: Buffer) => void) | undefined;
   branchPages: number;
   leafPages: number;
   overflowPages: number;
@@ -94,19 +89,12 @@ class DataFile {
   /** Throws STORE_DAMAGED. Yields now and then, so that a thread may do other things as well. */
   *verify(): Generator<void, void> {
     const named: [string, TreeInfo][] = [];
-    yield* this.#tree("the main database", this.#meta.main, Buffer.compare, (record) => {
-      const name = record.key.toString();
-      if (record.flag !== NODE_FLAG.tree) this.#fail(`the main database holds a record ${name}`);
-      named.push([`database ${name}`, readTreeInfo(record.data, 0)]);
+    yield* this.#tree("the main database", this.#meta.main, Buffer.compare, (key, data) => {
+      named.push([`database ${key}`, readTreeInfo(data, 0)]);
     });
-    for (const [name, info] of named) {
-      yield* this.#tree(name, info, Buffer.compare, ({ flag }) => {
-        if (flag === NODE_FLAG.tree) this.#fail(`${name} holds another database`);
-      });
-    }
+    for (const [name, info] of named) yield* this.#tree(name, info, Buffer.compare);
     const lists: Buffer[] = [];
-    yield* this.#tree("the free database", this.#meta.free, compareU64, ({ flag, data }) => {
-      if (flag === NODE_FLAG.tree) this.#fail("the free database holds another database");
+    yield* this.#tree("the free database", this.#meta.free, compareU64, (_, data) => {
       lists.push(Buffer.from(data));
     });
     for (const list of lists) this.#freeList(list);
@@ -132,10 +120,11 @@ class DataFile {
     name: string,
     info: TreeInfo,
     compare: Walk["compare"],
-    visit: Walk["visit"],
+    visit?: Walk["visit"],
   ): Generator<void, void> {
     const walk: Walk = {
       name,
+      info,
       compare,
       visit,
       branchPages: 0,
@@ -172,9 +161,10 @@ class DataFile {
     walk.leafPages++;
     walk.entries += offsets.length;
     for (const offset of offsets) {
-      const record = this.#record(walk, page, offset);
-      this.#order(walk, record.key, false);
-      walk.visit(record);
+      const key = nodeKey(page, offset);
+      this.#order(walk, key, false);
+      const data = this.#data(walk, page, offset);
+      walk.visit?.(key, data);
     }
   }
 
@@ -214,43 +204,61 @@ class DataFile {
     return offsets;
   }
 
-  #record(walk: Walk, page: Buffer, offset: number): LeafRecord {
+  /** The data of a leaf's record; of one on overflow pages only where somebody hears of it. */
+  #data(walk: Walk, page: Buffer, offset: number): Buffer {
     const flag = page.readUInt16LE(offset + 4);
-    const key = nodeKey(page, offset);
     const size = dataSize(page, offset);
-    const begin = offset + NODE_HEADER_BYTES + key.length;
-    if (flag === NODE_FLAG.none) return { flag, key, data: page.subarray(begin, begin + size) };
-    if (flag === NODE_FLAG.tree) {
-      if (size !== TREE_INFO_BYTES) this.#fail(`${walk.name} has a database of ${size} bytes`);
-      return { flag, key, data: page.subarray(begin, begin + size) };
+    const begin = offset + NODE_HEADER_BYTES + page.readUInt16LE(offset + 6);
+    if (flag !== NODE_FLAG.overflow) {
+      const isTree = flag === NODE_FLAG.tree && size === TREE_INFO_BYTES;
+      if (walk.info === this.#meta.main ? !isTree : flag !== NODE_FLAG.none) {
+        this.#fail(`${walk.name} has a record of a strange kind`);
+      }
+      return page.subarray(begin, begin + size);
     }
+    if (walk.info === this.#meta.main) this.#fail(`${walk.name} has a record of a strange kind`);
     const pages = Math.floor((PAGE_HEADER_BYTES - 1 + size) / page.length) + 1;
     const first = readU64(page, begin);
     const head = this.#claim(walk.name, first, PAGE_FLAG.overflow, pages);
-    if (readU64(page, begin + 16) !== pages || head.readUInt32LE(20) !== pages) {
-      this.#fail(`page ${first} of ${walk.name} is not one of ${pages}`);
+    if (
+      readU64(page, begin + 8) !== readU64(head, 8) ||
+      readU64(page, begin + 16) !== pages ||
+      head.readUInt32LE(20) !== pages
+    ) {
+      this.#fail(`page ${first} of ${walk.name} is not the first of ${pages}`);
     }
     walk.overflowPages += pages;
-    return { flag, key, data: head.subarray(PAGE_HEADER_BYTES, PAGE_HEADER_BYTES + size) };
+    const all = walk.visit === undefined ? head : this.#readPages(first, pages);
+    return all.subarray(PAGE_HEADER_BYTES, PAGE_HEADER_BYTES + size);
   }
 
-  /** Reads one page or several in a row that belong together, which nothing else may use. */
+  /** The first of one or several pages in a row that belong together, and that nothing else uses. */
   #claim(name: string, number: number, form: number, pages = 1): Buffer {
     this.#use(name, number, pages, IN_TREE);
-    const bytes = Buffer.allocUnsafe(pages * this.#meta.pageSize);
-    this.#read(bytes, number * this.#meta.pageSize);
-    if (readU64(bytes, 0) !== number || (bytes.readUInt16LE(18) & PAGE_FLAGS_OF_FORM) !== form) {
+    const page = this.#readPages(number, 1);
+    if (
+      readU64(page, 0) !== number ||
+      // LMDB takes a page of a later transaction for one in memory, and writes to it.
+      readU64(page, 8) > this.#meta.transaction ||
+      (page.readUInt16LE(18) & PAGE_FLAGS_OF_FORM) !== form
+    ) {
       this.#fail(`page ${number} of ${name} is not what it must be`);
     }
+    return page;
+  }
+
+  #readPages(first: number, pages: number): Buffer {
+    const bytes = Buffer.allocUnsafe(pages * this.#meta.pageSize);
+    this.#read(bytes, first * this.#meta.pageSize);
     return bytes;
   }
 
   #use(name: string, first: number, pages: number, use: number): void {
+    if (first < META_PAGES || first + pages - 1 > this.#meta.lastPage) {
+      this.#fail(`${name} has a page ${first}, which is out of bounds`);
+    }
     for (let number = first; number < first + pages; number++) {
       // Free pages may lie beyond the end of the file.
-      if (number < META_PAGES || number > this.#meta.lastPage) {
-        this.#fail(`${name} has a page ${number}, which is out of bounds`);
-      }
       if (number >= this.#uses.length) {
         if (use === IN_TREE)
           this.#fail(`page ${number} of ${name} is missing: the file is cut off`);
