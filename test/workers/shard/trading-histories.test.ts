@@ -252,7 +252,7 @@ describe("trading", () => {
   it("trading - snapshots and updates are always what the exchange has, and each request has one answer", async () => {
     await fc.assert(
       fc.asyncProperty(histories, (actions) => new TradingWorld().run(actions)),
-      { numRuns: 300 },
+      { numRuns: 200 },
     );
   });
 });

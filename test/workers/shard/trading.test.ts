@@ -378,6 +378,12 @@ describe("trading snapshots", () => {
     expect(sent(client)).toEqual([["Subscribed"], ["OrderUpdate", "1"], ["OrderSnapshot", 1]]);
     await exchange.tell(orderNews(order("w", 2)));
     expect(sent(client)).toEqual([["OrderUpdate", "2"]]);
+    // Of two channels, only the one that is named again.
+    await watch(client, positions("w"));
+    world.subscribe(client, positions("w"));
+    const [again] = await requested();
+    await exchange.tell(snapshot(again as number));
+    expect(sent(client)).toEqual([["Subscribed"], ["PositionSnapshot", 0]]);
   });
 
   it("trading - a snapshot that comes after Unsubscribed is not sent, nor is any news", async () => {
@@ -491,6 +497,17 @@ describe("trading with another exchange", () => {
         ["PositionUpdate", 5],
       ],
     ]);
+  });
+
+  it("trading - who subscribes without an exchange keeps nobody's order out of the next one", async () => {
+    const client = trader("w");
+    world.trading.connect(undefined);
+    for (let time = 0; time < MAX_PENDING; time++) world.subscribe(client, orders("w"));
+    const [, ...watches] = await startExchange();
+    expect(watches).toHaveLength(1);
+    client.messages.length = 0;
+    for (let id = 1; id < MAX_PENDING; id++) place(client, id);
+    expect([sent(client), pending()]).toEqual([[], MAX_PENDING - 1]);
   });
 
   it("trading - an exchange that is replaced while it lives is not heard any more", async () => {
