@@ -241,9 +241,8 @@ export class Engine {
       this.#changes.trade(trade);
       this.#changes.order(maker);
       traded.add(this.#fillPosition(taker, price, filled, ts));
-      const holding = this.#fillPosition(maker, price, filled, ts);
-      holding.open[maker.side] -= filled;
-      traded.add(holding);
+      traded.add(this.#fillPosition(maker, price, filled, ts));
+      this.#positions.changeOpen(maker, -filled);
       if (isOpen(maker)) this.#open.replace(maker);
       else this.#finish(maker, ts);
       const volume = market.totals.volume + filled;
@@ -279,10 +278,9 @@ export class Engine {
   }
 
   #rest({ book }: Market, order: Order): void {
-    const { orderId, wallet, marketId, side } = order;
     const left = order.quantity - order.filled;
-    book.add(orderId, side, limitOf(order), left, this.#open.add(order));
-    this.#positions.take(wallet, marketId).open[side] += left;
+    book.add(order.orderId, order.side, limitOf(order), left, this.#open.add(order));
+    this.#positions.changeOpen(order, left);
   }
 
   #cancel(wallet: string, reference: OrderReference, ts: number): EngineEvent {
@@ -307,12 +305,10 @@ export class Engine {
   }
 
   #cancelOpen(order: Order, reason: string, ts: number): EngineEvent {
-    const { orderId, wallet, marketId, side } = order;
-    const left = this.#listed(marketId).book.cancel(orderId);
-    this.#positions.take(wallet, marketId).open[side] -= left;
+    const left = this.#listed(order.marketId).book.cancel(order.orderId);
+    this.#positions.changeOpen(order, -left);
     const cancelled = cancelledOrder(order, reason, ts);
     this.#finish(cancelled, ts);
-    this.#positions.release(wallet, marketId);
     this.#changes.order(cancelled);
     return { type: "order", order: cancelled };
   }

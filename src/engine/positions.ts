@@ -1,6 +1,6 @@
 import type { Side } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
-import type { Position } from "./order.js";
+import type { OrderTerms, Position } from "./order.js";
 import { tradeValue } from "./trade-value.js";
 
 /** What a wallet holds of a market, and what its open orders may add to that. */
@@ -34,20 +34,23 @@ export class Positions {
     return holding;
   }
 
-  /** Forgets a holding that tells nothing. */
-  release(wallet: string, marketId: MarketId): void {
-    const holdings = this.#wallets.get(wallet);
-    const holding = holdings?.get(marketId);
-    if (holdings === undefined || holding === undefined) return;
-    if (holding.position !== undefined || holding.open.Buy > 0 || holding.open.Sell > 0) return;
-    holdings.delete(marketId);
-    if (holdings.size === 0) this.#wallets.delete(wallet);
+  /** Adds to the lots of a wallet's open orders, or takes from them. */
+  changeOpen({ wallet, marketId, side }: OrderTerms, lots: number): void {
+    const { open, position } = this.take(wallet, marketId);
+    open[side] += lots;
+    if (position === undefined && open.Buy === 0 && open.Sell === 0) this.#forget(wallet, marketId);
   }
 
   /** Positions of a wallet, flat ones with history too. */
   *ofWallet(wallet: string): Iterable<Position> {
     for (const { position } of this.#wallets.get(wallet)?.values() ?? [])
       if (position !== undefined) yield position;
+  }
+
+  #forget(wallet: string, marketId: MarketId): void {
+    const holdings = this.#wallets.get(wallet);
+    holdings?.delete(marketId);
+    if (holdings?.size === 0) this.#wallets.delete(wallet);
   }
 }
 

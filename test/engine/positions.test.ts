@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Position } from "../../src/engine/order.js";
 import { afterFill, exposure, flatPosition, Positions } from "../../src/engine/positions.js";
 import type { Side } from "../../src/shared/market.js";
+import { orderTerms } from "../support/order-terms.js";
 
 type Fill = readonly [side: Side, price: number, quantity: number];
 
@@ -136,19 +137,20 @@ describe("positions", () => {
 
   it("positions - a holding goes with its last open order unless it has traded", () => {
     const positions = new Positions();
-    const holding = positions.take("w", 1);
-    holding.open.Buy = 5;
-    positions.release("w", 1);
-    expect(positions.take("w", 1)).toBe(holding);
-    holding.open.Buy = 0;
-    positions.release("w", 1);
+    const [buy, sell] = [orderTerms({ wallet: "w" }), orderTerms({ wallet: "w", side: "Sell" })];
+    positions.changeOpen(buy, 5);
+    positions.changeOpen(sell, 3);
+    positions.changeOpen(buy, -5);
+    expect(positions.get("w", 1)).toEqual({ position: undefined, open: { Buy: 0, Sell: 3 } });
+    positions.changeOpen(sell, -3);
     expect(positions.get("w", 1)).toBeUndefined();
-    const traded = positions.take("w", 2);
+    positions.changeOpen(buy, 1);
+    const traded = positions.take("w", 1);
     traded.position = afterFills([
       ["Buy", 5, 1],
       ["Sell", 6, 1],
     ]);
-    positions.release("w", 2);
+    positions.changeOpen(buy, -1);
     expect([...positions.ofWallet("w")]).toEqual([traded.position]);
     expect([...positions.ofWallet("another")]).toEqual([]);
   });
