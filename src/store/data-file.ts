@@ -68,6 +68,16 @@ interface Walk {
   lastIsSeparator: boolean;
 }
 
+/** Throws STORE_DAMAGED where LMDB could not open the file, whatever it has to read afterwards. */
+export function verifyMetas(path: string): void {
+  const descriptor = openSync(path, "r");
+  try {
+    new DataFile(path, descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
 class DataFile {
   readonly #path: string;
   readonly #descriptor: number;

@@ -1,4 +1,4 @@
-import { type Key, open, type RootDatabase } from "lmdb";
+import { type Key, open, type RootDatabase, type Transaction } from "lmdb";
 import {
   countersForm,
   finishedClientOrderIdForm,
@@ -23,6 +23,19 @@ const OPTIONS = {
   // would leave it open for ever.
   batchStartThreshold: Number.MAX_SAFE_INTEGER,
 };
+
+/**
+ * Keeps the present state of a file from being written over by a server, until the function that it
+ * returns is called. Needs a file whose meta pages are good, and looks at nothing else.
+ */
+export function holdState(dir: string): () => Promise<void> {
+  const root = open(dir, { ...OPTIONS, readOnly: true });
+  const transaction = root.useReadTransaction();
+  return () => {
+    transaction.done();
+    return root.close();
+  };
+}
 
 /** An open store file and everything in it, by kind. */
 export class Environment {
@@ -59,6 +72,11 @@ export class Environment {
     this.finishTimes = this.#table("finish-times", finishedOrderForm);
     this.clientOrderIds = this.#table("client-order-ids", finishedClientOrderIdForm);
     this.trades = this.#table("trades", tradeForm);
+  }
+
+  /** The present state, for reads that must agree with one another; end it with `done`. */
+  snapshot(): Transaction {
+    return this.#root.useReadTransaction();
   }
 
   close(): Promise<void> {

@@ -1,14 +1,19 @@
 import { existsSync } from "node:fs";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { verifyDataFile } from "./data-file.js";
+import { verifyDataFile, verifyMetas } from "./data-file.js";
 import { READERS_FILE, requireRoom, reserveReadersFile } from "./disk-room.js";
-import { Environment } from "./environment.js";
+import { Environment, holdState } from "./environment.js";
 import { SCHEMA_KEY, SCHEMA_VERSION } from "./records.js";
 import { damaged, reasonOf, StoreError } from "./store-error.js";
 
 /** The file that holds everything, within the store's directory. */
 export const DATA_FILE = "data.mdb";
+
+/** The store's directory in the data directory. */
+export function storeDirectory(dataDir: string): string {
+  return join(dataDir, "exchange");
+}
 
 /** The error for a directory that cannot be opened, read or made; a StoreError as it is. */
 export function unreadable(dir: string, error: unknown): StoreError {
@@ -30,6 +35,32 @@ export async function openOrCreate(dir: string): Promise<Environment> {
   await verifyDataFile(path);
   await reserveReadersFile(dir);
   return reopen(dir);
+}
+
+/**
+ * Opens the store of a directory to read it, also while a server writes to it, after looking through
+ * the whole file. Rejects with StoreError.
+ */
+export async function openForReading(dir: string): Promise<Environment> {
+  const path = join(dir, DATA_FILE);
+  if (!existsSync(path)) {
+    throw new StoreError(
+      "STORE_UNREADABLE",
+      `${path} is not there; name the server's data directory with --data-dir`,
+    );
+  }
+  try {
+    verifyMetas(path);
+    const release = holdState(dir);
+    try {
+      await verifyDataFile(path);
+      return reopen(dir, { readOnly: true });
+    } finally {
+      await release();
+    }
+  } catch (error) {
+    throw unreadable(dir, error);
+  }
 }
 
 /** Opens a file that has been looked through before. Throws StoreError. */

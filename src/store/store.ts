@@ -5,6 +5,7 @@ import type { Order } from "../engine/order.js";
 import { requireRoom } from "./disk-room.js";
 import type { Environment } from "./environment.js";
 import { pruningStep, type Retention } from "./pruning.js";
+import { isOpenOrder } from "./record-rules.js";
 import { COUNTERS_KEY, SCHEMA_VERSION, type StoredMarket } from "./records.js";
 import { damaged, reasonOf, StoreError } from "./store-error.js";
 import { DATA_FILE, openOrCreate, reopen, unreadable } from "./store-file.js";
@@ -198,8 +199,8 @@ export class Store {
 
 function putOrder(environment: Environment, order: Order): Operation[] {
   const { openOrders, finishedOrders, finishTimes, clientOrderIds } = environment;
-  const { orderId, status, wallet, clientOrderId, updatedTs: finishedTs } = order;
-  if (status === "Open" || status === "PartiallyFilled") return [openOrders.put(order)];
+  const { orderId, wallet, clientOrderId, updatedTs: finishedTs } = order;
+  if (isOpenOrder(order)) return [openOrders.put(order)];
   return [
     openOrders.remove(orderId),
     finishedOrders.put(order),

@@ -1,6 +1,14 @@
-import { compareKeys, type Database, type Key, type RangeOptions, type RootDatabase } from "lmdb";
+import { inspect } from "node:util";
+import {
+  compareKeys,
+  type Database,
+  type GetOptions,
+  type Key,
+  type RangeOptions,
+  type RootDatabase,
+} from "lmdb";
 import type { RecordForm } from "./records.js";
-import { damaged, reasonOf } from "./store-error.js";
+import { damaged, reasonOf, StoreError } from "./store-error.js";
 
 /** One write, with its record already encoded: what could fail has failed before anything is written. */
 export interface Operation {
@@ -34,14 +42,26 @@ export class Table<K extends Key, T> {
   }
 
   /** Throws StoreError where the record is damaged; so does {@link values}. */
-  get(key: K): T | undefined {
-    const bytes = this.#database.get(key);
+  get(key: K, options: GetOptions = {}): T | undefined {
+    const bytes = this.#database.get(key, options);
     return bytes === undefined ? undefined : this.#decode(key, bytes);
   }
 
   /** The records in the order of their keys. */
   *values(options: RangeOptions = {}): Generator<T, void> {
     for (const { key, value } of this.#database.getRange(options)) yield this.#decode(key, value);
+  }
+
+  /** The records, and for each damaged one its error. */
+  *inspect(options: RangeOptions): Generator<T | StoreError, void> {
+    for (const { key, value } of this.#database.getRange(options)) {
+      try {
+        yield this.#decode(key, value);
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error;
+        yield error;
+      }
+    }
   }
 
   put(value: T): Operation {
@@ -60,11 +80,9 @@ export class Table<K extends Key, T> {
       if (compareKeys(this.#form.keyOf(value), key) !== 0) throw new Error("it is another record");
       return value;
     } catch (error) {
-      throw damaged(
-        this.#dir,
-        `record ${JSON.stringify(key)} of ${this.name}: ${reasonOf(error)}`,
-        { cause: error },
-      );
+      throw damaged(this.#dir, `record ${inspect(key)} of ${this.name}: ${reasonOf(error)}`, {
+        cause: error,
+      });
     }
   }
 }
