@@ -176,19 +176,24 @@ function addDeliveryMetrics(add: Add, { shards }: CounterBlock): void {
 }
 
 function addTradingMetrics(add: Add, { producer, shards }: CounterBlock): void {
-  add("counter", "orders_total", "PlaceOrder requests, by what became of them", () => [
-    ...ORDER_RESULTS.filter((result) => result !== "unavailable").map((result) => ({
-      labels: { result },
-      value: counted(producer, PRODUCER.ordersByResult + ORDER_RESULTS.indexOf(result)),
-    })),
-    {
-      labels: { result: "unavailable" },
-      value:
-        counted(producer, PRODUCER.ordersByResult + ORDER_RESULTS.indexOf("unavailable")) +
-        sumOf(shards, SHARD.ordersUnavailable),
-    },
-    { labels: { result: "rate_limited" }, value: sumOf(shards, SHARD.ordersRateLimited) },
-  ]);
+  add(
+    "counter",
+    "orders_total",
+    "PlaceOrder requests by what became of them; unavailable ones with CancelOrder",
+    () => [
+      ...ORDER_RESULTS.filter((result) => result !== "unavailable").map((result) => ({
+        labels: { result },
+        value: counted(producer, PRODUCER.ordersByResult + ORDER_RESULTS.indexOf(result)),
+      })),
+      {
+        labels: { result: "unavailable" },
+        value:
+          counted(producer, PRODUCER.ordersByResult + ORDER_RESULTS.indexOf("unavailable")) +
+          sumOf(shards, SHARD.ordersUnavailable),
+      },
+      { labels: { result: "rate_limited" }, value: sumOf(shards, SHARD.ordersRateLimited) },
+    ],
+  );
   add("gauge", "orders_pending", "Orders and cancels that wait for the exchange", () =>
     perShard(shards, SHARD.ordersPending),
   );
