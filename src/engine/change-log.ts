@@ -15,6 +15,11 @@ export class ChangeLog {
     this.#orders.set(order.orderId, order);
   }
 
+  /** The latest version of an order; undefined where it has not changed since it was last asked. */
+  orderOf(orderId: number): Order | undefined {
+    return this.#orders.get(orderId);
+  }
+
   trade(trade: Trade): void {
     this.#trades.push(trade);
   }

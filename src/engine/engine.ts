@@ -42,7 +42,7 @@ export interface EngineLimits {
 /** The order that a client order id was used for. */
 export interface KnownOrder {
   readonly orderId: number;
-  /** Undefined once it has finished: then it is in the store. */
+  /** Undefined once it has finished and its changes have been taken: then it is in the store. */
   readonly order: Order | undefined;
 }
 
@@ -146,7 +146,8 @@ export class Engine {
   /** The order that a wallet used a client order id for, undefined where the id is free. */
   knownOrder(wallet: string, clientOrderId: string, ts: number): KnownOrder | undefined {
     const orderId = this.#clientOrderIds.find(wallet, clientOrderId, ts);
-    return orderId === undefined ? undefined : { orderId, order: this.#open.get(orderId) };
+    if (orderId === undefined) return undefined;
+    return { orderId, order: this.#open.get(orderId) ?? this.#changes.orderOf(orderId) };
   }
 
   /** Positions of a wallet, flat ones that have a history too. */
@@ -295,7 +296,7 @@ export class Engine {
     const known = this.knownOrder(wallet, clientOrderId, ts);
     if (known === undefined)
       return notFound(`the wallet has no open order with client order id ${clientOrderId}`);
-    return known.order === undefined
+    return known.order === undefined || !isOpen(known.order)
       ? notFound(`order ${known.orderId}, client order id ${clientOrderId}, is finished`)
       : this.#cancelOpen(known.order, "requested", ts);
   }
