@@ -97,6 +97,9 @@ async function runFeed(): Promise<void> {
     tell({ type: "feed-ended", reason: `feed ${task.feed.feed} ended` });
   } catch (error) {
     log.error({ err: error }, "feed failed");
+    // Nobody would answer the orders of an exchange that has failed. It ends with its thread, and
+    // another one takes its place.
+    if (exchange !== undefined) throw error;
     tell({
       type: "feed-ended",
       reason: `feed ${task.feed.feed} failed: ${(error as Error).message}`,
