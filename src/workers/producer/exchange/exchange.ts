@@ -6,7 +6,7 @@ import type {
   EngineEvent,
   OrderReference,
 } from "../../../engine/commands.js";
-import { Engine } from "../../../engine/engine.js";
+import { Engine, type KnownOrder } from "../../../engine/engine.js";
 import type { Order, Trade } from "../../../engine/order.js";
 import type { Feed, FeedContext } from "../../../feed/feed.js";
 import { Pacer } from "../../../feed/pacer.js";
@@ -115,7 +115,7 @@ export class Exchange implements Feed {
   #engine: Engine;
   #traders: SimulatedTraders;
   #asked: Asked[] = [];
-  #simulationsDue = 0;
+  #simulationsDue: number;
   /** Sessions whose orders are to be cancelled, with the reason. */
   readonly #ended = new Map<string, string>();
   /** Why nothing can be stored at the moment. */
@@ -133,6 +133,7 @@ export class Exchange implements Feed {
     });
     this.#engine = this.#restoredEngine();
     this.#traders = this.#newTraders();
+    this.#simulationsDue = this.#firstSimulations;
     for (const session of this.#engine.sessions()) {
       if (!isOfRun(session, context.run)) this.#ended.set(session, SERVER_RESTARTED);
     }
@@ -225,17 +226,21 @@ export class Exchange implements Feed {
       results: [],
       ended: [],
     };
+    // Those that a failed batch or an earlier run has left, before anybody can trade with them.
+    if (canStore) this.#endSessions(batch);
     for (const one of asked) this.#answer(batch, one);
     if (!canStore) return batch;
     this.#executeSimulated(batch);
     // Behind everything that the sessions asked for.
-    for (const [session, reason] of this.#ended) {
-      this.#take(
-        batch,
-        this.#engine.execute({ type: "end-session", session, reason }, this.#now()),
-      );
-    }
+    this.#endSessions(batch);
     return { ...batch, ended: [...this.#ended.keys()] };
+  }
+
+  #endSessions(batch: Batch): void {
+    for (const [session, reason] of this.#ended) {
+      const end: Command = { type: "end-session", session, reason };
+      this.#take(batch, this.#engine.execute(end, this.#now()));
+    }
   }
 
   #answer(batch: Batch, { from, request }: Asked): void {
@@ -278,10 +283,7 @@ export class Exchange implements Feed {
       order.client_order_id === undefined
         ? undefined
         : this.#engine.knownOrder(wallet, order.client_order_id, this.#now());
-    if (known !== undefined) {
-      const first = known.order ?? this.#storedOrder(known.orderId);
-      return this.#reply(batch, { from, request }, first, false);
-    }
+    if (known !== undefined) return this.#replyKnown(batch, { from, request }, known);
     const session = boundTo === undefined ? undefined : sessionOf(run, from.shard, boundTo);
     const terms = admitOrder(order, markets.get(order.market_id), options, wallet, session);
     if ("code" in terms) return refused(terms);
@@ -346,7 +348,7 @@ export class Exchange implements Feed {
           break;
         }
         case "duplicate":
-          this.#reply(batch, asked, event.order ?? this.#storedOrder(event.orderId), false);
+          this.#replyKnown(batch, asked, event);
           break;
         case "rejected":
           this.#refuse(batch, asked, event.rejection);
@@ -363,6 +365,30 @@ export class Exchange implements Feed {
     const { request } = asked.request;
     asked.from.news.push({ type: "reply", request, order: contractOrder, changed });
     if (changed) this.#tellOfOrder(order, contractOrder, asked.from);
+  }
+
+  /** Tells what became of an order that was placed before. */
+  #replyKnown(batch: Batch, asked: Asked | undefined, { orderId, order }: KnownOrder): void {
+    const first = order ?? this.#storedOrder(orderId);
+    if (first !== undefined) this.#reply(batch, asked, first, false);
+    else
+      this.#refuse(batch, asked, {
+        code: "INTERNAL",
+        message: `the client order id was used for order ${orderId}, which cannot be read`,
+      });
+  }
+
+  /** Undefined where the store has lost it: one order that cannot be told is no end of trading. */
+  #storedOrder(orderId: number): Order | undefined {
+    const { store, log } = this.#context;
+    try {
+      const order = store.order(orderId);
+      if (order === undefined) log.error({ orderId }, "an order is not in the store");
+      return order;
+    } catch (error) {
+      log.error({ err: error, orderId }, "an order cannot be read from the store");
+      return undefined;
+    }
   }
 
   #refuse(batch: Batch, asked: Asked | undefined, refusal: Refused): void {
@@ -393,12 +419,6 @@ export class Exchange implements Feed {
 
   #contractOrder(order: Order): ContractOrder {
     return toContractOrder(order, this.#context.markets.listed(order.marketId));
-  }
-
-  #storedOrder(orderId: number): Order {
-    const order = this.#context.store.order(orderId);
-    if (order === undefined) throw new Error(`exchange: order ${orderId} is not in the store`);
-    return order;
   }
 
   // --- Store ------------------------------------------------------------------------------------
@@ -434,7 +454,7 @@ export class Exchange implements Feed {
     this.#shards.discard();
     this.#engine = this.#restoredEngine();
     this.#traders = this.#newTraders();
-    this.#simulationsDue = 0;
+    this.#simulationsDue = this.#firstSimulations;
     const refused: Batch = { asked, trades: [], touched: new Set(), results: [], ended: [] };
     for (const one of asked) this.#answer(refused, one);
     this.#release(refused);
@@ -500,6 +520,11 @@ export class Exchange implements Feed {
         openOrders: (wallet) => this.#engine.openOrders(wallet),
       },
     );
+  }
+
+  /** Without simulated traders, what earlier ones left is withdrawn. */
+  get #firstSimulations(): number {
+    return this.#context.options.simTraders === 0 ? Number.POSITIVE_INFINITY : 0;
   }
 
   async #simulate(signal: AbortSignal): Promise<void> {
