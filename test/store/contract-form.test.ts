@@ -113,7 +113,7 @@ describe("contract form", () => {
     ["long", { quantity: 3, cost: 1001n, realizedPnl: 7n }, 1.5, 3.336666666666667, 0.035],
     ["short", { quantity: -4, cost: -2000n }, -2, 5, 0],
     // Beyond the integers that a number holds.
-    ["of much profit", { realizedPnl: 2n ** 70n }, 0, 0, 5_902_958_103_587_056_517.12],
+    ["of much profit", { realizedPnl: 2n ** 70n }, 0, 0, 2 ** 70 / 200],
   ])("contract form - a position that is %s", (_, changes, quantity, averagePrice, profit) => {
     expect(toContractPosition({ ...POSITION, ...changes }, scales(0.01, 0.5))).toStrictEqual({
       wallet: "0xA",
