@@ -3,8 +3,10 @@ import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { runClient } from "./client.js";
 import { runCodec } from "./codec.js";
+import { runEngine } from "./engine.js";
 import { runFanout } from "./fanout.js";
 import { runHttp } from "./http.js";
+import { runOrders } from "./orders.js";
 import { runRing } from "./ring.js";
 import type { BenchOptions, BenchReport } from "./support/bench-options.js";
 import { describeMachine } from "./support/machine.js";
@@ -12,7 +14,9 @@ import { describeMachine } from "./support/machine.js";
 const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<BenchReport>>> = {
   ring: runRing,
   codec: runCodec,
+  engine: runEngine,
   http: runHttp,
+  orders: runOrders,
   fanout: runFanout,
   client: runClient,
 };
@@ -20,9 +24,11 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<BenchR
 const HELP = `Usage: npm run bench -- NAME [--short] [--json FILE]
 
   fanout   deliveries/s, latency, CPU and memory, beside uWebSockets.js and plain ws
+  orders   orders/s through the socket, acknowledged when they are on disk, beside a fan-out
   http     the main thread and the public port, before and during a saturating fan-out
   ring     records/s from one producer thread to two reader threads
   codec    ns per encoded and decoded message
+  engine   commands/s and latency of the order book, beside a plain one, and of the engine
   client   size of the client library in a browser, messages/s received in Node
   all      each of them
 

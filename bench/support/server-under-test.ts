@@ -83,19 +83,29 @@ async function startBaseline(file: string, offer: Offer): Promise<ServerUnderTes
 }
 
 async function startMarketcast({ rate, markets }: Offer): Promise<ServerUnderTest> {
+  const marketIds = Array.from({ length: markets }, (_, index) => FIRST_MARKET_ID + index);
+  return startMarketcastWith(
+    { feed: "synthetic", "feed-markets": markets, "feed-rate": rate },
+    marketIds,
+  );
+}
+
+/** Starts Marketcast with flags of one's own; its clients subscribe to the prices of `marketIds`. */
+export async function startMarketcastWith(
+  ownFlags: Readonly<Record<string, string | number>>,
+  marketIds: readonly number[],
+): Promise<ServerUnderTest> {
   const dataDir = mkdtempSync(join(tmpdir(), "marketcast-bench-"));
   const flags = {
     port: 0,
     "ops-port": 0,
     shards: 1,
-    feed: "synthetic",
-    "feed-markets": markets,
-    "feed-rate": rate,
     "max-connections": 20_000,
     "max-connections-per-address": 20_000,
     "drain-time": 500,
     "log-format": "json",
     "data-dir": dataDir,
+    ...ownFlags,
   };
   const args = [
     "serve",
@@ -110,7 +120,6 @@ async function startMarketcast({ rate, markets }: Offer): Promise<ServerUnderTes
     removeData();
     throw error;
   });
-  const marketIds = Array.from({ length: markets }, (_, index) => FIRST_MARKET_ID + index);
   const channels = [{ type: "PriceFeed", params: { market_ids: marketIds } }];
   return {
     pid: child.pid as number,

@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
 import { VERSION } from "../config/version.js";
+import { StoreError } from "../store/store-error.js";
 import { addCheckConfigCommand } from "./check-config.js";
 import { addConfigFlags } from "./config-flags.js";
 import { ListenError } from "./listen-error.js";
 import { addServeCommand } from "./serve.js";
+import { addStoreCommand } from "./store.js";
 import { addTokenCommand } from "./token.js";
 
 const EXIT_FAILURE = 1;
@@ -26,6 +28,7 @@ function createProgram(): Command {
   addServeCommand(program);
   addTokenCommand(program);
   addCheckConfigCommand(program);
+  addStoreCommand(program);
   return program;
 }
 
@@ -34,7 +37,8 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
   const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
   const usage = USAGE_ERRORS.includes(name);
-  const text = usage || error instanceof ListenError ? message : (stack ?? message);
+  const told = usage || error instanceof ListenError || error instanceof StoreError;
+  const text = told ? message : (stack ?? message);
   console.error(`marketcast: ${text.replaceAll("\n", "\nmarketcast: ")}`);
   return usage ? EXIT_USAGE : EXIT_FAILURE;
 }

@@ -23,6 +23,9 @@ export type Decoded =
   /** `id` is there when the envelope was sound enough to have one. */
   | { readonly fault: MessageFault; readonly id?: RequestId; readonly message?: undefined };
 
+/** A client's own key may be part of the field that an answer names. */
+const FIELD_CHARACTERS_MAX = 200;
+
 const unpackr = new Unpackr({
   useRecords: false,
   mapsAsObjects: true,
@@ -93,8 +96,11 @@ function parseEnvelope(value: unknown): Decoded {
   if (parsed === undefined) return invalid(id?.data, "data: does not fit its schema", "data");
   if (!parsed.success) {
     const issue = parsed.error.issues[0] as z.core.$ZodIssue;
-    const field = ["data", ...issue.path].join(".");
-    return invalid(id?.data, `${field}: ${issue.message}`, field);
+    // What an object should not have is named as well as what it should; zod's text would repeat it all.
+    const extra = issue.code === "unrecognized_keys" ? issue.keys.slice(0, 1) : [];
+    const rule = extra.length > 0 ? "there is no such field" : issue.message;
+    const field = ["data", ...issue.path, ...extra].join(".").slice(0, FIELD_CHARACTERS_MAX);
+    return invalid(id?.data, `${field}: ${rule}`, field);
   }
   // The schema was looked up by the type, which the compiler cannot follow.
   const message = {

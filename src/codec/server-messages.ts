@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { BOOK_LEVELS_MAX, MARKET_STATUSES, SIDES } from "../shared/market.js";
+import { ORDER_STATUSES, ORDER_TYPES, TIMES_IN_FORCE } from "../shared/order.js";
 import { channelSchema, marketIdSchema } from "./channels.js";
 import { requestIdSchema } from "./client-messages.js";
 import { ERROR_CODES } from "./wire/error-codes.js";
@@ -36,6 +37,34 @@ export const systemStatusSchema = z.strictObject({
   messages_per_second: z.number().nonnegative(),
   uptime_s: z.int().nonnegative(),
   version: z.string(),
+});
+
+const order = z.strictObject({
+  order_id: z.string(),
+  client_order_id: z.string().optional(),
+  market_id: marketIdSchema,
+  wallet: z.string(),
+  side: z.enum(SIDES),
+  order_type: z.enum(ORDER_TYPES),
+  time_in_force: z.enum(TIMES_IN_FORCE),
+  post_only: z.boolean(),
+  price: z.number().positive().optional(),
+  quantity: z.number().positive(),
+  filled_quantity: z.number().nonnegative(),
+  average_price: z.number().positive().optional(),
+  status: z.enum(ORDER_STATUSES),
+  reason: z.string().optional(),
+  created_ts: ts,
+  updated_ts: ts,
+});
+
+const position = z.strictObject({
+  wallet: z.string(),
+  market_id: marketIdSchema,
+  quantity: z.number(),
+  average_price: z.number().nonnegative(),
+  realized_pnl: z.number(),
+  updated_ts: ts,
 });
 
 /** The `data` of each message type the server sends. */
@@ -84,6 +113,10 @@ export const serverData = {
       ts,
     }),
   }),
+  OrderSnapshot: z.strictObject({ orders: z.array(order) }),
+  OrderUpdate: z.strictObject({ order }),
+  PositionSnapshot: z.strictObject({ positions: z.array(position) }),
+  PositionUpdate: z.strictObject({ position }),
   SystemStatus: z.strictObject({ status: systemStatusSchema }),
   Notification: z.strictObject({
     level: z.enum(["info", "warning", "error"]),

@@ -381,14 +381,14 @@ const trading = {
   }),
   maxPrice: decimal({
     flag: "max-price",
-    min: 1e-12,
+    min: 0.000001,
     max: 1e12,
     default: 1e9,
     description: "Highest price of an order; a market's own max_price may be lower",
   }),
   maxQuantity: decimal({
     flag: "max-quantity",
-    min: 1e-12,
+    min: 0.000001,
     max: 1e12,
     default: 1e9,
     description: "Largest quantity of an order",

@@ -24,7 +24,7 @@ export type EngineEvent =
   | { readonly type: "position"; readonly position: Position }
   /** The command changed nothing. */
   | { readonly type: "rejected"; readonly rejection: Rejection }
-  /** The client order id was used before: `order` is the first one while it is open. */
+  /** The client order id was used before: `order` is the first one, if it is open or has just changed. */
   | { readonly type: "duplicate"; readonly orderId: number; readonly order: Order | undefined };
 
 /** The latest version of all that has changed since the changes were last taken. */

@@ -30,7 +30,10 @@ export interface OrderBook {
    * Whether {@link match} would leave nothing of `quantity`.
    */
   fills(side: Side, limit: number, quantity: number, owner: number): boolean;
-  /** Writes the best levels of a side, quantities summed, into `into`; as many as it has room for. */
+  /**
+   * Writes the best levels of a side into `into`, as many as it has room for. Quantities are summed;
+   * a sum past 2^53 is the nearest number.
+   */
   levels(side: Side, into: BookSide): void;
   /** Every resting order of a side in its priority, for comparison and checks. */
   orders(side: Side): Iterable<RestingOrder>;

@@ -50,6 +50,13 @@ export interface ListedMarket {
   readonly status: MarketStatus;
 }
 
+export interface TradedSoFar {
+  /** In ticks; undefined before any trade. */
+  readonly lastPrice: number | undefined;
+  /** In lots. */
+  readonly volume: number;
+}
+
 export interface FeedTrade {
   /** In ticks. */
   readonly price: number;
@@ -69,8 +76,9 @@ export interface FeedSink {
   /**
    * Lists a market, or returns it where the same definition is listed already.
    * Throws FeedInputError: TITLE_TOO_LONG, TABLE_FULL, INVALID_DEFINITION, MARKET_REDEFINED.
+   * @param traded what trading has made of the market before now; by default nothing
    */
-  list(definition: MarketDefinition, status?: MarketStatus): ListedMarket;
+  list(definition: MarketDefinition, status?: MarketStatus, traded?: TradedSoFar): ListedMarket;
   /** The market listed under an id, in its canonical form. */
   find(marketId: MarketId): ListedMarket | undefined;
   setStatus(market: ListedMarket, status: MarketStatus): void;

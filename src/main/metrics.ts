@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, type Metric, Registry } from "prom-client";
 import {
+  COMMIT_BUCKETS_S,
   COUNTED_CHANNELS,
   COUNTED_CLOSE_CODES,
   type CounterBlock,
@@ -7,6 +8,7 @@ import {
   counted,
   LATENCY_BUCKETS_S,
   MAIN,
+  ORDER_RESULTS,
   PRODUCER,
   REFUSALS,
   SHARD,
@@ -38,6 +40,7 @@ export function createMetrics(block: CounterBlock): Registry {
   addMainMetrics(add, block);
   addShardMetrics(add, block);
   addDeliveryMetrics(add, block);
+  addTradingMetrics(add, block);
   return registry;
 }
 
@@ -166,20 +169,59 @@ function addShardMetrics(add: Add, { producer, shards }: CounterBlock): void {
 }
 
 function addDeliveryMetrics(add: Add, { shards }: CounterBlock): void {
-  const name = "marketcast_delivery_latency_seconds";
+  const name = "delivery_latency_seconds";
   const help = "Age of a write's oldest message, from the producer's ts to the socket";
-  add("histogram", "delivery_latency_seconds", help, () => {
-    let total = 0;
-    const buckets = [...LATENCY_BUCKETS_S.map(String), "+Inf"].map((le, index) => {
-      total += sumOf(shards, SHARD.latencyBuckets + index);
-      return { labels: { le }, value: total, metricName: `${name}_bucket` };
-    });
-    return [
-      ...buckets,
-      { labels: {}, value: sumOf(shards, SHARD.latencySumS), metricName: `${name}_sum` },
-      { labels: {}, value: total, metricName: `${name}_count` },
-    ];
+  const words = { buckets: SHARD.latencyBuckets, sum: SHARD.latencySumS };
+  add("histogram", name, help, () => histogram(name, LATENCY_BUCKETS_S, shards, words));
+}
+
+function addTradingMetrics(add: Add, { producer, shards }: CounterBlock): void {
+  add(
+    "counter",
+    "orders_total",
+    "PlaceOrder requests by what became of them; unavailable ones with CancelOrder",
+    () => [
+      ...ORDER_RESULTS.filter((result) => result !== "unavailable").map((result) => ({
+        labels: { result },
+        value: counted(producer, PRODUCER.ordersByResult + ORDER_RESULTS.indexOf(result)),
+      })),
+      {
+        labels: { result: "unavailable" },
+        value:
+          counted(producer, PRODUCER.ordersByResult + ORDER_RESULTS.indexOf("unavailable")) +
+          sumOf(shards, SHARD.ordersUnavailable),
+      },
+      { labels: { result: "rate_limited" }, value: sumOf(shards, SHARD.ordersRateLimited) },
+    ],
+  );
+  add("gauge", "orders_pending", "Orders and cancels that wait for the exchange", () =>
+    perShard(shards, SHARD.ordersPending),
+  );
+  const name = "store_commit_seconds";
+  const words = { buckets: PRODUCER.commitBuckets, sum: PRODUCER.commitSumS };
+  add("histogram", name, "Time from a commit's start until it is on disk", () =>
+    histogram(name, COMMIT_BUCKETS_S, [producer], words),
+  );
+}
+
+/** The samples of a histogram that sections keep together. */
+function histogram(
+  name: string,
+  bounds: readonly number[],
+  sections: readonly CounterSection[],
+  words: { readonly buckets: number; readonly sum: number },
+): readonly Sample[] {
+  const metricName = `marketcast_${name}`;
+  let total = 0;
+  const buckets = [...bounds.map(String), "+Inf"].map((le, index) => {
+    total += sumOf(sections, words.buckets + index);
+    return { labels: { le }, value: total, metricName: `${metricName}_bucket` };
   });
+  return [
+    ...buckets,
+    { labels: {}, value: sumOf(sections, words.sum), metricName: `${metricName}_sum` },
+    { labels: {}, value: total, metricName: `${metricName}_count` },
+  ];
 }
 
 function sumOf(shards: readonly CounterSection[], word: number): number {

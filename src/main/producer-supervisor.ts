@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { Worker } from "node:worker_threads";
+import { type MessagePort, Worker } from "node:worker_threads";
 import { type CounterBlock, PRODUCER } from "../ring/counters.js";
 import {
   createMarketMemory,
@@ -11,12 +11,14 @@ import type { MainToProducer, ProducerTask, ProducerToMain } from "../workers/me
 import { RestartDelay } from "./restart-delay.js";
 import { Watchdog } from "./watchdog.js";
 
-/** How long a feed may take to end when the server stops. */
+/** How long a feed may take to end when the server stops; the exchange has orders to cancel. */
 const STOP_MS_MAX = 500;
+const STOP_EXCHANGE_MS_MAX = 10_000;
 const WORKER = new URL("../workers/producer/producer-worker.js", import.meta.url);
 
 export interface ProducerOptions {
   readonly feed: ProducerTask["feed"];
+  readonly run: string;
   readonly sizes: MarketMemorySizes;
   readonly stallTimeoutMs: number;
   readonly counters: SharedArrayBuffer;
@@ -27,7 +29,9 @@ export interface ProducerHooks {
   /** A producer is up and its memory is the one to read from now on. */
   readonly ready: (memory: MarketMemory) => void;
   /** Why there is no producer or no feed, or undefined when both are there. */
-  readonly health: (source: "producer" | "feed", reason: string | undefined) => void;
+  readonly health: (source: "producer" | "feed" | "store", reason: string | undefined) => void;
+  /** The producer's thread is gone; another will take its place, except where that cannot be. */
+  readonly down: () => void;
 }
 
 /** Options that make no feed, found out by the producer; the message says what is wrong. */
@@ -75,6 +79,11 @@ export class ProducerSupervisor {
     this.#tell({ type: "subscribed" });
   }
 
+  /** Gives the exchange a way to a shard, whose other end that shard has. */
+  attachShard(shard: number, port: MessagePort): void {
+    this.#worker?.postMessage({ type: "shard", shard, port } satisfies MainToProducer, [port]);
+  }
+
   /** Ends the producer as the watchdog does: another one takes its place. */
   async restart(): Promise<void> {
     await this.#worker?.terminate();
@@ -86,7 +95,8 @@ export class ProducerSupervisor {
     if (worker === undefined) return;
     const exited = once(worker, "exit");
     this.#tell({ type: "stop" });
-    const timer = setTimeout(() => worker.terminate(), STOP_MS_MAX);
+    const stopMsMax = this.#options.feed.feed === "exchange" ? STOP_EXCHANGE_MS_MAX : STOP_MS_MAX;
+    const timer = setTimeout(() => worker.terminate(), stopMsMax);
     await exited;
     clearTimeout(timer);
   }
@@ -96,9 +106,9 @@ export class ProducerSupervisor {
   }
 
   #start(resolve?: () => void, reject?: (error: Error) => void): void {
-    const { feed, sizes, stallTimeoutMs, counters, log } = this.#options;
+    const { feed, run, sizes, stallTimeoutMs, counters, log } = this.#options;
     const memory = createMarketMemory(`${Date.now().toString(36)}-${++this.#epochs}`, sizes);
-    const task: ProducerTask = { memory, counters, feed, log };
+    const task: ProducerTask = { memory, counters, feed, run, log };
     const { producer } = this.#block;
     producer[PRODUCER.markets] = producer[PRODUCER.ringRecordNumber] = 0;
     // Standard input stays this process's own: a feed that reads it opens the descriptor itself.
@@ -119,6 +129,8 @@ export class ProducerSupervisor {
         }
       } else if (message.type === "feed-ended") {
         this.#hooks.health("feed", message.reason);
+      } else if (message.type === "store") {
+        this.#hooks.health("store", message.reason);
       } else {
         this.#ready = this.#everReady = true;
         this.#hooks.health("producer", undefined);
@@ -132,8 +144,13 @@ export class ProducerSupervisor {
     worker.on("exit", () => {
       watchdog.stop();
       this.#worker = undefined;
+      const wasReady = this.#ready;
       this.#ready = false;
-      if (!this.#stopping) this.#restartLater(resolve, reject);
+      if (this.#stopping) return;
+      // Whether the store can be written, the next one finds out for itself.
+      this.#hooks.health("store", undefined);
+      if (wasReady) this.#hooks.down();
+      this.#restartLater(resolve, reject);
     });
   }
 

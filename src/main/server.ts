@@ -1,3 +1,5 @@
+import { randomUUID } from "node:crypto";
+import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { resolveJwtKeys } from "../config/jwt-keys.js";
 import type { Config } from "../config/schema.js";
 import { VERSION } from "../config/version.js";
@@ -16,7 +18,14 @@ import { connectionsOf, systemStatus } from "../ring/system-status.js";
 import { createLogger, type Logger, type LogOptions } from "../shared/log.js";
 import { findSocketHandOff, type SocketHandOffWay } from "../shared/socket-hand-off.js";
 import { startThreadPulse } from "../shared/thread-pulse.js";
-import type { JwtOptions, ProducerTask, ShardOptions, ShardToMain } from "../workers/messages.js";
+import type {
+  ExchangeOptions,
+  JwtOptions,
+  MainToShard,
+  ProducerTask,
+  ShardOptions,
+  ShardToMain,
+} from "../workers/messages.js";
 import { Acceptor } from "./acceptor.js";
 import { createMetrics } from "./metrics.js";
 import { OpsServer } from "./ops-server.js";
@@ -28,6 +37,12 @@ import { SystemHealth } from "./system-health.js";
 const DRAIN_GRACE_MS = 1000;
 const DRAIN_NOTICE =
   "the server restarts; this connection will be closed with code 1012, please reconnect";
+const PRODUCER_DOWN: MainToShard = {
+  type: "notify",
+  level: "warning",
+  message:
+    "market data is interrupted and no order is taken for a moment; a new epoch and fresh snapshots will follow",
+};
 
 export interface RunningServer {
   readonly port: number;
@@ -84,14 +99,19 @@ function shardOptionsOf(config: Config, jwt: JwtOptions): ShardOptions {
     maxMessagesPerSecond: config.maxMessagesPerSecond,
     maxQueuedMessages: config.maxQueuedMessages,
     maxQueuedBytes: config.maxQueuedBytes,
+    maxOrdersPerSecond: config.maxOrdersPerSecond,
+    maxPendingOrders: config.maxPendingOrders,
+    takesOrders: config.feed === "exchange",
     allowedOrigins: config.allowedOrigins,
     jwt,
   };
 }
 
 function feedOptionsOf(config: Config): ProducerTask["feed"] {
+  const { feed } = config;
+  if (feed === "exchange") return exchangeOptionsOf(config);
   return {
-    feed: config.feed,
+    feed,
     feedMarkets: config.feedMarkets,
     feedRate: config.feedRate,
     feedSeed: config.feedSeed,
@@ -102,6 +122,27 @@ function feedOptionsOf(config: Config): ProducerTask["feed"] {
     feedLoop: config.feedLoop,
     feedStart: config.feedStart,
     feedModule: config.feedModule,
+    bookIntervalMs: config.bookIntervalMs,
+  };
+}
+
+function exchangeOptionsOf(config: Config): ExchangeOptions {
+  return {
+    feed: "exchange",
+    dataDir: config.dataDir,
+    marketsFile: config.marketsFile,
+    simTraders: config.simTraders,
+    feedRate: config.feedRate,
+    feedSeed: config.feedSeed,
+    maxPrice: config.maxPrice,
+    maxQuantity: config.maxQuantity,
+    maxOpenOrders: config.maxOpenOrders,
+    maxClientOrderIds: config.maxClientOrderIds,
+    clientOrderIdRetentionMs: config.clientOrderIdRetentionMs,
+    orderRetentionMs: config.orderRetentionMs,
+    maxStoredOrders: config.maxStoredOrders,
+    tradeRetentionMs: config.tradeRetentionMs,
+    maxStoredTrades: config.maxStoredTrades,
     bookIntervalMs: config.bookIntervalMs,
   };
 }
@@ -147,11 +188,19 @@ class Server implements RunningServer {
       this.#pool.broadcast({ type: "system", system }),
     );
     this.#producer = new ProducerSupervisor(
-      { feed: feedOptionsOf(config), sizes: config, stallTimeoutMs, counters, log },
+      {
+        feed: feedOptionsOf(config),
+        run: randomUUID(),
+        sizes: config,
+        stallTimeoutMs,
+        counters,
+        log,
+      },
       this.#block,
       {
         ready: (memory) => this.#takeMemory(memory),
         health: (source, reason) => this.#health.report(source, reason),
+        down: () => this.#pool.broadcast(PRODUCER_DOWN),
       },
       logger,
     );
@@ -159,7 +208,11 @@ class Server implements RunningServer {
       { shards, stallTimeoutMs, shard, counters, handOff, log },
       this.#block,
       {
-        current: () => ({ memory: this.#memory as MarketMemory, system: this.#health.system }),
+        current: (shard) => ({
+          memory: this.#memory as MarketMemory,
+          exchange: this.#connectExchange(shard),
+          system: this.#health.system,
+        }),
         message: (_, message) => this.#onShardMessage(message),
         up: (index) => this.#shardUp(index),
         down: (index) => this.#shardDown(index),
@@ -238,7 +291,16 @@ class Server implements RunningServer {
   #takeMemory(memory: MarketMemory): void {
     const former = this.#memory;
     this.#memory = memory;
-    if (former !== undefined) this.#pool.broadcast({ type: "memory", memory });
+    if (former === undefined) return;
+    this.#pool.changeMemory(memory, (shard) => this.#connectExchange(shard));
+  }
+
+  /** A shard's end of a new way to the exchange; undefined where there is none at the moment. */
+  #connectExchange(shard: number): MessagePort | undefined {
+    if (this.#config.feed !== "exchange" || !this.#producer.ready) return undefined;
+    const { port1, port2 } = new MessageChannel();
+    this.#producer.attachShard(shard, port1);
+    return port2;
   }
 
   #shardUp(shard: number): void {

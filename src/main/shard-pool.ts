@@ -5,7 +5,6 @@ import type { CounterBlock, CounterSection } from "../ring/counters.js";
 import type { MarketMemory } from "../ring/market-memory.js";
 import type { Logger, LogOptions } from "../shared/log.js";
 import type { SocketHandOffWay } from "../shared/socket-hand-off.js";
-import type { SystemState } from "../shared/system-state.js";
 import type { MainToShard, ShardOptions, ShardTask, ShardToMain } from "../workers/messages.js";
 import { RestartDelay } from "./restart-delay.js";
 import { Watchdog } from "./watchdog.js";
@@ -27,7 +26,7 @@ export interface ShardPoolOptions {
 
 export interface ShardPoolHooks {
   /** What a shard is told about market data and system when it starts. */
-  readonly current: () => { readonly memory: MarketMemory; readonly system: SystemState };
+  readonly current: (shard: number) => Pick<ShardTask, "memory" | "exchange" | "system">;
   readonly message: (shard: number, message: ShardToMain) => void;
   /** The shard takes sockets. */
   readonly up: (shard: number) => void;
@@ -101,6 +100,19 @@ export class ShardPool {
     for (const { port } of this.#slots) port?.postMessage(message);
   }
 
+  /** Tells every shard of another producer, each with a way to it of its own. */
+  changeMemory(
+    memory: MarketMemory,
+    exchangeFor: (shard: number) => MessagePort | undefined,
+  ): void {
+    for (const [shard, { port }] of this.#slots.entries()) {
+      if (port === undefined) continue;
+      const exchange = exchangeFor(shard);
+      const message: MainToShard = { type: "memory", memory, exchange };
+      port.postMessage(message, exchange === undefined ? [] : [exchange]);
+    }
+  }
+
   /**
    * Ends a shard's thread as the watchdog does: its clients are cut and another one takes its place.
    * Where its loop turns it ends itself; else it is terminated, which is the last resort, as Node may
@@ -151,11 +163,12 @@ export class ShardPool {
       if (exited === undefined) this.#ended(shard);
       else void exited.then(() => this.#ended(shard));
     });
-    const { memory, system } = this.#hooks.current();
     const { counters, handOff, log, shard: options } = this.#options;
-    const task: ShardTask = { shard, port: port2, counters, memory, handOff, options, log, system };
+    const current = this.#hooks.current(shard);
+    const task: ShardTask = { shard, port: port2, counters, handOff, options, log, ...current };
+    const ports = [port2, ...(task.exchange === undefined ? [] : [task.exchange])];
     this.#piscina
-      .run(task, { transferList: [port2], signal: slot.abort.signal })
+      .run(task, { transferList: ports, signal: slot.abort.signal })
       .catch((error: Error) => {
         if (!this.#stopping) this.#log.error({ err: error, shard }, "the shard ended");
         // A task that failed early, or was aborted before it had a thread, closes no port. One that

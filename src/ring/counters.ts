@@ -40,6 +40,23 @@ export const REFUSALS = [
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
+/** Upper bounds of the buckets of the store's commit times, in seconds; one more holds the rest. */
+export const COMMIT_BUCKETS_S = [
+  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
+] as const;
+
+/** What became of a `PlaceOrder` at the exchange. */
+export const ORDER_RESULTS = [
+  "open",
+  "partially_filled",
+  "filled",
+  "cancelled",
+  "duplicate",
+  "rejected",
+  "unavailable",
+] as const;
+export type OrderResult = (typeof ORDER_RESULTS)[number];
+
 /** Words of every thread's section. */
 export const THREAD = {
   /** Moves while the thread's event loop turns; see the watchdog. */
@@ -58,6 +75,9 @@ export const PRODUCER = {
   definitionsRefused: 6,
   /** Number of the ring's next record, modulo 2^32; it starts again with every epoch. */
   ringRecordNumber: 7,
+  commitSumS: 8,
+  commitBuckets: 9,
+  ordersByResult: 9 + COMMIT_BUCKETS_S.length + 1,
 } as const;
 
 const latency = 24;
@@ -85,6 +105,12 @@ export const SHARD = {
   queuedBytes: 15,
   audiences: 16,
   latencySumS: 17,
+  /** Orders and cancels that wait for the exchange. */
+  ordersPending: 18,
+  /** Orders and cancels that could not be passed on to the exchange, or were lost with it. */
+  ordersUnavailable: 19,
+  /** Orders over the limit per second. */
+  ordersRateLimited: 20,
   latencyBuckets: latency,
   closedByCode: closed,
   subscriptionsByChannel: subscriptions,
@@ -97,6 +123,7 @@ export const SHARD_GAUGES: readonly (readonly [word: number, count: number])[] =
   [SHARD.connections, 2],
   [SHARD.queuedBytes, 1],
   [SHARD.audiences, 1],
+  [SHARD.ordersPending, 1],
   [subscriptions, COUNTED_CHANNELS.length],
 ];
 
@@ -159,11 +186,21 @@ export function countListed<T>(
 
 /** Adds `weight` observations of `seconds` to the delivery latency histogram. */
 export function observeLatency(section: CounterSection, seconds: number, weight: number): void {
-  let bucket = 0;
-  while (bucket < LATENCY_BUCKETS_S.length && seconds > (LATENCY_BUCKETS_S[bucket] as number))
-    bucket++;
+  const bucket = bucketOf(LATENCY_BUCKETS_S, seconds);
   count(section, SHARD.latencyBuckets + bucket, weight);
   count(section, SHARD.latencySumS, seconds * weight);
+}
+
+/** Adds a commit of the store to its histogram. */
+export function observeCommit(section: CounterSection, seconds: number): void {
+  count(section, PRODUCER.commitBuckets + bucketOf(COMMIT_BUCKETS_S, seconds));
+  count(section, PRODUCER.commitSumS, seconds);
+}
+
+function bucketOf(bounds: readonly number[], seconds: number): number {
+  let bucket = 0;
+  while (bucket < bounds.length && seconds > (bounds[bucket] as number)) bucket++;
+  return bucket;
 }
 
 /** Notes that the section's thread is alive and how late its event loop runs. */

@@ -1,9 +1,12 @@
 import type { MessagePort } from "node:worker_threads";
+import type { Rejection } from "../engine/rejection.js";
 import type { FeedOptions } from "../feed/feed-options.js";
 import type { MarketMemory } from "../ring/market-memory.js";
 import type { LogOptions } from "../shared/log.js";
+import type { OrderRequest } from "../shared/order.js";
 import type { SocketHandOffWay, SocketInTransit } from "../shared/socket-hand-off.js";
 import type { SystemState } from "../shared/system-state.js";
+import type { ContractOrder, ContractPosition } from "../store/contract-form.js";
 
 /*
  * Every message between threads. Sockets and figures of market data never travel in one: sockets go
@@ -34,6 +37,10 @@ export interface ShardOptions {
   readonly maxMessagesPerSecond: number;
   readonly maxQueuedMessages: number;
   readonly maxQueuedBytes: number;
+  readonly maxOrdersPerSecond: number;
+  readonly maxPendingOrders: number;
+  /** The feed is the exchange. */
+  readonly takesOrders: boolean;
   /** Origins that may connect, or ["*"] for any. */
   readonly allowedOrigins: readonly string[];
   readonly jwt: JwtOptions;
@@ -46,6 +53,8 @@ export interface ShardTask {
   readonly port: MessagePort;
   readonly counters: SharedArrayBuffer;
   readonly memory: MarketMemory;
+  /** The way to the exchange; undefined where there is none, or none at the moment. */
+  readonly exchange: MessagePort | undefined;
   readonly handOff: SocketHandOffWay;
   readonly options: ShardOptions;
   readonly log: LogOptions;
@@ -62,7 +71,12 @@ export type MainToShard =
       readonly socket: SocketInTransit;
       readonly refusedBy?: RefusedBy;
     }
-  | { readonly type: "memory"; readonly memory: MarketMemory }
+  /** Another producer has taken over. */
+  | {
+      readonly type: "memory";
+      readonly memory: MarketMemory;
+      readonly exchange: MessagePort | undefined;
+    }
   | { readonly type: "system"; readonly system: SystemState }
   | { readonly type: "notify"; readonly level: NotificationLevel; readonly message: string }
   | { readonly type: "drain"; readonly drainTimeMs: number; readonly message: string }
@@ -80,17 +94,43 @@ export type ShardToMain =
 export const NOTIFICATION_LEVELS = ["info", "warning", "error"] as const;
 export type NotificationLevel = (typeof NOTIFICATION_LEVELS)[number];
 
+/** What the exchange needs of the configuration; durations in ms, prices and quantities as the contract has them. */
+export interface ExchangeOptions {
+  readonly feed: "exchange";
+  readonly dataDir: string;
+  readonly marketsFile: string | undefined;
+  readonly simTraders: number;
+  /** Commands of the simulated traders per second. */
+  readonly feedRate: number;
+  readonly feedSeed: number;
+  readonly maxPrice: number;
+  readonly maxQuantity: number;
+  readonly maxOpenOrders: number;
+  readonly maxClientOrderIds: number;
+  readonly clientOrderIdRetentionMs: number;
+  readonly orderRetentionMs: number;
+  readonly maxStoredOrders: number;
+  readonly tradeRetentionMs: number;
+  readonly maxStoredTrades: number;
+  readonly bookIntervalMs: number;
+}
+
 /** Given to the producer's thread as its workerData. */
 export interface ProducerTask {
   readonly memory: MarketMemory;
   readonly counters: SharedArrayBuffer;
-  readonly feed: FeedOptions;
+  readonly feed: FeedOptions | ExchangeOptions;
+  /** Tells this run of the server from all others. */
+  readonly run: string;
   readonly log: LogOptions;
 }
 
 export type MainToProducer =
   /** The first client has subscribed to market data. */
-  { readonly type: "subscribed" } | { readonly type: "stop" };
+  | { readonly type: "subscribed" }
+  /** A shard's end of this port may place orders from now on. */
+  | { readonly type: "shard"; readonly shard: number; readonly port: MessagePort }
+  | { readonly type: "stop" };
 
 export type ProducerToMain =
   /** The feed has listed what it knows; data may flow. */
@@ -98,4 +138,69 @@ export type ProducerToMain =
   /** The feed's options cannot work; nothing runs. */
   | { readonly type: "feed-invalid"; readonly message: string }
   /** The feed has ended or failed, for a reason; the thread lives on. */
-  | { readonly type: "feed-ended"; readonly reason: string };
+  | { readonly type: "feed-ended"; readonly reason: string }
+  /** Why the exchange can store nothing at the moment, or undefined when it can again. */
+  | { readonly type: "store"; readonly reason: string | undefined };
+
+// --- Between shards and the exchange --------------------------------------------------------------
+
+/** An order by one of its names, as a client gives it. */
+export type OrderName = { readonly order_id: string } | { readonly client_order_id: string };
+
+/**
+ * What a shard asks of the exchange. `request` is the shard's number of it, which the answer carries
+ * back; requests of a shard are taken in their order.
+ */
+export type ExchangeRequest =
+  | {
+      readonly type: "place";
+      readonly request: number;
+      readonly wallet: string;
+      readonly order: OrderRequest;
+      /** The connection whose end cancels the order, if one does. */
+      readonly boundTo: number | undefined;
+    }
+  | {
+      readonly type: "cancel";
+      readonly request: number;
+      readonly wallet: string;
+      readonly order: OrderName;
+    }
+  /** What a wallet has now; from then on the shard hears of every change. */
+  | { readonly type: "watch"; readonly request: number; readonly wallet: string }
+  | { readonly type: "unwatch"; readonly wallet: string }
+  /** A connection that orders may be bound to has ended. */
+  | { readonly type: "ended"; readonly connection: number }
+  /**
+   * The first message on a port: the shard's connections that orders may be bound to. Whatever is
+   * bound to another of its connections was so before, and that one is gone.
+   */
+  | { readonly type: "attach"; readonly connections: readonly number[] };
+
+export type ShardToExchange = readonly ExchangeRequest[];
+
+/** What a shard hears from the exchange, in the order in which it happened; all of it is on disk. */
+export type ExchangeNews =
+  /** The order that a request was about. Where it changed, it is news for its wallet's others, too. */
+  | {
+      readonly type: "reply";
+      readonly request: number;
+      readonly order: ContractOrder;
+      readonly changed: boolean;
+    }
+  | { readonly type: "refusal"; readonly request: number; readonly refusal: Refused }
+  | { readonly type: "order"; readonly order: ContractOrder }
+  | { readonly type: "position"; readonly position: ContractPosition }
+  | {
+      readonly type: "snapshot";
+      readonly request: number;
+      readonly orders: readonly ContractOrder[];
+      readonly positions: readonly ContractPosition[];
+    };
+
+export type ExchangeToShard = readonly ExchangeNews[];
+
+/** Why a request was not carried out. */
+export type Refused =
+  | Rejection
+  | { readonly code: "UNAVAILABLE" | "INTERNAL"; readonly message: string };

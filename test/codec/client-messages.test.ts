@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { CHANNELS_PER_REQUEST_MAX } from "../../src/codec/channels.js";
 import {
+  CLIENT_ORDER_ID_CHARACTERS_MAX,
   clientData,
   REQUEST_ID_CHARACTERS_MAX,
   requestIdSchema,
@@ -36,6 +37,36 @@ describe("client-messages", () => {
         { type: "Market", params: { market_id: 7 } },
         { type: "Markets", params: null },
       ]);
+    }
+  });
+
+  it("client-messages - a client order id is 1 to 36 letters, digits, underscores and hyphens", () => {
+    const longest = "x".repeat(CLIENT_ORDER_ID_CHARACTERS_MAX);
+    expect(longest).toHaveLength(36);
+    const order = { market_id: 1, side: "Buy", order_type: "Market", quantity: 1 };
+    const results = (client_order_id: unknown) => [
+      clientData.PlaceOrder.safeParse({ order: { ...order, client_order_id } }).success,
+      clientData.CancelOrder.safeParse({ client_order_id }).success,
+    ];
+    for (const id of ["a", "-", "_", "0", "aZ09_-", longest])
+      expect(results(id)).toEqual([true, true]);
+    const refused = ["", " ", "a b", "a\n", "a.b", "ä", "a\u0000", `${longest}x`, 1, null, ["a"]];
+    for (const id of refused) expect(results(id)).toEqual([false, false]);
+  });
+
+  it("client-messages - a Limit order has a price and a Market order has none, in every time in force", () => {
+    const order = { market_id: "1", side: "Sell", quantity: 2 };
+    const parses = (more: object) =>
+      clientData.PlaceOrder.safeParse({ order: { ...order, ...more } }).success;
+    for (const time_in_force of ["GTC", "IOC", "FOK", undefined]) {
+      expect(parses({ order_type: "Limit", price: 1, time_in_force })).toBe(true);
+      expect(parses({ order_type: "Limit", time_in_force })).toBe(false);
+      expect(parses({ order_type: "Market", time_in_force })).toBe(true);
+      expect(parses({ order_type: "Market", price: 1, time_in_force })).toBe(false);
+    }
+    // What numbers will do is the exchange's to say.
+    for (const number of [0, -1, 1e-9, 1e300]) {
+      expect(parses({ order_type: "Limit", price: number, quantity: number })).toBe(true);
     }
   });
 });

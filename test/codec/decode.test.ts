@@ -27,6 +27,7 @@ const keys = fc.oneof(
   ),
   fc.constantFrom("type", "data", "id", "channels", "params", "filter", "market_id", "market_ids"),
   fc.constantFrom("token", "timestamp", "order", "status", "search", "min_volume", "wallet"),
+  fc.constantFrom("side", "order_type", "price", "quantity", "order_id", "client_order_id"),
   fc.string({ maxLength: 6 }),
 );
 const anything = fc.letrec((tie) => ({
@@ -55,6 +56,28 @@ const types = fc.constantFrom(
   "PlaceOrder",
   "CancelOrder",
 );
+
+const LIMIT = {
+  market_id: 1,
+  side: "Buy",
+  order_type: "Limit",
+  price: 0.52,
+  quantity: 10,
+} as const;
+
+/** An order with each field as it should be, or anything. */
+function orderOf(value: fc.Arbitrary<unknown>) {
+  return {
+    market_id: fc.oneof(fc.nat(), value),
+    side: fc.oneof(fc.constantFrom("Buy", "Sell"), value),
+    order_type: fc.oneof(fc.constantFrom("Limit", "Market"), value),
+    price: fc.oneof(fc.double(), value),
+    quantity: fc.oneof(fc.double(), value),
+    time_in_force: fc.oneof(fc.constantFrom("GTC", "IOC", "FOK"), value),
+    post_only: fc.oneof(fc.boolean(), value),
+    client_order_id: value,
+  };
+}
 
 /** Checks what holds for whatever a client sends; that it does not throw is the point. */
 function check(encoding: Encoding, payload: Buffer): Decoded {
@@ -103,6 +126,11 @@ describe("decode", () => {
         anything,
         fc.record({ channels: fc.array(fc.oneof(channel, anything), { maxLength: 4 }) }),
         fc.record({ token: anything, timestamp: anything }),
+        fc.record({ order_id: anything, client_order_id: anything }),
+        fc.record({ order: fc.record(orderOf(anything)) }),
+        fc
+          .tuple(keys, fc.string({ minLength: 500, maxLength: 1000 }), anything)
+          .map(([one, other, value]) => ({ order: { ...LIMIT, [one]: value, [other]: value } })),
       );
       fc.assert(
         fc.property(types, data, anything, (type, value, id) => {
@@ -193,6 +221,90 @@ describe("decode", () => {
       }
     });
 
+    it(`decode - an order with all its fields, and one with no more than it needs (${encoding})`, () => {
+      const all = {
+        ...LIMIT,
+        market_id: "340282366920938463463374607431768211455",
+        time_in_force: "GTC",
+        post_only: true,
+        client_order_id: "My_order-1",
+      };
+      const least = { quantity: 0.5, order_type: "Market", side: "Sell", market_id: "7" };
+      for (const [order, taken] of [
+        [all, all],
+        [least, { ...least, market_id: 7 }],
+      ]) {
+        // Only inside the order is an unknown field an error.
+        const message = { type: "PlaceOrder", id: 1, data: { order, unknown: 1 }, unknown: 1 };
+        expect(check(encoding, encoded(encoding, message))).toEqual({
+          message: { type: "PlaceOrder", id: 1, data: { order: taken } },
+        });
+      }
+    });
+
+    it(`decode - an order's faults name the field, one that is none as well (${encoding})`, () => {
+      const { price: _price, ...withoutPrice } = LIMIT;
+      const { quantity: _quantity, ...withoutQuantity } = LIMIT;
+      const cases = [
+        [{ ...LIMIT, sid: "Buy" }, "sid"],
+        [{ ...LIMIT, constructor: 1 }, "constructor"],
+        [withoutPrice, "price"],
+        [{ ...LIMIT, order_type: "Market" }, "price"],
+        [{ ...LIMIT, price: null }, "price"],
+        [{ ...LIMIT, price: "0.52" }, "price"],
+        [{ ...LIMIT, quantity: "10" }, "quantity"],
+        [withoutQuantity, "quantity"],
+        [{ ...LIMIT, market_id: 1.5 }, "market_id"],
+        [{ ...LIMIT, side: "buy" }, "side"],
+        [{ ...LIMIT, order_type: "Stop" }, "order_type"],
+        [{ ...LIMIT, time_in_force: "GTD" }, "time_in_force"],
+        [{ ...LIMIT, post_only: 1 }, "post_only"],
+        [{ ...LIMIT, client_order_id: "a b" }, "client_order_id"],
+      ] as const;
+      for (const [order, field] of cases) {
+        const message = { type: "PlaceOrder", id: 1, data: { order } };
+        expect(check(encoding, encoded(encoding, message))).toMatchObject({
+          id: 1,
+          fault: { code: "INVALID_MESSAGE", details: { field: `data.order.${field}` } },
+        });
+      }
+      for (const data of [null, {}, { order: null }, { order: [LIMIT] }]) {
+        const { fault } = check(encoding, encoded(encoding, { type: "PlaceOrder", data }));
+        expect(fault?.details).toEqual({ field: "data.order" });
+      }
+    });
+
+    it(`decode - a long unknown field of an order does not come back whole (${encoding})`, () => {
+      const order = { ...LIMIT, ["x".repeat(5000)]: 1, ["y".repeat(5000)]: 1 };
+      const { fault } = check(encoding, encoded(encoding, { type: "PlaceOrder", data: { order } }));
+      expect(fault?.details?.field).toMatch(/^data\.order\.x+$/);
+    });
+
+    it(`decode - CancelOrder names an order in one of two ways (${encoding})`, () => {
+      for (const data of [{ order_id: "12" }, { client_order_id: "a-1" }]) {
+        const message = { type: "CancelOrder", id: "c", data };
+        const more = { ...message, data: { ...data, unknown: 1 } };
+        expect(check(encoding, encoded(encoding, more))).toEqual({ message });
+      }
+      const faults = [
+        [null, "order_id"],
+        [{}, "order_id"],
+        [{ order_id: "1", client_order_id: "a" }, "order_id"],
+        [{ order_id: 1 }, "order_id"],
+        [{ order_id: "" }, "order_id"],
+        [{ order_id: "1".repeat(65) }, "order_id"],
+        [{ client_order_id: "" }, "client_order_id"],
+        [{ order_id: "1", client_order_id: "ä" }, "client_order_id"],
+      ] as const;
+      for (const [data, field] of faults) {
+        const message = { type: "CancelOrder", id: "c", data };
+        expect(check(encoding, encoded(encoding, message))).toMatchObject({
+          id: "c",
+          fault: { code: "INVALID_MESSAGE", details: { field: `data.${field}` } },
+        });
+      }
+    });
+
     it(`decode - what is no object is no message (${encoding})`, () => {
       for (const value of [null, true, 1, "x", [], [{ type: "Ping" }]])
         expect(check(encoding, encoded(encoding, value)).fault?.code).toBe("INVALID_MESSAGE");
@@ -214,7 +326,45 @@ describe("decode", () => {
       "id",
     );
     const order = `{"type":"PlaceOrder","data":{"order":${deep}}}`;
-    expect(check("json", Buffer.from(order)).message?.type).toBe("PlaceOrder");
+    expect(check("json", Buffer.from(order)).fault?.details?.field).toBe("data.order");
+  });
+
+  it("decode - a price or quantity that is no finite number is a fault", () => {
+    for (const field of ["price", "quantity"]) {
+      const expected = { details: { field: `data.order.${field}` } };
+      for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+        const message = { type: "PlaceOrder", data: { order: { ...LIMIT, [field]: value } } };
+        expect(check("msgpack", packr.pack(message)).fault).toMatchObject(expected);
+      }
+      for (const huge of ["1e999", "-1e999"]) {
+        const order = JSON.stringify({ ...LIMIT, [field]: "huge" }).replace('"huge"', huge);
+        const text = `{"type":"PlaceOrder","data":{"order":${order}}}`;
+        expect(check("json", Buffer.from(text)).fault).toMatchObject(expected);
+      }
+    }
+  });
+
+  it("decode - a MessagePack integer is a price and a quantity, whatever its width", () => {
+    const values = [
+      ["05", 5],
+      ["cf 0000000000000005", 5],
+      ["cb 4014000000000000", 5],
+      ["ca 40a00000", 5],
+    ] as const;
+    for (const [bytes, quantity] of values) {
+      // {type: "PlaceOrder", data: {order: {market_id: 1, side: "Buy", order_type: "Market", quantity}}}
+      const decoded = decodeHex(
+        `82 a474797065 aa506c6163654f72646572 a464617461 81 a56f72646572 84
+         a96d61726b65745f6964 01 a473696465 a3427579 aa6f726465725f74797065 a64d61726b6574
+         a87175616e74697479 ${bytes}`.replaceAll(/\s/g, ""),
+      );
+      expect(decoded.message?.data).toMatchObject({ order: { quantity } });
+    }
+    // Beyond 2^53-1 a number could be any of several.
+    const beyond = { ...LIMIT, quantity: 2n ** 53n };
+    expect(
+      check("msgpack", packr.pack({ type: "PlaceOrder", data: { order: beyond } })).fault,
+    ).toMatchObject({ details: { field: "data.order.quantity" } });
   });
 
   it("decode - a JSON id beyond 2^53-1 is a fault, and one beyond in a string is not", () => {
@@ -282,10 +432,11 @@ describe("decode", () => {
   });
 
   it("decode - no key reaches a prototype", () => {
+    const order = JSON.stringify(LIMIT);
     const attacks = [
       '{"__proto__":{"polluted":1},"type":"Ping","data":{"timestamp":1}}',
       '{"type":"Ping","data":{"timestamp":1,"__proto__":{"polluted":1}}}',
-      '{"type":"PlaceOrder","data":{"constructor":{"prototype":{"polluted":1}},"__proto__":{"polluted":1}}}',
+      `{"type":"PlaceOrder","data":{"order":${order},"constructor":{"prototype":{"polluted":1}},"__proto__":{"polluted":1}}}`,
     ];
     for (const text of attacks) {
       const plain = check("json", Buffer.from(text)).message;
@@ -293,6 +444,10 @@ describe("decode", () => {
       const packed = check("msgpack", packr.pack(JSON.parse(text))).message;
       expect(packed?.data).not.toHaveProperty("polluted");
     }
+    const inside = `{"type":"PlaceOrder","data":{"order":{"__proto__":{"polluted":1},${order.slice(1)}}}`;
+    expect(check("json", Buffer.from(inside)).fault?.details).toEqual({
+      field: "data.order.__proto__",
+    });
     expect(decodeJson('{"__proto__":{"type":"Ping","data":{"timestamp":1}}}').fault?.code).toBe(
       "INVALID_MESSAGE",
     );

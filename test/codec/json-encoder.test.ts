@@ -5,6 +5,7 @@ import { jsonEncoder } from "../../src/codec/json-encoder.js";
 import { parseServerMessage, UPDATE_TYPES } from "../../src/codec/server-messages.js";
 import { parseFrames } from "../support/frames.js";
 import { books, markets, otherMessages, trades } from "../support/market-model.js";
+import { orderMessages } from "../support/order-messages.js";
 
 /** The text of the one frame that `write` makes; a full buffer before it must not matter. */
 function textOf(write: (out: FrameWriter) => number): string {
@@ -76,6 +77,16 @@ describe("json-encoder", () => {
       fc.property(otherMessages, (message) => {
         const text = textOf((out) => jsonEncoder.message(out, message));
         expect(text).toBe(JSON.stringify(message));
+      }),
+    );
+  });
+
+  it("json-encoder - an order or position comes back as it was, and is in the contract", () => {
+    fc.assert(
+      fc.property(orderMessages, (message) => {
+        const text = textOf((out) => jsonEncoder.message(out, message));
+        expect(text).toBe(JSON.stringify(message));
+        expect(parseServerMessage(JSON.parse(text))).toEqual(JSON.parse(text));
       }),
     );
   });

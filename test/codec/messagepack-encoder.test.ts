@@ -8,6 +8,7 @@ import { UPDATE_TYPES } from "../../src/codec/server-messages.js";
 import { parseFrames } from "../support/frames.js";
 import { books, markets, otherMessages, trades } from "../support/market-model.js";
 import { numberFormats } from "../support/messagepack-numbers.js";
+import { orderMessages } from "../support/order-messages.js";
 
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType: "bigint" });
 
@@ -112,12 +113,25 @@ describe("messagepack-encoder", () => {
     );
   });
 
+  it("messagepack-encoder - an order or position decodes to itself, integers as integers", () => {
+    fc.assert(
+      fc.property(orderMessages, (message) => {
+        expectMessage((out) => messagePackEncoder.message(out, message), message);
+      }),
+    );
+  });
+
   it("messagepack-encoder - an optional field that is undefined is left out", () => {
     const message = { type: "Pong", id: undefined, data: { timestamp: 1, server_time: 2 } };
     expectMessage((out) => messagePackEncoder.message(out, message as never), {
       type: "Pong",
       data: { timestamp: 1, server_time: 2 },
     });
+    const order = { order_id: "1", price: undefined, quantity: 1 };
+    expectMessage(
+      (out) => messagePackEncoder.message(out, { type: "OrderUpdate", data: { order } } as never),
+      { type: "OrderUpdate", data: { order: { order_id: "1", quantity: 1 } } },
+    );
   });
 
   it("messagepack-encoder - texts around each header's limit are whole", () => {

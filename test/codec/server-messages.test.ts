@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseServerMessage, type ServerMessage } from "../../src/codec/server-messages.js";
 import { otherMessages } from "../support/market-model.js";
+import { orderMessages } from "../support/order-messages.js";
 
 const market = {
   market_id: 1001,
@@ -26,6 +27,34 @@ const trade = {
   ts: 1,
 } as const;
 
+const order = {
+  order_id: "12",
+  client_order_id: "mine",
+  market_id: 1001,
+  wallet: "w",
+  side: "Buy",
+  order_type: "Limit",
+  time_in_force: "GTC",
+  post_only: false,
+  price: 0.52,
+  quantity: 10,
+  filled_quantity: 4,
+  average_price: 0.51,
+  status: "Cancelled",
+  reason: "asked for",
+  created_ts: 1,
+  updated_ts: 2,
+} as const;
+const { client_order_id, price, average_price, reason, ...least } = order;
+const position = {
+  wallet: "w",
+  market_id: 1001,
+  quantity: -10,
+  average_price: 0.5,
+  realized_pnl: -1.25,
+  updated_ts: 2,
+} as const;
+
 const EXAMPLES: readonly ServerMessage[] = [
   {
     type: "Connected",
@@ -47,6 +76,12 @@ const EXAMPLES: readonly ServerMessage[] = [
   },
   { type: "OrderBook", data: { market_id: 1, bids: [[1, 2]], asks: [], seq: 0, ts: 1 } },
   { type: "TradeExecution", data: { trade } },
+  { type: "OrderSnapshot", data: { orders: [] } },
+  { type: "OrderSnapshot", data: { orders: [order, least] } },
+  { type: "OrderUpdate", id: 7, data: { order } },
+  { type: "OrderUpdate", data: { order: least } },
+  { type: "PositionSnapshot", data: { positions: [position, position] } },
+  { type: "PositionUpdate", data: { position } },
   { type: "Notification", data: { level: "info", message: "" } },
 ];
 
@@ -60,6 +95,11 @@ describe("server-messages", () => {
       fc.property(otherMessages, (message) => {
         if (message.type === "Pong" && typeof message.id === "string" && message.id.length > 64)
           return;
+        expect(parseServerMessage(message)).toEqual(message);
+      }),
+    );
+    fc.assert(
+      fc.property(orderMessages, (message) => {
         expect(parseServerMessage(message)).toEqual(message);
       }),
     );
@@ -93,8 +133,33 @@ describe("server-messages", () => {
         type: "OrderBook",
         data: { market_id: 1, bids: Array(21).fill([1, 1]), asks: [], seq: 1, ts: 1 },
       },
+      { type: "OrderUpdate", data: { order: { ...order, quantity: 0 } } },
+      { type: "OrderUpdate", data: { order: { ...order, filled_quantity: -1 } } },
+      { type: "OrderUpdate", data: { order: { ...order, price: 0 } } },
+      { type: "OrderUpdate", data: { order: { ...order, created_ts: 1.5 } } },
+      { type: "OrderUpdate", data: { order: { ...order, order_id: 12 } } },
+      { type: "PositionUpdate", data: { position: { ...position, average_price: -1 } } },
+      { type: "PositionUpdate", data: { position: { ...position, quantity: Number.NaN } } },
       { type: "Nothing", data: {} },
     ];
     for (const message of broken) expect(() => parseServerMessage(message)).toThrow();
+  });
+
+  it("server-messages - an order and a position have exactly their fields", () => {
+    const told = (name: "order" | "position", value: object) =>
+      parseServerMessage({
+        type: name === "order" ? "OrderUpdate" : "PositionUpdate",
+        data: { [name]: value },
+      });
+    for (const [name, whole, needed] of [
+      ["order", order, least],
+      ["position", position, position],
+    ] as const) {
+      expect(() => told(name, { ...whole, extra: 1 })).toThrow();
+      for (const key of Object.keys(needed)) {
+        const { [key]: _, ...less } = whole as Record<string, unknown>;
+        expect(() => told(name, less)).toThrow();
+      }
+    }
   });
 });

@@ -49,7 +49,7 @@ describe("defaults", () => {
       allowedOrigins: ["*"],
       dataDir: "./data",
       logLevel: "info",
-      feed: "synthetic",
+      feed: "exchange",
       feedMarkets: 50,
       feedRate: 200,
       feedMode: "rate",
@@ -158,7 +158,7 @@ describe("bad values", () => {
   });
 
   it.each([
-    ["feed", "exchange", "one of synthetic, replay, stdin, module"],
+    ["feed", "elsewhere", "one of exchange, synthetic, replay, stdin, module"],
     ["log-level", "loud", "one of fatal, error, warn, info, debug, trace, silent"],
     ["feed-loop", "maybe", "true or false"],
     ["feed-rate", "1.5", "an integer from 1 to 1000000"],
@@ -222,7 +222,7 @@ describe("rules between keys", () => {
     [{ port: 9081 }, ["port", "ops-port"]],
     [{ feed: "replay" }, ["feed-file", "feed is replay"]],
     [{ feed: "module" }, ["feed-module", "feed is module"]],
-    [{ feedMarkets: 11, maxMarkets: 10 }, ["feed-markets", "max-markets"]],
+    [{ feed: "synthetic", feedMarkets: 11, maxMarkets: 10 }, ["feed-markets", "max-markets"]],
     [{ jwtSecret: SECRET, jwtPublicKeyFile: "a.pem" }, ["jwt-secret", "jwt-public-key-file"]],
     [{ jwtSecret: SECRET, jwtAlgorithms: "RS256" }, ["jwt-algorithms", "jwt-public-key-file"]],
     [{ jwtAlgorithms: "HS256,ES256" }, ["jwt-algorithms", "ES256", "jwt-public-key-file"]],

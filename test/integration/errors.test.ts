@@ -194,7 +194,7 @@ describe.each(ENCODINGS)("the schema in %s", (encoding) => {
         await replyTo({ type: "Authenticate", data: { token: testToken() } }),
         await replyTo({ type: "Nothing" }),
         await replyTo({ type: "Ping", data: {} }),
-        await replyTo({ type: "PlaceOrder", data: { order: {} } }),
+        await replyTo({ type: "CancelOrder", data: { order_id: "1" } }),
         await replyTo({ type: "Unsubscribe", data: { channels: [status] } }),
         await replyTo(subscribe({ type: "Market", params: { market_id: 1001 } })),
       ];

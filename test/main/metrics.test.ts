@@ -7,6 +7,8 @@ import {
   counterBlockOf,
   countListed,
   createCounterBuffer,
+  ORDER_RESULTS,
+  observeCommit,
   observeLatency,
   PRODUCER,
   SHARD,
@@ -67,4 +69,46 @@ test("metrics - ring lag is wrap-safe and never negative", async () => {
   const series = await scrape();
   expect(series.get('marketcast_ring_lag_records{shard="0"}')).toBe(15);
   expect(series.get('marketcast_ring_lag_records{shard="1"}')).toBe(0);
+});
+
+test("metrics - orders are counted by what became of them, at the exchange or before it", async () => {
+  const { producer } = block;
+  for (const [index, result] of ORDER_RESULTS.entries()) {
+    countListed(producer, PRODUCER.ordersByResult, ORDER_RESULTS, result, 10 + index);
+  }
+  for (const section of [first, second]) {
+    count(section, SHARD.ordersUnavailable, 3);
+    count(section, SHARD.ordersRateLimited, 4);
+  }
+  const series = await scrape();
+  const results = [...series].filter(([name]) => name.startsWith("marketcast_orders_total"));
+  expect(Object.fromEntries(results)).toEqual({
+    'marketcast_orders_total{result="open"}': 10,
+    'marketcast_orders_total{result="partially_filled"}': 11,
+    'marketcast_orders_total{result="filled"}': 12,
+    'marketcast_orders_total{result="cancelled"}': 13,
+    'marketcast_orders_total{result="duplicate"}': 14,
+    'marketcast_orders_total{result="rejected"}': 15,
+    'marketcast_orders_total{result="unavailable"}': 16 + 6,
+    'marketcast_orders_total{result="rate_limited"}': 8,
+  });
+});
+
+test("metrics - orders that wait for the exchange are shown by shard", async () => {
+  first[SHARD.ordersPending] = 5;
+  const series = await scrape();
+  expect(series.get('marketcast_orders_pending{shard="0"}')).toBe(5);
+  expect(series.get('marketcast_orders_pending{shard="1"}')).toBe(0);
+});
+
+test("metrics - the histogram of commit times is the producer's", async () => {
+  for (const seconds of [0.0004, 0.004, 0.004, 3]) observeCommit(block.producer, seconds);
+  const series = await scrape();
+  const name = "marketcast_store_commit_seconds";
+  expect(series.get(`${name}_bucket{le="0.0005"}`)).toBe(1);
+  expect(series.get(`${name}_bucket{le="0.0025"}`)).toBe(1);
+  expect(series.get(`${name}_bucket{le="0.005"}`)).toBe(3);
+  expect(series.get(`${name}_bucket{le="+Inf"}`)).toBe(4);
+  expect(series.get(`${name}_count`)).toBe(4);
+  expect(series.get(`${name}_sum`)).toBeCloseTo(3.0084);
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import {
   beat,
+  COMMIT_BUCKETS_S,
   COUNTED_CHANNELS,
   COUNTED_CLOSE_CODES,
   count,
@@ -10,6 +11,8 @@ import {
   createCounterBuffer,
   LATENCY_BUCKETS_S,
   MAIN,
+  ORDER_RESULTS,
+  observeCommit,
   observeLatency,
   PRODUCER,
   REFUSALS,
@@ -18,14 +21,16 @@ import {
   THREAD,
 } from "../../src/ring/counters.js";
 
-/** Words that each name of a shard's section stands for; one where nothing else is said. */
-const LISTS: Readonly<Partial<Record<keyof typeof SHARD, number>>> = {
+/** Words that each name of a section stands for; one where nothing else is said. */
+const LISTS: Readonly<Partial<Record<keyof typeof SHARD | keyof typeof PRODUCER, number>>> = {
   connections: 2,
   messagesSent: 2,
   latencyBuckets: LATENCY_BUCKETS_S.length + 1,
   closedByCode: COUNTED_CLOSE_CODES.length + 1,
   subscriptionsByChannel: COUNTED_CHANNELS.length,
   refusedByReason: REFUSALS.length,
+  commitBuckets: COMMIT_BUCKETS_S.length + 1,
+  ordersByResult: ORDER_RESULTS.length,
 };
 
 describe("counters", () => {
@@ -46,7 +51,7 @@ describe("counters", () => {
     for (const names of [SHARD, PRODUCER, MAIN]) {
       const used = new Map<number, string>();
       for (const [name, first] of Object.entries(names)) {
-        const words = names === SHARD ? (LISTS[name as keyof typeof SHARD] ?? 1) : 1;
+        const words = names === MAIN ? 1 : (LISTS[name as keyof typeof LISTS] ?? 1);
         for (let word = first; word < first + words; word++) {
           expect(`${word}: ${used.get(word) ?? name}`).toBe(`${word}: ${name}`);
           used.set(word, name);
@@ -81,6 +86,20 @@ describe("counters", () => {
     expect(counted(section, SHARD.latencySumS)).toBeCloseTo(0.000400001 + 122.5, 9);
   });
 
+  it("counters - commit times have a histogram of their own", () => {
+    const { producer } = counterBlockOf(createCounterBuffer(1));
+    for (const seconds of [0.0005, 0.000500001, 0.02, 2.5, 9]) observeCommit(producer, seconds);
+    const buckets = producer.slice(
+      PRODUCER.commitBuckets,
+      PRODUCER.commitBuckets + COMMIT_BUCKETS_S.length + 1,
+    );
+    const expected = COMMIT_BUCKETS_S.map((bound) =>
+      ([0.0005, 0.001, 0.025, 2.5] as number[]).includes(bound) ? 1 : 0,
+    );
+    expect([...buckets]).toEqual([...expected, 1]);
+    expect(counted(producer, PRODUCER.commitSumS)).toBeCloseTo(11.521000001, 9);
+  });
+
   it("counters - a beat moves the heart and tells the lag; gauges are words of their own", () => {
     const { producer } = counterBlockOf(createCounterBuffer(1));
     beat(producer, 0.25);
@@ -93,10 +112,22 @@ describe("counters", () => {
     const cleared = SHARD_GAUGES.flatMap(([word, words]) =>
       Array.from({ length: words }, (_, index) => word + index),
     );
-    for (const total of [SHARD.bytesSent, SHARD.conflated, SHARD.closedByCode, SHARD.heartbeat]) {
+    for (const total of [
+      SHARD.bytesSent,
+      SHARD.conflated,
+      SHARD.closedByCode,
+      SHARD.heartbeat,
+      SHARD.ordersUnavailable,
+      SHARD.ordersRateLimited,
+    ]) {
       expect(cleared).not.toContain(total);
     }
-    for (const gauge of [SHARD.sockets, SHARD.connections + 1, SHARD.queuedBytes]) {
+    for (const gauge of [
+      SHARD.sockets,
+      SHARD.connections + 1,
+      SHARD.queuedBytes,
+      SHARD.ordersPending,
+    ]) {
       expect(cleared).toContain(gauge);
     }
   });

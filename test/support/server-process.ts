@@ -68,6 +68,7 @@ export async function startServerProcess(
     ...(options.secret === false ? {} : { "jwt-secret": JWT_SECRET }),
     "data-dir": dataDir,
     "drain-time": 200,
+    feed: "synthetic",
     ...flags,
   };
   const args = Object.entries(all).map(([flag, value]) => `--${flag}=${value}`);

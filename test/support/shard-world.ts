@@ -22,6 +22,7 @@ import { FanOut } from "../../src/workers/shard/fan-out.js";
 import { Mirror, type MirrorListener } from "../../src/workers/shard/mirror.js";
 import { Outbox } from "../../src/workers/shard/outbox.js";
 import { RequestHandler } from "../../src/workers/shard/request-handler.js";
+import { Trading } from "../../src/workers/shard/trading.js";
 import { ClientModel } from "./client-model.js";
 import { type FakeSocket, fakeSockets } from "./fake-socket.js";
 import { parseFrames } from "./frames.js";
@@ -34,6 +35,9 @@ const unpackr = new Unpackr({
   int64AsType: "auto" as "bigint",
 });
 
+/** Orders that may wait for an exchange. */
+export const MAX_PENDING = 8;
+
 const SIZES: MarketMemorySizes = {
   ringSize: 1 << 20,
   tradeRingSize: 1 << 20,
@@ -45,6 +49,10 @@ export interface WorldOptions {
   readonly sizes?: Partial<MarketMemorySizes>;
   readonly maxQueuedMessages?: number;
   readonly maxQueuedBytes?: number;
+  readonly maxMessagesPerSecond?: number;
+  readonly maxOrdersPerSecond?: number;
+  /** The feed is an exchange; the test connects `trading` with its end of it. */
+  readonly takesOrders?: boolean;
 }
 
 /** A client of the world: its connection, its socket's other end, and the model that checks it. */
@@ -67,6 +75,7 @@ export class ShardWorld {
   readonly counters: CounterSection;
   readonly fanOut: FanOut;
   readonly outbox: Outbox;
+  readonly trading: Trading;
   readonly requests: RequestHandler;
   readonly clients: Client[] = [];
   memory: MarketMemory;
@@ -96,12 +105,14 @@ export class ShardWorld {
   constructor(options: WorldOptions = {}) {
     this.#options = options;
     const { maxQueuedMessages = 1e6, maxQueuedBytes = 1e9, sizes } = options;
+    const { maxMessagesPerSecond = 1e9, maxOrdersPerSecond = 1e9, takesOrders = false } = options;
     this.block = counterBlockOf(createCounterBuffer(1));
     this.counters = this.block.shards[0] as CounterSection;
     this.fanOut = new FanOut(this.counters, sizes?.maxMarkets ?? SIZES.maxMarkets);
     this.outbox = new Outbox(this.fanOut, () => {
       throw new Error("no system status here");
     });
+    this.trading = new Trading(this.outbox, this.counters, MAX_PENDING);
     const jwt = {
       key: { secret: "s" },
       algorithms: ["HS256"],
@@ -113,10 +124,13 @@ export class ShardWorld {
         maxSubscriptions: 1e6,
         maxFilters: 100,
         maxDistinctFilters: 100,
-        maxMessagesPerSecond: 1e9,
+        maxMessagesPerSecond,
+        maxOrdersPerSecond,
+        takesOrders,
       },
       this.fanOut,
       this.outbox,
+      this.trading,
       new Authenticator(jwt),
       this.counters,
       { subscribed: () => {}, identified: () => {} },
@@ -125,6 +139,8 @@ export class ShardWorld {
       counters: this.counters,
       maxQueuedMessages,
       maxQueuedBytes,
+      maxMessagesPerSecond,
+      maxOrdersPerSecond,
       drained: (connection) => this.fanOut.drained(connection),
     };
     const { memory, publisher, truth } = this.#newProducer();
@@ -259,7 +275,7 @@ export class ShardWorld {
     this.round({ tell: true });
   }
 
-  connect(encoding: number): Client {
+  connect(encoding: number, { cancelOnDisconnect = false } = {}): Client {
     const { socket, ws, asSocket, asWebSocket } = fakeSockets();
     const number = this.clients.length + 1;
     const connection = new Connection(
@@ -269,7 +285,7 @@ export class ShardWorld {
       encoding,
       this.#context,
       0,
-      1e9,
+      cancelOnDisconnect,
     );
     const { mirror } = this.fanOut;
     const model = new ClientModel(() => ({
@@ -295,6 +311,7 @@ export class ShardWorld {
     client.ws.readyState = 3;
     client.connection.takeQueue();
     this.fanOut.leave(client.connection);
+    this.trading.forget(client.connection);
   }
 
   request({ connection, model }: Client, message: unknown): void {

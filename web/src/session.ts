@@ -121,6 +121,8 @@ export class Session {
       this.#events.tokenExpired();
     } else {
       this.#events.state(state);
+      // So that the round trip shows at once; the client finds out by itself if there is no answer.
+      if (state.status === "open") this.#client.ping().catch(() => {});
     }
   }
 

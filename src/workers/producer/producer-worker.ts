@@ -6,6 +6,8 @@ import { nowMicros } from "../../shared/clock.js";
 import { createLogger, type Logger } from "../../shared/log.js";
 import { startThreadPulse } from "../../shared/thread-pulse.js";
 import type { MainToProducer, ProducerTask, ProducerToMain } from "../messages.js";
+import type { Exchange } from "./exchange/exchange.js";
+import { openExchange } from "./exchange/open-exchange.js";
 import { Publisher, type PublisherOptions } from "./publisher.js";
 
 /*
@@ -34,7 +36,8 @@ const publisher = new Publisher(task.memory, counters, {
 const firstSubscriber = new Promise<void>((resolve) => {
   port.on("message", (message: MainToProducer) => {
     if (message.type === "subscribed") resolve();
-    else if (message.type === "stop") {
+    else if (message.type === "shard") exchange?.attach(message.shard, message.port);
+    else {
       stop.abort();
       void running.then(() => process.exit());
     }
@@ -42,13 +45,34 @@ const firstSubscriber = new Promise<void>((resolve) => {
 });
 
 startThreadPulse((loopLagS) => beat(counters, loopLagS));
+/** Where the feed is the exchange, as soon as it is open. */
+let exchange: Exchange | undefined;
 const running = runFeed();
 
+function tell(message: ProducerToMain): void {
+  port.postMessage(message);
+}
+
+async function openFeed(): Promise<Feed> {
+  if (task.feed.feed !== "exchange") return createFeed(task.feed);
+  exchange = await openExchange(
+    {
+      options: task.feed,
+      run: task.run,
+      counters,
+      log,
+      now: nowMicros,
+      storeHealth: (reason) => tell({ type: "store", reason }),
+    },
+    publisher,
+  );
+  return exchange;
+}
+
 async function runFeed(): Promise<void> {
-  const tell = (message: ProducerToMain): void => port.postMessage(message);
   let feed: Feed;
   try {
-    feed = await createFeed(task.feed);
+    feed = await openFeed();
   } catch (error) {
     tell({ type: "feed-invalid", message: (error as Error).message });
     return;
@@ -73,6 +97,9 @@ async function runFeed(): Promise<void> {
     tell({ type: "feed-ended", reason: `feed ${task.feed.feed} ended` });
   } catch (error) {
     log.error({ err: error }, "feed failed");
+    // Nobody would answer the orders of an exchange that has failed. It ends with its thread, and
+    // another one takes its place.
+    if (exchange !== undefined) throw error;
     tell({
       type: "feed-ended",
       reason: `feed ${task.feed.feed} failed: ${(error as Error).message}`,

@@ -3,6 +3,7 @@ import {
   type FeedSink,
   type FeedTrade,
   type ListedMarket,
+  type TradedSoFar,
 } from "../../feed/feed.js";
 import { BroadcastTransmitter } from "../../ring/broadcast-transmitter.js";
 import { type CounterSection, count, PRODUCER } from "../../ring/counters.js";
@@ -42,6 +43,8 @@ export interface PublisherOptions {
   readonly setTimer: (task: () => void, delayMs: number) => void;
   readonly reject: (kind: string, message: string, line: number | undefined) => void;
 }
+
+const UNTRADED: TradedSoFar = { lastPrice: undefined, volume: 0 };
 
 /** A market and where its streams stand. */
 interface PublishedMarket extends Omit<ListedMarket, "status">, MarketState {
@@ -87,9 +90,13 @@ export class Publisher implements FeedSink {
     this.#options = options;
   }
 
-  list(definition: MarketDefinition, status: MarketStatus = "Active"): ListedMarket {
+  list(
+    definition: MarketDefinition,
+    status: MarketStatus = "Active",
+    traded: TradedSoFar = UNTRADED,
+  ): ListedMarket {
     try {
-      return this.#list(definition, status);
+      return this.#list(definition, status, traded);
     } catch (error) {
       if (error instanceof FeedInputError) count(this.#counters, PRODUCER.definitionsRefused);
       throw error;
@@ -194,7 +201,7 @@ export class Publisher implements FeedSink {
     Atomics.notify(this.#doorbell, 0);
   }
 
-  #list(definition: MarketDefinition, status: MarketStatus): ListedMarket {
+  #list(definition: MarketDefinition, status: MarketStatus, traded: TradedSoFar): ListedMarket {
     const marketId = parseMarketId(definition.marketId);
     const priceScale = DecimalScale.of(definition.tickSize);
     const quantityScale = DecimalScale.of(definition.lotSize);
@@ -232,12 +239,12 @@ export class Publisher implements FeedSink {
       pending: 0,
       stateSeq: 1,
       priceSeq: 0,
-      price: null,
+      price: traded.lastPrice ?? null,
       bestBid: null,
       bestAsk: null,
-      volume: 0,
+      volume: traded.volume,
       ts: this.#options.now(),
-      traded: false,
+      traded: traded.lastPrice !== undefined,
       tradeSeq: 0,
       bookSeq: 0,
       bookWaiting: undefined,

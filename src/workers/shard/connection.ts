@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import { WebSocket } from "ws";
 import { CLOSE, type CloseCode } from "../../codec/wire/close-codes.js";
 import { type CounterSection, count, SHARD } from "../../ring/counters.js";
+import { Allowance } from "./allowance.js";
 import type { Audience, Batch } from "./audience.js";
 import type { Identity } from "./authenticator.js";
 
@@ -15,6 +16,8 @@ export interface ConnectionContext {
   readonly counters: CounterSection;
   readonly maxQueuedMessages: number;
   readonly maxQueuedBytes: number;
+  readonly maxMessagesPerSecond: number;
+  readonly maxOrdersPerSecond: number;
   /** Called when a blocked connection's socket has taken all that was written to it. */
   readonly drained: (connection: Connection) => void;
 }
@@ -30,8 +33,8 @@ export class ClientSocket extends WebSocket {
  * Frames are made elsewhere and written to the socket directly, beside `ws`, which writes control
  * frames only: both write whole frames, so they never mix. A connection is blocked from the moment
  * its socket does not take a write at once until it has drained. Meanwhile states, prices and books
- * are not kept: `missedSince` says from which round on the latest ones are due. Trades wait in a
- * bounded queue. Replies are written at once, in a bounded amount.
+ * are not kept: `missedSince` says from which round on the latest ones are due. Trades and private
+ * messages wait in a bounded queue. Other replies are written at once, in a bounded amount.
  */
 export class Connection {
   readonly number: number;
@@ -41,9 +44,14 @@ export class Connection {
   readonly encoding: number;
   readonly #context: ConnectionContext;
 
+  /** Its open orders are cancelled when it ends. */
+  readonly cancelOnDisconnect: boolean;
+
   identity: Identity | undefined;
   expiryTimer: NodeJS.Timeout | undefined;
   audience: Audience | undefined;
+  /** Wallets of its private channels; see PrivateChannels. */
+  wallets: Set<string> | undefined;
 
   /** Round after which it has missed data, or CURRENT. */
   missedSince = CURRENT;
@@ -60,9 +68,9 @@ export class Connection {
   messageAt: number;
   /** When the ping was sent that waits for an answer; 0 where none does. */
   pingedAt = 0;
-  /** Messages the client may still send; see RequestHandler. */
-  allowance: number;
-  allowanceAt: number;
+  /** Messages and orders the client may still send. */
+  readonly messageAllowance: Allowance;
+  readonly orderAllowance: Allowance;
 
   /** Of replies and snapshots, since the socket had drained. */
   #replyBytes = 0;
@@ -77,20 +85,27 @@ export class Connection {
     encoding: number,
     context: ConnectionContext,
     now: number,
-    allowance: number,
+    cancelOnDisconnect: boolean,
   ) {
     this.number = number;
     this.ws = ws;
     this.socket = socket;
     this.encoding = encoding;
     this.#context = context;
-    this.openedAt = this.heardAt = this.messageAt = this.allowanceAt = now;
-    this.allowance = allowance;
+    this.openedAt = this.heardAt = this.messageAt = now;
+    this.cancelOnDisconnect = cancelOnDisconnect;
+    this.messageAllowance = new Allowance(now, context.maxMessagesPerSecond);
+    this.orderAllowance = new Allowance(now, context.maxOrdersPerSecond);
   }
 
   /** Whether frames may still be written. */
   get open(): boolean {
     return this.ws.readyState === OPEN;
+  }
+
+  /** Whether it has any subscription. */
+  get subscribed(): boolean {
+    return this.audience !== undefined || (this.wallets?.size ?? 0) > 0;
   }
 
   get behind(): boolean {
@@ -113,7 +128,7 @@ export class Connection {
     this.missedSince = CURRENT;
   }
 
-  /** Whether trades wait for the socket to drain. */
+  /** Whether trades or private messages wait for the socket to drain. */
   get hasQueue(): boolean {
     return this.#queue !== undefined;
   }
@@ -155,6 +170,12 @@ export class Connection {
     for (const { bytes } of batches) this.#replyBytes += bytes.length;
     if (fits) this.writeAll(batches);
     else this.closeSlow(`slow consumer: more than ${maxQueuedBytes} bytes of replies wait`);
+  }
+
+  /** Sends private messages: in their order, behind what waits already, and each of them. */
+  deliver(batches: readonly Batch[]): void {
+    if (this.blocked || this.hasQueue) for (const batch of batches) this.enqueue(batch);
+    else this.writeAll(batches);
   }
 
   /** Writes whole frames. */

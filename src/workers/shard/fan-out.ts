@@ -159,12 +159,12 @@ export class FanOut implements MirrorListener {
   /** Sends, between rounds, what a connection is due: it is current then. */
   #settle(connection: Connection): void {
     const { audience } = connection;
-    if (audience === undefined || !connection.open) return;
-    connection.writeAll([
-      ...connection.takeQueue(),
-      ...this.#dueStates(connection, audience),
-      ...this.#dueMarkets(connection, audience),
-    ]);
+    if (!connection.open) return;
+    const due = [...connection.takeQueue()];
+    if (audience !== undefined) {
+      due.push(...this.#dueStates(connection, audience), ...this.#dueMarkets(connection, audience));
+    }
+    connection.writeAll(due);
   }
 
   /** Distinct filters of `Markets` there would be with those of `subscriptions`. */
@@ -239,8 +239,10 @@ export class FanOut implements MirrorListener {
   /** Notes that a blocked connection has drained; the next round catches it up. */
   drained(connection: Connection): void {
     const { audience } = connection;
-    if (audience === undefined) return;
-    const marketsDue = audience.filters.length > 0 && connection.marketsSince < this.#marketsRound;
+    const marketsDue =
+      audience !== undefined &&
+      audience.filters.length > 0 &&
+      connection.marketsSince < this.#marketsRound;
     if (connection.behind || connection.hasQueue || marketsDue) this.#drained.add(connection);
   }
 
@@ -305,8 +307,9 @@ export class FanOut implements MirrorListener {
   /** Sends a connection that is not blocked all that it is due, with the round's trades if any. */
   #catchUp(connection: Connection, trades?: Batch): void {
     const { audience } = connection;
-    if (audience === undefined || !connection.open) return;
+    if (!connection.open) return;
     const due = [...connection.takeQueue()];
+    if (audience === undefined) return connection.writeAll(due);
     if (trades !== undefined) due.push(trades);
     due.push(...this.#dueStates(connection, audience));
     if (connection.marketsSince < this.#marketsRound)

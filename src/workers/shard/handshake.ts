@@ -40,6 +40,7 @@ export interface Upgraded {
   readonly socket: Socket;
   readonly encoding: Encoding;
   readonly identity: Identity | undefined;
+  readonly cancelOnDisconnect: boolean;
 }
 
 /** A socket that has not been upgraded yet. */
@@ -190,7 +191,7 @@ export class Handshake {
   #decide(
     request: IncomingMessage,
     candidate: Candidate,
-  ): HttpRefusal | { encoding: Encoding; identity: Identity | undefined } {
+  ): HttpRefusal | Pick<Upgraded, "encoding" | "identity" | "cancelOnDisconnect"> {
     const refusal = this.#unavailable(candidate) ?? this.#wrongPath(targetOf(request).path);
     if (refusal !== undefined) return refusal;
     const { origin } = request.headers;
@@ -210,6 +211,7 @@ export class Handshake {
       const token = tokenOf(request);
       return {
         encoding,
+        cancelOnDisconnect: targetOf(request).query.get("cancel_on_disconnect") === "true",
         identity: token === undefined ? undefined : this.#authenticator.verify(token),
       };
     } catch (error) {

@@ -65,7 +65,7 @@ export class HealthMonitor {
     const { idleTimeoutMs } = this.#options;
     const now = performance.now();
     for (const connection of this.#connections) {
-      if (connection.audience !== undefined || now - connection.messageAt < idleTimeoutMs) continue;
+      if (connection.subscribed || now - connection.messageAt < idleTimeoutMs) continue;
       connection.close(CLOSE.idle, `neither subscription nor message for ${idleTimeoutMs} ms`);
     }
   }

@@ -40,6 +40,16 @@ export class Outbox {
     this.#systemStatus = systemStatus;
   }
 
+  /** Sends a private message in its order; see Connection.deliver. */
+  deliver(connection: Connection, message: ServerMessage): void {
+    connection.deliver([this.encode(connection.encoding, message)]);
+  }
+
+  /** A message as a frame, in a buffer of its own. */
+  encode(encoding: number, message: ServerMessage): Batch {
+    return this.#encode(encoding, [message]);
+  }
+
   send(connection: Connection, ...messages: readonly ServerMessage[]): void {
     connection.reply([this.#encode(connection.encoding, messages)]);
   }

@@ -1,4 +1,4 @@
-import type { Channel, ChannelType } from "../../codec/channels.js";
+import { type Channel, channelKey } from "../../codec/channels.js";
 import type { ClientMessage, RequestId } from "../../codec/client-messages.js";
 import { decodeClientMessage, type MessageFault } from "../../codec/decode.js";
 import type { ServerMessage } from "../../codec/server-messages.js";
@@ -6,20 +6,26 @@ import { CLOSE } from "../../codec/wire/close-codes.js";
 import { ENCODINGS } from "../../codec/wire/encodings.js";
 import { type CounterSection, count, SHARD } from "../../ring/counters.js";
 import type { MarketId } from "../../shared/market-id.js";
+import type { OrderRequest } from "../../shared/order.js";
+import type { OrderName } from "../messages.js";
 import { AuthenticationError, type Authenticator, type Identity } from "./authenticator.js";
 import type { Connection } from "./connection.js";
 import type { FanOut } from "./fan-out.js";
 import type { Outbox } from "./outbox.js";
-import { isMarketData, Subscriptions } from "./subscriptions.js";
+import { isPrivate, type PrivateChannel } from "./private-channels.js";
+import { isMarketData, type PublicChannel, Subscriptions } from "./subscriptions.js";
+import type { Trading } from "./trading.js";
 
-/** Channels that wait for an exchange to be there. */
-const TRADING_CHANNELS: readonly ChannelType[] = ["Orders", "Positions"];
+/** The role that sees every wallet. */
+const ADMIN = "admin";
 
 export interface RequestOptions {
   readonly maxSubscriptions: number;
   readonly maxFilters: number;
   readonly maxDistinctFilters: number;
   readonly maxMessagesPerSecond: number;
+  readonly maxOrdersPerSecond: number;
+  readonly takesOrders: boolean;
 }
 
 export interface RequestHooks {
@@ -34,6 +40,7 @@ export class RequestHandler {
   readonly #options: RequestOptions;
   readonly #fanOut: FanOut;
   readonly #outbox: Outbox;
+  readonly #trading: Trading;
   readonly #authenticator: Authenticator;
   readonly #counters: CounterSection;
   readonly #hooks: RequestHooks;
@@ -42,6 +49,7 @@ export class RequestHandler {
     options: RequestOptions,
     fanOut: FanOut,
     outbox: Outbox,
+    trading: Trading,
     authenticator: Authenticator,
     counters: CounterSection,
     hooks: RequestHooks,
@@ -49,6 +57,7 @@ export class RequestHandler {
     this.#options = options;
     this.#fanOut = fanOut;
     this.#outbox = outbox;
+    this.#trading = trading;
     this.#authenticator = authenticator;
     this.#counters = counters;
     this.#hooks = hooks;
@@ -73,21 +82,19 @@ export class RequestHandler {
     const id = decoded.message === undefined ? decoded.id : decoded.message.id;
     if (!this.#withinRate(connection, id, now)) return;
     if (decoded.message === undefined) this.#refuse(connection, id, decoded.fault);
-    else this.#answer(connection, decoded.message);
+    else this.#answer(connection, decoded.message, now);
   }
 
   /**
-   * A token bucket of one second's messages. Beyond it each message is refused; a client that goes
-   * on for another second's worth is closed.
+   * Beyond the limit each message is refused; a client that goes on for another second's worth is
+   * closed.
    */
   #withinRate(connection: Connection, id: RequestId | undefined, now: number): boolean {
     const { maxMessagesPerSecond } = this.#options;
-    const earned = ((now - connection.allowanceAt) / 1000) * maxMessagesPerSecond;
-    connection.allowance = Math.min(maxMessagesPerSecond, connection.allowance + earned) - 1;
-    connection.allowanceAt = now;
-    if (connection.allowance >= 0) return true;
+    const left = connection.messageAllowance.take(now);
+    if (left >= 0) return true;
     count(this.#counters, SHARD.rateLimited);
-    if (connection.allowance < -maxMessagesPerSecond) {
+    if (left < -maxMessagesPerSecond) {
       connection.close(
         CLOSE.flooding,
         `more than ${maxMessagesPerSecond} messages a second after RATE_LIMITED`,
@@ -99,7 +106,7 @@ export class RequestHandler {
     return false;
   }
 
-  #answer(connection: Connection, message: ClientMessage): void {
+  #answer(connection: Connection, message: ClientMessage, now: number): void {
     switch (message.type) {
       case "Authenticate":
         return this.#authenticate(connection, message.id, message.data.token);
@@ -112,10 +119,50 @@ export class RequestHandler {
         return this.#reply(connection, message.id, { type: "Pong", data });
       }
       case "PlaceOrder":
+        return this.#place(connection, message.id, message.data.order, now);
       case "CancelOrder":
-        return this.#refuse(connection, message.id, tradingDisabled(message.type));
+        return this.#cancel(connection, message.id, message.data);
     }
   }
+
+  // --- Orders -----------------------------------------------------------------------------------
+
+  #place(
+    connection: Connection,
+    id: RequestId | undefined,
+    order: OrderRequest,
+    now: number,
+  ): void {
+    const trader = this.#traderOf(connection, "PlaceOrder");
+    if (trader.fault !== undefined) return this.#refuse(connection, id, trader.fault);
+    if (connection.orderAllowance.take(now) < 0) {
+      connection.orderAllowance.giveBack();
+      count(this.#counters, SHARD.ordersRateLimited);
+      const message = `at most ${this.#options.maxOrdersPerSecond} orders a second are taken`;
+      return this.#refuse(connection, id, { code: "RATE_LIMITED", message });
+    }
+    const fault = this.#trading.place(connection, id, trader.wallet, order);
+    if (fault !== undefined) this.#refuse(connection, id, fault);
+  }
+
+  #cancel(connection: Connection, id: RequestId | undefined, order: OrderName): void {
+    const trader = this.#traderOf(connection, "CancelOrder");
+    const fault = trader.fault ?? this.#trading.cancel(connection, id, trader.wallet, order);
+    if (fault !== undefined) this.#refuse(connection, id, fault);
+  }
+
+  /** The wallet that a connection trades for, or why it may not trade. */
+  #traderOf(
+    { identity }: Connection,
+    what: string,
+  ): { readonly fault: MessageFault } | { readonly wallet: string; readonly fault?: undefined } {
+    if (!this.#options.takesOrders) return { fault: tradingDisabled(what) };
+    if (identity === undefined) return { fault: authRequired(what) };
+    if (identity.wallet !== null) return { wallet: identity.wallet };
+    return { fault: { code: "FORBIDDEN", message: `${what}: the token has no wallet` } };
+  }
+
+  // --- Authentication and subscriptions ---------------------------------------------------------
 
   #authenticate(connection: Connection, id: RequestId | undefined, token: string): void {
     let identity: Identity;
@@ -135,6 +182,19 @@ export class RequestHandler {
     }
     this.#hooks.identified(connection, identity);
     this.#reply(connection, id, authenticated(identity));
+    this.#endForbidden(connection);
+  }
+
+  /** Ends the private channels that a connection's new token does not allow any more. */
+  #endForbidden(connection: Connection): void {
+    for (const channel of this.#trading.channelsOf(connection)) {
+      const fault = this.#privateFault(connection, channel);
+      if (fault === undefined) continue;
+      this.#trading.unsubscribe(connection, [channel]);
+      const message = `the subscription has ended: ${fault.message}`;
+      // Behind the channel's news that wait, which are the last of it.
+      this.#outbox.deliver(connection, { type: "Error", data: { code: fault.code, message } });
+    }
   }
 
   #subscribe(
@@ -142,23 +202,56 @@ export class RequestHandler {
     id: RequestId | undefined,
     channels: readonly Channel[],
   ): void {
-    const before = connection.audience?.subscriptions;
-    const after = new Subscriptions(before);
-    const fault = this.#addAll(after, channels);
+    const ofWallets = channels.filter(isPrivate);
+    const ofMarkets = channels.filter((channel) => !isPrivate(channel));
+    const after = new Subscriptions(connection.audience?.subscriptions);
+    const fault =
+      this.#privateFaultOf(connection, ofWallets) ??
+      this.#addAll(connection, after, ofMarkets, ofWallets);
     if (fault !== undefined) return this.#refuse(connection, id, fault);
     this.#fanOut.move(connection, after);
     this.#outbox.sendFirstData(
       connection,
       reply(id, { type: "Subscribed", data: { channels: [...channels] } }),
-      channels,
+      ofMarkets,
     );
-    if (channels.some(isMarketData)) this.#hooks.subscribed();
+    this.#trading.subscribe(connection, ofWallets);
+    if (ofMarkets.some(isMarketData)) this.#hooks.subscribed();
+  }
+
+  /** Why a connection may not have one of the private channels it asks for. */
+  #privateFaultOf(
+    connection: Connection,
+    channels: readonly PrivateChannel[],
+  ): MessageFault | undefined {
+    for (const channel of channels) {
+      const fault = this.#options.takesOrders
+        ? this.#privateFault(connection, channel)
+        : tradingDisabled(channel.type);
+      if (fault !== undefined) return fault;
+    }
+    return channels.length > 0 ? this.#trading.overloaded : undefined;
+  }
+
+  #privateFault(
+    { identity }: Connection,
+    { type, params: { wallet } }: PrivateChannel,
+  ): MessageFault | undefined {
+    if (identity === undefined) return authRequired(type);
+    if (identity.wallet === wallet || identity.role === ADMIN) return undefined;
+    const own = identity.wallet === null ? "none" : JSON.stringify(identity.wallet);
+    const message = `${type}: the token's wallet is ${own}, not ${JSON.stringify(wallet)}`;
+    return { code: "FORBIDDEN", message };
   }
 
   /** Adds channels to a set, or says why one of them cannot be. */
-  #addAll(subscriptions: Subscriptions, channels: readonly Channel[]): MessageFault | undefined {
+  #addAll(
+    connection: Connection,
+    subscriptions: Subscriptions,
+    channels: readonly PublicChannel[],
+    ofWallets: readonly PrivateChannel[],
+  ): MessageFault | undefined {
     for (const channel of channels) {
-      if (TRADING_CHANNELS.includes(channel.type)) return tradingDisabled(channel.type);
       const unknown = marketsOf(channel).find((id) => this.#fanOut.mirror.find(id) === undefined);
       if (unknown !== undefined) {
         const details = { field: "market_id" };
@@ -167,10 +260,12 @@ export class RequestHandler {
       subscriptions.add(channel);
     }
     const { maxSubscriptions, maxFilters, maxDistinctFilters } = this.#options;
-    if (subscriptions.size > maxSubscriptions) {
-      return tooMany(
-        `${subscriptions.size} subscriptions; a connection may have ${maxSubscriptions}`,
-      );
+    const ofWalletsInAll = new Set(
+      [...this.#trading.channelsOf(connection), ...ofWallets].map(channelKey),
+    );
+    const size = subscriptions.size + ofWalletsInAll.size;
+    if (size > maxSubscriptions) {
+      return tooMany(`${size} subscriptions; a connection may have ${maxSubscriptions}`);
     }
     if (subscriptions.filters.size > maxFilters) {
       return tooMany(
@@ -191,8 +286,9 @@ export class RequestHandler {
     channels: readonly Channel[],
   ): void {
     const after = new Subscriptions(connection.audience?.subscriptions);
-    for (const channel of channels) after.remove(channel);
+    for (const channel of channels) if (!isPrivate(channel)) after.remove(channel);
     this.#fanOut.move(connection, after);
+    this.#trading.unsubscribe(connection, channels.filter(isPrivate));
     this.#reply(connection, id, { type: "Unsubscribed", data: { channels: [...channels] } });
   }
 
@@ -219,7 +315,7 @@ function reply(id: RequestId | undefined, message: ServerMessage): ServerMessage
   return id === undefined ? message : { ...message, id };
 }
 
-function marketsOf(channel: Channel): readonly MarketId[] {
+function marketsOf(channel: PublicChannel): readonly MarketId[] {
   if (channel.type === "PriceFeed") return channel.params.market_ids;
   if (channel.type === "Market") return [channel.params.market_id];
   return channel.type === "Trades" && channel.params !== null ? [channel.params.market_id] : [];
@@ -227,6 +323,10 @@ function marketsOf(channel: Channel): readonly MarketId[] {
 
 function tradingDisabled(what: string): MessageFault {
   return { code: "TRADING_DISABLED", message: `${what}: this server takes no orders` };
+}
+
+function authRequired(what: string): MessageFault {
+  return { code: "AUTH_REQUIRED", message: `${what}: this needs a token with a wallet` };
 }
 
 function tooMany(message: string): MessageFault {

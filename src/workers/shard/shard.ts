@@ -35,6 +35,7 @@ import { Outbox } from "./outbox.js";
 import { PageFiles } from "./page-files.js";
 import { authenticated, RequestHandler } from "./request-handler.js";
 import { RoundLoop } from "./round-loop.js";
+import { Trading } from "./trading.js";
 
 /** What `ws` closes a connection with, by the code of its error. */
 const PROTOCOL_CLOSE_CODES = new Map<string | undefined, number>([
@@ -58,6 +59,7 @@ export class Shard {
   readonly #fanOut: FanOut;
   readonly #rounds: RoundLoop;
   readonly #outbox: Outbox;
+  readonly #trading: Trading;
   readonly #requests: RequestHandler;
   readonly #health: HealthMonitor;
   readonly #context: ConnectionContext;
@@ -84,11 +86,13 @@ export class Shard {
     this.#fanOut.setMirror(this.#mirrorOf(task.memory));
     this.#rounds = new RoundLoop(this.#fanOut, task.memory.doorbell);
     this.#outbox = new Outbox(this.#fanOut, () => this.#systemStatus());
+    this.#trading = new Trading(this.#outbox, this.#counters, options.maxPendingOrders);
     const authenticator = new Authenticator(options.jwt);
     this.#requests = new RequestHandler(
       options,
       this.#fanOut,
       this.#outbox,
+      this.#trading,
       authenticator,
       this.#counters,
       {
@@ -109,6 +113,8 @@ export class Shard {
       counters: this.#counters,
       maxQueuedMessages: options.maxQueuedMessages,
       maxQueuedBytes: options.maxQueuedBytes,
+      maxMessagesPerSecond: options.maxMessagesPerSecond,
+      maxOrdersPerSecond: options.maxOrdersPerSecond,
       drained: (connection) => {
         this.#fanOut.drained(connection);
         if (this.#fanOut.hasDrained) this.#rounds.wake();
@@ -128,7 +134,9 @@ export class Shard {
       () => timers.forEach(clearInterval),
       () => this.#health.stop(),
       () => this.#rounds.stop(),
+      () => this.#trading.close(),
     );
+    this.#trading.connect(this.#task.exchange);
     this.#rounds.wake();
     const closed = new Promise<void>((resolve) => this.#port.once("close", resolve));
     this.#port.on("message", (message: MainToShard) => this.#onMessage(message));
@@ -148,7 +156,8 @@ export class Shard {
       case "socket":
         return this.#accept(message);
       case "memory":
-        return this.#changeEpoch(message.memory);
+        this.#changeEpoch(message.memory);
+        return this.#trading.connect(message.exchange);
       case "system":
         this.#system = message.system;
         return this.#broadcastStatus();
@@ -200,8 +209,8 @@ export class Shard {
     this.#ended = [];
   }
 
-  #open({ number, ws, socket, encoding, identity }: Upgraded): void {
-    const { maxMessagesPerSecond, pingIntervalMs } = this.#task.options;
+  #open({ number, ws, socket, encoding, identity, cancelOnDisconnect }: Upgraded): void {
+    const { pingIntervalMs } = this.#task.options;
     const connection = new Connection(
       number,
       ws,
@@ -209,7 +218,7 @@ export class Shard {
       ENCODING_INDEX[encoding],
       this.#context,
       performance.now(),
-      maxMessagesPerSecond,
+      cancelOnDisconnect,
     );
     ws.connection = connection;
     this.#connections.add(connection);
@@ -271,6 +280,7 @@ export class Shard {
     this.#connections.delete(connection);
     connection.takeQueue();
     this.#fanOut.leave(connection);
+    this.#trading.forget(connection);
     clearTimeout(connection.expiryTimer);
     count(this.#counters, SHARD.connections + connection.encoding, -1);
     const { closeCode = code } = connection;

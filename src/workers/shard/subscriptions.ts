@@ -5,9 +5,13 @@ import {
   type MarketsFilter,
 } from "../../codec/channels.js";
 import { compareMarketIds, type MarketId } from "../../shared/market-id.js";
+import type { PrivateChannel } from "./private-channels.js";
+
+/** A channel that is open to everybody. */
+export type PublicChannel = Exclude<Channel, PrivateChannel>;
 
 /**
- * The channels of a connection, as sets. Shared by all connections with the same ones and never
+ * The public channels of a connection, as sets. Shared by all connections with the same ones and never
  * changed once it is; a change starts with a copy.
  */
 export class Subscriptions {
@@ -46,7 +50,7 @@ export class Subscriptions {
     };
   }
 
-  add(channel: Channel): void {
+  add(channel: PublicChannel): void {
     switch (channel.type) {
       case "Markets":
         this.filters.set(channelKey(channel), channel.params?.filter ?? null);
@@ -63,14 +67,10 @@ export class Subscriptions {
         break;
       case "SystemStatus":
         this.systemStatus = true;
-        break;
-      case "Orders":
-      case "Positions":
-        throw new Error(`${channel.type} is refused before it gets here`);
     }
   }
 
-  remove(channel: Channel): void {
+  remove(channel: PublicChannel): void {
     switch (channel.type) {
       case "Markets":
         this.filters.delete(channelKey(channel));
@@ -87,10 +87,6 @@ export class Subscriptions {
         break;
       case "SystemStatus":
         this.systemStatus = false;
-        break;
-      case "Orders":
-      case "Positions":
-        break;
     }
   }
 
@@ -109,6 +105,6 @@ export class Subscriptions {
 }
 
 /** Whether a channel carries market data, which a feed may wait for. */
-export function isMarketData(channel: Channel): boolean {
+export function isMarketData(channel: PublicChannel): boolean {
   return channel.type !== "SystemStatus";
 }

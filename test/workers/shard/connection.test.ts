@@ -30,10 +30,12 @@ beforeEach(() => {
     counters,
     maxQueuedMessages: MAX_MESSAGES,
     maxQueuedBytes: MAX_BYTES,
+    maxMessagesPerSecond: 10,
+    maxOrdersPerSecond: 10,
     drained: (one: Connection) => drained.push(one),
   };
   const { asWebSocket, asSocket } = sockets;
-  connection = new Connection(1, asWebSocket, asSocket, 1, context, 0, 10);
+  connection = new Connection(1, asWebSocket, asSocket, 1, context, 0, false);
 });
 
 const written = (): number[] => sockets.socket.calls.flat().map(({ length }) => length);
@@ -162,5 +164,36 @@ describe("connection", () => {
     expect([connection.missedSince, connection.offeredAtMiss]).toEqual([0, 7]);
     connection.caughtUp();
     expect([connection.behind, connection.current]).toEqual([false, true]);
+  });
+
+  it("connection - private messages are one write while nothing waits, and wait in order once it does", () => {
+    const [first, second] = [batch(3), batch(4)];
+    connection.deliver([first, second]);
+    expect(sockets.socket.calls.map((call) => [...call])).toEqual([[first.bytes, second.bytes]]);
+    sockets.socket.congested = true;
+    connection.deliver([batch(5)]);
+    connection.deliver([batch(6), batch(7)]);
+    // A reply does not wait.
+    connection.reply([batch(8)]);
+    expect(written()).toEqual([3, 4, 5, 8]);
+    expect(counted(counters, SHARD.queuedBytes)).toBe(13);
+    sockets.socket.drain();
+    // Not blocked, but what waits has not been written yet.
+    connection.deliver([batch(9)]);
+    expect(connection.takeQueue().map(({ bytes }) => bytes.length)).toEqual([6, 7, 9]);
+    connection.deliver([batch(10)]);
+    expect(written()).toEqual([3, 4, 5, 8, 10]);
+  });
+
+  it("connection - private messages over the bound of what waits close it with 4001", () => {
+    sockets.socket.congested = true;
+    connection.deliver([batch(1)]);
+    connection.deliver(Array.from({ length: MAX_MESSAGES }, () => batch(1)));
+    expect(connection.open).toBe(true);
+    connection.deliver([batch(1), batch(1)]);
+    expect(sockets.ws.closed?.code).toBe(4001);
+    connection.deliver([batch(1)]);
+    expect([connection.hasQueue, written()]).toEqual([false, [1]]);
+    expect(counted(counters, SHARD.slowConsumersClosed)).toBe(1);
   });
 });

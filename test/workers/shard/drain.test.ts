@@ -11,9 +11,11 @@ function connect() {
     counters: new Float64Array(128),
     maxQueuedMessages: 1,
     maxQueuedBytes: 1,
+    maxMessagesPerSecond: 1,
+    maxOrdersPerSecond: 1,
     drained: () => {},
   };
-  const connection = new Connection(1, sockets.asWebSocket, sockets.asSocket, 0, context, 0, 1);
+  const connection = new Connection(1, sockets.asWebSocket, sockets.asSocket, 0, context, 0, false);
   return { ...sockets, connection };
 }
 

@@ -364,4 +364,45 @@ describe("fan-out", () => {
     expect(subscriptions()).toEqual([0, 0, 0, 0]);
     expect(counted(world.counters, SHARD.audiences)).toBe(0);
   });
+
+  it("fan-out - connections of different wallets share their audience of market data", () => {
+    startWorld({ takesOrders: true });
+    const clients = ["v", "w", "w"].map((wallet) => {
+      const client = world.connect(0);
+      client.connection.identity = { userId: "u", wallet, role: undefined, expiresAt: 1e15 };
+      world.subscribe(
+        client,
+        prices(1),
+        ...["Orders", "Positions"].map((type) => ({ type, params: { wallet } })),
+      );
+      client.messages.length = client.socket.calls.length = 0;
+      return client;
+    });
+    clients.push(connect(0, prices(1)));
+    expect([...world.fanOut.audiences]).toHaveLength(1);
+    world.quote(1, 100);
+    world.flush();
+    world.round();
+    const buffers = new Set(clients.map((client) => onlyBuffers(client)[0]));
+    expect(buffers.size).toBe(1);
+  });
+
+  it("fan-out - what waits for a connection without an audience is sent when it has drained", () => {
+    const client = world.connect(0);
+    client.socket.congested = true;
+    const notice = (message: string) =>
+      world.outbox.deliver(client.connection, {
+        type: "Notification",
+        data: { level: "info", message },
+      });
+    for (const text of ["a", "b", "c"]) notice(text);
+    expect(world.fanOut.hasDrained).toBe(false);
+    client.socket.drain();
+    expect([client.messages.length, world.fanOut.hasDrained]).toEqual([1, true]);
+    world.round();
+    expect(client.messages).toMatchObject(
+      ["a", "b", "c"].map((message) => ({ data: { message } })),
+    );
+    expect([client.connection.current, world.fanOut.hasDrained]).toEqual([true, false]);
+  });
 });

@@ -23,10 +23,12 @@ function connect() {
     counters: new Float64Array(128),
     maxQueuedMessages: 1,
     maxQueuedBytes: 1,
+    maxMessagesPerSecond: 1,
+    maxOrdersPerSecond: 1,
     drained: () => {},
   };
   const { asWebSocket, asSocket } = sockets;
-  const connection = new Connection(1, asWebSocket, asSocket, 0, context, performance.now(), 1);
+  const connection = new Connection(1, asWebSocket, asSocket, 0, context, performance.now(), false);
   connections.add(connection);
   return { ...sockets, connection };
 }

@@ -1,11 +1,12 @@
 import jwt from "jsonwebtoken";
 import { Packr } from "msgpackr";
-import { beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { counted, SHARD } from "../../../src/ring/counters.js";
 import { Authenticator, type Identity } from "../../../src/workers/shard/authenticator.js";
 import type { Connection } from "../../../src/workers/shard/connection.js";
 import { RequestHandler, type RequestOptions } from "../../../src/workers/shard/request-handler.js";
-import { type Client, ShardWorld } from "../../support/shard-world.js";
+import { ExchangeEnd } from "../../support/exchange-end.js";
+import { type Client, ShardWorld, type WorldOptions } from "../../support/shard-world.js";
 
 const packr = new Packr({ useRecords: false });
 const MARKETS = { type: "Markets" };
@@ -30,6 +31,8 @@ function makeHandler(options: Partial<RequestOptions> = {}): void {
     maxFilters: 10,
     maxDistinctFilters: 10,
     maxMessagesPerSecond: 1e9,
+    maxOrdersPerSecond: 1e9,
+    takesOrders: false,
     ...options,
   };
   const key = {
@@ -42,6 +45,7 @@ function makeHandler(options: Partial<RequestOptions> = {}): void {
     limits,
     world.fanOut,
     world.outbox,
+    world.trading,
     new Authenticator(key),
     world.counters,
     {
@@ -52,6 +56,15 @@ function makeHandler(options: Partial<RequestOptions> = {}): void {
       },
     },
   );
+}
+
+/** A handler, and a client, with a limit on messages. */
+function makeLimited(maxMessagesPerSecond: number): void {
+  world = new ShardWorld({ maxMessagesPerSecond });
+  world.flush();
+  world.round();
+  client = world.connect(0);
+  makeHandler({ maxMessagesPerSecond });
 }
 
 /** What the client is sent for a message. */
@@ -138,8 +151,9 @@ describe("request-handler", () => {
     for (const type of ["Orders", "Positions"])
       expect(errorOf(subscribe(MARKETS, { type, params: wallet })).code).toBe("TRADING_DISABLED");
     expect(client.connection.audience).toBeUndefined();
-    expect(errorOf({ type: "PlaceOrder", data: { order: {} } }).code).toBe("TRADING_DISABLED");
-    expect(errorOf({ type: "CancelOrder", data: {} }).code).toBe("TRADING_DISABLED");
+    const order = { market_id: 1, side: "Buy", order_type: "Market", quantity: 1 };
+    expect(errorOf({ type: "PlaceOrder", data: { order } }).code).toBe("TRADING_DISABLED");
+    expect(errorOf({ type: "CancelOrder", data: { order_id: "1" } }).code).toBe("TRADING_DISABLED");
     expect(subscribed).toBe(0);
     ask(subscribe({ type: "PriceFeed", params: { market_ids: [1] } }));
     expect(subscribed).toBe(1);
@@ -187,8 +201,7 @@ describe("request-handler", () => {
 
   it("request-handler - beyond a second's messages each is refused; as many again close with 4501", () => {
     const most = 10;
-    makeHandler({ maxMessagesPerSecond: most });
-    client.connection.allowance = most;
+    makeLimited(most);
     const answers = Array.from({ length: 3 * most }, (_, id) =>
       ask(ping(id)).map((one) => [one.type, one.id]),
     );
@@ -202,8 +215,7 @@ describe("request-handler", () => {
 
   it("request-handler - the allowance comes back with time, up to a second's worth", () => {
     const most = 10;
-    makeHandler({ maxMessagesPerSecond: most });
-    client.connection.allowance = most;
+    makeLimited(most);
     const burst = (now: number, messages: number) =>
       Array.from({ length: messages }, () => ask(ping(), now)[0]?.type).filter(
         (type) => type === "Pong",
@@ -214,8 +226,204 @@ describe("request-handler", () => {
     expect(burst(60_000, 11)).toBe(10);
     expect(client.connection.open).toBe(true);
     // A faulty message counts like any other.
-    client.connection.allowance = 1;
-    expect(ask({ type: "?" }, 60_000)).toMatchObject([{ data: { code: "UNKNOWN_TYPE" } }]);
-    expect(ask({ type: "?" }, 60_000)).toMatchObject([{ data: { code: "RATE_LIMITED" } }]);
+    expect(ask({ type: "?" }, 60_300)).toMatchObject([{ data: { code: "UNKNOWN_TYPE" } }]);
+    expect(burst(60_300, 1)).toBe(1);
+    expect(ask({ type: "?" }, 60_300)).toMatchObject([{ data: { code: "RATE_LIMITED" } }]);
+  });
+});
+
+describe("request-handler with an exchange", () => {
+  const ORDER = { market_id: 1, side: "Buy", order_type: "Limit", price: 0.5, quantity: 10 };
+  const place = (id?: unknown) => ({
+    type: "PlaceOrder",
+    data: { order: ORDER },
+    ...(id ? { id } : {}),
+  });
+  const cancel = { type: "CancelOrder", data: { order_id: "1" } };
+  const orders = (wallet: string) => ({ type: "Orders", params: { wallet } });
+  const positions = (wallet: string) => ({ type: "Positions", params: { wallet } });
+  const codes = (messages: readonly { readonly data: unknown }[]) =>
+    messages.map(({ data }) => (data as { code?: string }).code);
+
+  let exchange: ExchangeEnd;
+
+  function startTrading(options: WorldOptions = {}): void {
+    world?.trading.close();
+    world = new ShardWorld(options);
+    for (const id of [1, 2, 3]) world.list(id);
+    world.flush();
+    world.round();
+    client = world.connect(0);
+    makeHandler({ takesOrders: true, ...options });
+    exchange = new ExchangeEnd();
+    world.trading.connect(exchange.port);
+  }
+
+  beforeEach(() => startTrading());
+  afterEach(() => world.trading.close());
+
+  it("request-handler - orders and private channels need a token, and one with a wallet", async () => {
+    for (const message of [place(), cancel, subscribe(orders("w")), subscribe(positions("w"))]) {
+      expect(codes(ask(message))).toEqual(["AUTH_REQUIRED"]);
+    }
+    ask(authenticate({}));
+    for (const message of [place(), cancel, subscribe(orders("w")), subscribe(positions("w"))]) {
+      expect(codes(ask(message))).toEqual(["FORBIDDEN"]);
+    }
+    expect(await exchange.requests()).toEqual([{ type: "attach", connections: [] }]);
+    const trader = world.connect(1);
+    ask(authenticate({ wallet: "w" }), 0, trader);
+    for (const message of [place(), cancel]) expect(ask(message, 0, trader)).toEqual([]);
+    expect(ask({ ...subscribe(orders("w"), positions("w")), id: 4 }, 0, trader)).toEqual([
+      { type: "Subscribed", id: 4, data: { channels: [orders("w"), positions("w")] } },
+    ]);
+    expect((await exchange.requests()).map(({ type }) => type)).toEqual([
+      "place",
+      "cancel",
+      "watch",
+    ]);
+  });
+
+  it("request-handler - another wallet's channels are FORBIDDEN, but for an admin, who trades for itself", async () => {
+    ask(authenticate({ wallet: "w" }));
+    const { code, message } = errorOf(subscribe(orders("v")));
+    expect([code, message]).toEqual(["FORBIDDEN", 'Orders: the token\'s wallet is "w", not "v"']);
+    const admin = world.connect(0);
+    ask(authenticate({ role: "admin" }), 0, admin);
+    expect(ask(subscribe(orders("w"), positions("v")), 0, admin)[0]?.type).toBe("Subscribed");
+    expect(codes(ask(place(), 0, admin))).toEqual(["FORBIDDEN"]);
+    const trading = world.connect(0);
+    ask(authenticate({ wallet: "v", role: "admin" }), 0, trading);
+    ask(place(), 0, trading);
+    const placed = (await exchange.requests()).filter(({ type }) => type === "place");
+    expect(placed).toMatchObject([{ wallet: "v" }]);
+  });
+
+  it("request-handler - a Subscribe with one channel that may not be changes nothing", async () => {
+    ask(authenticate({ wallet: "w" }));
+    await exchange.requests();
+    for (const [channels, code] of [
+      [[MARKETS, orders("w"), orders("v")], "FORBIDDEN"],
+      [[orders("w"), market(1), market(999)], "MARKET_NOT_FOUND"],
+    ] as const) {
+      expect(codes(ask(subscribe(...channels)))).toEqual([code]);
+    }
+    expect([client.connection.audience, client.connection.subscribed]).toEqual([undefined, false]);
+    expect(subscribed).toBe(0);
+    const both = ask(subscribe(orders("w"), market(1)));
+    expect(both.map(({ type }) => type)).toEqual(["Subscribed", "MarketSnapshot", "OrderBook"]);
+    expect(subscribed).toBe(1);
+    ask(unsubscribe(market(1)));
+    expect(client.connection.audience).toBeUndefined();
+    // Only what was taken was asked for, and it is still there.
+    expect(await exchange.requests()).toMatchObject([{ type: "watch", wallet: "w" }]);
+    expect(world.trading.channelsOf(client.connection)).toEqual([orders("w")]);
+    ask(unsubscribe(orders("w"), positions("w"), orders("v")));
+    expect(await exchange.requests()).toEqual([{ type: "unwatch", wallet: "w" }]);
+  });
+
+  it("request-handler - private channels alone are no subscription to market data", () => {
+    ask(authenticate({ wallet: "w" }));
+    ask(subscribe(orders("w"), positions("w")));
+    expect(subscribed).toBe(0);
+  });
+
+  it("request-handler - private channels count among the subscriptions, each of them once", () => {
+    makeHandler({ takesOrders: true, maxSubscriptions: 3 });
+    ask(authenticate({ wallet: "w", role: "admin" }));
+    expect(ask(subscribe(orders("w"), positions("w"), market(1)))[0]?.type).toBe("Subscribed");
+    for (const one of [market(2), orders("v")]) {
+      const { code, message } = errorOf(subscribe(one));
+      expect([code, message]).toEqual([
+        "TOO_MANY_SUBSCRIPTIONS",
+        "4 subscriptions; a connection may have 3",
+      ]);
+    }
+    expect(ask(subscribe(orders("w"), orders("w"), market(1)))[0]?.type).toBe("Subscribed");
+    ask(unsubscribe(positions("w")));
+    expect(ask(subscribe(orders("v")))[0]?.type).toBe("Subscribed");
+  });
+
+  it("request-handler - who loses the role loses other wallets' channels, each with an Error", async () => {
+    ask(authenticate({ wallet: "w", role: "admin" }));
+    ask(subscribe(orders("w"), orders("v"), positions("v"), market(1)));
+    await exchange.requests();
+    const answers = ask(authenticate({ wallet: "w" }, 9));
+    expect(answers.map(({ type, id }) => [type, id])).toEqual([
+      ["Authenticated", 9],
+      ["Error", undefined],
+      ["Error", undefined],
+    ]);
+    expect(codes(answers)).toEqual([undefined, "FORBIDDEN", "FORBIDDEN"]);
+    const messages = answers.slice(1).map(({ data }) => (data as { message: string }).message);
+    expect(messages[0]).toMatch(/^the subscription has ended: Orders: /);
+    expect(messages[1]).toMatch(/^the subscription has ended: Positions: /);
+    expect(world.trading.channelsOf(client.connection)).toEqual([orders("w")]);
+    expect(client.connection.audience?.subscriptions.size).toBe(1);
+    expect(await exchange.requests()).toEqual([{ type: "unwatch", wallet: "v" }]);
+  });
+
+  it("request-handler - a fresh token that keeps role and wallet ends nothing", async () => {
+    ask(authenticate({ wallet: "w", role: "admin" }));
+    ask(subscribe(orders("v")));
+    await exchange.requests();
+    const answers = ask(authenticate({ wallet: "w", role: "admin" }, 2));
+    expect(answers.map(({ type }) => type)).toEqual(["Authenticated"]);
+    expect(await exchange.requests()).toEqual([]);
+  });
+
+  it("request-handler - the Error of a subscription that ends comes behind its last news", async () => {
+    ask(authenticate({ wallet: "w", role: "admin" }));
+    ask(subscribe(positions("v")));
+    const [, asked] = await exchange.requests();
+    const { request } = asked as { request: number };
+    await exchange.tell({ type: "snapshot", request, orders: [], positions: [] });
+    client.socket.congested = true;
+    const position = { wallet: "v", market_id: 1, quantity: 1, average_price: 1, realized_pnl: 0 };
+    for (const updated_ts of [1, 2]) {
+      await exchange.tell({ type: "position", position: { ...position, updated_ts } });
+    }
+    const answers = ask(authenticate({ wallet: "w" }, 9));
+    client.socket.drain();
+    world.round();
+    expect(answers.map(({ type }) => type)).toEqual(["Authenticated", "PositionUpdate", "Error"]);
+  });
+
+  it("request-handler - orders over the limit of a second are RATE_LIMITED, and close nothing", async () => {
+    startTrading({ maxOrdersPerSecond: 3 });
+    ask(authenticate({ wallet: "w" }));
+    const other = world.connect(0);
+    ask(authenticate({ wallet: "w" }), 0, other);
+    const refused = (now: number, tries: number, one = client) =>
+      Array.from({ length: tries }, (_, id) => [...ask(place(`o${id}`), now, one)])
+        .flat()
+        .map(({ id, data }) => [id, (data as { code: string }).code]);
+    expect(refused(0, 100)).toEqual(
+      Array.from({ length: 97 }, (_, id) => [`o${3 + id}`, "RATE_LIMITED"]),
+    );
+    // Each connection has its own; a cancel is no order; refusals cost nothing.
+    expect(refused(0, 3, other)).toEqual([]);
+    expect(ask(cancel)).toEqual([]);
+    expect(counted(world.counters, SHARD.ordersRateLimited)).toBe(97);
+    expect(client.connection.open).toBe(true);
+    for (const request of await exchange.requests()) {
+      if (!("request" in request)) continue;
+      const refusal = { code: "ORDER_NOT_FOUND", message: "" } as const;
+      await exchange.tell({ type: "refusal", request: request.request, refusal });
+    }
+    expect(refused(1000, 3)).toEqual([]);
+    expect(codes(ask(place(), 1000))).toEqual(["RATE_LIMITED"]);
+    expect(counted(world.counters, SHARD.rateLimited)).toBe(0);
+  });
+
+  it("request-handler - without an exchange at the moment orders are UNAVAILABLE, subscriptions wait", async () => {
+    world.trading.connect(undefined);
+    ask(authenticate({ wallet: "w" }));
+    expect(ask(place(5))).toMatchObject([{ type: "Error", id: 5, data: { code: "UNAVAILABLE" } }]);
+    expect(codes(ask(cancel))).toEqual(["UNAVAILABLE"]);
+    expect(ask(subscribe(orders("w")))[0]?.type).toBe("Subscribed");
+    exchange = new ExchangeEnd();
+    world.trading.connect(exchange.port);
+    expect((await exchange.requests()).map(({ type }) => type)).toEqual(["attach", "watch"]);
   });
 });

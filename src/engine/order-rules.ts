@@ -1,0 +1,71 @@
+import { crosses, limitOf, type Market } from "./market.js";
+import type { Order, OrderTerms } from "./order.js";
+import { opposite } from "./order-book.js";
+import type { Rejection } from "./rejection.js";
+
+export const FILL_OR_KILL_REASON = "fill-or-kill: not all of it can be filled at once";
+
+/** What the engine's rules know of the wallet that places an order. */
+export interface WalletFigures {
+  readonly openOrders: number;
+  readonly maxOpenOrders: number;
+  /** Lots that its position could grow to on the order's side without the order. */
+  readonly exposure: number;
+  /** Whether the order has a client order id and the wallet as many as are remembered. */
+  readonly clientOrderIdRefused: boolean;
+  readonly maxClientOrderIds: number;
+}
+
+/** The first rule that an order breaks, in the order of the checks; undefined where it breaks none. */
+export function checkOrder(
+  terms: OrderTerms,
+  { instrument, book, status }: Market,
+  wallet: WalletFigures,
+): Rejection | undefined {
+  const { side, quantity } = terms;
+  const { marketId, priceScale, quantityScale } = instrument;
+  if (status !== "Active")
+    return {
+      code: "MARKET_NOT_ACTIVE",
+      message: `market ${marketId} is ${status} and takes no orders`,
+    };
+  if (mayRest(terms) && wallet.openOrders >= wallet.maxOpenOrders)
+    return orderRejected(
+      `the wallet has ${wallet.maxOpenOrders} open orders, as many as it may have`,
+    );
+  if (wallet.clientOrderIdRefused)
+    return orderRejected(
+      `the wallet has used ${wallet.maxClientOrderIds} client order ids, as many as are remembered`,
+    );
+  // Up to here every sum of the wallet's quantities is an exact integer, and can be sent as one.
+  if (wallet.exposure + quantity > quantityScale.countMax)
+    return orderRejected(
+      `quantity ${quantityScale.toNumber(quantity)} could take the position in market ${marketId} ` +
+        `past ${quantityScale.toNumber(quantityScale.countMax)}`,
+    );
+  const limit = limitOf(terms);
+  if (terms.postOnly && crosses(book, side, limit))
+    return orderRejected(
+      `a post-only order to ${side === "Buy" ? "buy" : "sell"} at ${priceScale.toNumber(limit)} ` +
+        `would trade at ${priceScale.toNumber(book.best(opposite(side)) as number)}`,
+    );
+  return undefined;
+}
+
+/** Why the rest of an order that has been matched is cancelled; undefined where it rests in the book. */
+export function cancelReason(order: Order, { book }: Market): string | undefined {
+  // Matching has stopped in front of an order that it could trade with: one of the same wallet.
+  if (crosses(book, order.side, limitOf(order)))
+    return "self-trade prevention: the rest would trade with an order of the same wallet";
+  if (mayRest(order)) return undefined;
+  if (order.orderType === "Market") return "market order: there is no more to trade with";
+  return "immediate-or-cancel: there is no more to trade with at this price";
+}
+
+function mayRest({ orderType, timeInForce }: OrderTerms): boolean {
+  return orderType === "Limit" && timeInForce === "GTC";
+}
+
+function orderRejected(message: string): Rejection {
+  return { code: "ORDER_REJECTED", message };
+}

@@ -1,0 +1,285 @@
+import type { Key, Transaction } from "lmdb";
+import type { MarketId } from "../shared/market-id.js";
+import type { Environment } from "./environment.js";
+import {
+  isOpenOrder,
+  marketProblems,
+  orderProblems,
+  positionProblems,
+  tradeProblems,
+} from "./record-rules.js";
+import type { Counters } from "./records.js";
+import { StoreError } from "./store-error.js";
+import { openForReading } from "./store-file.js";
+import type { Table } from "./table.js";
+
+/** Problems of one check that are named; the others are counted. */
+const NAMED_PROBLEMS_MAX = 20;
+
+/** What one check found. */
+export interface CheckResult {
+  readonly name: string;
+  /** How many things it looked at. */
+  readonly examined: number;
+  /** How many problems there are. */
+  readonly problems: number;
+  /** The first of them. */
+  readonly named: readonly string[];
+}
+
+/**
+ * Checks all that must hold in a store, and yields what each check found. Reads one state of it, also
+ * while a server writes. Rejects with STORE_UNREADABLE where there is no store.
+ */
+export async function* checkStore(dir: string): AsyncGenerator<CheckResult, void> {
+  const file = new Check("file");
+  let environment: Environment;
+  try {
+    environment = await openForReading(dir);
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.code === "STORE_UNREADABLE") throw error;
+    file.problem(error.message);
+    yield file.result;
+    return;
+  }
+  const transaction = environment.snapshot();
+  try {
+    file.examined++;
+    yield file.result;
+    yield* new StoreCheck(environment, transaction).run();
+  } finally {
+    transaction.done();
+    await environment.close();
+  }
+}
+
+/** A check while it runs. */
+class Check {
+  readonly #name: string;
+  readonly #named: string[] = [];
+  #count = 0;
+  examined = 0;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  /** Problems that all begin with the name of one thing. */
+  problems(name: string, whats: readonly string[]): void {
+    for (const what of whats) this.problem(`${name} ${what}`);
+  }
+
+  problem(what: string): void {
+    this.#count++;
+    if (this.#named.length < NAMED_PROBLEMS_MAX) this.#named.push(what);
+  }
+
+  get result(): CheckResult {
+    return {
+      name: this.#name,
+      examined: this.examined,
+      problems: this.#count,
+      named: this.#named,
+    };
+  }
+}
+
+/** What is added up of a market, to be compared with what else is known of it. */
+interface MarketSums {
+  bestBid: number;
+  bestAsk: number;
+  /** Of all positions. */
+  quantity: bigint;
+  /** Realized profit less the cost of what is open, over all positions: what they were paid. */
+  paid: bigint;
+  /** Of the trades that are stored. */
+  traded: number;
+  lastPrice: number | undefined;
+}
+
+/** The checks of what the records say, on one state of the store. */
+class StoreCheck {
+  readonly #tables: Environment;
+  readonly #transaction: Transaction;
+  readonly #markets = new Map<MarketId, MarketSums>();
+  /** Where they cannot be read, no id is beyond them. */
+  #counters: Counters = { nextOrderId: Infinity, nextTradeId: Infinity };
+
+  constructor(tables: Environment, transaction: Transaction) {
+    this.#tables = tables;
+    this.#transaction = transaction;
+  }
+
+  *run(): Generator<CheckResult, void> {
+    yield this.#checkCounters();
+    yield this.#checkMarkets();
+    yield this.#checkOpenOrders();
+    yield this.#checkFinishedOrders();
+    yield this.#checkFinishTimes();
+    yield this.#checkTrades();
+    yield this.#checkPositions();
+    yield this.#checkTotals();
+  }
+
+  #checkCounters(): CheckResult {
+    const check = new Check("counters");
+    this.#each(check, this.#tables.counters, (counters) => {
+      this.#counters = counters;
+    });
+    if (check.examined === 0) check.problem("there are none");
+    return check.result;
+  }
+
+  #checkMarkets(): CheckResult {
+    const check = new Check("markets");
+    this.#each(check, this.#tables.markets, (market) => {
+      this.#markets.set(market.marketId, {
+        bestBid: -Infinity,
+        bestAsk: Infinity,
+        quantity: 0n,
+        paid: 0n,
+        traded: 0,
+        lastPrice: undefined,
+      });
+      check.problems(`market ${market.marketId}`, marketProblems(market));
+    });
+    return check.result;
+  }
+
+  #checkOpenOrders(): CheckResult {
+    const check = new Check("open orders, and books that do not cross");
+    this.#each(check, this.#tables.openOrders, (order) => {
+      const name = `open order ${order.orderId}`;
+      check.problems(name, orderProblems(order, this.#counters));
+      if (!isOpenOrder(order)) check.problem(`${name} is ${order.status}`);
+      const sums = this.#sumsOf(check, name, order.marketId);
+      const { price } = order;
+      if (sums === undefined || price === undefined) return;
+      if (order.side === "Buy") sums.bestBid = Math.max(sums.bestBid, price);
+      else sums.bestAsk = Math.min(sums.bestAsk, price);
+    });
+    for (const [marketId, { bestBid, bestAsk }] of this.#markets) {
+      if (bestBid < bestAsk) continue;
+      check.problem(`the book of market ${marketId} is crossed: bid ${bestBid}, ask ${bestAsk}`);
+    }
+    return check.result;
+  }
+
+  #checkFinishedOrders(): CheckResult {
+    const { openOrders, finishedOrders, finishTimes, clientOrderIds } = this.#tables;
+    const check = new Check("finished orders, each with its finish time");
+    this.#each(check, finishedOrders, (order) => {
+      const { orderId, wallet, clientOrderId, updatedTs } = order;
+      const name = `finished order ${orderId}`;
+      check.problems(name, orderProblems(order, this.#counters));
+      if (isOpenOrder(order)) check.problem(`${name} is ${order.status}`);
+      this.#sumsOf(check, name, order.marketId);
+      if (this.#has(openOrders, orderId)) check.problem(`${name} is among the open ones too`);
+      const key = [updatedTs, orderId];
+      if (clientOrderId === undefined) {
+        if (!this.#has(finishTimes, key)) check.problem(`${name} has no finish time`);
+        return;
+      }
+      const remembered = this.#get(clientOrderIds, key);
+      if (remembered?.wallet !== wallet || remembered.clientOrderId !== clientOrderId) {
+        check.problem(`${name} has client order id ${clientOrderId}, which is not remembered so`);
+      }
+    });
+    return check.result;
+  }
+
+  #checkFinishTimes(): CheckResult {
+    const { finishedOrders, finishTimes, clientOrderIds } = this.#tables;
+    const check = new Check("finish times, each with its order");
+    for (const table of [finishTimes, clientOrderIds]) {
+      this.#each(check, table, ({ orderId, finishedTs }) => {
+        const order = this.#get(finishedOrders, orderId);
+        const hasId = order?.clientOrderId !== undefined;
+        if (order?.updatedTs === finishedTs && hasId === (table === clientOrderIds)) return;
+        check.problem(`${table.name} has order ${orderId} at ${finishedTs}, which is not so`);
+      });
+    }
+    return check.result;
+  }
+
+  #checkTrades(): CheckResult {
+    const check = new Check("trades");
+    this.#each(check, this.#tables.trades, (trade) => {
+      const name = `trade ${trade.tradeId}`;
+      check.problems(name, tradeProblems(trade, this.#counters));
+      const sums = this.#sumsOf(check, name, trade.marketId);
+      if (sums === undefined) return;
+      sums.traded += trade.quantity;
+      sums.lastPrice = trade.price;
+    });
+    return check.result;
+  }
+
+  #checkPositions(): CheckResult {
+    const check = new Check("positions, which cancel out in each market");
+    this.#each(check, this.#tables.positions, (position) => {
+      const { wallet, marketId, quantity, cost, realizedPnl } = position;
+      const name = `position of ${JSON.stringify(wallet)} in market ${marketId}`;
+      check.problems(name, positionProblems(position));
+      const sums = this.#sumsOf(check, name, marketId);
+      if (sums === undefined) return;
+      sums.quantity += BigInt(quantity);
+      sums.paid += realizedPnl - cost;
+    });
+    for (const [marketId, { quantity, paid }] of this.#markets) {
+      const name = `the positions in market ${marketId}`;
+      if (quantity !== 0n) check.problem(`${name} add up to ${quantity} lots`);
+      if (paid !== 0n) check.problem(`${name} were paid ${paid} in all, in ticks × lots`);
+    }
+    return check.result;
+  }
+
+  #checkTotals(): CheckResult {
+    const check = new Check("totals, which agree with the trades");
+    const known = new Set<MarketId>();
+    this.#each(check, this.#tables.totals, ({ marketId, volume, lastPrice }) => {
+      known.add(marketId);
+      const name = `market ${marketId}`;
+      const sums = this.#sumsOf(check, `the total of ${name}`, marketId);
+      // Trades are pruned, so there may be fewer.
+      if (sums === undefined || sums.traded === 0) return;
+      if (volume < sums.traded) check.problem(`${name} has volume ${volume} < ${sums.traded}`);
+      if (lastPrice !== sums.lastPrice) {
+        check.problem(`${name} has last price ${lastPrice}, its last trade ${sums.lastPrice}`);
+      }
+    });
+    for (const [marketId, { traded }] of this.#markets) {
+      if (traded > 0 && !known.has(marketId)) check.problem(`market ${marketId} has no total`);
+    }
+    return check.result;
+  }
+
+  /** Looks at every record of a table; a damaged one is a problem. */
+  #each<T>(check: Check, table: Table<Key, T>, visit: (value: T) => void): void {
+    for (const value of table.inspect({ transaction: this.#transaction })) {
+      check.examined++;
+      if (value instanceof StoreError) check.problem(value.message);
+      else visit(value);
+    }
+  }
+
+  #sumsOf(check: Check, name: string, marketId: MarketId): MarketSums | undefined {
+    const sums = this.#markets.get(marketId);
+    if (sums === undefined) check.problem(`${name} is of market ${marketId}, which is not listed`);
+    return sums;
+  }
+
+  /** Undefined for a damaged record too, which the check of its own table names. */
+  #get<K extends Key, T>(table: Table<K, T>, key: K): T | undefined {
+    try {
+      return table.get(key, { transaction: this.#transaction });
+    } catch (error) {
+      if (error instanceof StoreError) return undefined;
+      throw error;
+    }
+  }
+
+  #has<K extends Key, T>(table: Table<K, T>, key: K): boolean {
+    return this.#get(table, key) !== undefined;
+  }
+}

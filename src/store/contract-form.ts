@@ -1,0 +1,117 @@
+import type { Order, Position, Trade } from "../engine/order.js";
+import type { DecimalScale } from "../shared/decimal-scale.js";
+import type { Side } from "../shared/market.js";
+import type { MarketId } from "../shared/market-id.js";
+import type { OrderStatus, OrderType, TimeInForce } from "../shared/order.js";
+
+/** The steps that a market's prices and quantities are counted in. */
+export interface MarketScales {
+  readonly priceScale: DecimalScale;
+  readonly quantityScale: DecimalScale;
+}
+
+/** An order as clients know it. What does not apply to it is absent. */
+export interface ContractOrder {
+  readonly order_id: string;
+  readonly client_order_id?: string;
+  readonly market_id: MarketId;
+  readonly wallet: string;
+  readonly side: Side;
+  readonly order_type: OrderType;
+  readonly time_in_force: TimeInForce;
+  readonly post_only: boolean;
+  readonly price?: number;
+  readonly quantity: number;
+  readonly filled_quantity: number;
+  readonly average_price?: number;
+  readonly status: OrderStatus;
+  readonly reason?: string;
+  readonly created_ts: number;
+  readonly updated_ts: number;
+}
+
+/** A position as clients know it. */
+export interface ContractPosition {
+  readonly wallet: string;
+  readonly market_id: MarketId;
+  /** Signed: negative is short. */
+  readonly quantity: number;
+  /** 0 where the position is flat. */
+  readonly average_price: number;
+  readonly realized_pnl: number;
+  readonly updated_ts: number;
+}
+
+/** A trade as everybody knows it, before it has a sequence number. */
+export interface ContractTrade {
+  readonly trade_id: string;
+  readonly market_id: MarketId;
+  readonly price: number;
+  readonly quantity: number;
+  readonly taker_side: Side;
+  readonly ts: number;
+}
+
+/** The mean price of `value` ticks × lots over `quantity` lots; exact where it is a whole tick. */
+function averagePrice(value: bigint, quantity: number, { priceScale }: MarketScales): number {
+  const lots = BigInt(quantity);
+  if (value % lots === 0n) return priceScale.toNumber(Number(value / lots));
+  return priceScale.toNumber(Number(value) / quantity);
+}
+
+/** The double nearest to a value in ticks × lots. */
+function toAmount(value: bigint, { priceScale, quantityScale }: MarketScales): number {
+  const units = value * BigInt(priceScale.multiplier) * BigInt(quantityScale.multiplier);
+  const decimals = Math.log10(priceScale.divisor) + Math.log10(quantityScale.divisor);
+  return Number(`${units}e-${Math.round(decimals)}`);
+}
+
+/** The contract's `Order`. */
+export function toContractOrder(order: Order, scales: MarketScales): ContractOrder {
+  const { priceScale, quantityScale } = scales;
+  return {
+    order_id: String(order.orderId),
+    ...(order.clientOrderId !== undefined && { client_order_id: order.clientOrderId }),
+    market_id: order.marketId,
+    wallet: order.wallet,
+    side: order.side,
+    order_type: order.orderType,
+    time_in_force: order.timeInForce,
+    post_only: order.postOnly,
+    ...(order.price !== undefined && { price: priceScale.toNumber(order.price) }),
+    quantity: quantityScale.toNumber(order.quantity),
+    filled_quantity: quantityScale.toNumber(order.filled),
+    ...(order.filled > 0 && {
+      average_price: averagePrice(order.filledValue, order.filled, scales),
+    }),
+    status: order.status,
+    ...(order.reason !== undefined && { reason: order.reason }),
+    created_ts: order.createdTs,
+    updated_ts: order.updatedTs,
+  };
+}
+
+/** The contract's `Position`. */
+export function toContractPosition(position: Position, scales: MarketScales): ContractPosition {
+  const { quantity, cost } = position;
+  return {
+    wallet: position.wallet,
+    market_id: position.marketId,
+    quantity: scales.quantityScale.toNumber(quantity),
+    average_price: quantity === 0 ? 0 : averagePrice(cost, quantity, scales),
+    realized_pnl: toAmount(position.realizedPnl, scales),
+    updated_ts: position.updatedTs,
+  };
+}
+
+/** The contract's `trade` of a `TradeExecution`, but for `seq`, which its publisher gives. */
+export function toContractTrade(trade: Trade, scales: MarketScales): ContractTrade {
+  return {
+    trade_id: String(trade.tradeId),
+    market_id: trade.marketId,
+    price: scales.priceScale.toNumber(trade.price),
+    quantity: scales.quantityScale.toNumber(trade.quantity),
+    taker_side: trade.takerSide,
+    ts: trade.ts,
+  };
+}

@@ -1,0 +1,89 @@
+import { type Key, open, type RootDatabase, type Transaction } from "lmdb";
+import {
+  countersForm,
+  finishedClientOrderIdForm,
+  finishedOrderForm,
+  marketForm,
+  orderForm,
+  positionForm,
+  type RecordForm,
+  schemaForm,
+  totalsForm,
+  tradeForm,
+} from "./records.js";
+import { Table } from "./table.js";
+
+const OPTIONS = {
+  noSubdir: false,
+  maxDbs: 16,
+  permissionsMode: 0o600,
+  // Without it a commit is on disk when it resolves, and a failed one leaves nothing behind.
+  overlappingSync: false,
+  // A transaction must not start before all of it is queued: a thread that is terminated in between
+  // would leave it open for ever.
+  batchStartThreshold: Number.MAX_SAFE_INTEGER,
+};
+
+/**
+ * Keeps the present state of a file from being written over by a server, until the function that it
+ * returns is called. Needs a file whose meta pages are good, and looks at nothing else.
+ */
+export function holdState(dir: string): () => Promise<void> {
+  const root = open(dir, { ...OPTIONS, readOnly: true });
+  const transaction = root.useReadTransaction();
+  return () => {
+    transaction.done();
+    return root.close();
+  };
+}
+
+/** An open store file and everything in it, by kind. */
+export class Environment {
+  readonly #root: RootDatabase<Buffer, string>;
+  readonly #dir: string;
+
+  readonly schema;
+  readonly counters;
+  readonly markets;
+  readonly totals;
+  readonly positions;
+  readonly openOrders;
+  readonly finishedOrders;
+  /** Finished orders without a client order id, by finish time. */
+  readonly finishTimes;
+  /** Finished orders with a client order id, by finish time. */
+  readonly clientOrderIds;
+  readonly trades;
+
+  /**
+   * Opens the file of a directory, or makes it. Without waiting, because a thread that is terminated
+   * within LMDB's opening can take the process with it. Throws what LMDB throws, and StoreError.
+   */
+  constructor(dir: string, { readOnly = false } = {}) {
+    this.#dir = dir;
+    this.#root = open<Buffer, string>(dir, { ...OPTIONS, readOnly });
+    this.schema = this.#table("schema", schemaForm);
+    this.counters = this.#table("counters", countersForm);
+    this.markets = this.#table("markets", marketForm);
+    this.totals = this.#table("totals", totalsForm);
+    this.positions = this.#table("positions", positionForm);
+    this.openOrders = this.#table("open-orders", orderForm);
+    this.finishedOrders = this.#table("finished-orders", orderForm);
+    this.finishTimes = this.#table("finish-times", finishedOrderForm);
+    this.clientOrderIds = this.#table("client-order-ids", finishedClientOrderIdForm);
+    this.trades = this.#table("trades", tradeForm);
+  }
+
+  /** The present state, for reads that must agree with one another; end it with `done`. */
+  snapshot(): Transaction {
+    return this.#root.useReadTransaction();
+  }
+
+  close(): Promise<void> {
+    return this.#root.close();
+  }
+
+  #table<K extends Key, T>(name: string, form: RecordForm<K, T>): Table<K, T> {
+    return new Table(this.#root, this.#dir, name, form);
+  }
+}

@@ -1,0 +1,276 @@
+import { crc32 } from "node:zlib";
+import type { Key } from "lmdb";
+import { Packr } from "msgpackr";
+import { z } from "zod";
+import type { RememberedClientOrderId } from "../engine/commands.js";
+import type { MarketTotals, Order, Position, Trade } from "../engine/order.js";
+import { SIDES } from "../shared/market.js";
+import { type MarketId, parseMarketId } from "../shared/market-id.js";
+import { ORDER_STATUSES, ORDER_TYPES, TIMES_IN_FORCE } from "../shared/order.js";
+
+/*
+ * The form of everything in the store. A record is a CRC-32 and a MessagePack array: a fixed order of
+ * fields is compact, and plain MessagePack is read by any tool. LMDB has no checksums of its own.
+ *
+ *   0        4
+ *   ├────────┼──────────────────────────────┐
+ *   │ CRC-32 │ MessagePack array of fields  │
+ *   └────────┴──────────────────────────────┘
+ */
+const CHECKSUM_BYTES = 4;
+
+/** Version of this form. A store that says another number is not opened. */
+export const SCHEMA_VERSION = 1;
+
+/** How one kind of record is written and read; it holds its key too, so that a wrong one shows. */
+export interface RecordForm<K extends Key, T> {
+  keyOf(value: T): K;
+  encode(value: T): Buffer;
+  /** Throws Error where the bytes are not what was written, or break a rule of the form. */
+  decode(bytes: Buffer): T;
+}
+
+/** A market as it was first listed. */
+export interface StoredMarket {
+  readonly marketId: MarketId;
+  readonly title: string;
+  readonly tickSize: number;
+  readonly lotSize: number;
+}
+
+export interface Counters {
+  readonly nextOrderId: number;
+  readonly nextTradeId: number;
+}
+
+/** When an order without a client order id finished. */
+export interface FinishedOrder {
+  readonly orderId: number;
+  readonly finishedTs: number;
+}
+
+/** The client order id of a finished order. */
+export type FinishedClientOrderId = RememberedClientOrderId & FinishedOrder;
+
+const packr = new Packr({ useRecords: false });
+
+function seal(fields: readonly unknown[]): Buffer {
+  const packed = packr.pack(fields);
+  const bytes = Buffer.allocUnsafe(CHECKSUM_BYTES + packed.length);
+  bytes.writeUInt32LE(crc32(packed), 0);
+  bytes.set(packed, CHECKSUM_BYTES);
+  return bytes;
+}
+
+function unseal(bytes: Buffer): unknown {
+  if (bytes.length <= CHECKSUM_BYTES) throw new Error("it is too short");
+  const packed = bytes.subarray(CHECKSUM_BYTES);
+  if (crc32(packed) !== bytes.readUInt32LE(0)) throw new Error("its checksum does not fit");
+  return packr.unpack(packed);
+}
+
+function form<K extends Key, F extends [unknown, ...unknown[]], T>(
+  fields: z.ZodType<F>,
+  keyOf: (value: T) => K,
+  pack: (value: T) => NoInfer<F>,
+  unpack: (fields: NoInfer<F>) => T,
+): RecordForm<K, T> {
+  return {
+    keyOf,
+    encode: (value) => seal(pack(value)),
+    decode(bytes) {
+      const { data, error } = fields.safeParse(unseal(bytes));
+      if (error) throw new Error(z.prettifyError(error));
+      return unpack(data);
+    },
+  };
+}
+
+const integer = z.number().refine(Number.isSafeInteger, "is no safe integer");
+const count = integer.nonnegative();
+const id = integer.positive();
+const timestamp = count;
+const marketId = z.custom<MarketId>((value) => parseMarketId(value) === value, "is no market id");
+const text = z.string();
+const step = z.number().positive();
+/** MessagePack has no integers beyond 64 bits, and values may grow past them. */
+const bigInteger = text.regex(/^(0|-?[1-9][0-9]*)$/);
+
+function absent<T>(value: T | undefined): T | null {
+  return value === undefined ? null : value;
+}
+
+function present<T>(value: T | null): T | undefined {
+  return value === null ? undefined : value;
+}
+
+export const orderForm = form(
+  z.tuple([
+    id,
+    marketId,
+    text,
+    text.nullable(),
+    z.enum(SIDES),
+    z.enum(ORDER_TYPES),
+    z.enum(TIMES_IN_FORCE),
+    z.boolean(),
+    id.nullable(),
+    id,
+    text.nullable(),
+    count,
+    bigInteger,
+    z.enum(ORDER_STATUSES),
+    text.nullable(),
+    timestamp,
+    timestamp,
+  ]),
+  (order: Order) => order.orderId,
+  (order) => [
+    order.orderId,
+    order.marketId,
+    order.wallet,
+    absent(order.clientOrderId),
+    order.side,
+    order.orderType,
+    order.timeInForce,
+    order.postOnly,
+    absent(order.price),
+    order.quantity,
+    absent(order.session),
+    order.filled,
+    String(order.filledValue),
+    order.status,
+    absent(order.reason),
+    order.createdTs,
+    order.updatedTs,
+  ],
+  (fields) => ({
+    orderId: fields[0],
+    marketId: fields[1],
+    wallet: fields[2],
+    clientOrderId: present(fields[3]),
+    side: fields[4],
+    orderType: fields[5],
+    timeInForce: fields[6],
+    postOnly: fields[7],
+    price: present(fields[8]),
+    quantity: fields[9],
+    session: present(fields[10]),
+    filled: fields[11],
+    filledValue: BigInt(fields[12]),
+    status: fields[13],
+    reason: present(fields[14]),
+    createdTs: fields[15],
+    updatedTs: fields[16],
+  }),
+);
+
+export const tradeForm = form(
+  z.tuple([id, marketId, id, id, z.enum(SIDES), id, id, text, text, timestamp]),
+  (trade: Trade) => trade.tradeId,
+  (trade) => [
+    trade.tradeId,
+    trade.marketId,
+    trade.price,
+    trade.quantity,
+    trade.takerSide,
+    trade.makerOrderId,
+    trade.takerOrderId,
+    trade.makerWallet,
+    trade.takerWallet,
+    trade.ts,
+  ],
+  (fields) => ({
+    tradeId: fields[0],
+    marketId: fields[1],
+    price: fields[2],
+    quantity: fields[3],
+    takerSide: fields[4],
+    makerOrderId: fields[5],
+    takerOrderId: fields[6],
+    makerWallet: fields[7],
+    takerWallet: fields[8],
+    ts: fields[9],
+  }),
+);
+
+export const positionForm = form(
+  z.tuple([text, marketId, integer, bigInteger, bigInteger, timestamp]),
+  // As JSON, because LMDB's key of an array may hold no NUL, and a wallet may be any text. The
+  // longest, 128 characters of which JSON makes six each, is far below the 1,978 bytes of a key.
+  (position: Position) => JSON.stringify([position.wallet, position.marketId]),
+  (position) => [
+    position.wallet,
+    position.marketId,
+    position.quantity,
+    String(position.cost),
+    String(position.realizedPnl),
+    position.updatedTs,
+  ],
+  (fields) => ({
+    wallet: fields[0],
+    marketId: fields[1],
+    quantity: fields[2],
+    cost: BigInt(fields[3]),
+    realizedPnl: BigInt(fields[4]),
+    updatedTs: fields[5],
+  }),
+);
+
+export const totalsForm = form(
+  z.tuple([marketId, id.nullable(), count]),
+  (totals: MarketTotals) => String(totals.marketId),
+  (totals) => [totals.marketId, absent(totals.lastPrice), totals.volume],
+  (fields) => ({ marketId: fields[0], lastPrice: present(fields[1]), volume: fields[2] }),
+);
+
+export const marketForm = form(
+  z.tuple([marketId, text, step, step]),
+  (market: StoredMarket) => String(market.marketId),
+  (market) => [market.marketId, market.title, market.tickSize, market.lotSize],
+  (fields) => ({
+    marketId: fields[0],
+    title: fields[1],
+    tickSize: fields[2],
+    lotSize: fields[3],
+  }),
+);
+
+/** By finish time, so that the oldest come first. */
+export const finishedOrderForm = form(
+  z.tuple([id, timestamp]),
+  ({ finishedTs, orderId }: FinishedOrder) => [finishedTs, orderId],
+  ({ orderId, finishedTs }) => [orderId, finishedTs],
+  (fields) => ({ orderId: fields[0], finishedTs: fields[1] }),
+);
+
+/** By finish time, so that the oldest come first. */
+export const finishedClientOrderIdForm = form(
+  z.tuple([id, timestamp, text, text]),
+  ({ finishedTs, orderId }: FinishedClientOrderId) => [finishedTs, orderId],
+  (finished) => [finished.orderId, finished.finishedTs, finished.wallet, finished.clientOrderId],
+  (fields) => ({
+    orderId: fields[0],
+    finishedTs: fields[1],
+    wallet: fields[2],
+    clientOrderId: fields[3],
+  }),
+);
+
+/** The only record of its table. */
+export const COUNTERS_KEY = "counters";
+export const countersForm = form(
+  z.tuple([id, id]),
+  (_: Counters) => COUNTERS_KEY,
+  (counters) => [counters.nextOrderId, counters.nextTradeId],
+  (fields) => ({ nextOrderId: fields[0], nextTradeId: fields[1] }),
+);
+
+/** The only record of its table: a number by itself, which any version can read. */
+export const SCHEMA_KEY = "schema";
+export const schemaForm = form(
+  z.tuple([id]),
+  (_: number) => SCHEMA_KEY,
+  (version) => [version],
+  ([version]) => version,
+);

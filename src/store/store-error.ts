@@ -1,0 +1,35 @@
+export type StoreErrorCode =
+  /** Another server has the store open. */
+  | "STORE_LOCKED"
+  /** What is on disk is not what was written. */
+  | "STORE_DAMAGED"
+  /** Written by a version of Marketcast that this one does not know. */
+  | "STORE_VERSION"
+  /** A write failed, and nothing of it is in the store. */
+  | "STORE_WRITE_FAILED"
+  /** The directory or a file in it cannot be opened, read or made. */
+  | "STORE_UNREADABLE";
+
+/** Thrown where a store cannot do what it is asked; the message names the path and what to do. */
+export class StoreError extends Error {
+  override readonly name = "StoreError";
+  readonly code: StoreErrorCode;
+
+  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** The reason that an error of Node or of LMDB gives. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+export function damaged(path: string, what: string, options?: ErrorOptions): StoreError {
+  return new StoreError(
+    "STORE_DAMAGED",
+    `${path} is damaged: ${what}. Restore it from a backup; \`marketcast store check\` names all problems`,
+    options,
+  );
+}

@@ -1,0 +1,84 @@
+import type { MessagePort } from "node:worker_threads";
+import type {
+  ExchangeNews,
+  ExchangeRequest,
+  ExchangeToShard,
+  ShardToExchange,
+} from "../../messages.js";
+
+/** A shard with a way to the exchange. */
+export interface AttachedShard {
+  readonly shard: number;
+  readonly port: MessagePort;
+  /** What it is told with the next flush. */
+  news: ExchangeNews[];
+}
+
+export interface ExchangeShardsHooks {
+  readonly request: (from: AttachedShard, request: ExchangeRequest) => void;
+  /** The shard's thread has ended, and all that it sent has been heard. */
+  readonly gone: (shard: AttachedShard) => void;
+}
+
+/**
+ * The shards as the exchange sees them: who asks, who watches which wallet, and what each is told.
+ * News are collected and go out together, one message per shard, when they are on disk.
+ */
+export class ExchangeShards {
+  readonly #hooks: ExchangeShardsHooks;
+  readonly #attached = new Set<AttachedShard>();
+  readonly #watchers = new Map<string, Set<AttachedShard>>();
+
+  constructor(hooks: ExchangeShardsHooks) {
+    this.#hooks = hooks;
+  }
+
+  attach(shard: number, port: MessagePort): void {
+    const attached: AttachedShard = { shard, port, news: [] };
+    this.#attached.add(attached);
+    port.on("message", (requests: ShardToExchange) => {
+      for (const request of requests) this.#hooks.request(attached, request);
+    });
+    port.on("close", () => {
+      this.#attached.delete(attached);
+      for (const wallet of this.#watchers.keys()) this.unwatch(attached, wallet);
+      this.#hooks.gone(attached);
+    });
+  }
+
+  watch(shard: AttachedShard, wallet: string): void {
+    if (!this.#attached.has(shard)) return;
+    const watchers = this.#watchers.get(wallet) ?? new Set();
+    watchers.add(shard);
+    this.#watchers.set(wallet, watchers);
+  }
+
+  unwatch(shard: AttachedShard, wallet: string): void {
+    const watchers = this.#watchers.get(wallet);
+    if (watchers?.delete(shard) && watchers.size === 0) this.#watchers.delete(wallet);
+  }
+
+  /** The shards that watch a wallet; undefined where none does. */
+  watching(wallet: string): Iterable<AttachedShard> | undefined {
+    return this.#watchers.get(wallet);
+  }
+
+  /** Sends every shard its news. */
+  flush(): void {
+    for (const shard of this.#attached) {
+      if (shard.news.length === 0) continue;
+      const news: ExchangeToShard = shard.news;
+      shard.news = [];
+      shard.port.postMessage(news);
+    }
+  }
+
+  /** Forgets news that came of nothing. */
+  discard(): void {
+    for (const shard of this.#attached) shard.news = [];
+  }
+
+  close(): void {
+    for (const { port } of this.#attached) port.close();
+  }
+}

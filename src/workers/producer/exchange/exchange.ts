@@ -1,0 +1,333 @@
+import type { MessagePort } from "node:worker_threads";
+import type { Command, EngineChanges } from "../../../engine/commands.js";
+import { Engine } from "../../../engine/engine.js";
+import type { Feed, FeedContext } from "../../../feed/feed.js";
+import { Pacer } from "../../../feed/pacer.js";
+import {
+  type CounterSection,
+  countListed,
+  ORDER_RESULTS,
+  observeCommit,
+  PRODUCER,
+} from "../../../ring/counters.js";
+import type { Logger } from "../../../shared/log.js";
+import { SimulatedTraders } from "../../../sim/simulated-traders.js";
+import type { Store } from "../../../store/store.js";
+import type { ExchangeOptions, Refused } from "../../messages.js";
+import type { ExchangeMarkets } from "./exchange-markets.js";
+import { ExchangeShards } from "./exchange-shards.js";
+import { type Asked, type Batch, OrderDesk } from "./order-desk.js";
+import { isOfRun } from "./sessions.js";
+
+/** Requests and simulated commands of one batch, which share one commit. */
+const BATCH_REQUESTS_MAX = 4096;
+const BATCH_SIMULATED_MAX = 256;
+/** What the simulated traders do before the first client of a new exchange: books have depth then. */
+const OPENING_COMMANDS_PER_MARKET = 30;
+/** How often a store that could not be written is tried again. */
+const PROBE_INTERVAL_MS = 1000;
+/** How often the store is pruned. */
+const PRUNE_INTERVAL_MS = 1000;
+
+/** Reasons that cancelled orders carry. */
+const SERVER_RESTARTED = "cancel on disconnect: the server was restarted";
+const SERVER_STOPPED = "cancel on disconnect: the server stopped";
+
+const STORE_UNAVAILABLE: Refused = {
+  code: "UNAVAILABLE",
+  message: "orders cannot be stored at the moment; try again",
+};
+
+/** The part of the store that trading needs; a test may hold it back. */
+export type ExchangeStore = Pick<Store, "load" | "commit" | "order" | "prune" | "probe" | "close">;
+
+export interface ExchangeContext {
+  readonly options: ExchangeOptions;
+  /** Tells this run of the server from all others. */
+  readonly run: string;
+  readonly store: ExchangeStore;
+  /** With every market listed. */
+  readonly markets: ExchangeMarkets;
+  readonly counters: CounterSection;
+  readonly log: Logger;
+  /** Microseconds since the Unix epoch. */
+  readonly now: () => number;
+  /** Why nothing can be stored, or undefined when it can again. */
+  readonly storeHealth: (reason: string | undefined) => void;
+}
+
+/**
+ * The embedded exchange: takes orders from the shards and from simulated traders, has the engine
+ * match them, and tells what came of it once that is on disk.
+ *
+ * It turns in batches: execute all that has been asked, commit, publish and answer; what is asked
+ * meanwhile waits for the next batch. So many orders share a commit, and between two batches the
+ * engine, the disk and what has been told are one and the same.
+ *
+ * If a commit fails, nothing of its batch has happened: the engine is made anew from the store, and
+ * orders are refused until the store can be written again. Ends of connections are never refused;
+ * they wait.
+ */
+export class Exchange implements Feed {
+  readonly #context: ExchangeContext;
+  readonly #shards: ExchangeShards;
+  readonly #desk: OrderDesk;
+  #traders: SimulatedTraders;
+  #asked: Asked[] = [];
+  #simulationsDue: number;
+  /** Why nothing can be stored at the moment. */
+  #storeFailure: string | undefined;
+  #probing = false;
+  #stopping = false;
+  #wake: () => void = () => {};
+
+  constructor(context: ExchangeContext) {
+    this.#context = context;
+    this.#shards = new ExchangeShards({
+      request: (from, request) => this.#ask({ from, request }),
+      // Behind what the shard asked while it lived.
+      gone: (from) => this.#ask({ from, request: { type: "attach", connections: [] } }),
+    });
+    this.#desk = new OrderDesk(context, this.#shards, this.#restoredEngine());
+    this.#traders = this.#newTraders();
+    this.#simulationsDue = this.#firstSimulations;
+    for (const session of this.#desk.engine.sessions()) {
+      if (!isOfRun(session, context.run)) this.#desk.ended.set(session, SERVER_RESTARTED);
+    }
+  }
+
+  /**
+   * Makes everything ready for the first order: cancels what was bound to connections of earlier runs,
+   * has the simulated traders open a new exchange, or withdraw if there are none, and publishes the
+   * books.
+   */
+  async recover(): Promise<void> {
+    const { options, markets, store } = this.#context;
+    if (options.simTraders > 0 && store.load().nextOrderId === 1)
+      this.#simulationsDue = OPENING_COMMANDS_PER_MARKET * markets.size;
+    do await this.#turn();
+    while (this.#simulationsDue > 0 && this.#storeFailure === undefined);
+    for (const { marketId } of markets.all) markets.publishBook(marketId, this.#desk.engine);
+  }
+
+  /** Takes a shard's requests from now on. */
+  attach(shard: number, port: MessagePort): void {
+    this.#shards.attach(shard, port);
+  }
+
+  /** Trades until the signal aborts, then cancels what is bound to connections and closes the store. */
+  async run(_: unknown, { signal }: Pick<FeedContext, "signal">): Promise<void> {
+    signal.addEventListener("abort", () => this.#wake());
+    const timers = [
+      setInterval(() => void this.#prune(), PRUNE_INTERVAL_MS),
+      setInterval(() => void this.#probe(), PROBE_INTERVAL_MS),
+    ];
+    const simulation = this.#simulate(signal);
+    while (!signal.aborted) {
+      if (this.#idle) {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      }
+      await this.#turn();
+    }
+    timers.forEach(clearInterval);
+    await simulation;
+    this.#simulationsDue = 0;
+    await this.#stop();
+  }
+
+  async #stop(): Promise<void> {
+    this.#stopping = true;
+    for (const session of this.#desk.engine.sessions())
+      this.#desk.ended.set(session, SERVER_STOPPED);
+    do await this.#turn();
+    while (!this.#idle);
+    this.#shards.close();
+    await this.#context.store.close();
+  }
+
+  #ask(asked: Asked): void {
+    this.#asked.push(asked);
+    this.#wake();
+  }
+
+  /** Why orders are refused at the moment. */
+  get #refusal(): Refused | undefined {
+    if (this.#stopping) return { code: "UNAVAILABLE", message: "the server is stopping" };
+    return this.#storeFailure === undefined ? undefined : STORE_UNAVAILABLE;
+  }
+
+  get #idle(): boolean {
+    if (this.#asked.length > 0) return false;
+    if (this.#storeFailure !== undefined) return true;
+    return this.#desk.ended.size === 0 && this.#simulationsDue === 0;
+  }
+
+  // --- A batch ----------------------------------------------------------------------------------
+
+  async #turn(): Promise<void> {
+    const batch = this.#execute();
+    const changes = this.#desk.engine.takeChanges();
+    if (isEmpty(changes) || (await this.#commit(changes))) this.#release(batch);
+    else this.#rollBack(batch);
+  }
+
+  #execute(): Batch {
+    const canStore = this.#storeFailure === undefined;
+    const asked = this.#asked.splice(0, BATCH_REQUESTS_MAX);
+    const batch = batchOf(asked);
+    // Those that a failed batch or an earlier run has left, before anybody can trade with them.
+    if (canStore) this.#desk.endSessions(batch);
+    for (const one of asked) this.#desk.answer(batch, one, this.#refusal);
+    if (!canStore) return batch;
+    this.#executeSimulated(batch);
+    // Behind everything that the sessions asked for.
+    this.#desk.endSessions(batch);
+    return { ...batch, ended: [...this.#desk.ended.keys()] };
+  }
+
+  #executeSimulated(batch: Batch): void {
+    const due = Math.min(this.#simulationsDue, BATCH_SIMULATED_MAX);
+    for (let done = 0; done < due; done++) {
+      const command: Command | undefined = this.#traders.next();
+      if (command === undefined) {
+        this.#simulationsDue = 0;
+        return;
+      }
+      this.#desk.execute(batch, command);
+    }
+    this.#simulationsDue -= due;
+  }
+
+  // --- Store ------------------------------------------------------------------------------------
+
+  /** Commits; returns whether it is on disk. */
+  async #commit(changes: EngineChanges): Promise<boolean> {
+    const startedAt = performance.now();
+    try {
+      await this.#context.store.commit(changes);
+    } catch (error) {
+      this.#context.log.error({ err: error }, "the store cannot be written; orders are refused");
+      this.#storeFailure = (error as Error).message;
+      this.#context.storeHealth(`orders are refused: ${this.#storeFailure}`);
+      return false;
+    }
+    observeCommit(this.#context.counters, (performance.now() - startedAt) / 1000);
+    return true;
+  }
+
+  /** Publishes and tells what a batch has brought about, now that it is on disk. */
+  #release({ trades, touched, results, ended }: Batch): void {
+    const { markets, counters } = this.#context;
+    for (const trade of trades) markets.publishTrade(trade);
+    for (const marketId of touched) markets.publishBook(marketId, this.#desk.engine);
+    this.#shards.flush();
+    for (const session of ended) this.#desk.ended.delete(session);
+    for (const result of results)
+      countListed(counters, PRODUCER.ordersByResult, ORDER_RESULTS, result);
+  }
+
+  /** Undoes a batch that is not on disk: what was asked is answered again, orders by a refusal. */
+  #rollBack({ asked }: Batch): void {
+    this.#shards.discard();
+    this.#desk.engine = this.#restoredEngine();
+    this.#traders = this.#newTraders();
+    this.#simulationsDue = this.#firstSimulations;
+    const refused = batchOf(asked);
+    for (const one of asked) this.#desk.answer(refused, one, this.#refusal);
+    this.#release(refused);
+  }
+
+  /** Looks whether a store that could not be written can be again. */
+  async #probe(): Promise<void> {
+    if (this.#storeFailure === undefined || this.#probing) return;
+    this.#probing = true;
+    try {
+      await this.#context.store.probe();
+      this.#storeFailure = undefined;
+      this.#context.log.info("the store can be written again; orders are taken");
+      this.#context.storeHealth(undefined);
+      this.#wake();
+    } catch {
+      // Not yet.
+    } finally {
+      this.#probing = false;
+    }
+  }
+
+  async #prune(): Promise<void> {
+    if (this.#storeFailure !== undefined) return;
+    try {
+      await this.#context.store.prune(this.#now());
+    } catch (error) {
+      this.#context.log.warn({ err: error }, "the store cannot be pruned");
+    }
+  }
+
+  #restoredEngine(): Engine {
+    const { options, markets, store } = this.#context;
+    const engine = new Engine({
+      maxOpenOrders: options.maxOpenOrders,
+      maxClientOrderIds: options.maxClientOrderIds,
+      clientOrderIdRetentionMicros: options.clientOrderIdRetentionMs * 1000,
+    });
+    for (const market of markets.all) engine.list(market);
+    engine.restore(store.load());
+    return engine;
+  }
+
+  // --- Simulated traders ------------------------------------------------------------------------
+
+  #newTraders(): SimulatedTraders {
+    const { options, markets } = this.#context;
+    return new SimulatedTraders(
+      {
+        traders: options.simTraders,
+        seed: options.feedSeed,
+        maxOpenOrders: options.maxOpenOrders,
+        markets: [...markets.all].map(({ marketId, priceScale, maxPrice }) => ({
+          marketId,
+          priceMax: maxPrice === undefined ? undefined : priceScale.toCount(maxPrice),
+        })),
+      },
+      {
+        marketStatus: (marketId) => this.#desk.engine.marketStatus(marketId),
+        book: (marketId) => this.#desk.engine.book(marketId),
+        totals: (marketId) => this.#desk.engine.totals(marketId),
+        openOrder: (orderId) => this.#desk.engine.openOrder(orderId),
+        openOrders: (wallet) => this.#desk.engine.openOrders(wallet),
+      },
+    );
+  }
+
+  /** Without simulated traders, what earlier ones left is withdrawn. */
+  get #firstSimulations(): number {
+    return this.#context.options.simTraders === 0 ? Number.POSITIVE_INFINITY : 0;
+  }
+
+  async #simulate(signal: AbortSignal): Promise<void> {
+    const { simTraders, feedRate } = this.#context.options;
+    if (simTraders === 0) return;
+    const pacer = new Pacer(feedRate, signal);
+    for (;;) {
+      const due = await pacer.due();
+      if (due === 0) return;
+      // A store that is too slow for the simulation slows it down.
+      this.#simulationsDue = Math.min(this.#simulationsDue + due, BATCH_SIMULATED_MAX);
+      this.#wake();
+    }
+  }
+
+  #now(): number {
+    return this.#context.now();
+  }
+}
+
+function batchOf(asked: readonly Asked[]): Batch {
+  return { asked, trades: [], touched: new Set(), results: [], ended: [] };
+}
+
+function isEmpty({ orders, trades, positions, totals }: EngineChanges): boolean {
+  return orders.length + trades.length + positions.length + totals.length === 0;
+}

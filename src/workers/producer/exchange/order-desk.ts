@@ -1,0 +1,269 @@
+import { admitOrder } from "../../../engine/admission.js";
+import type { Command, EngineEvent, OrderReference } from "../../../engine/commands.js";
+import type { Engine, KnownOrder } from "../../../engine/engine.js";
+import type { Order, Trade } from "../../../engine/order.js";
+import type { OrderResult } from "../../../ring/counters.js";
+import type { Logger } from "../../../shared/log.js";
+import type { MarketId } from "../../../shared/market-id.js";
+import type { OrderStatus } from "../../../shared/order.js";
+import {
+  type ContractOrder,
+  toContractOrder,
+  toContractPosition,
+} from "../../../store/contract-form.js";
+import type { Store } from "../../../store/store.js";
+import type { ExchangeOptions, ExchangeRequest, OrderName, Refused } from "../../messages.js";
+import type { ExchangeMarkets } from "./exchange-markets.js";
+import type { AttachedShard, ExchangeShards } from "./exchange-shards.js";
+import { sessionOf, shardPrefix } from "./sessions.js";
+
+/** The form of the order ids that the exchange gives. */
+const ORDER_ID = /^[1-9][0-9]{0,15}$/;
+
+const CONNECTION_ENDED = "cancel on disconnect: the connection ended";
+
+const RESULTS = {
+  Open: "open",
+  PartiallyFilled: "partially_filled",
+  Filled: "filled",
+  Cancelled: "cancelled",
+} as const satisfies Record<OrderStatus, OrderResult>;
+
+export interface Asked {
+  readonly from: AttachedShard;
+  readonly request: ExchangeRequest;
+}
+
+/** What has been executed and is not on disk yet. */
+export interface Batch {
+  readonly asked: readonly Asked[];
+  readonly trades: Trade[];
+  /** Markets whose books may have changed. */
+  readonly touched: Set<MarketId>;
+  readonly results: OrderResult[];
+  /** Sessions whose orders it has cancelled. */
+  readonly ended: readonly string[];
+}
+
+export interface OrderDeskContext {
+  readonly options: ExchangeOptions;
+  /** Tells this run of the server from all others. */
+  readonly run: string;
+  readonly store: Pick<Store, "order">;
+  readonly markets: ExchangeMarkets;
+  readonly log: Logger;
+  /** Microseconds since the Unix epoch. */
+  readonly now: () => number;
+}
+
+/**
+ * Carries out what shards ask, on the engine and into a batch, and collects what each shard will be
+ * told of it once the batch is on disk.
+ */
+export class OrderDesk {
+  readonly #context: OrderDeskContext;
+  readonly #shards: ExchangeShards;
+  /** The exchange's engine; another one after a batch has failed. */
+  engine: Engine;
+  /** Sessions whose orders are to be cancelled, with the reason. */
+  readonly ended = new Map<string, string>();
+
+  constructor(context: OrderDeskContext, shards: ExchangeShards, engine: Engine) {
+    this.#context = context;
+    this.#shards = shards;
+    this.engine = engine;
+  }
+
+  /** Executes a command of the exchange's own. */
+  execute(batch: Batch, command: Command): void {
+    this.#take(batch, this.engine.execute(command, this.#context.now()));
+  }
+
+  /** Cancels the orders of all sessions that have ended. */
+  endSessions(batch: Batch): void {
+    for (const [session, reason] of this.ended) {
+      this.execute(batch, { type: "end-session", session, reason });
+    }
+  }
+
+  /** Carries out a request; with a refusal, orders and cancels are answered by that instead. */
+  answer(batch: Batch, { from, request }: Asked, refusal: Refused | undefined): void {
+    const { run } = this.#context;
+    switch (request.type) {
+      case "place":
+        return this.#place(batch, from, request, refusal);
+      case "cancel":
+        return this.#cancel(batch, from, request, refusal);
+      case "watch":
+        this.#shards.watch(from, request.wallet);
+        from.news.push(this.#snapshot(request.request, request.wallet));
+        return;
+      case "unwatch":
+        return this.#shards.unwatch(from, request.wallet);
+      case "ended":
+        this.ended.set(sessionOf(run, from.shard, request.connection), CONNECTION_ENDED);
+        return;
+      case "attach": {
+        const alive = new Set(request.connections.map((one) => sessionOf(run, from.shard, one)));
+        for (const session of this.engine.sessions()) {
+          if (!session.startsWith(shardPrefix(run, from.shard)) || alive.has(session)) continue;
+          this.ended.set(session, CONNECTION_ENDED);
+        }
+      }
+    }
+  }
+
+  #place(
+    batch: Batch,
+    from: AttachedShard,
+    request: RequestOf<"place">,
+    refusal: Refused | undefined,
+  ): void {
+    const { options, markets, run } = this.#context;
+    const { wallet, order, boundTo } = request;
+    const refused = (why: Refused): void => {
+      batch.results.push(why.code === "UNAVAILABLE" ? "unavailable" : "rejected");
+      from.news.push({ type: "refusal", request: request.request, refusal: why });
+    };
+    if (refusal !== undefined) return refused(refusal);
+    // Before all other rules, so that sending an order again always tells what became of it.
+    const known =
+      order.client_order_id === undefined
+        ? undefined
+        : this.engine.knownOrder(wallet, order.client_order_id, this.#context.now());
+    if (known !== undefined) return this.#replyKnown(batch, { from, request }, known);
+    const session = boundTo === undefined ? undefined : sessionOf(run, from.shard, boundTo);
+    const terms = admitOrder(order, markets.get(order.market_id), options, wallet, session);
+    if ("code" in terms) return refused(terms);
+    const events = this.engine.execute({ type: "place", terms }, this.#context.now());
+    this.#take(batch, events, { from, request });
+  }
+
+  #cancel(
+    batch: Batch,
+    from: AttachedShard,
+    request: RequestOf<"cancel">,
+    refusal: Refused | undefined,
+  ): void {
+    const refuse = (why: Refused): void => {
+      from.news.push({ type: "refusal", request: request.request, refusal: why });
+    };
+    if (refusal !== undefined) return refuse(refusal);
+    const order = toOrderReference(request.order);
+    if (order === undefined) {
+      const name = "order_id" in request.order ? request.order.order_id : "";
+      return refuse({ code: "ORDER_NOT_FOUND", message: `no open order has the id ${name}` });
+    }
+    const { wallet } = request;
+    const events = this.engine.execute({ type: "cancel", wallet, order }, this.#context.now());
+    this.#take(batch, events, { from, request });
+  }
+
+  /**
+   * Takes what came of a command into the batch, and collects the news of it. The order that a
+   * request was about is its answer: the last one of the command.
+   */
+  #take(batch: Batch, events: readonly EngineEvent[], asked?: Asked): void {
+    const answer = asked && events.findLast((event) => event.type === "order");
+    for (const event of events) {
+      switch (event.type) {
+        case "trade":
+          batch.trades.push(event.trade);
+          break;
+        case "order":
+          batch.touched.add(event.order.marketId);
+          if (event === answer) this.#reply(batch, asked, event.order, true);
+          else this.#tellOfOrder(event.order);
+          break;
+        case "position": {
+          const { position } = event;
+          const watching = this.#shards.watching(position.wallet);
+          if (watching === undefined) break;
+          const news = {
+            type: "position" as const,
+            position: toContractPosition(position, this.#context.markets.listed(position.marketId)),
+          };
+          for (const shard of watching) shard.news.push(news);
+          break;
+        }
+        case "duplicate":
+          this.#replyKnown(batch, asked, event);
+          break;
+        case "rejected":
+          this.#refuse(batch, asked, event.rejection);
+      }
+    }
+  }
+
+  #reply(batch: Batch, asked: Asked | undefined, order: Order, changed: boolean): void {
+    if (asked?.request.type === "place") {
+      batch.results.push(changed ? RESULTS[order.status] : "duplicate");
+    }
+    if (asked === undefined || !("request" in asked.request)) return;
+    const contractOrder = this.#contractOrder(order);
+    const { request } = asked.request;
+    asked.from.news.push({ type: "reply", request, order: contractOrder, changed });
+    if (changed) this.#tellOfOrder(order, contractOrder, asked.from);
+  }
+
+  /** Tells what became of an order that was placed before. */
+  #replyKnown(batch: Batch, asked: Asked | undefined, { orderId, order }: KnownOrder): void {
+    const first = order ?? this.#storedOrder(orderId);
+    if (first !== undefined) this.#reply(batch, asked, first, false);
+    else
+      this.#refuse(batch, asked, {
+        code: "INTERNAL",
+        message: `the client order id was used for order ${orderId}, which cannot be read`,
+      });
+  }
+
+  /** Undefined where the store has lost it: one order that cannot be told is no end of trading. */
+  #storedOrder(orderId: number): Order | undefined {
+    const { store, log } = this.#context;
+    try {
+      const order = store.order(orderId);
+      if (order === undefined) log.error({ orderId }, "an order is not in the store");
+      return order;
+    } catch (error) {
+      log.error({ err: error, orderId }, "an order cannot be read from the store");
+      return undefined;
+    }
+  }
+
+  #refuse(batch: Batch, asked: Asked | undefined, refusal: Refused): void {
+    if (asked === undefined || !("request" in asked.request)) return;
+    if (asked.request.type === "place") batch.results.push("rejected");
+    asked.from.news.push({ type: "refusal", request: asked.request.request, refusal });
+  }
+
+  /** Tells the shards that watch an order's wallet, but for the one that has it as an answer. */
+  #tellOfOrder(order: Order, contractOrder?: ContractOrder, except?: AttachedShard): void {
+    const watching = this.#shards.watching(order.wallet);
+    if (watching === undefined) return;
+    const news = { type: "order" as const, order: contractOrder ?? this.#contractOrder(order) };
+    for (const shard of watching) if (shard !== except) shard.news.push(news);
+  }
+
+  #snapshot(request: number, wallet: string) {
+    const { markets } = this.#context;
+    return {
+      type: "snapshot" as const,
+      request,
+      orders: [...this.engine.openOrders(wallet)].map((order) => this.#contractOrder(order)),
+      positions: [...this.engine.positions(wallet)].map((position) =>
+        toContractPosition(position, markets.listed(position.marketId)),
+      ),
+    };
+  }
+
+  #contractOrder(order: Order): ContractOrder {
+    return toContractOrder(order, this.#context.markets.listed(order.marketId));
+  }
+}
+
+type RequestOf<T extends ExchangeRequest["type"]> = Extract<ExchangeRequest, { readonly type: T }>;
+
+function toOrderReference(name: OrderName): OrderReference | undefined {
+  if ("client_order_id" in name) return { clientOrderId: name.client_order_id };
+  return ORDER_ID.test(name.order_id) ? { orderId: Number(name.order_id) } : undefined;
+}

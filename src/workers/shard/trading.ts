@@ -1,0 +1,301 @@
+import type { MessagePort } from "node:worker_threads";
+import type { RequestId } from "../../codec/client-messages.js";
+import type { MessageFault } from "../../codec/decode.js";
+import type { ServerMessage } from "../../codec/server-messages.js";
+import { type CounterSection, count, SHARD } from "../../ring/counters.js";
+import type { OrderRequest } from "../../shared/order.js";
+import type { ContractOrder } from "../../store/contract-form.js";
+import type { ExchangeNews, OrderName, Refused } from "../messages.js";
+import type { Batch } from "./audience.js";
+import type { Connection } from "./connection.js";
+import { ExchangeLink } from "./exchange-link.js";
+import type { Outbox } from "./outbox.js";
+import { type PrivateChannel, PrivateChannels, type PrivateType } from "./private-channels.js";
+
+/** Whose request the exchange has not answered yet. */
+interface WaitingOrder {
+  readonly connection: Connection;
+  readonly id: RequestId | undefined;
+}
+
+/** Which channels a snapshot is for. */
+interface WaitingSnapshot {
+  readonly connection: Connection;
+  readonly wallet: string;
+  readonly types: readonly PrivateType[];
+}
+
+const LOST: MessageFault = {
+  code: "UNAVAILABLE",
+  message:
+    "the exchange went away before it answered; it may have taken the order, so try again with the same client_order_id",
+};
+
+/**
+ * A shard's part in trading: passes orders on to the exchange and its answers back, and tells the
+ * connections that watch a wallet what is new of it.
+ *
+ * Everything private goes out in the order in which the exchange told it and is never conflated: an
+ * answer to an order does not overtake older news of the same wallet.
+ */
+export class Trading {
+  readonly #outbox: Outbox;
+  readonly #counters: CounterSection;
+  readonly #maxPending: number;
+  readonly #link: ExchangeLink;
+  readonly #channels: PrivateChannels;
+  readonly #orders = new Map<number, WaitingOrder>();
+  readonly #snapshots = new Map<number, WaitingSnapshot>();
+  /** Connections whose end cancels orders of theirs. */
+  readonly #bound = new Set<Connection>();
+  #lastRequest = 0;
+
+  constructor(outbox: Outbox, counters: CounterSection, maxPending: number) {
+    this.#outbox = outbox;
+    this.#counters = counters;
+    this.#maxPending = maxPending;
+    this.#channels = new PrivateChannels(counters);
+    this.#link = new ExchangeLink({
+      news: (news) => this.#tell(news),
+      lost: () => this.#lost(),
+    });
+  }
+
+  /** Trades with the exchange behind `port`, or with none, and asks for every snapshot again. */
+  connect(port: MessagePort | undefined): void {
+    this.#link.close();
+    if (port === undefined) return;
+    this.#link.connect(
+      port,
+      [...this.#bound].map(({ number }) => number),
+    );
+    this.#channels.awaitAll();
+    for (const wallet of this.#channels.wallets) {
+      for (const connection of this.#channels.watching(wallet)) {
+        const own = this.#channels.of(connection).filter(({ params }) => params.wallet === wallet);
+        this.#askSnapshot(connection, wallet, own);
+      }
+    }
+  }
+
+  close(): void {
+    this.#link.close();
+  }
+
+  /** Why nothing can be asked of the exchange that the client would wait for too long. */
+  get overloaded(): MessageFault | undefined {
+    if (this.#orders.size + this.#snapshots.size < this.#maxPending) return undefined;
+    const message = `${this.#maxPending} requests of this shard wait for the exchange already; try again`;
+    return { code: "UNAVAILABLE", message };
+  }
+
+  // --- Orders -----------------------------------------------------------------------------------
+
+  place(
+    connection: Connection,
+    id: RequestId | undefined,
+    wallet: string,
+    order: OrderRequest,
+  ): MessageFault | undefined {
+    const fault = this.#unavailable();
+    if (fault !== undefined) return fault;
+    const { cancelOnDisconnect, number } = connection;
+    if (cancelOnDisconnect) this.#bound.add(connection);
+    this.#link.send({
+      type: "place",
+      request: this.#wait(connection, id),
+      wallet,
+      order,
+      boundTo: cancelOnDisconnect ? number : undefined,
+    });
+    return undefined;
+  }
+
+  cancel(
+    connection: Connection,
+    id: RequestId | undefined,
+    wallet: string,
+    order: OrderName,
+  ): MessageFault | undefined {
+    const fault = this.#unavailable();
+    if (fault !== undefined) return fault;
+    this.#link.send({ type: "cancel", request: this.#wait(connection, id), wallet, order });
+    return undefined;
+  }
+
+  /** Why no order can be passed on right now. */
+  #unavailable(): MessageFault | undefined {
+    const fault: MessageFault | undefined = this.#link.connected
+      ? this.overloaded
+      : { code: "UNAVAILABLE", message: "the exchange is starting again; try again" };
+    if (fault !== undefined) count(this.#counters, SHARD.ordersUnavailable);
+    return fault;
+  }
+
+  #wait(connection: Connection, id: RequestId | undefined): number {
+    this.#orders.set(++this.#lastRequest, { connection, id });
+    this.#counters[SHARD.ordersPending] = this.#orders.size;
+    return this.#lastRequest;
+  }
+
+  #answered(request: number): WaitingOrder | undefined {
+    const waiting = this.#orders.get(request);
+    this.#orders.delete(request);
+    this.#counters[SHARD.ordersPending] = this.#orders.size;
+    return waiting;
+  }
+
+  // --- Subscriptions ----------------------------------------------------------------------------
+
+  /** Subscribes; the snapshots come as soon as the exchange answers. */
+  subscribe(connection: Connection, channels: readonly PrivateChannel[]): void {
+    for (const channel of channels) {
+      this.#channels.add(connection, channel, this.#lastRequest + 1);
+    }
+    for (const wallet of new Set(channels.map(({ params }) => params.wallet))) {
+      const own = channels.filter(({ params }) => params.wallet === wallet);
+      this.#askSnapshot(connection, wallet, own);
+    }
+  }
+
+  unsubscribe(connection: Connection, channels: readonly PrivateChannel[]): void {
+    for (const channel of channels) {
+      if (!this.#channels.remove(connection, channel)) continue;
+      this.#link.send({ type: "unwatch", wallet: channel.params.wallet });
+    }
+  }
+
+  channelsOf(connection: Connection): readonly PrivateChannel[] {
+    return this.#channels.of(connection);
+  }
+
+  /** Forgets a connection that has ended. */
+  forget(connection: Connection): void {
+    this.unsubscribe(connection, this.#channels.of(connection));
+    if (this.#bound.delete(connection)) {
+      this.#link.send({ type: "ended", connection: connection.number });
+    }
+  }
+
+  #askSnapshot(connection: Connection, wallet: string, channels: readonly PrivateChannel[]): void {
+    // Without an exchange there is nobody to ask; the next one is asked for everything.
+    if (!this.#link.connected) return;
+    const types = channels.map(({ type }) => type);
+    this.#snapshots.set(++this.#lastRequest, { connection, wallet, types });
+    this.#link.send({ type: "watch", request: this.#lastRequest, wallet });
+  }
+
+  // --- What the exchange tells ------------------------------------------------------------------
+
+  #tell(news: readonly ExchangeNews[]): void {
+    const letters = new Letters(this.#outbox);
+    for (const item of news) {
+      switch (item.type) {
+        case "reply":
+          this.#reply(letters, item.request, item.order, item.changed);
+          break;
+        case "refusal":
+          this.#refuse(letters, this.#answered(item.request), item.refusal);
+          break;
+        case "order":
+          this.#pushOrder(letters, item.order);
+          break;
+        case "position": {
+          const live = this.#channels.live(item.position.wallet, "Positions");
+          letters.push(live, { type: "PositionUpdate", data: { position: item.position } });
+          break;
+        }
+        case "snapshot":
+          this.#sendSnapshot(letters, item);
+      }
+    }
+    letters.send();
+  }
+
+  #reply(letters: Letters, request: number, order: ContractOrder, changed: boolean): void {
+    const waiting = this.#answered(request);
+    if (waiting !== undefined) {
+      letters.add(waiting.connection, reply(waiting, { type: "OrderUpdate", data: { order } }));
+    }
+    if (changed) this.#pushOrder(letters, order, waiting?.connection);
+  }
+
+  #refuse(letters: Letters, waiting: WaitingOrder | undefined, refusal: Refused): void {
+    if (waiting === undefined) return;
+    letters.add(waiting.connection, reply(waiting, { type: "Error", data: { ...refusal } }));
+  }
+
+  #pushOrder(letters: Letters, order: ContractOrder, except?: Connection): void {
+    const live = this.#channels.live(order.wallet, "Orders");
+    letters.push(live, { type: "OrderUpdate", data: { order } }, except);
+  }
+
+  #sendSnapshot(
+    letters: Letters,
+    { request, orders, positions }: Extract<ExchangeNews, { type: "snapshot" }>,
+  ): void {
+    const waiting = this.#snapshots.get(request);
+    this.#snapshots.delete(request);
+    if (waiting === undefined) return;
+    const { connection, wallet, types } = waiting;
+    for (const type of types) {
+      if (!this.#channels.goLive(connection, wallet, type, request)) continue;
+      letters.add(
+        connection,
+        type === "Orders"
+          ? { type: "OrderSnapshot", data: { orders: [...orders] } }
+          : { type: "PositionSnapshot", data: { positions: [...positions] } },
+      );
+    }
+  }
+
+  #lost(): void {
+    const waiting = [...this.#orders.values()];
+    this.#orders.clear();
+    this.#snapshots.clear();
+    this.#counters[SHARD.ordersPending] = 0;
+    count(this.#counters, SHARD.ordersUnavailable, waiting.length);
+    for (const one of waiting) {
+      this.#outbox.deliver(one.connection, reply(one, { type: "Error", data: { ...LOST } }));
+    }
+  }
+}
+
+/** Private messages of one turn, by connection, so that each connection gets them in one write. */
+class Letters {
+  readonly #outbox: Outbox;
+  readonly #batches = new Map<Connection, Batch[]>();
+
+  constructor(outbox: Outbox) {
+    this.#outbox = outbox;
+  }
+
+  add(connection: Connection, message: ServerMessage): void {
+    this.#put(connection, this.#outbox.encode(connection.encoding, message));
+  }
+
+  /** The same message for several connections, encoded once per encoding. */
+  push(connections: Iterable<Connection>, message: ServerMessage, except?: Connection): void {
+    const encoded: (Batch | undefined)[] = [];
+    for (const connection of connections) {
+      if (connection === except) continue;
+      const { encoding } = connection;
+      encoded[encoding] ??= this.#outbox.encode(encoding, message);
+      this.#put(connection, encoded[encoding]);
+    }
+  }
+
+  send(): void {
+    for (const [connection, batches] of this.#batches) connection.deliver(batches);
+  }
+
+  #put(connection: Connection, batch: Batch): void {
+    const batches = this.#batches.get(connection);
+    if (batches === undefined) this.#batches.set(connection, [batch]);
+    else batches.push(batch);
+  }
+}
+
+function reply({ id }: WaitingOrder, message: ServerMessage): ServerMessage {
+  return id === undefined ? message : { ...message, id };
+}

@@ -1,0 +1,269 @@
+import { isDeepStrictEqual } from "node:util";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { EngineChanges, EngineEvent } from "../../src/engine/commands.js";
+import { Engine, type EngineLimits } from "../../src/engine/engine.js";
+import type { Order, Position, Trade } from "../../src/engine/order.js";
+import type { OrderBook } from "../../src/engine/order-book.js";
+import { ReferenceOrderBook } from "../../src/engine/reference-order-book.js";
+import { TrieOrderBook } from "../../src/engine/trie-order-book.js";
+import type { MarketStatus } from "../../src/shared/market.js";
+import type { MarketId } from "../../src/shared/market-id.js";
+import {
+  type CommandOptions,
+  engineCommands,
+  instrument,
+  type TimedCommand,
+} from "../support/engine-commands.js";
+import { expectSound, expectTradesSound } from "../support/engine-invariants.js";
+import { EngineRecord } from "../support/engine-record.js";
+
+const MARKET_IDS: readonly MarketId[] = [1, 2, "340282366920938463463374607431768211455"];
+const WALLETS = ["wallet-0", "wallet-1", "wallet-2", "wallet-3", "wallet-4"];
+/** Low enough to be met, and ids are forgotten in the course of a history. */
+const LIMITS: EngineLimits = {
+  maxOpenOrders: 30,
+  maxClientOrderIds: 12,
+  clientOrderIdRetentionMicros: 5_000,
+};
+
+/** Options under which the books are shallow and crossed all the time, or deep, or of wide prices. */
+const worlds = fc.constantFrom<Partial<CommandOptions>>(
+  {},
+  { priceMax: 6, quantityMax: 5 },
+  { priceMax: 2 ** 31 - 1, quantityMax: 2 ** 31 - 1 },
+  { wallets: 2, clientOrderIds: 90 },
+);
+const seeds = fc.nat(1_000_000);
+
+/** An engine whose books can be looked into. */
+class OpenEngine extends Engine {
+  readonly books = new Map<MarketId, OrderBook>();
+
+  constructor(createBook: () => OrderBook, statuses = new Map<MarketId, MarketStatus>()) {
+    const created: OrderBook[] = [];
+    super(LIMITS, () => {
+      const book = createBook();
+      created.push(book);
+      return book;
+    });
+    for (const marketId of MARKET_IDS) {
+      this.list({ ...instrument(marketId), status: statuses.get(marketId) ?? "Active" });
+      this.books.set(marketId, created.at(-1) as OrderBook);
+    }
+  }
+
+  /** Everything that there is to see. */
+  view(): unknown {
+    return {
+      books: [...this.books.values()].map((book) => [
+        [...book.orders("Buy")],
+        [...book.orders("Sell")],
+      ]),
+      ...this.viewBesidesOwners(),
+    };
+  }
+
+  /** Without the books' numbers of wallets, which another engine may give otherwise. */
+  viewBesidesOwners(): object {
+    const byMarket = (a: Position, b: Position): number =>
+      String(a.marketId) < String(b.marketId) ? -1 : 1;
+    return {
+      orders: WALLETS.map((wallet) => [...this.openOrders(wallet)]),
+      positions: WALLETS.map((wallet) => [...this.positions(wallet)].sort(byMarket)),
+      totals: MARKET_IDS.map((marketId) => this.totals(marketId)),
+      statuses: MARKET_IDS.map((marketId) => this.marketStatus(marketId)),
+      sessions: [...this.sessions()].sort(),
+      priorities: [...this.books.values()].map((book) =>
+        (["Buy", "Sell"] as const).map((side) =>
+          [...book.orders(side)].map(({ orderId, price, quantity }) => [orderId, price, quantity]),
+        ),
+      ),
+    };
+  }
+}
+
+const newEngine = (): OpenEngine => new OpenEngine(() => new TrieOrderBook());
+
+/** Compares fast, and explains where it fails. */
+function expectSame(actual: unknown, expected: unknown): void {
+  if (!isDeepStrictEqual(actual, expected)) expect(actual).toEqual(expected);
+}
+
+function take(commands: Iterator<TimedCommand>, count: number): TimedCommand[] {
+  return Array.from({ length: count }, () => commands.next().value as TimedCommand);
+}
+
+/** Holds for all seeds and worlds, in histories of up to `length` commands. */
+function holdsForAll(
+  length: number,
+  numRuns: number,
+  holds: (commands: Iterator<TimedCommand>, length: number, seed: number) => void,
+): void {
+  fc.assert(
+    fc.property(
+      seeds,
+      worlds,
+      fc.integer({ min: length / 10, max: length }),
+      (seed, world, count) => {
+        holds(engineCommands(seed, { marketIds: MARKET_IDS, ...world }), count, seed);
+      },
+    ),
+    { numRuns },
+  );
+}
+
+describe("engine histories", () => {
+  it("engine histories - the fast book and the reference lead to the same events and state", () => {
+    holdsForAll(1500, 12, (commands, length) => {
+      const fast = newEngine();
+      const reference = new OpenEngine(() => new ReferenceOrderBook());
+      for (const { command, ts } of take(commands, length)) {
+        expectSame(fast.execute(command, ts), reference.execute(command, ts));
+        expectSame(fast.view(), reference.view());
+      }
+      expectSame(fast.takeChanges(), reference.takeChanges());
+    });
+  });
+
+  it("engine histories - after every command all invariants hold", () => {
+    holdsForAll(700, 10, (commands, length) => {
+      const engine = newEngine();
+      const record = new EngineRecord();
+      for (const { command, ts } of take(commands, length)) {
+        const events = engine.execute(command, ts);
+        if (command.type === "place" || command.type === "cancel") expectOrderLast(events);
+        const changes = engine.takeChanges();
+        record.apply(changes);
+        expectTold(events, changes);
+        expectSound(engine, engine.books, record, changes.orders);
+      }
+      expectTradesSound(record);
+      expectSame(
+        [...record.orders.keys()],
+        Array.from({ length: record.orders.size }, (_, index) => index + 1),
+      );
+    });
+  });
+
+  it("engine histories - an engine restored at any time goes on as the first one does", () => {
+    holdsForAll(600, 40, (commands, length, seed) => {
+      const first = newEngine();
+      const record = new EngineRecord();
+      for (const [index, { command, ts }] of take(commands, length).entries()) {
+        first.execute(command, ts);
+        if ((index + seed) % 7 === 0) record.apply(first.takeChanges());
+      }
+      record.apply(first.takeChanges());
+      const statuses = new Map(
+        MARKET_IDS.map((marketId) => [marketId, first.marketStatus(marketId) as MarketStatus]),
+      );
+      const second = new OpenEngine(() => new TrieOrderBook(), statuses);
+      second.restore(record.state());
+      expectSame(second.viewBesidesOwners(), first.viewBesidesOwners());
+      expectSame(second.takeChanges(), first.takeChanges());
+      for (const { command, ts } of take(commands, 400)) {
+        expectSame(second.execute(command, ts), first.execute(command, ts));
+      }
+      expectSame(second.viewBesidesOwners(), first.viewBesidesOwners());
+    });
+  });
+
+  it("engine histories - an order that is sent again is answered, and changes nothing", () => {
+    holdsForAll(600, 30, (commands, length) => {
+      const engine = newEngine();
+      let sentAgain = 0;
+      for (const { command, ts } of take(commands, length)) {
+        const placed = engine.execute(command, ts).findLast(({ type }) => type === "order");
+        if (command.type !== "place" || command.terms.clientOrderId === undefined) continue;
+        if (placed?.type !== "order") continue;
+        const { order } = placed;
+        const view = engine.view();
+        engine.takeChanges();
+        const open = order.status === "Open" || order.status === "PartiallyFilled";
+        expectSame(engine.execute(command, ts), [
+          { type: "duplicate", orderId: order.orderId, order: open ? order : undefined },
+        ]);
+        const { orders, trades, positions, totals } = engine.takeChanges();
+        expectSame([orders, trades, positions, totals], [[], [], [], []]);
+        expectSame(engine.view(), view);
+        sentAgain++;
+      }
+      expect(sentAgain).toBeGreaterThan(0);
+    });
+  });
+
+  it("engine histories - equal streams are equal, and other seeds give others", () => {
+    const first = take(engineCommands(5), 200);
+    expect(take(engineCommands(5), 200)).toEqual(first);
+    expect(take(engineCommands(6), 200)).not.toEqual(first);
+    // Every rule is met, or the histories prove little.
+    const told = new Map<string, number>();
+    const engine = newEngine();
+    for (const { command, ts } of take(engineCommands(5, { marketIds: MARKET_IDS }), 5000))
+      for (const event of engine.execute(command, ts)) {
+        const kind = kindOf(event);
+        told.set(kind, (told.get(kind) ?? 0) + 1);
+      }
+    expect([...told.keys()].sort()).toEqual([
+      "Cancelled fill-or-kill",
+      "Cancelled immediate-or-cancel",
+      "Cancelled market order",
+      "Cancelled requested",
+      "Cancelled self-trade prevention",
+      "Cancelled the connection ended",
+      "Filled",
+      "MARKET_NOT_ACTIVE",
+      "MARKET_NOT_FOUND",
+      "ORDER_NOT_FOUND",
+      "ORDER_REJECTED a post-only order to buy",
+      "ORDER_REJECTED a post-only order to sell",
+      "ORDER_REJECTED the wallet has # open orders",
+      "ORDER_REJECTED the wallet has used # client order ids",
+      "Open",
+      "PartiallyFilled",
+      "duplicate",
+      "position",
+      "trade",
+    ]);
+  });
+});
+
+/** The order that the command is about comes once: nothing but positions stands behind it. */
+function expectOrderLast(events: readonly EngineEvent[]): void {
+  const orders = events.flatMap((event) => (event.type === "order" ? [event.order.orderId] : []));
+  expect(new Set(orders).size).toBe(orders.length);
+  if (orders.length === 0) expect(events).toHaveLength(1);
+  const last = events.findLastIndex(({ type }) => type === "order");
+  const after = last < 0 ? [] : events.slice(last + 1);
+  expect(after.every(({ type }) => type === "position")).toBe(true);
+  for (const event of events)
+    if (event.type === "trade") expect(event.trade.takerOrderId).toBe(orders.at(-1));
+}
+
+/** Events tell what the changes say, and nothing more. */
+function expectTold(events: readonly EngineEvent[], changes: EngineChanges): void {
+  const told = {
+    orders: new Set<Order>(),
+    trades: new Set<Trade>(),
+    positions: new Set<Position>(),
+  };
+  for (const event of events) {
+    if (event.type === "order") told.orders.add(event.order);
+    if (event.type === "trade") told.trades.add(event.trade);
+    if (event.type === "position") told.positions.add(event.position);
+  }
+  for (const kind of ["orders", "trades", "positions"] as const)
+    expect(new Set<unknown>(changes[kind])).toEqual(told[kind]);
+}
+
+function kindOf(event: EngineEvent): string {
+  if (event.type === "rejected") {
+    const { code, message } = event.rejection;
+    const rule = code === "ORDER_REJECTED" ? ` ${message.replaceAll(/\d+/g, "#")}` : "";
+    return `${code}${rule}`.replace(/(, as many| at #).*/, "");
+  }
+  if (event.type !== "order") return event.type;
+  const { status, reason }: Order = event.order;
+  return reason === undefined ? status : `${status} ${reason.replace(/:.*/, "")}`;
+}

@@ -1,0 +1,104 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { DEFAULT_MARKETS } from "../../src/feed/default-markets.js";
+import { loadMarkets } from "../../src/feed/markets-file.js";
+
+const MARKET = { market_id: 5, title: "Five", status: "Active", tick_size: 0.01, lot_size: 1 };
+const EXAMPLE = fileURLToPath(new URL("../../examples/markets.json", import.meta.url));
+
+let directory: string;
+let file: string;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "marketcast-markets-"));
+  file = join(directory, "markets.json");
+});
+
+afterAll(async () => {
+  await rm(directory, { recursive: true });
+});
+
+async function load(text: string) {
+  await writeFile(file, text);
+  return loadMarkets(file);
+}
+
+describe("markets-file", () => {
+  it("markets-file - without a file, the shipped markets", async () => {
+    expect(await loadMarkets(undefined)).toBe(DEFAULT_MARKETS);
+  });
+
+  it("markets-file - entries in their order, ids canonical, max_price optional", async () => {
+    const entries = [
+      { ...MARKET, market_id: "7", status: "Halted", max_price: 1 },
+      { ...MARKET, market_id: "9007199254740993" },
+    ];
+    expect(await load(JSON.stringify(entries))).toEqual([
+      {
+        definition: { marketId: 7, title: "Five", tickSize: 0.01, lotSize: 1 },
+        status: "Halted",
+        maxPrice: 1,
+      },
+      {
+        definition: { marketId: "9007199254740993", title: "Five", tickSize: 0.01, lotSize: 1 },
+        status: "Active",
+        maxPrice: undefined,
+      },
+    ]);
+  });
+
+  it("markets-file - the example is valid", async () => {
+    const markets = await loadMarkets(EXAMPLE);
+    expect(markets.length).toBeGreaterThan(1);
+  });
+
+  it("markets-file - a file that is not there is refused by name", async () => {
+    const missing = join(directory, "missing.json");
+    await expect(loadMarkets(missing)).rejects.toThrow(`--markets-file ${JSON.stringify(missing)}`);
+    await expect(loadMarkets(missing)).rejects.toThrow("must be a file that can be read: ENOENT");
+  });
+
+  for (const [what, content, problem] of [
+    ["no JSON", "[{]", "must hold JSON: "],
+    ["no array", MARKET, "no list of markets: "],
+    ["an empty array", [], "must hold at least one market"],
+    ["an entry that is no object", [MARKET, 6], "entry 2: "],
+    ["an unknown field", [{ ...MARKET, maxPrice: 1 }], "entry 1: Unrecognized key: "],
+    ["no title", [{ ...MARKET, title: "" }], "entry 1: title: "],
+    ["no status", [{ ...MARKET, status: undefined }], "entry 1: status: "],
+    ["an unknown status", [{ ...MARKET, status: "active" }], "entry 1: status: "],
+    ["a bad id", [{ ...MARKET, market_id: -1 }], "entry 1: market_id: must be an unsigned"],
+    ["an id that JSON rounds", `[{"market_id":9007199254740993}]`, "entry 1: market_id: "],
+    ["a bad tick size", [{ ...MARKET, tick_size: 0 }], "entry 1: tick_size: must be a positive"],
+    ["a bad lot size", [{ ...MARKET, lot_size: -1 }], "entry 1: lot_size: must be a positive"],
+    ["a highest price of 0", [{ ...MARKET, max_price: 0 }], "entry 1: max_price: "],
+    [
+      "a highest price between two ticks",
+      [{ ...MARKET, max_price: 1.005 }],
+      "entry 1: max_price: must be an exact multiple of tick_size",
+    ],
+    [
+      "a highest price beyond exact integers",
+      [{ ...MARKET, tick_size: 1e-9, max_price: 1e9 }],
+      "entry 1: max_price: must be an exact multiple of tick_size",
+    ],
+    [
+      "an id in two spellings",
+      [MARKET, { ...MARKET, market_id: 6 }, { ...MARKET, market_id: "5" }],
+      "entry 3: market_id 5 is taken by entry 1",
+    ],
+  ] as const) {
+    it(`markets-file - ${what} is refused, by file, entry and rule`, async () => {
+      const text = typeof content === "string" ? content : JSON.stringify(content);
+      const message = await load(text).then(
+        () => "",
+        (error: Error) => error.message,
+      );
+      expect(message).toContain(`--markets-file ${JSON.stringify(file)}: `);
+      expect(message).toContain(problem);
+    });
+  }
+});

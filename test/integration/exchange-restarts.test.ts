@@ -1,0 +1,124 @@
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { type ServerProcess, startServerProcess } from "../support/server-process.js";
+import { TestClient } from "../support/test-client.js";
+import {
+  bookOf,
+  connectTrader,
+  limitOrder,
+  place,
+  QUIET_EXCHANGE,
+  type TestOrder,
+  temporaryDirectory,
+  walletState,
+} from "../support/trading.js";
+
+let folder: Awaited<ReturnType<typeof temporaryDirectory>>;
+let server: ServerProcess | undefined;
+beforeEach(async () => {
+  folder = await temporaryDirectory();
+});
+afterEach(async () => {
+  await server?.dispose();
+  await folder.remove();
+});
+
+async function start(flags = {}): Promise<ServerProcess> {
+  const dataDir = { "data-dir": join(folder.path, "data") };
+  server = await startServerProcess({ ...QUIET_EXCHANGE, ...dataDir, ...flags }, { host: true });
+  return server;
+}
+
+test("exchange restarts - a producer that dies: a notice, a new epoch, fresh snapshots, and every order as it was", async () => {
+  const running = await start({ shards: 2 });
+  const [one, two] = await Promise.all(
+    (["json", "msgpack"] as const).map((encoding, at) =>
+      connectTrader(running.port, { wallet: `w${at + 1}`, encoding }),
+    ),
+  );
+  const [seller, buyer] = [one as TestClient, two as TestClient];
+  for (const [client, wallet] of [
+    [seller, "w1"],
+    [buyer, "w2"],
+  ] as const) {
+    const params = { wallet };
+    await client.subscribe(
+      { type: "Orders", params },
+      { type: "Positions", params },
+      { type: "Market", params: { market_id: 1001 } },
+    );
+  }
+  const ask = await place(seller, limitOrder("Sell", 0.6, 10));
+  await place(buyer, limitOrder("Buy", 0.6, 4));
+  const before = await walletState(running.port, "w1");
+  const bookBefore = await bookOf(running.port, 1001);
+  expect(before.orders).toMatchObject([{ order_id: ask.order_id, filled_quantity: 4 }]);
+
+  running.command({ restartProducer: true });
+  for (const client of [seller, buyer]) {
+    const messages = await client.takeUntil(({ type }) => type === "PositionSnapshot");
+    const types = messages.map(({ type }) => type);
+    const after = types.slice(types.indexOf("EpochChanged"));
+    expect(types.slice(0, types.indexOf("EpochChanged"))).toContain("Notification");
+    expect(after).toEqual([
+      "EpochChanged",
+      "MarketSnapshot",
+      "OrderBook",
+      "OrderSnapshot",
+      "PositionSnapshot",
+    ]);
+  }
+  expect(await walletState(running.port, "w1")).toEqual(before);
+  expect(await bookOf(running.port, 1001)).toEqual(bookBefore);
+  // Volume and last price are what they were, and ids go on.
+  const market = await TestClient.connect(running.port);
+  await market.subscribe({ type: "Market", params: { market_id: 1001 } });
+  expect((await market.take("MarketSnapshot")).data.markets[0]).toMatchObject({
+    price: 0.6,
+    volume: 4,
+    best_ask: 0.6,
+  });
+  const next = await place(buyer, limitOrder("Buy", 0.6, 1));
+  expect(next).toMatchObject({ status: "Filled" });
+  expect(Number(next.order_id)).toBeGreaterThan(Number(ask.order_id) + 1);
+});
+
+test("exchange restarts - orders sent while it dies get an answer each, and what was acknowledged is there once", async () => {
+  const running = await start({ "max-orders-per-second": 1e6, "max-messages-per-second": 1e6 });
+  const client = await connectTrader(running.port, { wallet: "w1" });
+  const acknowledged = new Map<string, TestOrder>();
+  const unanswered = new Map<string, ReturnType<typeof limitOrder>>();
+  for (let round = 0; round < 5; round++) {
+    for (let at = 0; at < 40; at++) {
+      const id = `order-${round}-${at}`;
+      const order = limitOrder("Buy", 0.1, 1, { client_order_id: id });
+      unanswered.set(id, order);
+      client.send({ type: "PlaceOrder", data: { order }, id });
+      if (at === 20) running.command({ restartProducer: true });
+    }
+    for (let answers = 0; answers < 40; ) {
+      const message = await client.next();
+      if (typeof message.id !== "string") continue;
+      answers++;
+      if (message.type === "OrderUpdate") {
+        acknowledged.set(message.id, message.data.order);
+        unanswered.delete(message.id);
+      } else expect(message).toMatchObject({ type: "Error", data: { code: "UNAVAILABLE" } });
+    }
+    // Sent again with the same client order ids until there is an exchange again.
+    while (unanswered.size > 0) {
+      for (const [id, order] of unanswered) {
+        const reply = await client.request({ type: "PlaceOrder", data: { order } });
+        if (reply.type === "Error") expect(reply.data.code).toBe("UNAVAILABLE");
+        if (reply.type !== "OrderUpdate") continue;
+        acknowledged.set(id, reply.data.order);
+        unanswered.delete(id);
+      }
+    }
+  }
+  const { orders } = await walletState(running.port, "w1");
+  expect(orders).toHaveLength(200);
+  const stored = new Map(orders.map((order) => [order.client_order_id, order]));
+  for (const [id, order] of acknowledged) expect(stored.get(id)).toEqual(order);
+  expect(new Set(orders.map(({ order_id }) => order_id)).size).toBe(200);
+});

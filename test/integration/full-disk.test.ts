@@ -1,0 +1,137 @@
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync } from "node:fs";
+import { rm, statfs, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, expect, it } from "vitest";
+import { readinessOf } from "../support/figures.js";
+import { type ServerProcess, startServerProcess } from "../support/server-process.js";
+import { TestClient } from "../support/test-client.js";
+import {
+  cancel,
+  connectTrader,
+  limitOrder,
+  place,
+  QUIET_EXCHANGE,
+  type TestOrder,
+  temporaryDirectory,
+  walletState,
+} from "../support/trading.js";
+import { until } from "../support/until.js";
+
+const DISK = "size=8m";
+/** The store's file grows only now and then, so some orders find room on a full disk. */
+const ORDERS_MAX = 5000;
+
+interface Disk {
+  readonly path: string;
+  /** Leaves no byte free. */
+  readonly fill: () => Promise<void>;
+  readonly free: () => Promise<void>;
+  readonly unmount: () => Promise<void>;
+}
+
+/** A small disk of its own; undefined where it may not be mounted. */
+async function mountDisk(): Promise<Disk | undefined> {
+  const folder = await temporaryDirectory();
+  const path = join(folder.path, "disk");
+  mkdirSync(path);
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", DISK, "tmpfs", path], { stdio: "ignore" });
+  } catch {
+    await folder.remove();
+    return undefined;
+  }
+  const filler = join(path, "filler");
+  return {
+    path,
+    fill: async () => {
+      const { bavail, bsize } = await statfs(path);
+      await writeFile(filler, Buffer.alloc(bavail * bsize));
+    },
+    free: () => rm(filler),
+    unmount: async () => {
+      execFileSync("umount", [path]);
+      await folder.remove();
+    },
+  };
+}
+
+const disk = await mountDisk();
+let server: ServerProcess | undefined;
+afterEach(async () => {
+  await server?.dispose();
+  await disk?.unmount();
+});
+
+if (disk === undefined) {
+  it.skip("full disk - skipped: a disk cannot be mounted here", () => {});
+} else {
+  it("full disk - orders are refused and nothing else; with room again, all is as acknowledged", async () => {
+    const dataDir = join(disk.path, "data");
+    server = await startServerProcess({
+      ...QUIET_EXCHANGE,
+      "data-dir": dataDir,
+      "max-open-orders": 1e6,
+      "max-orders-per-second": 1e6,
+      "max-messages-per-second": 1e6,
+    });
+    const running = server;
+    const { port } = running;
+    const client = await connectTrader(port, { wallet: "w1" });
+    const watching = await TestClient.connect(port);
+    await watching.subscribe({ type: "SystemStatus" });
+    const acknowledged: TestOrder[] = [];
+    for (let at = 0; at < 20; at++)
+      acknowledged.push(
+        await place(client, limitOrder("Buy", 0.4, 1, { client_order_id: `before-${at}` })),
+      );
+
+    await disk.fill();
+    const refused: string[] = [];
+    const refusal = await until("an order is refused", async () => {
+      if (acknowledged.length > ORDERS_MAX) throw new Error("the disk is not full");
+      const client_order_id = `full-${acknowledged.length}`;
+      const order = limitOrder("Buy", 0.4, 1, { client_order_id });
+      const reply = await client.request({ type: "PlaceOrder", data: { order } });
+      if (reply.type === "OrderUpdate") acknowledged.push(reply.data.order);
+      else refused.push(client_order_id);
+      return reply.type === "Error" ? reply.data : undefined;
+    });
+    expect(refusal.code).toBe("UNAVAILABLE");
+
+    const reason = expect.stringMatching(/orders are refused.*(space|ENOSPC)/i);
+    expect(await readinessOf(running)).toEqual({ code: 200, state: "degraded", reasons: [reason] });
+    const status = await watching.take("SystemStatus", ({ data }) => data.status.state !== "ok");
+    expect(status.data.status).toMatchObject({ state: "degraded", reasons: [reason] });
+    // Market data goes on, and what there is can be read.
+    await watching.subscribe({ type: "Market", params: { market_id: 1001 } });
+    expect((await watching.take("OrderBook")).data.bids).toEqual([[0.4, acknowledged.length]]);
+    expect((await walletState(port, "w1")).orders).toEqual(acknowledged);
+    for (const request of [
+      { type: "PlaceOrder", data: { order: limitOrder("Sell", 0.4, 1) } },
+      { type: "CancelOrder", data: { order_id: acknowledged[0]?.order_id } },
+    ])
+      expect(await client.request(request)).toMatchObject({ data: { code: "UNAVAILABLE" } });
+
+    await disk.free();
+    await watching.take("SystemStatus", ({ data }) => data.status.state === "ok");
+    expect(await readinessOf(running)).toEqual({ code: 200, state: "ok", reasons: [] });
+    expect((await walletState(port, "w1")).orders).toEqual(acknowledged);
+    // The refused one was not taken: its client order id is free.
+    const order = limitOrder("Buy", 0.3, 1, { client_order_id: refused[0] });
+    const taken = await place(client, order);
+    expect(taken).toMatchObject({ status: "Open", price: 0.3 });
+    acknowledged.push(taken);
+    const [first, ...rest] = acknowledged as [TestOrder, ...TestOrder[]];
+    expect(await cancel(client, { order_id: first.order_id })).toMatchObject({
+      status: "Cancelled",
+    });
+
+    const exited = once(running.child, "exit");
+    running.child.kill("SIGKILL");
+    await exited;
+    server = await startServerProcess({ ...QUIET_EXCHANGE, "data-dir": dataDir });
+    expect((await walletState(server.port, "w1")).orders).toEqual(rest);
+  });
+}

@@ -1,0 +1,110 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import type { StoreError } from "../../src/store/store-error.js";
+import { KEEP_ALL, openStore, temporaryDirectory } from "./directories.js";
+import { byJson, ChangeLedger, engineRun } from "./engine-run.js";
+
+/** Mounting takes root, on Linux. */
+const mayMount = process.platform === "linux" && process.getuid?.() === 0;
+
+let mounted: string | undefined;
+afterEach(unmount);
+
+function unmount(): void {
+  if (mounted !== undefined) execFileSync("umount", ["--lazy", mounted]);
+  mounted = undefined;
+}
+
+/** A file system of its own with that many MiB. */
+function mountSmallDisk(mebibytes: number): string {
+  const dir = join(temporaryDirectory(), "disk");
+  mkdirSync(dir);
+  execFileSync("mount", ["-t", "tmpfs", "-o", `size=${mebibytes}m`, "tmpfs", dir]);
+  mounted = dir;
+  return dir;
+}
+
+describe.skipIf(!mayMount)("full disk", () => {
+  it("full disk - a commit that does not fit leaves nothing, and later ones go on", async () => {
+    const disk = mountSmallDisk(8);
+    const ballast = join(disk, "ballast");
+    writeFileSync(ballast, Buffer.alloc(4 * 1024 * 1024));
+    const store = await openStore(join(disk, "exchange"), KEEP_ALL);
+    const changes = engineRun(1, 500);
+    const stored = new ChangeLedger();
+
+    let lost: Error | undefined;
+    let refused = changes.next().value;
+    for (let batch = 0; lost === undefined && batch < 1000; batch++) {
+      lost = await store.commit(refused).then(
+        () => undefined,
+        (error: Error) => error,
+      );
+      if (lost !== undefined) break;
+      stored.add(refused);
+      refused = changes.next().value;
+    }
+    expect(lost).toMatchObject({
+      code: "STORE_WRITE_FAILED",
+      message: expect.stringMatching(
+        /exchange\/data\.mdb cannot be written: (No space left|Input\/output error)/,
+      ),
+    });
+    for (let attempt = 0; attempt < 3; attempt++) {
+      await expect(store.probe()).rejects.toMatchObject({ code: "STORE_WRITE_FAILED" });
+      await expect(store.commit(refused)).rejects.toMatchObject({ code: "STORE_WRITE_FAILED" });
+    }
+    const load = () => {
+      const { positions, totals, ...rest } = store.load();
+      return { ...rest, positions: byJson(positions), totals: byJson(totals) };
+    };
+    expect(load()).toEqual(stored.state);
+
+    rmSync(ballast);
+    await store.probe();
+    await store.commit(refused);
+    stored.add(refused);
+    expect(load()).toEqual(stored.state);
+    await store.close();
+    const again = await openStore(join(disk, "exchange"), KEEP_ALL);
+    expect([...again.load().openOrders]).toEqual(stored.state.openOrders);
+  });
+
+  it("full disk - a store that cannot be made leaves no half of one, wherever it ends", async () => {
+    const codes = [];
+    for (const pages of [0, 1, 2, 4, 8, 64, 255, 256, 258, 300]) {
+      const disk = mountSmallDisk(2);
+      const ballast = join(disk, "ballast");
+      writeFileSync(ballast, Buffer.alloc((512 - pages) * 4096));
+      const dir = join(disk, "exchange");
+      const opening = openStore(dir);
+      codes.push(
+        await opening.then(
+          () => "made",
+          (error: StoreError) => error.code,
+        ),
+      );
+      if (codes.at(-1) === "made") await (await opening).close();
+      rmSync(ballast);
+      const store = await openStore(dir);
+      expect(store.load().nextOrderId).toBe(1);
+      await store.close();
+      unmount();
+    }
+    expect(new Set(codes)).toEqual(new Set(["STORE_UNREADABLE", "made"]));
+  });
+
+  it("full disk - a store is not opened without room for what LMDB keeps beside it", async () => {
+    const disk = mountSmallDisk(2);
+    const dir = join(disk, "exchange");
+    await (await openStore(dir)).close();
+    rmSync(join(dir, "lock.mdb"));
+    const ballast = join(disk, "ballast");
+    expect(() => writeFileSync(ballast, Buffer.alloc(2 * 1024 * 1024))).toThrow("ENOSPC");
+    await expect(openStore(dir)).rejects.toMatchObject({ code: "STORE_UNREADABLE" });
+    rmSync(ballast);
+    await openStore(dir);
+  });
+});

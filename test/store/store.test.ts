@@ -1,0 +1,286 @@
+import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { open } from "lmdb";
+import { describe, expect, it } from "vitest";
+import type { EngineChanges } from "../../src/engine/commands.js";
+import type { Order } from "../../src/engine/order.js";
+import { Environment } from "../../src/store/environment.js";
+import type { Store } from "../../src/store/store.js";
+import { engineCommands } from "../support/engine-commands.js";
+import { KEEP_ALL, openStore, temporaryDirectory } from "./directories.js";
+import { byJson, ChangeLedger, createEngine, engineRun, MARKETS, take } from "./engine-run.js";
+
+const NOTHING: EngineChanges = {
+  orders: [],
+  trades: [],
+  positions: [],
+  totals: [],
+  nextOrderId: 1,
+  nextTradeId: 1,
+};
+
+const ORDER: Order = {
+  orderId: 1,
+  marketId: 1,
+  wallet: "alice",
+  clientOrderId: undefined,
+  side: "Buy",
+  orderType: "Limit",
+  timeInForce: "GTC",
+  postOnly: false,
+  price: 520,
+  quantity: 10,
+  session: undefined,
+  filled: 0,
+  filledValue: 0n,
+  status: "Open",
+  reason: undefined,
+  createdTs: 1_000,
+  updatedTs: 1_000,
+};
+
+function loaded(store: Store) {
+  const state = store.load();
+  return {
+    ...state,
+    openOrders: [...state.openOrders],
+    clientOrderIds: [...state.clientOrderIds],
+    positions: byJson(state.positions),
+    totals: byJson(state.totals),
+  };
+}
+
+/** Puts bytes that no store wrote in the place of a record. */
+async function overwrite(dir: string, table: string, key: number | string, bytes: Buffer) {
+  const environment = open({ path: dir, overlappingSync: false, maxDbs: 16 });
+  await environment.openDB<Buffer>(table, { encoding: "binary" }).put(key, bytes);
+  await environment.close();
+}
+
+describe("store", () => {
+  it("store - a new one is empty, counts from 1, and is readable by its owner alone", async () => {
+    const dir = join(temporaryDirectory(), "data", "exchange");
+    const store = await openStore(dir);
+    const { openOrders, clientOrderIds, positions, totals, ...counters } = store.load();
+    expect([openOrders, clientOrderIds, positions, totals].map((all) => [...all])).toEqual([
+      [],
+      [],
+      [],
+      [],
+    ]);
+    expect(counters).toEqual({ nextOrderId: 1, nextTradeId: 1 });
+    expect([store.markets(), store.order(1)]).toEqual([[], undefined]);
+    expect(statSync(dir).mode & 0o777).toBe(0o700);
+    expect(statSync(join(dir, "data.mdb")).mode & 0o777).toBe(0o600);
+    await store.close();
+    expect(readdirSync(dir).sort()).toEqual(["data.mdb", "lock.mdb"]);
+  });
+
+  it("store - gives back all that an engine changed, also when it is opened again", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), fc.integer({ min: 1, max: 40 }), async (seed, batch) => {
+        const dir = temporaryDirectory();
+        const ledger = new ChangeLedger();
+        let store = await openStore(dir);
+        for (const changes of take(engineRun(seed, batch), 10)) {
+          await store.commit(changes);
+          ledger.add(changes);
+        }
+        expect(loaded(store)).toEqual(ledger.state);
+        await store.close();
+        store = await openStore(dir);
+        expect(loaded(store)).toEqual(ledger.state);
+        for (const order of ledger.orders.values()) {
+          expect(store.order(order.orderId)).toEqual(order);
+        }
+        expect(store.order(ledger.nextOrderId)).toBeUndefined();
+        await store.close();
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it("store - an engine rebuilt from it does what the first one would have done", async () => {
+    const store = await openStore(temporaryDirectory());
+    const first = createEngine();
+    const commands = engineCommands(5);
+    for (const { command, ts } of take(commands, 2000)) first.execute(command, ts);
+    await store.commit(first.takeChanges());
+    const second = createEngine();
+    for (const { marketId } of MARKETS) {
+      const marketStatus = first.marketStatus(marketId) ?? "Active";
+      second.execute({ type: "set-status", marketId, status: marketStatus }, 0);
+    }
+    second.restore(store.load());
+    for (const { command, ts } of take(commands, 2000)) {
+      expect(second.execute(command, ts)).toEqual(first.execute(command, ts));
+    }
+    expect(second.takeChanges()).toEqual(first.takeChanges());
+  });
+
+  it("store - keeps the largest of everything", async () => {
+    const dir = temporaryDirectory();
+    const order: Order = {
+      ...ORDER,
+      orderId: Number.MAX_SAFE_INTEGER - 1,
+      marketId: "340282366920938463463374607431768211455",
+      // The control character takes six bytes in JSON, the others three and four in UTF-8.
+      wallet: "\u0000€💰".repeat(32),
+      clientOrderId: "_".repeat(36),
+      price: Number.MAX_SAFE_INTEGER,
+      quantity: Number.MAX_SAFE_INTEGER,
+      session: "s".repeat(200),
+      filled: 1,
+      filledValue: 2n ** 127n,
+      status: "PartiallyFilled",
+      createdTs: 2 ** 52,
+      updatedTs: 2 ** 52,
+    };
+    const { wallet, marketId } = order;
+    const changes: EngineChanges = {
+      ...NOTHING,
+      orders: [order],
+      positions: [
+        { wallet, marketId, quantity: -1, cost: -(2n ** 200n), realizedPnl: -1n, updatedTs: 7 },
+        {
+          wallet: "\u0001".repeat(128),
+          marketId,
+          quantity: 0,
+          cost: 0n,
+          realizedPnl: 2n ** 200n,
+          updatedTs: 7,
+        },
+      ],
+      nextOrderId: Number.MAX_SAFE_INTEGER,
+      nextTradeId: 2 ** 40,
+    };
+    const store = await openStore(dir);
+    await store.commit(changes);
+    await store.close();
+    const again = await openStore(dir);
+    const ledger = new ChangeLedger();
+    ledger.add(changes);
+    expect(loaded(again)).toEqual(ledger.state);
+  });
+
+  it("store - lists open orders by id beyond 2^32 too", async () => {
+    const store = await openStore(temporaryDirectory());
+    const ids = [2 ** 40, 2, 2 ** 32 + 1, 256, 1, 2 ** 32 - 1, 2 ** 31, 255];
+    const orders = ids.map((orderId) => ({ ...ORDER, orderId }));
+    await store.commit({ ...NOTHING, orders, nextOrderId: 2 ** 41 });
+    expect([...store.load().openOrders].map(({ orderId }) => orderId)).toEqual(
+      ids.sort((a, b) => a - b),
+    );
+  });
+
+  it("store - forgets client order ids that finished before the retention", async () => {
+    const retention = { ...KEEP_ALL, clientOrderIdRetentionMs: 1000 };
+    const store = await openStore(temporaryDirectory(), retention);
+    const orders = [0, 999_999, 1_000_000, 2_000_000].map(
+      (updatedTs, index): Order => ({
+        ...ORDER,
+        orderId: index + 1,
+        clientOrderId: `c${index + 1}`,
+        status: "Cancelled",
+        updatedTs,
+      }),
+    );
+    await store.commit({ ...NOTHING, orders, nextOrderId: 5 });
+    expect([...store.load().clientOrderIds].map(({ orderId }) => orderId)).toEqual([3, 4]);
+  });
+
+  it("store - keeps markets as they were last put", async () => {
+    const dir = temporaryDirectory();
+    const store = await openStore(dir);
+    await store.putMarkets(MARKETS);
+    await store.putMarkets([{ marketId: 1, title: "Other", tickSize: 0.5, lotSize: 2 }]);
+    await store.close();
+    const again = await openStore(dir);
+    expect(byJson(again.markets())).toEqual(
+      byJson([{ marketId: 1, title: "Other", tickSize: 0.5, lotSize: 2 }, ...MARKETS.slice(1)]),
+    );
+  });
+
+  it("store - a probe leaves nothing behind", async () => {
+    const dir = temporaryDirectory();
+    const store = await openStore(dir);
+    const before = loaded(store);
+    await store.probe();
+    expect(loaded(store)).toEqual(before);
+    expect(readdirSync(dir)).not.toContain("probe");
+  });
+
+  it("store - close waits for writes, and then nothing is taken any more", async () => {
+    const dir = temporaryDirectory();
+    const store = await openStore(dir);
+    const commit = store.commit({ ...NOTHING, orders: [ORDER], nextOrderId: 2 });
+    await Promise.all([store.close(), store.close()]);
+    await commit;
+    expect(() => store.load()).toThrow("the store is closed");
+    await expect(store.commit(NOTHING)).rejects.toThrow("the store is closed");
+    const again = await openStore(dir);
+    expect(again.order(1)).toEqual(ORDER);
+  });
+
+  it("store - refuses a schema version that it does not know", async () => {
+    const dir = temporaryDirectory();
+    await (await openStore(dir)).close();
+    const environment = new Environment(dir);
+    await environment.schema.put(2).write();
+    await environment.close();
+    await expect(openStore(dir)).rejects.toMatchObject({
+      code: "STORE_VERSION",
+      message: expect.stringMatching(/data\.mdb has schema version 2, and .* knows 1 only; run /),
+    });
+  });
+
+  it.each([
+    ["bytes of another kind", Buffer.from("hello, world"), "its checksum does not fit"],
+    ["too few bytes", Buffer.from([1]), "it is too short"],
+  ])("store - tells of %s in the place of a record", async (_, bytes, reason) => {
+    const dir = temporaryDirectory();
+    const store = await openStore(dir);
+    await store.commit({ ...NOTHING, orders: [ORDER], nextOrderId: 2 });
+    await store.close();
+    await overwrite(dir, "open-orders", 1, bytes);
+    const again = await openStore(dir);
+    const error = expect.objectContaining({
+      code: "STORE_DAMAGED",
+      message: expect.stringContaining(`${dir} is damaged: record 1 of open-orders: ${reason}`),
+    });
+    expect(() => again.load()).toThrow(error);
+    expect(() => again.order(1)).toThrow(error);
+  });
+
+  it("store - tells of a sound record in another one's place", async () => {
+    const dir = temporaryDirectory();
+    const store = await openStore(dir);
+    await store.commit({ ...NOTHING, orders: [ORDER], nextOrderId: 2 });
+    await store.close();
+    const environment = open({ path: dir, overlappingSync: false, maxDbs: 16 });
+    const orders = environment.openDB<Buffer>("open-orders", { encoding: "binary" });
+    await orders.put(2, orders.get(1) ?? Buffer.alloc(0));
+    await environment.close();
+    const again = await openStore(dir);
+    expect(() => again.load()).toThrow("record 2 of open-orders: it is another record");
+  });
+
+  it("store - tells of a directory that cannot be one", async () => {
+    const file = join(temporaryDirectory(), "file");
+    writeFileSync(file, "");
+    await expect(openStore(join(file, "exchange"))).rejects.toMatchObject({
+      code: "STORE_UNREADABLE",
+      message: expect.stringContaining(`${file}/exchange cannot be opened: ENOTDIR`),
+    });
+  });
+
+  it("store - one that was left half-made is made anew", async () => {
+    const dir = temporaryDirectory();
+    mkdirSync(join(dir, "new"));
+    writeFileSync(join(dir, "new", "data.mdb"), "half");
+    const store = await openStore(dir);
+    expect(store.load().nextOrderId).toBe(1);
+    expect(readdirSync(dir)).not.toContain("new");
+  });
+});

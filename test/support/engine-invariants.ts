@@ -1,0 +1,106 @@
+import { isDeepStrictEqual } from "node:util";
+import { expect } from "vitest";
+import type { Engine } from "../../src/engine/engine.js";
+import type { Order } from "../../src/engine/order.js";
+import type { OrderBook } from "../../src/engine/order-book.js";
+import type { MarketId } from "../../src/shared/market-id.js";
+import type { EngineRecord } from "./engine-record.js";
+
+/**
+ * Checks what must hold of an engine after every command, against the record of all its changes.
+ *
+ * @param changed orders, in their latest version
+ */
+export function expectSound(
+  engine: Engine,
+  books: ReadonlyMap<MarketId, OrderBook>,
+  record: EngineRecord,
+  changed: readonly Order[],
+): void {
+  for (const order of changed) expectOrderSound(order);
+  for (const book of books.values())
+    expect(book.best("Buy") ?? 0).toBeLessThan(book.best("Sell") ?? Infinity);
+  expectRestingIsOpen(books, record);
+  expectPositionsSound(record);
+  for (const order of record.openOrders)
+    if (engine.openOrder(order.orderId) !== order)
+      throw new Error(`order ${order.orderId} is open, and the engine has another version`);
+}
+
+function expectOrderSound({ orderId, quantity, filled, status, reason }: Order): void {
+  const sound =
+    (status === "Open" && filled === 0) ||
+    (status === "PartiallyFilled" && filled > 0 && filled < quantity) ||
+    (status === "Filled" && filled === quantity) ||
+    (status === "Cancelled" && filled >= 0 && filled < quantity);
+  const reasonFits = (status === "Cancelled") === (reason !== undefined);
+  if (!sound || !reasonFits)
+    throw new Error(`order ${orderId}: ${status} with ${filled} of ${quantity}, reason ${reason}`);
+}
+
+/** What rests is what is open, with what is not filled, and every wallet has a number of its own. */
+function expectRestingIsOpen(books: ReadonlyMap<MarketId, OrderBook>, record: EngineRecord): void {
+  const resting: (readonly [orderId: number, ...unknown[]])[] = [];
+  const wallets = new Map<number, string>();
+  for (const [marketId, book] of books) {
+    for (const side of ["Buy", "Sell"] as const) {
+      for (const { orderId, price, quantity, owner } of book.orders(side)) {
+        resting.push([orderId, marketId, side, price, quantity]);
+        wallets.set(owner, record.orders.get(orderId)?.wallet ?? "");
+      }
+    }
+  }
+  const open = record.openOrders.map(({ orderId, marketId, side, price, quantity, filled }) => [
+    orderId,
+    marketId,
+    side,
+    price,
+    quantity - filled,
+  ]);
+  const byId = resting.sort(([a], [b]) => a - b);
+  if (!isDeepStrictEqual(byId, open)) expect(byId).toEqual(open);
+  expect(wallets.size).toBe(new Set(record.openOrders.map(({ wallet }) => wallet)).size);
+  expect(new Set(wallets.values()).size).toBe(wallets.size);
+}
+
+/** Of each market: nobody holds what nobody owes, money neither, and the trades are all of the fills. */
+function expectPositionsSound(record: EngineRecord): void {
+  const sums = new Map<MarketId, { quantity: number; cash: bigint }>();
+  for (const { marketId, quantity, cost, realizedPnl } of record.positions) {
+    const sum = sums.get(marketId) ?? { quantity: 0, cash: 0n };
+    sums.set(marketId, {
+      quantity: sum.quantity + quantity,
+      cash: sum.cash + realizedPnl - cost,
+    });
+  }
+  for (const [marketId, { quantity, cash }] of sums)
+    if (quantity !== 0 || cash !== 0n)
+      throw new Error(`market ${marketId}: positions sum to ${quantity}, and cash to ${cash}`);
+}
+
+/** Checks every trade that was ever made against the orders that it filled. */
+export function expectTradesSound(record: EngineRecord): void {
+  const fills = new Map<number, { filled: number; filledValue: bigint }>();
+  const volumes = new Map<MarketId, number>();
+  for (const trade of record.trades) {
+    const { marketId, price, quantity, makerOrderId, takerOrderId } = trade;
+    const [maker, taker] = [record.orders.get(makerOrderId), record.orders.get(takerOrderId)];
+    expect(maker).toMatchObject({ marketId, price, wallet: trade.makerWallet });
+    expect(taker).toMatchObject({ marketId, side: trade.takerSide, wallet: trade.takerWallet });
+    expect(maker?.side).not.toBe(taker?.side);
+    expect(trade.makerWallet).not.toBe(trade.takerWallet);
+    const limit = taker?.price;
+    if (limit !== undefined && taker?.side === "Buy") expect(price).toBeLessThanOrEqual(limit);
+    if (limit !== undefined && taker?.side === "Sell") expect(price).toBeGreaterThanOrEqual(limit);
+    volumes.set(marketId, (volumes.get(marketId) ?? 0) + quantity);
+    for (const orderId of [makerOrderId, takerOrderId]) {
+      const { filled, filledValue } = fills.get(orderId) ?? { filled: 0, filledValue: 0n };
+      const value = filledValue + BigInt(price) * BigInt(quantity);
+      fills.set(orderId, { filled: filled + quantity, filledValue: value });
+    }
+  }
+  for (const { orderId, filled, filledValue } of record.orders.values())
+    expect({ filled, filledValue }).toEqual(fills.get(orderId) ?? { filled: 0, filledValue: 0n });
+  for (const { marketId, volume } of record.totals.values())
+    expect(volume).toBe(volumes.get(marketId));
+}

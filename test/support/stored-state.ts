@@ -1,0 +1,144 @@
+import { expect } from "vitest";
+import type { MarketTotals, Order, Position, Trade } from "../../src/engine/order.js";
+import { isOpen } from "../../src/engine/order.js";
+import { DecimalScale } from "../../src/shared/decimal-scale.js";
+import { checkStore } from "../../src/store/check.js";
+import { type MarketScales, toContractOrder } from "../../src/store/contract-form.js";
+import { COUNTERS_KEY } from "../../src/store/records.js";
+import { openForReading, storeDirectory } from "../../src/store/store-file.js";
+import { isLater } from "./order-progress.js";
+import type { Told } from "./told.js";
+import type { TestOrder } from "./trading.js";
+
+/** Everything in the store of a data directory that no server runs on. */
+export interface StoredState {
+  readonly orders: ReadonlyMap<string, Order>;
+  readonly trades: readonly Trade[];
+  readonly positions: readonly Position[];
+  readonly totals: readonly MarketTotals[];
+  /** An order as clients would be told of it. */
+  readonly contractOrder: (order: Order) => TestOrder;
+}
+
+/**
+ * Reads a store in which the store's own check finds nothing, and checks it against itself by rules
+ * of its own: that orders, positions and volumes are what its trades make them, and that each id was
+ * used, and once. Nothing may have been pruned.
+ */
+export async function readStoredState(dataDir: string): Promise<StoredState> {
+  const dir = storeDirectory(dataDir);
+  for await (const { name, named } of checkStore(dir))
+    expect(named, `what store check finds of ${name}`).toEqual([]);
+  const environment = await openForReading(dir);
+  const scales = new Map(
+    [...environment.markets.values()].map(({ marketId, tickSize, lotSize }) => [
+      marketId,
+      {
+        priceScale: DecimalScale.of(tickSize) as DecimalScale,
+        quantityScale: DecimalScale.of(lotSize) as DecimalScale,
+      },
+    ]),
+  );
+  const open = [...environment.openOrders.values()];
+  const finished = [...environment.finishedOrders.values()];
+  const state: StoredState = {
+    orders: new Map([...open, ...finished].map((order) => [String(order.orderId), order])),
+    trades: [...environment.trades.values()],
+    positions: [...environment.positions.values()],
+    totals: [...environment.totals.values()],
+    contractOrder: (order) => toContractOrder(order, scales.get(order.marketId) as MarketScales),
+  };
+  const counters = environment.counters.get(COUNTERS_KEY);
+  await environment.close();
+
+  expect(state.orders.size, "an order is open and finished").toBe(open.length + finished.length);
+  expect(open.every(isOpen) && !finished.some(isOpen)).toBe(true);
+  expect(counters?.nextOrderId).toBe(state.orders.size + 1);
+  expect(state.trades.map(({ tradeId }) => tradeId)).toEqual(state.trades.map((_, at) => at + 1));
+  expect(counters?.nextTradeId).toBe(state.trades.length + 1);
+  checkOrdersOfTrades(state);
+  checkPositionsOfTrades(state);
+  return state;
+}
+
+/** Each order is filled by its trades and by nothing else. */
+function checkOrdersOfTrades({ orders, trades }: StoredState): void {
+  const fills = new Map<string, { filled: number; filledValue: bigint }>();
+  for (const { makerOrderId, takerOrderId, price, quantity } of trades) {
+    for (const orderId of [makerOrderId, takerOrderId].map(String)) {
+      const { filled, filledValue } = fills.get(orderId) ?? { filled: 0, filledValue: 0n };
+      fills.set(orderId, {
+        filled: filled + quantity,
+        filledValue: filledValue + BigInt(price) * BigInt(quantity),
+      });
+    }
+  }
+  for (const [orderId, { filled, filledValue }] of orders) {
+    const of = fills.get(orderId) ?? { filled: 0, filledValue: 0n };
+    expect({ orderId, filled, filledValue }).toEqual({ orderId, ...of });
+    fills.delete(orderId);
+  }
+  expect([...fills.keys()], "orders that have trades and are not stored").toEqual([]);
+}
+
+/** Each position has the quantity and the cash of its wallet's trades, each volume that of its market's. */
+function checkPositionsOfTrades({ positions, trades, totals }: StoredState): void {
+  const held = new Map<string, { quantity: number; cash: bigint }>();
+  const volumes = new Map<string, { volume: number; lastPrice: number | undefined }>();
+  for (const trade of trades) {
+    const { marketId, makerWallet, takerWallet, takerSide, price, quantity } = trade;
+    const bought = takerSide === "Buy" ? 1 : -1;
+    for (const [wallet, sign] of [
+      [takerWallet, bought],
+      [makerWallet, -bought],
+    ] as const) {
+      const key = `${wallet} ${marketId}`;
+      const before = held.get(key) ?? { quantity: 0, cash: 0n };
+      held.set(key, {
+        quantity: before.quantity + sign * quantity,
+        cash: before.cash - BigInt(sign * price) * BigInt(quantity),
+      });
+    }
+    const before = volumes.get(String(marketId))?.volume ?? 0;
+    volumes.set(String(marketId), { volume: before + quantity, lastPrice: price });
+  }
+  expect(
+    new Map(
+      positions.map(({ wallet, marketId, quantity, cost, realizedPnl }) => [
+        `${wallet} ${marketId}`,
+        { quantity, cash: realizedPnl - cost },
+      ]),
+    ),
+  ).toEqual(held);
+  expect(
+    new Map(
+      totals.map(({ marketId, volume, lastPrice }) => [String(marketId), { volume, lastPrice }]),
+    ),
+  ).toEqual(volumes);
+}
+
+/** All that clients were told is stored, or what came of it later. */
+export function checkTold(told: Told, { orders, trades, positions, contractOrder }: StoredState) {
+  for (const [orderId, acknowledged] of told.orders) {
+    const order = orders.get(orderId);
+    if (order === undefined) throw new Error(`order ${orderId} was told and is not stored`);
+    const stored = contractOrder(order);
+    if (!isLater(stored, acknowledged)) expect(stored).toEqual(acknowledged);
+  }
+  const byClientOrderId = new Map<string, string>();
+  for (const [orderId, { clientOrderId }] of orders) {
+    if (clientOrderId === undefined) continue;
+    expect(byClientOrderId.get(clientOrderId), `orders of ${clientOrderId}`).toBeUndefined();
+    byClientOrderId.set(clientOrderId, orderId);
+  }
+  for (const { trade_id, quantity, taker_side } of told.trades.values()) {
+    const stored = trades[Number(trade_id) - 1];
+    expect(stored, `trade ${trade_id}`).toMatchObject({ quantity, takerSide: taker_side });
+  }
+  const updatedTs = new Map(
+    positions.map((one) => [`${one.wallet} ${one.marketId}`, one.updatedTs]),
+  );
+  for (const [key, { updated_ts }] of told.positions) {
+    expect(updatedTs.get(key), `position ${key}`).toBeGreaterThanOrEqual(updated_ts);
+  }
+}

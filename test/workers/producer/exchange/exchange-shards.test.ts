@@ -1,0 +1,100 @@
+import { setImmediate as turn } from "node:timers/promises";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import type { ExchangeNews, ExchangeRequest } from "../../../../src/workers/messages.js";
+import {
+  type AttachedShard,
+  ExchangeShards,
+} from "../../../../src/workers/producer/exchange/exchange-shards.js";
+import { until } from "../../../support/until.js";
+import { ShardEnd } from "./shard-end.js";
+
+const NEWS: ExchangeNews = {
+  type: "refusal",
+  request: 1,
+  refusal: { code: "ORDER_REJECTED", message: "no" },
+};
+
+let asked: (readonly [AttachedShard, ExchangeRequest | "gone"])[];
+let shards: ExchangeShards;
+let ends: ShardEnd[];
+beforeEach(() => {
+  // Its own: the shards of the test before may still end.
+  const heard: typeof asked = [];
+  asked = heard;
+  shards = new ExchangeShards({
+    request: (from, request) => heard.push([from, request]),
+    gone: (from) => heard.push([from, "gone"]),
+  });
+  ends = [0, 1].map((number) => {
+    const end = new ShardEnd();
+    shards.attach(number, end.port);
+    return end;
+  });
+});
+afterEach(() => shards.close());
+
+/** The two shards, once each has made itself known. */
+async function attached(): Promise<[AttachedShard, AttachedShard]> {
+  for (const end of ends) end.send({ type: "attach", connections: [] });
+  await until("both have asked", () => asked.length === 2 || undefined);
+  const found = asked.splice(0).map(([from]) => from);
+  return [0, 1].map((number) => found.find(({ shard }) => shard === number)) as [
+    AttachedShard,
+    AttachedShard,
+  ];
+}
+
+it("exchange shards - requests come one by one, in order, with the shard that asks; its end comes last", async () => {
+  const [zero] = await attached();
+  const [end] = ends as [ShardEnd, ShardEnd];
+  const requests = [end.place("a"), end.watch("a"), end.place("b")];
+  end.send(...requests.slice(0, 2));
+  end.send(...requests.slice(2));
+  end.close();
+  await until("the end", () => asked.at(-1)?.[1] === "gone" || undefined);
+  expect(asked.map(([, request]) => request)).toEqual([...requests, "gone"]);
+  expect(asked.every(([from]) => from === zero)).toBe(true);
+});
+
+it("exchange shards - each gets its own news, in one message, when they are flushed", async () => {
+  const [zero, one] = await attached();
+  zero.news.push(NEWS, { ...NEWS, request: 2 });
+  one.news.push({ ...NEWS, request: 3 });
+  await turn();
+  expect(ends.map(({ news }) => news.length)).toEqual([0, 0]);
+  shards.flush();
+  shards.flush();
+  await until("the news", () => ends.every(({ news }) => news.length > 0) || undefined);
+  expect(ends.map(({ news }) => news)).toEqual([
+    [NEWS, { ...NEWS, request: 2 }],
+    [{ ...NEWS, request: 3 }],
+  ]);
+});
+
+it("exchange shards - discarded news are never told", async () => {
+  const [zero] = await attached();
+  zero.news.push(NEWS);
+  shards.discard();
+  zero.news.push({ ...NEWS, request: 2 });
+  shards.flush();
+  await until("the news", () => ends[0]?.news.length || undefined);
+  expect(ends[0]?.news).toEqual([{ ...NEWS, request: 2 }]);
+});
+
+it("exchange shards - who watches a wallet: each shard once, until it does not or is gone", async () => {
+  const [zero, one] = await attached();
+  const watching = (wallet: string) => [...(shards.watching(wallet) ?? [])];
+  expect(shards.watching("a")).toBeUndefined();
+  for (const shard of [zero, one, zero]) shards.watch(shard, "a");
+  shards.watch(one, "b");
+  expect([watching("a"), watching("b")]).toEqual([[zero, one], [one]]);
+  shards.unwatch(zero, "a");
+  shards.unwatch(zero, "c");
+  expect(watching("a")).toEqual([one]);
+  ends[1]?.close();
+  await until("the end", () => asked.length === 1 || undefined);
+  expect([shards.watching("a"), shards.watching("b")]).toEqual([undefined, undefined]);
+  // A request of its that is executed after its end does not bring it back.
+  shards.watch(one, "a");
+  expect(shards.watching("a")).toBeUndefined();
+});

@@ -1,0 +1,144 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { beforeEach, expect, it } from "vitest";
+import { FeedConfigurationError } from "../../../../src/feed/feed-configuration-error.js";
+import { nowMicros } from "../../../../src/shared/clock.js";
+import { createLogger } from "../../../../src/shared/log.js";
+import { Store } from "../../../../src/store/store.js";
+import type { Exchange } from "../../../../src/workers/producer/exchange/exchange.js";
+import { openExchange } from "../../../../src/workers/producer/exchange/open-exchange.js";
+import { KEEP_ALL, temporaryDirectory } from "../../../store/directories.js";
+import { OPTIONS, publisherWorld } from "./exchange-world.js";
+import { ShardEnd } from "./shard-end.js";
+
+let dataDir: string;
+let file: string;
+beforeEach(() => {
+  dataDir = temporaryDirectory();
+  file = join(dataDir, "markets.json");
+});
+
+const writeMarkets = (...markets: readonly Readonly<Record<string, unknown>>[]) =>
+  writeFile(
+    file,
+    JSON.stringify(
+      markets.map((market) => ({
+        market_id: 1,
+        title: "One",
+        status: "Active",
+        tick_size: 0.01,
+        lot_size: 1,
+        ...market,
+      })),
+    ),
+  );
+
+/** Opens an exchange on the directory and the file, uses it, and stops it. */
+async function withExchange(
+  use: (
+    shard: ShardEnd,
+    world: ReturnType<typeof publisherWorld>,
+  ) => Promise<void> = async () => {},
+): Promise<void> {
+  const world = publisherWorld();
+  const exchange: Exchange = await openExchange(
+    {
+      options: { ...OPTIONS, dataDir, marketsFile: file },
+      run: "run",
+      counters: world.counters,
+      log: createLogger({ level: "silent", format: "json" }, {}),
+      now: nowMicros,
+      storeHealth: () => {},
+    },
+    world.publisher,
+  );
+  const stop = new AbortController();
+  const running = exchange.run(undefined, { signal: stop.signal });
+  const shard = new ShardEnd();
+  exchange.attach(0, shard.port);
+  try {
+    await use(shard, world);
+  } finally {
+    stop.abort();
+    await running;
+  }
+}
+
+it("open exchange - lists the file's markets, with what the store knows of their trading", async () => {
+  await writeMarkets({}, { market_id: 2, title: "Two", status: "Halted" });
+  await withExchange(async (shard) => {
+    await shard.placed("w1", { side: "Sell", quantity: 3 });
+    await shard.placed("w2", { quantity: 2 });
+  });
+  await withExchange(async (shard, { truth }) => {
+    expect((await shard.snapshot("w1")).orders).toMatchObject([{ filled_quantity: 2 }]);
+    truth.read();
+    expect(truth.of(1).states[0]).toMatchObject({ price: 50, volume: 2, status: "Active" });
+    expect(truth.of(1).states.at(-1)).toMatchObject({ bestAsk: 50 });
+    expect(truth.of(2).states[0]).toMatchObject({ price: null, volume: 0, status: "Halted" });
+  });
+});
+
+it.each([
+  ["tick size", { tick_size: 0.001 }, /market 1 .*0\.001 .*0\.01 /],
+  ["lot size", { lot_size: 10 }, /market 1 .*lot size 10,.* 1, /],
+])(
+  "open exchange - another %s is refused, naming both, and leaves the store free",
+  async (_, change, message) => {
+    await writeMarkets({});
+    await withExchange();
+    await writeMarkets(change);
+    const opening = withExchange();
+    await expect(opening).rejects.toBeInstanceOf(FeedConfigurationError);
+    await expect(opening).rejects.toThrow(message);
+    await writeMarkets({});
+    await withExchange();
+  },
+);
+
+it("open exchange - a market that is not in the file any more is closed: cancels, no orders", async () => {
+  await writeMarkets({}, { market_id: 2 });
+  let order_id = "";
+  await withExchange(async (shard) => {
+    order_id = (await shard.placed("w1", { market_id: 2 })).order_id;
+  });
+  await writeMarkets({});
+  await withExchange(async (shard, { truth }) => {
+    expect(await shard.ask(shard.place("w1", { market_id: 2 }))).toMatchObject({
+      refusal: { code: "MARKET_NOT_ACTIVE" },
+    });
+    truth.read();
+    expect(truth.of(2).states[0]).toMatchObject({ status: "Closed" });
+    expect(await shard.ask(shard.cancel("w1", { order_id }))).toMatchObject({
+      order: { status: "Cancelled" },
+    });
+  });
+  // And it can come back.
+  await writeMarkets({}, { market_id: 2 });
+  await withExchange(async (shard) => {
+    expect(await shard.placed("w1", { market_id: 2 })).toMatchObject({ status: "Open" });
+  });
+});
+
+it("open exchange - a new title is taken", async () => {
+  await writeMarkets({});
+  await withExchange();
+  await writeMarkets({ title: "Another" });
+  await withExchange(async (_, { truth }) => {
+    truth.readTable();
+    expect(truth.of(1).definition.title).toBe("Another");
+  });
+});
+
+it("open exchange - a store that cannot be opened is an error of the store", async () => {
+  await writeMarkets({});
+  const store = await Store.open(join(dataDir, "exchange"), KEEP_ALL);
+  await expect(withExchange()).rejects.toMatchObject({ code: "STORE_LOCKED" });
+  await store.close();
+});
+
+it("open exchange - a file that will not do makes no store", async () => {
+  await expect(withExchange()).rejects.toBeInstanceOf(FeedConfigurationError);
+  await writeMarkets({});
+  await withExchange();
+});
