@@ -1,4 +1,5 @@
 import type { MarketId } from "../codec/wire/messages.js";
+import { parseMarketId } from "../shared/market-id.js";
 import { Emitter } from "./emitter.js";
 import type { Mirror, MirrorChange } from "./mirror.js";
 
@@ -18,7 +19,8 @@ export class MirrorStore<T> implements Mirror<T> {
   }
 
   get(marketId: MarketId): T | undefined {
-    return this.#values.get(marketId);
+    const id = typeof marketId === "string" ? parseMarketId(marketId) : marketId;
+    return id === undefined ? undefined : this.#values.get(id);
   }
 
   [Symbol.iterator](): IterableIterator<T> {

@@ -15,7 +15,7 @@ export interface MirrorChange<T> {
  */
 export interface Mirror<T> extends Iterable<T> {
   readonly size: number;
-  /** `marketId` in the protocol's form: a number up to 2^53−1, a decimal string beyond. */
+  /** `marketId` as a number or as a string. */
   get(marketId: MarketId): T | undefined;
   /** Calls `listener` for each change from now on; returns a function that ends it. */
   onChange(listener: (change: MirrorChange<T>) => void): () => void;

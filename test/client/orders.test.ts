@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { MarketcastClient } from "../../src/client/node.js";
 import type { ClientOptions } from "../../src/client/options.js";
@@ -7,10 +6,7 @@ import { closeClients, collect, newClient, nextEvent } from "../support/client-h
 import { FrameProxy } from "../support/frame-proxy.js";
 import { type ServerProcess, startServerProcess, testToken } from "../support/server-process.js";
 
-/** Whether this server has an exchange. */
-const TRADING = existsSync(new URL("../../src/workers/shard/trading.ts", import.meta.url));
-
-describe.skipIf(!TRADING)("orders", () => {
+describe("orders", () => {
   let server: ServerProcess;
   let proxy: FrameProxy;
   beforeAll(async () => {
