@@ -3,6 +3,7 @@ import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import { MarketcastClient } from "../src/client/node.js";
 import { type Encoding, SUBPROTOCOLS } from "../src/codec/wire/encodings.js";
+import { measurePage } from "./page.js";
 import type { BenchOptions, BenchReport } from "./support/bench-options.js";
 import { endChild, nextMessage } from "./support/child.js";
 import { bundleClient } from "./support/client-bundle.js";
@@ -34,8 +35,12 @@ interface Row {
   readonly perCoreSecond: number;
 }
 
-/** Measures what the client library costs: bytes to load in a browser, and time per message in Node. */
-export async function runClient({ short }: BenchOptions): Promise<BenchReport> {
+/**
+ * Measures what the client library costs, in bytes to load in a browser and in messages received a
+ * second in Node, and the page that is built on it.
+ */
+export async function runClient(options: BenchOptions): Promise<BenchReport> {
+  const { short } = options;
   const files = await bundleClient(ROOT);
   console.log(
     formatTable(
@@ -60,6 +65,7 @@ export async function runClient({ short }: BenchOptions): Promise<BenchReport> {
       ]),
     )}\n`,
   );
+  const page = await measurePage(options);
   const entryBytes = files.find(({ isEntry }) => isEntry)?.gzipBytes ?? 0;
   const targets = [
     atMost("browser client with JSON, gzip", entryBytes / 1024, BUNDLE_KB_MAX, " KB"),
@@ -68,11 +74,18 @@ export async function runClient({ short }: BenchOptions): Promise<BenchReport> {
       rows.find(({ encoding }) => encoding === "msgpack")?.perCoreSecond,
       UPDATES_PER_SECOND_MIN,
     ),
+    ...page.targets,
   ];
-  console.log(formatTargets(targets));
+  console.log(`\n${formatTargets(targets)}`);
   return {
-    parameters: { markets: MARKETS, recordedMessages: messages, recordedRate: RECORDED_RATE },
+    parameters: {
+      markets: MARKETS,
+      recordedMessages: messages,
+      recordedRate: RECORDED_RATE,
+      page: page.parameters,
+    },
     results: {
+      page: page.results,
       bundle: files.map(({ isEntry, bytes, gzipBytes }) => ({ isEntry, bytes, gzipBytes })),
       dispatch: rows,
     },

@@ -29,7 +29,7 @@ const HELP = `Usage: npm run bench -- NAME [--short] [--json FILE]
   ring     records/s from one producer thread to two reader threads
   codec    ns per encoded and decoded message
   engine   commands/s and latency of the order book, beside a plain one, and of the engine
-  client   size of the client library in a browser, messages/s received in Node
+  client   size of the client library and of the page, messages/s received in Node, frames/s drawn
   all      each of them
 
   --short      a brief form for continuous integration; its figures mean little
