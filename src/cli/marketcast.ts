@@ -1,12 +1,17 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
+import { MarketcastError } from "../client/node.js";
 import { VERSION } from "../config/version.js";
 import { StoreError } from "../store/store-error.js";
 import { addCheckConfigCommand } from "./check-config.js";
 import { addConfigFlags } from "./config-flags.js";
+import { addDoctorCommand } from "./doctor/doctor.js";
+import { errorText } from "./error-text.js";
 import { ListenError } from "./listen-error.js";
+import { addOrderCommand } from "./order.js";
 import { addServeCommand } from "./serve.js";
 import { addStoreCommand } from "./store.js";
+import { addTailCommand } from "./tail.js";
 import { addTokenCommand } from "./token.js";
 
 const EXIT_FAILURE = 1;
@@ -29,7 +34,16 @@ function createProgram(): Command {
   addTokenCommand(program);
   addCheckConfigCommand(program);
   addStoreCommand(program);
+  addTailCommand(program);
+  addOrderCommand(program);
+  addDoctorCommand(program);
   return program;
+}
+
+/** What to tell of an error that is no fault of the program; undefined for any other one. */
+function toldText(error: unknown): string | undefined {
+  if (error instanceof MarketcastError) return errorText(error);
+  return error instanceof ListenError || error instanceof StoreError ? error.message : undefined;
 }
 
 /** Tells the user what went wrong and returns the exit code. */
@@ -37,8 +51,7 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
   const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
   const usage = USAGE_ERRORS.includes(name);
-  const told = usage || error instanceof ListenError || error instanceof StoreError;
-  const text = told ? message : (stack ?? message);
+  const text = toldText(error) ?? (usage ? message : (stack ?? message));
   console.error(`marketcast: ${text.replaceAll("\n", "\nmarketcast: ")}`);
   return usage ? EXIT_USAGE : EXIT_FAILURE;
 }

@@ -1,0 +1,95 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Encoding, MarketcastClient, type MarketId, type OpenState } from "../client/node.js";
+import { parseMarketId } from "../shared/market-id.js";
+import { serverUrl } from "./server-url.js";
+import { UsageError } from "./usage-error.js";
+
+const ENCODINGS = ["json", "msgpack"] as const satisfies readonly Encoding[];
+
+/** How a command reaches the server. */
+export interface ClientFlags {
+  readonly url?: string;
+  readonly token?: string;
+  readonly encoding: Encoding;
+}
+
+/** `--token`, which is better given by the environment: a command line is seen by every user. */
+export function tokenOption(): Option {
+  return new Option("--token <TOKEN>", "token, as printed by marketcast token")
+    .env("MARKETCAST_TOKEN")
+    .argParser((token: string) => {
+      if (token === "") throw new InvalidArgumentError("It must not be empty.");
+      return token;
+    });
+}
+
+/** Gives a command the flags of {@link ClientFlags}. */
+export function addClientFlags(command: Command): Command {
+  return command
+    .option("--url <URL>", "server to connect to; by default the one at --host and --port")
+    .addOption(tokenOption())
+    .addOption(
+      new Option("--encoding <ENCODING>", "how messages come").choices(ENCODINGS).default("json"),
+    );
+}
+
+/** A client for the server that the flags name; it connects at once. Throws UsageError. */
+export function newClient(
+  { url, token, encoding }: ClientFlags,
+  program: Command,
+  requestTimeoutMs?: number,
+): MarketcastClient {
+  return new MarketcastClient({
+    url: serverUrl(url, program),
+    encoding,
+    ...(token !== undefined && { token }),
+    ...(requestTimeoutMs !== undefined && {
+      requestTimeoutMs,
+      connectTimeoutMs: requestTimeoutMs,
+    }),
+  });
+}
+
+/**
+ * Resolves when the first connection of a new client is open, and rejects where it cannot be made: a
+ * command that is run by hand should say so rather than wait for a server.
+ */
+export function opened(client: MarketcastClient, signal?: AbortSignal): Promise<OpenState> {
+  return new Promise((resolve, reject) => {
+    client.once("state", (state) => {
+      if (state.status === "open") resolve(state);
+      else if (state.status !== "connecting") reject(state.cause);
+    });
+    signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+}
+
+/** The wallet that a command is about. Throws UsageError where neither flag nor token names one. */
+export function walletOf(given: string | undefined, state: OpenState): string {
+  const wallet = given ?? state.wallet;
+  if (typeof wallet === "string") return wallet;
+  throw new UsageError(
+    state.userId === undefined
+      ? "token: is needed; set MARKETCAST_TOKEN"
+      : "wallet: the token names none; give --wallet",
+  );
+}
+
+export function parseMarket(text: string): MarketId {
+  const id = parseMarketId(text);
+  if (id === undefined) throw new InvalidArgumentError("It is not an integer from 0 to 2^128 - 1.");
+  return id;
+}
+
+export function parseCount(text: string): number {
+  const count = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isSafeInteger(count) && count > 0) return count;
+  throw new InvalidArgumentError("It is not an integer from 1.");
+}
+
+/** A number above zero, such as a price. */
+export function parsePositive(text: string): number {
+  const number = text.trim() === "" ? Number.NaN : Number(text);
+  if (Number.isFinite(number) && number > 0) return number;
+  throw new InvalidArgumentError("It is not a number above 0.");
+}

@@ -1,0 +1,130 @@
+import { connect } from "node:net";
+import { HandshakeError } from "../../client/node.js";
+import { type Check, passed, skipped } from "./check.js";
+import { Refusal } from "./raw-socket.js";
+
+const KNOWN_SUBPROTOCOLS = ["marketcast.json", "marketcast.msgpack"];
+/** No server of this contract knows it. */
+const UNKNOWN_SUBPROTOCOL = "marketcast.unknown";
+/** A JWT in form, signed by nobody. */
+const BAD_TOKEN = "e30.e30.AAAA";
+
+function portOf({ port, protocol }: URL): number {
+  if (port !== "") return Number(port);
+  return protocol === "wss:" ? 443 : 80;
+}
+
+const tcp: Check = {
+  name: "tcp",
+  needs: [],
+  run: ({ subject: { url } }) =>
+    new Promise((resolve, reject) => {
+      const host = url.hostname.replace(/^\[|\]$/g, "");
+      const socket = connect(portOf(url), host);
+      socket.on("connect", () => {
+        const { remoteAddress, remotePort } = socket;
+        socket.destroy();
+        resolve(passed(`port ${remotePort} of ${remoteAddress} takes connections`));
+      });
+      socket.on("error", reject);
+    }),
+};
+
+const upgrade: Check = {
+  name: "upgrade",
+  needs: ["tcp"],
+  async run(examination) {
+    const socket = await examination.openRaw();
+    const { type, data } = await socket.next();
+    if (type !== "Connected") throw new Error(`the first message is not Connected but ${type}`);
+    return passed(`greeted in epoch ${data?.["epoch"]}`);
+  },
+};
+
+const json: Check = {
+  name: "json",
+  needs: ["upgrade"],
+  async run(examination) {
+    examination.client = await examination.connect("json");
+    await examination.client.ping();
+    return passed("marketcast.json is spoken");
+  },
+};
+
+const msgpack: Check = {
+  name: "msgpack",
+  needs: ["upgrade"],
+  async run(examination) {
+    const client = await examination.connect("msgpack");
+    await client.ping();
+    await client.close();
+    return passed("marketcast.msgpack is spoken");
+  },
+};
+
+const unknownSubprotocol: Check = {
+  name: "unknown subprotocol",
+  needs: ["upgrade"],
+  async run(examination) {
+    const refusal = await examination.openRaw(UNKNOWN_SUBPROTOCOL).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    if (refusal === undefined) throw new Error(`${UNKNOWN_SUBPROTOCOL} is taken`);
+    if (!(refusal instanceof Refusal) || refusal.status !== 400) throw refusal;
+    const unnamed = KNOWN_SUBPROTOCOLS.filter((name) => !refusal.body.includes(name));
+    if (unnamed.length > 0) throw new Error(`400, which does not name ${unnamed.join(", ")}`);
+    return passed("refused with 400, which names the known ones");
+  },
+};
+
+const anonymous: Check = {
+  name: "anonymous",
+  needs: ["json"],
+  async run({ client }) {
+    const state = client?.state;
+    if (state?.status !== "open") throw new Error("the connection is gone");
+    if (state.userId !== undefined) throw new Error(`taken for the user ${state.userId}`);
+    return passed("connected without a token");
+  },
+};
+
+const token: Check = {
+  name: "token",
+  needs: ["upgrade"],
+  async run(examination) {
+    const { subject } = examination;
+    if (subject.token === undefined) return skipped("none was given");
+    examination.user = await examination.connect("json", subject.token);
+    const { state } = examination.user;
+    if (state.status !== "open" || state.userId === undefined) throw new Error("it has no effect");
+    const wallet = state.wallet === null ? "without a wallet" : `wallet ${state.wallet}`;
+    return passed(`user ${state.userId}, ${wallet}`);
+  },
+};
+
+const badToken: Check = {
+  name: "bad token",
+  needs: ["upgrade"],
+  async run(examination) {
+    const refusal = await examination.connect("json", BAD_TOKEN).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    if (refusal === undefined) throw new Error("a token that nobody signed is taken");
+    if (!(refusal instanceof HandshakeError) || refusal.status !== 401) throw refusal;
+    return passed("refused with 401");
+  },
+};
+
+/** Connecting, the choice of an encoding, and who is let in. */
+export const CONNECTION_CHECKS: readonly Check[] = [
+  tcp,
+  upgrade,
+  json,
+  msgpack,
+  unknownSubprotocol,
+  anonymous,
+  token,
+  badToken,
+];

@@ -1,0 +1,194 @@
+import { randomUUID } from "node:crypto";
+import { type Command, Option } from "commander";
+import {
+  ClientClosedError,
+  type MarketcastClient,
+  type MarketId,
+  type OpenState,
+  type Order,
+  type OrderReference,
+  type OrderRequest,
+  type OrderType,
+  RequestTimeoutError,
+  type Side,
+  type TimeInForce,
+} from "../client/node.js";
+import { SIDES } from "../shared/market.js";
+import { ORDER_TYPES, TIMES_IN_FORCE } from "../shared/order.js";
+import {
+  addClientFlags,
+  type ClientFlags,
+  newClient,
+  opened,
+  parseCount,
+  parseMarket,
+  parsePositive,
+  walletOf,
+} from "./client-flags.js";
+import { orderTable } from "./order-table.js";
+import { tell, tellClientEvents } from "./tell-client-events.js";
+import { UsageError } from "./usage-error.js";
+
+const TIMEOUT_MS = 10_000;
+
+interface OrderFlags extends ClientFlags {
+  /** For the connection, and for the answer, in milliseconds. */
+  readonly timeout: number;
+}
+
+interface PlaceFlags extends OrderFlags {
+  readonly market: MarketId;
+  readonly side: Side;
+  readonly type: OrderType;
+  readonly price?: number;
+  readonly quantity: number;
+  readonly tif?: TimeInForce;
+  readonly postOnly?: boolean;
+  readonly clientOrderId?: string;
+}
+
+interface CancelFlags extends OrderFlags {
+  readonly orderId?: string;
+  readonly clientOrderId?: string;
+}
+
+interface ListFlags extends OrderFlags {
+  readonly wallet?: string;
+}
+
+/** The order that flags ask for. Throws UsageError for flags that do not fit each other. */
+function orderRequest(flags: PlaceFlags): OrderRequest & { readonly client_order_id: string } {
+  const { price, tif, postOnly, market: market_id, side, quantity } = flags;
+  // Made here, so that it can be named where the answer is missing.
+  const client_order_id = flags.clientOrderId ?? randomUUID();
+  const base = { market_id, side, quantity, client_order_id };
+  if (flags.type === "Market") {
+    if (price !== undefined) throw new UsageError("price: is for a Limit order only");
+    if (postOnly === true) throw new UsageError("post-only: is for a Limit order only");
+    if (tif !== undefined && tif !== "IOC")
+      throw new UsageError("tif: a Market order is IOC (flag --tif)");
+    return { ...base, order_type: "Market" };
+  }
+  if (price === undefined) throw new UsageError("price: a Limit order needs one (flag --price)");
+  return {
+    ...base,
+    order_type: "Limit",
+    price,
+    ...(tif !== undefined && { time_in_force: tif }),
+    ...(postOnly === true && { post_only: true }),
+  };
+}
+
+/** The order that flags name. Throws UsageError unless they do so in one way. */
+function orderReference({ orderId, clientOrderId }: CancelFlags): OrderReference {
+  if (orderId !== undefined && clientOrderId === undefined) return { order_id: orderId };
+  if (clientOrderId !== undefined && orderId === undefined)
+    return { client_order_id: clientOrderId };
+  throw new UsageError("order-id, client-order-id: one of them must be given, and not both");
+}
+
+/** Prints a table on a terminal and NDJSON into a pipe. */
+function printOrders(orders: readonly Order[]): void {
+  if (!process.stdout.isTTY) for (const order of orders) console.log(JSON.stringify(order));
+  else console.log(orders.length === 0 ? "no open orders" : orderTable(orders));
+}
+
+async function withClient(
+  flags: OrderFlags,
+  program: Command,
+  ask: (client: MarketcastClient, state: OpenState) => Promise<readonly Order[]>,
+): Promise<void> {
+  if (flags.token === undefined) throw new UsageError("token: is needed; set MARKETCAST_TOKEN");
+  const client = newClient(flags, program, flags.timeout);
+  tellClientEvents(client);
+  try {
+    printOrders(await ask(client, await opened(client)));
+  } finally {
+    await client.close();
+  }
+}
+
+function place(flags: PlaceFlags, program: Command): Promise<void> {
+  const request = orderRequest(flags);
+  return withClient(flags, program, async (client) => {
+    try {
+      return [(await client.placeOrder(request)).order];
+    } catch (error) {
+      const unanswered = error instanceof RequestTimeoutError || error instanceof ClientClosedError;
+      if (unanswered && error.sent)
+        tell(
+          `the order may stand; asking again with --client-order-id ${request.client_order_id} tells, and places no second one`,
+        );
+      throw error;
+    }
+  });
+}
+
+function cancel(flags: CancelFlags, program: Command): Promise<void> {
+  const reference = orderReference(flags);
+  return withClient(flags, program, async (client) => [
+    (await client.cancelOrder(reference)).order,
+  ]);
+}
+
+function list(flags: ListFlags, program: Command): Promise<void> {
+  return withClient(flags, program, async (client, state) => {
+    const signal = AbortSignal.timeout(flags.timeout);
+    const snapshot = new Promise<readonly Order[]>((resolve, reject) => {
+      client.once("OrderSnapshot", ({ orders }) => resolve(orders));
+      signal.addEventListener("abort", () =>
+        reject(new RequestTimeoutError(`no open orders within ${flags.timeout} ms`, true)),
+      );
+    });
+    const params = { wallet: walletOf(flags.wallet, state) };
+    const [orders] = await Promise.all([snapshot, client.subscribe([{ type: "Orders", params }])]);
+    return orders;
+  });
+}
+
+function addOrderFlags(command: Command): Command {
+  return addClientFlags(command).option(
+    "--timeout <MS>",
+    "longest wait for the connection and for the answer",
+    parseCount,
+    TIMEOUT_MS,
+  );
+}
+
+/** `marketcast order`: places, cancels and lists orders of a running server. */
+export function addOrderCommand(program: Command): void {
+  const order = program
+    .command("order")
+    .description("place, cancel and list orders: a table on a terminal, NDJSON into a pipe");
+  addOrderFlags(
+    order
+      .command("place")
+      .description("place an order and print its state after immediate matching")
+      .requiredOption("--market <ID>", "market", parseMarket)
+      .addOption(new Option("--side <SIDE>", "side").choices(SIDES).makeOptionMandatory())
+      .addOption(new Option("--type <TYPE>", "type").choices(ORDER_TYPES).default("Limit"))
+      .option("--price <PRICE>", "price of a Limit order, a multiple of the tick", parsePositive)
+      .requiredOption("--quantity <QUANTITY>", "quantity, a multiple of the lot", parsePositive)
+      .addOption(
+        new Option(
+          "--tif <TIF>",
+          "time in force; by default GTC, and IOC of a Market order",
+        ).choices(TIMES_IN_FORCE),
+      )
+      .option("--post-only", "refuse the order where it would trade at once")
+      .option("--client-order-id <ID>", "an id of your own: a second order with it places nothing"),
+  ).action((flags: PlaceFlags) => place(flags, program));
+  addOrderFlags(
+    order
+      .command("cancel")
+      .description("cancel an open order and print its state")
+      .option("--order-id <ID>", "the server's id")
+      .option("--client-order-id <ID>", "the id that it was placed with"),
+  ).action((flags: CancelFlags) => cancel(flags, program));
+  addOrderFlags(
+    order
+      .command("list")
+      .description("print the open orders of a wallet")
+      .option("--wallet <WALLET>", "whose; by default the token's"),
+  ).action((flags: ListFlags) => list(flags, program));
+}
