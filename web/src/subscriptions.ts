@@ -4,6 +4,9 @@ import { type Channel, type MarketcastClient, type MarketId, ServerError } from 
 const TRANSIENT: readonly string[] = ["UNAVAILABLE", "RATE_LIMITED"];
 const RETRY_MS = 1000;
 
+/** A channel with its key. */
+type Entry = readonly [key: string, channel: Channel];
+
 /**
  * What the page wants to receive, by the part of the page that wants it; brings the client's
  * subscriptions in line with it, one request at a time, whenever there is a connection.
@@ -46,47 +49,50 @@ export class Subscriptions {
     if (client === undefined || this.#busy === client) return;
     this.#busy = client;
     while (this.#client === client && client.state.status === "open") {
-      if (!(await this.#step(client))) break;
+      // Nothing is awaited between finding nothing to do and giving up: no wish can come in between.
+      const request = this.#nextRequest(client);
+      if (request === undefined) break;
+      // Not now, or not on this connection; what is wanted is looked at again.
+      await request.catch(() => new Promise((resolve) => setTimeout(resolve, RETRY_MS)));
     }
     if (this.#busy === client) this.#busy = undefined;
   }
 
-  /** Makes one request towards what is wanted; false where there is none to make. */
-  async #step(client: MarketcastClient): Promise<boolean> {
+  /** Makes one request towards what is wanted; undefined where there is none to make. */
+  #nextRequest(client: MarketcastClient): Promise<unknown> | undefined {
     const held = this.#held;
     const wanted = new Map(
       [...this.#wanted.values()].flat().map((one) => [JSON.stringify(one), one]),
     );
     const surplus = [...held].filter(([key]) => !wanted.has(key));
-    const missing = [...wanted].filter(([key]) => !held.has(key));
-    const first = missing[0]?.[1];
-    try {
-      if (surplus.length > 0) {
-        for (const [key] of surplus) held.delete(key);
-        await client.unsubscribe(merged(surplus.map(([, channel]) => channel)));
-        return true;
-      }
-      if (first === undefined) return false;
-      const batch = first.type === "PriceFeed" ? missing.filter(isPriceFeed) : missing.slice(0, 1);
-      for (const [key, channel] of batch) held.set(key, channel);
-      try {
-        await client.subscribe(merged(batch.map(([, channel]) => channel)));
-      } catch (error) {
-        if (error instanceof ServerError && !TRANSIENT.includes(error.code)) {
-          this.#refused(first, error);
-          return true;
-        }
-        for (const [key] of batch) held.delete(key);
-        throw error;
-      }
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    if (surplus.length > 0) {
+      for (const [key] of surplus) held.delete(key);
+      return client.unsubscribe(merged(surplus.map(([, channel]) => channel)));
     }
-    return true;
+    const missing = [...wanted].filter(([key]) => !held.has(key));
+    const [first] = missing;
+    if (first === undefined) return undefined;
+    return this.#subscribe(client, isPriceFeed(first) ? missing.filter(isPriceFeed) : [first]);
+  }
+
+  async #subscribe(client: MarketcastClient, batch: readonly Entry[]): Promise<void> {
+    const held = this.#held;
+    for (const [key, channel] of batch) held.set(key, channel);
+    const channels = batch.map(([, channel]) => channel);
+    try {
+      await client.subscribe(merged(channels));
+    } catch (error) {
+      if (error instanceof ServerError && !TRANSIENT.includes(error.code)) {
+        this.#refused(channels[0] as Channel, error);
+        return;
+      }
+      for (const [key] of batch) held.delete(key);
+      throw error;
+    }
   }
 }
 
-function isPriceFeed([, channel]: readonly [string, Channel]): boolean {
+function isPriceFeed([, channel]: Entry): boolean {
   return channel.type === "PriceFeed";
 }
 

@@ -136,8 +136,8 @@ export class Blotter {
         label: "Type",
         text: ({ order_type, time_in_force, post_only }) =>
           [order_type, time_in_force === "GTC" ? "" : time_in_force, post_only ? "post" : ""]
-            .join(" ")
-            .trim(),
+            .filter((part) => part !== "")
+            .join(" "),
       },
       {
         label: "Price",

@@ -22,7 +22,7 @@ class LevelRow {
   constructor(side: "bid" | "ask") {
     this.element = element(
       "div",
-      { class: `level ${side}`, role: "row" },
+      { class: `level ${side} empty`, role: "row" },
       element("span", { class: "number price", role: "cell" }, this.#price),
       element("span", { class: "number", role: "cell" }, this.#quantity),
       element("span", { class: "number", role: "cell" }, this.#total),
