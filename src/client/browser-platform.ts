@@ -7,7 +7,7 @@ interface BrowserWebSocket {
   onmessage: ((event: { readonly data: string | ArrayBuffer }) => void) | null;
   onclose: ((event: { readonly code: number; readonly reason: string }) => void) | null;
   send(payload: string | Uint8Array): void;
-  close(code?: number, reason?: string): void;
+  close(code?: number): void;
 }
 
 declare const WebSocket: new (url: string, subprotocol: string) => BrowserWebSocket;
@@ -25,7 +25,7 @@ export const browserPlatform: Platform = {
     ws.onclose = ({ code, reason }) => events.ended(code, reason);
     return {
       send: (payload) => ws.send(payload),
-      close: (code, reason) => ws.close(code, reason),
+      close: (code) => ws.close(code),
       // A dead peer never answers the closing handshake: whoever terminates does not wait for the end.
       terminate: () => ws.close(),
     };

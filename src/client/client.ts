@@ -74,7 +74,7 @@ export interface Client extends AsyncIterable<ServerMessage> {
   /** Gives the connection another token, or its first; it is also used from the next connect on. */
   authenticate(token: TokenSource, options?: RequestOptions): Promise<ServerData["Authenticated"]>;
   /** Closes for good; what waits for an answer rejects. Resolves when the connection is closed. */
-  close(reason?: string): Promise<void>;
+  close(): Promise<void>;
 
   /** Calls `listener` at each event from now on; returns a function that ends it. */
   on<E extends EventName>(event: E, listener: Listener<E>): () => void;

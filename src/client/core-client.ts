@@ -36,9 +36,6 @@ import type { ClosedState, ConnectionState, OpenState } from "./state.js";
 import { Subscriptions } from "./subscriptions.js";
 import { getToken, TokenKeeper } from "./token-keeper.js";
 
-/** Close code of a client that is done (RFC 6455, section 7.4.1). */
-const NORMAL = 1000;
-
 /** The client on any platform: ties the parts together and has the public methods. */
 export class CoreClient implements Client {
   readonly #options: ResolvedOptions;
@@ -182,8 +179,8 @@ export class CoreClient implements Client {
     return identity;
   }
 
-  close(reason = ""): Promise<void> {
-    return this.#session.close(NORMAL, reason);
+  close(): Promise<void> {
+    return this.#session.close();
   }
 
   on<E extends EventName>(event: E, listener: Listener<E>): () => void {
@@ -256,7 +253,6 @@ export class CoreClient implements Client {
 
   #onOpened({ connected }: Greeting, token: string | undefined): void {
     this.#serverAheadMs = connected.server_time - Date.now();
-    if (this.#epoch !== connected.epoch) this.#changeEpoch(connected.epoch);
     if (token !== undefined) this.#watchToken(token);
     const reconnected = this.#lostAtMs !== undefined;
     if (reconnected) this.#reconnects++;
@@ -268,6 +264,8 @@ export class CoreClient implements Client {
     this.#requests.flush();
     this.#heartbeat.start();
     this.#silence.start();
+    // Last, as its listeners may close the client.
+    if (this.#epoch !== connected.epoch) this.#changeEpoch(connected.epoch);
   }
 
   #onLost(cause: MarketcastError): void {
@@ -289,6 +287,7 @@ export class CoreClient implements Client {
     this.#requests.close(error);
     for (const iterator of this.#iterators) {
       iterator.finish(cause === undefined ? undefined : error(false));
+      this.#release(iterator);
     }
   }
 

@@ -8,6 +8,8 @@ import type { Platform, Transport } from "./platform.js";
 const GREETING_ID = 0;
 /** Close code of a client that does not understand the server (RFC 6455, section 7.4.1). */
 const PROTOCOL_ERROR = 1002;
+/** Close code of a client that is done. */
+export const NORMAL = 1000;
 /** The code of a connection that ended without one. */
 export const NO_CLOSE_CODE = 1006;
 
@@ -66,8 +68,8 @@ export class Link {
   }
 
   /** Starts the closing handshake; `ended` follows when it is through. */
-  close(code: number, reason: string): void {
-    this.#transport.close(code, reason);
+  close(): void {
+    this.#transport.close(NORMAL);
   }
 
   /** Ends the link now, for `cause`. */
@@ -83,7 +85,7 @@ export class Link {
       message = this.#codec.decode(payload);
     } catch (cause) {
       this.#end(new ProtocolError("a message of the server does not decode", { cause }));
-      this.#transport.close(PROTOCOL_ERROR, "");
+      this.#transport.close(PROTOCOL_ERROR);
       return;
     }
     this.#events.received(message);

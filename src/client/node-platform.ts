@@ -32,7 +32,7 @@ export const nodePlatform: Platform = {
     ws.on("close", (code, reason) => events.ended(code, reason.toString("utf8"), cause));
     return {
       send: (payload) => ws.send(payload),
-      close: (code, reason) => ws.close(code, reason),
+      close: (code) => ws.close(code),
       terminate: () => ws.terminate(),
     };
   },

@@ -4,7 +4,7 @@ import type { HandshakeError } from "./errors.js";
 export interface Transport {
   send(payload: string | Uint8Array): void;
   /** Starts the closing handshake, or gives up the attempt. */
-  close(code: number, reason: string): void;
+  close(code: number): void;
   /** Cuts the connection where the platform can, and closes it otherwise. */
   terminate(): void;
 }

@@ -1,7 +1,7 @@
 import type { ServerMessage } from "../codec/wire/messages.js";
 import { Alarm } from "./alarm.js";
 import { DisconnectedError, MarketcastError } from "./errors.js";
-import { type Greeting, Link, NO_CLOSE_CODE } from "./link.js";
+import { type Greeting, Link, NO_CLOSE_CODE, NORMAL } from "./link.js";
 import { loadCodec } from "./message-codec.js";
 import type { ResolvedOptions } from "./options.js";
 import type { Platform } from "./platform.js";
@@ -95,7 +95,7 @@ export class Session {
   }
 
   /** Closes for good. Resolves when the connection is closed. */
-  close(code: number, reason: string, cause?: MarketcastError): Promise<void> {
+  close(): Promise<void> {
     if (this.state.status === "closed") return this.#closing?.done ?? Promise.resolve();
     this.#alarm.clear();
     const link = this.#link;
@@ -105,11 +105,11 @@ export class Session {
         resolve = settle;
       });
       this.#closing = { done, resolve };
-      link.close(code, reason);
+      link.close();
       const cut = new DisconnectedError("no answer to the closing handshake", NO_CLOSE_CODE);
       this.#alarm.set(CLOSE_TIMEOUT_MS, () => link.fail(cut));
     }
-    this.#closed(code, reason, cause);
+    this.#closed(NORMAL, "", undefined);
     return this.#closing?.done ?? Promise.resolve();
   }
 
@@ -128,7 +128,7 @@ export class Session {
     };
     // First what waits for the connection, then what listeners of the state may want of it.
     this.#events.opened({ connected, authenticated }, token);
-    this.#events.changed(this.state);
+    if (this.openLink !== undefined) this.#events.changed(this.state);
   }
 
   #ended(cause: MarketcastError): void {

@@ -190,7 +190,7 @@ describe("requests", () => {
     await nextEvent(client, "state");
     const waiting = rejection(client.ping());
     await until("the ping is sent", () => proxy.requests.length === 1);
-    await client.close("enough");
+    await client.close();
     expect(await waiting).toBeInstanceOf(ClientClosedError);
     expect(await waiting).toMatchObject({ code: "CLIENT_CLOSED", closeCode: 1000, sent: true });
     for (const late of [
@@ -204,7 +204,7 @@ describe("requests", () => {
     expect(client.state).toEqual({
       status: "closed",
       code: 1000,
-      reason: "enough",
+      reason: "",
       cause: undefined,
     });
   });
