@@ -246,6 +246,8 @@ describe.skipIf(CHROMIUM === undefined)("the page in Chromium", () => {
     await page.locator("#sign-in button[type=submit]").click();
     await page.locator("#sign-in").waitFor({ state: "hidden" });
     expect(await text(page, "#account")).toBe("wallet-of-the-page");
+    // This feed has no exchange.
+    await page.locator("#ticket .note", { hasText: "This server takes no orders" }).waitFor();
     expect(
       await page.evaluate("JSON.stringify({ ...localStorage, ...sessionStorage })"),
     ).not.toContain("eyJ");

@@ -1,4 +1,4 @@
-import { type MarketId, ServerError } from "marketcast/client";
+import { type MarketId, type ServerData, ServerError } from "marketcast/client";
 import { byId } from "./dom.js";
 import { fixed } from "./format.js";
 import { FrameLoop } from "./frame-loop.js";
@@ -10,7 +10,7 @@ import { ConnectionBadge } from "./views/connection-badge.js";
 import { MarketHeader } from "./views/market-header.js";
 import { MarketList } from "./views/market-list.js";
 import { OrderBookView } from "./views/order-book.js";
-import { OrderTicket } from "./views/order-ticket.js";
+import { OrderTicket, type Trading } from "./views/order-ticket.js";
 import { PriceChart } from "./views/price-chart.js";
 import { Sections } from "./views/sections.js";
 import { SignIn } from "./views/sign-in.js";
@@ -68,29 +68,25 @@ const badge = new ConnectionBadge(
 );
 const accountButton = byId("account");
 let selected: MarketState | undefined;
-let signedIn = false;
+let identity: ServerData["Authenticated"] | undefined;
+let tradingDisabled = false;
 
 const session: Session = new Session({
   state: (state) => {
     badge.show(state);
     document.body.dataset["connection"] = state.status;
   },
-  identity: (identity) => {
-    account.clear();
-    signedIn = identity !== undefined;
-    blotter.setSignedIn(signedIn);
-    accountButton.textContent =
-      identity === undefined ? "Sign in" : (identity.wallet ?? identity.user_id);
-    accountButton.title =
-      identity === undefined ? "" : `Signed in as ${identity.user_id}; sign out`;
-    ticket.setTrading(
-      identity === undefined ? "signed-out" : identity.wallet === null ? "no-wallet" : "enabled",
-    );
+  identity: (next) => {
+    // The same wallet on another connection gets snapshots; what has finished is still of interest.
+    if (next?.wallet !== identity?.wallet) account.clear();
+    identity = next;
+    showIdentity();
   },
   tokenExpired: () => toast("warning", "Your token has expired", "Sign in with a fresh one."),
   refused: (channel, error) => {
     if (error instanceof ServerError && error.code === "TRADING_DISABLED") {
-      ticket.setTrading("disabled");
+      tradingDisabled = true;
+      showIdentity();
     } else {
       toast("error", `No ${channel.type} from the server`, error.message);
     }
@@ -105,7 +101,11 @@ const session: Session = new Session({
     client.on("PriceUpdate", (update) => store.putPrice(update));
     client.on("OrderBook", (update) => book.put(update));
     client.on("TradeExecution", ({ trade }) => tape.put(trade));
-    client.on("OrderSnapshot", ({ orders }) => account.putOrders(orders));
+    client.on("OrderSnapshot", ({ orders }) => {
+      account.putOrders(orders);
+      tradingDisabled = false;
+      showIdentity();
+    });
     client.on("OrderUpdate", ({ order }) => account.putOrder(order));
     client.on("PositionSnapshot", ({ positions }) => account.putPositions(positions));
     client.on("PositionUpdate", ({ position }) => account.putPosition(position));
@@ -116,7 +116,9 @@ const session: Session = new Session({
 });
 
 const signIn = new SignIn((token) => session.signIn(token));
-accountButton.addEventListener("click", () => (signedIn ? session.signOut() : signIn.open()));
+accountButton.addEventListener("click", () =>
+  identity === undefined ? signIn.open() : session.signOut(),
+);
 
 for (const radio of byId("encoding").querySelectorAll("input")) {
   radio.checked = radio.value === session.encoding;
@@ -125,15 +127,28 @@ for (const radio of byId("encoding").querySelectorAll("input")) {
   );
 }
 
+/** Shows who is signed in, and whether they can trade. */
+function showIdentity(): void {
+  blotter.setSignedIn(identity !== undefined);
+  ticket.setTrading(trading());
+  accountButton.textContent = identity?.wallet ?? identity?.user_id ?? "Sign in";
+  accountButton.title = identity === undefined ? "" : `Signed in as ${identity.user_id}; sign out`;
+}
+
+function trading(): Trading {
+  if (identity === undefined) return "signed-out";
+  if (identity.wallet === null) return "no-wallet";
+  return tradingDisabled ? "disabled" : "enabled";
+}
+
 /** Shows a market in all views. */
 function select(market: MarketState, byHand: boolean): void {
+  if (byHand) history.replaceState(undefined, "", `#${market.id}`);
   if (market === selected) return;
   selected = market;
   session.follow(market.id);
   list.select(market);
   for (const view of [header, chart, book, tape, ticket]) view.show(market);
-  if (!byHand) return;
-  history.replaceState(undefined, "", `#${market.id}`);
 }
 
 /** The market that the address names, as an id of the protocol. */
@@ -154,7 +169,7 @@ store.listen({
     if (selected !== undefined && store.get(selected.id) !== undefined) return;
     // Not before all of a snapshot is in.
     queueMicrotask(() => {
-      const market = addressed() ?? [...store.all][0];
+      const market = addressed() ?? list.first();
       if (market !== undefined) select(market, false);
     });
   },

@@ -13,8 +13,10 @@ type Entry = readonly [key: string, channel: Channel];
  */
 export class Subscriptions {
   readonly #wanted = new Map<string, readonly Channel[]>();
-  /** What the present client was asked for, by key; also what the server has refused. */
+  /** What the present client was asked for, by key. */
   #held = new Map<string, Channel>();
+  /** Keys of those that the server has refused on this connection. */
+  #refusedKeys = new Set<string>();
   #client: MarketcastClient | undefined;
   /** The client whose subscriptions are being changed right now. */
   #busy: MarketcastClient | undefined;
@@ -29,8 +31,12 @@ export class Subscriptions {
   attach(client: MarketcastClient): void {
     this.#client = client;
     this.#held = new Map();
+    this.#refusedKeys = new Set();
     client.on("state", ({ status }) => {
-      if (status === "open") void this.#sync();
+      if (status !== "open") return;
+      for (const key of this.#refusedKeys) this.#held.delete(key);
+      this.#refusedKeys.clear();
+      void this.#sync();
     });
     client.on("subscriptionLost", ({ channels, cause }) => {
       for (const channel of channels) this.#refused(channel, cause);
@@ -83,6 +89,7 @@ export class Subscriptions {
       await client.subscribe(merged(channels));
     } catch (error) {
       if (error instanceof ServerError && !TRANSIENT.includes(error.code)) {
+        for (const [key] of batch) this.#refusedKeys.add(key);
         this.#refused(channels[0] as Channel, error);
         return;
       }

@@ -62,7 +62,10 @@ export class MarketList {
   #rowHeight: number = ROW_HEIGHTS_PX.roomy;
   #scrollTop = 0;
   #height = 0;
+  /** The list must be arranged anew. */
   #stale = true;
+  /** The list has been arranged anew and is not in the document yet. */
+  #moved = true;
   #selected: MarketState | undefined;
   #restTimer: ReturnType<typeof setTimeout> | undefined;
   #inView = "";
@@ -84,6 +87,12 @@ export class MarketList {
       if (this.#view.sort !== "title") this.#arrangeSoon();
     }, SORT_INTERVAL_MS);
     this.#showSort();
+  }
+
+  /** The market at the top of the list, if there is any. */
+  first(): MarketState | undefined {
+    if (this.#stale) this.#arrange();
+    return this.#listed[0];
   }
 
   /** Marks a market as the selected one and brings it into view. */
@@ -181,6 +190,7 @@ export class MarketList {
 
   #arrange(): void {
     this.#stale = false;
+    this.#moved = true;
     this.#listed = arrange(this.#store.all, this.#view);
     const { length } = this.#listed;
     this.#sheet.style.height = `${length * this.#rowHeight}px`;
@@ -195,8 +205,9 @@ export class MarketList {
   readonly #draw = (): void => {
     const first = Math.max(0, Math.floor(this.#scrollTop / this.#rowHeight) - OVERSCAN);
     const end = Math.ceil((this.#scrollTop + this.#height) / this.#rowHeight) + OVERSCAN;
-    if (this.#stale || first !== this.#first || end !== this.#end) {
-      if (this.#stale) this.#arrange();
+    if (this.#stale) this.#arrange();
+    if (this.#moved || first !== this.#first || end !== this.#end) {
+      this.#moved = false;
       this.#place(this.#listed.slice(first, end), first);
       [this.#first, this.#end] = [first, end];
     }
