@@ -1,4 +1,5 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 
 const COMMAND = fileURLToPath(new URL("../../dist/cli/marketcast.js", import.meta.url));
@@ -16,6 +17,8 @@ export interface RunningCommand {
   readonly outcome: Promise<Outcome>;
   /** Resolves with the first match in what the command has printed, rejects when it ends without. */
   printed(pattern: RegExp): Promise<RegExpExecArray>;
+  /** The same for its standard error. */
+  told(pattern: RegExp): Promise<RegExpExecArray>;
 }
 
 interface RunOptions {
@@ -25,7 +28,11 @@ interface RunOptions {
 
 /** Starts the built command with no more environment than is given. */
 export function startMarketcast(args: readonly string[], options: RunOptions): RunningCommand {
-  const child = spawn(process.execPath, [COMMAND, ...args], {
+  return watch(process.execPath, [COMMAND, ...args], options);
+}
+
+function watch(program: string, args: readonly string[], options: RunOptions): RunningCommand {
+  const child = spawn(program, args, {
     cwd: options.cwd,
     env: { PATH: process.env["PATH"], ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
@@ -42,20 +49,34 @@ export function startMarketcast(args: readonly string[], options: RunOptions): R
     child.on("error", reject);
     child.on("close", (code) => resolve({ code, stdout, stderr }));
   });
-  const printed = (pattern: RegExp) =>
+  const matched = (pattern: RegExp, stream: Readable, text: () => string) =>
     new Promise<RegExpExecArray>((resolve, reject) => {
       const look = () => {
-        const match = pattern.exec(stdout);
+        const match = pattern.exec(text());
         if (match !== null) resolve(match);
       };
-      child.stdout.on("data", look);
+      stream.on("data", look);
       child.on("close", () => reject(new Error(`ended without ${pattern}: ${stdout}${stderr}`)));
       look();
     });
-  return { process: child, outcome, printed };
+  return {
+    process: child,
+    outcome,
+    printed: (pattern) => matched(pattern, child.stdout, () => stdout),
+    told: (pattern) => matched(pattern, child.stderr, () => stderr),
+  };
 }
 
 /** Runs the built command to its end. */
 export function runMarketcast(args: readonly string[], options: RunOptions): Promise<Outcome> {
   return startMarketcast(args, options).outcome;
+}
+
+/** Whether `script`, which gives a command a terminal, is here as Linux has it. */
+export const hasTerminal = spawnSync("script", ["--version"]).status === 0;
+
+/** Runs the built command to its end on a terminal of its own; all that it prints is `stdout`. */
+export function runOnTerminal(args: readonly string[], options: RunOptions): Promise<Outcome> {
+  const command = [process.execPath, COMMAND, ...args].map((word) => `'${word}'`).join(" ");
+  return watch("script", ["-qec", command, "/dev/null"], options).outcome;
 }

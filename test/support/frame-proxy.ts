@@ -25,6 +25,8 @@ export class FrameProxy {
   readonly upgrades: string[] = [];
   /** New connections are cut at once. */
   refusing = false;
+  /** Nothing is passed on any more, in either direction, and nobody is told. */
+  frozen = false;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   targetPort: number;
@@ -106,15 +108,19 @@ export class FrameProxy {
         if (message === undefined || !this.rules.dropFromServer?.(message)) client.write(frame);
       },
     );
-    client.on("data", (bytes) => fromClient.take(bytes));
-    server.on("data", (bytes) => fromServer.take(bytes));
+    client.on("data", (bytes) => this.frozen || fromClient.take(bytes));
+    server.on("data", (bytes) => this.frozen || fromServer.take(bytes));
   }
 }
 
-/** Cuts a stream into its HTTP head and frames; control frames come without a message. */
+/**
+ * Cuts a stream into its HTTP head and frames; control frames, and what is no message, come without
+ * one. All of a refusal is its head.
+ */
 class FrameSplitter {
   #rest = Buffer.alloc(0);
   #upgraded = false;
+  #refused = false;
   readonly #onHead: (head: Buffer) => void;
   readonly #onFrame: (frame: Buffer, message: unknown) => void;
 
@@ -127,7 +133,9 @@ class FrameSplitter {
     this.#rest = Buffer.concat([this.#rest, bytes]);
     if (!this.#upgraded) {
       const end = this.#rest.indexOf(HEADERS_END);
-      if (end < 0) return;
+      if (end < 0 && !this.#refused) return;
+      this.#refused ||= /^HTTP\/1\.1 (?!101)/.test(this.#rest.toString("latin1"));
+      if (this.#refused) return this.#onHead(this.#cut(this.#rest.length));
       this.#upgraded = true;
       this.#onHead(this.#cut(end + HEADERS_END.length));
     }
@@ -168,7 +176,10 @@ function frameLength(bytes: Buffer): number | undefined {
   return header === undefined ? undefined : header.start + header.length;
 }
 
-/** The message in a data frame; undefined for a control frame. Nobody here sends fragments. */
+/**
+ * The message in a data frame; undefined for a control frame, and for what does not decode. Nobody
+ * here sends fragments.
+ */
 function messageOf(frame: Buffer): unknown {
   const { mask, start } = headerOf(frame) as { mask: number; start: number };
   const opcode = frame.readUInt8(0) & 0x0f;
@@ -178,5 +189,9 @@ function messageOf(frame: Buffer): unknown {
     for (let at = 0; at < payload.length; at++)
       payload[at] = (payload[at] as number) ^ (frame[mask + (at % 4)] as number);
   }
-  return opcode === 1 ? JSON.parse(payload.toString("utf8")) : unpack(payload);
+  try {
+    return opcode === 1 ? JSON.parse(payload.toString("utf8")) : unpack(payload);
+  } catch {
+    return undefined;
+  }
 }

@@ -1,0 +1,169 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Order } from "../../src/codec/wire/messages.js";
+import { FrameProxy } from "../support/frame-proxy.js";
+import { type ServerProcess, startServerProcess, testToken } from "../support/server-process.js";
+import { hasTerminal, type Outcome, runMarketcast, runOnTerminal } from "./run-marketcast.js";
+
+const cwd = mkdtempSync(join(tmpdir(), "marketcast-order-"));
+afterAll(() => rmSync(cwd, { recursive: true, force: true }));
+
+/** The orders that a command has printed, and that it ended well. */
+function ordersOf({ code, stdout, stderr }: Outcome): Order[] {
+  expect([code, stderr]).toEqual([0, ""]);
+  return stdout
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as Order);
+}
+
+describe("order, on an exchange", () => {
+  let server: ServerProcess;
+  let proxy: FrameProxy;
+  let wallets = 0;
+  let wallet: string;
+  beforeAll(async () => {
+    server = await startServerProcess({ feed: "exchange", "sim-traders": 0, shards: 1 });
+    proxy = await FrameProxy.start(server.port);
+  });
+  beforeEach(() => {
+    proxy.rules = {};
+    wallet = `wallet-${++wallets}`;
+  });
+  afterAll(() => Promise.all([proxy.close(), server.dispose()]));
+
+  const env = (of = wallet) => ({ MARKETCAST_TOKEN: testToken({ sub: of, wallet: of }) });
+  const run = (args: readonly string[], of = wallet): Promise<Outcome> =>
+    runMarketcast(["order", ...args, "--url", proxy.url], { cwd, env: env(of) });
+  const buy = (price: number, ...more: string[]): string[] => [
+    ...["place", "--market", "1001", "--side", "Buy"],
+    ...["--price", String(price), "--quantity", "10", ...more],
+  ];
+
+  it("order - is placed, listed, cancelled by either id, and then no longer listed", async () => {
+    const [first] = ordersOf(await run(buy(0.1, "--client-order-id", "first", "--post-only")));
+    expect(first).toMatchObject({
+      ...{ market_id: 1001, wallet, side: "Buy", order_type: "Limit", time_in_force: "GTC" },
+      ...{ price: 0.1, quantity: 10, status: "Open", client_order_id: "first", post_only: true },
+    });
+    const [second] = ordersOf(await run(buy(0.2, "--encoding", "msgpack")));
+    const listed = ordersOf(await run(["list"]));
+    expect(listed).toHaveLength(2);
+    expect(listed).toEqual(expect.arrayContaining([first, second]));
+    expect(ordersOf(await run(["list"], "somebody-else"))).toEqual([]);
+    const cancelled = [
+      ...ordersOf(await run(["cancel", "--client-order-id", "first"])),
+      ...ordersOf(await run(["cancel", "--order-id", second?.order_id ?? ""])),
+    ];
+    expect(cancelled.map(({ order_id, status }) => [order_id, status])).toEqual([
+      [first?.order_id, "Cancelled"],
+      [second?.order_id, "Cancelled"],
+    ]);
+    expect(ordersOf(await run(["list"]))).toEqual([]);
+  });
+
+  it("order - Market, IOC and FOK orders fill or end at once", async () => {
+    ordersOf(await run(buy(0.3), "maker"));
+    const sell = ["place", "--market", "1001", "--side", "Sell", "--quantity"];
+    const [market] = ordersOf(await run([...sell, "4", "--type", "Market"]));
+    expect(market).toMatchObject({ status: "Filled", filled_quantity: 4, average_price: 0.3 });
+    const [fok] = ordersOf(await run([...sell, "7", "--price", "0.3", "--tif", "FOK"]));
+    expect(fok).toMatchObject({ status: "Cancelled", filled_quantity: 0 });
+    const [ioc] = ordersOf(await run([...sell, "7", "--price", "0.3", "--tif", "IOC"]));
+    expect(ioc).toMatchObject({ status: "Cancelled", filled_quantity: 6 });
+  });
+
+  it.each([
+    [() => buy(0.12345), "ORDER_REJECTED"],
+    [
+      () => ["place", "--market", "9", "--side", "Buy", "--price", "1", "--quantity", "1"],
+      "MARKET_NOT_FOUND",
+    ],
+    [() => ["cancel", "--order-id", "12345678"], "ORDER_NOT_FOUND"],
+    [() => ["list", "--wallet", "somebody-else"], "FORBIDDEN"],
+  ])("order - %s is refused with 1 and %s", async (args, code) => {
+    const outcome = await run(args());
+    expect([outcome.code, outcome.stdout]).toEqual([1, ""]);
+    expect(outcome.stderr).toMatch(new RegExp(`^marketcast: ${code}: .+\n$`));
+  });
+
+  it("order - a lost answer ends it with 1 and says how to learn what became of it", async () => {
+    proxy.rules.dropFromServer = ({ type }) => type === "OrderUpdate";
+    const { code, stdout, stderr } = await run(buy(0.1, "--timeout", "1500"));
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toContain("REQUEST_TIMEOUT: no answer to PlaceOrder within 1500 ms");
+    const [, id = ""] = /--client-order-id (\S+)/.exec(stderr) ?? [];
+    proxy.rules = {};
+    const [again] = ordersOf(await run(buy(0.1, "--client-order-id", id)));
+    expect(again).toMatchObject({ status: "Open", client_order_id: id });
+    expect(ordersOf(await run(["list"]))).toEqual([again]);
+  });
+
+  it("order - one whose connection breaks is placed once", async () => {
+    let cuts = 0;
+    proxy.rules.cutAfterClient = ({ type }) => type === "PlaceOrder" && ++cuts === 1;
+    const { code, stdout, stderr } = await run(buy(0.1));
+    expect(code).toBe(0);
+    expect(stderr).toContain("not connected: DISCONNECTED");
+    expect(ordersOf(await run(["list"]))).toEqual([JSON.parse(stdout)]);
+  });
+
+  it.runIf(hasTerminal)("order - a terminal gets a table", async () => {
+    const list = (): Promise<Outcome> =>
+      runOnTerminal(["order", "list", "--url", proxy.url], { cwd, env: env() });
+    expect((await list()).stdout.trim()).toBe("no open orders");
+    const [order] = ordersOf(await run(buy(0.25, "--client-order-id", "mine")));
+    const rows = (await list()).stdout.trim().split(/\r?\n/);
+    expect(rows.map((row) => row.split(/ {2,}/))).toEqual([
+      [
+        "order id",
+        "client order id",
+        "market",
+        "side",
+        "type",
+        "tif",
+        "price",
+        "quantity",
+        "filled",
+        "status",
+      ],
+      [order?.order_id, "mine", "1001", "Buy", "Limit", "GTC", "0.25", "10", "0", "Open"],
+    ]);
+  });
+});
+
+describe("order, without an exchange", () => {
+  it("order - is refused with TRADING_DISABLED", async () => {
+    const server = await startServerProcess({ feed: "synthetic", shards: 1 });
+    const args = ["order", "cancel", "--order-id", "1", "--port", String(server.port)];
+    const outcome = await runMarketcast(args, { cwd, env: { MARKETCAST_TOKEN: testToken() } });
+    await server.dispose();
+    expect(outcome.code).toBe(1);
+    expect(outcome.stderr).toMatch(/^marketcast: TRADING_DISABLED: .+\n$/);
+  });
+});
+
+describe("order, wrong usage", () => {
+  const PLACE = ["place", "--market", "1001", "--quantity", "1", "--side", "Buy"];
+  it.each([
+    [["place"], "--market"],
+    [[...PLACE, "--side", "buy"], "Allowed choices are Buy, Sell"],
+    [PLACE, "price: a Limit order needs one (flag --price)"],
+    [[...PLACE, "--price", "free"], "It is not a number above 0"],
+    [[...PLACE, "--price", "0"], "It is not a number above 0"],
+    [[...PLACE, "--price", "1", "--tif", "DAY"], "Allowed choices are GTC, IOC, FOK"],
+    [[...PLACE, "--type", "Market", "--price", "1"], "price: is for a Limit order only"],
+    [[...PLACE, "--type", "Market", "--tif", "GTC"], "tif: a Market order is IOC"],
+    [[...PLACE, "--type", "Market", "--post-only"], "post-only: is for a Limit order only"],
+    [["cancel"], "order-id, client-order-id: one of them must be given"],
+    [["cancel", "--order-id", "1", "--client-order-id", "a"], "and not both"],
+    [["list"], "token: is needed; set MARKETCAST_TOKEN"],
+    [["list", "--token", ""], "It must not be empty"],
+  ])("order - %j says what is wrong and exits with 2", async (args, message) => {
+    const { code, stdout, stderr } = await runMarketcast(["order", ...args], { cwd });
+    expect(stderr).toContain(message);
+    expect([code, stdout]).toEqual([2, ""]);
+  });
+});
