@@ -32,8 +32,11 @@ const ASKED_AGAIN: ReadonlySet<ClientType> = new Set(["PlaceOrder", "CancelOrder
 /** How long to wait at most before asking again, in milliseconds. */
 const ASK_AGAIN_MS_MAX = 500;
 
-/** For the client's own requests, which another connection has no use for. */
-export const OWN: Asking = { whenLost: "reject" };
+/**
+ * For the client's own requests, which another connection has no use for. Their time is not the
+ * user's to choose: one without an answer ends the connection.
+ */
+export const OWN: Asking = { whenLost: "reject", timeoutMs: 30_000 };
 
 type Send = (message: ClientMessage) => void;
 

@@ -93,17 +93,14 @@ describe("browser-platform", () => {
   it.each(["browser", "node"] as const)(
     "browser-platform - close is through although the server does not answer, in %s",
     async (platform) => {
-      const client =
-        platform === "browser"
-          ? browserClient(`ws://127.0.0.1:${server.port}`)
-          : newClient(server.port);
+      const client = platform === "browser" ? browserClient(proxy.url) : newClient(proxy.url);
       await client.ready();
-      server.child.kill("SIGSTOP");
+      proxy.frozen = true;
       try {
         await client.close();
         expect(client.state).toMatchObject({ status: "closed", code: 1000 });
       } finally {
-        server.child.kill("SIGCONT");
+        proxy.frozen = false;
       }
     },
   );
