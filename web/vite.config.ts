@@ -33,5 +33,7 @@ export default defineConfig({
     // The policy that the page is served with allows neither inlined styles nor scripts.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // The licence of what is bundled goes along with it.
+    rolldownOptions: { output: { comments: { legal: true, annotation: false, jsdoc: false } } },
   },
 });
