@@ -98,26 +98,30 @@ describe.each(["json", "msgpack"] as const)("gaps, %s", (encoding) => {
 
   it(`gaps - across a reconnect they are of kind disconnected, in ${encoding}`, async () => {
     const client = newClient(proxy.url, { encoding });
-    const gaps = collect(client, "gap");
+    const sequences = new Sequences();
+    client.on("message", (message) => sequences.take(message as never));
     await client.subscribe(CHANNELS);
-    await nextEvent(client, "TradeExecution");
-    const streams = new Set<string>();
-    const every = new Promise<void>((resolve) => {
-      client.on("gap", ({ stream }) => {
-        streams.add(stream);
-        if (streams.size === 4) resolve();
-      });
-    });
+    await untilAllFlow(client, sequences);
+    const lost = nextEvent(client, "state", ({ status }) => status === "reconnecting");
     proxy.refusing = true;
     proxy.cut();
-    await nextEvent(
-      client,
-      "state",
-      (state) => state.status === "reconnecting" && state.attempt > 3,
-    );
+    await lost;
+    // A client that stays connected says when there is something to have missed in every stream.
+    const witness = newClient(server.port, { encoding });
+    const seen = new Sequences();
+    witness.on("message", (message) => seen.take(message as never));
+    await witness.subscribe(CHANNELS);
+    for (let more = 0; more < 3; more++) await untilAllFlow(witness, seen);
+
+    const told = new Set<string>();
+    const all = nextEvent(client, "gap", ({ stream, marketId, from, to, kind }) => {
+      if (kind !== "disconnected") return false;
+      expect(from).toBe(sequences.last(stream, marketId));
+      expect(to).toBeGreaterThan(from + 1);
+      return told.add(`${stream} ${marketId}`).size === 4 * MARKETS.length;
+    });
     proxy.refusing = false;
-    await every;
-    expect(new Set(gaps.map(({ kind }) => kind))).toEqual(new Set(["disconnected"]));
+    await all;
   });
 
   it(`gaps - a new epoch is an epoch event and no gap, in ${encoding}`, async () => {
