@@ -14,6 +14,7 @@ const UPDATES_PER_SECOND = 2000;
 /** A window in which 200 rows are in view at once, of two lines each: some eight screens high. */
 const WINDOW = { width: 1280, height: 8500 };
 const WARMUP_SECONDS = 2;
+const READY_TIMEOUT_MS = 20_000;
 
 /** Time of each frame in ms, for so long. */
 const framesFor = (durationMs: number): string => `new Promise((resolve) => {
@@ -124,12 +125,18 @@ async function smoothness(
   }
 }
 
-/** Waits until an expression holds in the page. */
+/** Waits until an expression holds in the page; rejects where it does not in good time. */
 async function until(page: ChromiumPage, condition: string): Promise<void> {
-  await page.evaluate(`new Promise((resolve) => {
-    const look = () => ((${condition}) ? resolve() : setTimeout(look, 50));
+  const held = await page.evaluate<boolean>(`new Promise((resolve) => {
+    const deadline = performance.now() + ${READY_TIMEOUT_MS};
+    const look = () => {
+      if (${condition}) resolve(true);
+      else if (performance.now() > deadline) resolve(false);
+      else setTimeout(look, 50);
+    };
     look();
   })`);
+  if (!held) throw new Error(`not within ${READY_TIMEOUT_MS} ms in the page: ${condition}`);
 }
 
 function framesTable(frames: readonly Smoothness[]): string {
