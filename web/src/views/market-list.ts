@@ -15,7 +15,7 @@ const OVERSCAN = 4;
 /** Sorted by what moves, the order is brought up to date this often: at each move, rows would dance. */
 const SORT_INTERVAL_MS = 1000;
 /** Rows that a frame brings up to date at most; the others wait for the next, the latest state wins. */
-const ROWS_PER_FRAME = 24;
+const ROWS_PER_FRAME = 12;
 /** Scrolling has come to rest after this long. */
 const REST_MS = 120;
 
