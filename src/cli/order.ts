@@ -1,17 +1,10 @@
-import { randomUUID } from "node:crypto";
 import { type Command, Option } from "commander";
 import {
   ClientClosedError,
   type MarketcastClient,
-  type MarketId,
   type OpenState,
   type Order,
-  type OrderReference,
-  type OrderRequest,
-  type OrderType,
   RequestTimeoutError,
-  type Side,
-  type TimeInForce,
 } from "../client/node.js";
 import { SIDES } from "../shared/market.js";
 import { ORDER_TYPES, TIMES_IN_FORCE } from "../shared/order.js";
@@ -25,6 +18,12 @@ import {
   parsePositive,
   walletOf,
 } from "./client-flags.js";
+import {
+  type OrderReferenceFlags,
+  type OrderRequestFlags,
+  orderReference,
+  orderRequest,
+} from "./order-request.js";
 import { orderTable } from "./order-table.js";
 import { tell, tellClientEvents } from "./tell-client-events.js";
 import { UsageError } from "./usage-error.js";
@@ -36,55 +35,11 @@ interface OrderFlags extends ClientFlags {
   readonly timeout: number;
 }
 
-interface PlaceFlags extends OrderFlags {
-  readonly market: MarketId;
-  readonly side: Side;
-  readonly type: OrderType;
-  readonly price?: number;
-  readonly quantity: number;
-  readonly tif?: TimeInForce;
-  readonly postOnly?: boolean;
-  readonly clientOrderId?: string;
-}
-
-interface CancelFlags extends OrderFlags {
-  readonly orderId?: string;
-  readonly clientOrderId?: string;
-}
+type PlaceFlags = OrderFlags & OrderRequestFlags;
+type CancelFlags = OrderFlags & OrderReferenceFlags;
 
 interface ListFlags extends OrderFlags {
   readonly wallet?: string;
-}
-
-/** The order that flags ask for. Throws UsageError for flags that do not fit each other. */
-function orderRequest(flags: PlaceFlags): OrderRequest & { readonly client_order_id: string } {
-  const { price, tif, postOnly, market: market_id, side, quantity } = flags;
-  // Made here, so that it can be named where the answer is missing.
-  const client_order_id = flags.clientOrderId ?? randomUUID();
-  const base = { market_id, side, quantity, client_order_id };
-  if (flags.type === "Market") {
-    if (price !== undefined) throw new UsageError("price: is for a Limit order only");
-    if (postOnly === true) throw new UsageError("post-only: is for a Limit order only");
-    if (tif !== undefined && tif !== "IOC")
-      throw new UsageError("tif: a Market order is IOC (flag --tif)");
-    return { ...base, order_type: "Market" };
-  }
-  if (price === undefined) throw new UsageError("price: a Limit order needs one (flag --price)");
-  return {
-    ...base,
-    order_type: "Limit",
-    price,
-    ...(tif !== undefined && { time_in_force: tif }),
-    ...(postOnly === true && { post_only: true }),
-  };
-}
-
-/** The order that flags name. Throws UsageError unless they do so in one way. */
-function orderReference({ orderId, clientOrderId }: CancelFlags): OrderReference {
-  if (orderId !== undefined && clientOrderId === undefined) return { order_id: orderId };
-  if (clientOrderId !== undefined && orderId === undefined)
-    return { client_order_id: clientOrderId };
-  throw new UsageError("order-id, client-order-id: one of them must be given, and not both");
 }
 
 /** Prints a table on a terminal and NDJSON into a pipe. */

@@ -1,5 +1,6 @@
-import type { Channel, Gap, MarketcastClient } from "../client/node.js";
+import type { Channel, MarketcastClient } from "../client/node.js";
 import { errorText } from "./error-text.js";
+import { GapNotes } from "./gap-notes.js";
 import { printable } from "./message-lines.js";
 
 /** Prints for the user, beside the data on standard output. */
@@ -9,8 +10,10 @@ export function tell(text: string): void {
 
 /** Tells the user, on standard error, what became of a client's connection and continuity. */
 export function tellClientEvents(client: MarketcastClient): void {
-  client.on("gap", (gap) => tell(gapText(gap)));
+  const gaps = new GapNotes(tell);
+  client.on("gap", (gap) => gaps.take(gap));
   client.on("state", (state) => {
+    if (state.status === "closed") gaps.end();
     if (state.status !== "reconnecting") return;
     const delayMs = Math.max(0, state.attemptAt - Date.now());
     tell(`not connected: ${errorText(state.cause)}; trying again in ${Math.round(delayMs)} ms`);
@@ -27,10 +30,6 @@ export function tellClientEvents(client: MarketcastClient): void {
   });
   client.on("overflow", () => tell("output is read too slowly; the oldest messages are dropped"));
   client.on("error", (error) => tell(errorText(error)));
-}
-
-function gapText({ stream, marketId, from, to, missed, kind }: Gap): string {
-  return `gap: ${missed} of the ${stream} messages of market ${marketId} ${kind}, between #${from} and #${to}`;
 }
 
 function channelText({ type, params }: Channel): string {

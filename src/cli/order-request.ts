@@ -1,0 +1,61 @@
+import { randomUUID } from "node:crypto";
+import type {
+  MarketId,
+  OrderReference,
+  OrderRequest,
+  OrderType,
+  Side,
+  TimeInForce,
+} from "../client/node.js";
+import { UsageError } from "./usage-error.js";
+
+/** An order to place, as flags say it. */
+export interface OrderRequestFlags {
+  readonly market: MarketId;
+  readonly side: Side;
+  readonly type: OrderType;
+  readonly price?: number;
+  readonly quantity: number;
+  readonly tif?: TimeInForce;
+  readonly postOnly?: boolean;
+  readonly clientOrderId?: string;
+}
+
+/** An order to cancel, as flags name it. */
+export interface OrderReferenceFlags {
+  readonly orderId?: string;
+  readonly clientOrderId?: string;
+}
+
+/** The order that flags ask for. Throws UsageError for flags that do not fit each other. */
+export function orderRequest(
+  flags: OrderRequestFlags,
+): OrderRequest & { readonly client_order_id: string } {
+  const { price, tif, postOnly, market: market_id, side, quantity } = flags;
+  // Made here, so that it can be named where the answer is missing.
+  const client_order_id = flags.clientOrderId ?? randomUUID();
+  const base = { market_id, side, quantity, client_order_id };
+  if (flags.type === "Market") {
+    if (price !== undefined) throw new UsageError("price: is for a Limit order only");
+    if (postOnly === true) throw new UsageError("post-only: is for a Limit order only");
+    if (tif !== undefined && tif !== "IOC")
+      throw new UsageError("tif: a Market order is IOC (flag --tif)");
+    return { ...base, order_type: "Market" };
+  }
+  if (price === undefined) throw new UsageError("price: a Limit order needs one (flag --price)");
+  return {
+    ...base,
+    order_type: "Limit",
+    price,
+    ...(tif !== undefined && { time_in_force: tif }),
+    ...(postOnly === true && { post_only: true }),
+  };
+}
+
+/** The order that flags name. Throws UsageError unless they do so in one way. */
+export function orderReference({ orderId, clientOrderId }: OrderReferenceFlags): OrderReference {
+  if (orderId !== undefined && clientOrderId === undefined) return { order_id: orderId };
+  if (clientOrderId !== undefined && orderId === undefined)
+    return { client_order_id: clientOrderId };
+  throw new UsageError("order-id, client-order-id: one of them must be given, and not both");
+}
