@@ -15,7 +15,7 @@ export interface ClientFlags {
 
 /** `--token`, which is better given by the environment: a command line is seen by every user. */
 export function tokenOption(): Option {
-  return new Option("--token <TOKEN>", "token, as printed by marketcast token")
+  return new Option("--token <TOKEN>", "token; best given by the environment, out of others' sight")
     .env("MARKETCAST_TOKEN")
     .argParser((token: string) => {
       if (token === "") throw new InvalidArgumentError("It must not be empty.");
