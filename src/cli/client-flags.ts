@@ -6,6 +6,9 @@ import { UsageError } from "./usage-error.js";
 
 const ENCODINGS = ["json", "msgpack"] as const satisfies readonly Encoding[];
 
+/** A week; timers take little more than three. */
+const DURATION_MS_MAX = 7 * 86_400_000;
+
 /** How a command reaches the server. */
 export interface ClientFlags {
   readonly url?: string;
@@ -85,6 +88,12 @@ export function parseCount(text: string): number {
   const count = /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isSafeInteger(count) && count > 0) return count;
   throw new InvalidArgumentError("It is not an integer from 1.");
+}
+
+export function parseMilliseconds(text: string): number {
+  const ms = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (ms >= 1 && ms <= DURATION_MS_MAX) return ms;
+  throw new InvalidArgumentError(`It is not an integer from 1 to ${DURATION_MS_MAX}.`);
 }
 
 /** A number above zero, such as a price. */

@@ -8,13 +8,14 @@ import {
 } from "../client/node.js";
 import { SIDES } from "../shared/market.js";
 import { ORDER_TYPES, TIMES_IN_FORCE } from "../shared/order.js";
+import { outliveReader } from "./broken-pipe.js";
 import {
   addClientFlags,
   type ClientFlags,
   newClient,
   opened,
-  parseCount,
   parseMarket,
+  parseMilliseconds,
   parsePositive,
   walletOf,
 } from "./client-flags.js";
@@ -54,10 +55,12 @@ async function withClient(
   ask: (client: MarketcastClient, state: OpenState) => Promise<readonly Order[]>,
 ): Promise<void> {
   if (flags.token === undefined) throw new UsageError("token: is needed; set MARKETCAST_TOKEN");
+  outliveReader(process.stdout, process.stderr);
   const client = newClient(flags, program, flags.timeout);
-  tellClientEvents(client);
   try {
-    printOrders(await ask(client, await opened(client)));
+    const state = await opened(client);
+    tellClientEvents(client);
+    printOrders(await ask(client, state));
   } finally {
     await client.close();
   }
@@ -105,7 +108,7 @@ function addOrderFlags(command: Command): Command {
   return addClientFlags(command).option(
     "--timeout <MS>",
     "longest wait for the connection and for the answer",
-    parseCount,
+    parseMilliseconds,
     TIMEOUT_MS,
   );
 }

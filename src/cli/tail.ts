@@ -3,6 +3,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
 import type { MarketcastClient, ServerMessage, ServerType } from "../client/node.js";
+import { isBrokenPipe, outliveReader } from "./broken-pipe.js";
 import {
   addChannelFlags,
   type ChannelFlags,
@@ -15,6 +16,7 @@ import {
   newClient,
   opened,
   parseCount,
+  parseMilliseconds,
   walletOf,
 } from "./client-flags.js";
 import { messageLines } from "./message-lines.js";
@@ -74,17 +76,12 @@ function stopAtSignalOrTimeout(flags: TailFlags, stop: (exitCode: number) => voi
   };
 }
 
-function isBrokenPipe(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "EPIPE";
-}
-
 /** Resolves when all that was printed is out: a command that fails ends without waiting for it. */
 function flushOutput(): Promise<void> {
   return new Promise((resolve) => process.stdout.write("", () => resolve()));
 }
 
 async function run(client: MarketcastClient, flags: TailFlags): Promise<void> {
-  tellClientEvents(client);
   const messages = client[Symbol.asyncIterator]();
   const stopped = new AbortController();
   const { signal } = stopped;
@@ -102,6 +99,7 @@ async function run(client: MarketcastClient, flags: TailFlags): Promise<void> {
   });
   try {
     const state = await opened(client, signal);
+    tellClientEvents(client);
     const channels = channelsOf(flags, () => walletOf(flags.wallet, state));
     await client.subscribe(channels, { signal });
     await pipeline(Readable.from(outputOf(messages, flags)), process.stdout, { end: false });
@@ -121,7 +119,7 @@ async function run(client: MarketcastClient, flags: TailFlags): Promise<void> {
 async function tail(flags: TailFlags, program: Command): Promise<void> {
   checkChannelFlags(flags);
   // What is told may go into the same pipe as what is printed.
-  process.stderr.on("error", () => {});
+  outliveReader(process.stderr);
   const client = newClient(flags, program);
   try {
     await run(client, flags);
@@ -140,7 +138,7 @@ export function addTailCommand(program: Command): void {
     .option(
       "--timeout <MS>",
       "end after so long; exit code 1 where --count was not reached",
-      parseCount,
+      parseMilliseconds,
     )
     .option("--all", "print greetings, replies and errors too, which are of no channel");
   addClientFlags(command).action((flags: TailFlags) => tail(flags, program));

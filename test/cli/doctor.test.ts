@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { WebSocketServer } from "ws";
 import { FrameProxy } from "../support/frame-proxy.js";
 import { type ServerProcess, startServerProcess, testToken } from "../support/server-process.js";
-import { type Outcome, runMarketcast } from "./run-marketcast.js";
+import { type Outcome, runMarketcast, startMarketcast } from "./run-marketcast.js";
 
 const cwd = mkdtempSync(join(tmpdir(), "marketcast-doctor-"));
 afterAll(() => rmSync(cwd, { recursive: true, force: true }));
@@ -118,6 +118,14 @@ describe("doctor, on a server", () => {
       ) ?? [];
     expect(Number(p50)).toBeGreaterThan(0);
     expect(Number(p50)).toBeLessThan(2000);
+  });
+
+  it("doctor - goes on to its verdict where nobody reads any more", async () => {
+    const command = startMarketcast(["doctor", "--port", String(server.port), ...FAST], { cwd });
+    await command.printed(/json/);
+    command.process.stdout?.destroy();
+    const { code, stderr } = await command.outcome;
+    expect([code, stderr]).toEqual([0, ""]);
   });
 
   it("doctor - fails a token that the server refuses", async () => {

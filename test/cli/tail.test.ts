@@ -192,7 +192,7 @@ describe("tail, its end", () => {
     const args = ["tail", "--port", String(port), "--channel", "SystemStatus"];
     const { code, stdout, stderr } = await runMarketcast(args, { cwd });
     expect([code, stdout]).toEqual([1, ""]);
-    expect(stderr).toContain(`ECONNREFUSED 127.0.0.1:${port}`);
+    expect(stderr).toMatch(new RegExp(`^marketcast: .*ECONNREFUSED 127.0.0.1:${port}\n$`));
   });
 
   it.each([

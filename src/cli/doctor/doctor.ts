@@ -1,6 +1,7 @@
 import { type FileHandle, open } from "node:fs/promises";
 import type { Command } from "commander";
-import { parseCount, tokenOption } from "../client-flags.js";
+import { outliveReader } from "../broken-pipe.js";
+import { parseMilliseconds, tokenOption } from "../client-flags.js";
 import { serverUrl } from "../server-url.js";
 import { UsageError } from "../usage-error.js";
 import type { CheckResult } from "./check.js";
@@ -36,6 +37,7 @@ async function doctor(
   flags: DoctorFlags,
   program: Command,
 ): Promise<void> {
+  outliveReader(process.stdout);
   const url = serverUrl(given, program);
   const file = flags.json === undefined ? undefined : await openReport(flags.json);
   const { token, timeout: timeoutMs, duration: durationMs } = flags;
@@ -66,8 +68,8 @@ export function addDoctorCommand(program: Command): void {
     .description("check a running server from outside; exit code 1 where a check fails")
     .argument("[URL]", "the server; by default the one at --host and --port")
     .addOption(tokenOption())
-    .option("--timeout <MS>", "longest wait for one answer", parseCount, TIMEOUT_MS)
-    .option("--duration <MS>", "how long deliveries are measured", parseCount, DURATION_MS)
+    .option("--timeout <MS>", "longest wait for one answer", parseMilliseconds, TIMEOUT_MS)
+    .option("--duration <MS>", "how long deliveries are measured", parseMilliseconds, DURATION_MS)
     .option("--json <FILE>", "also write the results to a file, as JSON")
     .action((url: string | undefined, flags: DoctorFlags) => doctor(url, flags, program));
 }
