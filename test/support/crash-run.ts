@@ -61,7 +61,7 @@ function start(dataDir: string, simTraders: number): Promise<ServerProcess> {
     shards: 2,
     "data-dir": dataDir,
     "sim-traders": simTraders,
-    "feed-rate": 1000,
+    "feed-rate": 300,
   });
 }
 
