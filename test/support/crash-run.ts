@@ -40,6 +40,8 @@ export async function runCrashes(kills: number, seed: number): Promise<void> {
       }
       const load = await TradingLoad.start(server.port, random, told);
       await sleep(random.below(LIFE_MS_MAX));
+      // An answer that came before its order was on disk would have that lost now.
+      await load.answered();
       await killProcess(server);
       await load.ended();
       const before = stored;
