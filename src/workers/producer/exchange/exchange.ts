@@ -177,8 +177,6 @@ export class Exchange implements Feed {
     const canStore = this.#storeFailure === undefined;
     const asked = this.#asked.splice(0, BATCH_REQUESTS_MAX);
     const batch = batchOf(asked);
-    // Those that a failed batch or an earlier run has left, before anybody can trade with them.
-    if (canStore) this.#desk.endSessions(batch);
     for (const one of asked) this.#desk.answer(batch, one, this.#refusal);
     if (!canStore) return batch;
     this.#executeSimulated(batch);
@@ -245,6 +243,7 @@ export class Exchange implements Feed {
     this.#probing = true;
     try {
       await this.#context.store.probe();
+      // What waits is done in the turn that this wakes, before anything else that is asked.
       this.#storeFailure = undefined;
       this.#context.log.info("the store can be written again; orders are taken");
       this.#context.storeHealth(undefined);

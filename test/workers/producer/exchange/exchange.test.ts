@@ -373,13 +373,28 @@ describe("exchange: simulated traders", () => {
     await world.stop();
     expect([...world.store.commits].length).toBeGreaterThan(1);
 
+    const openIds = ({ store }: ExchangeWorld) =>
+      [...store.load().openOrders].map(({ orderId }) => String(orderId));
     const without = await ExchangeWorld.open(dir, "run-2");
+    const before = openIds(without);
+    without.store.failure = NO_SPACE;
     await without.exchange.recover();
-    expect([...without.store.load().openOrders].map(({ orderId }) => String(orderId))).toEqual([
-      own.order_id,
-    ]);
-    await without.quiet();
-    expect(without.quote).toEqual([1, null]);
+    expect(openIds(without)).toEqual(before);
     without.run();
+    without.store.failure = undefined;
+    await recovered(without);
+    await until("they are withdrawn", () => openIds(without).length === 1 || undefined);
+    expect(openIds(without)).toEqual([own.order_id]);
+    await until("the quote", () => without.quote[1] === null || undefined);
+    expect(without.quote).toEqual([1, null]);
+    await without.stop();
+
+    const again = await ExchangeWorld.start(dir, "run-3", { simTraders: 3 });
+    await until("an order", () => openIds(again).length > 1 || undefined);
+    await again.stop();
+    const last = await ExchangeWorld.open(dir, "run-4");
+    await last.exchange.recover();
+    expect(openIds(last)).toEqual([own.order_id]);
+    last.run();
   });
 });
