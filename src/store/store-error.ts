@@ -26,10 +26,8 @@ export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** The error for a file or directory in which something is not as it must be. */
 export function damaged(path: string, what: string, options?: ErrorOptions): StoreError {
-  return new StoreError(
-    "STORE_DAMAGED",
-    `${path} is damaged: ${what}. Restore it from a backup; \`marketcast store check\` names all problems`,
-    options,
-  );
+  const message = `${path} is damaged: ${what}; restore it from a backup`;
+  return new StoreError("STORE_DAMAGED", message, options);
 }
