@@ -50,7 +50,7 @@ export interface RunningServer {
   /** Ends a shard's thread as the watchdog would: its clients are cut, and it starts again. */
   restartShard(shard: number): void;
   /** Ends the producer's thread: another takes its place, with a new epoch. */
-  restartProducer(): Promise<void>;
+  restartProducer(): void;
   /** Drains and stops; resolves when it has. */
   stop(): Promise<void>;
   /** Resolves with the exit code when the server has stopped. */
@@ -250,8 +250,8 @@ class Server implements RunningServer {
     this.#pool.restart(shard);
   }
 
-  restartProducer(): Promise<void> {
-    return this.#producer.restart();
+  restartProducer(): void {
+    this.#producer.restart();
   }
 
   stop(): Promise<void> {

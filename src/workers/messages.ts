@@ -130,7 +130,9 @@ export type MainToProducer =
   | { readonly type: "subscribed" }
   /** A shard's end of this port may place orders from now on. */
   | { readonly type: "shard"; readonly shard: number; readonly port: MessagePort }
-  | { readonly type: "stop" };
+  | { readonly type: "stop" }
+  /** The thread ends here and now, as if it had died. */
+  | { readonly type: "end" };
 
 export type ProducerToMain =
   /** The feed has listed what it knows; data may flow. */

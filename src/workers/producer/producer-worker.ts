@@ -37,6 +37,8 @@ const firstSubscriber = new Promise<void>((resolve) => {
   port.on("message", (message: MainToProducer) => {
     if (message.type === "subscribed") resolve();
     else if (message.type === "shard") exchange?.attach(message.shard, message.port);
+    // Of a worker thread, exit() ends the thread.
+    else if (message.type === "end") process.exit(1);
     else {
       stop.abort();
       void running.then(() => process.exit());

@@ -1,15 +1,12 @@
-import { join } from "node:path";
 import type { FeedSink } from "../../../feed/feed.js";
 import { FeedConfigurationError } from "../../../feed/feed-configuration-error.js";
 import { type ExchangeMarket, loadMarkets } from "../../../feed/markets-file.js";
 import type { MarketId } from "../../../shared/market-id.js";
 import type { StoredMarket } from "../../../store/records.js";
 import { Store } from "../../../store/store.js";
+import { storeDirectory } from "../../../store/store-file.js";
 import { Exchange, type ExchangeContext } from "./exchange.js";
 import { ExchangeMarkets } from "./exchange-markets.js";
-
-/** The store's folder in the data directory. */
-export const STORE_FOLDER = "exchange";
 
 /**
  * Opens the store, lists the markets with what it holds of them, and makes the exchange.
@@ -22,7 +19,7 @@ export async function openExchange(
 ): Promise<Exchange> {
   const { options } = context;
   const configured = await loadMarkets(options.marketsFile);
-  const store = await Store.open(join(options.dataDir, STORE_FOLDER), options);
+  const store = await Store.open(storeDirectory(options.dataDir), options);
   try {
     const known = new Map(store.markets().map((market) => [market.marketId, market]));
     for (const { definition } of configured) {
