@@ -30,7 +30,7 @@ export async function runCrashes(kills: number, seed: number): Promise<void> {
   let server: ServerProcess | undefined;
   let stored: StoredState | undefined;
   try {
-    for (let kill = 0; kill <= kills; kill++) {
+    for (let kill = 0; kill < kills; kill++) {
       const simTraders = kill % 2 === 0 ? 0 : SIM_TRADERS;
       server = await start(dataDir, simTraders);
       if (stored !== undefined) {
