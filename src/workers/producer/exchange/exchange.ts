@@ -26,6 +26,9 @@ const BATCH_SIMULATED_MAX = 256;
 const OPENING_COMMANDS_PER_MARKET = 30;
 /** How often a store that could not be written is tried again. */
 const PROBE_INTERVAL_MS = 1000;
+/** A commit that takes longer is reported: orders get no answer meanwhile. */
+const SLOW_COMMIT_MS = 5000;
+const STORE_SLOW = `orders wait: a write of the store takes longer than ${SLOW_COMMIT_MS} ms`;
 /** How often the store is pruned. */
 const PRUNE_INTERVAL_MS = 1000;
 
@@ -203,6 +206,7 @@ export class Exchange implements Feed {
   /** Commits; returns whether it is on disk. */
   async #commit(changes: EngineChanges): Promise<boolean> {
     const startedAt = performance.now();
+    const slow = setTimeout(() => this.#context.storeHealth(STORE_SLOW), SLOW_COMMIT_MS);
     try {
       await this.#context.store.commit(changes);
     } catch (error) {
@@ -210,8 +214,12 @@ export class Exchange implements Feed {
       this.#storeFailure = (error as Error).message;
       this.#context.storeHealth(`orders are refused: ${this.#storeFailure}`);
       return false;
+    } finally {
+      clearTimeout(slow);
     }
-    observeCommit(this.#context.counters, (performance.now() - startedAt) / 1000);
+    const tookMs = performance.now() - startedAt;
+    if (tookMs >= SLOW_COMMIT_MS) this.#context.storeHealth(undefined);
+    observeCommit(this.#context.counters, tookMs / 1000);
     return true;
   }
 

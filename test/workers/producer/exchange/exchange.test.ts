@@ -44,6 +44,20 @@ const recovered = (world: ExchangeWorld) =>
   until("orders are taken again", () => world.health.at(-1) === "ok" || undefined);
 
 describe("exchange: nothing is told before it is on disk", () => {
+  it("exchange - a commit that takes long is reported while it does", async () => {
+    const world = await ExchangeWorld.start(dir);
+    const shard = world.shard(0);
+    world.store.hold();
+    const order = shard.place("w1");
+    shard.send(order);
+    await until("the report", () => world.health.length > 0 || undefined);
+    expect(world.health).toEqual([expect.stringMatching(/longer than 5000 ms/)]);
+    world.store.release();
+    await shard.answer(order);
+    expect(world.health).toEqual([expect.any(String), "ok"]);
+    await world.stop();
+  });
+
   it("exchange - answers, news, trades, quotes and books wait for the flush, then all of them go out", async () => {
     const world = await ExchangeWorld.start(dir);
     const [maker, taker] = [world.shard(0), world.shard(1)];
