@@ -1,13 +1,8 @@
 import type { Key, Transaction } from "lmdb";
 import type { MarketId } from "../shared/market-id.js";
+import { isOpen } from "../shared/order.js";
 import type { Environment } from "./environment.js";
-import {
-  isOpenOrder,
-  marketProblems,
-  orderProblems,
-  positionProblems,
-  tradeProblems,
-} from "./record-rules.js";
+import { marketProblems, orderProblems, positionProblems, tradeProblems } from "./record-rules.js";
 import type { Counters } from "./records.js";
 import { StoreError } from "./store-error.js";
 import { openForReading } from "./store-file.js";
@@ -151,7 +146,7 @@ class StoreCheck {
     this.#each(check, this.#tables.openOrders, (order) => {
       const name = `open order ${order.orderId}`;
       check.problems(name, orderProblems(order, this.#counters));
-      if (!isOpenOrder(order)) check.problem(`${name} is ${order.status}`);
+      if (!isOpen(order)) check.problem(`${name} is ${order.status}`);
       const sums = this.#sumsOf(check, name, order.marketId);
       const { price } = order;
       if (sums === undefined || price === undefined) return;
@@ -172,7 +167,7 @@ class StoreCheck {
       const { orderId, wallet, clientOrderId, updatedTs } = order;
       const name = `finished order ${orderId}`;
       check.problems(name, orderProblems(order, this.#counters));
-      if (isOpenOrder(order)) check.problem(`${name} is ${order.status}`);
+      if (isOpen(order)) check.problem(`${name} is ${order.status}`);
       this.#sumsOf(check, name, order.marketId);
       if (this.#has(openOrders, orderId)) check.problem(`${name} is among the open ones too`);
       const key = [updatedTs, orderId];

@@ -2,10 +2,10 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { EngineChanges, EngineState } from "../engine/commands.js";
 import type { Order } from "../engine/order.js";
+import { isOpen } from "../shared/order.js";
 import { requireRoom } from "./disk-room.js";
 import type { Environment } from "./environment.js";
 import { pruningStep, type Retention } from "./pruning.js";
-import { isOpenOrder } from "./record-rules.js";
 import { COUNTERS_KEY, SCHEMA_VERSION, type StoredMarket } from "./records.js";
 import { damaged, reasonOf, StoreError } from "./store-error.js";
 import { DATA_FILE, openOrCreate, reopen, unreadable } from "./store-file.js";
@@ -200,7 +200,7 @@ export class Store {
 function putOrder(environment: Environment, order: Order): Operation[] {
   const { openOrders, finishedOrders, finishTimes, clientOrderIds } = environment;
   const { orderId, wallet, clientOrderId, updatedTs: finishedTs } = order;
-  if (isOpenOrder(order)) return [openOrders.put(order)];
+  if (isOpen(order)) return [openOrders.put(order)];
   return [
     openOrders.remove(orderId),
     finishedOrders.put(order),

@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import type { MarketTotals, Order, Position, Trade } from "../../src/engine/order.js";
-import { isOpen } from "../../src/engine/order.js";
 import { DecimalScale } from "../../src/shared/decimal-scale.js";
+import { isOpen } from "../../src/shared/order.js";
 import { checkStore } from "../../src/store/check.js";
 import { type MarketScales, toContractOrder } from "../../src/store/contract-form.js";
 import { COUNTERS_KEY } from "../../src/store/records.js";
