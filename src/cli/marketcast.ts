@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
 import { VERSION } from "../config/version.js";
-import { StoreError } from "../store/store-error.js";
 import { addCheckConfigCommand } from "./check-config.js";
 import { addConfigFlags } from "./config-flags.js";
 import { ListenError } from "./listen-error.js";
@@ -11,6 +10,7 @@ import { addTokenCommand } from "./token.js";
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
+const STORE_ERRORS = ["StoreError", "FeedStoreError"];
 const USAGE_ERRORS = ["ConfigurationError", "FeedConfigurationError", "UsageError"];
 
 /** Commander quotes an unknown flag with its value, which may be a secret under a mistyped name. */
@@ -37,7 +37,7 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
   const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
   const usage = USAGE_ERRORS.includes(name);
-  const told = usage || error instanceof ListenError || error instanceof StoreError;
+  const told = usage || error instanceof ListenError || STORE_ERRORS.includes(name);
   const text = told ? message : (stack ?? message);
   console.error(`marketcast: ${text.replaceAll("\n", "\nmarketcast: ")}`);
   return usage ? EXIT_USAGE : EXIT_FAILURE;

@@ -149,6 +149,10 @@ export class Engine {
     return this.#positions.ofWallet(wallet);
   }
 
+  hasSession(session: string): boolean {
+    return this.#open.hasSession(session);
+  }
+
   /** Sessions that have open orders. */
   sessions(): Iterable<string> {
     return this.#open.sessions();

@@ -41,6 +41,11 @@ export class FeedConfigurationError extends Error {
   override readonly name = "FeedConfigurationError";
 }
 
+/** A store that the exchange cannot open, as its producer found out; begins with the error's code. */
+export class FeedStoreError extends Error {
+  override readonly name = "FeedStoreError";
+}
+
 /**
  * Keeps a producer thread running. Each one has fresh shared memory and an epoch of its own, so that
  * nothing a dead one left half-written is ever read.
@@ -131,9 +136,15 @@ export class ProducerSupervisor {
     });
     worker.on("message", (message: ProducerToMain) => {
       if (message.type === "feed-invalid") {
-        reject?.(new FeedConfigurationError(message.message));
+        const { code } = message;
+        reject?.(
+          code === undefined
+            ? new FeedConfigurationError(message.message)
+            : new FeedStoreError(`${code}: ${message.message}`),
+        );
         // It made a feed before, so what is missing may come back.
         if (this.#everReady) {
+          this.#log.error({ code }, `the feed cannot be opened: ${message.message}`);
           this.#hooks.health("feed", message.message);
           void worker.terminate();
         }

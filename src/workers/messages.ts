@@ -138,7 +138,12 @@ export type ProducerToMain =
   /** The feed has listed what it knows; data may flow. */
   | { readonly type: "ready" }
   /** The feed's options cannot work; nothing runs. */
-  | { readonly type: "feed-invalid"; readonly message: string }
+  | {
+      readonly type: "feed-invalid";
+      readonly message: string;
+      /** Of the store's errors. */
+      readonly code?: string;
+    }
   /** The feed has ended or failed, for a reason; the thread lives on. */
   | { readonly type: "feed-ended"; readonly reason: string }
   /** Why the exchange can store nothing at the moment, or undefined when it can again. */

@@ -1,5 +1,5 @@
 import type { MessagePort } from "node:worker_threads";
-import type { Command, EngineChanges } from "../../../engine/commands.js";
+import type { Command, EngineChanges, EngineState } from "../../../engine/commands.js";
 import { Engine } from "../../../engine/engine.js";
 import type { Feed, FeedContext } from "../../../feed/feed.js";
 import { Pacer } from "../../../feed/pacer.js";
@@ -80,18 +80,26 @@ export class Exchange implements Feed {
   #simulationsDue: number;
   /** Why nothing can be stored at the moment. */
   #storeFailure: string | undefined;
+  /** Nobody has ever traded here. */
+  readonly #isNew: boolean;
+  readonly #clock: () => number;
+  #lastTs: number;
   #probing = false;
   #stopping = false;
   #wake: () => void = () => {};
 
-  constructor(context: ExchangeContext) {
-    this.#context = context;
+  /** @param state what the store holds, with the context's markets listed */
+  constructor(context: ExchangeContext, state: EngineState) {
+    this.#context = { ...context, now: () => this.#now() };
+    this.#clock = context.now;
+    this.#lastTs = latestTs(state);
     this.#shards = new ExchangeShards({
       request: (from, request) => this.#ask({ from, request }),
       // Behind what the shard asked while it lived.
       gone: (from) => this.#ask({ from, request: { type: "attach", connections: [] } }),
     });
-    this.#desk = new OrderDesk(context, this.#shards, this.#restoredEngine());
+    this.#isNew = state.nextOrderId === 1;
+    this.#desk = new OrderDesk(this.#context, this.#shards, this.#engineOf(state));
     this.#traders = this.#newTraders();
     this.#simulationsDue = this.#firstSimulations;
     for (const session of this.#desk.engine.sessions()) {
@@ -105,8 +113,8 @@ export class Exchange implements Feed {
    * books.
    */
   async recover(): Promise<void> {
-    const { options, markets, store } = this.#context;
-    if (options.simTraders > 0 && store.load().nextOrderId === 1)
+    const { options, markets } = this.#context;
+    if (options.simTraders > 0 && this.#isNew)
       this.#simulationsDue = OPENING_COMMANDS_PER_MARKET * markets.size;
     do await this.#turn();
     while (this.#simulationsDue > 0 && this.#storeFailure === undefined);
@@ -173,7 +181,7 @@ export class Exchange implements Feed {
     const batch = this.#execute();
     const changes = this.#desk.engine.takeChanges();
     if (isEmpty(changes) || (await this.#commit(changes))) this.#release(batch);
-    else this.#rollBack(batch);
+    else await this.#rollBack(batch);
   }
 
   #execute(): Batch {
@@ -182,9 +190,9 @@ export class Exchange implements Feed {
     const batch = batchOf(asked);
     for (const one of asked) this.#desk.answer(batch, one, this.#refusal);
     if (!canStore) return batch;
-    this.#executeSimulated(batch);
     // Behind everything that the sessions asked for.
     this.#desk.endSessions(batch);
+    this.#executeSimulated(batch);
     return { ...batch, ended: [...this.#desk.ended.keys()] };
   }
 
@@ -235,9 +243,9 @@ export class Exchange implements Feed {
   }
 
   /** Undoes a batch that is not on disk: what was asked is answered again, orders by a refusal. */
-  #rollBack({ asked }: Batch): void {
+  async #rollBack({ asked }: Batch): Promise<void> {
     this.#shards.discard();
-    this.#desk.engine = this.#restoredEngine();
+    this.#desk.engine = this.#engineOf(await this.#context.store.load());
     this.#traders = this.#newTraders();
     this.#simulationsDue = this.#firstSimulations;
     const refused = batchOf(asked);
@@ -272,15 +280,15 @@ export class Exchange implements Feed {
     }
   }
 
-  #restoredEngine(): Engine {
-    const { options, markets, store } = this.#context;
+  #engineOf(state: EngineState): Engine {
+    const { options, markets } = this.#context;
     const engine = new Engine({
       maxOpenOrders: options.maxOpenOrders,
       maxClientOrderIds: options.maxClientOrderIds,
       clientOrderIdRetentionMicros: options.clientOrderIdRetentionMs * 1000,
     });
     for (const market of markets.all) engine.list(market);
-    engine.restore(store.load());
+    engine.restore(state);
     return engine;
   }
 
@@ -295,7 +303,10 @@ export class Exchange implements Feed {
         maxOpenOrders: options.maxOpenOrders,
         markets: [...markets.all].map(({ marketId, priceScale, maxPrice }) => ({
           marketId,
-          priceMax: maxPrice === undefined ? undefined : priceScale.toCount(maxPrice),
+          priceMax:
+            maxPrice === undefined
+              ? undefined
+              : Math.floor(Math.min(maxPrice, options.maxPrice) / priceScale.step),
         })),
       },
       {
@@ -326,9 +337,20 @@ export class Exchange implements Feed {
     }
   }
 
+  /** Never goes back, not even behind what is stored: an order does not change before it was made. */
   #now(): number {
-    return this.#context.now();
+    this.#lastTs = Math.max(this.#lastTs, this.#clock());
+    return this.#lastTs;
   }
+}
+
+/** The latest time that a state knows of. */
+function latestTs({ openOrders, positions, clientOrderIds }: EngineState): number {
+  let latest = 0;
+  for (const { updatedTs } of openOrders) latest = Math.max(latest, updatedTs);
+  for (const { updatedTs } of positions) latest = Math.max(latest, updatedTs);
+  for (const { finishedTs = 0 } of clientOrderIds) latest = Math.max(latest, finishedTs);
+  return latest;
 }
 
 function batchOf(asked: readonly Asked[]): Batch {
