@@ -22,6 +22,9 @@ import { isOfRun } from "./sessions.js";
 /** Requests and simulated commands of one batch, which share one commit. */
 const BATCH_REQUESTS_MAX = 4096;
 const BATCH_SIMULATED_MAX = 256;
+/** From how many answers in a batch on the next one waits for as many requests, and how long. */
+const GATHER_ANSWERS_MIN = 8;
+const GATHER_MS_MAX = 3;
 /** What the simulated traders do before the first client of a new exchange: books have depth then. */
 const OPENING_COMMANDS_PER_MARKET = 30;
 /** How often a store that could not be written is tried again. */
@@ -78,6 +81,9 @@ export class Exchange implements Feed {
   #traders: SimulatedTraders;
   #asked: Asked[] = [];
   #simulationsDue: number;
+  /** Requests that the last batch has answered, and how many must be there to wake the loop. */
+  #answered = 0;
+  #gathering = 1;
   /** Why nothing can be stored at the moment. */
   #storeFailure: string | undefined;
   /** Nobody has ever traded here. */
@@ -140,6 +146,7 @@ export class Exchange implements Feed {
           this.#wake = resolve;
         });
       }
+      await this.#gather();
       await this.#turn();
     }
     timers.forEach(clearInterval);
@@ -160,7 +167,25 @@ export class Exchange implements Feed {
 
   #ask(asked: Asked): void {
     this.#asked.push(asked);
-    this.#wake();
+    if (this.#asked.length >= this.#gathering) this.#wake();
+  }
+
+  /**
+   * Waits a little for those whom the last batch has answered and who ask again at once, so that all
+   * of them share the next commit instead of taking turns in every other one, as databases do in group
+   * commits. Where few ask there is nobody to wait for.
+   */
+  async #gather(): Promise<void> {
+    if (this.#answered < GATHER_ANSWERS_MIN) return;
+    this.#gathering = this.#asked.length + this.#answered;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, GATHER_MS_MAX);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#gathering = 1;
   }
 
   /** Why orders are refused at the moment. */
@@ -188,6 +213,9 @@ export class Exchange implements Feed {
     const canStore = this.#storeFailure === undefined;
     const asked = this.#asked.splice(0, BATCH_REQUESTS_MAX);
     const batch = batchOf(asked);
+    this.#answered = asked.length;
+    // Those that a failed batch or an earlier run has left, before anybody can trade with them.
+    if (canStore) this.#desk.endSessions(batch);
     for (const one of asked) this.#desk.answer(batch, one, this.#refusal);
     if (!canStore) return batch;
     // Behind everything that the sessions asked for.
@@ -333,7 +361,8 @@ export class Exchange implements Feed {
       if (due === 0) return;
       // A store that is too slow for the simulation slows it down.
       this.#simulationsDue = Math.min(this.#simulationsDue + due, BATCH_SIMULATED_MAX);
-      this.#wake();
+      // A batch that is being gathered takes them along.
+      if (this.#gathering === 1) this.#wake();
     }
   }
 
