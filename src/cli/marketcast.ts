@@ -2,7 +2,6 @@
 import { Command, CommanderError } from "commander";
 import { MarketcastError } from "../client/node.js";
 import { VERSION } from "../config/version.js";
-import { StoreError } from "../store/store-error.js";
 import { addCheckConfigCommand } from "./check-config.js";
 import { addConfigFlags } from "./config-flags.js";
 import { addDoctorCommand } from "./doctor/doctor.js";
@@ -16,6 +15,7 @@ import { addTokenCommand } from "./token.js";
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
+const STORE_ERRORS = ["StoreError", "FeedStoreError"];
 const USAGE_ERRORS = ["ConfigurationError", "FeedConfigurationError", "UsageError"];
 
 /** Commander quotes an unknown flag with its value, which may be a secret under a mistyped name. */
@@ -43,7 +43,10 @@ function createProgram(): Command {
 /** What to tell of an error that is no fault of the program; undefined for any other one. */
 function toldText(error: unknown): string | undefined {
   if (error instanceof MarketcastError) return errorText(error);
-  return error instanceof ListenError || error instanceof StoreError ? error.message : undefined;
+  if (!(error instanceof Error)) return undefined;
+  return error instanceof ListenError || STORE_ERRORS.includes(error.name)
+    ? error.message
+    : undefined;
 }
 
 /** Tells the user what went wrong and returns the exit code. */

@@ -46,7 +46,7 @@ export interface RememberedClientOrderId {
   readonly finishedTs: number | undefined;
 }
 
-/** All that an engine is rebuilt from. */
+/** All that an engine is rebuilt from; each part can be gone through more than once. */
 export interface EngineState {
   /** Open orders, by ascending id: which is their priority within a price. */
   readonly openOrders: Iterable<Order>;

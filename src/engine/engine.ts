@@ -1,5 +1,6 @@
 import type { MarketStatus } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
+import { isOpen } from "../shared/order.js";
 import { ChangeLog } from "./change-log.js";
 import { ClientOrderIds } from "./client-order-ids.js";
 import type {
@@ -11,14 +12,7 @@ import type {
 } from "./commands.js";
 import { type Instrument, limitOf, type Market } from "./market.js";
 import { OpenOrders } from "./open-orders.js";
-import {
-  isOpen,
-  type MarketTotals,
-  type Order,
-  type OrderTerms,
-  type Position,
-  type Trade,
-} from "./order.js";
+import type { MarketTotals, Order, OrderTerms, Position, Trade } from "./order.js";
 import type { OrderBook } from "./order-book.js";
 import {
   cancelReason,
@@ -153,6 +147,10 @@ export class Engine {
   /** Positions of a wallet, flat ones that have a history too. */
   positions(wallet: string): Iterable<Position> {
     return this.#positions.ofWallet(wallet);
+  }
+
+  hasSession(session: string): boolean {
+    return this.#open.hasSession(session);
   }
 
   /** Sessions that have open orders. */

@@ -43,6 +43,11 @@ export class OpenOrders {
     return this.#all(this.#sessions.get(session));
   }
 
+  /** Whether a session has open orders. */
+  hasSession(session: string): boolean {
+    return this.#sessions.has(session);
+  }
+
   sessions(): Iterable<string> {
     return this.#sessions.keys();
   }

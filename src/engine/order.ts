@@ -72,8 +72,3 @@ export interface MarketTotals {
   /** Quantity traded since the listing. */
   readonly volume: number;
 }
-
-/** Whether an order rests in the book, or would if nothing else happened to it. */
-export function isOpen({ status }: Pick<Order, "status">): boolean {
-  return status === "Open" || status === "PartiallyFilled";
-}

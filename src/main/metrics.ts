@@ -179,7 +179,7 @@ function addTradingMetrics(add: Add, { producer, shards }: CounterBlock): void {
   add(
     "counter",
     "orders_total",
-    "PlaceOrder requests by what became of them; unavailable ones with CancelOrder",
+    "PlaceOrder requests by what became of them; unavailable counts CancelOrder as well",
     () => [
       ...ORDER_RESULTS.filter((result) => result !== "unavailable").map((result) => ({
         labels: { result },

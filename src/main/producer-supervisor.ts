@@ -14,6 +14,8 @@ import { Watchdog } from "./watchdog.js";
 /** How long a feed may take to end when the server stops; the exchange has orders to cancel. */
 const STOP_MS_MAX = 500;
 const STOP_EXCHANGE_MS_MAX = 10_000;
+/** A thread that has not ended itself within this time, in ms, is terminated. */
+const END_MS_MAX = 200;
 const WORKER = new URL("../workers/producer/producer-worker.js", import.meta.url);
 
 export interface ProducerOptions {
@@ -37,6 +39,11 @@ export interface ProducerHooks {
 /** Options that make no feed, found out by the producer; the message says what is wrong. */
 export class FeedConfigurationError extends Error {
   override readonly name = "FeedConfigurationError";
+}
+
+/** A store that the exchange cannot open, as its producer found out; begins with the error's code. */
+export class FeedStoreError extends Error {
+  override readonly name = "FeedStoreError";
 }
 
 /**
@@ -84,9 +91,17 @@ export class ProducerSupervisor {
     this.#worker?.postMessage({ type: "shard", shard, port } satisfies MainToProducer, [port]);
   }
 
-  /** Ends the producer as the watchdog does: another one takes its place. */
-  async restart(): Promise<void> {
-    await this.#worker?.terminate();
+  /**
+   * Ends the producer as the watchdog does: another one takes its place. Where its loop turns it ends
+   * itself; else it is terminated, which is the last resort, as that can end the whole process when it
+   * comes while LMDB opens a file.
+   */
+  restart(): void {
+    const worker = this.#worker;
+    if (worker === undefined) return;
+    this.#tell({ type: "end" });
+    const timer = setTimeout(() => worker.terminate(), END_MS_MAX);
+    worker.once("exit", () => clearTimeout(timer));
   }
 
   async stop(): Promise<void> {
@@ -117,13 +132,19 @@ export class ProducerSupervisor {
     this.#delay.started();
     const watchdog = new Watchdog(producer, stallTimeoutMs, () => {
       this.#log.error({ stallTimeoutMs }, "the producer shows no life and is restarted");
-      void worker.terminate();
+      this.restart();
     });
     worker.on("message", (message: ProducerToMain) => {
       if (message.type === "feed-invalid") {
-        reject?.(new FeedConfigurationError(message.message));
+        const { code } = message;
+        reject?.(
+          code === undefined
+            ? new FeedConfigurationError(message.message)
+            : new FeedStoreError(`${code}: ${message.message}`),
+        );
         // It made a feed before, so what is missing may come back.
         if (this.#everReady) {
+          this.#log.error({ code }, `the feed cannot be opened: ${message.message}`);
           this.#hooks.health("feed", message.message);
           void worker.terminate();
         }

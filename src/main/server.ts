@@ -21,7 +21,6 @@ import { startThreadPulse } from "../shared/thread-pulse.js";
 import type {
   ExchangeOptions,
   JwtOptions,
-  MainToShard,
   ProducerTask,
   ShardOptions,
   ShardToMain,
@@ -37,12 +36,8 @@ import { SystemHealth } from "./system-health.js";
 const DRAIN_GRACE_MS = 1000;
 const DRAIN_NOTICE =
   "the server restarts; this connection will be closed with code 1012, please reconnect";
-const PRODUCER_DOWN: MainToShard = {
-  type: "notify",
-  level: "warning",
-  message:
-    "market data is interrupted and no order is taken for a moment; a new epoch and fresh snapshots will follow",
-};
+const PRODUCER_DOWN = "market data is interrupted; a new epoch and fresh snapshots will follow";
+const EXCHANGE_DOWN = `${PRODUCER_DOWN}, and until then no order is taken`;
 
 export interface RunningServer {
   readonly port: number;
@@ -50,7 +45,7 @@ export interface RunningServer {
   /** Ends a shard's thread as the watchdog would: its clients are cut, and it starts again. */
   restartShard(shard: number): void;
   /** Ends the producer's thread: another takes its place, with a new epoch. */
-  restartProducer(): Promise<void>;
+  restartProducer(): void;
   /** Drains and stops; resolves when it has. */
   stop(): Promise<void>;
   /** Resolves with the exit code when the server has stopped. */
@@ -200,7 +195,12 @@ class Server implements RunningServer {
       {
         ready: (memory) => this.#takeMemory(memory),
         health: (source, reason) => this.#health.report(source, reason),
-        down: () => this.#pool.broadcast(PRODUCER_DOWN),
+        down: () =>
+          this.#pool.broadcast({
+            type: "notify",
+            level: "warning",
+            message: config.feed === "exchange" ? EXCHANGE_DOWN : PRODUCER_DOWN,
+          }),
       },
       logger,
     );
@@ -250,8 +250,8 @@ class Server implements RunningServer {
     this.#pool.restart(shard);
   }
 
-  restartProducer(): Promise<void> {
-    return this.#producer.restart();
+  restartProducer(): void {
+    this.#producer.restart();
   }
 
   stop(): Promise<void> {

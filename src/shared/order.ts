@@ -14,6 +14,11 @@ export type TimeInForce = (typeof TIMES_IN_FORCE)[number];
 export const ORDER_STATUSES = ["Open", "PartiallyFilled", "Filled", "Cancelled"] as const;
 export type OrderStatus = (typeof ORDER_STATUSES)[number];
 
+/** Whether an order rests in the book, or would if nothing else happened to it. */
+export function isOpen({ status }: { readonly status: OrderStatus }): boolean {
+  return status === "Open" || status === "PartiallyFilled";
+}
+
 /** An order as a client asks for it, in the contract's terms; its form has been checked. */
 export interface OrderRequest {
   readonly market_id: MarketId;

@@ -6,6 +6,7 @@ import { Random } from "../shared/random.js";
 import { cancelOf, MarketMaker, QUOTE_LEVELS_MAX } from "./market-maker.js";
 import { drawTakerOrder } from "./taker.js";
 import type { Venue } from "./venue.js";
+import { simulatedWallet } from "./wallets.js";
 
 /** Most traders there can be, now or in an earlier run. */
 export const SIM_TRADERS_MAX = 1000;
@@ -76,7 +77,7 @@ export class SimulatedTraders {
     const share = Math.floor(this.#maxOpenOrders / marketsPerMaker / SIDES.length);
     const levels = Math.min(QUOTE_LEVELS_MAX, Math.max(1, share));
     return markets.map(({ marketId, priceMax = Number.POSITIVE_INFINITY }, position) => {
-      const wallet = walletOf(position % this.#traders);
+      const wallet = simulatedWallet(position % this.#traders);
       const start = startOf(marketId, priceMax, this.#venue, this.#random);
       return new MarketMaker({ marketId, wallet, start, priceMax, levels }, this.#random);
     });
@@ -99,7 +100,7 @@ export class SimulatedTraders {
     const makerOf = new Map(this.#makers.map(({ marketId, wallet }) => [marketId, wallet]));
     const commands: Command[] = [];
     for (let trader = 0; trader < SIM_TRADERS_MAX; trader++) {
-      const wallet = walletOf(trader);
+      const wallet = simulatedWallet(trader);
       for (const order of this.#venue.openOrders(wallet)) {
         if (makerOf.get(order.marketId) !== wallet) commands.push(cancelOf(order));
       }
@@ -112,7 +113,7 @@ export class SimulatedTraders {
     const wallets = Math.min(this.#traders, this.#makers.length);
     while (wallets > 0) {
       for (let trader = 0; trader < wallets; trader++) {
-        const orders = [...this.#venue.openOrders(walletOf(trader))];
+        const orders = [...this.#venue.openOrders(simulatedWallet(trader))];
         const ordersIn = byMarket(orders);
         let room = this.#maxOpenOrders - orders.length;
         for (let i = trader; i < this.#makers.length; i += this.#traders) {
@@ -140,15 +141,10 @@ export class SimulatedTraders {
     const maker = this.#makers[index] as MarketMaker;
     if (this.#traders < 2 || this.#venue.marketStatus(maker.marketId) !== "Active") return [];
     const other = index + 1 + this.#random.below(this.#traders - 1);
-    const wallet = walletOf(other % this.#traders);
+    const wallet = simulatedWallet(other % this.#traders);
     const terms = drawTakerOrder(maker, wallet, this.#venue, this.#random);
     return terms === undefined ? [] : [{ type: "place", terms }];
   }
-}
-
-/** The wallet of a trader, who is counted from 0. */
-function walletOf(trader: number): string {
-  return `sim-${trader + 1}`;
 }
 
 function byMarket(orders: readonly Order[]): ReadonlyMap<MarketId, readonly Order[]> {

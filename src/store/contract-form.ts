@@ -42,7 +42,10 @@ export interface ContractPosition {
   readonly updated_ts: number;
 }
 
-/** A trade as everybody knows it, before it has a sequence number. */
+/**
+ * A trade as everybody knows it, but with the time of its match: `TradeExecution` has a sequence number,
+ * and the time of its publication.
+ */
 export interface ContractTrade {
   readonly trade_id: string;
   readonly market_id: MarketId;
@@ -104,7 +107,7 @@ export function toContractPosition(position: Position, scales: MarketScales): Co
   };
 }
 
-/** The contract's `trade` of a `TradeExecution`, but for `seq`, which its publisher gives. */
+/** The contract's `trade` of a `TradeExecution`, but for `seq` and `ts`, which its publisher gives. */
 export function toContractTrade(trade: Trade, scales: MarketScales): ContractTrade {
   return {
     trade_id: String(trade.tradeId),

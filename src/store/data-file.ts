@@ -21,6 +21,7 @@ import { damaged } from "./store-error.js";
 
 /** Pages between two turns of the event loop, which makes some 10 ms. */
 const PAGES_PER_TURN = 1000;
+const U64_BYTES = 8;
 /** Deepest tree that LMDB makes. */
 const DEPTH_MAX = 32;
 
@@ -180,6 +181,9 @@ class DataFile {
 
   /** Checks that keys ascend; a record's may be equal to the separator before it. */
   #order(walk: Walk, key: Buffer, isSeparator: boolean): void {
+    if (walk.info === this.#meta.free && key.length !== U64_BYTES) {
+      this.#fail(`${walk.name} has a key of ${key.length} bytes`);
+    }
     if (walk.last !== undefined) {
       const difference = walk.compare(key, walk.last);
       const mayBeEqual = walk.lastIsSeparator && !isSeparator;
@@ -219,14 +223,13 @@ class DataFile {
     const flag = page.readUInt16LE(offset + 4);
     const size = dataSize(page, offset);
     const begin = offset + NODE_HEADER_BYTES + page.readUInt16LE(offset + 6);
-    if (flag !== NODE_FLAG.overflow) {
-      const isTree = flag === NODE_FLAG.tree && size === TREE_INFO_BYTES;
-      if (walk.info === this.#meta.main ? !isTree : flag !== NODE_FLAG.none) {
-        this.#fail(`${walk.name} has a record of a strange kind`);
-      }
-      return page.subarray(begin, begin + size);
-    }
-    if (walk.info === this.#meta.main) this.#fail(`${walk.name} has a record of a strange kind`);
+    // The main database holds the others, and nothing else does.
+    const fits =
+      walk.info === this.#meta.main
+        ? flag === NODE_FLAG.tree && size === TREE_INFO_BYTES
+        : flag === NODE_FLAG.none || flag === NODE_FLAG.overflow;
+    if (!fits) this.#fail(`${walk.name} has a record of a strange kind`);
+    if (flag !== NODE_FLAG.overflow) return page.subarray(begin, begin + size);
     const pages = Math.floor((PAGE_HEADER_BYTES - 1 + size) / page.length) + 1;
     const first = readU64(page, begin);
     const head = this.#claim(walk.name, first, PAGE_FLAG.overflow, pages);
@@ -286,14 +289,14 @@ class DataFile {
    */
   #freeList(list: Buffer): void {
     const name = "the free database";
-    const words = readU64(list, 0);
-    if ((words + 1) * 8 > list.length) this.#fail(`${name} has a list that is cut off`);
+    const words = list.length < U64_BYTES ? Infinity : readU64(list, 0);
+    if ((words + 1) * U64_BYTES > list.length) this.#fail(`${name} has a list that is cut off`);
     for (let word = 1; word <= words; word++) {
-      const entry = Number(list.readBigInt64LE(word * 8));
+      const entry = Number(list.readBigInt64LE(word * U64_BYTES));
       if (entry > 0) this.#use(name, entry, 1, FREE);
       else if (entry < 0) {
         if (word === words) this.#fail(`${name} has a list that is cut off`);
-        this.#use(name, readU64(list, ++word * 8), -entry, FREE);
+        this.#use(name, readU64(list, ++word * U64_BYTES), -entry, FREE);
       }
     }
   }

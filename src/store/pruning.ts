@@ -1,4 +1,6 @@
+import type { RangeOptions } from "lmdb";
 import type { Environment } from "./environment.js";
+import { StoreError } from "./store-error.js";
 import type { Operation } from "./table.js";
 
 /** How much of what is finished is kept. */
@@ -12,58 +14,73 @@ export interface Retention {
   readonly maxStoredTrades: number;
 }
 
-/** What one step removes at most. An order is two records, so that makes 1,000 deletions. */
+/** What one step removes at most. An order is two records, so that makes 500 deletions of each. */
 const ORDERS_PER_STEP = 250;
 const TRADES_PER_STEP = 500;
 
-/** One step of pruning: it removes `count` orders and trades. */
+/** One step of pruning: it removes `count` orders or trades, none where all may stay. */
 export interface PruningStep {
   readonly count: number;
   readonly operations: readonly Operation[];
 }
 
-/** The oldest finished orders that may go, as far as age or number demand it, each as its removal. */
-function pruneOrders(environment: Environment, retention: Retention, nowMicros: number) {
+/**
+ * Says what is to be removed next, the oldest first, now that it is `nowMicros`, in microseconds since
+ * the Unix epoch. A damaged record is removed in its turn as a sound one is.
+ */
+export type Pruning = (
+  environment: Environment,
+  retention: Retention,
+  nowMicros: number,
+) => PruningStep;
+
+/** The oldest orders of a table by finish time, as its keys say. */
+function* oldestOf(
+  table: Environment["finishTimes"] | Environment["clientOrderIds"],
+  options: RangeOptions,
+): Generator<{ finishedTs: number; orderId: number; removal: Operation }, void> {
+  for (const key of table.keys(options)) {
+    // A damaged key may be anything.
+    const [finishedTs, orderId] = Array.isArray(key) ? key : [];
+    if (typeof finishedTs !== "number" || typeof orderId !== "number") continue;
+    yield { finishedTs, orderId, removal: table.remove([finishedTs, orderId]) };
+  }
+}
+
+function stepOf(removals: readonly (readonly Operation[])[]): PruningStep {
+  return { count: removals.length, operations: removals.flat() };
+}
+
+/**
+ * The oldest finished orders that may go, as far as age or number demand it. Their keys say all that
+ * is needed, so no record is read.
+ */
+export const pruneOrders: Pruning = (environment, retention, nowMicros) => {
   const { finishTimes, clientOrderIds, finishedOrders } = environment;
   const limit = ORDERS_PER_STEP;
   const unprotected = [nowMicros - retention.clientOrderIdRetentionMs * 1000];
   const candidates = [
-    ...[...finishTimes.values({ limit })].map((order) => ({ ...order, table: finishTimes })),
-    ...[...clientOrderIds.values({ end: unprotected, limit })].map((order) => ({
-      ...order,
-      table: clientOrderIds,
-    })),
+    ...oldestOf(finishTimes, { limit }),
+    ...oldestOf(clientOrderIds, { end: unprotected, limit }),
   ].sort((a, b) => a.finishedTs - b.finishedTs);
 
   const oldestTs = nowMicros - retention.orderRetentionMs * 1000;
   const surplus = finishTimes.size + clientOrderIds.size - retention.maxStoredOrders;
-  return candidates
+  const removals = candidates
     .slice(0, limit)
-    .filter((order, index) => index < surplus || order.finishedTs < oldestTs)
-    .map(({ table, orderId, finishedTs }) => [
-      finishedOrders.remove(orderId),
-      table.remove([finishedTs, orderId]),
-    ]);
-}
+    .filter(({ finishedTs }, index) => index < surplus || finishedTs < oldestTs)
+    .map(({ orderId, removal }) => [finishedOrders.remove(orderId), removal]);
+  return stepOf(removals);
+};
 
-/** The oldest trades, as far as age or number demand it, each as its removal. */
-function pruneTrades({ trades }: Environment, retention: Retention, nowMicros: number) {
+/** The oldest trades, as far as age or number demand it. */
+export const pruneTrades: Pruning = ({ trades }, retention, nowMicros) => {
   const oldestTs = nowMicros - retention.tradeRetentionMs * 1000;
   const surplus = trades.size - retention.maxStoredTrades;
-  return [...trades.values({ limit: TRADES_PER_STEP })]
-    .filter((trade, index) => index < surplus || trade.ts < oldestTs)
-    .map((trade) => [trades.remove(trade.tradeId)]);
-}
-
-/** What is to be removed next, oldest first; nothing where all may stay. */
-export function pruningStep(
-  environment: Environment,
-  retention: Retention,
-  nowMicros: number,
-): PruningStep {
-  const removals = [
-    ...pruneOrders(environment, retention, nowMicros),
-    ...pruneTrades(environment, retention, nowMicros),
-  ];
-  return { count: removals.length, operations: removals.flat() };
-}
+  const oldest = [...trades.inspect({ limit: TRADES_PER_STEP })];
+  // Trades follow one another in time, so a damaged one is older than the next that can be read.
+  const overAge =
+    1 + oldest.findLastIndex(({ value }) => !(value instanceof StoreError) && value.ts < oldestTs);
+  const removed = oldest.slice(0, Math.max(surplus, overAge));
+  return stepOf(removed.map(({ key }) => [trades.remove(key)]));
+};

@@ -1,11 +1,7 @@
 import type { Order, Position, Trade } from "../engine/order.js";
 import { DecimalScale } from "../shared/decimal-scale.js";
+import { isOpen } from "../shared/order.js";
 import type { Counters, StoredMarket } from "./records.js";
-
-/** Whether an order waits in a book. */
-export function isOpenOrder({ status }: Pick<Order, "status">): boolean {
-  return status === "Open" || status === "PartiallyFilled";
-}
 
 /** What is wrong with one record by itself, as the ends of sentences that begin with its name. */
 type Problems = readonly string[];
@@ -28,7 +24,7 @@ export function orderProblems(order: Order, { nextOrderId }: Counters): Problems
     [(status === "Cancelled") !== (order.reason !== undefined), `is ${status} by ${order.reason}`],
     [order.updatedTs < order.createdTs, "was changed before it was made"],
     [
-      isOpenOrder(order) && (order.orderType !== "Limit" || order.timeInForce !== "GTC"),
+      isOpen(order) && (order.orderType !== "Limit" || order.timeInForce !== "GTC"),
       `is open, and is a ${order.orderType} ${order.timeInForce} order`,
     ],
   ]);

@@ -30,7 +30,7 @@ export interface RecordForm<K extends Key, T> {
   decode(bytes: Buffer): T;
 }
 
-/** A market as it was first listed. */
+/** A market: its tick size and lot size as it was first listed, and its latest title. */
 export interface StoredMarket {
   readonly marketId: MarketId;
   readonly title: string;

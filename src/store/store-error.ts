@@ -5,7 +5,7 @@ export type StoreErrorCode =
   | "STORE_DAMAGED"
   /** Written by a version of Marketcast that this one does not know. */
   | "STORE_VERSION"
-  /** A write failed, and nothing of it is in the store. */
+  /** There was no room to open the store; or a write failed, and nothing of it is in the store. */
   | "STORE_WRITE_FAILED"
   /** The directory or a file in it cannot be opened, read or made. */
   | "STORE_UNREADABLE";
@@ -26,10 +26,14 @@ export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** Whether an error of Node says that the disk, or the owner's share of it, is full. */
+export function isNoRoom(error: unknown): boolean {
+  if (!(error instanceof Error) || !("code" in error)) return false;
+  return error.code === "ENOSPC" || error.code === "EDQUOT";
+}
+
+/** The error for a file or directory in which something is not as it must be. */
 export function damaged(path: string, what: string, options?: ErrorOptions): StoreError {
-  return new StoreError(
-    "STORE_DAMAGED",
-    `${path} is damaged: ${what}. Restore it from a backup; \`marketcast store check\` names all problems`,
-    options,
-  );
+  const message = `${path} is damaged: ${what}; restore it from a backup`;
+  return new StoreError("STORE_DAMAGED", message, options);
 }

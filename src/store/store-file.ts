@@ -5,7 +5,7 @@ import { verifyDataFile, verifyMetas } from "./data-file.js";
 import { READERS_FILE, requireRoom, reserveReadersFile } from "./disk-room.js";
 import { Environment, holdState } from "./environment.js";
 import { SCHEMA_KEY, SCHEMA_VERSION } from "./records.js";
-import { damaged, reasonOf, StoreError } from "./store-error.js";
+import { damaged, isNoRoom, reasonOf, StoreError } from "./store-error.js";
 
 /** The file that holds everything, within the store's directory. */
 export const DATA_FILE = "data.mdb";
@@ -18,6 +18,13 @@ export function storeDirectory(dataDir: string): string {
 /** The error for a directory that cannot be opened, read or made; a StoreError as it is. */
 export function unreadable(dir: string, error: unknown): StoreError {
   if (error instanceof StoreError) return error;
+  if (isNoRoom(error)) {
+    return new StoreError(
+      "STORE_WRITE_FAILED",
+      `${dir} has no room for the store: ${reasonOf(error)}; free or add disk space, or choose another --data-dir`,
+      { cause: error },
+    );
+  }
   return new StoreError(
     "STORE_UNREADABLE",
     `${dir} cannot be opened: ${reasonOf(error)}; see to its owner and mode, or choose another --data-dir`,

@@ -4,7 +4,7 @@ import { readdir, realpath, rm } from "node:fs/promises";
 import { connect, createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { reasonOf, StoreError } from "./store-error.js";
+import { isNoRoom, reasonOf, StoreError } from "./store-error.js";
 
 /** Two that start at the same moment both give way; waits of different lengths part them. */
 const ATTEMPTS = 10;
@@ -33,7 +33,10 @@ export class StoreLock {
     this.#free = free;
   }
 
-  /** Rejects with STORE_LOCKED where another one holds the directory, which must exist. */
+  /**
+   * Rejects with STORE_LOCKED where another one holds the directory, which must exist; and with Node's
+   * error where there is no room for a socket in it.
+   */
   static async acquire(dir: string): Promise<StoreLock> {
     for (let attempt = 1; ; attempt++) {
       const lock =
@@ -59,6 +62,7 @@ export class StoreLock {
     const name = `owner-${randomBytes(6).toString("hex")}.sock`;
     const server = await listen(addresses.of(name)).catch((error: unknown) => {
       addresses.close();
+      if (isNoRoom(error)) throw error;
       throw new StoreError(
         "STORE_UNREADABLE",
         `${dir} cannot hold the lock, a local socket: ${reasonOf(error)}; choose a --data-dir on a local file system that may be written`,

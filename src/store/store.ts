@@ -2,10 +2,10 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { EngineChanges, EngineState } from "../engine/commands.js";
 import type { Order } from "../engine/order.js";
+import { isOpen } from "../shared/order.js";
 import { requireRoom } from "./disk-room.js";
 import type { Environment } from "./environment.js";
-import { pruningStep, type Retention } from "./pruning.js";
-import { isOpenOrder } from "./record-rules.js";
+import { type Pruning, pruneOrders, pruneTrades, type Retention } from "./pruning.js";
 import { COUNTERS_KEY, SCHEMA_VERSION, type StoredMarket } from "./records.js";
 import { damaged, reasonOf, StoreError } from "./store-error.js";
 import { DATA_FILE, openOrCreate, reopen, unreadable } from "./store-file.js";
@@ -15,15 +15,16 @@ import type { Operation } from "./table.js";
 /**
  * Orders, trades, positions and counters on disk, in one LMDB file.
  *
- * Writes happen one after another, each as one transaction. After a failed one the file is opened
- * anew, because LMDB does not say what state a failure leaves it in.
+ * Writes happen one after another, each as one transaction, and none while a state is loaded. After a
+ * failed one the file is opened anew, because LMDB does not say what state a failure leaves it in.
  */
 export class Store {
   readonly #dir: string;
   readonly #retention: Retention;
   readonly #lock: StoreLock;
   #environment: Environment | undefined;
-  #lastWrite: Promise<unknown> = Promise.resolve();
+  /** Ends with the last of what has been queued. */
+  #queue: Promise<unknown> = Promise.resolve();
   #pruning: Promise<number> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -35,7 +36,8 @@ export class Store {
 
   /**
    * Opens the store of a directory, or makes one where there is none. Rejects with StoreError, whose
-   * code is STORE_LOCKED, STORE_DAMAGED, STORE_VERSION or STORE_UNREADABLE.
+   * code is STORE_LOCKED, STORE_DAMAGED, STORE_VERSION, STORE_UNREADABLE, or STORE_WRITE_FAILED where
+   * there is no room for it.
    */
   static async open(dir: string, retention: Retention): Promise<Store> {
     try {
@@ -54,21 +56,27 @@ export class Store {
     }
   }
 
-  /** All that an engine is rebuilt from, as it is on disk. Throws StoreError. */
-  load(): EngineState {
-    const { openOrders, positions, totals, clientOrderIds, counters } = this.#open();
-    const { nextOrderId, nextTradeId } = counters.get(COUNTERS_KEY) ?? this.#missing("counters");
-    return {
-      openOrders: [...openOrders.values()],
-      clientOrderIds: [...clientOrderIds.values({ start: [this.#rememberedSince()] })],
-      positions: [...positions.values()],
-      totals: [...totals.values()],
-      nextOrderId,
-      nextTradeId,
-    };
+  /**
+   * All that an engine is rebuilt from, as it is on disk. There may be millions of records, so the
+   * thread gets to other things in between; writes wait. Rejects with StoreError.
+   */
+  load(): Promise<EngineState> {
+    return this.#inTurn(async () => {
+      const environment = this.#reopen();
+      const { openOrders, positions, totals, clientOrderIds, counters } = environment;
+      const { nextOrderId, nextTradeId } = counters.get(COUNTERS_KEY) ?? this.#missing("counters");
+      return {
+        openOrders: await openOrders.all(),
+        clientOrderIds: await clientOrderIds.all(this.#rememberedSince(environment)),
+        positions: await positions.all(),
+        totals: await totals.all(),
+        nextOrderId,
+        nextTradeId,
+      };
+    });
   }
 
-  /** The markets as they were first listed. Throws StoreError. */
+  /** The markets: tick size and lot size as first listed, the latest title. Throws StoreError. */
   markets(): readonly StoredMarket[] {
     return [...this.#open().markets.values()];
   }
@@ -103,8 +111,9 @@ export class Store {
   }
 
   /**
-   * Removes what the retention no longer covers, in steps of at most 1,000 records, with which other
-   * writes take turns. Resolves with the number of orders and trades. Rejects with StoreError.
+   * Removes what the retention no longer covers, in steps of at most 500 records, with which other
+   * writes take turns. Resolves with the number of orders and trades. Rejects with StoreError, of
+   * whichever of the two could not be pruned.
    *
    * @param nowMicros microseconds since the Unix epoch
    */
@@ -128,14 +137,14 @@ export class Store {
     await this.#write(({ schema }) => [schema.put(SCHEMA_VERSION)]);
   }
 
-  /** Resolves when the last write has ended and another server may open the store. */
+  /** Resolves when all that was asked for has ended and another server may open the store. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
   async #close(): Promise<void> {
-    await this.#lastWrite;
+    await this.#queue;
     await this.#environment?.close();
     await this.#lock.release();
   }
@@ -157,30 +166,47 @@ export class Store {
   }
 
   /** Client order ids that finished before cannot be remembered any more, whatever the time is now. */
-  #rememberedSince(): number {
-    const { finishTimes, clientOrderIds } = this.#open();
+  #rememberedSince({ finishTimes, clientOrderIds }: Environment): [finishedTs: number] {
     const lastFirst = { reverse: true, limit: 1 };
     const last = [...finishTimes.values(lastFirst), ...clientOrderIds.values(lastFirst)];
     const latestTs = Math.max(0, ...last.map(({ finishedTs }) => finishedTs));
-    return Math.max(0, latestTs - this.#retention.clientOrderIdRetentionMs * 1000);
+    return [Math.max(0, latestTs - this.#retention.clientOrderIdRetentionMs * 1000)];
   }
 
+  /** Orders and trades by themselves, so that what is wrong with the ones does not keep the others. */
   async #prune(nowMicros: number): Promise<number> {
+    const prunings = [pruneOrders, pruneTrades].map((pruning) => this.#pruneBy(pruning, nowMicros));
+    await Promise.allSettled(prunings);
+    const [orders = 0, trades = 0] = await Promise.all(prunings);
+    return orders + trades;
+  }
+
+  async #pruneBy(pruning: Pruning, nowMicros: number): Promise<number> {
     let count = 0;
     while (this.#closing === undefined) {
-      const step = pruningStep(this.#open(), this.#retention, nowMicros);
-      if (step.count === 0) break;
-      await this.#write(() => step.operations);
-      count += step.count;
+      let removed = 0;
+      // What to remove is found in the write's own turn: one before may have closed the environment.
+      await this.#write((environment) => {
+        const step = pruning(environment, this.#retention, nowMicros);
+        removed = step.count;
+        return step.operations;
+      });
+      if (removed === 0) break;
+      count += removed;
     }
     return count;
   }
 
-  async #write(operations: (environment: Environment) => readonly Operation[]): Promise<void> {
+  #write(operations: (environment: Environment) => readonly Operation[]): Promise<void> {
+    return this.#inTurn(() => this.#writeNow(operations));
+  }
+
+  /** Does something when all that was asked for before has ended. Rejects after {@link close}. */
+  async #inTurn<T>(task: () => Promise<T>): Promise<T> {
     if (this.#closing !== undefined) throw new Error("the store is closed");
-    const write = this.#lastWrite.then(() => this.#writeNow(operations));
-    this.#lastWrite = write.catch(() => {});
-    await write;
+    const done = this.#queue.then(task);
+    this.#queue = done.catch(() => {});
+    return done;
   }
 
   async #writeNow(operations: (environment: Environment) => readonly Operation[]): Promise<void> {
@@ -200,7 +226,7 @@ export class Store {
 function putOrder(environment: Environment, order: Order): Operation[] {
   const { openOrders, finishedOrders, finishTimes, clientOrderIds } = environment;
   const { orderId, wallet, clientOrderId, updatedTs: finishedTs } = order;
-  if (isOpenOrder(order)) return [openOrders.put(order)];
+  if (isOpen(order)) return [openOrders.put(order)];
   return [
     openOrders.remove(orderId),
     finishedOrders.put(order),

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { inspect } from "node:util";
 import {
   compareKeys,
@@ -9,6 +10,9 @@ import {
 } from "lmdb";
 import type { RecordForm } from "./records.js";
 import { damaged, reasonOf, StoreError } from "./store-error.js";
+
+/** Records that are read in one turn of the event loop, where a thread may do other things as well. */
+const RECORDS_PER_TURN = 2000;
 
 /** One write, with its record already encoded: what could fail has failed before anything is written. */
 export interface Operation {
@@ -52,14 +56,36 @@ export class Table<K extends Key, T> {
     for (const { key, value } of this.#database.getRange(options)) yield this.#decode(key, value);
   }
 
-  /** The records, and for each damaged one its error. */
-  *inspect(options: RangeOptions): Generator<T | StoreError, void> {
+  /**
+   * The records from a key on, some thousands of them in each turn of the event loop; they are one
+   * state where nobody writes in between. Rejects with StoreError where a record is damaged.
+   */
+  async all(start?: K): Promise<T[]> {
+    const all: T[] = [];
+    let range: RangeOptions = { limit: RECORDS_PER_TURN, ...(start !== undefined && { start }) };
+    for (;;) {
+      const some = [...this.values(range)];
+      for (const record of some) all.push(record);
+      const last = some.at(-1);
+      if (last === undefined) return all;
+      range = { ...range, start: this.#form.keyOf(last), exclusiveStart: true };
+      await nextTurn();
+    }
+  }
+
+  /** What is there as keys, in their order; that they have the form of the table is not checked. */
+  keys(options: RangeOptions): Iterable<Key> {
+    return this.#database.getKeys(options);
+  }
+
+  /** The records with their keys, and for each damaged one its error. */
+  *inspect(options: RangeOptions): Generator<{ key: K; value: T | StoreError }, void> {
     for (const { key, value } of this.#database.getRange(options)) {
       try {
-        yield this.#decode(key, value);
+        yield { key, value: this.#decode(key, value) };
       } catch (error) {
         if (!(error instanceof StoreError)) throw error;
-        yield error;
+        yield { key, value: error };
       }
     }
   }

@@ -130,13 +130,20 @@ export type MainToProducer =
   | { readonly type: "subscribed" }
   /** A shard's end of this port may place orders from now on. */
   | { readonly type: "shard"; readonly shard: number; readonly port: MessagePort }
-  | { readonly type: "stop" };
+  | { readonly type: "stop" }
+  /** The thread ends here and now, as if it had died. */
+  | { readonly type: "end" };
 
 export type ProducerToMain =
   /** The feed has listed what it knows; data may flow. */
   | { readonly type: "ready" }
   /** The feed's options cannot work; nothing runs. */
-  | { readonly type: "feed-invalid"; readonly message: string }
+  | {
+      readonly type: "feed-invalid";
+      readonly message: string;
+      /** Of the store's errors. */
+      readonly code?: string;
+    }
   /** The feed has ended or failed, for a reason; the thread lives on. */
   | { readonly type: "feed-ended"; readonly reason: string }
   /** Why the exchange can store nothing at the moment, or undefined when it can again. */

@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync } from "node:fs";
-import { rm, statfs, writeFile } from "node:fs/promises";
+import { open, rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it } from "vitest";
 import { readinessOf } from "../support/figures.js";
 import { type ServerProcess, startServerProcess } from "../support/server-process.js";
 import { TestClient } from "../support/test-client.js";
@@ -22,6 +22,8 @@ import { until } from "../support/until.js";
 const DISK = "size=8m";
 /** The store's file grows only now and then, so some orders find room on a full disk. */
 const ORDERS_MAX = 5000;
+/** Client order id of the order that a test damages. */
+const DAMAGED = "the-one-that-is-damaged";
 
 interface Disk {
   readonly path: string;
@@ -57,26 +59,36 @@ async function mountDisk(): Promise<Disk | undefined> {
   };
 }
 
-const disk = await mountDisk();
+const mayMount = await mountDisk().then(async (disk) => {
+  await disk?.unmount();
+  return disk !== undefined;
+});
+let disk: Disk;
 let server: ServerProcess | undefined;
+beforeEach(async () => {
+  disk = (await mountDisk()) as Disk;
+});
 afterEach(async () => {
   await server?.dispose();
-  await disk?.unmount();
+  await disk.unmount();
 });
 
-if (disk === undefined) {
+if (!mayMount) {
   it.skip("full disk - skipped: a disk cannot be mounted here", () => {});
 } else {
-  it("full disk - orders are refused and nothing else; with room again, all is as acknowledged", async () => {
-    const dataDir = join(disk.path, "data");
+  const start = async (): Promise<ServerProcess> => {
     server = await startServerProcess({
       ...QUIET_EXCHANGE,
-      "data-dir": dataDir,
+      "data-dir": join(disk.path, "data"),
       "max-open-orders": 1e6,
       "max-orders-per-second": 1e6,
       "max-messages-per-second": 1e6,
     });
-    const running = server;
+    return server;
+  };
+
+  it("full disk - orders are refused and nothing else; with room again, all is as acknowledged", async () => {
+    const running = await start();
     const { port } = running;
     const client = await connectTrader(port, { wallet: "w1" });
     const watching = await TestClient.connect(port);
@@ -131,7 +143,39 @@ if (disk === undefined) {
     const exited = once(running.child, "exit");
     running.child.kill("SIGKILL");
     await exited;
-    server = await startServerProcess({ ...QUIET_EXCHANGE, "data-dir": dataDir });
-    expect((await walletState(server.port, "w1")).orders).toEqual(rest);
+    expect((await walletState((await start()).port, "w1")).orders).toEqual(rest);
   });
+
+  it("full disk - with a damaged store on top, orders are refused and not left without an answer", async () => {
+    const running = await start();
+    const client = await connectTrader(running.port, { wallet: "w1" });
+    await place(client, limitOrder("Buy", 0.4, 1, { client_order_id: DAMAGED }));
+    await damage(join(disk.path, "data", "exchange", "data.mdb"));
+    await disk.fill();
+    const codes = new Set<string>();
+    await until("an exchange that has given up, and an answer after that", async () => {
+      const failed = running.log.some(({ msg }) => msg === "feed failed");
+      const reply = await client.request({
+        type: "PlaceOrder",
+        data: { order: limitOrder("Buy", 0.4, 1) },
+      });
+      codes.add(reply.type === "Error" ? reply.data.code : reply.type);
+      return failed;
+    });
+    // Those that still found room were taken.
+    codes.delete("OrderUpdate");
+    expect([...codes]).toEqual(["UNAVAILABLE"]);
+    await until("not ready", async () => (await readinessOf(running)).code === 503);
+    const { reasons } = await readinessOf(running);
+    expect(reasons.join()).toMatch(/producer ended|damaged/);
+  });
+}
+
+/** Changes an order in a store's file, in every version that there is, under a server that runs. */
+async function damage(path: string): Promise<void> {
+  const file = await open(path, "r+");
+  const bytes = await file.readFile();
+  for (let at = bytes.indexOf(DAMAGED); at >= 0; at = bytes.indexOf(DAMAGED, at + 1))
+    await file.write("X", at);
+  await file.close();
 }

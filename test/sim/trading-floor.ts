@@ -1,9 +1,10 @@
 import type { Command, EngineEvent, EngineState } from "../../src/engine/commands.js";
 import { Engine } from "../../src/engine/engine.js";
-import { isOpen, type MarketTotals, type Order, type Position } from "../../src/engine/order.js";
+import type { MarketTotals, Order, Position } from "../../src/engine/order.js";
 import { DecimalScale } from "../../src/shared/decimal-scale.js";
 import type { MarketStatus, Side } from "../../src/shared/market.js";
 import type { MarketId } from "../../src/shared/market-id.js";
+import { isOpen } from "../../src/shared/order.js";
 import type { SimMarket, SimulatedTraders } from "../../src/sim/simulated-traders.js";
 
 const TICK = DecimalScale.of(0.001) as DecimalScale;

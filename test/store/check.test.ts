@@ -240,6 +240,24 @@ describe("check", () => {
     expect(await problemsOf(dir)).toContainEqual(expect.stringMatching(problem));
   });
 
+  it("check - takes the largest volume that is counted for that of any more trades", async () => {
+    const { dir, ledger } = await tradedStore();
+    const { marketId } = find(ledger.trades.values(), () => true);
+    const quantity = Number.MAX_SAFE_INTEGER;
+    const total = find(ledger.totals.values(), (one) => one.marketId === marketId);
+    await plant(dir, ({ trades, totals }) => [
+      ...[...ledger.trades.values()]
+        .filter((one) => one.marketId === marketId)
+        .map((one) => trades.put({ ...one, quantity })),
+      totals.put({ ...total, volume: quantity }),
+    ]);
+    expect(await problemsOf(dir)).toEqual([]);
+    await plant(dir, ({ totals }) => [totals.put({ ...total, volume: quantity - 1 })]);
+    expect(await problemsOf(dir)).toEqual([
+      `market ${marketId} has volume ${quantity - 1} < ${quantity}`,
+    ]);
+  });
+
   it("check - names every damaged record, and goes on", async () => {
     const { dir, ledger } = await tradedStore();
     const environment = open({ path: dir, overlappingSync: false, maxDbs: 16 });

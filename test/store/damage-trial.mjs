@@ -63,7 +63,7 @@ function damage(random, path) {
 
 /** Reads everything and writes everywhere. */
 async function use(store) {
-  const state = store.load();
+  const state = await store.load();
   for (let orderId = 1; orderId < state.nextOrderId; orderId++) store.order(orderId);
   for (let round = 0; round < 3; round++) {
     await store.commit({ ...state, orders: state.openOrders, trades: [] });

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { open } from "lmdb";
 import { afterEach } from "vitest";
 import type { Retention } from "../../src/store/pruning.js";
 import { Store } from "../../src/store/store.js";
@@ -36,4 +37,16 @@ export async function openStore(dir: string, retention: Retention = KEEP_ALL): P
   const store = await Store.open(dir, retention);
   stores.push(store);
   return store;
+}
+
+/** Puts bytes that no store wrote in the place of a record of a closed store. */
+export async function overwrite(
+  dir: string,
+  table: string,
+  key: string | number | number[],
+  bytes: Buffer,
+): Promise<void> {
+  const environment = open({ path: dir, overlappingSync: false, maxDbs: 16 });
+  await environment.openDB<Buffer>(table, { encoding: "binary" }).put(key, bytes);
+  await environment.close();
 }

@@ -45,7 +45,7 @@ describe.skipIf(!mayMount)("durability", () => {
       const copy = join(images, `copy-${index}`);
       copyFileSync(image, copy);
       const after = await openStore(join(mount(copy, `copy-${index}`), "exchange"));
-      const { openOrders, nextOrderId, nextTradeId } = after.load();
+      const { openOrders, nextOrderId, nextTradeId } = await after.load();
       expect([...openOrders]).toEqual(ledger.state.openOrders);
       expect([nextOrderId, nextTradeId]).toEqual([ledger.nextOrderId, ledger.nextTradeId]);
       for (const order of ledger.orders.values()) {

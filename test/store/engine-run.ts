@@ -1,7 +1,7 @@
 import type { EngineChanges } from "../../src/engine/commands.js";
 import { Engine } from "../../src/engine/engine.js";
 import type { MarketTotals, Order, Position, Trade } from "../../src/engine/order.js";
-import { isOpen } from "../../src/engine/order.js";
+import { isOpen } from "../../src/shared/order.js";
 import type { StoredMarket } from "../../src/store/records.js";
 import { type CommandOptions, engineCommands, instrument } from "../support/engine-commands.js";
 

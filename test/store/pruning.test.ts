@@ -2,9 +2,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { EngineChanges } from "../../src/engine/commands.js";
 import type { Order, Trade } from "../../src/engine/order.js";
+import { Environment } from "../../src/store/environment.js";
 import type { Retention } from "../../src/store/pruning.js";
 import type { Store } from "../../src/store/store.js";
-import { KEEP_ALL, openStore, temporaryDirectory } from "./directories.js";
+import { KEEP_ALL, openStore, overwrite, temporaryDirectory } from "./directories.js";
 
 const MS = 1000;
 
@@ -90,11 +91,11 @@ describe("pruning", () => {
     const store = await storeOf(retention, changesOf(orders));
     expect(await store.prune(110 * MS)).toBe(2);
     expect(keptOf(store, orders)).toEqual([1, 2]);
-    expect([...store.load().clientOrderIds].map(({ orderId }) => orderId)).toEqual([1, 2]);
+    expect([...(await store.load()).clientOrderIds].map(({ orderId }) => orderId)).toEqual([1, 2]);
     expect(await store.prune(115 * MS)).toBe(1);
     expect(await store.prune(121 * MS)).toBe(1);
     expect(keptOf(store, orders)).toEqual([]);
-    expect([...store.load().clientOrderIds]).toEqual([]);
+    expect([...(await store.load()).clientOrderIds]).toEqual([]);
   });
 
   it("pruning - never touches open orders", async () => {
@@ -120,7 +121,7 @@ describe("pruning", () => {
     expect(await store.prune(2 * MS)).toBe(2);
     await store.close();
     const again = await openStore(dir);
-    expect(again.load()).toMatchObject({ nextOrderId: 1_000_000, nextTradeId: 2_000_000 });
+    expect(await again.load()).toMatchObject({ nextOrderId: 1_000_000, nextTradeId: 2_000_000 });
     expect(again.order(999_999)).toBeUndefined();
   });
 
@@ -147,6 +148,36 @@ describe("pruning", () => {
     const pruning = store.prune(10_000 * MS);
     await store.close();
     expect(await pruning).toBeLessThan(3000);
+  });
+
+  it.each([
+    ["age", { orderRetentionMs: 100, tradeRetentionMs: 100, clientOrderIdRetentionMs: 0 }],
+    ["number", { maxStoredOrders: 2, maxStoredTrades: 1, clientOrderIdRetentionMs: 0 }],
+  ])("pruning - by %s removes damaged records in their turn", async (_, retention) => {
+    const dir = temporaryDirectory();
+    const orders = [finished(1, 10), finished(2, 20, "c"), finished(3, 30), finished(4, 150)];
+    const trades = [trade(1, 10), trade(2, 20), trade(3, 150)];
+    const store = await openStore(dir);
+    await store.commit(changesOf([...orders, finished(5, 160, "d")], trades));
+    await store.close();
+    const garbage = Buffer.from("garbage");
+    await overwrite(dir, "finished-orders", 1, garbage);
+    await overwrite(dir, "finish-times", [10 * MS, 1], garbage);
+    await overwrite(dir, "client-order-ids", [20 * MS, 2], garbage);
+    await overwrite(dir, "trades", 1, garbage);
+
+    const again = await openStore(dir, { ...KEEP_ALL, ...retention });
+    expect(await again.prune(200 * MS)).toBe(5);
+    expect(await again.prune(200 * MS)).toBe(0);
+    await again.close();
+    const environment = new Environment(dir);
+    const { finishedOrders, finishTimes, clientOrderIds } = environment;
+    const kept = [finishedOrders, finishTimes, clientOrderIds].map((table) =>
+      [...table.values()].map(({ orderId }) => orderId),
+    );
+    expect(kept).toEqual([[4, 5], [4], [5]]);
+    expect([...environment.trades.values()]).toEqual([trades[2]]);
+    await environment.close();
   });
 
   it("pruning - leaves what the rules say, whatever was stored", async () => {

@@ -15,7 +15,7 @@ const TERMINATIONS = 15;
 /** That the store holds all of a number of the writer's commits, and nothing of another. */
 async function expectCommits(dir: string, acknowledged: number): Promise<void> {
   const store = await openStore(dir);
-  const { nextOrderId, nextTradeId, openOrders, clientOrderIds, totals } = store.load();
+  const { nextOrderId, nextTradeId, openOrders, clientOrderIds, totals } = await store.load();
   const commits = nextTradeId - 1;
   // The last one may have been stored without the news of it having come.
   expect(commits - acknowledged).toBeOneOf([0, 1]);

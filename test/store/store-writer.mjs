@@ -37,7 +37,7 @@ function order(orderId, changes) {
 }
 
 const store = await Store.open(dir, retention);
-let commits = store.load().nextTradeId - 1;
+let commits = (await store.load()).nextTradeId - 1;
 tell(commits);
 for (;;) {
   commits++;

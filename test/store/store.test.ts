@@ -8,7 +8,7 @@ import type { Order } from "../../src/engine/order.js";
 import { Environment } from "../../src/store/environment.js";
 import type { Store } from "../../src/store/store.js";
 import { engineCommands } from "../support/engine-commands.js";
-import { KEEP_ALL, openStore, temporaryDirectory } from "./directories.js";
+import { KEEP_ALL, openStore, overwrite, temporaryDirectory } from "./directories.js";
 import { byJson, ChangeLedger, createEngine, engineRun, MARKETS, take } from "./engine-run.js";
 
 const NOTHING: EngineChanges = {
@@ -40,8 +40,8 @@ const ORDER: Order = {
   updatedTs: 1_000,
 };
 
-function loaded(store: Store) {
-  const state = store.load();
+async function loaded(store: Store) {
+  const state = await store.load();
   return {
     ...state,
     openOrders: [...state.openOrders],
@@ -51,18 +51,11 @@ function loaded(store: Store) {
   };
 }
 
-/** Puts bytes that no store wrote in the place of a record. */
-async function overwrite(dir: string, table: string, key: number | string, bytes: Buffer) {
-  const environment = open({ path: dir, overlappingSync: false, maxDbs: 16 });
-  await environment.openDB<Buffer>(table, { encoding: "binary" }).put(key, bytes);
-  await environment.close();
-}
-
 describe("store", () => {
   it("store - a new one is empty, counts from 1, and is readable by its owner alone", async () => {
     const dir = join(temporaryDirectory(), "data", "exchange");
     const store = await openStore(dir);
-    const { openOrders, clientOrderIds, positions, totals, ...counters } = store.load();
+    const { openOrders, clientOrderIds, positions, totals, ...counters } = await store.load();
     expect([openOrders, clientOrderIds, positions, totals].map((all) => [...all])).toEqual([
       [],
       [],
@@ -87,10 +80,10 @@ describe("store", () => {
           await store.commit(changes);
           ledger.add(changes);
         }
-        expect(loaded(store)).toEqual(ledger.state);
+        expect(await loaded(store)).toEqual(ledger.state);
         await store.close();
         store = await openStore(dir);
-        expect(loaded(store)).toEqual(ledger.state);
+        expect(await loaded(store)).toEqual(ledger.state);
         for (const order of ledger.orders.values()) {
           expect(store.order(order.orderId)).toEqual(order);
         }
@@ -112,7 +105,7 @@ describe("store", () => {
       const marketStatus = first.marketStatus(marketId) ?? "Active";
       second.execute({ type: "set-status", marketId, status: marketStatus }, 0);
     }
-    second.restore(store.load());
+    second.restore(await store.load());
     for (const { command, ts } of take(commands, 2000)) {
       expect(second.execute(command, ts)).toEqual(first.execute(command, ts));
     }
@@ -161,7 +154,7 @@ describe("store", () => {
     const again = await openStore(dir);
     const ledger = new ChangeLedger();
     ledger.add(changes);
-    expect(loaded(again)).toEqual(ledger.state);
+    expect(await loaded(again)).toEqual(ledger.state);
   });
 
   it("store - lists open orders by id beyond 2^32 too", async () => {
@@ -169,7 +162,7 @@ describe("store", () => {
     const ids = [2 ** 40, 2, 2 ** 32 + 1, 256, 1, 2 ** 32 - 1, 2 ** 31, 255];
     const orders = ids.map((orderId) => ({ ...ORDER, orderId }));
     await store.commit({ ...NOTHING, orders, nextOrderId: 2 ** 41 });
-    expect([...store.load().openOrders].map(({ orderId }) => orderId)).toEqual(
+    expect([...(await store.load()).openOrders].map(({ orderId }) => orderId)).toEqual(
       ids.sort((a, b) => a - b),
     );
   });
@@ -187,7 +180,36 @@ describe("store", () => {
       }),
     );
     await store.commit({ ...NOTHING, orders, nextOrderId: 5 });
-    expect([...store.load().clientOrderIds].map(({ orderId }) => orderId)).toEqual([3, 4]);
+    expect([...(await store.load()).clientOrderIds].map(({ orderId }) => orderId)).toEqual([3, 4]);
+  });
+
+  it("store - loads much in several turns of the event loop, as one state", async () => {
+    const store = await openStore(temporaryDirectory());
+    const orders = Array.from({ length: 9000 }, (_, index): Order => {
+      const orderId = index + 1;
+      const common = { ...ORDER, orderId, updatedTs: orderId };
+      if (index % 2 === 0) return common;
+      return { ...common, clientOrderId: `c${orderId}`, status: "Cancelled", reason: "asked for" };
+    });
+    await store.commit({ ...NOTHING, orders, nextOrderId: 9001 });
+    let turns = 0;
+    const counting = setInterval(() => turns++, 0);
+    const loading = loaded(store);
+    const later = store.commit({
+      ...NOTHING,
+      orders: [{ ...ORDER, orderId: 9001 }],
+      nextOrderId: 9002,
+    });
+    const { openOrders, clientOrderIds, nextOrderId } = await loading;
+    clearInterval(counting);
+    expect(turns).toBeGreaterThan(1);
+    expect(openOrders).toEqual(orders.filter(({ status }) => status === "Open"));
+    expect(clientOrderIds.map(({ orderId }) => orderId)).toEqual(
+      orders.filter(({ status }) => status !== "Open").map(({ orderId }) => orderId),
+    );
+    expect(nextOrderId).toBe(9001);
+    await later;
+    expect((await store.load()).nextOrderId).toBe(9002);
   });
 
   it("store - keeps markets as they were last put", async () => {
@@ -205,9 +227,9 @@ describe("store", () => {
   it("store - a probe leaves nothing behind", async () => {
     const dir = temporaryDirectory();
     const store = await openStore(dir);
-    const before = loaded(store);
+    const before = await loaded(store);
     await store.probe();
-    expect(loaded(store)).toEqual(before);
+    expect(await loaded(store)).toEqual(before);
     expect(readdirSync(dir)).not.toContain("probe");
   });
 
@@ -217,7 +239,7 @@ describe("store", () => {
     const commit = store.commit({ ...NOTHING, orders: [ORDER], nextOrderId: 2 });
     await Promise.all([store.close(), store.close()]);
     await commit;
-    expect(() => store.load()).toThrow("the store is closed");
+    await expect(store.load()).rejects.toThrow("the store is closed");
     await expect(store.commit(NOTHING)).rejects.toThrow("the store is closed");
     const again = await openStore(dir);
     expect(again.order(1)).toEqual(ORDER);
@@ -249,7 +271,7 @@ describe("store", () => {
       code: "STORE_DAMAGED",
       message: expect.stringContaining(`${dir} is damaged: record 1 of open-orders: ${reason}`),
     });
-    expect(() => again.load()).toThrow(error);
+    await expect(again.load()).rejects.toThrow(error);
     expect(() => again.order(1)).toThrow(error);
   });
 
@@ -263,7 +285,7 @@ describe("store", () => {
     await orders.put(2, orders.get(1) ?? Buffer.alloc(0));
     await environment.close();
     const again = await openStore(dir);
-    expect(() => again.load()).toThrow("record 2 of open-orders: it is another record");
+    await expect(again.load()).rejects.toThrow("record 2 of open-orders: it is another record");
   });
 
   it("store - tells of a directory that cannot be one", async () => {
@@ -280,7 +302,7 @@ describe("store", () => {
     mkdirSync(join(dir, "new"));
     writeFileSync(join(dir, "new", "data.mdb"), "half");
     const store = await openStore(dir);
-    expect(store.load().nextOrderId).toBe(1);
+    expect((await store.load()).nextOrderId).toBe(1);
     expect(readdirSync(dir)).not.toContain("new");
   });
 });

@@ -3,14 +3,9 @@ import type {
   EngineState,
   RememberedClientOrderId,
 } from "../../src/engine/commands.js";
-import {
-  isOpen,
-  type MarketTotals,
-  type Order,
-  type Position,
-  type Trade,
-} from "../../src/engine/order.js";
+import type { MarketTotals, Order, Position, Trade } from "../../src/engine/order.js";
 import type { MarketId } from "../../src/shared/market-id.js";
+import { isOpen } from "../../src/shared/order.js";
 
 /** All that an engine's changes say, in plain collections: what a store is to keep of them. */
 export class EngineRecord {

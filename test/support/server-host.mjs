@@ -8,7 +8,7 @@ const { values } = parseArgs({ strict: false, allowPositionals: false });
 const server = await startServer(loadConfig({ flags: values, env: process.env }));
 process.on("message", (command) => {
   if (command.restartShard !== undefined) server.restartShard(command.restartShard);
-  if (command.restartProducer) void server.restartProducer();
+  if (command.restartProducer) server.restartProducer();
 });
 process.once("SIGTERM", () => void server.stop());
 process.exit(await server.closed);

@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import type { MarketTotals, Order, Position, Trade } from "../../src/engine/order.js";
-import { isOpen } from "../../src/engine/order.js";
 import { DecimalScale } from "../../src/shared/decimal-scale.js";
+import { isOpen } from "../../src/shared/order.js";
 import { checkStore } from "../../src/store/check.js";
 import { type MarketScales, toContractOrder } from "../../src/store/contract-form.js";
 import { COUNTERS_KEY } from "../../src/store/records.js";
@@ -73,11 +73,16 @@ function checkOrdersOfTrades({ orders, trades }: StoredState): void {
       });
     }
   }
+  const wrong: string[] = [];
   for (const [orderId, { filled, filledValue }] of orders) {
-    const of = fills.get(orderId) ?? { filled: 0, filledValue: 0n };
-    expect({ orderId, filled, filledValue }).toEqual({ orderId, ...of });
+    const sum = fills.get(orderId) ?? { filled: 0, filledValue: 0n };
     fills.delete(orderId);
+    if (sum.filled !== filled || sum.filledValue !== filledValue)
+      wrong.push(
+        `order ${orderId} says ${filled}, ${filledValue}; its trades ${sum.filled}, ${sum.filledValue}`,
+      );
   }
+  expect(wrong).toEqual([]);
   expect([...fills.keys()], "orders that have trades and are not stored").toEqual([]);
 }
 
@@ -128,7 +133,9 @@ export function checkTold(told: Told, { orders, trades, positions, contractOrder
   const byClientOrderId = new Map<string, string>();
   for (const [orderId, { clientOrderId }] of orders) {
     if (clientOrderId === undefined) continue;
-    expect(byClientOrderId.get(clientOrderId), `orders of ${clientOrderId}`).toBeUndefined();
+    const other = byClientOrderId.get(clientOrderId);
+    if (other !== undefined)
+      throw new Error(`orders ${other} and ${orderId} are both ${clientOrderId}`);
     byClientOrderId.set(clientOrderId, orderId);
   }
   for (const { trade_id, quantity, taker_side } of told.trades.values()) {

@@ -63,9 +63,9 @@ export class TradingLoad {
     return new TradingLoad(traders, tape, told);
   }
 
-  /** Answered requests so far. */
-  get answers(): number {
-    return this.#traders.reduce((sum, { answers }) => sum + answers, 0);
+  /** Resolves as soon as one of the traders has an order's state as an answer. */
+  answered(): Promise<void> {
+    return this.during(Promise.race(this.#traders.map((trader) => trader.answered())));
   }
 
   /** Waits for something else, and fails as soon as an answer does not come or is wrong. */
@@ -91,13 +91,13 @@ export class TradingLoad {
 }
 
 class Trader {
-  answers = 0;
   readonly #client: TestClient;
   readonly #wallet: string;
   readonly #random: Random;
   readonly #told: Told;
   #stopping = false;
   #refused = false;
+  #onAnswer: () => void = () => {};
 
   constructor(client: TestClient, wallet: string, random: Random, told: Told) {
     this.#client = client;
@@ -108,6 +108,12 @@ class Trader {
 
   stop(): void {
     this.#stopping = true;
+  }
+
+  answered(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onAnswer = resolve;
+    });
   }
 
   /** Sends a burst, waits for its answers, and so on until it is stopped or the connection ends. */
@@ -122,7 +128,6 @@ class Trader {
         if (message === undefined) return;
         this.#told.take(message);
         if (typeof message.id !== "string" || !waiting.delete(message.id)) continue;
-        this.answers++;
         this.#hear(message.id, message);
       }
     }
@@ -132,7 +137,7 @@ class Trader {
 
   /** An order that a rule has refused may be forgotten; of all others it is open what became of them. */
   #hear(id: string, message: ServerMessage): void {
-    if (message.type !== "Error") return;
+    if (message.type !== "Error") return this.#onAnswer();
     const { code } = message.data;
     if (code === "UNAVAILABLE") this.#refused = true;
     else if (code === "ORDER_REJECTED") this.#told.sent.delete(id);

@@ -5,6 +5,7 @@ import { beat, counterBlockOf } from "../../ring/counters.js";
 import { nowMicros } from "../../shared/clock.js";
 import { createLogger, type Logger } from "../../shared/log.js";
 import { startThreadPulse } from "../../shared/thread-pulse.js";
+import { StoreError } from "../../store/store-error.js";
 import type { MainToProducer, ProducerTask, ProducerToMain } from "../messages.js";
 import type { Exchange } from "./exchange/exchange.js";
 import { openExchange } from "./exchange/open-exchange.js";
@@ -37,6 +38,8 @@ const firstSubscriber = new Promise<void>((resolve) => {
   port.on("message", (message: MainToProducer) => {
     if (message.type === "subscribed") resolve();
     else if (message.type === "shard") exchange?.attach(message.shard, message.port);
+    // Of a worker thread, exit() ends the thread.
+    else if (message.type === "end") process.exit(1);
     else {
       stop.abort();
       void running.then(() => process.exit());
@@ -74,7 +77,12 @@ async function runFeed(): Promise<void> {
   try {
     feed = await openFeed();
   } catch (error) {
-    tell({ type: "feed-invalid", message: (error as Error).message });
+    const code = error instanceof StoreError ? error.code : undefined;
+    tell({
+      type: "feed-invalid",
+      message: (error as Error).message,
+      ...(code !== undefined && { code }),
+    });
     return;
   }
   try {

@@ -157,7 +157,8 @@ export class Publisher implements FeedSink {
     );
     count(this.#counters, PRODUCER.tradeRecords);
     own.traded = true;
-    own.volume += quantity;
+    // No larger one could be told as an exact number.
+    own.volume = Math.min(own.volume + quantity, own.quantityScale.countMax);
     if (own.pending === 0) this.#untold.push(own);
     own.pending |= CHANGE.volume;
     movePrice(own, price);

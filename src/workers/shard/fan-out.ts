@@ -164,7 +164,8 @@ export class FanOut implements MirrorListener {
     if (audience !== undefined) {
       due.push(...this.#dueStates(connection, audience), ...this.#dueMarkets(connection, audience));
     }
-    connection.writeAll(due);
+    // Counted like a reply: a client that asks and does not read is closed.
+    if (due.length > 0) connection.reply(due);
   }
 
   /** Distinct filters of `Markets` there would be with those of `subscriptions`. */

@@ -101,6 +101,16 @@ export class PrivateChannels {
     }
   }
 
+  /** Whether the snapshot that a request has asked for will do for a subscription. */
+  awaits(
+    connection: Connection,
+    { type, params: { wallet } }: PrivateChannel,
+    request: number,
+  ): boolean {
+    const subscription = this.#byWallet.get(wallet)?.get(connection)?.[type];
+    return subscription !== undefined && request >= subscription.firstRequest;
+  }
+
   /** Notes that a request's snapshot is sent; returns false where its subscription is gone by now. */
   goLive(connection: Connection, wallet: string, type: PrivateType, request: number): boolean {
     const subscription = this.#byWallet.get(wallet)?.get(connection)?.[type];

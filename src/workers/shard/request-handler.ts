@@ -7,6 +7,7 @@ import { ENCODINGS } from "../../codec/wire/encodings.js";
 import { type CounterSection, count, SHARD } from "../../ring/counters.js";
 import type { MarketId } from "../../shared/market-id.js";
 import type { OrderRequest } from "../../shared/order.js";
+import { isSimulatedWallet } from "../../sim/wallets.js";
 import type { OrderName } from "../messages.js";
 import { AuthenticationError, type Authenticator, type Identity } from "./authenticator.js";
 import type { Connection } from "./connection.js";
@@ -158,8 +159,10 @@ export class RequestHandler {
   ): { readonly fault: MessageFault } | { readonly wallet: string; readonly fault?: undefined } {
     if (!this.#options.takesOrders) return { fault: tradingDisabled(what) };
     if (identity === undefined) return { fault: authRequired(what) };
-    if (identity.wallet !== null) return { wallet: identity.wallet };
-    return { fault: { code: "FORBIDDEN", message: `${what}: the token has no wallet` } };
+    const { wallet } = identity;
+    if (wallet === null) return { fault: forbidden(`${what}: the token has no wallet`) };
+    if (!isSimulatedWallet(wallet)) return { wallet };
+    return { fault: forbidden(`${what}: wallet ${wallet} belongs to a simulated trader`) };
   }
 
   // --- Authentication and subscriptions ---------------------------------------------------------
@@ -178,7 +181,7 @@ export class RequestHandler {
       (before.userId !== identity.userId || before.wallet !== identity.wallet)
     ) {
       const message = "another token must keep the sub and wallet of the connection's first";
-      return this.#refuse(connection, id, { code: "FORBIDDEN", message });
+      return this.#refuse(connection, id, forbidden(message));
     }
     this.#hooks.identified(connection, identity);
     this.#reply(connection, id, authenticated(identity));
@@ -240,8 +243,7 @@ export class RequestHandler {
     if (identity === undefined) return authRequired(type);
     if (identity.wallet === wallet || identity.role === ADMIN) return undefined;
     const own = identity.wallet === null ? "none" : JSON.stringify(identity.wallet);
-    const message = `${type}: the token's wallet is ${own}, not ${JSON.stringify(wallet)}`;
-    return { code: "FORBIDDEN", message };
+    return forbidden(`${type}: the token's wallet is ${own}, not ${JSON.stringify(wallet)}`);
   }
 
   /** Adds channels to a set, or says why one of them cannot be. */
@@ -327,6 +329,10 @@ function tradingDisabled(what: string): MessageFault {
 
 function authRequired(what: string): MessageFault {
   return { code: "AUTH_REQUIRED", message: `${what}: this needs a token with a wallet` };
+}
+
+function forbidden(message: string): MessageFault {
+  return { code: "FORBIDDEN", message };
 }
 
 function tooMany(message: string): MessageFault {

@@ -22,7 +22,8 @@ interface WaitingOrder {
 interface WaitingSnapshot {
   readonly connection: Connection;
   readonly wallet: string;
-  readonly types: readonly PrivateType[];
+  /** In the order in which they were subscribed to; one that was so again is there again. */
+  readonly types: PrivateType[];
 }
 
 const LOST: MessageFault = {
@@ -46,6 +47,8 @@ export class Trading {
   readonly #channels: PrivateChannels;
   readonly #orders = new Map<number, WaitingOrder>();
   readonly #snapshots = new Map<number, WaitingSnapshot>();
+  /** The latest request for a snapshot, by connection and wallet. */
+  readonly #latestSnapshots = new Map<string, number>();
   /** Connections whose end cancels orders of theirs. */
   readonly #bound = new Set<Connection>();
   #lastRequest = 0;
@@ -180,9 +183,19 @@ export class Trading {
   #askSnapshot(connection: Connection, wallet: string, channels: readonly PrivateChannel[]): void {
     // Without an exchange there is nobody to ask; the next one is asked for everything.
     if (!this.#link.connected) return;
+    const key = snapshotKey(connection, wallet);
+    const latest = this.#latestSnapshots.get(key) ?? 0;
+    const underway = this.#snapshots.get(latest);
+    // One that is on its way will be no older; a wallet may be large.
+    if (underway && channels.every((one) => this.#channels.awaits(connection, one, latest))) {
+      for (const { type } of channels) underway.types.push(type);
+      return;
+    }
+    const request = ++this.#lastRequest;
     const types = channels.map(({ type }) => type);
-    this.#snapshots.set(++this.#lastRequest, { connection, wallet, types });
-    this.#link.send({ type: "watch", request: this.#lastRequest, wallet });
+    this.#snapshots.set(request, { connection, wallet, types });
+    this.#latestSnapshots.set(key, request);
+    this.#link.send({ type: "watch", request, wallet });
   }
 
   // --- What the exchange tells ------------------------------------------------------------------
@@ -238,14 +251,18 @@ export class Trading {
     this.#snapshots.delete(request);
     if (waiting === undefined) return;
     const { connection, wallet, types } = waiting;
+    const key = snapshotKey(connection, wallet);
+    if (this.#latestSnapshots.get(key) === request) this.#latestSnapshots.delete(key);
+    const encoded: { [T in PrivateType]?: Batch } = {};
     for (const type of types) {
       if (!this.#channels.goLive(connection, wallet, type, request)) continue;
-      letters.add(
-        connection,
+      encoded[type] ??= this.#outbox.encode(
+        connection.encoding,
         type === "Orders"
           ? { type: "OrderSnapshot", data: { orders: [...orders] } }
           : { type: "PositionSnapshot", data: { positions: [...positions] } },
       );
+      letters.put(connection, encoded[type]);
     }
   }
 
@@ -253,6 +270,7 @@ export class Trading {
     const waiting = [...this.#orders.values()];
     this.#orders.clear();
     this.#snapshots.clear();
+    this.#latestSnapshots.clear();
     this.#counters[SHARD.ordersPending] = 0;
     count(this.#counters, SHARD.ordersUnavailable, waiting.length);
     for (const one of waiting) {
@@ -271,7 +289,7 @@ class Letters {
   }
 
   add(connection: Connection, message: ServerMessage): void {
-    this.#put(connection, this.#outbox.encode(connection.encoding, message));
+    this.put(connection, this.#outbox.encode(connection.encoding, message));
   }
 
   /** The same message for several connections, encoded once per encoding. */
@@ -281,7 +299,7 @@ class Letters {
       if (connection === except) continue;
       const { encoding } = connection;
       encoded[encoding] ??= this.#outbox.encode(encoding, message);
-      this.#put(connection, encoded[encoding]);
+      this.put(connection, encoded[encoding]);
     }
   }
 
@@ -289,11 +307,15 @@ class Letters {
     for (const [connection, batches] of this.#batches) connection.deliver(batches);
   }
 
-  #put(connection: Connection, batch: Batch): void {
+  put(connection: Connection, batch: Batch): void {
     const batches = this.#batches.get(connection);
     if (batches === undefined) this.#batches.set(connection, [batch]);
     else batches.push(batch);
   }
+}
+
+function snapshotKey({ number }: Connection, wallet: string): string {
+  return `${number} ${wallet}`;
 }
 
 function reply({ id }: WaitingOrder, message: ServerMessage): ServerMessage {

@@ -271,6 +271,10 @@ describe("request-handler with an exchange", () => {
       expect(codes(ask(message))).toEqual(["FORBIDDEN"]);
     }
     expect(await exchange.requests()).toEqual([{ type: "attach", connections: [] }]);
+    const simulated = world.connect(0);
+    ask(authenticate({ wallet: "sim-7" }), 0, simulated);
+    for (const message of [place(), cancel])
+      expect(codes(ask(message, 0, simulated))).toEqual(["FORBIDDEN"]);
     const trader = world.connect(1);
     ask(authenticate({ wallet: "w" }), 0, trader);
     for (const message of [place(), cancel]) expect(ask(message, 0, trader)).toEqual([]);

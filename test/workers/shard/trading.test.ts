@@ -369,6 +369,20 @@ describe("trading snapshots", () => {
     expect(sent(second)).toEqual([["Subscribed"], ["OrderSnapshot", 1], ["OrderUpdate", "2"]]);
   });
 
+  it("trading - while a snapshot is on its way it serves who subscribes again, each time it was asked for", async () => {
+    const client = trader("w");
+    for (let time = 0; time < 3; time++) world.subscribe(client, orders("w"));
+    world.subscribe(client, positions("w"));
+    const [first, other, ...rest] = await requested();
+    // Positions had not been subscribed to when the first was asked for.
+    expect(rest).toEqual([]);
+    client.messages.length = 0;
+    await exchange.tell(snapshot(first as number, [order("w", 1)]));
+    expect(sent(client)).toEqual(new Array(3).fill(["OrderSnapshot", 1]));
+    await exchange.tell(snapshot(other as number));
+    expect(sent(client)).toEqual([["PositionSnapshot", 0]]);
+  });
+
   it("trading - subscribing again sends a snapshot again, and interrupts nothing meanwhile", async () => {
     const client = trader("w");
     await watch(client, orders("w"));

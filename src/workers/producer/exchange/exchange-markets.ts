@@ -71,12 +71,19 @@ export class ExchangeMarkets {
 
   /** Publishes a market's quote and book as they stand in the engine. */
   publishBook(marketId: MarketId, engine: Engine): void {
-    const { listed, book } = this.listed(marketId);
+    const { listed, book, quantityScale } = this.listed(marketId);
     const orders = engine.book(marketId);
     if (orders === undefined) return;
     this.#sink.quote(listed, orders.best("Buy") ?? null, orders.best("Sell") ?? null);
-    orders.levels("Buy", book.bids);
-    orders.levels("Sell", book.asks);
+    for (const [side, into] of [
+      ["Buy", book.bids],
+      ["Sell", book.asks],
+    ] as const) {
+      orders.levels(side, into);
+      // Each order's quantity is exact; the sum of a level need not be, and is told as the largest that is.
+      for (let level = 0; level < into.length; level++)
+        into.quantity[level] = Math.min(into.quantity[level] as number, quantityScale.countMax);
+    }
     this.#sink.book(listed, book);
   }
 }

@@ -42,6 +42,8 @@ export class ExchangeShards {
     port.on("close", () => {
       this.#attached.delete(attached);
       for (const wallet of this.#watchers.keys()) this.unwatch(attached, wallet);
+      // A successor that is there already names its connections itself.
+      for (const other of this.#attached) if (other.shard === shard) return;
       this.#hooks.gone(attached);
     });
   }

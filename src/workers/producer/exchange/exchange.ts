@@ -1,5 +1,5 @@
 import type { MessagePort } from "node:worker_threads";
-import type { Command, EngineChanges } from "../../../engine/commands.js";
+import type { Command, EngineChanges, EngineState } from "../../../engine/commands.js";
 import { Engine } from "../../../engine/engine.js";
 import type { Feed, FeedContext } from "../../../feed/feed.js";
 import { Pacer } from "../../../feed/pacer.js";
@@ -22,10 +22,16 @@ import { isOfRun } from "./sessions.js";
 /** Requests and simulated commands of one batch, which share one commit. */
 const BATCH_REQUESTS_MAX = 4096;
 const BATCH_SIMULATED_MAX = 256;
+/** From how many answers in a batch on the next one waits for as many requests, and how long. */
+const GATHER_ANSWERS_MIN = 8;
+const GATHER_MS_MAX = 3;
 /** What the simulated traders do before the first client of a new exchange: books have depth then. */
 const OPENING_COMMANDS_PER_MARKET = 30;
 /** How often a store that could not be written is tried again. */
 const PROBE_INTERVAL_MS = 1000;
+/** A commit that takes longer is reported: orders get no answer meanwhile. */
+const SLOW_COMMIT_MS = 5000;
+const STORE_SLOW = `orders wait: a write of the store takes longer than ${SLOW_COMMIT_MS} ms`;
 /** How often the store is pruned. */
 const PRUNE_INTERVAL_MS = 1000;
 
@@ -75,20 +81,31 @@ export class Exchange implements Feed {
   #traders: SimulatedTraders;
   #asked: Asked[] = [];
   #simulationsDue: number;
+  /** Requests that the last batch has answered, and how many must be there to wake the loop. */
+  #answered = 0;
+  #gathering = 1;
   /** Why nothing can be stored at the moment. */
   #storeFailure: string | undefined;
+  /** Nobody has ever traded here. */
+  readonly #isNew: boolean;
+  readonly #clock: () => number;
+  #lastTs: number;
   #probing = false;
   #stopping = false;
   #wake: () => void = () => {};
 
-  constructor(context: ExchangeContext) {
-    this.#context = context;
+  /** @param state what the store holds, with the context's markets listed */
+  constructor(context: ExchangeContext, state: EngineState) {
+    this.#context = { ...context, now: () => this.#now() };
+    this.#clock = context.now;
+    this.#lastTs = latestTs(state);
     this.#shards = new ExchangeShards({
       request: (from, request) => this.#ask({ from, request }),
       // Behind what the shard asked while it lived.
       gone: (from) => this.#ask({ from, request: { type: "attach", connections: [] } }),
     });
-    this.#desk = new OrderDesk(context, this.#shards, this.#restoredEngine());
+    this.#isNew = state.nextOrderId === 1;
+    this.#desk = new OrderDesk(this.#context, this.#shards, this.#engineOf(state));
     this.#traders = this.#newTraders();
     this.#simulationsDue = this.#firstSimulations;
     for (const session of this.#desk.engine.sessions()) {
@@ -102,8 +119,8 @@ export class Exchange implements Feed {
    * books.
    */
   async recover(): Promise<void> {
-    const { options, markets, store } = this.#context;
-    if (options.simTraders > 0 && store.load().nextOrderId === 1)
+    const { options, markets } = this.#context;
+    if (options.simTraders > 0 && this.#isNew)
       this.#simulationsDue = OPENING_COMMANDS_PER_MARKET * markets.size;
     do await this.#turn();
     while (this.#simulationsDue > 0 && this.#storeFailure === undefined);
@@ -129,6 +146,7 @@ export class Exchange implements Feed {
           this.#wake = resolve;
         });
       }
+      await this.#gather();
       await this.#turn();
     }
     timers.forEach(clearInterval);
@@ -149,7 +167,25 @@ export class Exchange implements Feed {
 
   #ask(asked: Asked): void {
     this.#asked.push(asked);
-    this.#wake();
+    if (this.#asked.length >= this.#gathering) this.#wake();
+  }
+
+  /**
+   * Waits a little for those whom the last batch has answered and who ask again at once, so that all
+   * of them share the next commit instead of taking turns in every other one, as databases do in group
+   * commits. Where few ask there is nobody to wait for.
+   */
+  async #gather(): Promise<void> {
+    if (this.#answered < GATHER_ANSWERS_MIN) return;
+    this.#gathering = this.#asked.length + this.#answered;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, GATHER_MS_MAX);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#gathering = 1;
   }
 
   /** Why orders are refused at the moment. */
@@ -170,20 +206,21 @@ export class Exchange implements Feed {
     const batch = this.#execute();
     const changes = this.#desk.engine.takeChanges();
     if (isEmpty(changes) || (await this.#commit(changes))) this.#release(batch);
-    else this.#rollBack(batch);
+    else await this.#rollBack(batch);
   }
 
   #execute(): Batch {
     const canStore = this.#storeFailure === undefined;
     const asked = this.#asked.splice(0, BATCH_REQUESTS_MAX);
     const batch = batchOf(asked);
+    this.#answered = asked.length;
     // Those that a failed batch or an earlier run has left, before anybody can trade with them.
     if (canStore) this.#desk.endSessions(batch);
     for (const one of asked) this.#desk.answer(batch, one, this.#refusal);
     if (!canStore) return batch;
-    this.#executeSimulated(batch);
     // Behind everything that the sessions asked for.
     this.#desk.endSessions(batch);
+    this.#executeSimulated(batch);
     return { ...batch, ended: [...this.#desk.ended.keys()] };
   }
 
@@ -205,6 +242,7 @@ export class Exchange implements Feed {
   /** Commits; returns whether it is on disk. */
   async #commit(changes: EngineChanges): Promise<boolean> {
     const startedAt = performance.now();
+    const slow = setTimeout(() => this.#context.storeHealth(STORE_SLOW), SLOW_COMMIT_MS);
     try {
       await this.#context.store.commit(changes);
     } catch (error) {
@@ -212,8 +250,12 @@ export class Exchange implements Feed {
       this.#storeFailure = (error as Error).message;
       this.#context.storeHealth(`orders are refused: ${this.#storeFailure}`);
       return false;
+    } finally {
+      clearTimeout(slow);
     }
-    observeCommit(this.#context.counters, (performance.now() - startedAt) / 1000);
+    const tookMs = performance.now() - startedAt;
+    if (tookMs >= SLOW_COMMIT_MS) this.#context.storeHealth(undefined);
+    observeCommit(this.#context.counters, tookMs / 1000);
     return true;
   }
 
@@ -229,9 +271,9 @@ export class Exchange implements Feed {
   }
 
   /** Undoes a batch that is not on disk: what was asked is answered again, orders by a refusal. */
-  #rollBack({ asked }: Batch): void {
+  async #rollBack({ asked }: Batch): Promise<void> {
     this.#shards.discard();
-    this.#desk.engine = this.#restoredEngine();
+    this.#desk.engine = this.#engineOf(await this.#context.store.load());
     this.#traders = this.#newTraders();
     this.#simulationsDue = this.#firstSimulations;
     const refused = batchOf(asked);
@@ -245,6 +287,7 @@ export class Exchange implements Feed {
     this.#probing = true;
     try {
       await this.#context.store.probe();
+      // What waits is done in the turn that this wakes, before anything else that is asked.
       this.#storeFailure = undefined;
       this.#context.log.info("the store can be written again; orders are taken");
       this.#context.storeHealth(undefined);
@@ -265,15 +308,15 @@ export class Exchange implements Feed {
     }
   }
 
-  #restoredEngine(): Engine {
-    const { options, markets, store } = this.#context;
+  #engineOf(state: EngineState): Engine {
+    const { options, markets } = this.#context;
     const engine = new Engine({
       maxOpenOrders: options.maxOpenOrders,
       maxClientOrderIds: options.maxClientOrderIds,
       clientOrderIdRetentionMicros: options.clientOrderIdRetentionMs * 1000,
     });
     for (const market of markets.all) engine.list(market);
-    engine.restore(store.load());
+    engine.restore(state);
     return engine;
   }
 
@@ -288,7 +331,10 @@ export class Exchange implements Feed {
         maxOpenOrders: options.maxOpenOrders,
         markets: [...markets.all].map(({ marketId, priceScale, maxPrice }) => ({
           marketId,
-          priceMax: maxPrice === undefined ? undefined : priceScale.toCount(maxPrice),
+          priceMax:
+            maxPrice === undefined
+              ? undefined
+              : Math.floor(Math.min(maxPrice, options.maxPrice) / priceScale.step),
         })),
       },
       {
@@ -315,13 +361,25 @@ export class Exchange implements Feed {
       if (due === 0) return;
       // A store that is too slow for the simulation slows it down.
       this.#simulationsDue = Math.min(this.#simulationsDue + due, BATCH_SIMULATED_MAX);
-      this.#wake();
+      // A batch that is being gathered takes them along.
+      if (this.#gathering === 1) this.#wake();
     }
   }
 
+  /** Never goes back, not even behind what is stored: an order does not change before it was made. */
   #now(): number {
-    return this.#context.now();
+    this.#lastTs = Math.max(this.#lastTs, this.#clock());
+    return this.#lastTs;
   }
+}
+
+/** The latest time that a state knows of. */
+function latestTs({ openOrders, positions, clientOrderIds }: EngineState): number {
+  let latest = 0;
+  for (const { updatedTs } of openOrders) latest = Math.max(latest, updatedTs);
+  for (const { updatedTs } of positions) latest = Math.max(latest, updatedTs);
+  for (const { finishedTs = 0 } of clientOrderIds) latest = Math.max(latest, finishedTs);
+  return latest;
 }
 
 function batchOf(asked: readonly Asked[]): Batch {

@@ -1,19 +1,22 @@
-import { join } from "node:path";
-import type { FeedSink } from "../../../feed/feed.js";
+import type { MarketTotals } from "../../../engine/order.js";
+import { FeedInputError, type FeedSink } from "../../../feed/feed.js";
 import { FeedConfigurationError } from "../../../feed/feed-configuration-error.js";
 import { type ExchangeMarket, loadMarkets } from "../../../feed/markets-file.js";
 import type { MarketId } from "../../../shared/market-id.js";
 import type { StoredMarket } from "../../../store/records.js";
 import { Store } from "../../../store/store.js";
+import { storeDirectory } from "../../../store/store-file.js";
 import { Exchange, type ExchangeContext } from "./exchange.js";
 import { ExchangeMarkets } from "./exchange-markets.js";
 
-/** The store's folder in the data directory. */
-export const STORE_FOLDER = "exchange";
+const BOUNDED_BY: Partial<Record<FeedInputError["code"], string>> = {
+  TABLE_FULL: "--max-markets",
+  TITLE_TOO_LONG: "--max-title-bytes",
+};
 
 /**
  * Opens the store, lists the markets with what it holds of them, and makes the exchange.
- * Throws FeedConfigurationError and FeedInputError for markets that will not do, StoreError for a
+ * Throws FeedConfigurationError for markets that will not do, StoreError for a
  * store that cannot be opened.
  */
 export async function openExchange(
@@ -22,24 +25,45 @@ export async function openExchange(
 ): Promise<Exchange> {
   const { options } = context;
   const configured = await loadMarkets(options.marketsFile);
-  const store = await Store.open(join(options.dataDir, STORE_FOLDER), options);
+  const store = await Store.open(storeDirectory(options.dataDir), options);
   try {
     const known = new Map(store.markets().map((market) => [market.marketId, market]));
     for (const { definition } of configured) {
       checkSteps(definition, known.get(definition.marketId), options.marketsFile);
     }
     const all = [...configured, ...delisted(known, configured)];
-    await store.putMarkets(all.map(({ definition }) => definition));
-
+    const state = await store.load();
     const markets = new ExchangeMarkets(sink);
-    const totals = new Map([...store.load().totals].map((one) => [one.marketId, one]));
-    for (const market of all) markets.list(market, totals.get(market.definition.marketId));
-    const exchange = new Exchange({ ...context, store, markets });
+    const totals = new Map([...state.totals].map((one) => [one.marketId, one]));
+    for (const market of all) list(markets, market, totals, options.marketsFile);
+    // Those that can be listed, and on a restart none, as a full disk must not keep it from starting.
+    const changed = all.filter(({ definition: { marketId, title } }) => {
+      return known.get(marketId)?.title !== title;
+    });
+    if (changed.length > 0) await store.putMarkets(changed.map(({ definition }) => definition));
+    const exchange = new Exchange({ ...context, store, markets }, state);
     await exchange.recover();
     return exchange;
   } catch (error) {
     await store.close();
     throw error;
+  }
+}
+
+/** Lists a market; what is wrong with it is said with the flag that bounds it. */
+function list(
+  markets: ExchangeMarkets,
+  market: ExchangeMarket,
+  totals: ReadonlyMap<MarketId, MarketTotals>,
+  file: string | undefined,
+): void {
+  try {
+    markets.list(market, totals.get(market.definition.marketId));
+  } catch (error) {
+    if (!(error instanceof FeedInputError)) throw error;
+    const flag = BOUNDED_BY[error.code];
+    const remedy = flag === undefined ? "" : `; see ${flag}`;
+    throw new FeedConfigurationError("--markets-file", file, `${error.message}${remedy}`);
   }
 }
 

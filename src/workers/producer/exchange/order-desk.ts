@@ -12,7 +12,13 @@ import {
   toContractPosition,
 } from "../../../store/contract-form.js";
 import type { Store } from "../../../store/store.js";
-import type { ExchangeOptions, ExchangeRequest, OrderName, Refused } from "../../messages.js";
+import type {
+  ExchangeNews,
+  ExchangeOptions,
+  ExchangeRequest,
+  OrderName,
+  Refused,
+} from "../../messages.js";
 import type { ExchangeMarkets } from "./exchange-markets.js";
 import type { AttachedShard, ExchangeShards } from "./exchange-shards.js";
 import { sessionOf, shardPrefix } from "./sessions.js";
@@ -45,6 +51,8 @@ export interface Batch {
   readonly ended: readonly string[];
 }
 
+type Holdings = Pick<Extract<ExchangeNews, { type: "snapshot" }>, "orders" | "positions">;
+
 export interface OrderDeskContext {
   readonly options: ExchangeOptions;
   /** Tells this run of the server from all others. */
@@ -67,6 +75,8 @@ export class OrderDesk {
   engine: Engine;
   /** Sessions whose orders are to be cancelled, with the reason. */
   readonly ended = new Map<string, string>();
+  /** What wallets have, as it was told last; until the next command. */
+  readonly #holdings = new Map<string, Holdings>();
 
   constructor(context: OrderDeskContext, shards: ExchangeShards, engine: Engine) {
     this.#context = context;
@@ -101,16 +111,20 @@ export class OrderDesk {
       case "unwatch":
         return this.#shards.unwatch(from, request.wallet);
       case "ended":
-        this.ended.set(sessionOf(run, from.shard, request.connection), CONNECTION_ENDED);
+        this.#endSession(sessionOf(run, from.shard, request.connection));
         return;
       case "attach": {
         const alive = new Set(request.connections.map((one) => sessionOf(run, from.shard, one)));
         for (const session of this.engine.sessions()) {
           if (!session.startsWith(shardPrefix(run, from.shard)) || alive.has(session)) continue;
-          this.ended.set(session, CONNECTION_ENDED);
+          this.#endSession(session);
         }
       }
     }
+  }
+
+  #endSession(session: string): void {
+    if (this.engine.hasSession(session)) this.ended.set(session, CONNECTION_ENDED);
   }
 
   #place(
@@ -146,6 +160,7 @@ export class OrderDesk {
     refusal: Refused | undefined,
   ): void {
     const refuse = (why: Refused): void => {
+      if (why.code === "UNAVAILABLE") batch.results.push("unavailable");
       from.news.push({ type: "refusal", request: request.request, refusal: why });
     };
     if (refusal !== undefined) return refuse(refusal);
@@ -164,6 +179,7 @@ export class OrderDesk {
    * request was about is its answer: the last one of the command.
    */
   #take(batch: Batch, events: readonly EngineEvent[], asked?: Asked): void {
+    this.#holdings.clear();
     const answer = asked && events.findLast((event) => event.type === "order");
     for (const event of events) {
       switch (event.type) {
@@ -244,11 +260,16 @@ export class OrderDesk {
     for (const shard of watching) if (shard !== except) shard.news.push(news);
   }
 
-  #snapshot(request: number, wallet: string) {
+  /** Many may ask for one wallet in a batch; what nothing has changed is made once, and sent once. */
+  #snapshot(request: number, wallet: string): ExchangeNews {
+    const held = this.#holdings.get(wallet) ?? this.#holdingsOf(wallet);
+    this.#holdings.set(wallet, held);
+    return { type: "snapshot", request, ...held };
+  }
+
+  #holdingsOf(wallet: string): Holdings {
     const { markets } = this.#context;
     return {
-      type: "snapshot" as const,
-      request,
       orders: [...this.engine.openOrders(wallet)].map((order) => this.#contractOrder(order)),
       positions: [...this.engine.positions(wallet)].map((position) =>
         toContractPosition(position, markets.listed(position.marketId)),

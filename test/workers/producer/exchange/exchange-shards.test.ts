@@ -56,6 +56,19 @@ it("exchange shards - requests come one by one, in order, with the shard that as
   expect(asked.every(([from]) => from === zero)).toBe(true);
 });
 
+it("exchange shards - the end of one whose successor is there already is no end of the shard", async () => {
+  const [, one] = await attached();
+  const successor = new ShardEnd();
+  shards.attach(0, successor.port);
+  ends[0]?.close();
+  ends[1]?.close();
+  await until("the other's end", () => asked.length > 0 || undefined);
+  expect(asked).toEqual([[one, "gone"]]);
+  successor.close();
+  await until("the successor's end", () => asked.length > 1 || undefined);
+  expect(asked[1]?.[0].shard).toBe(0);
+});
+
 it("exchange shards - each gets its own news, in one message, when they are flushed", async () => {
   const [zero, one] = await attached();
   zero.news.push(NEWS, { ...NEWS, request: 2 });

@@ -1,5 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach } from "vitest";
+import type { EngineState } from "../../../../src/engine/commands.js";
 import { counterBlockOf, createCounterBuffer } from "../../../../src/ring/counters.js";
 import { createMarketMemory } from "../../../../src/ring/market-memory.js";
 import { nowMicros } from "../../../../src/shared/clock.js";
@@ -68,14 +69,19 @@ export class ExchangeWorld {
   readonly #truth: PublishedTruth;
   readonly #abort = new AbortController();
 
-  private constructor(store: HeldStore, run: string, options: Partial<ExchangeOptions>) {
+  private constructor(
+    store: HeldStore,
+    state: EngineState,
+    run: string,
+    options: Partial<ExchangeOptions>,
+  ) {
     this.store = store;
     const { counters, publisher, truth } = publisherWorld();
     this.counters = counters;
     this.#truth = truth;
     const markets = new ExchangeMarkets(publisher);
     markets.list({ definition: MARKET, status: "Active", maxPrice: undefined }, undefined);
-    this.exchange = new Exchange({
+    const context = {
       options: { ...OPTIONS, ...options },
       run,
       store,
@@ -83,8 +89,9 @@ export class ExchangeWorld {
       counters,
       log: createLogger({ level: "silent", format: "json" }, {}),
       now: nowMicros,
-      storeHealth: (reason) => this.health.push(reason ?? "ok"),
-    });
+      storeHealth: (reason: string | undefined) => this.health.push(reason ?? "ok"),
+    };
+    this.exchange = new Exchange(context, state);
   }
 
   /** Opens the store of a directory and makes an exchange that has not recovered yet. */
@@ -95,7 +102,7 @@ export class ExchangeWorld {
   ): Promise<ExchangeWorld> {
     const store = await Store.open(dir, KEEP_ALL);
     await store.putMarkets([MARKET]);
-    const world = new ExchangeWorld(new HeldStore(store), run, options);
+    const world = new ExchangeWorld(new HeldStore(store), await store.load(), run, options);
     worlds.push(world);
     return world;
   }

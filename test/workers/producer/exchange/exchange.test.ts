@@ -44,6 +44,30 @@ const recovered = (world: ExchangeWorld) =>
   until("orders are taken again", () => world.health.at(-1) === "ok" || undefined);
 
 describe("exchange: nothing is told before it is on disk", () => {
+  it("exchange - a level whose sum is no exact number is told as the largest that is", async () => {
+    const world = await ExchangeWorld.start(dir, undefined, { maxQuantity: 1e16 });
+    const shard = world.shard(0);
+    const most = Number.MAX_SAFE_INTEGER;
+    for (const wallet of ["w1", "w2"]) await shard.placed(wallet, { quantity: most });
+    await world.quiet();
+    const bids = world.published.books.at(-1)?.bids;
+    expect([bids?.length, bids?.price[0], bids?.quantity[0]]).toEqual([1, 50, most]);
+  });
+
+  it("exchange - a commit that takes long is reported while it does", async () => {
+    const world = await ExchangeWorld.start(dir);
+    const shard = world.shard(0);
+    world.store.hold();
+    const order = shard.place("w1");
+    shard.send(order);
+    await until("the report", () => world.health.length > 0 || undefined);
+    expect(world.health).toEqual([expect.stringMatching(/longer than 5000 ms/)]);
+    world.store.release();
+    await shard.answer(order);
+    expect(world.health).toEqual([expect.any(String), "ok"]);
+    await world.stop();
+  });
+
   it("exchange - answers, news, trades, quotes and books wait for the flush, then all of them go out", async () => {
     const world = await ExchangeWorld.start(dir);
     const [maker, taker] = [world.shard(0), world.shard(1)];
@@ -167,7 +191,8 @@ describe("exchange: a commit that fails", () => {
     const { states, books, trades } = world.published;
     expect([states.length, books.length, trades.length]).toEqual([...counts, 0]);
     expect(world.store.commits).toHaveLength(1);
-    expect(resultsOf(world, "unavailable")).toBe(3);
+    // With a cancel.
+    expect(resultsOf(world, "unavailable")).toBe(4);
 
     world.store.failure = undefined;
     await recovered(world);
@@ -337,7 +362,7 @@ describe("exchange: stopping", () => {
     expect(lastNewsOf(shard, bound.order_id)).toMatchObject({ status: "Cancelled", reason: STOP });
     await until("the port is closed", () => shard.closed || undefined);
     const store = await Store.open(dir, KEEP_ALL);
-    expect([...store.load().openOrders].map(({ orderId }) => orderId)).toEqual([
+    expect([...(await store.load()).openOrders].map(({ orderId }) => orderId)).toEqual([
       Number(kept.order_id),
       3,
     ]);
@@ -373,13 +398,31 @@ describe("exchange: simulated traders", () => {
     await world.stop();
     expect([...world.store.commits].length).toBeGreaterThan(1);
 
+    const openIds = async ({ store }: ExchangeWorld) =>
+      [...(await store.load()).openOrders].map(({ orderId }) => String(orderId));
     const without = await ExchangeWorld.open(dir, "run-2");
+    const before = await openIds(without);
+    without.store.failure = NO_SPACE;
     await without.exchange.recover();
-    expect([...without.store.load().openOrders].map(({ orderId }) => String(orderId))).toEqual([
-      own.order_id,
-    ]);
-    await without.quiet();
-    expect(without.quote).toEqual([1, null]);
+    expect(await openIds(without)).toEqual(before);
     without.run();
+    without.store.failure = undefined;
+    await recovered(without);
+    await until(
+      "they are withdrawn",
+      async () => (await openIds(without)).length === 1 || undefined,
+    );
+    expect(await openIds(without)).toEqual([own.order_id]);
+    await until("the quote", () => without.quote[1] === null || undefined);
+    expect(without.quote).toEqual([1, null]);
+    await without.stop();
+
+    const again = await ExchangeWorld.start(dir, "run-3", { simTraders: 3 });
+    await until("an order", async () => (await openIds(again)).length > 1 || undefined);
+    await again.stop();
+    const last = await ExchangeWorld.open(dir, "run-4");
+    await last.exchange.recover();
+    expect(await openIds(last)).toEqual([own.order_id]);
+    last.run();
   });
 });

@@ -50,7 +50,7 @@ export class HeldStore implements ExchangeStore {
     await this.#store.probe();
   }
 
-  load(): EngineState {
+  async load(): Promise<EngineState> {
     return this.#store.load();
   }
 

@@ -142,3 +142,19 @@ it("open exchange - a file that will not do makes no store", async () => {
   await writeMarkets({});
   await withExchange();
 });
+
+it.each([
+  ["--max-markets", Array.from({ length: 9 }, (_, at) => ({ market_id: at + 1 }))],
+  ["--max-title-bytes", [{ title: "T".repeat(65) }]],
+])(
+  "open exchange - markets beyond %s are refused and leave nothing in the store",
+  async (flag, markets) => {
+    await writeMarkets(...markets);
+    await expect(withExchange()).rejects.toThrow(flag);
+    await writeMarkets({});
+    await withExchange(async (_, { truth }) => {
+      truth.read();
+      expect([...truth.markets.keys()]).toEqual([1]);
+    });
+  },
+);
