@@ -14,6 +14,7 @@ import {
   readMeta,
   readTreeInfo,
   readU64,
+  TREE_FLAG,
   TREE_INFO_BYTES,
   type TreeInfo,
 } from "./lmdb-format.js";
@@ -103,7 +104,10 @@ class DataFile {
     yield* this.#tree("the main database", this.#meta.main, Buffer.compare, (key, data) => {
       named.push([`database ${key}`, readTreeInfo(data, 0)]);
     });
-    for (const [name, info] of named) yield* this.#tree(name, info, Buffer.compare);
+    for (const [name, info] of named) {
+      if (info.flags !== TREE_FLAG.none) this.#fail(`${name} has flags ${info.flags}`);
+      yield* this.#tree(name, info, Buffer.compare);
+    }
     const lists: Buffer[] = [];
     yield* this.#tree("the free database", this.#meta.free, compareU64, (_, data) => {
       lists.push(Buffer.from(data));
@@ -124,6 +128,13 @@ class DataFile {
     this.#read(head, pageSize);
     const second = readMeta(head);
     if (second?.pageSize !== pageSize) this.#fail("its second page is not what it must be");
+    for (const { mapSize, lastPage, main, free } of [first, second]) {
+      // LMDB makes a map that reaches as far as the last page, or dies in the attempt.
+      if ((lastPage + 1) * pageSize > mapSize) this.#fail(`its last page is ${lastPage}`);
+      if (main.flags !== TREE_FLAG.none || free.flags !== TREE_FLAG.integerKeys) {
+        this.#fail(`its databases have flags ${main.flags} and ${free.flags}`);
+      }
+    }
     return first.transaction > second.transaction ? first : second;
   }
 

@@ -65,8 +65,12 @@ const DATA_VERSION = 2;
 /** The root of an empty tree. */
 const NO_PAGE = 0xffff_ffff_ffff_ffffn;
 
+/** Flags of a database: its keys are integers, which only the free database's are. */
+export const TREE_FLAG = { none: 0, integerKeys: 8 } as const;
+
 /** A tree of pages, and how many it says it has. */
 export interface TreeInfo {
+  readonly flags: number;
   readonly depth: number;
   readonly branchPages: number;
   readonly leafPages: number;
@@ -77,6 +81,8 @@ export interface TreeInfo {
 }
 
 export interface Meta {
+  /** Bytes of address space that LMDB had for the file; it takes no more, unless the file needs it. */
+  readonly mapSize: number;
   readonly pageSize: number;
   readonly free: TreeInfo;
   readonly main: TreeInfo;
@@ -92,6 +98,7 @@ export function readU64(bytes: Buffer, offset: number): number {
 
 export function readTreeInfo(bytes: Buffer, offset: number): TreeInfo {
   return {
+    flags: bytes.readUInt16LE(offset + 4),
     depth: bytes.readUInt16LE(offset + 6),
     branchPages: readU64(bytes, offset + 8),
     leafPages: readU64(bytes, offset + 16),
@@ -108,6 +115,7 @@ export function readMeta(page: Buffer): Meta | undefined {
   // The upper half of the version is LMDB's own.
   if (meta.readUInt32LE(0) !== MAGIC || meta.readUInt16LE(4) !== DATA_VERSION) return undefined;
   return {
+    mapSize: readU64(meta, 16),
     pageSize: meta.readUInt32LE(24),
     free: readTreeInfo(meta, 24),
     main: readTreeInfo(meta, 72),

@@ -87,6 +87,16 @@ describe("damage", () => {
       (all: Buffer) => Buffer.from(all).fill(0, 48, 52),
       "its page size is 0",
     ],
+    [
+      "said to be of pages without end",
+      (all: Buffer) => Buffer.from(all).fill(0xff, 4096 + 148, 4096 + 149),
+      "its last page is \\d+",
+    ],
+    [
+      "of databases of another kind",
+      (all: Buffer) => Buffer.from(all).fill(0xff, 52, 53),
+      "its databases have flags 0 and 255",
+    ],
   ])("damage - a file that is %s is refused, and left as it is", async (_, make, reason) => {
     const dir = await usedStore();
     const path = join(dir, "data.mdb");
