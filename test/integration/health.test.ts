@@ -116,7 +116,7 @@ describe("the handshake timeout", () => {
   it.each([
     ["says nothing", ""],
     ["stops in the middle of its request", "GET /ws/v3 HTTP/1.1\r\nHost: localhost\r\n"],
-    ["asks for something else", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"],
+    ["asks for what is not there", "GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n"],
   ])("health - a socket that %s is closed", async (_, text) => {
     const refused = 'marketcast_connections_rejected_total{reason="timeout"}';
     const before = await server.metric(refused);
