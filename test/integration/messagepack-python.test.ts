@@ -1,15 +1,19 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseServerMessage, serverData } from "../../src/codec/server-messages.js";
 import { type ServerProcess, startServerProcess, testToken } from "../support/server-process.js";
+import { temporaryDirectory } from "../support/trading.js";
 
 /** Debian's own, which its python3-websockets and python3-msgpack are for. */
 const PYTHON = "/usr/bin/python3";
 const CLIENT = fileURLToPath(new URL("../support/messagepack-client.py", import.meta.url));
-const FEED = fileURLToPath(new URL("../support/wide-id-feed.mjs", import.meta.url));
+/** As wide as ids may be, in the forms that a file has for them. */
+const MARKET_IDS = [1001, Number.MAX_SAFE_INTEGER, `${2n ** 53n}`, `${2n ** 128n - 1n}`];
 const MISSING = `${PYTHON} has no websockets and msgpack (Debian: python3-websockets python3-msgpack)`;
 
 interface Report {
@@ -22,17 +26,23 @@ describe("a MessagePack client in Python", () => {
   const available = spawnSync(PYTHON, ["-c", "import msgpack, websockets"]).status === 0;
   let server: ServerProcess | undefined;
   let client: ChildProcess | undefined;
+  let folder: Awaited<ReturnType<typeof temporaryDirectory>>;
 
   beforeAll(async () => {
+    folder = await temporaryDirectory();
     if (!available) return;
+    const file = join(folder.path, "markets.json");
+    const rest = { title: "Märket", status: "Active", tick_size: 0.001, lot_size: 1, max_price: 1 };
+    await writeFile(file, JSON.stringify(MARKET_IDS.map((market_id) => ({ market_id, ...rest }))));
     server = await startServerProcess(
-      { shards: 1, "market-interval": 50, feed: "module", "feed-module": FEED },
+      { shards: 1, "market-interval": 50, feed: "exchange", "markets-file": file },
       { host: true },
     );
   });
   afterAll(async () => {
     if (client?.exitCode === null) client.kill("SIGKILL");
     await server?.dispose();
+    await folder.remove();
   });
 
   it("messagepack - every message type decodes, with integers where they belong", async (test) => {

@@ -10,7 +10,7 @@ import { KEEP_ALL, openStore, temporaryDirectory } from "./directories.js";
 
 const WRITER = fileURLToPath(new URL("store-writer.mjs", import.meta.url));
 const KILLS = 5;
-const TERMINATIONS = 15;
+const ENDS = 15;
 
 /** That the store holds all of a number of the writer's commits, and nothing of another. */
 async function expectCommits(dir: string, acknowledged: number): Promise<void> {
@@ -44,8 +44,8 @@ async function writeUntilKilled(dir: string, lifeMs: number): Promise<number> {
   return commits;
 }
 
-/** Runs the writer as a thread and terminates it some time after its first commit. */
-async function writeUntilTerminated(dir: string, lifeMs: number): Promise<number> {
+/** Runs the writer as a thread and has it end some time after its first commit. */
+async function writeUntilEnded(dir: string, lifeMs: number): Promise<number> {
   const writer = new Worker(WRITER, { workerData: { dir, retention: KEEP_ALL } });
   let commits = 0;
   writer.on("message", (message: number) => {
@@ -54,7 +54,9 @@ async function writeUntilTerminated(dir: string, lifeMs: number): Promise<number
   await once(writer, "message");
   await once(writer, "message");
   await sleep(lifeMs);
-  await writer.terminate();
+  const exited = once(writer, "exit");
+  writer.postMessage("end");
+  await exited;
   return commits;
 }
 
@@ -68,12 +70,12 @@ describe("store endings", () => {
     }
   });
 
-  it("store endings - a terminated thread does too, and another thread goes on at once", async () => {
+  it("store endings - a thread that ends in the middle does too, and another thread goes on at once", async () => {
     const dir = temporaryDirectory();
     const random = new Random(2);
     let acknowledged = 0;
-    for (let termination = 0; termination < TERMINATIONS; termination++) {
-      const commits = await writeUntilTerminated(dir, random.below(30));
+    for (let end = 0; end < ENDS; end++) {
+      const commits = await writeUntilEnded(dir, random.below(30));
       expect(commits).toBeGreaterThan(acknowledged);
       acknowledged = commits;
     }

@@ -36,6 +36,9 @@ function order(orderId, changes) {
   };
 }
 
+// Between two turns of the loop, as the server's producer ends: `terminate()` may come within LMDB.
+parentPort?.on("message", () => process.exit(1));
+
 const store = await Store.open(dir, retention);
 let commits = (await store.load()).nextTradeId - 1;
 tell(commits);

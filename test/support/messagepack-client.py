@@ -19,9 +19,14 @@ TIMEOUT_S = 20
 SAFE_MAX = 2**53 - 1
 INTEGERS = {
     "ts", "seq", "server_time", "timestamp", "ping_interval_ms", "connections", "shards", "uptime_s",
+    "created_ts", "updated_ts",
 }
-NUMBERS = {"price", "best_bid", "best_ask", "volume", "quantity", "tick_size", "lot_size"}
-REQUEST_IDS = [1, -1, SAFE_MAX, "request ü", 2**32]
+NUMBERS = {
+    "price", "best_bid", "best_ask", "volume", "quantity", "tick_size", "lot_size",
+    "filled_quantity", "average_price", "realized_pnl",
+}
+REQUEST_IDS = [1, -1, SAFE_MAX, "request ü", 2**32, 0]
+WALLET = "wallet-1"
 IDS = [1001, SAFE_MAX, 2**53, str(2**128 - 1)]
 
 CHANNELS = [
@@ -31,13 +36,17 @@ CHANNELS = [
     {"type": "PriceFeed", "params": {"market_ids": IDS}},
     {"type": "Trades"},
     {"type": "SystemStatus"},
+    {"type": "Orders", "params": {"wallet": WALLET}},
+    {"type": "Positions", "params": {"wallet": WALLET}},
 ]
+ORDER = {"market_id": 1001, "side": "Buy", "order_type": "Market", "quantity": 1}
 REQUESTS = [
     {"type": "Subscribe", "data": {"channels": CHANNELS}},
     {"type": "Ping", "data": {"timestamp": 1_700_000_000_000}},
     {"type": "Nothing", "data": {}},
     {"type": "Subscribe", "data": {"channels": [{"type": "Market", "params": {"market_id": -1}}]}},
     {"type": "Unsubscribe", "data": {"channels": [CHANNELS[1]]}},
+    {"type": "PlaceOrder", "data": {"order": ORDER}},
 ]
 
 
