@@ -22,11 +22,10 @@ import { isOfRun } from "./sessions.js";
 /** Requests and simulated commands of one batch, which share one commit. */
 const BATCH_REQUESTS_MAX = 4096;
 const BATCH_SIMULATED_MAX = 256;
-/** From how many answers in a batch on the next one waits for as many requests, and how long. */
-const GATHER_ANSWERS_MIN = 8;
-const GATHER_MS_MAX = 3;
 /** What the simulated traders do before the first client of a new exchange: books have depth then. */
 const OPENING_COMMANDS_PER_MARKET = 30;
+/** Shortest time between two commits that simulated traders bring about. */
+const SIMULATED_COMMIT_MS = 20;
 /** How often a store that could not be written is tried again. */
 const PROBE_INTERVAL_MS = 1000;
 /** A commit that takes longer is reported: orders get no answer meanwhile. */
@@ -81,9 +80,6 @@ export class Exchange implements Feed {
   #traders: SimulatedTraders;
   #asked: Asked[] = [];
   #simulationsDue: number;
-  /** Requests that the last batch has answered, and how many must be there to wake the loop. */
-  #answered = 0;
-  #gathering = 1;
   /** Why nothing can be stored at the moment. */
   #storeFailure: string | undefined;
   /** Nobody has ever traded here. */
@@ -146,7 +142,6 @@ export class Exchange implements Feed {
           this.#wake = resolve;
         });
       }
-      await this.#gather();
       await this.#turn();
     }
     timers.forEach(clearInterval);
@@ -167,25 +162,7 @@ export class Exchange implements Feed {
 
   #ask(asked: Asked): void {
     this.#asked.push(asked);
-    if (this.#asked.length >= this.#gathering) this.#wake();
-  }
-
-  /**
-   * Waits a little for those whom the last batch has answered and who ask again at once, so that all
-   * of them share the next commit instead of taking turns in every other one, as databases do in group
-   * commits. Where few ask there is nobody to wait for.
-   */
-  async #gather(): Promise<void> {
-    if (this.#answered < GATHER_ANSWERS_MIN) return;
-    this.#gathering = this.#asked.length + this.#answered;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, GATHER_MS_MAX);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.#gathering = 1;
+    this.#wake();
   }
 
   /** Why orders are refused at the moment. */
@@ -197,7 +174,8 @@ export class Exchange implements Feed {
   get #idle(): boolean {
     if (this.#asked.length > 0) return false;
     if (this.#storeFailure !== undefined) return true;
-    return this.#desk.ended.size === 0 && this.#simulationsDue === 0;
+    // More than a batch of simulated commands is a withdrawal, which is done at once.
+    return this.#desk.ended.size === 0 && this.#simulationsDue <= BATCH_SIMULATED_MAX;
   }
 
   // --- A batch ----------------------------------------------------------------------------------
@@ -213,7 +191,6 @@ export class Exchange implements Feed {
     const canStore = this.#storeFailure === undefined;
     const asked = this.#asked.splice(0, BATCH_REQUESTS_MAX);
     const batch = batchOf(asked);
-    this.#answered = asked.length;
     // Those that a failed batch or an earlier run has left, before anybody can trade with them.
     if (canStore) this.#desk.endSessions(batch);
     for (const one of asked) this.#desk.answer(batch, one, this.#refusal);
@@ -356,13 +333,18 @@ export class Exchange implements Feed {
     const { simTraders, feedRate } = this.#context.options;
     if (simTraders === 0) return;
     const pacer = new Pacer(feedRate, signal);
+    let wokenAt = Number.NEGATIVE_INFINITY;
     for (;;) {
       const due = await pacer.due();
       if (due === 0) return;
       // A store that is too slow for the simulation slows it down.
       this.#simulationsDue = Math.min(this.#simulationsDue + due, BATCH_SIMULATED_MAX);
-      // A batch that is being gathered takes them along.
-      if (this.#gathering === 1) this.#wake();
+      // The next batch of clients' orders takes them along; by themselves they are no reason for a
+      // commit each, which those orders would have to wait for.
+      const now = performance.now();
+      if (now - wokenAt < SIMULATED_COMMIT_MS) continue;
+      wokenAt = now;
+      this.#wake();
     }
   }
 
