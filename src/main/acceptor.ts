@@ -158,7 +158,7 @@ export class Acceptor {
   }
 
   #handOff(entry: LedgerEntry): void {
-    const { number, socket, refusedBy } = entry;
+    const { number, address, socket, refusedBy } = entry;
     if (socket === undefined) return;
     if (!this.#pool.ready(entry.shard)) this.ledger.move(entry, this.#leastLoaded());
     const port = this.#pool.ready(entry.shard) ? this.#pool.port(entry.shard) : undefined;
@@ -167,7 +167,7 @@ export class Acceptor {
       return;
     }
     const sent = sendSocket(this.#options.handOff, port, socket, (inTransit): MainToShard => {
-      const message = { type: "socket", connection: number, socket: inTransit } as const;
+      const message = { type: "socket", connection: number, address, socket: inTransit } as const;
       return refusedBy === undefined ? message : { ...message, refusedBy };
     });
     if (!sent) this.ended([number]);

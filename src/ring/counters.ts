@@ -4,7 +4,7 @@
  * read and written whole on every platform Node runs on, so plain loads and stores will do.
  */
 
-const SECTION_WORDS = 128;
+const SECTION_WORDS = 256;
 
 /** Upper bounds of the delivery latency histogram's buckets, in seconds; one more holds the rest. */
 export const LATENCY_BUCKETS_S = [

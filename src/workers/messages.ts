@@ -68,6 +68,8 @@ export type MainToShard =
   | {
       readonly type: "socket";
       readonly connection: number;
+      /** The client's IP address, whose share of the limits it uses. */
+      readonly address: string;
       readonly socket: SocketInTransit;
       readonly refusedBy?: RefusedBy;
     }

@@ -280,6 +280,7 @@ export class ShardWorld {
     const number = this.clients.length + 1;
     const connection = new Connection(
       number,
+      "127.0.0.1",
       asWebSocket,
       asSocket,
       encoding,

@@ -38,6 +38,8 @@ export class ClientSocket extends WebSocket {
  */
 export class Connection {
   readonly number: number;
+  /** The client's IP address. */
+  readonly address: string;
   readonly socket: Socket;
   readonly ws: ClientSocket;
   /** Index of the encoding. */
@@ -80,6 +82,7 @@ export class Connection {
 
   constructor(
     number: number,
+    address: string,
     ws: ClientSocket,
     socket: Socket,
     encoding: number,
@@ -88,6 +91,7 @@ export class Connection {
     cancelOnDisconnect: boolean,
   ) {
     this.number = number;
+    this.address = address;
     this.ws = ws;
     this.socket = socket;
     this.encoding = encoding;

@@ -36,6 +36,7 @@ export interface HandshakeOptions {
 /** A connection that has been upgraded. */
 export interface Upgraded {
   readonly number: number;
+  readonly address: string;
   readonly ws: ClientSocket;
   readonly socket: Socket;
   readonly encoding: Encoding;
@@ -43,10 +44,16 @@ export interface Upgraded {
   readonly cancelOnDisconnect: boolean;
 }
 
-/** A socket that has not been upgraded yet. */
-interface Candidate {
+/** An accepted socket, as main hands it over. */
+export interface Accepted {
   readonly number: number;
+  /** The client's IP address. */
+  readonly address: string;
   readonly refusedBy: RefusedBy | undefined;
+}
+
+/** A socket that has not been upgraded yet. */
+interface Candidate extends Accepted {
   readonly timer: NodeJS.Timeout;
   /** It has had a file of the page: its end by the timer is that of an idle HTTP connection. */
   served: boolean;
@@ -118,9 +125,9 @@ export class Handshake {
   }
 
   /** Starts reading a socket that was handed to this shard. */
-  accept(number: number, socket: Socket, refusedBy: RefusedBy | undefined): void {
+  accept(accepted: Accepted, socket: Socket): void {
     const timer = this.#startTimer(socket);
-    this.#candidates.set(socket, { number, refusedBy, timer, served: false });
+    this.#candidates.set(socket, { ...accepted, timer, served: false });
     socket.once("close", () => this.#release(socket));
     this.#http.emit("connection", socket);
     socket.resume();
@@ -177,13 +184,14 @@ export class Handshake {
     if (candidate === undefined) return;
     const outcome = this.#decide(request, candidate);
     if ("status" in outcome) return this.#refuse(socket, outcome);
-    const { number } = candidate;
+    const { number, address } = candidate;
     // All of it happens in this turn, and the response and the first messages go out in one write.
     socket.cork();
     this.#upgrader.handleUpgrade(request, socket, head, (ws) => {
       this.#release(socket);
       // Duplex only in the types: what came in as a net.Socket comes out as one.
-      this.#upgraded({ number, ws: ws as ClientSocket, socket: socket as Socket, ...outcome });
+      const client = { number, address, ws: ws as ClientSocket, socket: socket as Socket };
+      this.#upgraded({ ...client, ...outcome });
     });
     socket.uncork();
   }

@@ -175,6 +175,7 @@ export class Shard {
 
   #accept({
     connection,
+    address,
     socket: inTransit,
     refusedBy,
   }: Extract<MainToShard, { type: "socket" }>): void {
@@ -191,7 +192,7 @@ export class Shard {
       count(this.#counters, SHARD.sockets, -1);
       this.#note(this.#ended, connection);
     });
-    this.#handshake.accept(connection, socket, refusedBy);
+    this.#handshake.accept({ number: connection, address, refusedBy }, socket);
   }
 
   /**
@@ -209,10 +210,11 @@ export class Shard {
     this.#ended = [];
   }
 
-  #open({ number, ws, socket, encoding, identity, cancelOnDisconnect }: Upgraded): void {
+  #open({ number, address, ws, socket, encoding, identity, cancelOnDisconnect }: Upgraded): void {
     const { pingIntervalMs } = this.#task.options;
     const connection = new Connection(
       number,
+      address,
       ws,
       socket,
       ENCODING_INDEX[encoding],

@@ -35,7 +35,7 @@ beforeEach(() => {
     drained: (one: Connection) => drained.push(one),
   };
   const { asWebSocket, asSocket } = sockets;
-  connection = new Connection(1, asWebSocket, asSocket, 1, context, 0, false);
+  connection = new Connection(1, "127.0.0.1", asWebSocket, asSocket, 1, context, 0, false);
 });
 
 const written = (): number[] => sockets.socket.calls.flat().map(({ length }) => length);

@@ -15,7 +15,16 @@ function connect() {
     maxOrdersPerSecond: 1,
     drained: () => {},
   };
-  const connection = new Connection(1, sockets.asWebSocket, sockets.asSocket, 0, context, 0, false);
+  const connection = new Connection(
+    1,
+    "127.0.0.1",
+    sockets.asWebSocket,
+    sockets.asSocket,
+    0,
+    context,
+    0,
+    false,
+  );
   return { ...sockets, connection };
 }
 

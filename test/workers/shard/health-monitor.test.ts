@@ -28,7 +28,16 @@ function connect() {
     drained: () => {},
   };
   const { asWebSocket, asSocket } = sockets;
-  const connection = new Connection(1, asWebSocket, asSocket, 0, context, performance.now(), false);
+  const connection = new Connection(
+    1,
+    "127.0.0.1",
+    asWebSocket,
+    asSocket,
+    0,
+    context,
+    performance.now(),
+    false,
+  );
   connections.add(connection);
   return { ...sockets, connection };
 }
