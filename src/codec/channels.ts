@@ -23,8 +23,13 @@ const statusSchema = z.enum(MARKET_STATUSES);
 const volumeSchema = z.number().nonnegative();
 const walletSchema = z.string().min(1).max(128);
 
+/** A list whose length is checked before anything of it is looked at. */
+export function boundedList<Item extends z.ZodType>(item: Item, most: number) {
+  return z.array(z.unknown()).min(1).max(most).pipe(z.array(item));
+}
+
 const filterSchema = z.object({
-  status: z.union([statusSchema, z.array(statusSchema).min(1).max(64)]).optional(),
+  status: z.union([statusSchema, boundedList(statusSchema, 64)]).optional(),
   min_volume: volumeSchema.optional(),
   max_volume: volumeSchema.optional(),
   search: z.string().max(SEARCH_CHARACTERS_MAX).optional(),
@@ -76,7 +81,7 @@ export const channelSchema = z.discriminatedUnion("type", [
   z
     .object({
       type: z.literal("PriceFeed"),
-      params: z.object({ market_ids: z.array(marketIdSchema).min(1).max(PRICE_FEED_MARKETS_MAX) }),
+      params: z.object({ market_ids: boundedList(marketIdSchema, PRICE_FEED_MARKETS_MAX) }),
     })
     .transform(({ type, params }) => ({
       type,

@@ -1,7 +1,13 @@
 import { z } from "zod";
 import { SIDES } from "../shared/market.js";
 import { ORDER_TYPES, TIMES_IN_FORCE } from "../shared/order.js";
-import { CHANNELS_PER_REQUEST_MAX, channelKey, channelSchema, marketIdSchema } from "./channels.js";
+import {
+  boundedList,
+  CHANNELS_PER_REQUEST_MAX,
+  channelKey,
+  channelSchema,
+  marketIdSchema,
+} from "./channels.js";
 
 export const REQUEST_ID_CHARACTERS_MAX = 64;
 
@@ -10,11 +16,9 @@ export const requestIdSchema = z.union([z.int(), z.string().max(REQUEST_ID_CHARA
 export type RequestId = z.infer<typeof requestIdSchema>;
 
 /** Channels in canonical form, each of them once. */
-const channels = z
-  .array(channelSchema)
-  .min(1)
-  .max(CHANNELS_PER_REQUEST_MAX)
-  .transform((named) => [...new Map(named.map((one) => [channelKey(one), one])).values()]);
+const channels = boundedList(channelSchema, CHANNELS_PER_REQUEST_MAX).transform((named) => [
+  ...new Map(named.map((one) => [channelKey(one), one])).values(),
+]);
 export const CLIENT_ORDER_ID_CHARACTERS_MAX = 36;
 const ORDER_ID_CHARACTERS_MAX = 64;
 

@@ -8,6 +8,7 @@ import {
   requestIdSchema,
 } from "./client-messages.js";
 import { findMessagePackFault } from "./messagepack-structure.js";
+import { findBoundsFault } from "./value-bounds.js";
 import type { Encoding } from "./wire/encodings.js";
 import type { ErrorCode } from "./wire/error-codes.js";
 
@@ -15,7 +16,8 @@ import type { ErrorCode } from "./wire/error-codes.js";
 export interface MessageFault {
   readonly code: ErrorCode;
   readonly message: string;
-  readonly details?: { readonly field: string };
+  /** What of the error a program can read; `field` names the field at fault. */
+  readonly details?: Readonly<Record<string, string | number>>;
 }
 
 export type Decoded =
@@ -37,20 +39,27 @@ const unpackr = new Unpackr({
  * Decodes one message of a client. Never throws: what does not parse or fit its schema is a fault
  * that names the field and the rule.
  * @param payload the WebSocket message, of the frame type that the encoding uses
+ * @param valuesMax how many values it may have in all
  */
-export function decodeClientMessage(encoding: Encoding, payload: Buffer): Decoded {
+export function decodeClientMessage(
+  encoding: Encoding,
+  payload: Buffer,
+  valuesMax: number,
+): Decoded {
   let value: unknown;
   try {
-    value = encoding === "json" ? JSON.parse(payload.toString("utf8")) : unpack(payload);
+    value = encoding === "json" ? JSON.parse(payload.toString("utf8")) : unpack(payload, valuesMax);
   } catch (error) {
     const format = encoding === "json" ? "JSON" : "MessagePack";
     return invalid(undefined, `not valid ${format}: ${(error as Error).message}`);
   }
-  return parseEnvelope(value);
+  // Of MessagePack the structure has been walked before it was decoded.
+  const fault = encoding === "json" ? findBoundsFault(value, valuesMax) : undefined;
+  return fault === undefined ? parseEnvelope(value) : invalid(undefined, fault);
 }
 
-function unpack(payload: Buffer): unknown {
-  const fault = findMessagePackFault(payload);
+function unpack(payload: Buffer, valuesMax: number): unknown {
+  const fault = findMessagePackFault(payload, valuesMax);
   if (fault !== undefined) throw new Error(fault);
   return withNumbers(unpackr.unpack(payload));
 }
@@ -61,11 +70,18 @@ function withNumbers(value: unknown): unknown {
     const number = Number(value);
     return Number.isSafeInteger(number) ? number : value;
   }
-  if (typeof value === "object" && value !== null && !ArrayBuffer.isView(value)) {
-    const fields = value as Record<string, unknown>;
-    for (const [key, field] of Object.entries(fields)) {
-      if (typeof field === "bigint" || typeof field === "object") fields[key] = withNumbers(field);
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return value;
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length; index++) {
+      const item: unknown = value[index];
+      if (typeof item === "bigint" || typeof item === "object") value[index] = withNumbers(item);
     }
+    return value;
+  }
+  const fields = value as Record<string, unknown>;
+  for (const key of Object.keys(fields)) {
+    const field = fields[key];
+    if (typeof field === "bigint" || typeof field === "object") fields[key] = withNumbers(field);
   }
   return value;
 }

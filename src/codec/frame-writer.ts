@@ -1,5 +1,5 @@
 /** Opcodes of the frames the server makes itself (RFC 6455, section 5.2), with FIN set. */
-export const FRAME = { text: 0x81, binary: 0x82, ping: 0x89 } as const;
+export const FRAME = { text: 0x81, binary: 0x82, ping: 0x89, pong: 0x8a } as const;
 
 /** Room before a payload whose length is not known yet: the header of most messages. */
 const HEADER_BYTES_USUAL = 4;

@@ -1,24 +1,19 @@
 import { isUtf8 } from "node:buffer";
-
-/** Deepest nesting of maps and arrays taken; no message of the protocol comes near it. */
-const DEPTH_MAX = 16;
+import { nestedTooDeep, tooManyValues, VALUE_DEPTH_MAX } from "./value-bounds.js";
 
 /**
  * Checks that `bytes` are exactly one MessagePack value made of the standard types only: nothing
- * missing, nothing after it, no extension types, string keys, valid UTF-8, bounded nesting. Decoders
- * are more generous than the protocol (msgpackr reads extensions and class records of its own), so
- * this is asked first. Returns what is wrong, or undefined.
+ * missing, nothing after it, no extension types, string keys, valid UTF-8, bounded nesting, and at most
+ * `valuesMax` values in all, keys not counted. Decoders are more generous than the protocol (msgpackr
+ * reads extensions and class records of its own), so this is asked first. Returns what is wrong, or
+ * undefined.
  *
  * Source: the MessagePack specification's table of formats.
  */
-export function findMessagePackFault(bytes: Uint8Array): string | undefined {
+export function findMessagePackFault(bytes: Uint8Array, valuesMax: number): string | undefined {
   try {
-    const end = skipValue(
-      bytes,
-      new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
-      0,
-      0,
-    );
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const end = skipValue({ bytes, view, values: 1, valuesMax }, 0, 0);
     return end === bytes.length ? undefined : `${bytes.length - end} bytes after the value`;
   } catch (error) {
     if (error instanceof RangeError) return "the value is cut off";
@@ -29,12 +24,21 @@ export function findMessagePackFault(bytes: Uint8Array): string | undefined {
 
 class StructureFault extends Error {}
 
+interface Walk {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  /** Values that are known of so far. */
+  values: number;
+  readonly valuesMax: number;
+}
+
 /** Returns the offset after the value at `at`; reads beyond the end throw RangeError. */
-function skipValue(bytes: Uint8Array, view: DataView, at: number, depth: number): number {
+function skipValue(walk: Walk, at: number, depth: number): number {
+  const { bytes, view } = walk;
   const format = view.getUint8(at++);
   if (format <= 0x7f || format >= 0xe0) return at;
-  if (format <= 0x8f) return skipItems(bytes, view, at, format & 0x0f, true, depth);
-  if (format <= 0x9f) return skipItems(bytes, view, at, format & 0x0f, false, depth);
+  if (format <= 0x8f) return skipItems(walk, at, format & 0x0f, true, depth);
+  if (format <= 0x9f) return skipItems(walk, at, format & 0x0f, false, depth);
   if (format <= 0xbf) return skipText(bytes, at, format & 0x1f);
   switch (format) {
     case 0xc0: // nil
@@ -68,13 +72,13 @@ function skipValue(bytes: Uint8Array, view: DataView, at: number, depth: number)
     case 0xdb:
       return skipText(bytes, at + 4, view.getUint32(at));
     case 0xdc:
-      return skipItems(bytes, view, at + 2, view.getUint16(at), false, depth);
+      return skipItems(walk, at + 2, view.getUint16(at), false, depth);
     case 0xdd:
-      return skipItems(bytes, view, at + 4, view.getUint32(at), false, depth);
+      return skipItems(walk, at + 4, view.getUint32(at), false, depth);
     case 0xde:
-      return skipItems(bytes, view, at + 2, view.getUint16(at), true, depth);
+      return skipItems(walk, at + 2, view.getUint16(at), true, depth);
     case 0xdf:
-      return skipItems(bytes, view, at + 4, view.getUint32(at), true, depth);
+      return skipItems(walk, at + 4, view.getUint32(at), true, depth);
     default:
       throw new StructureFault(
         format === 0xc1
@@ -96,24 +100,20 @@ function skipText(bytes: Uint8Array, at: number, length: number): number {
   return end;
 }
 
-function skipItems(
-  bytes: Uint8Array,
-  view: DataView,
-  at: number,
-  items: number,
-  map: boolean,
-  depth: number,
-): number {
-  if (depth === DEPTH_MAX) throw new StructureFault(`nested more than ${DEPTH_MAX} deep`);
+function skipItems(walk: Walk, at: number, items: number, map: boolean, depth: number): number {
+  const { view, valuesMax } = walk;
+  if (depth === VALUE_DEPTH_MAX) throw new StructureFault(nestedTooDeep());
+  walk.values += items;
+  if (walk.values > valuesMax) throw new StructureFault(tooManyValues(valuesMax));
   for (let item = 0; item < items; item++) {
     if (map) {
       const key = view.getUint8(at);
       if (!((key >= 0xa0 && key <= 0xbf) || (key >= 0xd9 && key <= 0xdb))) {
         throw new StructureFault(`map key at byte ${at} is no string`);
       }
-      at = skipValue(bytes, view, at, depth + 1);
+      at = skipValue(walk, at, depth + 1);
     }
-    at = skipValue(bytes, view, at, depth + 1);
+    at = skipValue(walk, at, depth + 1);
   }
   return at;
 }

@@ -98,6 +98,13 @@ const authentication = {
     placeholder: "TEXT",
     description: "Audience (aud) that every token must name",
   }),
+  maxTokenSize: bytes({
+    flag: "max-token-size",
+    min: 256,
+    max: MIB,
+    default: 8 * KIB,
+    description: "Largest token that is looked at",
+  }),
 };
 
 const threads = {
@@ -206,6 +213,13 @@ const health = {
     default: 10_000,
     description: "Longest time from the accept to the upgrade",
   }),
+  messageTimeoutMs: milliseconds({
+    flag: "message-timeout",
+    min: 10,
+    max: HOUR,
+    default: 30_000,
+    description: "Longest time from the first to the last byte of a message from a client",
+  }),
   drainTimeMs: milliseconds({
     flag: "drain-time",
     min: 0,
@@ -244,6 +258,20 @@ const limits = {
     default: 64 * KIB,
     description: "Largest message from a client",
   }),
+  maxMessageValues: integer({
+    flag: "max-message-values",
+    min: 64,
+    max: 10_000_000,
+    default: 8192,
+    description: "Values that a message from a client may have, those in lists and objects counted",
+  }),
+  maxFragments: integer({
+    flag: "max-fragments",
+    min: 1,
+    max: 65_536,
+    default: 64,
+    description: "Fragments that a message from a client may come in",
+  }),
   maxSubscriptions: integer({
     flag: "max-subscriptions",
     min: 1,
@@ -270,7 +298,31 @@ const limits = {
     min: 1,
     max: 1_000_000,
     default: 2000,
-    description: "Messages per second from a client",
+    description:
+      "Messages per second from a client, its pings and pongs included; more get RATE_LIMITED",
+  }),
+  maxBytesPerSecond: bytes({
+    flag: "max-bytes-per-second",
+    min: KIB,
+    max: GIB,
+    default: 4 * MIB,
+    description:
+      "Bytes per second that a client sends and is answered, with what its requests cost besides; more wait",
+  }),
+  maxMessagesPerSecondPerAddress: integer({
+    flag: "max-messages-per-second-per-address",
+    min: 1,
+    max: 100_000_000,
+    default: 20_000,
+    description: "Messages per second from all clients of an address on a shard; more wait",
+  }),
+  maxBytesPerSecondPerAddress: bytes({
+    flag: "max-bytes-per-second-per-address",
+    min: KIB,
+    max: 64 * GIB,
+    default: 16 * MIB,
+    description:
+      "Bytes per second from all clients of an address on a shard, with what their requests cost besides; more wait",
   }),
   maxQueuedMessages: integer({
     flag: "max-queued-messages",

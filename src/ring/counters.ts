@@ -13,7 +13,7 @@ export const LATENCY_BUCKETS_S = [
 
 /** Close codes that are counted by themselves; others count under the last. */
 export const COUNTED_CLOSE_CODES = [
-  1000, 1001, 1003, 1005, 1006, 1007, 1009, 1011, 1012, 4000, 4001, 4002, 4500, 4501,
+  1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1011, 1012, 4000, 4001, 4002, 4500, 4501,
 ] as const;
 
 /** Channel types whose subscriptions are counted. */
@@ -80,7 +80,7 @@ export const PRODUCER = {
   ordersByResult: 9 + COMMIT_BUCKETS_S.length + 1,
 } as const;
 
-const latency = 24;
+const latency = 32;
 const closed = latency + LATENCY_BUCKETS_S.length + 1;
 const subscriptions = closed + COUNTED_CLOSE_CODES.length + 1;
 const refused = subscriptions + COUNTED_CHANNELS.length;
@@ -111,6 +111,11 @@ export const SHARD = {
   ordersUnavailable: 19,
   /** Orders over the limit per second. */
   ordersRateLimited: 20,
+  /** Connections whose requests wait for their turn or for an allowance. */
+  requestsWaiting: 21,
+  /** Times that requests waited for the allowance of their connection, or of its address. */
+  requestsDelayedByConnection: 22,
+  requestsDelayedByAddress: 23,
   latencyBuckets: latency,
   closedByCode: closed,
   subscriptionsByChannel: subscriptions,
@@ -124,6 +129,7 @@ export const SHARD_GAUGES: readonly (readonly [word: number, count: number])[] =
   [SHARD.queuedBytes, 1],
   [SHARD.audiences, 1],
   [SHARD.ordersPending, 1],
+  [SHARD.requestsWaiting, 1],
   [subscriptions, COUNTED_CHANNELS.length],
 ];
 

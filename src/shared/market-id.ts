@@ -26,7 +26,9 @@ export function fromBigInt(id: bigint): MarketId {
 
 /** Orders ids by value; for sorting into canonical form. */
 export function compareMarketIds(a: MarketId, b: MarketId): number {
-  if (typeof a === "number" && typeof b === "number") return a - b;
-  const [x, y] = [BigInt(a), BigInt(b)];
-  return x < y ? -1 : x > y ? 1 : 0;
+  if (typeof a === "number") return typeof b === "number" ? a - b : -1;
+  if (typeof b === "number") return 1;
+  // Both without leading zeros: the longer one is larger, and of two as long the later in the alphabet.
+  if (a.length !== b.length) return a.length - b.length;
+  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -34,7 +34,14 @@ export interface ShardOptions {
   readonly maxSubscriptions: number;
   readonly maxFilters: number;
   readonly maxDistinctFilters: number;
+  readonly maxMessageValues: number;
+  readonly maxFragments: number;
+  readonly messageTimeoutMs: number;
+  readonly maxTokenSize: number;
   readonly maxMessagesPerSecond: number;
+  readonly maxBytesPerSecond: number;
+  readonly maxMessagesPerSecondPerAddress: number;
+  readonly maxBytesPerSecondPerAddress: number;
   readonly maxQueuedMessages: number;
   readonly maxQueuedBytes: number;
   readonly maxOrdersPerSecond: number;

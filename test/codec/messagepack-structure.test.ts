@@ -1,7 +1,11 @@
 import fc from "fast-check";
 import { Packr, Unpackr } from "msgpackr";
 import { describe, expect, it } from "vitest";
-import { findMessagePackFault } from "../../src/codec/messagepack-structure.js";
+import { findMessagePackFault as findFault } from "../../src/codec/messagepack-structure.js";
+
+const VALUES_MAX = 1000;
+const findMessagePackFault = (bytes: Uint8Array): string | undefined =>
+  findFault(bytes, VALUES_MAX);
 
 const packr = new Packr({ useRecords: false, variableMapSize: true, encodeUndefinedAsNil: true });
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType: "bigint" });
@@ -138,7 +142,8 @@ describe("messagepack-structure", () => {
         expect(findMessagePackFault(nested(open, depth))).toBe("nested more than 16 deep");
     }
     // Announced lengths cost nothing until the bytes are there.
-    expect(findMessagePackFault(hex("ddffffffff"))).toBe("the value is cut off");
+    expect(findMessagePackFault(hex("ddffffffff"))).toBe("it has more than 1000 values");
+    expect(findMessagePackFault(hex("dc0100"))).toBe("the value is cut off");
     expect(findMessagePackFault(hex("dbffffffff61"))).toBe("the value is cut off");
     expect(findMessagePackFault(Buffer.alloc(0))).toBe("the value is cut off");
   });

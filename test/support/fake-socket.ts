@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { type AddressShare, AddressShares } from "../../src/workers/shard/address-shares.js";
 import type { ClientSocket } from "../../src/workers/shard/connection.js";
 
 interface Write {
@@ -15,6 +16,8 @@ export class FakeSocket {
   destroyed = false;
   writableLength = 0;
   writableCorked = 0;
+  /** Nothing that was received waits to be read. */
+  readonly readableLength = 0;
   /** Every system call's buffers, in order; empty writes are none. */
   readonly calls: (readonly Buffer[])[] = [];
   /** Called with all that is written, as soon as it is. */
@@ -75,6 +78,12 @@ export class FakeWebSocket {
     this.readyState = 3;
     this.terminated = true;
   }
+}
+
+/** An address's share of the limits, which no test of something else uses up. */
+export function addressShare(): AddressShare {
+  const limits = { maxMessagesPerSecondPerAddress: 1e12, maxBytesPerSecondPerAddress: 1e12 };
+  return new AddressShares(limits).acquire("127.0.0.1", 0);
 }
 
 /** The pair as the types that a Connection takes. */

@@ -24,7 +24,7 @@ import { Outbox } from "../../src/workers/shard/outbox.js";
 import { RequestHandler } from "../../src/workers/shard/request-handler.js";
 import { Trading } from "../../src/workers/shard/trading.js";
 import { ClientModel } from "./client-model.js";
-import { type FakeSocket, fakeSockets } from "./fake-socket.js";
+import { addressShare, type FakeSocket, fakeSockets } from "./fake-socket.js";
 import { parseFrames } from "./frames.js";
 import { PublishedTruth } from "./published-truth.js";
 
@@ -124,14 +124,13 @@ export class ShardWorld {
         maxSubscriptions: 1e6,
         maxFilters: 100,
         maxDistinctFilters: 100,
-        maxMessagesPerSecond,
-        maxOrdersPerSecond,
+        maxMessageValues: 8192,
         takesOrders,
       },
       this.fanOut,
       this.outbox,
       this.trading,
-      new Authenticator(jwt),
+      new Authenticator(jwt, 8192),
       this.counters,
       { subscribed: () => {}, identified: () => {} },
     );
@@ -140,6 +139,7 @@ export class ShardWorld {
       maxQueuedMessages,
       maxQueuedBytes,
       maxMessagesPerSecond,
+      maxBytesPerSecond: 1e12,
       maxOrdersPerSecond,
       drained: (connection) => this.fanOut.drained(connection),
     };
@@ -280,7 +280,7 @@ export class ShardWorld {
     const number = this.clients.length + 1;
     const connection = new Connection(
       number,
-      "127.0.0.1",
+      addressShare(),
       asWebSocket,
       asSocket,
       encoding,

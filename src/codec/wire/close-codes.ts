@@ -6,6 +6,8 @@ export const CLOSE = {
   normal: 1000,
   unsupportedData: 1003,
   invalidPayload: 1007,
+  /** A message in too many fragments, or one that does not end. */
+  policyViolation: 1008,
   messageTooBig: 1009,
   internalError: 1011,
   serviceRestart: 1012,

@@ -1,26 +1,37 @@
-/** What a client may still send of something that is limited per second: a token bucket of one second. */
+/** What a client may still do of something that is limited per second: a token bucket of one second. */
 export class Allowance {
-  readonly #perSecond: number;
+  readonly perSecond: number;
   #left: number;
   #at: number;
 
   /** @param now ms of performance.now() */
   constructor(now: number, perSecond: number) {
-    this.#perSecond = perSecond;
+    this.perSecond = perSecond;
     this.#left = perSecond;
     this.#at = now;
   }
 
-  /** Takes one; returns what is left then, negative where it was not allowed. */
-  take(now: number): number {
-    const earned = ((now - this.#at) / 1000) * this.#perSecond;
-    this.#left = Math.min(this.#perSecond, this.#left + earned) - 1;
+  /** What is left; negative is a debt. */
+  left(now: number): number {
+    const earned = ((now - this.#at) / 1000) * this.perSecond;
+    this.#left = Math.min(this.perSecond, this.#left + earned);
     this.#at = now;
     return this.#left;
   }
 
+  /** Takes some, one by default; returns what is left then, negative where it was not allowed. */
+  take(now: number, amount = 1): number {
+    this.#left = this.left(now) - amount;
+    return this.#left;
+  }
+
+  /** How long it takes until one more is allowed, in whole ms. */
+  waitMs(now: number): number {
+    return Math.max(0, Math.ceil(((1 - this.left(now)) * 1000) / this.perSecond));
+  }
+
   /** Gives back what was taken and not allowed, so that refusals cost nothing. */
-  giveBack(): void {
-    this.#left++;
+  giveBack(amount = 1): void {
+    this.#left += amount;
   }
 }

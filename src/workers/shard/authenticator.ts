@@ -29,9 +29,12 @@ export class AuthenticationError extends Error {
 /** Verifies tokens by one pinned key and its algorithms. */
 export class Authenticator {
   readonly #key: KeyObject;
+  readonly #maxTokenSize: number;
   readonly #options: jwt.VerifyOptions & { complete: false };
 
-  constructor(options: JwtOptions) {
+  /** @param maxTokenSize largest token that is looked at, in bytes */
+  constructor(options: JwtOptions, maxTokenSize: number) {
+    this.#maxTokenSize = maxTokenSize;
     // Key objects know what they are for: a public key never passes for a secret.
     this.#key =
       "secret" in options.key
@@ -48,6 +51,12 @@ export class Authenticator {
 
   /** The identity a token stands for. Throws AuthenticationError. */
   verify(token: string): Identity {
+    // Its cost grows with its size, and it is paid before anybody knows who asks.
+    if (token.length > this.#maxTokenSize) {
+      throw new AuthenticationError(
+        `token refused: it has ${token.length} bytes, and at most ${this.#maxTokenSize} are taken`,
+      );
+    }
     let payload: unknown;
     try {
       payload = jwt.verify(token, this.#key, this.#options);

@@ -1,7 +1,9 @@
 import type { Socket } from "node:net";
 import { WebSocket } from "ws";
+import { FRAME } from "../../codec/frame-writer.js";
 import { CLOSE, type CloseCode } from "../../codec/wire/close-codes.js";
 import { type CounterSection, count, SHARD } from "../../ring/counters.js";
+import type { AddressShare } from "./address-shares.js";
 import { Allowance } from "./allowance.js";
 import type { Audience, Batch } from "./audience.js";
 import type { Identity } from "./authenticator.js";
@@ -17,6 +19,7 @@ export interface ConnectionContext {
   readonly maxQueuedMessages: number;
   readonly maxQueuedBytes: number;
   readonly maxMessagesPerSecond: number;
+  readonly maxBytesPerSecond: number;
   readonly maxOrdersPerSecond: number;
   /** Called when a blocked connection's socket has taken all that was written to it. */
   readonly drained: (connection: Connection) => void;
@@ -38,8 +41,8 @@ export class ClientSocket extends WebSocket {
  */
 export class Connection {
   readonly number: number;
-  /** The client's IP address. */
-  readonly address: string;
+  /** What it shares with the other connections of its address. */
+  readonly share: AddressShare;
   readonly socket: Socket;
   readonly ws: ClientSocket;
   /** Index of the encoding. */
@@ -70,9 +73,13 @@ export class Connection {
   messageAt: number;
   /** When the ping was sent that waits for an answer; 0 where none does. */
   pingedAt = 0;
+  /** Since when a message or frame of the client has begun and not ended, as it was read; 0: none has. */
+  unfinishedSince = 0;
   /** Messages and orders the client may still send. */
   readonly messageAllowance: Allowance;
   readonly orderAllowance: Allowance;
+  /** Bytes it may still send and have in answers; see {@link charge}. */
+  readonly byteAllowance: Allowance;
 
   /** Of replies and snapshots, since the socket had drained. */
   #replyBytes = 0;
@@ -82,7 +89,7 @@ export class Connection {
 
   constructor(
     number: number,
-    address: string,
+    share: AddressShare,
     ws: ClientSocket,
     socket: Socket,
     encoding: number,
@@ -91,7 +98,7 @@ export class Connection {
     cancelOnDisconnect: boolean,
   ) {
     this.number = number;
-    this.address = address;
+    this.share = share;
     this.ws = ws;
     this.socket = socket;
     this.encoding = encoding;
@@ -100,6 +107,33 @@ export class Connection {
     this.cancelOnDisconnect = cancelOnDisconnect;
     this.messageAllowance = new Allowance(now, context.maxMessagesPerSecond);
     this.orderAllowance = new Allowance(now, context.maxOrdersPerSecond);
+    this.byteAllowance = new Allowance(now, context.maxBytesPerSecond);
+  }
+
+  get address(): string {
+    return this.share.address;
+  }
+
+  /**
+   * Charges what a client has sent, or made the server do, in bytes: to it and to its address. A debt
+   * has its next requests wait.
+   */
+  charge(bytes: number, now: number): void {
+    this.byteAllowance.take(now, bytes);
+    this.share.bytes.take(now, bytes);
+  }
+
+  /** Takes a message from the allowance; closes a client that goes on for another second's worth. */
+  countMessage(now: number): boolean {
+    const { maxMessagesPerSecond, counters } = this.#context;
+    const left = this.messageAllowance.take(now);
+    if (left >= 0) return true;
+    count(counters, SHARD.rateLimited);
+    if (left < -maxMessagesPerSecond) {
+      const reason = `more than ${maxMessagesPerSecond} messages a second after RATE_LIMITED`;
+      this.close(CLOSE.flooding, reason);
+    }
+    return false;
   }
 
   /** Whether frames may still be written. */
@@ -176,6 +210,16 @@ export class Connection {
     else this.closeSlow(`slow consumer: more than ${maxQueuedBytes} bytes of replies wait`);
   }
 
+  /**
+   * A {@link reply} to what the client has asked, which is charged for it: to the connection alone, as many
+   * of an address may be given the same bytes, made once.
+   */
+  answer(batches: readonly Batch[]): void {
+    const bytes = batches.reduce((sum, batch) => sum + batch.bytes.length, 0);
+    this.byteAllowance.take(performance.now(), bytes);
+    this.reply(batches);
+  }
+
   /** Sends private messages: in their order, behind what waits already, and each of them. */
   deliver(batches: readonly Batch[]): void {
     if (this.blocked || this.hasQueue) for (const batch of batches) this.enqueue(batch);
@@ -196,6 +240,20 @@ export class Connection {
     for (const batch of batches) if (batch.messages > 0) this.#put(batch);
     this.socket.uncork();
     this.#checkTaken();
+  }
+
+  /** Answers a ping; a client that pings and does not read is closed like one that asks and does not. */
+  pong(payload: Buffer): void {
+    if (!this.open) return;
+    const { maxQueuedBytes } = this.#context;
+    if (this.socket.writableLength > maxQueuedBytes) {
+      return this.closeSlow(`slow consumer: more than ${maxQueuedBytes} bytes wait`);
+    }
+    const frame = Buffer.allocUnsafeSlow(2 + payload.length);
+    frame[0] = FRAME.pong;
+    frame[1] = payload.length;
+    payload.copy(frame, 2);
+    this.control(frame);
   }
 
   /** Writes a control frame: behind what the socket holds already, ahead of all that waits for it. */

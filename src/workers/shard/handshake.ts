@@ -30,6 +30,7 @@ const CLOSE_TIMEOUT_MS = 5000;
 export interface HandshakeOptions {
   readonly handshakeTimeoutMs: number;
   readonly maxMessageSize: number;
+  readonly maxFragments: number;
   readonly allowedOrigins: readonly string[];
 }
 
@@ -105,6 +106,9 @@ export class Handshake {
       noServer: true,
       clientTracking: false,
       maxPayload: options.maxMessageSize,
+      maxFragments: options.maxFragments,
+      // Pings are answered by the shard.
+      autoPong: false,
       perMessageDeflate: false,
       closeTimeout: CLOSE_TIMEOUT_MS,
       WebSocket: ClientSocket,

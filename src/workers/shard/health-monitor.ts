@@ -7,6 +7,7 @@ export interface HealthOptions {
   readonly pongTimeoutMs: number;
   readonly idleTimeoutMs: number;
   readonly idleCheckIntervalMs: number;
+  readonly messageTimeoutMs: number;
 }
 
 const PING = Buffer.of(FRAME.ping, 0);
@@ -14,8 +15,8 @@ const PING = Buffer.of(FRAME.ping, 0);
 const SCAN_INTERVAL_MS_MAX = 1000;
 
 /**
- * Pings every connection in its turn and closes those that do not answer, or that have had neither
- * subscription nor message for too long. One timer looks at all of them: a timer each would cost
+ * Pings every connection in its turn and closes those that do not answer, that do not end a message, or
+ * that have had neither subscription nor message for too long. One timer looks at all of them: a timer each would cost
  * more than the look.
  */
 export class HealthMonitor {
@@ -30,9 +31,10 @@ export class HealthMonitor {
       SCAN_INTERVAL_MS_MAX,
       options.pingIntervalMs / 4,
       options.pongTimeoutMs / 4,
+      options.messageTimeoutMs / 4,
     );
     this.#timers = [
-      setInterval(() => this.#checkPings(), Math.max(1, Math.floor(scan))),
+      setInterval(() => this.#checkAnswers(), Math.max(1, Math.floor(scan))),
       setInterval(() => this.#checkIdle(), options.idleCheckIntervalMs),
     ];
   }
@@ -41,12 +43,18 @@ export class HealthMonitor {
     for (const timer of this.#timers) clearInterval(timer);
   }
 
-  #checkPings(): void {
-    const { pingIntervalMs, pongTimeoutMs } = this.#options;
+  #checkAnswers(): void {
+    const { pingIntervalMs, pongTimeoutMs, messageTimeoutMs } = this.#options;
     const now = performance.now();
     for (const connection of this.#connections) {
-      if (!connection.open) continue;
-      const { pingedAt, heardAt } = connection;
+      // What it has sent and nobody has read yet may be all that it is asked for here.
+      if (!connection.open || connection.socket.readableLength > 0) continue;
+      const { pingedAt, heardAt, unfinishedSince } = connection;
+      if (unfinishedSince > 0 && now - unfinishedSince >= messageTimeoutMs) {
+        const reason = `a message did not end within ${messageTimeoutMs} ms`;
+        connection.close(CLOSE.policyViolation, reason);
+        continue;
+      }
       if (pingedAt > 0 && heardAt < pingedAt) {
         if (now - pingedAt >= pongTimeoutMs) {
           connection.close(

@@ -51,7 +51,7 @@ export class Outbox {
   }
 
   send(connection: Connection, ...messages: readonly ServerMessage[]): void {
-    connection.reply([this.#encode(connection.encoding, messages)]);
+    connection.answer([this.#encode(connection.encoding, messages)]);
   }
 
   /** Sends messages to many connections, encoded once per encoding. */
@@ -69,7 +69,7 @@ export class Outbox {
   sendFirstData(connection: Connection, reply: ServerMessage, channels: readonly Channel[]): void {
     const { encoding } = connection;
     const withStatus = channels.some((channel) => channel.type === "SystemStatus");
-    connection.reply([
+    connection.answer([
       this.#encode(encoding, [reply]),
       this.#marketData(encoding, channels),
       this.#encode(encoding, withStatus ? [this.#systemStatus()] : []),

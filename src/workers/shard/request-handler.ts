@@ -1,14 +1,15 @@
 import { type Channel, channelKey } from "../../codec/channels.js";
 import type { ClientMessage, RequestId } from "../../codec/client-messages.js";
-import { decodeClientMessage, type MessageFault } from "../../codec/decode.js";
+import { type Decoded, decodeClientMessage, type MessageFault } from "../../codec/decode.js";
 import type { ServerMessage } from "../../codec/server-messages.js";
 import { CLOSE } from "../../codec/wire/close-codes.js";
-import { ENCODINGS } from "../../codec/wire/encodings.js";
+import { ENCODINGS, type Encoding } from "../../codec/wire/encodings.js";
 import { type CounterSection, count, SHARD } from "../../ring/counters.js";
 import type { MarketId } from "../../shared/market-id.js";
 import type { OrderRequest } from "../../shared/order.js";
 import { isSimulatedWallet } from "../../sim/wallets.js";
 import type { OrderName } from "../messages.js";
+import type { Allowance } from "./allowance.js";
 import { AuthenticationError, type Authenticator, type Identity } from "./authenticator.js";
 import type { Connection } from "./connection.js";
 import type { FanOut } from "./fan-out.js";
@@ -19,13 +20,23 @@ import type { Trading } from "./trading.js";
 
 /** The role that sees every wallet. */
 const ADMIN = "admin";
+/** Of larger messages that are refused undecoded nobody knows the id. */
+const ANSWERED_WITH_ID_BYTES_MAX = 4096;
+/*
+ * What else than bytes a request costs, as so many bytes: each takes about as long as decoding them does,
+ * which `bench requests` shows.
+ */
+const SIGNATURE_COST_BYTES = 32_768;
+/** For each subscription that a connection has, when one of them changes. */
+const SUBSCRIPTION_COST_BYTES = 32;
+/** For each market that a filter of `Markets` is evaluated on. */
+const EVALUATION_COST_BYTES = 16;
 
 export interface RequestOptions {
   readonly maxSubscriptions: number;
   readonly maxFilters: number;
   readonly maxDistinctFilters: number;
-  readonly maxMessagesPerSecond: number;
-  readonly maxOrdersPerSecond: number;
+  readonly maxMessageValues: number;
   readonly takesOrders: boolean;
 }
 
@@ -79,41 +90,34 @@ export class RequestHandler {
     }
     connection.messageAt = now;
     count(this.#counters, SHARD.messagesReceived);
-    const decoded = decodeClientMessage(encoding, payload);
-    const id = decoded.message === undefined ? decoded.id : decoded.message.id;
-    if (!this.#withinRate(connection, id, now)) return;
-    if (decoded.message === undefined) this.#refuse(connection, id, decoded.fault);
+    const { maxMessageValues } = this.#options;
+    if (!connection.countMessage(now))
+      return this.#refuseByRate(connection, encoding, payload, now);
+    const decoded = decodeClientMessage(encoding, payload, maxMessageValues);
+    if (decoded.message === undefined) this.#refuse(connection, decoded.id, decoded.fault);
     else this.#answer(connection, decoded.message, now);
   }
 
-  /**
-   * Beyond the limit each message is refused; a client that goes on for another second's worth is
-   * closed.
-   */
-  #withinRate(connection: Connection, id: RequestId | undefined, now: number): boolean {
-    const { maxMessagesPerSecond } = this.#options;
-    const left = connection.messageAllowance.take(now);
-    if (left >= 0) return true;
-    count(this.#counters, SHARD.rateLimited);
-    if (left < -maxMessagesPerSecond) {
-      connection.close(
-        CLOSE.flooding,
-        `more than ${maxMessagesPerSecond} messages a second after RATE_LIMITED`,
-      );
-    } else {
-      const message = `at most ${maxMessagesPerSecond} messages a second are taken`;
-      this.#refuse(connection, id, { code: "RATE_LIMITED", message });
-    }
-    return false;
+  /** Refuses a message beyond the limit, undecoded; of a small one the answer has the id. */
+  #refuseByRate(connection: Connection, encoding: Encoding, payload: Buffer, now: number): void {
+    if (!connection.open) return;
+    const id =
+      payload.length <= ANSWERED_WITH_ID_BYTES_MAX
+        ? idOf(decodeClientMessage(encoding, payload, this.#options.maxMessageValues))
+        : undefined;
+    this.#refuse(connection, id, rateLimited(connection.messageAllowance, "messages", now));
   }
 
   #answer(connection: Connection, message: ClientMessage, now: number): void {
     switch (message.type) {
       case "Authenticate":
+        connection.charge(SIGNATURE_COST_BYTES, now);
         return this.#authenticate(connection, message.id, message.data.token);
       case "Subscribe":
+        connection.charge(this.#costOf(connection, message.data.channels), now);
         return this.#subscribe(connection, message.id, message.data.channels);
       case "Unsubscribe":
+        connection.charge(this.#costOf(connection, []), now);
         return this.#unsubscribe(connection, message.id, message.data.channels);
       case "Ping": {
         const data = { timestamp: message.data.timestamp, server_time: Date.now() };
@@ -124,6 +128,14 @@ export class RequestHandler {
       case "CancelOrder":
         return this.#cancel(connection, message.id, message.data);
     }
+  }
+
+  /** What a change of subscriptions costs, as so many bytes: the sets are copied, the filters evaluated. */
+  #costOf(connection: Connection, channels: readonly Channel[]): number {
+    const filters = channels.filter(({ type }) => type === "Markets").length;
+    const subscriptions = connection.audience?.subscriptions.size ?? 0;
+    const { length } = this.#fanOut.mirror.markets;
+    return SUBSCRIPTION_COST_BYTES * subscriptions + EVALUATION_COST_BYTES * filters * length;
   }
 
   // --- Orders -----------------------------------------------------------------------------------
@@ -139,8 +151,7 @@ export class RequestHandler {
     if (connection.orderAllowance.take(now) < 0) {
       connection.orderAllowance.giveBack();
       count(this.#counters, SHARD.ordersRateLimited);
-      const message = `at most ${this.#options.maxOrdersPerSecond} orders a second are taken`;
-      return this.#refuse(connection, id, { code: "RATE_LIMITED", message });
+      return this.#refuse(connection, id, rateLimited(connection.orderAllowance, "orders", now));
     }
     const fault = this.#trading.place(connection, id, trader.wallet, order);
     if (fault !== undefined) this.#refuse(connection, id, fault);
@@ -311,6 +322,19 @@ export class RequestHandler {
 /** The message that tells a client who it is. */
 export function authenticated({ userId, wallet }: Identity): ServerMessage {
   return { type: "Authenticated", data: { user_id: userId, wallet } };
+}
+
+function idOf(decoded: Decoded): RequestId | undefined {
+  return decoded.message === undefined ? decoded.id : decoded.message.id;
+}
+
+function rateLimited(allowance: Allowance, what: string, now: number): MessageFault {
+  const limit = allowance.perSecond;
+  return {
+    code: "RATE_LIMITED",
+    message: `at most ${limit} ${what} a second are taken`,
+    details: { limit, retry_after_ms: allowance.waitMs(now) },
+  };
 }
 
 function reply(id: RequestId | undefined, message: ServerMessage): ServerMessage {

@@ -23,12 +23,14 @@ import type { TakeSocket } from "../../shared/socket-hand-off.js";
 import type { SystemState } from "../../shared/system-state.js";
 import { startThreadPulse } from "../../shared/thread-pulse.js";
 import type { MainToShard, ShardTask, ShardToMain } from "../messages.js";
+import { AddressShares } from "./address-shares.js";
 import { Authenticator, type Identity } from "./authenticator.js";
 import { type ClientSocket, Connection, type ConnectionContext } from "./connection.js";
 import { drainConnections } from "./drain.js";
 import { FanOut } from "./fan-out.js";
 import { Handshake, type Upgraded } from "./handshake.js";
 import { HealthMonitor } from "./health-monitor.js";
+import { Intake } from "./intake.js";
 import { callAt } from "./long-timer.js";
 import { Mirror } from "./mirror.js";
 import { Outbox } from "./outbox.js";
@@ -41,7 +43,10 @@ import { Trading } from "./trading.js";
 const PROTOCOL_CLOSE_CODES = new Map<string | undefined, number>([
   ["WS_ERR_INVALID_UTF8", CLOSE.invalidPayload],
   ["WS_ERR_UNSUPPORTED_MESSAGE_LENGTH", CLOSE.messageTooBig],
+  ["WS_ERR_TOO_MANY_BUFFERED_PARTS", CLOSE.policyViolation],
 ]);
+/** How often addresses without a connection are looked at, to be forgotten. */
+const SWEEP_INTERVAL_MS = 1000;
 
 /**
  * One shard: its connections, from the hand-off to their end, and the parts that serve them. This
@@ -62,6 +67,8 @@ export class Shard {
   readonly #trading: Trading;
   readonly #requests: RequestHandler;
   readonly #health: HealthMonitor;
+  readonly #intake: Intake;
+  readonly #shares: AddressShares;
   readonly #context: ConnectionContext;
   /** What ends with the shard. */
   readonly #stops: (() => void)[] = [];
@@ -87,7 +94,7 @@ export class Shard {
     this.#rounds = new RoundLoop(this.#fanOut, task.memory.doorbell);
     this.#outbox = new Outbox(this.#fanOut, () => this.#systemStatus());
     this.#trading = new Trading(this.#outbox, this.#counters, options.maxPendingOrders);
-    const authenticator = new Authenticator(options.jwt);
+    const authenticator = new Authenticator(options.jwt, options.maxTokenSize);
     this.#requests = new RequestHandler(
       options,
       this.#fanOut,
@@ -108,12 +115,15 @@ export class Shard {
       (upgraded) => this.#open(upgraded),
     );
     this.#handshake.draining = task.system.state === "draining";
+    this.#intake = new Intake(this.#counters);
+    this.#shares = new AddressShares(options);
     this.#health = new HealthMonitor(options, this.#connections);
     this.#context = {
       counters: this.#counters,
       maxQueuedMessages: options.maxQueuedMessages,
       maxQueuedBytes: options.maxQueuedBytes,
       maxMessagesPerSecond: options.maxMessagesPerSecond,
+      maxBytesPerSecond: options.maxBytesPerSecond,
       maxOrdersPerSecond: options.maxOrdersPerSecond,
       drained: (connection) => {
         this.#fanOut.drained(connection);
@@ -128,11 +138,13 @@ export class Shard {
     const timers = [
       setInterval(() => this.#rounds.tellMarkets(), marketIntervalMs),
       setInterval(() => this.#broadcastStatus(), statusIntervalMs),
+      setInterval(() => this.#shares.sweep(performance.now()), SWEEP_INTERVAL_MS),
     ];
     this.#stops.push(
       startThreadPulse((loopLagS) => beat(this.#counters, loopLagS)),
       () => timers.forEach(clearInterval),
       () => this.#health.stop(),
+      () => this.#intake.stop(),
       () => this.#rounds.stop(),
       () => this.#trading.close(),
     );
@@ -212,14 +224,15 @@ export class Shard {
 
   #open({ number, address, ws, socket, encoding, identity, cancelOnDisconnect }: Upgraded): void {
     const { pingIntervalMs } = this.#task.options;
+    const now = performance.now();
     const connection = new Connection(
       number,
-      address,
+      this.#shares.acquire(address, now),
       ws,
       socket,
       ENCODING_INDEX[encoding],
       this.#context,
-      performance.now(),
+      now,
       cancelOnDisconnect,
     );
     ws.connection = connection;
@@ -227,10 +240,11 @@ export class Shard {
     count(this.#counters, SHARD.connections + connection.encoding);
     // Shared functions, which find the connection by their socket: ten thousand closures are memory.
     ws.on("message", this.#onClientMessage);
-    ws.on("ping", onHeard);
+    ws.on("ping", onPing);
     ws.on("pong", onHeard);
-    ws.on("error", onProtocolError);
+    ws.on("error", this.#onProtocolError);
     ws.on("close", this.#onClientClose);
+    this.#intake.attach(connection);
     const connected: ServerMessage = {
       type: "Connected",
       data: {
@@ -261,6 +275,14 @@ export class Shard {
       shard.#handle(connectionOf(this), data as Buffer, isBinary);
     })(this);
 
+  /** `ws` has sent the close frame by itself, but reports such an end as 1006. */
+  readonly #onProtocolError = ((shard: Shard) =>
+    function (this: WebSocket, error: Error & { readonly code?: string }): void {
+      const connection = connectionOf(this);
+      connection.closeCode ??= PROTOCOL_CLOSE_CODES.get(error.code);
+      shard.#intake.end(connection);
+    })(this);
+
   readonly #onClientClose = ((shard: Shard) =>
     function (this: WebSocket, code: number): void {
       shard.#forget(connectionOf(this), code);
@@ -280,6 +302,8 @@ export class Shard {
 
   #forget(connection: Connection, code: number): void {
     this.#connections.delete(connection);
+    this.#intake.end(connection);
+    this.#shares.release(connection.share);
     connection.takeQueue();
     this.#fanOut.leave(connection);
     this.#trading.forget(connection);
@@ -352,7 +376,9 @@ function onHeard(this: WebSocket): void {
   connectionOf(this).heardAt = performance.now();
 }
 
-/** `ws` has sent the close frame by itself, but reports such an end as 1006. */
-function onProtocolError(this: WebSocket, error: Error & { readonly code?: string }): void {
-  connectionOf(this).closeCode ??= PROTOCOL_CLOSE_CODES.get(error.code);
+/** Not by `ws`: who pings and does not read the pongs is bounded like who asks and does not read. */
+function onPing(this: WebSocket, payload: Buffer): void {
+  const connection = connectionOf(this);
+  connection.heardAt = performance.now();
+  connection.pong(payload);
 }

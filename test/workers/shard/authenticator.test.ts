@@ -17,17 +17,23 @@ const ec = generateKeyPairSync("ec", {
 });
 
 const options = { algorithms: ["HS256"], issuer: undefined, audience: undefined };
-const bySecret = new Authenticator({ ...options, key: { secret: SECRET } });
-const byRsa = new Authenticator({
-  ...options,
-  algorithms: ["RS256"],
-  key: { publicKey: rsa.publicKey },
-});
-const byEc = new Authenticator({
-  ...options,
-  algorithms: ["ES256"],
-  key: { publicKey: ec.publicKey },
-});
+const bySecret = new Authenticator({ ...options, key: { secret: SECRET } }, 8192);
+const byRsa = new Authenticator(
+  {
+    ...options,
+    algorithms: ["RS256"],
+    key: { publicKey: rsa.publicKey },
+  },
+  8192,
+);
+const byEc = new Authenticator(
+  {
+    ...options,
+    algorithms: ["ES256"],
+    key: { publicKey: ec.publicKey },
+  },
+  8192,
+);
 
 const nowS = (): number => Math.floor(Date.now() / 1000);
 const sign = (claims: object, key = SECRET, algorithm: jwt.Algorithm = "HS256"): string =>
@@ -109,7 +115,7 @@ describe("authenticator", () => {
       refusal(byEc, confused);
     }
     const lax = { ...options, algorithms: ["RS256", "HS256"] };
-    const both = new Authenticator({ ...lax, key: { publicKey: rsa.publicKey } });
+    const both = new Authenticator({ ...lax, key: { publicKey: rsa.publicKey } }, 8192);
     refusal(both, forge({ alg: "HS256", typ: "JWT" }, claims, rsa.publicKey));
   });
 
@@ -149,12 +155,15 @@ describe("authenticator", () => {
   });
 
   it("authenticator - issuer and audience hold where they are configured", () => {
-    const strict = new Authenticator({
-      ...options,
-      key: { secret: SECRET },
-      issuer: "us",
-      audience: "them",
-    });
+    const strict = new Authenticator(
+      {
+        ...options,
+        key: { secret: SECRET },
+        issuer: "us",
+        audience: "them",
+      },
+      8192,
+    );
     expect(strict.verify(sign({ iss: "us", aud: "them" })).userId).toBe("u");
     expect(strict.verify(sign({ iss: "us", aud: ["others", "them"] })).userId).toBe("u");
     expect(refusal(strict, sign({ iss: "us" }))).toContain("audience");

@@ -8,7 +8,7 @@ import {
 } from "../../../src/ring/counters.js";
 import type { Batch } from "../../../src/workers/shard/audience.js";
 import { Connection } from "../../../src/workers/shard/connection.js";
-import { fakeSockets } from "../../support/fake-socket.js";
+import { addressShare, fakeSockets } from "../../support/fake-socket.js";
 
 const MAX_MESSAGES = 4;
 const MAX_BYTES = 100;
@@ -31,11 +31,12 @@ beforeEach(() => {
     maxQueuedMessages: MAX_MESSAGES,
     maxQueuedBytes: MAX_BYTES,
     maxMessagesPerSecond: 10,
+    maxBytesPerSecond: 1e12,
     maxOrdersPerSecond: 10,
     drained: (one: Connection) => drained.push(one),
   };
   const { asWebSocket, asSocket } = sockets;
-  connection = new Connection(1, "127.0.0.1", asWebSocket, asSocket, 1, context, 0, false);
+  connection = new Connection(1, addressShare(), asWebSocket, asSocket, 1, context, 0, false);
 });
 
 const written = (): number[] => sockets.socket.calls.flat().map(({ length }) => length);

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Connection } from "../../../src/workers/shard/connection.js";
 import { drainConnections } from "../../../src/workers/shard/drain.js";
-import { fakeSockets } from "../../support/fake-socket.js";
+import { addressShare, fakeSockets } from "../../support/fake-socket.js";
 
 const DRAIN_MS = 10_000;
 
@@ -12,12 +12,13 @@ function connect() {
     maxQueuedMessages: 1,
     maxQueuedBytes: 1,
     maxMessagesPerSecond: 1,
+    maxBytesPerSecond: 1e12,
     maxOrdersPerSecond: 1,
     drained: () => {},
   };
   const connection = new Connection(
     1,
-    "127.0.0.1",
+    addressShare(),
     sockets.asWebSocket,
     sockets.asSocket,
     0,

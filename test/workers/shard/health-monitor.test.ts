@@ -3,13 +3,14 @@ import { FRAME } from "../../../src/codec/frame-writer.js";
 import type { Audience } from "../../../src/workers/shard/audience.js";
 import { Connection } from "../../../src/workers/shard/connection.js";
 import { HealthMonitor } from "../../../src/workers/shard/health-monitor.js";
-import { fakeSockets } from "../../support/fake-socket.js";
+import { addressShare, fakeSockets } from "../../support/fake-socket.js";
 
 const OPTIONS = {
   pingIntervalMs: 25_000,
   pongTimeoutMs: 10_000,
   idleTimeoutMs: 300_000,
   idleCheckIntervalMs: 60_000,
+  messageTimeoutMs: 30_000,
 };
 /** The monitor looks at all connections this often at least. */
 const SCAN_MS = 1000;
@@ -24,13 +25,14 @@ function connect() {
     maxQueuedMessages: 1,
     maxQueuedBytes: 1,
     maxMessagesPerSecond: 1,
+    maxBytesPerSecond: 1e12,
     maxOrdersPerSecond: 1,
     drained: () => {},
   };
   const { asWebSocket, asSocket } = sockets;
   const connection = new Connection(
     1,
-    "127.0.0.1",
+    addressShare(),
     asWebSocket,
     asSocket,
     0,

@@ -30,8 +30,7 @@ function makeHandler(options: Partial<RequestOptions> = {}): void {
     maxSubscriptions: 100,
     maxFilters: 10,
     maxDistinctFilters: 10,
-    maxMessagesPerSecond: 1e9,
-    maxOrdersPerSecond: 1e9,
+    maxMessageValues: 8192,
     takesOrders: false,
     ...options,
   };
@@ -46,7 +45,7 @@ function makeHandler(options: Partial<RequestOptions> = {}): void {
     world.fanOut,
     world.outbox,
     world.trading,
-    new Authenticator(key),
+    new Authenticator(key, 8192),
     world.counters,
     {
       subscribed: () => subscribed++,
@@ -64,7 +63,7 @@ function makeLimited(maxMessagesPerSecond: number): void {
   world.flush();
   world.round();
   client = world.connect(0);
-  makeHandler({ maxMessagesPerSecond });
+  makeHandler();
 }
 
 /** What the client is sent for a message. */

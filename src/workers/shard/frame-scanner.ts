@@ -1,0 +1,100 @@
+const FINAL = 0x80;
+const OPCODE = 0x0f;
+const CONTROL = 0x08;
+const CLOSE_FRAME = 0x8;
+const MASKED = 0x80;
+const LENGTH = 0x7f;
+const LENGTH_16 = 126;
+const LENGTH_64 = 127;
+const MASK_BYTES = 4;
+
+/** Which byte of a frame comes next. */
+const AT = { first: 0, second: 1, length: 2, body: 3 } as const;
+
+/**
+ * Follows the frames in what a client sends, to know where each ends, without looking into them: that is
+ * `ws`'s, which also ends a connection whose frames are malformed.
+ *
+ * Source: RFC 6455, section 5.2.
+ */
+export class FrameScanner {
+  #at: (typeof AT)[keyof typeof AT] = AT.first;
+  #first = 0;
+  #masked = false;
+  /** Bytes of the extended length that are still to come, and what it is so far. */
+  #lengthBytes = 0;
+  #length = 0;
+  /** Bytes of mask and payload that are still to come. */
+  #left = 0;
+  /** A data message has begun whose last frame has not ended. */
+  #inMessage = false;
+
+  /** Whether the frame scanned last is a ping, pong or close. */
+  get control(): boolean {
+    return (this.#first & CONTROL) !== 0;
+  }
+
+  /** Whether the frame scanned last is a close. */
+  get close(): boolean {
+    return (this.#first & OPCODE) === CLOSE_FRAME;
+  }
+
+  /** Whether the frame scanned last is one of several of its message. */
+  get fragment(): boolean {
+    return !this.control && ((this.#first & FINAL) === 0 || (this.#first & OPCODE) === 0);
+  }
+
+  /** Whether the last frame has ended. */
+  get betweenFrames(): boolean {
+    return this.#at === AT.first;
+  }
+
+  /** Whether a frame or a message has begun and not ended. */
+  get unfinished(): boolean {
+    return this.#inMessage || !this.betweenFrames;
+  }
+
+  /** Scans on from `at`; returns the offset behind the frame, or the bytes' end where it goes on. */
+  scan(bytes: Uint8Array, at: number): number {
+    while (at < bytes.length) {
+      if (this.#at === AT.body) {
+        const taken = Math.min(this.#left, bytes.length - at);
+        at += taken;
+        this.#left -= taken;
+      } else {
+        this.#header(bytes[at++] as number);
+      }
+      if (this.#at === AT.body && this.#left === 0) {
+        this.#at = AT.first;
+        if (!this.control) this.#inMessage = (this.#first & FINAL) === 0;
+        return at;
+      }
+    }
+    return at;
+  }
+
+  #header(byte: number): void {
+    switch (this.#at) {
+      case AT.first:
+        this.#first = byte;
+        this.#at = AT.second;
+        return;
+      case AT.second:
+        this.#masked = (byte & MASKED) !== 0;
+        this.#length = byte & LENGTH;
+        if (this.#length < LENGTH_16) return this.#body();
+        this.#lengthBytes = this.#length === LENGTH_64 ? 8 : 2;
+        this.#length = 0;
+        this.#at = AT.length;
+        return;
+      default:
+        this.#length = this.#length * 256 + byte;
+        if (--this.#lengthBytes === 0) this.#body();
+    }
+  }
+
+  #body(): void {
+    this.#left = this.#length + (this.#masked ? MASK_BYTES : 0);
+    this.#at = AT.body;
+  }
+}
