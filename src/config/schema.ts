@@ -345,6 +345,14 @@ const limits = {
     default: 256 * KIB,
     description: "Send buffer of a socket in the kernel (SO_SNDBUF); 0 leaves it to the kernel",
   }),
+  receiveBufferSize: bytes({
+    flag: "receive-buffer-size",
+    min: 0,
+    max: 64 * MIB,
+    default: 32 * KIB,
+    description:
+      "Receive buffer of a socket in the kernel (SO_RCVBUF), which fills while a client is not read; 0 leaves it to the kernel",
+  }),
 };
 
 const feed = {

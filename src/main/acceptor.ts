@@ -20,6 +20,7 @@ export interface AcceptorOptions {
   readonly maxConnectionsPerAddress: number;
   readonly maxRefusals: number;
   readonly sendBufferSize: number;
+  readonly receiveBufferSize: number;
   readonly handOff: SocketHandOffWay;
 }
 
@@ -59,7 +60,7 @@ export class Acceptor {
     this.#server.on("error", (error) =>
       this.#log.error({ err: error }, "a connection could not be accepted"),
     );
-    await this.#boundSendBuffers();
+    await this.#boundBuffers();
     const address = this.#server.address();
     return typeof address === "object" && address !== null ? address.port : port;
   }
@@ -183,16 +184,20 @@ export class Acceptor {
     if (this.ledger.size === 0) this.#emptied?.();
   }
 
-  /** Where libc can be called, bounds what the kernel keeps for slow readers; a default, not a must. */
-  async #boundSendBuffers(): Promise<void> {
-    const { sendBufferSize } = this.#options;
+  /**
+   * Where libc can be called, bounds what the kernel keeps for slow readers, and of clients that are not
+   * read; a default, not a must.
+   */
+  async #boundBuffers(): Promise<void> {
+    const { sendBufferSize, receiveBufferSize } = this.#options;
     const fd = descriptorOf(this.#server);
-    if (sendBufferSize === 0 || fd === undefined) return;
+    if (fd === undefined) return;
     try {
-      const { boundSendBuffer } = await import("../shared/native-sockets.js");
-      boundSendBuffer(fd, sendBufferSize);
+      const { boundReceiveBuffer, boundSendBuffer } = await import("../shared/native-sockets.js");
+      if (sendBufferSize > 0) boundSendBuffer(fd, sendBufferSize);
+      if (receiveBufferSize > 0) boundReceiveBuffer(fd, receiveBufferSize);
     } catch (error) {
-      this.#log.info({ reason: (error as Error).message }, "send buffers are left to the kernel");
+      this.#log.info({ reason: (error as Error).message }, "buffers are left to the kernel");
     }
   }
 }

@@ -6,8 +6,14 @@ import koffi from "koffi";
  */
 
 const CONSTANTS = {
-  linux: { dupCloexec: 1030, solSocket: 1, soSndbuf: 7, tcpNotsentLowat: 25 },
-  darwin: { dupCloexec: 67, solSocket: 0xffff, soSndbuf: 0x1001, tcpNotsentLowat: 0x201 },
+  linux: { dupCloexec: 1030, solSocket: 1, soSndbuf: 7, soRcvbuf: 8, tcpNotsentLowat: 25 },
+  darwin: {
+    dupCloexec: 67,
+    solSocket: 0xffff,
+    soSndbuf: 0x1001,
+    soRcvbuf: 0x1002,
+    tcpNotsentLowat: 0x201,
+  },
 } as const;
 const IPPROTO_TCP = 6;
 
@@ -35,6 +41,14 @@ export function duplicateDescriptor(fd: number): number {
 export function boundSendBuffer(fd: number, bytes: number): void {
   setOption(fd, constants.solSocket, constants.soSndbuf, bytes);
   setOption(fd, IPPROTO_TCP, constants.tcpNotsentLowat, Math.max(4096, bytes >>> 2));
+}
+
+/**
+ * Bounds what the kernel keeps of a client that is not read. Set on a listening socket it holds for every
+ * connection that it accepts.
+ */
+export function boundReceiveBuffer(fd: number, bytes: number): void {
+  setOption(fd, constants.solSocket, constants.soRcvbuf, bytes);
 }
 
 function setOption(fd: number, level: number, name: number, value: number): void {

@@ -44,6 +44,7 @@ const OPTIONS: AcceptorOptions = {
   maxConnectionsPerAddress: 100,
   maxRefusals: 2,
   sendBufferSize: 0,
+  receiveBufferSize: 0,
   handOff: "duplicate",
 };
 

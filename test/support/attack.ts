@@ -52,7 +52,9 @@ export async function witness(
   }
   const [line] = (await once(lines, "line")) as [string];
   await exited;
-  return { ...JSON.parse(line), memoryRiseMb: memory.riseMb() };
+  const seen: Witness = { ...JSON.parse(line), memoryRiseMb: memory.riseMb() };
+  if (FULL_STRENGTH) console.log(expect.getState().currentTestName, JSON.stringify(seen));
+  return seen;
 }
 
 /** The measure of every attack: the client beside it is served, promptly, and memory stays in bounds. */

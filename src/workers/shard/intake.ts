@@ -1,14 +1,18 @@
 import type { Socket } from "node:net";
 import { type CounterSection, count, SHARD } from "../../ring/counters.js";
 import type { AddressShare } from "./address-shares.js";
+import { Allowance } from "./allowance.js";
 import type { Connection } from "./connection.js";
+import { FairQueue } from "./fair-queue.js";
 import { FrameScanner } from "./frame-scanner.js";
 
 /** How long requests are served in one turn of the event loop: as they come, and those that wait. */
 const TURN_MS_MAX = 4;
-/** What a connection is served before another has its turn; who has no more than that waiting is light. */
+/** What a connection is served before another has its turn. */
 const QUANTUM_BYTES = 1024;
-/** Of so many servings of an address, one is of a connection that is not light, if one waits. */
+/** A light connection sends no more frames a second, and has no more than a quantum waiting. */
+const LIGHT_FRAMES_PER_SECOND = 100;
+/** One of so many servings is of a connection that is not light, if one waits. */
 const HEAVY_EVERY = 4;
 /** How often those that wait for an allowance are looked at. */
 const RETRY_MS = 10;
@@ -21,6 +25,7 @@ interface Inbound {
   readonly connection: Connection;
   readonly deliver: Deliver;
   readonly scanner: FrameScanner;
+  readonly lightAllowance: Allowance;
   /** The beginning of a small piece of a frame, gathered, and how long it is. */
   partial: Buffer | undefined;
   partialLength: number;
@@ -30,14 +35,6 @@ interface Inbound {
   /** Since when it waits or is held; ms of performance.now(). */
   stoppedAt: number;
   ended: boolean;
-}
-
-/** The connections of an address that have something to be served. */
-interface Waiting {
-  readonly share: AddressShare;
-  readonly light: Set<Inbound>;
-  readonly heavy: Set<Inbound>;
-  servings: number;
 }
 
 /** A socket of which this module reads. */
@@ -52,22 +49,23 @@ interface ReadSocket extends Socket {
  * The bytes that wait are in the sockets' streams: a socket that is not read holds back its client, so
  * nothing else grows. What comes is served at once as long as the turn has time; the rest waits and is
  * served in later turns, round and round: between addresses first, then within an address its light
- * connections, which have little waiting, before the others. An address that has used up its allowance
- * of messages or bytes is served its light connections only, and at a debt of another second nothing; a
- * connection that has used up its own of bytes waits as well. Nobody is refused anything here.
+ * connections before the others. Of an address that has used up its allowance of messages or bytes only
+ * the light connections are served, so that who sends little pays for nobody else there; a connection
+ * that has used up its own allowance of bytes waits as well. Nobody is refused anything here.
  *
  * Invariants: a connection waits in at most one place; one that is held or has ended waits nowhere; what
  * `ws` holds of an unfinished message is little more than the message's bytes.
  */
 export class Intake {
   readonly #counters: CounterSection;
-  readonly #ready = new Map<AddressShare, Waiting>();
-  /** Until the next retry: connections and addresses without an allowance. */
-  readonly #delayed = new Map<AddressShare, Waiting>();
-  readonly #delayedConnections = new Set<Inbound>();
+  readonly #light = new FairQueue<AddressShare, Inbound>();
+  readonly #heavy = new FairQueue<AddressShare, Inbound>();
+  /** Until the next retry: connections without an allowance of their own or of their address. */
+  readonly #delayed = new FairQueue<AddressShare, Inbound>();
   /** When requests that come now have to wait; ms of performance.now(), 0 where a turn begins. */
   #deadline = 0;
   #scheduled = false;
+  #servings = 0;
   #retry: NodeJS.Timeout | undefined;
 
   constructor(counters: CounterSection) {
@@ -86,6 +84,7 @@ export class Intake {
       connection,
       deliver,
       scanner: new FrameScanner(),
+      lightAllowance: new Allowance(performance.now(), LIGHT_FRAMES_PER_SECOND),
       partial: undefined,
       partialLength: 0,
       held: false,
@@ -109,8 +108,9 @@ export class Intake {
     const inbound = inboundOf(connection.socket);
     if (!inbound.held || inbound.ended) return;
     inbound.held = false;
-    this.#resumed(inbound, performance.now());
-    this.#enqueue(inbound);
+    const now = performance.now();
+    this.#resumed(inbound, now);
+    this.#enqueue(inbound, now);
   }
 
   /**
@@ -130,7 +130,7 @@ export class Intake {
 
   stop(): void {
     clearTimeout(this.#retry);
-    this.#ready.clear();
+    for (const queue of [this.#light, this.#heavy, this.#delayed]) queue.clear();
   }
 
   readonly #onReadable = ((intake: Intake) =>
@@ -145,42 +145,33 @@ export class Intake {
       this.#deadline = now + TURN_MS_MAX;
       this.#schedule();
     }
-    const mayServe = now < this.#deadline && !this.#ready.has(inbound.connection.share);
-    if (mayServe && this.#allows(inbound, now)) this.#serve(inbound, now);
-    else this.#enqueue(inbound);
+    // Not before those of its kind and address that wait.
+    const queue = isLight(inbound, now) ? this.#light : this.#heavy;
+    const mayServe = now < this.#deadline && !queue.has(inbound.connection.share);
+    if (mayServe && allows(inbound, now)) this.#serve(inbound, now);
+    else this.#enqueue(inbound, now);
   }
 
   // --- Those that wait --------------------------------------------------------------------------
 
-  #enqueue(inbound: Inbound): void {
-    const { share } = inbound.connection;
-    const waiting = this.#delayed.get(share) ??
-      this.#ready.get(share) ?? { share, light: new Set(), heavy: new Set(), servings: 0 };
-    if (!this.#delayed.has(share)) this.#ready.set(share, waiting);
-    (isLight(inbound) ? waiting.light : waiting.heavy).add(inbound);
-    this.#setWaiting(inbound, true);
+  #enqueue(inbound: Inbound, now: number): void {
+    const queue = isLight(inbound, now) ? this.#light : this.#heavy;
+    queue.add(inbound.connection.share, inbound);
+    this.#setWaiting(inbound, true, now);
     this.#schedule();
   }
 
   #unqueue(inbound: Inbound): void {
     if (!inbound.waiting) return;
-    const { share } = inbound.connection;
-    this.#delayedConnections.delete(inbound);
-    for (const places of [this.#ready, this.#delayed]) {
-      const waiting = places.get(share);
-      if (waiting === undefined) continue;
-      waiting.light.delete(inbound);
-      waiting.heavy.delete(inbound);
-      if (waiting.light.size + waiting.heavy.size === 0) places.delete(share);
-    }
-    this.#setWaiting(inbound, false);
+    for (const queue of [this.#light, this.#heavy, this.#delayed])
+      queue.delete(inbound.connection.share, inbound);
+    this.#setWaiting(inbound, false, performance.now());
   }
 
-  #setWaiting(inbound: Inbound, waiting: boolean): void {
-    if (inbound.waiting === waiting) return;
+  #setWaiting(inbound: Inbound, waiting: boolean, now: number): void {
     inbound.waiting = waiting;
-    if (waiting) inbound.stoppedAt = performance.now();
-    else this.#resumed(inbound, performance.now());
+    if (waiting) inbound.stoppedAt = now;
+    else this.#resumed(inbound, now);
     count(this.#counters, SHARD.requestsWaiting, waiting ? 1 : -1);
   }
 
@@ -202,66 +193,43 @@ export class Intake {
     let now = performance.now();
     const deadline = now + TURN_MS_MAX;
     do {
-      const [waiting] = this.#ready.values();
-      if (waiting === undefined) return;
-      this.#serveOne(waiting, now);
+      if (!this.#serveNext(now)) return;
       now = performance.now();
     } while (now < deadline);
     this.#schedule();
   };
 
-  /** Serves one connection of an address, and puts the address behind the others. */
-  #serveOne(waiting: Waiting, now: number): void {
-    const { share, light, heavy } = waiting;
-    this.#ready.delete(share);
-    const [inbound] =
-      heavy.size > 0 && (light.size === 0 || ++waiting.servings % HEAVY_EVERY === 0)
-        ? heavy
-        : light;
-    if (inbound === undefined) return;
-    const own = inbound.connection.byteAllowance.left(now) > 0;
-    if (own && !allowsShare(share, light.has(inbound), now)) {
-      // A light one may go where a heavy one may not.
-      const [other] = light;
-      if (other === undefined || other === inbound || !allowsShare(share, true, now)) {
-        this.#delayed.set(share, waiting);
-        count(this.#counters, SHARD.requestsDelayedByAddress);
-        return this.#retryLater();
-      }
-      this.#take(waiting, other);
-      return this.#serve(other, now);
+  /** Serves or delays the next one; returns false where nobody waits for a turn. */
+  #serveNext(now: number): boolean {
+    const { next } = this.#heavy;
+    const heavyFirst = next !== undefined && ++this.#servings % HEAVY_EVERY === 0;
+    const light = heavyFirst ? undefined : this.#light.take();
+    if (light === undefined && next !== undefined && !hasAllowance(next, now)) {
+      count(this.#counters, SHARD.requestsDelayedByAddress);
+      this.#heavy.move(next, this.#delayed);
+      this.#retryLater();
+      return true;
     }
-    this.#take(waiting, inbound);
-    if (own) return this.#serve(inbound, now);
-    this.#setWaiting(inbound, true);
-    this.#delayedConnections.add(inbound);
-    count(this.#counters, SHARD.requestsDelayedByConnection);
-    this.#retryLater();
-  }
-
-  /** Takes a connection off those of its address that wait; the address stays while there are others. */
-  #take(waiting: Waiting, inbound: Inbound): void {
-    waiting.light.delete(inbound);
-    waiting.heavy.delete(inbound);
-    if (waiting.light.size + waiting.heavy.size > 0) this.#ready.set(waiting.share, waiting);
-    this.#setWaiting(inbound, false);
+    const inbound = light ?? this.#heavy.take();
+    if (inbound === undefined) return false;
+    const { byteAllowance, share } = inbound.connection;
+    if (byteAllowance.left(now) > 0) {
+      this.#setWaiting(inbound, false, now);
+      this.#serve(inbound, now);
+    } else {
+      count(this.#counters, SHARD.requestsDelayedByConnection);
+      this.#delayed.add(share, inbound);
+      this.#retryLater();
+    }
+    return true;
   }
 
   #retryLater(): void {
     this.#retry ??= setTimeout(() => {
       this.#retry = undefined;
-      const connections = [...this.#delayedConnections];
-      this.#delayedConnections.clear();
-      for (const [share, waiting] of this.#delayed) this.#ready.set(share, waiting);
-      this.#delayed.clear();
-      for (const inbound of connections) this.#enqueue(inbound);
+      this.#delayed.moveAll(this.#heavy);
       this.#schedule();
     }, RETRY_MS);
-  }
-
-  #allows({ connection }: Inbound, now: number): boolean {
-    const light = connection.socket.readableLength <= QUANTUM_BYTES;
-    return connection.byteAllowance.left(now) > 0 && allowsShare(connection.share, light, now);
   }
 
   // --- Serving ----------------------------------------------------------------------------------
@@ -277,7 +245,7 @@ export class Intake {
       connection.charge(served, now);
     }
     if (inbound.ended || inbound.held) return;
-    if (socket.readableLength > 0) this.#enqueue(inbound);
+    if (socket.readableLength > 0) this.#enqueue(inbound, now);
     // Beyond the last byte, to hear of the client's end.
     else socket.read();
   }
@@ -306,7 +274,8 @@ export class Intake {
     return at;
   }
 
-  #countFrame({ connection, scanner }: Inbound, now: number): void {
+  #countFrame({ connection, scanner, lightAllowance }: Inbound, now: number): void {
+    lightAllowance.take(now);
     connection.share.messages.take(now);
     if (scanner.control) connection.countMessage(now);
     else if (!scanner.unfinished) connection.unfinishedSince = 0;
@@ -346,14 +315,18 @@ function inboundOf(socket: ReadSocket): Inbound {
   return inbound;
 }
 
-function isLight({ connection }: Inbound): boolean {
-  return connection.socket.readableLength <= QUANTUM_BYTES;
+function isLight({ connection, lightAllowance }: Inbound, now: number): boolean {
+  return connection.socket.readableLength <= QUANTUM_BYTES && lightAllowance.left(now) > 0;
 }
 
-function allowsShare({ messages, bytes }: AddressShare, light: boolean, now: number): boolean {
-  const [messagesLeft, bytesLeft] = [messages.left(now), bytes.left(now)];
-  if (!light) return messagesLeft > 0 && bytesLeft > 0;
-  return messagesLeft > -messages.perSecond && bytesLeft > -bytes.perSecond;
+function hasAllowance({ messages, bytes }: AddressShare, now: number): boolean {
+  return messages.left(now) > 0 && bytes.left(now) > 0;
+}
+
+/** Whether a connection may be served as far as its allowances go. */
+function allows(inbound: Inbound, now: number): boolean {
+  const { byteAllowance, share } = inbound.connection;
+  return byteAllowance.left(now) > 0 && (isLight(inbound, now) || hasAllowance(share, now));
 }
 
 /** The bytes in memory of exactly their size. */
