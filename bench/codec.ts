@@ -10,7 +10,7 @@ import { nanosecondsPerCall } from "./support/micro-benchmark.js";
 import { formatTable } from "./support/table.js";
 
 /** More than any message here has. */
-const VALUES_MAX = 8192;
+const VALUES_MAX = 4096;
 /** Messages between two resets of the frame writer, as in a busy round of a shard. */
 const FRAMES_PER_RESET = 256;
 

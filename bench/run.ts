@@ -7,6 +7,7 @@ import { runEngine } from "./engine.js";
 import { runFanout } from "./fanout.js";
 import { runHttp } from "./http.js";
 import { runOrders } from "./orders.js";
+import { runRequests } from "./requests.js";
 import { runRing } from "./ring.js";
 import type { BenchOptions, BenchReport } from "./support/bench-options.js";
 import { describeMachine } from "./support/machine.js";
@@ -16,6 +17,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<BenchR
   codec: runCodec,
   engine: runEngine,
   http: runHttp,
+  requests: runRequests,
   orders: runOrders,
   fanout: runFanout,
   client: runClient,
@@ -26,6 +28,7 @@ const HELP = `Usage: npm run bench -- NAME [--short] [--json FILE]
   fanout   deliveries/s, latency, CPU and memory, beside uWebSockets.js and plain ws
   orders   orders/s through the socket, acknowledged when they are on disk, beside a fan-out
   http     the main thread and the public port, before and during a saturating fan-out
+  requests shard time of each kind of request, at its largest and most awkward
   ring     records/s from one producer thread to two reader threads
   codec    ns per encoded and decoded message
   engine   commands/s and latency of the order book, beside a plain one, and of the engine

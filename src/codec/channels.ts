@@ -12,12 +12,31 @@ export const SEARCH_CHARACTERS_MAX = 64;
 export const marketIdSchema = z.unknown().transform((value, context): MarketId => {
   const id = parseMarketId(value);
   if (id !== undefined) return id;
-  context.addIssue({
-    code: "custom",
-    message: `must be an integer from 0 to 2^128-1, beyond 2^53-1 as a decimal string, not ${describe(value)}`,
-  });
+  context.addIssue({ code: "custom", message: noMarketId(value) });
   return z.NEVER;
 });
+
+function noMarketId(value: unknown): string {
+  return `must be an integer from 0 to 2^128-1, beyond 2^53-1 as a decimal string, not ${describe(value)}`;
+}
+
+/** Market ids in canonical form, parsed in one go: a request may have thousands. */
+const marketIdsSchema = z
+  .array(z.unknown())
+  .min(1)
+  .max(PRICE_FEED_MARKETS_MAX)
+  .transform((values, context): MarketId[] => {
+    const ids = new Set<MarketId>();
+    for (const [index, value] of values.entries()) {
+      const id = parseMarketId(value);
+      if (id !== undefined) ids.add(id);
+      else {
+        context.addIssue({ code: "custom", message: noMarketId(value), path: [index] });
+        return z.NEVER;
+      }
+    }
+    return [...ids].sort(compareMarketIds);
+  });
 
 const statusSchema = z.enum(MARKET_STATUSES);
 const volumeSchema = z.number().nonnegative();
@@ -78,15 +97,7 @@ export const channelSchema = z.discriminatedUnion("type", [
       return { type, params: filter === null ? null : { filter } };
     }),
   z.object({ type: z.literal("Market"), params: marketParams }),
-  z
-    .object({
-      type: z.literal("PriceFeed"),
-      params: z.object({ market_ids: boundedList(marketIdSchema, PRICE_FEED_MARKETS_MAX) }),
-    })
-    .transform(({ type, params }) => ({
-      type,
-      params: { market_ids: [...new Set(params.market_ids)].sort(compareMarketIds) },
-    })),
+  z.object({ type: z.literal("PriceFeed"), params: z.object({ market_ids: marketIdsSchema }) }),
   z
     .object({ type: z.literal("Trades"), params: marketParams.partial().nullish() })
     .transform(({ type, params }) => ({

@@ -7,8 +7,8 @@ import {
   type RequestId,
   requestIdSchema,
 } from "./client-messages.js";
+import { findJsonBoundsFault } from "./json-structure.js";
 import { findMessagePackFault } from "./messagepack-structure.js";
-import { findBoundsFault } from "./value-bounds.js";
 import type { Encoding } from "./wire/encodings.js";
 import type { ErrorCode } from "./wire/error-codes.js";
 
@@ -48,14 +48,22 @@ export function decodeClientMessage(
 ): Decoded {
   let value: unknown;
   try {
-    value = encoding === "json" ? JSON.parse(payload.toString("utf8")) : unpack(payload, valuesMax);
+    value = encoding === "json" ? parse(payload, valuesMax) : unpack(payload, valuesMax);
   } catch (error) {
+    if (error instanceof BoundsError) return invalid(undefined, error.message);
     const format = encoding === "json" ? "JSON" : "MessagePack";
     return invalid(undefined, `not valid ${format}: ${(error as Error).message}`);
   }
-  // Of MessagePack the structure has been walked before it was decoded.
-  const fault = encoding === "json" ? findBoundsFault(value, valuesMax) : undefined;
-  return fault === undefined ? parseEnvelope(value) : invalid(undefined, fault);
+  return parseEnvelope(value);
+}
+
+/** A message that may be well-formed, and is too much. */
+class BoundsError extends Error {}
+
+function parse(payload: Buffer, valuesMax: number): unknown {
+  const fault = findJsonBoundsFault(payload, valuesMax);
+  if (fault !== undefined) throw new BoundsError(fault);
+  return JSON.parse(payload.toString("utf8"));
 }
 
 function unpack(payload: Buffer, valuesMax: number): unknown {

@@ -1,10 +1,10 @@
 import { isUtf8 } from "node:buffer";
-import { nestedTooDeep, tooManyValues, VALUE_DEPTH_MAX } from "./value-bounds.js";
+import { fieldsFault, nestedTooDeep, VALUE_DEPTH_MAX, valuesFault } from "./value-bounds.js";
 
 /**
  * Checks that `bytes` are exactly one MessagePack value made of the standard types only: nothing
- * missing, nothing after it, no extension types, string keys, valid UTF-8, bounded nesting, and at most
- * `valuesMax` values in all, keys not counted. Decoders are more generous than the protocol (msgpackr
+ * missing, nothing after it, no extension types, string keys, valid UTF-8, bounded nesting and fields, and
+ * at most `valuesMax` values in all, keys not counted. Decoders are more generous than the protocol (msgpackr
  * reads extensions and class records of its own), so this is asked first. Returns what is wrong, or
  * undefined.
  *
@@ -13,7 +13,7 @@ import { nestedTooDeep, tooManyValues, VALUE_DEPTH_MAX } from "./value-bounds.js
 export function findMessagePackFault(bytes: Uint8Array, valuesMax: number): string | undefined {
   try {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const end = skipValue({ bytes, view, values: 1, valuesMax }, 0, 0);
+    const end = skipValue({ bytes, view, values: 1, fields: 0, valuesMax }, 0, 0);
     return end === bytes.length ? undefined : `${bytes.length - end} bytes after the value`;
   } catch (error) {
     if (error instanceof RangeError) return "the value is cut off";
@@ -29,6 +29,7 @@ interface Walk {
   readonly view: DataView;
   /** Values that are known of so far. */
   values: number;
+  fields: number;
   readonly valuesMax: number;
 }
 
@@ -104,7 +105,9 @@ function skipItems(walk: Walk, at: number, items: number, map: boolean, depth: n
   const { view, valuesMax } = walk;
   if (depth === VALUE_DEPTH_MAX) throw new StructureFault(nestedTooDeep());
   walk.values += items;
-  if (walk.values > valuesMax) throw new StructureFault(tooManyValues(valuesMax));
+  if (map) walk.fields += items;
+  const fault = valuesFault(walk.values, valuesMax) ?? fieldsFault(walk.fields);
+  if (fault !== undefined) throw new StructureFault(fault);
   for (let item = 0; item < items; item++) {
     if (map) {
       const key = view.getUint8(at);

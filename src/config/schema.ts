@@ -262,7 +262,7 @@ const limits = {
     flag: "max-message-values",
     min: 64,
     max: 10_000_000,
-    default: 8192,
+    default: 4096,
     description: "Values that a message from a client may have, those in lists and objects counted",
   }),
   maxFragments: integer({

@@ -53,7 +53,9 @@ export async function witness(
   const [line] = (await once(lines, "line")) as [string];
   await exited;
   const seen: Witness = { ...JSON.parse(line), memoryRiseMb: memory.riseMb() };
-  if (FULL_STRENGTH) console.log(expect.getState().currentTestName, JSON.stringify(seen));
+  if (FULL_STRENGTH) {
+    process.stdout.write(`${expect.getState().currentTestName}: ${JSON.stringify(seen)}\n`);
+  }
   return seen;
 }
 
