@@ -23,6 +23,11 @@ interface Sample {
 }
 type MetricType = "counter" | "gauge" | "histogram";
 
+/** Whose allowance requests waited for. */
+const DELAYED_BY = {
+  connection: SHARD.requestsDelayedByConnection,
+  address: SHARD.requestsDelayedByAddress,
+} as const;
 const ENCODING_LABELS = ["json", "msgpack"] as const;
 
 /** A registry whose metrics are read from the counter block when they are asked for. */
@@ -134,6 +139,20 @@ function addShardMetrics(add: Add, { producer, shards }: CounterBlock): void {
     "rate_limited_total",
     SHARD.rateLimited,
     "Client messages refused with RATE_LIMITED",
+  );
+  byShard(
+    "gauge",
+    "requests_waiting",
+    SHARD.requestsWaiting,
+    "Connections whose requests wait for their turn or for an allowance",
+  );
+  add("counter", "requests_delayed_total", "Times that requests waited for an allowance", () =>
+    (["connection", "address"] as const).flatMap((of) =>
+      perShard(shards, DELAYED_BY[of]).map(({ labels, value }) => ({
+        labels: { ...labels, of },
+        value,
+      })),
+    ),
   );
   byShard("gauge", "sockets", SHARD.sockets, "Sockets held, upgraded or not");
   byShard(
