@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { type CounterSection, count, MAIN } from "../ring/counters.js";
+import { clientAddress } from "../shared/client-address.js";
 import type { Logger } from "../shared/log.js";
 import {
   closeStrayDuplicates,
@@ -121,9 +122,10 @@ export class Acceptor {
   }
 
   #accept(socket: Socket): void {
-    const address = socket.remoteAddress;
+    const { remoteAddress } = socket;
     // Gone again before it was looked at.
-    if (address === undefined) return void socket.destroy();
+    if (remoteAddress === undefined) return void socket.destroy();
+    const address = clientAddress(remoteAddress);
     socket.on("error", () => socket.destroy());
     const refusedBy = this.#refusedBy(address);
     if (refusedBy !== undefined && this.ledger.refused >= this.#options.maxRefusals) {

@@ -75,7 +75,7 @@ export type MainToShard =
   | {
       readonly type: "socket";
       readonly connection: number;
-      /** The client's IP address, whose share of the limits it uses. */
+      /** Whose share of the limits per address it uses; see clientAddress. */
       readonly address: string;
       readonly socket: SocketInTransit;
       readonly refusedBy?: RefusedBy;
