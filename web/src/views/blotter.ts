@@ -60,8 +60,9 @@ export class Blotter {
       empty: SIGN_IN_FIRST,
       action: {
         label: ({ order_id }) => {
-          if (this.#cancelling.has(order_id)) return "Cancelling…";
-          return this.#connected ? "Cancel" : "Not connected";
+          const cancelling = this.#cancelling.has(order_id);
+          if (!this.#connected) return cancelling ? "Unknown" : "Not connected";
+          return cancelling ? "Cancelling…" : "Cancel";
         },
         enabled: ({ order_id }) => this.#connected && !this.#cancelling.has(order_id),
         name: (order) => {

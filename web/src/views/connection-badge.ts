@@ -62,6 +62,8 @@ export class ConnectionBadge {
     show(state.status === "closed", this.#reconnect);
     setText(this.#state, this.#standing?.word ?? "");
     setText(this.#countdown, countdown(state));
+    if (state.status !== "open")
+      for (const figure of [this.#roundTrip, this.#rate]) setText(figure, "");
     this.#root.title = this.#standing?.sentence ?? "";
   }
 }

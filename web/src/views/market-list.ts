@@ -226,7 +226,9 @@ export class MarketList {
     this.#sheet.dataset["empty"] = this.#store.size === 0 ? "waiting" : length === 0 ? "none" : "";
     this.#grid.setAttribute("aria-rowcount", `${length + 1}`);
     byId("market-count").textContent =
-      length === this.#store.size ? `${length} markets` : `${length} of ${this.#store.size}`;
+      length === this.#store.size
+        ? `${length} ${length === 1 ? "market" : "markets"}`
+        : `${length} of ${this.#store.size}`;
   }
 
   // --- Drawing ------------------------------------------------------------------------------------
