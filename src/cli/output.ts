@@ -8,10 +8,6 @@ import { printable } from "./message-lines.js";
  * swallows errors, and the stream of a file takes a part that was written for the whole.
  */
 
-const { stdout, stderr } = process;
-
-// Whoever wrote is told by the write itself.
-for (const stream of [stdout, stderr]) stream.on("error", () => {});
 // Beyond a limit on the size of files a write fails, rather than ending the process, if this is caught.
 if (process.platform !== "win32") process.on("SIGXFSZ", () => {});
 
@@ -34,6 +30,8 @@ async function write(
   text: string,
 ): Promise<void> {
   const { fd } = stream;
+  // Whoever writes is told by the write itself.
+  if (stream.listenerCount("error") === 0) stream.on("error", () => {});
   if (!(stream instanceof Socket)) {
     writeFileSync(fd, text);
     return;
@@ -50,7 +48,7 @@ async function write(
 export async function print(text: string): Promise<boolean> {
   if (readerGone) return false;
   try {
-    await write(stdout, text);
+    await write(process.stdout, text);
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "EPIPE"))
       throw new OutputError("standard output", error);
@@ -64,7 +62,7 @@ export async function print(text: string): Promise<boolean> {
  * out; with false where it cannot be written, which there is nobody to tell of.
  */
 export async function tell(text: string): Promise<boolean> {
-  return write(stderr, `marketcast: ${printable(text)}\n`).then(
+  return write(process.stderr, `marketcast: ${printable(text)}\n`).then(
     () => true,
     () => false,
   );
