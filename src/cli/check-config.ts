@@ -4,6 +4,7 @@ import { jwtSecretFile } from "../config/jwt-secret.js";
 import { KEY_INFOS, type KeyInfo } from "../config/keys.js";
 import { type LoadedConfig, showValue } from "../config/load.js";
 import { loadCommandConfig } from "./config-flags.js";
+import { print } from "./output.js";
 
 function row(info: KeyInfo, { config, sources }: LoadedConfig): [string, string, string] {
   const value = config[info.key];
@@ -24,9 +25,9 @@ export function configTable(loaded: LoadedConfig): string {
 async function checkConfig(program: Command): Promise<void> {
   const loaded = loadCommandConfig(program);
   const keys = await readJwtKeys(loaded.config);
-  console.log(configTable(loaded));
+  await print(`${configTable(loaded)}\n`);
   if (keys === undefined) {
-    console.log(`\nThe first start makes a secret in ${jwtSecretFile(loaded.config.dataDir)}.`);
+    await print(`\nThe first start makes a secret in ${jwtSecretFile(loaded.config.dataDir)}.\n`);
   }
 }
 

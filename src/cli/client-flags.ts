@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type Encoding, MarketcastClient, type MarketId, type OpenState } from "../client/node.js";
 import { parseMarketId } from "../shared/market-id.js";
+import { exactNumber } from "./exact-number.js";
 import { serverUrl } from "./server-url.js";
 import { UsageError } from "./usage-error.js";
 
@@ -98,7 +99,7 @@ export function parseMilliseconds(text: string): number {
 
 /** A number above zero, such as a price. */
 export function parsePositive(text: string): number {
-  const number = text.trim() === "" ? Number.NaN : Number(text);
-  if (Number.isFinite(number) && number > 0) return number;
-  throw new InvalidArgumentError("It is not a number above 0.");
+  const number = exactNumber(text);
+  if (number !== undefined && number > 0) return number;
+  throw new InvalidArgumentError("It is not a number above 0, such as 0.45.");
 }

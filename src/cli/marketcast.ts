@@ -8,6 +8,7 @@ import { addDoctorCommand } from "./doctor/doctor.js";
 import { errorText } from "./error-text.js";
 import { ListenError } from "./listen-error.js";
 import { addOrderCommand } from "./order.js";
+import { OutputError, print, tell } from "./output.js";
 import { addServeCommand } from "./serve.js";
 import { addStoreCommand } from "./store.js";
 import { addTailCommand } from "./tail.js";
@@ -18,17 +19,31 @@ const EXIT_USAGE = 2;
 const STORE_ERRORS = ["StoreError", "FeedStoreError"];
 const USAGE_ERRORS = ["ConfigurationError", "FeedConfigurationError", "UsageError"];
 
-/** Commander quotes an unknown flag with its value, which may be a secret under a mistyped name. */
-function withoutValues(message: string): string {
-  return message.replace(/'(--[^'=]*)=[\s\S]*'/, "'$1'");
+/** What is wrong with a command line, in commander's words. */
+function commanderText({ code, message }: CommanderError): string {
+  if (code === "commander.help")
+    return "a command is missing, or there is no such one; --help lists them";
+  // An unknown flag is quoted with its value, which may be a secret under a mistyped name.
+  return message.replace(/^error: /, "").replace(/'(--[^'=]*)=[\s\S]*'/, "'$1'");
 }
 
-function createProgram(): Command {
+/** Makes the program; `printed` takes the help, or the version, on its way out. */
+function createProgram(printed: (printing: Promise<unknown>) => void): Command {
   const program = new Command("marketcast")
     .description("WebSocket market-data broadcaster")
     .version(VERSION)
     .exitOverride()
-    .configureOutput({ outputError: (message, write) => write(withoutValues(message)) });
+    .configureOutput({
+      writeOut: (text) => printed(print(text)),
+      // What is wrong is said by report(), and a command that is missing without all of the help.
+      writeErr: () => {},
+    });
+  // What is no command would be an argument of the default one.
+  program.hook("preSubcommand", () => {
+    const [name = "-"] = program.args;
+    if (!name.startsWith("-") && program.commands.every((command) => command.name() !== name))
+      program.error(`unknown command '${name}'`);
+  });
   addConfigFlags(program);
   addServeCommand(program);
   addTokenCommand(program);
@@ -44,24 +59,45 @@ function createProgram(): Command {
 function toldText(error: unknown): string | undefined {
   if (error instanceof MarketcastError) return errorText(error);
   if (!(error instanceof Error)) return undefined;
-  return error instanceof ListenError || STORE_ERRORS.includes(error.name)
+  const told = error instanceof ListenError || error instanceof OutputError;
+  // What has a system call failed for reasons of the machine.
+  return told || STORE_ERRORS.includes(error.name) || "syscall" in error
     ? error.message
     : undefined;
 }
 
+async function tellLines(text: string): Promise<void> {
+  for (const line of text.trimEnd().split("\n")) await tell(line);
+}
+
 /** Tells the user what went wrong and returns the exit code. */
-function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
+async function report(error: unknown): Promise<number> {
+  if (error instanceof CommanderError) {
+    await tellLines(commanderText(error));
+    return EXIT_USAGE;
+  }
   const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
   const usage = USAGE_ERRORS.includes(name);
-  const text = toldText(error) ?? (usage ? message : (stack ?? message));
-  console.error(`marketcast: ${text.replaceAll("\n", "\nmarketcast: ")}`);
+  await tellLines(toldText(error) ?? (usage ? message : (stack ?? message)));
   return usage ? EXIT_USAGE : EXIT_FAILURE;
 }
 
+async function run(): Promise<void> {
+  let printed: Promise<unknown> | undefined;
+  try {
+    await createProgram((printing) => {
+      printed = printing;
+    }).parseAsync();
+  } catch (error) {
+    // So commander ends where help or version was asked for.
+    if (!(error instanceof CommanderError) || error.exitCode !== 0) throw error;
+  }
+  await printed;
+}
+
 try {
-  await createProgram().parseAsync();
+  await run();
 } catch (error) {
   // Not process.exitCode: a server that failed half-way may have left threads behind.
-  process.exit(report(error));
+  process.exit(await report(error));
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { InvalidArgumentError } from "commander";
 import type {
   MarketId,
   OrderReference,
@@ -8,6 +9,9 @@ import type {
   TimeInForce,
 } from "../client/node.js";
 import { UsageError } from "./usage-error.js";
+
+/** As the protocol has it. */
+const CLIENT_ORDER_ID = /^[A-Za-z0-9_-]{1,36}$/;
 
 /** An order to place, as flags say it. */
 export interface OrderRequestFlags {
@@ -25,6 +29,12 @@ export interface OrderRequestFlags {
 export interface OrderReferenceFlags {
   readonly orderId?: string;
   readonly clientOrderId?: string;
+}
+
+/** A parser of `--client-order-id`. */
+export function parseClientOrderId(text: string): string {
+  if (CLIENT_ORDER_ID.test(text)) return text;
+  throw new InvalidArgumentError("It is not 1 to 36 of A-Z a-z 0-9 _ -.");
 }
 
 /** The order that flags ask for. Throws UsageError for flags that do not fit each other. */

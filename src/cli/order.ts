@@ -8,7 +8,6 @@ import {
 } from "../client/node.js";
 import { SIDES } from "../shared/market.js";
 import { ORDER_TYPES, TIMES_IN_FORCE } from "../shared/order.js";
-import { outliveReader } from "./broken-pipe.js";
 import {
   addClientFlags,
   type ClientFlags,
@@ -24,9 +23,11 @@ import {
   type OrderRequestFlags,
   orderReference,
   orderRequest,
+  parseClientOrderId,
 } from "./order-request.js";
 import { orderTable } from "./order-table.js";
-import { tell, tellClientEvents } from "./tell-client-events.js";
+import { OutputError, print, tell } from "./output.js";
+import { tellClientEvents } from "./tell-client-events.js";
 import { UsageError } from "./usage-error.js";
 
 const TIMEOUT_MS = 10_000;
@@ -44,49 +45,73 @@ interface ListFlags extends OrderFlags {
 }
 
 /** Prints a table on a terminal and NDJSON into a pipe. */
-function printOrders(orders: readonly Order[]): void {
-  if (!process.stdout.isTTY) for (const order of orders) console.log(JSON.stringify(order));
-  else console.log(orders.length === 0 ? "no open orders" : orderTable(orders));
+async function printOrders(orders: readonly Order[]): Promise<void> {
+  if (process.stdout.isTTY)
+    await print(`${orders.length === 0 ? "no open orders" : orderTable(orders)}\n`);
+  else await print(orders.map((order) => `${JSON.stringify(order)}\n`).join(""));
+}
+
+/** Prints an order that was just changed; where that fails, the error says what has been done. */
+async function printChanged(order: Order, more: string): Promise<void> {
+  try {
+    await printOrders([order]);
+  } catch (error) {
+    if (!(error instanceof OutputError)) throw error;
+    const done = `the order is ${order.status} all the same, and ${more}`;
+    throw new OutputError("standard output", error.cause, done);
+  }
 }
 
 async function withClient(
   flags: OrderFlags,
   program: Command,
-  ask: (client: MarketcastClient, state: OpenState) => Promise<readonly Order[]>,
+  run: (client: MarketcastClient, state: OpenState) => Promise<void>,
 ): Promise<void> {
   if (flags.token === undefined) throw new UsageError("token: is needed; set MARKETCAST_TOKEN");
-  outliveReader(process.stdout, process.stderr);
   const client = newClient(flags, program, flags.timeout);
   try {
     const state = await opened(client);
     tellClientEvents(client);
-    printOrders(await ask(client, state));
+    await run(client, state);
   } finally {
     await client.close();
   }
 }
 
+/**
+ * Names the order before it is placed, beside an output that may turn out to take nothing. One with an
+ * id that nobody gave and nobody can be told is not placed: it could not be found again.
+ */
+async function announce(id: string, given: boolean): Promise<void> {
+  if (process.stdout.isTTY) return;
+  const told = await tell(`placing the order with --client-order-id ${id}`);
+  if (!told && !given) throw new OutputError("standard error", "so no order was placed");
+}
+
 function place(flags: PlaceFlags, program: Command): Promise<void> {
   const request = orderRequest(flags);
+  const id = request.client_order_id;
+  const again = `asking again with --client-order-id ${id} tells, and places no second one`;
   return withClient(flags, program, async (client) => {
+    await announce(id, flags.clientOrderId !== undefined);
+    let order: Order;
     try {
-      return [(await client.placeOrder(request)).order];
+      ({ order } = await client.placeOrder(request));
     } catch (error) {
       const unanswered = error instanceof RequestTimeoutError || error instanceof ClientClosedError;
-      if (unanswered && error.sent)
-        tell(
-          `the order may stand; asking again with --client-order-id ${request.client_order_id} tells, and places no second one`,
-        );
+      if (unanswered && error.sent) await tell(`the order may stand; ${again}`);
       throw error;
     }
+    await printChanged(order, again);
   });
 }
 
 function cancel(flags: CancelFlags, program: Command): Promise<void> {
   const reference = orderReference(flags);
-  return withClient(flags, program, async (client) => [
-    (await client.cancelOrder(reference)).order,
-  ]);
+  return withClient(flags, program, async (client) => {
+    const { order } = await client.cancelOrder(reference);
+    await printChanged(order, `its id is ${order.order_id}`);
+  });
 }
 
 function list(flags: ListFlags, program: Command): Promise<void> {
@@ -100,7 +125,7 @@ function list(flags: ListFlags, program: Command): Promise<void> {
     });
     const params = { wallet: walletOf(flags.wallet, state) };
     const [orders] = await Promise.all([snapshot, client.subscribe([{ type: "Orders", params }])]);
-    return orders;
+    await printOrders(orders);
   });
 }
 
@@ -134,14 +159,18 @@ export function addOrderCommand(program: Command): void {
         ).choices(TIMES_IN_FORCE),
       )
       .option("--post-only", "refuse the order where it would trade at once")
-      .option("--client-order-id <ID>", "an id of your own: a second order with it places nothing"),
+      .option(
+        "--client-order-id <ID>",
+        "an id of your own: a second order with it places nothing",
+        parseClientOrderId,
+      ),
   ).action((flags: PlaceFlags) => place(flags, program));
   addOrderFlags(
     order
       .command("cancel")
       .description("cancel an open order and print its state")
       .option("--order-id <ID>", "the server's id")
-      .option("--client-order-id <ID>", "the id that it was placed with"),
+      .option("--client-order-id <ID>", "the id that it was placed with", parseClientOrderId),
   ).action((flags: CancelFlags) => cancel(flags, program));
   addOrderFlags(
     order

@@ -1,11 +1,9 @@
-import { createWriteStream } from "node:fs";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { type Command, Option } from "commander";
 import { checkStore } from "../store/check.js";
 import { EXPORTED_KINDS, type ExportedKind, exportLines } from "../store/export.js";
 import { openForReading, storeDirectory } from "../store/store-file.js";
 import { loadCommandConfig } from "./config-flags.js";
+import { OutputFile, print } from "./output.js";
 import { UsageError } from "./usage-error.js";
 
 interface ExportOptions {
@@ -20,17 +18,28 @@ async function printChecks(program: Command): Promise<void> {
   for await (const result of checkStore(dir)) {
     problems += result.problems;
     const verdict = result.problems === 0 ? "ok     " : "PROBLEM";
-    console.log(`${verdict}  ${result.name} (${result.examined})`);
-    for (const problem of result.named) console.log(`         ${problem}`);
+    await print(`${verdict}  ${result.name} (${result.examined})\n`);
+    for (const problem of result.named) await print(`         ${problem}\n`);
     const unnamed = result.problems - result.named.length;
-    if (unnamed > 0) console.log(`         and ${unnamed} more`);
+    if (unnamed > 0) await print(`         and ${unnamed} more\n`);
   }
-  console.log(problems === 0 ? `${dir}: no problems` : `${dir}: problems: ${problems}`);
+  await print(`${dir}: ${problems === 0 ? "no problems" : `problems: ${problems}`}\n`);
   process.exitCode = problems === 0 ? 0 : 1;
 }
 
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && "code" in error ? error.code : undefined;
+async function printAll(chunks: Iterable<string>): Promise<void> {
+  for (const chunk of chunks) {
+    // Whoever reads standard output may have had enough.
+    if (!(await print(chunk))) return;
+  }
+}
+
+async function writeAll(chunks: Iterable<string>, file: OutputFile): Promise<void> {
+  try {
+    for (const chunk of chunks) await file.write(chunk);
+  } finally {
+    await file.close();
+  }
 }
 
 async function exportStore(options: ExportOptions, program: Command): Promise<void> {
@@ -39,12 +48,9 @@ async function exportStore(options: ExportOptions, program: Command): Promise<vo
   const dir = storeDirectory(loadCommandConfig(program).config.dataDir);
   const environment = await openForReading(dir);
   try {
-    const lines = Readable.from(exportLines(environment, dir, only ? [only] : EXPORTED_KINDS));
-    if (output === undefined) await pipeline(lines, process.stdout, { end: false });
-    else await pipeline(lines, createWriteStream(output, { mode: 0o600 }));
-  } catch (error) {
-    // Whoever reads standard output has had enough.
-    if (output !== undefined || codeOf(error) !== "EPIPE") throw error;
+    const chunks = exportLines(environment, dir, only ? [only] : EXPORTED_KINDS);
+    if (output === undefined) await printAll(chunks);
+    else await writeAll(chunks, await OutputFile.open(output, 0o600));
   } finally {
     await environment.close();
   }

@@ -1,9 +1,6 @@
 import { constants } from "node:os";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
 import type { MarketcastClient, ServerMessage, ServerType } from "../client/node.js";
-import { isBrokenPipe, outliveReader } from "./broken-pipe.js";
 import {
   addChannelFlags,
   type ChannelFlags,
@@ -20,7 +17,8 @@ import {
   walletOf,
 } from "./client-flags.js";
 import { messageLines } from "./message-lines.js";
-import { tell, tellClientEvents } from "./tell-client-events.js";
+import { OutputError, print, tell } from "./output.js";
+import { tellClientEvents } from "./tell-client-events.js";
 
 interface TailFlags extends ClientFlags, ChannelFlags {
   readonly all?: boolean;
@@ -76,11 +74,6 @@ function stopAtSignalOrTimeout(flags: TailFlags, stop: (exitCode: number) => voi
   };
 }
 
-/** Resolves when all that was printed is out: a command that fails ends without waiting for it. */
-function flushOutput(): Promise<void> {
-  return new Promise((resolve) => process.stdout.write("", () => resolve()));
-}
-
 async function run(client: MarketcastClient, flags: TailFlags): Promise<void> {
   const messages = client[Symbol.asyncIterator]();
   const stopped = new AbortController();
@@ -95,31 +88,28 @@ async function run(client: MarketcastClient, flags: TailFlags): Promise<void> {
     if (client.subscriptions.length > 0) return;
     process.exitCode = 1;
     void messages.return?.();
-    tell(`nothing is subscribed any more: ${cause.code}`);
+    void tell(`nothing is subscribed any more: ${cause.code}`);
   });
   try {
     const state = await opened(client, signal);
     tellClientEvents(client);
     const channels = channelsOf(flags, () => walletOf(flags.wallet, state));
     await client.subscribe(channels, { signal });
-    await pipeline(Readable.from(outputOf(messages, flags)), process.stdout, { end: false });
-  } catch (error) {
-    // Whoever reads standard output may have had enough.
-    if (!signal.aborted && !isBrokenPipe(error)) {
-      await flushOutput();
-      throw error;
+    for await (const lines of outputOf(messages, flags)) {
+      // Whoever reads standard output may have had enough.
+      if (!(await print(lines))) break;
     }
+  } catch (error) {
+    if (!signal.aborted || error instanceof OutputError) throw error;
   } finally {
     dispose();
   }
   const { dropped } = client.stats;
-  if (dropped > 0) tell(`${dropped} messages were dropped, as output was read too slowly`);
+  if (dropped > 0) await tell(`${dropped} messages were dropped, as output was read too slowly`);
 }
 
 async function tail(flags: TailFlags, program: Command): Promise<void> {
   checkChannelFlags(flags);
-  // What is told may go into the same pipe as what is printed.
-  outliveReader(process.stderr);
   const client = newClient(flags, program);
   try {
     await run(client, flags);

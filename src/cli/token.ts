@@ -2,6 +2,7 @@ import { type Command, Option } from "commander";
 import jwt from "jsonwebtoken";
 import { type JwtKeys, resolveJwtKeys } from "../config/jwt-keys.js";
 import { loadCommandConfig } from "./config-flags.js";
+import { print } from "./output.js";
 import { parseTtl } from "./token-ttl.js";
 import { UsageError } from "./usage-error.js";
 
@@ -37,7 +38,7 @@ async function printToken(options: TokenOptions, program: Command): Promise<void
   }
   const ttlSeconds = parseTtl(options.ttl);
   const { config } = loadCommandConfig(program);
-  console.log(signToken(await resolveJwtKeys(config), options, ttlSeconds));
+  await print(`${signToken(await resolveJwtKeys(config), options, ttlSeconds)}\n`);
 }
 
 /** `marketcast token`: prints a JWT signed with the server's secret, and nothing else. */

@@ -52,12 +52,17 @@ describe("wrong usage", () => {
     [["--prot", "1"], "unknown option '--prot'"],
     [["check-config", "--port"], "argument missing"],
     [["serve", "extra"], "too many arguments"],
+    [["tial"], "unknown command 'tial'"],
+    [["help", "tial"], "a command is missing, or there is no such one"],
+    [["store"], "a command is missing"],
+    [["token", "--role", "root", "--sub", "a", "--wallet", "b"], "Allowed choices are admin"],
     [["serve", "--port", "99999"], 'port: "99999" (flag --port) is not an integer from 0 to 65535'],
     [["--feed-speed", "-1"], 'feed-speed: "-1" (flag --feed-speed) is not a number from 0.001'],
     [["token", "--sub", "u"], "--wallet"],
     [["check-config", "--jwt-public-key-file", "none.pem"], "jwt-public-key-file: no public key"],
   ])("marketcast - %j says what is wrong and exits with 2", async (args, message) => {
     const { code, stdout, stderr } = await run(args);
+    expect(stderr).toMatch(/^(marketcast: .+\n)+$/);
     expect(stderr).toContain(message);
     expect([code, stdout]).toEqual([2, ""]);
   });

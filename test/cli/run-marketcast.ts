@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 
@@ -24,6 +25,9 @@ export interface RunningCommand {
 interface RunOptions {
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Files that standard output and standard error go to; nothing of them is in the outcome. */
+  readonly stdout?: string | undefined;
+  readonly stderr?: string | undefined;
 }
 
 /** Starts the built command with no more environment than is given. */
@@ -32,30 +36,34 @@ export function startMarketcast(args: readonly string[], options: RunOptions): R
 }
 
 function watch(program: string, args: readonly string[], options: RunOptions): RunningCommand {
+  const files = [options.stdout, options.stderr].map((path) =>
+    path === undefined ? "pipe" : openSync(path, "w"),
+  );
   const child = spawn(program, args, {
     cwd: options.cwd,
     env: { PATH: process.env["PATH"], ...options.env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", ...files],
   });
+  for (const file of files) if (typeof file === "number") closeSync(file);
   let stdout = "";
   let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => {
     stdout += text;
   });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;
   });
   const outcome = new Promise<Outcome>((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code) => resolve({ code, stdout, stderr }));
   });
-  const matched = (pattern: RegExp, stream: Readable, text: () => string) =>
+  const matched = (pattern: RegExp, stream: Readable | null, text: () => string) =>
     new Promise<RegExpExecArray>((resolve, reject) => {
       const look = () => {
         const match = pattern.exec(text());
         if (match !== null) resolve(match);
       };
-      stream.on("data", look);
+      stream?.on("data", look);
       child.on("close", () => reject(new Error(`ended without ${pattern}: ${stdout}${stderr}`)));
       look();
     });

@@ -103,18 +103,21 @@ export async function temporaryDirectory(): Promise<{
   return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }
 
-/** Writes a markets file of one market, 1001, with ticks of 0.01 and lots of 1. */
+/**
+ * Writes a markets file of one market, 1001, with ticks of 0.01 and lots of 1, unless told otherwise, and
+ * of further ones that differ from that.
+ */
 export async function writeMarkets(
   path: string,
-  market: Readonly<Record<string, unknown>> = {},
+  ...markets: readonly Readonly<Record<string, unknown>>[]
 ): Promise<void> {
-  const entry = {
+  const entries = (markets.length === 0 ? [{}] : markets).map((market) => ({
     market_id: 1001,
     title: "A market",
     status: "Active",
     tick_size: 0.01,
     lot_size: 1,
     ...market,
-  };
-  await writeFile(path, JSON.stringify([entry]));
+  }));
+  await writeFile(path, JSON.stringify(entries));
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { checkDraft, type OrderDraft } from "../../web/src/model/order-draft.js";
+import { checkDraft, describeRequest, type OrderDraft } from "../../web/src/model/order-draft.js";
 
 const market = { id: "340282366920938463463374607431768211455", tickSize: 0.01, lotSize: 5 };
 const draft: OrderDraft = {
@@ -42,5 +42,21 @@ describe("order draft", () => {
     });
     const both = check({ price: "", quantity: "-5" }).problems;
     expect(Object.keys(both ?? {})).toEqual(["price", "quantity"]);
+  });
+
+  it("order-draft - a decimal comma is understood, in both fields, and said as it was", () => {
+    const { request } = check({ price: "0,52", quantity: "10,0" });
+    expect(request).toMatchObject({ price: 0.52, quantity: 10 });
+    if (request !== undefined) expect(describeRequest(request)).toBe("Buy 10 at 0.52");
+    expect(check({ price: "1,5" }).request).toMatchObject({ price: 1.5 });
+  });
+
+  it("order-draft - what may be two numbers is neither", () => {
+    expect(check({ price: "1,000" }).problems).toEqual({
+      price: expect.stringContaining("1000 or 1.000"),
+    });
+    expect(check({ type: "Market", quantity: "1,000" }).problems).toEqual({
+      quantity: expect.stringContaining("1000 or 1.000"),
+    });
   });
 });

@@ -9,6 +9,8 @@ describe("steps", () => {
     [0.0005, 4],
     [1e-7, 7],
     [5, 0],
+    [1e-20, 20],
+    [1e21, 0],
   ])("steps - %f has %i decimals", (step, decimals) => {
     expect(decimalsOf(step)).toBe(decimals);
   });
@@ -55,6 +57,8 @@ describe("steps", () => {
     ["0.01", 0.01, -1, "0.01"],
     ["", 0.25, 1, "0.25"],
     ["what", 5, 1, "5"],
+    ["9007199254740.99", 0.01, 1, "9007199254741.00"],
+    ["0.1", 1e-20, 1, "0.10000000000000000001"],
   ])("steps - from '%s' by %f, %i steps on is %s", (text, step, by, next) => {
     expect(stepped(text, step, by)).toBe(next);
   });

@@ -1,9 +1,19 @@
-import { type MarketId, type ServerData, ServerError } from "marketcast/client";
-import { byId } from "./dom.js";
+import {
+  type ConnectionState,
+  type Market,
+  type MarketId,
+  type Order,
+  RequestTimeoutError,
+  type ServerData,
+  ServerError,
+} from "marketcast/client";
+import { byId, show } from "./dom.js";
 import { fixed } from "./format.js";
 import { FrameLoop } from "./frame-loop.js";
 import { Account } from "./model/account.js";
+import { Health } from "./model/health.js";
 import { type MarketState, MarketStore } from "./model/market-store.js";
+import { placeOrder } from "./placement.js";
 import { Session } from "./session.js";
 import { Blotter } from "./views/blotter.js";
 import { ConnectionBadge } from "./views/connection-badge.js";
@@ -23,6 +33,9 @@ import { TradeTape } from "./views/trade-tape.js";
  * Joins the parts. Data go one way: messages into store and account, which tell the views, which draw
  * in the next frame. What the user does goes to the session.
  */
+
+/** How often it is looked whether anything comes in, in ms. */
+const LOOK_MS = 1000;
 
 const loop = new FrameLoop();
 const store = new MarketStore();
@@ -48,20 +61,24 @@ const account = new Account({
     toast("good", `${title} ${text}`, market?.title ?? "");
   },
 });
-const blotter: Blotter = new Blotter(account, store, loop, ({ order_id }) => {
-  session.client
-    .cancelOrder({ order_id })
-    .then(({ order }) => account.putOrder(order))
-    .catch((error: Error) => toast("error", "Order not cancelled", error.message));
+const blotter: Blotter = new Blotter(account, store, loop, async ({ order_id }) => {
+  try {
+    const { order } = await session.client.cancelOrder({ order_id });
+    account.putOrder(order);
+  } catch (error) {
+    tellNotCancelled(error as Error);
+  }
 });
-const ticket = new OrderTicket({
-  place: async (request) => {
-    const { order } = await session.client.placeOrder(request);
+const ticket = new OrderTicket(store, loop, {
+  place: async (request, placing) => {
+    const order: Order = await placeOrder(session, request, placing);
     account.putOrder(order);
     return order;
   },
   signIn: () => signIn.open(),
 });
+const signIn: SignIn = new SignIn((token) => session.signIn(token));
+const health = new Health();
 const badge = new ConnectionBadge(
   () => session.client,
   () => session.restart(),
@@ -73,16 +90,21 @@ let tradingDisabled = false;
 
 const session: Session = new Session({
   state: (state) => {
-    badge.show(state);
-    document.body.dataset["connection"] = state.status;
+    health.setConnection(state);
+    if (state.status !== "open") showSystem(undefined);
+    showStanding(state);
   },
   identity: (next) => {
     // The same wallet on another connection gets snapshots; what has finished is still of interest.
-    if (next?.wallet !== identity?.wallet) account.clear();
+    if (next?.wallet !== identity?.wallet) {
+      account.clear();
+      // Under another wallet its id is another order's.
+      ticket.abandon();
+    }
     identity = next;
     showIdentity();
   },
-  tokenExpired: () => toast("warning", "Your token has expired", "Sign in with a fresh one."),
+  tokenLost: (why) => toast("warning", why, "Sign in with a fresh one."),
   refused: (channel, error) => {
     if (error instanceof ServerError && error.code === "TRADING_DISABLED") {
       tradingDisabled = true;
@@ -92,10 +114,20 @@ const session: Session = new Session({
     }
   },
   client: (client) => {
-    client.on("MarketSnapshot", ({ markets }) => {
+    let listed: readonly Market[] = [];
+    client.on("state", ({ status }) => {
+      if (status !== "open") listed = [];
+    });
+    client.on("MarketSnapshot", (snapshot: ServerData["MarketSnapshot"] & { more?: boolean }) => {
+      const { markets, more = false } = snapshot;
       for (const market of markets) store.put(market);
-      // A snapshot of the selected market alone comes with its own channel; any other is the full list.
-      if (markets.length !== 1 || markets[0]?.market_id !== selected?.id) store.retain(markets);
+      // A snapshot of the selected market alone comes with its own channel; any other is the full list,
+      // or a part of it.
+      if (!more && markets.length === 1 && markets[0]?.market_id === selected?.id) return;
+      listed = [...listed, ...markets];
+      if (more) return;
+      store.retain(listed);
+      listed = [];
     });
     client.on("MarketUpdate", ({ market }) => store.put(market));
     client.on("PriceUpdate", (update) => store.putPrice(update));
@@ -109,13 +141,21 @@ const session: Session = new Session({
     client.on("OrderUpdate", ({ order }) => account.putOrder(order));
     client.on("PositionSnapshot", ({ positions }) => account.putPositions(positions));
     client.on("PositionUpdate", ({ position }) => account.putPosition(position));
-    client.on("SystemStatus", ({ status }) => showSystem(status));
+    client.on("SystemStatus", ({ status }) => {
+      health.setSystem(status);
+      showSystem(status);
+      showStanding(client.state);
+    });
     client.on("Notification", ({ level, message }) => toast(level, "From the server", message));
     client.on("error", (error) => toast("error", "Connection", error.message));
   },
 });
 
-const signIn = new SignIn((token) => session.signIn(token));
+setInterval(() => {
+  const { client } = session;
+  if (health.look(client.stats.messages)) showStanding(client.state);
+}, LOOK_MS);
+
 accountButton.addEventListener("click", () =>
   identity === undefined ? signIn.open() : session.signOut(),
 );
@@ -125,6 +165,28 @@ for (const radio of byId("encoding").querySelectorAll("input")) {
   radio.addEventListener("change", () =>
     session.setEncoding(radio.value === "msgpack" ? "msgpack" : "json"),
   );
+}
+
+/** Shows how connection and server stand, wherever something depends on it. */
+function showStanding(state: ConnectionState): void {
+  const { standing } = health;
+  const { connected, sentence } = standing;
+  badge.show(state, standing);
+  document.body.dataset["connection"] = state.status;
+  document.body.toggleAttribute("data-stale", !connected && state.status !== "connecting");
+  const notice = byId("notice");
+  show(sentence !== undefined, notice);
+  if (notice.textContent !== (sentence ?? "")) notice.textContent = sentence ?? "";
+  header.setConnected(connected || state.status === "connecting");
+  for (const view of [ticket, blotter, signIn]) view.setConnected(connected);
+}
+
+function tellNotCancelled(error: Error): void {
+  if (error instanceof ServerError && error.code === "ORDER_NOT_FOUND")
+    toast("info", "The order is no longer open", "It was filled or cancelled before.");
+  else if (error instanceof RequestTimeoutError && error.sent)
+    toast("warning", "Not known whether the order is cancelled", "It may still be open.");
+  else toast("error", "Order not cancelled", error.message);
 }
 
 /** Shows who is signed in, and whether they can trade. */

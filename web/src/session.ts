@@ -1,10 +1,12 @@
 import {
   type Channel,
+  type ClosedState,
   type ConnectionState,
   type Encoding,
   MarketcastClient,
   type MarketId,
   type ServerData,
+  ServerError,
 } from "marketcast/client";
 import { Subscriptions } from "./subscriptions.js";
 
@@ -15,11 +17,22 @@ const RECONNECT_INTERVAL_MS_MAX = 5000;
 /** Closed by the server because the token has expired. */
 const TOKEN_EXPIRED = 4500;
 
+/** Answers to the token of a new connection. */
+const TOKEN_REFUSALS: readonly string[] = ["AUTH_FAILED", "FORBIDDEN"];
+
+/** What is wrong with the token, if a connection ended, or could not be made, for that. */
+function tokenProblem({ code, cause }: ClosedState): string | undefined {
+  if (code === TOKEN_EXPIRED) return "Your token has expired";
+  const refused = cause instanceof ServerError && TOKEN_REFUSALS.includes(cause.code);
+  return refused ? "Your token is not taken any more" : undefined;
+}
+
 export interface SessionEvents {
   state(state: ConnectionState): void;
   /** Somebody else is signed in, or nobody is. */
   identity(identity: ServerData["Authenticated"] | undefined): void;
-  tokenExpired(): void;
+  /** The token that was signed in with is worth nothing any more. */
+  tokenLost(why: string): void;
   /** The server does not take a subscription, or ended it. */
   refused(channel: Channel, error: Error): void;
   /** A new client is there; its messages can be listened to. */
@@ -37,6 +50,8 @@ export class Session {
   #encoding: Encoding;
   /** In memory only: a page that is left open on a shared machine should not keep it beyond a reload. */
   #token: string | undefined;
+  /** Called, once, when there is an open connection. */
+  #waiting: (() => void)[] = [];
 
   constructor(events: SessionEvents) {
     this.#events = events;
@@ -80,6 +95,12 @@ export class Session {
     this.#client = this.#connect();
   }
 
+  /** Resolves when there is an open connection. */
+  opened(): Promise<void> {
+    if (this.#client.state.status === "open") return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
   /** Follows book, state and trades of one market. */
   follow(marketId: MarketId): void {
     const params = { market_id: marketId };
@@ -116,13 +137,16 @@ export class Session {
   }
 
   #onState(state: ConnectionState): void {
-    if (state.status === "closed" && state.code === TOKEN_EXPIRED) {
+    const problem = state.status === "closed" ? tokenProblem(state) : undefined;
+    if (problem !== undefined) {
       this.signOut();
-      this.#events.tokenExpired();
+      this.#events.tokenLost(problem);
     } else {
       this.#events.state(state);
+      if (state.status !== "open") return;
       // So that the round trip shows at once; the client finds out by itself if there is no answer.
-      if (state.status === "open") this.#client.ping().catch(() => {});
+      this.#client.ping().catch(() => {});
+      for (const resolve of this.#waiting.splice(0)) resolve();
     }
   }
 

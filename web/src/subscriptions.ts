@@ -1,7 +1,6 @@
 import { type Channel, type MarketcastClient, type MarketId, ServerError } from "marketcast/client";
+import { isTransient } from "./transient.js";
 
-/** Errors that say: not now. */
-const TRANSIENT: readonly string[] = ["UNAVAILABLE", "RATE_LIMITED"];
 const RETRY_MS = 1000;
 
 /** A channel with its key. */
@@ -88,7 +87,7 @@ export class Subscriptions {
     try {
       await client.subscribe(merged(channels));
     } catch (error) {
-      if (error instanceof ServerError && !TRANSIENT.includes(error.code)) {
+      if (error instanceof ServerError && !isTransient(error)) {
         for (const [key] of batch) this.#refusedKeys.add(key);
         this.#refused(channels[0] as Channel, error);
         return;

@@ -1,7 +1,6 @@
-import { type FileHandle, open } from "node:fs/promises";
 import type { Command } from "commander";
-import { outliveReader } from "../broken-pipe.js";
 import { parseMilliseconds, tokenOption } from "../client-flags.js";
+import { type OutputError, OutputFile, print } from "../output.js";
 import { serverUrl } from "../server-url.js";
 import { UsageError } from "../usage-error.js";
 import type { CheckResult } from "./check.js";
@@ -23,12 +22,12 @@ interface DoctorFlags {
 }
 
 /** Opened before the checks: that it cannot be written should not be found out after them. */
-async function openReport(path: string): Promise<FileHandle> {
+async function openReport(path: string): Promise<OutputFile> {
   try {
-    return await open(path, "w");
+    return await OutputFile.open(path);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`json: the file cannot be written: ${reason}`);
+    const { cause } = error as OutputError;
+    throw new UsageError(`json: the file cannot be written: ${(cause as Error).message}`);
   }
 }
 
@@ -37,7 +36,6 @@ async function doctor(
   flags: DoctorFlags,
   program: Command,
 ): Promise<void> {
-  outliveReader(process.stdout);
   const url = serverUrl(given, program);
   const file = flags.json === undefined ? undefined : await openReport(flags.json);
   const { token, timeout: timeoutMs, duration: durationMs } = flags;
@@ -46,15 +44,15 @@ async function doctor(
   const startedAt = new Date();
   const startedMs = performance.now();
   const results: CheckResult[] = [];
-  console.log(url.href);
+  await print(`${url.href}\n`);
   try {
     for await (const result of runChecks(checks, examination)) {
-      console.log(resultLine(result));
+      await print(`${resultLine(result)}\n`);
       results.push(result);
     }
     const tookMs = performance.now() - startedMs;
-    console.log(summaryLine(results, tookMs));
-    await file?.writeFile(jsonReport(url, startedAt, tookMs, results));
+    await print(`${summaryLine(results, tookMs)}\n`);
+    await file?.write(jsonReport(url, startedAt, tookMs, results));
   } finally {
     await Promise.all([examination.end(), file?.close()]);
   }

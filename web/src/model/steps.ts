@@ -1,47 +1,56 @@
-/*
- * Ticks and lots. Arithmetic on what a user typed is done on its decimal digits: in doubles 0.3 is no
- * multiple of 0.1.
- */
+import { plainText } from "./decimal.js";
 
-const DECIMAL = /^(\d*)\.?(\d*)$/;
-const DECIMALS_MAX = 12;
+/* Ticks and lots, and plain decimals that are so many of them. */
 
 /** How many decimals a step has, such as 2 for 0.05. */
 export function decimalsOf(step: number): number {
-  for (let decimals = 0; decimals < DECIMALS_MAX; decimals++) {
-    if (Number(step.toFixed(decimals)) === step) return decimals;
-  }
-  return DECIMALS_MAX;
+  return fractionOf(plainText(step)).length;
 }
 
-/** What is typed as a number of units of 10^-decimals; undefined where it is no such number. */
-function scaled(text: string, decimals: number): bigint | undefined {
-  const match = DECIMAL.exec(text);
-  if (match === null || text === "" || text === ".") return undefined;
+function fractionOf(decimal: string): string {
+  return decimal.split(".")[1] ?? "";
+}
+
+/** A plain decimal as a number of units of 10^-decimals; undefined where it is no such number. */
+function scaled(decimal: string, decimals: number): bigint | undefined {
+  const match = /^(\d*)\.?(\d*)$/.exec(decimal);
+  if (match === null || decimal === "" || decimal === ".") return undefined;
   const [, whole = "", fraction = ""] = match;
   const digits = fraction.replace(/0+$/, "");
   if (digits.length > decimals) return undefined;
   return BigInt(`${whole}${digits.padEnd(decimals, "0")}` || "0");
 }
 
+/** Units of 10^-decimals as a plain decimal. */
+function unscaled(units: bigint, decimals: number): string {
+  const digits = `${units}`.padStart(decimals + 1, "0");
+  const point = digits.length - decimals;
+  return decimals === 0 ? digits : `${digits.slice(0, point)}.${digits.slice(point)}`;
+}
+
+/** A step in units of 10^-decimals, at least as many decimals as it has. */
 function stepOf(step: number, decimals: number): bigint {
-  return BigInt(Math.round(step * 10 ** decimals));
+  return scaled(plainText(step), decimals) as bigint;
 }
 
-/** The value typed, if it is a positive multiple of the step. */
-export function multipleOf(text: string, step: number): number | undefined {
+/** The value of a plain decimal, if it is a positive multiple of the step. */
+export function multipleOf(decimal: string, step: number): number | undefined {
   const decimals = decimalsOf(step);
-  const units = scaled(text, decimals);
+  const units = scaled(decimal, decimals);
   if (units === undefined || units <= 0n || units % stepOf(step, decimals) !== 0n) return undefined;
-  return Number(text);
+  return Number(decimal);
 }
 
-/** The next multiple of the step above (`by` 1) or below (`by` -1) what is typed; at least one step. */
-export function stepped(text: string, step: number, by: number): string {
+/**
+ * The multiple of the step so many steps above a plain decimal, or below where `by` is negative; at
+ * least one step. From between two steps the nearer one in that direction is the first.
+ */
+export function stepped(decimal: string, step: number, by: number): string {
+  const finest = Math.max(decimalsOf(step), fractionOf(decimal).length);
+  const units = scaled(decimal, finest) ?? 0n;
+  const width = stepOf(step, finest);
+  const from = units / width + (by < 0 && units % width !== 0n ? 1n : 0n);
+  const steps = from + BigInt(by);
   const decimals = decimalsOf(step);
-  const typed = Number(text);
-  const steps = Number.isFinite(typed) ? typed / step : 0;
-  // A value between two steps goes to the nearer one in that direction; the margin is for doubles.
-  const next = by > 0 ? Math.floor(steps + 1e-9) + by : Math.ceil(steps - 1e-9) + by;
-  return (Math.max(1, next) * step).toFixed(decimals);
+  return unscaled((steps < 1n ? 1n : steps) * stepOf(step, decimals), decimals);
 }

@@ -13,6 +13,9 @@ const SIGN_IN_FIRST = "Sign in with a token to see your orders and positions";
 const NO_ORDERS = "No open orders";
 const NO_POSITIONS = "No positions";
 
+const NOT_CONNECTED =
+  "Not connected: this is what was last known, and nothing can be cancelled until the connection is back.";
+
 interface Tab {
   readonly button: HTMLButtonElement;
   readonly count: Text;
@@ -33,13 +36,18 @@ export class Blotter {
   readonly #open: KeyedTable<Order>;
   readonly #positions: KeyedTable<Position>;
   readonly #finished: KeyedTable<Order>;
+  readonly #stale = element("p", { class: "stale", role: "status" });
+  /** Ids of the orders whose cancel is on its way. */
+  readonly #cancelling = new Set<string>();
+  #connected = false;
+  #signedIn = false;
 
-  /** `cancel` is called when the user asks for it. */
+  /** `cancel` is called when the user asks for it, and resolves when it has done what it can. */
   constructor(
     account: Account,
     store: MarketStore,
     loop: FrameLoop,
-    cancel: (order: Order) => void,
+    cancel: (order: Order) => Promise<void>,
   ) {
     this.#account = account;
     this.#store = store;
@@ -51,9 +59,17 @@ export class Blotter {
       toneOf: ({ side }) => side,
       empty: SIGN_IN_FIRST,
       action: {
-        label: "Cancel",
-        name: (order) => `Cancel ${order.side} order in ${this.#titleOf(order)}`,
-        run: cancel,
+        label: ({ order_id }) => {
+          const cancelling = this.#cancelling.has(order_id);
+          if (!this.#connected) return cancelling ? "Unknown" : "Not connected";
+          return cancelling ? "Cancelling…" : "Cancel";
+        },
+        enabled: ({ order_id }) => this.#connected && !this.#cancelling.has(order_id),
+        name: (order) => {
+          const what = `Cancel ${order.side} order in ${this.#titleOf(order)}`;
+          return this.#connected ? what : `${what}: not connected`;
+        },
+        run: (order) => void this.#cancel(order, cancel),
       },
     });
     this.#positions = new KeyedTable({
@@ -79,7 +95,7 @@ export class Blotter {
     this.#addTab("Open orders", this.#open.element);
     this.#addTab("Positions", this.#positions.element);
     this.#addTab("History", this.#finished.element);
-    byId("blotter").prepend(this.#list);
+    byId("blotter").prepend(this.#list, this.#stale);
     this.#list.addEventListener("keydown", (event) => this.#onKey(event));
     this.#choose(0);
     this.changed();
@@ -88,8 +104,25 @@ export class Blotter {
 
   /** Says what to do where there is nothing to show because nobody is signed in. */
   setSignedIn(signedIn: boolean): void {
+    this.#signedIn = signedIn;
     this.#open.setEmpty(signedIn ? NO_ORDERS : SIGN_IN_FIRST);
     this.#positions.setEmpty(signedIn ? NO_POSITIONS : SIGN_IN_FIRST);
+    this.changed();
+  }
+
+  /** Whether the server can be talked to; without it nothing can be cancelled. */
+  setConnected(connected: boolean): void {
+    this.#connected = connected;
+    this.changed();
+  }
+
+  async #cancel(order: Order, cancel: (order: Order) => Promise<void>): Promise<void> {
+    const { order_id } = order;
+    if (!this.#connected || this.#cancelling.has(order_id)) return;
+    this.#cancelling.add(order_id);
+    this.changed();
+    await cancel(order);
+    this.#cancelling.delete(order_id);
     this.changed();
   }
 
@@ -100,6 +133,10 @@ export class Blotter {
 
   readonly #draw = (): void => {
     const { openOrders, positions, finishedOrders } = this.#account;
+    const stale = this.#signedIn && !this.#connected;
+    show(stale, this.#stale);
+    if (stale !== (this.#stale.textContent !== ""))
+      this.#stale.textContent = stale ? NOT_CONNECTED : "";
     this.#open.draw(openOrders);
     this.#positions.draw(positions);
     this.#finished.draw(finishedOrders);

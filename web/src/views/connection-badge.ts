@@ -1,10 +1,11 @@
 import type { ConnectionState, MarketcastClient } from "marketcast/client";
 import { byId, element, setText, show } from "../dom.js";
 import { fixed } from "../format.js";
+import type { Standing } from "../model/health.js";
 
 const UPDATE_MS = 1000;
 
-/** State of the connection, how long a ping takes, and how many messages come a second. */
+/** How connection and server stand, how long a ping takes, and how many messages come a second. */
 export class ConnectionBadge {
   readonly #root = byId("connection");
   /** Read out when it changes; the countdown beside it is not. */
@@ -14,6 +15,7 @@ export class ConnectionBadge {
   readonly #rate = document.createTextNode("");
   readonly #reconnect = element("button", { type: "button", class: "quiet" }, "Reconnect");
   #shown: ConnectionState = { status: "connecting" };
+  #standing: Standing | undefined;
   #counted: { readonly client: MarketcastClient; messages: number; at: number } | undefined;
 
   /** `reconnect` is called when the user asks for it. */
@@ -31,8 +33,9 @@ export class ConnectionBadge {
     this.#draw();
   }
 
-  show(state: ConnectionState): void {
+  show(state: ConnectionState, standing: Standing): void {
     this.#shown = state;
+    this.#standing = standing;
     this.#draw();
   }
 
@@ -55,21 +58,14 @@ export class ConnectionBadge {
   #draw(): void {
     const state = this.#shown;
     this.#root.dataset["status"] = state.status;
+    this.#root.dataset["health"] = this.#standing?.kind ?? "waiting";
     show(state.status === "closed", this.#reconnect);
-    setText(this.#state, describe(state));
+    setText(this.#state, this.#standing?.word ?? "");
     setText(this.#countdown, countdown(state));
-    this.#root.title = state.status === "closed" ? `${state.code} ${state.reason}` : "";
+    if (state.status !== "open")
+      for (const figure of [this.#roundTrip, this.#rate]) setText(figure, "");
+    this.#root.title = this.#standing?.sentence ?? "";
   }
-}
-
-function describe({ status }: ConnectionState): string {
-  const words = {
-    connecting: "Connecting",
-    open: "Live",
-    reconnecting: "Reconnecting",
-    closed: "Disconnected",
-  };
-  return words[status];
 }
 
 function countdown(state: ConnectionState): string {

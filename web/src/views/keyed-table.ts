@@ -16,7 +16,8 @@ export interface KeyedTableOptions<T> {
   readonly empty: string;
   /** A button at the end of each row. */
   readonly action?: {
-    readonly label: string;
+    readonly label: (item: T) => string;
+    readonly enabled: (item: T) => boolean;
     readonly name: (item: T) => string;
     readonly run: (item: T) => void;
   };
@@ -29,13 +30,17 @@ interface Row<T> {
   item: T;
   readonly element: HTMLTableRowElement;
   readonly texts: readonly Text[];
+  readonly button: HTMLButtonElement | undefined;
 }
 
-/** A table whose rows stay with their items, so that neither focus nor selection is lost. */
+/**
+ * A table whose rows stay with their items, so that neither focus nor selection is lost. Where there is
+ * no room for columns, each row is a card. That takes its meaning from it, which the roles give back.
+ */
 export class KeyedTable<T> {
   readonly element: HTMLElement;
   readonly #options: KeyedTableOptions<T>;
-  readonly #body = element("tbody");
+  readonly #body = element("tbody", { role: "rowgroup" });
   readonly #note = element("p", { class: "empty muted" });
   readonly #rows = new Map<string, Row<T>>();
   #empty: string;
@@ -44,17 +49,18 @@ export class KeyedTable<T> {
     this.#options = options;
     this.#empty = options.empty;
     const heads = options.columns.map(({ label, className = "" }) =>
-      element("th", { scope: "col", class: className }, label),
+      element("th", { scope: "col", role: "columnheader", class: className }, label),
     );
-    if (options.action !== undefined) heads.push(element("th", { scope: "col" }));
+    if (options.action !== undefined)
+      heads.push(element("th", { scope: "col", role: "columnheader" }));
     this.element = element(
       "div",
       { class: "table" },
       element(
         "table",
-        {},
+        { role: "table" },
         element("caption", { class: "hidden" }, options.caption),
-        element("thead", {}, element("tr", {}, ...heads)),
+        element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ...heads)),
         this.#body,
       ),
       this.#note,
@@ -93,29 +99,32 @@ export class KeyedTable<T> {
     }
     row.item = item;
     row.element.dataset["tone"] = this.#options.toneOf(item);
-    const { texts } = row;
+    const { texts, button } = row;
     this.#options.columns.forEach(({ text }, index) => {
       setText(texts[index] as Text, text(item));
     });
+    const { action } = this.#options;
+    if (action !== undefined && button !== undefined) {
+      const label = action.label(item);
+      if (button.textContent !== label) button.textContent = label;
+      button.disabled = !action.enabled(item);
+      button.ariaLabel = action.name(item);
+    }
     return row;
   }
 
   #makeRow(item: T): Row<T> {
     const { columns, action } = this.#options;
     const texts = columns.map(() => document.createTextNode(""));
-    const cells = columns.map(({ className = "" }, index) =>
-      element("td", { class: className }, texts[index] as Text),
+    const cells = columns.map(({ label, className = "" }, index) =>
+      element("td", { role: "cell", class: className, "data-label": label }, texts[index] as Text),
     );
-    const row: Row<T> = { item, element: element("tr", {}, ...cells), texts };
-    if (action !== undefined) {
-      const button = element(
-        "button",
-        { type: "button", class: "quiet small", "aria-label": action.name(item) },
-        action.label,
-      );
-      button.addEventListener("click", () => action.run(row.item));
-      row.element.append(element("td", { class: "action" }, button));
+    const button = action && element("button", { type: "button", class: "quiet small" });
+    if (button !== undefined) {
+      button.addEventListener("click", () => action?.run(row.item));
+      cells.push(element("td", { role: "cell", class: "action" }, button));
     }
+    const row: Row<T> = { item, element: element("tr", { role: "row" }, ...cells), texts, button };
     return row;
   }
 }

@@ -12,6 +12,7 @@ export class MarketHeader {
   readonly #change = element("span", { class: "number change" });
   readonly #figures = new Map<string, Text>();
   #market: MarketState | undefined;
+  #connected = true;
 
   constructor(store: MarketStore, loop: FrameLoop) {
     this.#loop = loop;
@@ -43,6 +44,12 @@ export class MarketHeader {
     this.#loop.request(this.#draw);
   }
 
+  /** Whether prices are those of now. */
+  setConnected(connected: boolean): void {
+    this.#connected = connected;
+    this.#loop.request(this.#draw);
+  }
+
   readonly #draw = (): void => {
     const market = this.#market;
     if (market === undefined) return;
@@ -63,7 +70,8 @@ export class MarketHeader {
     this.#figure("Volume", compact(market.volume));
     this.#figure("Tick", fixed(market.tickSize, priceDecimals));
     this.#figure("Lot", fixed(market.lotSize, market.quantityDecimals));
-    document.title = `${price} ${market.title} · Marketcast`;
+    const shown = `${price} ${market.title} · Marketcast`;
+    document.title = this.#connected ? shown : `(not connected) ${shown}`;
   };
 
   #figure(name: string, text: string): void {

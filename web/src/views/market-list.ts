@@ -14,6 +14,10 @@ const STORED_DENSITY = "marketcast.density";
 const OVERSCAN = 4;
 /** Sorted by what moves, the order is brought up to date this often: at each move, rows would dance. */
 const SORT_INTERVAL_MS = 1000;
+/** Of a price: its digits, with the space around them, and the least. */
+const [DIGIT_WIDTH_PX, CELL_PADDING_PX, PRICE_WIDTH_PX_MIN] = [7, 8, 58] as const;
+/** What the other columns take at least, the title's among them. */
+const OTHER_WIDTH_PX = 270;
 /** Rows that a frame brings up to date at most; the others wait for the next, the latest state wins. */
 const ROWS_PER_FRAME = 12;
 /** Scrolling has come to rest after this long. */
@@ -60,6 +64,9 @@ export class MarketList {
   /** Where in the list the next frame goes on. */
   #sweep = 0;
   #rowHeight: number = ROW_HEIGHTS_PX.roomy;
+  /** Of the longest price so far, in characters. */
+  #priceLength = 0;
+  #width = 0;
   #scrollTop = 0;
   #height = 0;
   /** The list must be arranged anew. */
@@ -113,7 +120,8 @@ export class MarketList {
         label,
       );
       button.addEventListener("click", () => this.#sortBy(key));
-      const cell = element("span", { role: "columnheader", class: key }, button);
+      const className = key === "price" ? "last" : key;
+      const cell = element("span", { role: "columnheader", class: className }, button);
       this.#headers.set(key, cell);
       header.append(cell);
     }
@@ -128,6 +136,10 @@ export class MarketList {
     const measure = (): void => {
       this.#scrollTop = this.#scroller.scrollTop;
       this.#height = this.#scroller.clientHeight;
+      if (this.#width !== this.#scroller.clientWidth) {
+        this.#width = this.#scroller.clientWidth;
+        this.#setColumns();
+      }
       this.#loop.request(this.#draw);
     };
     this.#scroller.addEventListener("scroll", measure, { passive: true });
@@ -159,6 +171,23 @@ export class MarketList {
     localStorage.setItem(STORED_DENSITY, density);
     byId("density").setAttribute("aria-pressed", `${density === "compact"}`);
     this.#arrangeSoon();
+  }
+
+  /** Makes columns as wide as their prices, stacked where there is no room for all of them. */
+  #setColumns(): void {
+    const priceWidth = Math.max(
+      PRICE_WIDTH_PX_MIN,
+      this.#priceLength * DIGIT_WIDTH_PX + CELL_PADDING_PX,
+    );
+    this.#grid.style.setProperty("--price", `${priceWidth}px`);
+    const stacked = this.#width < OTHER_WIDTH_PX + 3 * priceWidth;
+    this.#grid.toggleAttribute("data-stacked", stacked);
+  }
+
+  #fit(row: MarketRow): void {
+    if (row.priceLength <= this.#priceLength) return;
+    this.#priceLength = row.priceLength;
+    this.#setColumns();
   }
 
   // --- What is listed -----------------------------------------------------------------------------
@@ -197,7 +226,9 @@ export class MarketList {
     this.#sheet.dataset["empty"] = this.#store.size === 0 ? "waiting" : length === 0 ? "none" : "";
     this.#grid.setAttribute("aria-rowcount", `${length + 1}`);
     byId("market-count").textContent =
-      length === this.#store.size ? `${length} markets` : `${length} of ${this.#store.size}`;
+      length === this.#store.size
+        ? `${length} ${length === 1 ? "market" : "markets"}`
+        : `${length} of ${this.#store.size}`;
   }
 
   // --- Drawing ------------------------------------------------------------------------------------
@@ -225,7 +256,9 @@ export class MarketList {
       this.#sweep = (this.#sweep + 1) % length;
       const market = this.#inRows[this.#sweep] as MarketState;
       if (!this.#changed.delete(market)) continue;
-      this.#rows.get(market)?.draw(this.#flashes);
+      const row = this.#rows.get(market);
+      row?.draw(this.#flashes);
+      if (row !== undefined) this.#fit(row);
       drawn++;
     }
     // Those that are left and have no row need none: a row is drawn when it is made.
@@ -249,6 +282,7 @@ export class MarketList {
         row = new MarketRow(market, this.#flashes);
         row.select(market === this.#selected);
         this.#rows.set(market, row);
+        this.#fit(row);
         this.#sheet.append(row.element);
       }
       row.place(index++, this.#rowHeight);

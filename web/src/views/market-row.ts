@@ -5,13 +5,18 @@ import type { FlashCell, Flashes } from "./flash.js";
 
 /** A cell with a number that flashes when it moves. */
 class PriceCell implements FlashCell {
-  readonly element = element("span", { role: "gridcell", class: "number price" });
+  readonly element: HTMLElement;
   readonly #text = document.createTextNode(NONE);
   #value: number | null = null;
   flashesUntil = 0;
 
-  constructor() {
-    this.element.append(this.#text);
+  constructor(name: string) {
+    this.element = element("span", { role: "gridcell", class: `number price ${name}` }, this.#text);
+  }
+
+  /** How long what it shows is, in characters. */
+  get length(): number {
+    return this.#text.length;
   }
 
   show(value: number | null, decimals: number, flashes: Flashes): void {
@@ -36,9 +41,9 @@ export class MarketRow {
   readonly #volume = document.createTextNode("");
   readonly #change = document.createTextNode("");
   readonly #changeElement: HTMLElement;
-  readonly #bid = new PriceCell();
-  readonly #ask = new PriceCell();
-  readonly #price = new PriceCell();
+  readonly #bid = new PriceCell("bid");
+  readonly #ask = new PriceCell("ask");
+  readonly #price = new PriceCell("last");
   #top = -1;
 
   constructor(market: MarketState, flashes: Flashes) {
@@ -80,6 +85,11 @@ export class MarketRow {
     setText(this.#change, text);
     this.#changeElement.classList.toggle("up", text.startsWith("+"));
     this.#changeElement.classList.toggle("down", text.startsWith("−"));
+  }
+
+  /** The longest of the prices, in characters. */
+  get priceLength(): number {
+    return Math.max(this.#bid.length, this.#ask.length, this.#price.length);
   }
 
   /** Puts the row at its place in the list, counted from 0. */

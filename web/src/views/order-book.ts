@@ -6,8 +6,6 @@ import type { MarketState } from "../model/market-store.js";
 
 /** As many as the server sends. */
 const LEVELS_MAX = 20;
-/** As in the style sheet. */
-const LEVEL_HEIGHT_PX = 19;
 /** Of headings and spread. */
 const OTHER_HEIGHT_PX = 54;
 
@@ -79,8 +77,10 @@ export class OrderBookView {
       sideOf(this.#bids, "bids"),
     );
     new ResizeObserver(([entry]) => {
+      // Higher where it is touched.
+      const levelHeightPx = Number.parseFloat(getComputedStyle(ladder).getPropertyValue("--level"));
       const room = (entry?.contentRect.height ?? 0) - OTHER_HEIGHT_PX;
-      this.#shown = Math.min(LEVELS_MAX, Math.max(1, Math.floor(room / 2 / LEVEL_HEIGHT_PX)));
+      this.#shown = Math.min(LEVELS_MAX, Math.max(1, Math.floor(room / 2 / levelHeightPx)));
       ladder.style.setProperty("--levels", `${this.#shown}`);
       this.#loop.request(this.#draw);
     }).observe(ladder);

@@ -1,14 +1,17 @@
 import type { Order, OrderRequest, OrderType, Side, TimeInForce } from "marketcast/client";
 import { byId, element, show } from "../dom.js";
 import { fixed } from "../format.js";
-import type { MarketState } from "../model/market-store.js";
-import { checkDraft, type DraftProblems, type OrderDraft } from "../model/order-draft.js";
-import { stepped } from "../model/steps.js";
+import type { FrameLoop } from "../frame-loop.js";
+import { plainText } from "../model/decimal.js";
+import type { MarketState, MarketStore } from "../model/market-store.js";
+import { checkDraft, describeRequest, type OrderDraft } from "../model/order-draft.js";
+import type { Placing } from "../placement.js";
+import { DecimalField } from "./decimal-field.js";
 import { toast } from "./toasts.js";
 
 export interface OrderTicketEvents {
-  /** Rejects with the server's error. */
-  place(request: OrderRequest): Promise<Order>;
+  /** Rejects with why the order is not placed, or with the signal's reason. */
+  place(request: OrderRequest, placing: Placing): Promise<Order>;
   signIn(): void;
 }
 
@@ -20,47 +23,16 @@ const NOTES: Readonly<Record<Exclude<Trading, "enabled">, string>> = {
   "no-wallet": "This token names no wallet: market data only.",
   disabled: "This server takes no orders.",
 };
+const NOT_CONNECTED = "Not connected: nothing is sent, and what you typed stays.";
+const UNKNOWN =
+  "no answer has come. Whether it was placed is unknown until the server is back, and is asked then.";
 
-/** A text field for a decimal number; the arrow keys move it by a step. */
-class DecimalField {
-  readonly input: HTMLInputElement;
-  readonly element: HTMLElement;
-  readonly #problem: HTMLElement;
-  stepSize = 1;
-
-  constructor(id: string, label: string) {
-    this.input = element("input", {
-      id,
-      type: "text",
-      inputmode: "decimal",
-      autocomplete: "off",
-      "aria-describedby": `${id}-problem`,
-    });
-    this.#problem = element("small", { class: "problem", id: `${id}-problem` });
-    this.element = element(
-      "div",
-      { class: "field" },
-      element("label", { for: id }, label),
-      this.input,
-      this.#problem,
-    );
-    this.input.addEventListener("keydown", (event) => {
-      const by = { ArrowUp: 1, ArrowDown: -1 }[event.key];
-      if (by === undefined) return;
-      event.preventDefault();
-      this.input.value = stepped(this.value, this.stepSize, event.shiftKey ? 10 * by : by);
-      this.input.dispatchEvent(new Event("input", { bubbles: true }));
-    });
-  }
-
-  get value(): string {
-    return this.input.value.trim().replaceAll(",", "");
-  }
-
-  say(problem: string | undefined): void {
-    this.#problem.textContent = problem ?? "";
-    this.input.setAttribute("aria-invalid", `${problem !== undefined}`);
-  }
+/** An order on its way. */
+interface Sending {
+  readonly request: OrderRequest;
+  readonly giveUp: AbortController;
+  /** What became of it is not known for now. */
+  unknown: boolean;
 }
 
 /** A choice of one of a few, as a row of buttons. */
@@ -93,14 +65,16 @@ export class OrderTicket {
   readonly #limitOnly: HTMLElement;
   readonly #notional = element("output", { class: "number" });
   readonly #submit = element("button", { type: "submit", class: "submit" });
-  readonly #note = element("p", { class: "note muted" });
+  readonly #note = element("p", { class: "note muted", role: "status" });
+  readonly #giveUp = element("button", { type: "button", class: "quiet" }, "Stop asking");
   readonly #signIn = element("button", { type: "button", class: "primary" }, "Sign in");
   readonly #form: HTMLFormElement;
   #market: MarketState | undefined;
   #trading: Trading = "signed-out";
-  #placing = false;
+  #connected = false;
+  #sending: Sending | undefined;
 
-  constructor(events: OrderTicketEvents) {
+  constructor(store: MarketStore, loop: FrameLoop, events: OrderTicketEvents) {
     this.#events = events;
     this.#limitOnly = element(
       "div",
@@ -129,14 +103,26 @@ export class OrderTicket {
       element("p", { class: "sum" }, element("span", { class: "muted" }, "Value"), this.#notional),
       this.#submit,
       this.#note,
+      this.#giveUp,
       this.#signIn,
     );
     this.#form.addEventListener("input", () => this.#draw());
+    for (const name of ["side", "order-type"]) {
+      this.#form
+        .querySelector(`.${name}`)
+        ?.addEventListener("change", () => this.#say(undefined, undefined));
+    }
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       void this.#place();
     });
+    this.#giveUp.addEventListener("click", () => this.abandon());
     this.#signIn.addEventListener("click", () => events.signIn());
+    store.listen({
+      changed: (market) => {
+        if (market === this.#market) loop.request(this.#draw);
+      },
+    });
     byId("ticket").append(this.#form);
     this.#draw();
   }
@@ -147,17 +133,15 @@ export class OrderTicket {
     this.#price.stepSize = market.tickSize;
     this.#quantity.stepSize = market.lotSize;
     const start = market.bestBid ?? market.price;
-    this.#price.input.value = start === null ? "" : start.toFixed(market.priceDecimals);
-    this.#quantity.input.value = market.lotSize.toFixed(market.quantityDecimals);
-    this.#price.say(undefined);
-    this.#quantity.say(undefined);
+    this.#price.set(start === null ? "" : plainText(start, market.priceDecimals));
+    this.#quantity.set(plainText(market.lotSize));
     this.#draw();
   }
 
   /** Takes over a price that was picked in the book. */
   setPrice(price: number): void {
     if (this.#market === undefined) return;
-    this.#price.input.value = price.toFixed(this.#market.priceDecimals);
+    this.#price.set(plainText(price, this.#market.priceDecimals));
     this.#draw();
   }
 
@@ -166,49 +150,86 @@ export class OrderTicket {
     this.#draw();
   }
 
+  /** Whether the server can be talked to; without it nothing is sent, and nothing waits to be. */
+  setConnected(connected: boolean): void {
+    this.#connected = connected;
+    this.#draw();
+  }
+
+  /** Gives up an order of which nothing is known: nobody asks for it any more. */
+  abandon(): void {
+    this.#sending?.giveUp.abort(
+      new Error(
+        "It may have been placed; nobody has said so. Your open orders show it if it rests.",
+      ),
+    );
+  }
+
   #draft(): OrderDraft {
     const chosen = new FormData(this.#form);
     return {
       side: chosen.get("side") as Side,
       type: chosen.get("order-type") as OrderType,
-      price: this.#price.value,
-      quantity: this.#quantity.value,
+      price: this.#price.typed,
+      quantity: this.#quantity.typed,
       timeInForce: this.#timeInForce.value as TimeInForce,
       postOnly: this.#postOnly.checked,
     };
   }
 
-  #draw(): void {
+  readonly #draw = (): void => {
     const draft = this.#draft();
     const limit = draft.type === "Limit";
     this.#form.dataset["side"] = draft.side;
     this.#price.input.disabled = !limit;
     this.#limitOnly.classList.toggle("off", !limit);
     this.#timeInForce.disabled = this.#postOnly.disabled = !limit;
-    const enabled = this.#trading === "enabled";
-    show(enabled, this.#submit);
-    show(!enabled, this.#note);
+    const request =
+      this.#market === undefined ? undefined : checkDraft(draft, this.#market).request;
+    const obstacle = this.#obstacle();
+    show(this.#trading === "enabled", this.#submit);
     show(this.#trading === "signed-out", this.#signIn);
-    if (this.#trading !== "enabled") this.#note.textContent = NOTES[this.#trading];
-    this.#submit.disabled = this.#placing || this.#market === undefined;
-    this.#submit.textContent = this.#placing
-      ? "Placing…"
-      : `${draft.side} ${limit ? "limit" : "at market"}`;
-    this.#notional.textContent = this.#value(draft);
+    show(this.#sending?.unknown === true, this.#giveUp);
+    this.#submit.disabled = obstacle !== undefined;
+    // What the button says is what it sends.
+    this.#submit.textContent =
+      obstacle ??
+      (request === undefined
+        ? `${draft.side} ${limit ? "limit" : "at market"}`
+        : describeRequest(request));
+    const note = this.#noteText();
+    show(note !== "", this.#note);
+    if (this.#note.textContent !== note) this.#note.textContent = note;
+    this.#notional.textContent = request === undefined ? "" : this.#value(request);
+  };
+
+  /** Why nothing can be sent now, in few words; undefined where it can. */
+  #obstacle(): string | undefined {
+    if (this.#sending !== undefined) return this.#sending.unknown ? "Unknown" : "Placing…";
+    if (!this.#connected) return "Not connected";
+    if (this.#market === undefined) return "No market";
+    const { status } = this.#market;
+    return status === "Active" ? undefined : `Market ${status.toLowerCase()}`;
+  }
+
+  #noteText(): string {
+    if (this.#sending?.unknown === true)
+      return `${describeRequest(this.#sending.request)}: ${UNKNOWN}`;
+    if (this.#trading !== "enabled") return NOTES[this.#trading];
+    return this.#connected ? "" : NOT_CONNECTED;
   }
 
   /** What the order is worth; at market, by the best price of the other side. */
-  #value({ type, side, price, quantity }: OrderDraft): string {
+  #value(request: OrderRequest): string {
     const market = this.#market;
     if (market === undefined) return "";
-    const best = side === "Buy" ? market.bestAsk : market.bestBid;
-    const each = type === "Limit" ? Number(price) : best;
-    const value = (each ?? Number.NaN) * Number(quantity);
-    if (!Number.isFinite(value)) return "";
-    return `${type === "Market" ? "≈ " : ""}${fixed(value, market.priceDecimals)}`;
+    const decimals = market.priceDecimals + market.quantityDecimals;
+    if (request.order_type === "Limit") return fixed(request.price * request.quantity, decimals);
+    const best = request.side === "Buy" ? market.bestAsk : market.bestBid;
+    return best === null ? "" : `≈ ${fixed(best * request.quantity, decimals)}`;
   }
 
-  #say({ price, quantity }: DraftProblems): void {
+  #say(price: string | undefined, quantity: string | undefined): void {
     this.#price.say(price);
     this.#quantity.say(quantity);
     if (price !== undefined) this.#price.input.focus();
@@ -216,30 +237,43 @@ export class OrderTicket {
   }
 
   async #place(): Promise<void> {
-    if (this.#market === undefined || this.#placing || this.#trading !== "enabled") return;
-    const { request, problems } = checkDraft(this.#draft(), this.#market);
-    this.#say(problems ?? {});
+    const market = this.#market;
+    if (market === undefined || this.#trading !== "enabled") return;
+    if (this.#obstacle() !== undefined) return;
+    const { request, problems } = checkDraft(this.#draft(), market);
+    this.#say(problems?.price, problems?.quantity);
     if (request === undefined) return;
-    this.#placing = true;
+    const sending: Sending = { request, giveUp: new AbortController(), unknown: false };
+    this.#sending = sending;
     this.#draw();
     try {
-      const order = await this.#events.place(request);
-      if (order.status === "Open")
-        toast("info", "Order placed", describeOrder(order, this.#market));
-      if (order.status === "Cancelled") toast("warning", "Order cancelled", order.reason ?? "");
+      const order = await this.#events.place(request, {
+        signal: sending.giveUp.signal,
+        unsure: () => {
+          sending.unknown = true;
+          this.#draw();
+        },
+      });
+      tellPlaced(order, market);
     } catch (error) {
-      toast("error", "Order not placed", (error as Error).message);
+      const unknown = sending.giveUp.signal.aborted;
+      const title = unknown ? "What became of the order is unknown" : "Order not placed";
+      toast(unknown ? "warning" : "error", title, (error as Error).message);
     } finally {
-      this.#placing = false;
+      this.#sending = undefined;
       this.#draw();
     }
   }
 }
 
+/** Says what became of an order; fills are told as they are heard of. */
+function tellPlaced(order: Order, market: MarketState): void {
+  if (order.status === "Open") toast("info", "Order placed", describeOrder(order, market));
+  if (order.status === "Cancelled") toast("warning", "Order cancelled", order.reason ?? "");
+}
+
 /** An order in words, such as: Buy 10 at 0.52, Gold futures. */
-export function describeOrder(order: Order, market: MarketState | undefined): string {
-  const { side, quantity, price } = order;
-  const at = price === undefined ? "at market" : `at ${fixed(price, market?.priceDecimals ?? 2)}`;
-  const amount = fixed(quantity, market?.quantityDecimals ?? 0);
-  return `${side} ${amount} ${at}${market === undefined ? "" : `, ${market.title}`}`;
+function describeOrder({ side, quantity, price }: Order, market: MarketState): string {
+  const at = price === undefined ? "at market" : `at ${fixed(price, market.priceDecimals)}`;
+  return `${side} ${fixed(quantity, market.quantityDecimals)} ${at}, ${market.title}`;
 }

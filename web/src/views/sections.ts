@@ -21,9 +21,9 @@ function icon(path: string): SVGElement {
   return svg;
 }
 
-/** Whether there is room for one part only. */
+/** Whether there is room for one part only; as in the style sheet. */
 function onPhone(): boolean {
-  return matchMedia("(max-width: 760px)").matches;
+  return matchMedia("(max-width: 760px), (max-width: 1180px) and (max-height: 480px)").matches;
 }
 
 /** The parts of the page one at a time, where there is no room for all of them. */

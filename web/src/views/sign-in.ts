@@ -1,5 +1,7 @@
 import { byId, element } from "../dom.js";
 
+const NOT_CONNECTED = "Not connected: nobody can check a token until the connection is back.";
+
 /** The dialog in which a token is pasted. */
 export class SignIn {
   readonly #dialog = byId<HTMLDialogElement>("sign-in");
@@ -13,6 +15,8 @@ export class SignIn {
   });
   readonly #problem = element("p", { class: "problem", role: "alert" });
   readonly #submit = element("button", { type: "submit", class: "primary" }, "Sign in");
+
+  #connected = false;
 
   /** `signIn` rejects where the token is not taken. */
   constructor(signIn: (token: string) => Promise<void>) {
@@ -36,23 +40,36 @@ export class SignIn {
       event.preventDefault();
       void this.#send(signIn);
     });
+    this.#token.addEventListener("input", () => this.#say(""));
     this.#dialog.append(form);
   }
 
   open(): void {
-    this.#problem.textContent = "";
+    this.#say("");
     this.#dialog.showModal();
   }
 
+  /** Whether the server can be talked to. */
+  setConnected(connected: boolean): void {
+    this.#connected = connected;
+    if (connected && this.#problem.textContent === NOT_CONNECTED) this.#say("");
+  }
+
+  #say(problem: string): void {
+    this.#problem.textContent = problem;
+  }
+
   async #send(signIn: (token: string) => Promise<void>): Promise<void> {
+    // It would wait, and sign in some time later.
+    if (!this.#connected) return this.#say(NOT_CONNECTED);
     this.#submit.disabled = true;
-    this.#problem.textContent = "";
+    this.#say("");
     try {
       await signIn(this.#token.value.trim());
       this.#token.value = "";
       this.#dialog.close();
     } catch (error) {
-      this.#problem.textContent = (error as Error).message;
+      this.#say((error as Error).message);
     } finally {
       this.#submit.disabled = false;
     }
