@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { examineConfig } from "../config/examine.js";
 import { readJwtKeys } from "../config/jwt-keys.js";
 import { jwtSecretFile } from "../config/jwt-secret.js";
 import { KEY_INFOS, type KeyInfo } from "../config/keys.js";
@@ -23,8 +24,10 @@ export function configTable(loaded: LoadedConfig): string {
 
 async function checkConfig(program: Command): Promise<void> {
   const loaded = loadCommandConfig(program);
+  const { remarks } = await examineConfig(loaded);
   const keys = await readJwtKeys(loaded.config);
   console.log(configTable(loaded));
+  for (const { message } of remarks) console.error(`marketcast: ${message}`);
   if (keys === undefined) {
     console.log(`\nThe first start makes a secret in ${jwtSecretFile(loaded.config.dataDir)}.`);
   }
