@@ -14,9 +14,9 @@ const PING = Buffer.of(FRAME.ping, 0);
 const SCAN_INTERVAL_MS_MAX = 1000;
 
 /**
- * Pings every connection in its turn and closes those that do not answer, or that have had neither
- * subscription nor message for too long. One timer looks at all of them: a timer each would cost
- * more than the look.
+ * Pings every connection in its turn and closes those that do not answer, whose token has expired,
+ * or that have had neither subscription nor message for too long. One timer looks at all of them: a
+ * timer each would cost more than the look, and would not follow a clock that is set.
  */
 export class HealthMonitor {
   readonly #options: HealthOptions;
@@ -32,7 +32,7 @@ export class HealthMonitor {
       options.pongTimeoutMs / 4,
     );
     this.#timers = [
-      setInterval(() => this.#checkPings(), Math.max(1, Math.floor(scan))),
+      setInterval(() => this.#scan(), Math.max(1, Math.floor(scan))),
       setInterval(() => this.#checkIdle(), options.idleCheckIntervalMs),
     ];
   }
@@ -41,11 +41,12 @@ export class HealthMonitor {
     for (const timer of this.#timers) clearInterval(timer);
   }
 
-  #checkPings(): void {
+  #scan(): void {
     const { pingIntervalMs, pongTimeoutMs } = this.#options;
     const now = performance.now();
+    const wallNow = Date.now();
     for (const connection of this.#connections) {
-      if (!connection.open) continue;
+      if (!connection.open || connection.closeExpired(wallNow)) continue;
       const { pingedAt, heardAt } = connection;
       if (pingedAt > 0 && heardAt < pingedAt) {
         if (now - pingedAt >= pongTimeoutMs) {
