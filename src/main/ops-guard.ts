@@ -96,20 +96,21 @@ export class OpsGuard {
 
   #checkHost(
     request: IncomingMessage,
-    { change }: OpsAccess,
+    { open, change }: OpsAccess,
     localAddress: string | undefined,
   ): OpsRefusal | undefined {
     const { authority } = targetOf(request);
-    const named = (request.headersDistinct["host"] ?? []).concat(authority ?? []);
-    const [host, ...others] = named.map(hostnameOf);
-    const single = (request.headersDistinct["host"] ?? []).length === 1;
-    if (!single || host === undefined || others.includes(undefined)) {
+    const headers = request.headersDistinct["host"] ?? [];
+    // Checks of load balancers are HTTP/1.0, and requests of browsers never are.
+    if (headers.length === 0 && request.httpVersion === "1.0" && open) return undefined;
+    const named = authority === undefined ? headers : [...headers, authority];
+    const hosts = named.map(hostnameOf);
+    if (headers.length !== 1 || hosts.includes(undefined)) {
       const message = `there must be one Host, a name or an address; there is ${JSON.stringify(named)}`;
       return { status: 400, code: "INVALID_MESSAGE", message };
     }
     if (!this.#loopback && !change) return undefined;
-    if ([host, ...others].every((one) => this.#isOwn(one as string, localAddress)))
-      return undefined;
+    if (hosts.every((host = "") => this.#isOwn(host, localAddress))) return undefined;
     return {
       status: 421,
       code: "MISDIRECTED_REQUEST",
