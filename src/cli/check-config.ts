@@ -1,10 +1,11 @@
 import type { Command } from "commander";
+import { examineConfig } from "../config/examine.js";
 import { readJwtKeys } from "../config/jwt-keys.js";
 import { jwtSecretFile } from "../config/jwt-secret.js";
 import { KEY_INFOS, type KeyInfo } from "../config/keys.js";
 import { type LoadedConfig, showValue } from "../config/load.js";
 import { loadCommandConfig } from "./config-flags.js";
-import { print } from "./output.js";
+import { print, tell } from "./output.js";
 
 function row(info: KeyInfo, { config, sources }: LoadedConfig): [string, string, string] {
   const value = config[info.key];
@@ -24,8 +25,10 @@ export function configTable(loaded: LoadedConfig): string {
 
 async function checkConfig(program: Command): Promise<void> {
   const loaded = loadCommandConfig(program);
+  const { remarks } = await examineConfig(loaded);
   const keys = await readJwtKeys(loaded.config);
   await print(`${configTable(loaded)}\n`);
+  for (const { message } of remarks) await tell(message);
   if (keys === undefined) {
     await print(`\nThe first start makes a secret in ${jwtSecretFile(loaded.config.dataDir)}.\n`);
   }

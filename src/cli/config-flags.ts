@@ -44,12 +44,6 @@ export function addConfigFlags(program: Command): void {
   );
 }
 
-/** The environment without the one variable with the prefix that is for clients and no key. */
-function configEnvironment(): NodeJS.ProcessEnv {
-  const { MARKETCAST_TOKEN: _, ...env } = process.env;
-  return env;
-}
-
 /** The configuration of a command: its program's flags, the environment, the file, the defaults. */
 export function loadCommandConfig(program: Command): LoadedConfig {
   const given = program.options.filter(
@@ -60,5 +54,5 @@ export function loadCommandConfig(program: Command): LoadedConfig {
   const flags: ConfigInput["flags"] = Object.fromEntries(
     given.map((option) => [option.attributeName(), program.getOptionValue(option.attributeName())]),
   );
-  return loadConfigWithSources({ flags, env: configEnvironment() });
+  return loadConfigWithSources({ flags, env: process.env });
 }

@@ -1,6 +1,6 @@
 import { constants } from "node:os";
 import type { Command } from "commander";
-import { type RunningServer, startServer } from "../main/server.js";
+import { type RunningServer, runServer } from "../main/server.js";
 import { loadCommandConfig } from "./config-flags.js";
 import { explainListenError } from "./listen-error.js";
 
@@ -26,14 +26,14 @@ function stopOnSignal(starting: Promise<RunningServer>): void {
 }
 
 async function serve(program: Command): Promise<void> {
-  const { config } = loadCommandConfig(program);
-  const starting = startServer(config);
+  const loaded = loadCommandConfig(program);
+  const starting = runServer(loaded);
   stopOnSignal(starting);
   let server: RunningServer;
   try {
     server = await starting;
   } catch (error) {
-    throw explainListenError(error, config);
+    throw explainListenError(error, loaded.config);
   }
   // The process has no more to do, whatever its feed may have left open, standard input say.
   process.exit(await server.closed);

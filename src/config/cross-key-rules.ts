@@ -1,4 +1,6 @@
+import { isIP } from "node:net";
 import type { z } from "zod";
+import { isLoopback } from "../shared/loopback.js";
 import type { configSchema } from "./schema.js";
 
 type Values = z.output<typeof configSchema>;
@@ -28,6 +30,23 @@ const algorithmsFitKey: Rule = ({ jwtAlgorithms, jwtPublicKeyFile }) => {
     : undefined;
 };
 
+const oneOpsToken: Rule = (config) =>
+  config.opsToken !== undefined && config.opsTokenFile !== undefined
+    ? "ops-token and ops-token-file: only one of them may be set"
+    : undefined;
+
+/** A name is looked up, and looked at, when the server listens. */
+const opsIsGuarded: Rule = ({ opsHost, opsToken, opsTokenFile }) =>
+  opsToken === undefined && opsTokenFile === undefined && isIP(opsHost) && !isLoopback(opsHost)
+    ? unguardedOps(opsHost, opsHost)
+    : undefined;
+
+/** Why the operations port does not open on an address that others can reach. */
+export function unguardedOps(host: string, address: string): string {
+  const which = host === address ? `is ${host}` : `is ${host}, that is ${address}`;
+  return `ops-host: it ${which}, which is not on loopback; set ops-token or ops-token-file to open the operations port there`;
+}
+
 const replayHasFile: Rule = (config) =>
   config.feed === "replay" && config.feedFile === undefined
     ? "feed-file: must be set when feed is replay"
@@ -48,6 +67,8 @@ export const CONFIG_RULES: readonly Rule[] = [
   differentPorts,
   oneKey,
   algorithmsFitKey,
+  oneOpsToken,
+  opsIsGuarded,
   replayHasFile,
   moduleIsNamed,
   marketsFitTable,

@@ -1,13 +1,17 @@
 import { readFileSync } from "node:fs";
 import { ConfigurationError } from "./configuration-error.js";
-import { findKey, VARIABLE_PREFIX } from "./keys.js";
+import { type Environment, readEnvironment } from "./environment.js";
+import { findKey, KEY_INFOS, type KeyInfo } from "./keys.js";
+import type { Remark } from "./remark.js";
 import type { ConfigKey } from "./schema.js";
 
 /** Where values come from; all of it is outside input. */
 export interface ConfigInput {
   /** Values of flags by their names, without dashes, in any spelling. */
   readonly flags?: Readonly<Record<string, unknown>>;
-  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** In place of flags, from a program: keys in any spelling, those of the configuration included. */
+  readonly options?: Readonly<Record<string, unknown>>;
+  readonly env?: Environment;
   /** Reads the text of the configuration file, by default from the disk; throws where it can't. */
   readonly readFile?: (path: string) => string;
 }
@@ -23,7 +27,15 @@ export type GivenValues = ReadonlyMap<ConfigKey, GivenValue>;
 
 type Collected = Map<ConfigKey, GivenValue>;
 
-function fromFlags(flags: Readonly<Record<string, unknown>>, problems: string[]): Collected {
+/** What is wrong with what was given, and what is only worth a remark. */
+export interface Findings {
+  readonly problems: string[];
+  readonly remarks: Remark[];
+  /** Remarks that are problems in production. */
+  readonly guards: string[];
+}
+
+function fromFlags(flags: Readonly<Record<string, unknown>>, { problems }: Findings): Collected {
   const given: Collected = new Map();
   for (const [name, value] of Object.entries(flags)) {
     const info = findKey(name);
@@ -33,18 +45,36 @@ function fromFlags(flags: Readonly<Record<string, unknown>>, problems: string[])
   return given;
 }
 
-function fromEnvironment(env: NonNullable<ConfigInput["env"]>, problems: string[]): Collected {
+/** A program may also hand on a whole configuration, whose keys name their units. */
+function findOption(name: string): KeyInfo | undefined {
+  return findKey(name) ?? KEY_INFOS.find(({ key }) => key === name);
+}
+
+function fromOptions(
+  options: Readonly<Record<string, unknown>>,
+  { problems }: Findings,
+): Collected {
   const given: Collected = new Map();
-  for (const [variable, value] of Object.entries(env)) {
-    if (!variable.startsWith(VARIABLE_PREFIX) || value === undefined) continue;
-    const info = findKey(variable.slice(VARIABLE_PREFIX.length));
-    if (info?.variable === variable) {
-      given.set(info.key, { value, source: `environment variable ${variable}` });
-    } else {
-      problems.push(`${variable}: there is no such environment variable`);
-    }
+  for (const [name, value] of Object.entries(options)) {
+    const info = findOption(name);
+    if (info === undefined) problems.push(`${name}: there is no such option`);
+    else if (value === undefined) continue;
+    else if (given.has(info.key)) problems.push(`${info.flag}: given twice, in two spellings`);
+    else given.set(info.key, { value, source: `option ${name}` });
   }
   return given;
+}
+
+function fromEnvironment(env: Environment, findings: Findings): Collected {
+  const { values, remarks, guards } = readEnvironment(env);
+  findings.remarks.push(...remarks);
+  findings.guards.push(...guards);
+  return new Map(
+    values.map(({ info, value }) => [
+      info.key,
+      { value, source: `environment variable ${info.variable}` },
+    ]),
+  );
 }
 
 /** The position that the parser complains about; never its message, which may quote a secret. */
@@ -80,7 +110,11 @@ function parseFile(path: string, readFile: (path: string) => string): Record<str
   return { ...content };
 }
 
-function fromFile(content: Record<string, unknown>, path: string, problems: string[]): Collected {
+function fromFile(
+  content: Record<string, unknown>,
+  path: string,
+  { problems }: Findings,
+): Collected {
   const given: Collected = new Map();
   const source = `file ${path}`;
   for (const [name, value] of Object.entries(content)) {
@@ -99,14 +133,16 @@ function fromFile(content: Record<string, unknown>, path: string, problems: stri
 }
 
 /**
- * Gathers the values of all sources, flags before the environment before the file, and names in
- * `problems` what is not a key. Throws ConfigurationError where the file cannot be read.
+ * Gathers the values of all sources, flags and options before the environment before the file, and
+ * notes what is not a key. Throws ConfigurationError where the file cannot be read.
  */
-export function gatherValues(input: ConfigInput, problems: string[]): GivenValues {
-  const flags = fromFlags(input.flags ?? {}, problems);
-  const environment = fromEnvironment(input.env ?? {}, problems);
-  const path = (flags.get("config") ?? environment.get("config"))?.value;
-  if (typeof path !== "string" || path === "") return new Map([...environment, ...flags]);
-  const file = fromFile(parseFile(path, input.readFile ?? readText), path, problems);
-  return new Map([...file, ...environment, ...flags]);
+export function gatherValues(input: ConfigInput, findings: Findings): GivenValues {
+  const flags = fromFlags(input.flags ?? {}, findings);
+  const options = fromOptions(input.options ?? {}, findings);
+  const environment = fromEnvironment(input.env ?? {}, findings);
+  const given = new Map([...environment, ...options, ...flags]);
+  const path = given.get("config")?.value;
+  if (typeof path !== "string" || path === "") return given;
+  const file = fromFile(parseFile(path, input.readFile ?? readText), path, findings);
+  return new Map([...file, ...given]);
 }

@@ -1,7 +1,9 @@
 import { ConfigurationError } from "./configuration-error.js";
-import { type ConfigInput, type GivenValues, gatherValues } from "./given-values.js";
+import { type ConfigInput, type Findings, type GivenValues, gatherValues } from "./given-values.js";
 import { infoOf, KEY_INFOS, type KeyInfo } from "./keys.js";
+import type { Remark } from "./remark.js";
 import { type Config, type ConfigKey, configSchema } from "./schema.js";
+import { secretWeakness } from "./secret-strength.js";
 
 const SHOWN_LENGTH_MAX = 100;
 
@@ -10,6 +12,9 @@ export interface LoadedConfig {
   readonly config: Config;
   /** Such as `flag --port`, `environment variable MARKETCAST_PORT`, `file a.json`, `default`. */
   readonly sources: ReadonlyMap<ConfigKey, string>;
+  /** NODE_ENV says so: what is only remarked elsewhere is refused. */
+  readonly production: boolean;
+  readonly remarks: readonly Remark[];
 }
 
 /** A value for a message or a table, on one line; a secret is masked. */
@@ -37,14 +42,34 @@ function productionProblems(config: Config, given: GivenValues): string[] {
   return problems;
 }
 
+/** Secrets that are given by value and can be guessed; those of files are looked at with them. */
+function weakSecrets(config: Config, given: GivenValues): string[] {
+  return (["jwtSecret", "opsToken"] as const).flatMap((key) => {
+    const weakness = config[key] === undefined ? undefined : secretWeakness(config[key]);
+    return weakness === undefined
+      ? []
+      : [`${infoOf(key).flag}: the secret (${given.get(key)?.source}) ${weakness}`];
+  });
+}
+
+/** The one safety switch of the environment that is not ours: a slip must not turn it off. */
+function isProduction(input: ConfigInput): boolean {
+  const mode = input.env?.["NODE_ENV"]?.trim().toLowerCase() ?? "";
+  return mode === "production" || mode === "prod";
+}
+
 /**
- * Loads the configuration: flags before environment before the JSON file named by `config` before
- * defaults. Throws {@link ConfigurationError} with every problem found; each names the key, the
- * value (unless it is a secret), where it came from and what is allowed.
+ * Loads the configuration: flags or options before environment before the JSON file named by
+ * `config` before defaults. Throws {@link ConfigurationError} with every problem found; each names
+ * the key, the value (unless it is a secret), where it came from and what is allowed. What is a
+ * problem in production only is a remark elsewhere.
  */
 export function loadConfigWithSources(input: ConfigInput): LoadedConfig {
-  const problems: string[] = [];
-  const given = gatherValues(input, problems);
+  const findings: Findings = { problems: [], remarks: [], guards: [] };
+  const { problems, remarks } = findings;
+  const given = gatherValues(input, findings);
+  // A slip may well be why something else is missing.
+  const slips = () => remarks.filter(({ level }) => level === "warn").map(({ message }) => message);
 
   const parsed = configSchema.safeParse(
     Object.fromEntries([...given].map(([key, { value }]) => [key, value])),
@@ -54,15 +79,18 @@ export function loadConfigWithSources(input: ConfigInput): LoadedConfig {
     for (const key of wrongKeys) problems.push(valueProblem(key as ConfigKey, given));
     // Rules between keys are of interest where each value by itself is right.
     if (wrongKeys.size === 0) problems.push(...parsed.error.issues.map(({ message }) => message));
-    throw new ConfigurationError(problems);
+    throw new ConfigurationError([...problems, ...slips()]);
   }
 
   // A key that is not set is absent, which reads the same as undefined.
   const config = parsed.data as Config;
-  if (input.env?.["NODE_ENV"] === "production") problems.push(...productionProblems(config, given));
-  if (problems.length > 0) throw new ConfigurationError(problems);
+  const production = isProduction(input);
+  const weak = weakSecrets(config, given);
+  if (production) problems.push(...productionProblems(config, given), ...weak, ...findings.guards);
+  if (problems.length > 0) throw new ConfigurationError([...new Set([...problems, ...slips()])]);
+  for (const message of weak) remarks.push({ level: "warn", message });
   const sources = KEY_INFOS.map(({ key }) => [key, given.get(key)?.source ?? "default"] as const);
-  return { config: Object.freeze(config), sources: new Map(sources) };
+  return { config: Object.freeze(config), sources: new Map(sources), production, remarks };
 }
 
 /** As {@link loadConfigWithSources}, for who only wants the values. */

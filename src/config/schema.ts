@@ -16,6 +16,7 @@ import {
   secretText,
   text,
 } from "./field.js";
+import { hostname } from "./hostname.js";
 import { origin } from "./origin.js";
 
 const KIB = 1024;
@@ -104,6 +105,44 @@ const authentication = {
     max: MIB,
     default: 8 * KIB,
     description: "Largest token that is looked at",
+  }),
+};
+
+const operations = {
+  opsToken: secretText({
+    flag: "ops-token",
+    placeholder: "TOKEN",
+    description:
+      "Token that the operations port asks for, best given by the environment and 32 bytes or longer; without one it listens on loopback only",
+  }),
+  opsTokenFile: optionalText({
+    flag: "ops-token-file",
+    placeholder: "FILE",
+    description: "File with that token, readable by its owner only",
+  }),
+  opsAllowedHosts: optionalList({
+    flag: "ops-allowed-hosts",
+    placeholder: "LIST",
+    item: hostname,
+    allowedItems: "host names and addresses without a port, IPv6 in brackets",
+    description:
+      "Further names that the operations port is reached by, beside its address and, on loopback, localhost",
+  }),
+  opsMaxConnections: integer({
+    flag: "ops-max-connections",
+    min: 1,
+    max: 10_000,
+    default: 256,
+    description:
+      "Connections to the operations port; a further one takes the place of the one that has asked for nothing the longest",
+  }),
+  opsRequestTimeoutMs: milliseconds({
+    flag: "ops-request-timeout",
+    min: 100,
+    max: HOUR,
+    default: 10_000,
+    description:
+      "Longest time from the first byte of a request to the operations port to the last of its answer",
   }),
 };
 
@@ -549,6 +588,7 @@ const filesAndLogs = {
 export const CONFIG_GROUPS = {
   Network: network,
   Authentication: authentication,
+  "Operations port": operations,
   "Threads and memory": threads,
   Cadence: cadence,
   "Health of connections": health,
@@ -566,6 +606,7 @@ export const configSchema = z
   .strictObject({
     ...network,
     ...authentication,
+    ...operations,
     ...threads,
     ...cadence,
     ...health,

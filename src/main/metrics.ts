@@ -8,6 +8,8 @@ import {
   counted,
   LATENCY_BUCKETS_S,
   MAIN,
+  OPS_DROPS,
+  OPS_REFUSALS,
   ORDER_RESULTS,
   PRODUCER,
   REFUSALS,
@@ -43,6 +45,7 @@ export function createMetrics(block: CounterBlock): Registry {
     registry.registerMetric(sharedMetric(type, `marketcast_${name}`, help, read));
   };
   addMainMetrics(add, block);
+  addOpsMetrics(add, block);
   addShardMetrics(add, block);
   addDeliveryMetrics(add, block);
   addTradingMetrics(add, block);
@@ -118,6 +121,28 @@ function addMainMetrics(add: Add, { main, producer, shards }: CounterBlock): voi
         value,
       })),
     ],
+  );
+}
+
+function addOpsMetrics(add: Add, { main }: CounterBlock): void {
+  add("gauge", "ops_connections", "Connections to the operations port", () =>
+    single(counted(main, MAIN.opsConnections)),
+  );
+  add(
+    "counter",
+    "ops_connections_dropped_total",
+    "Connections that the operations port ended for a newcomer or because they took too long",
+    () =>
+      OPS_DROPS.map((reason, index) => ({
+        labels: { reason },
+        value: counted(main, MAIN.opsDropped + index),
+      })),
+  );
+  add("counter", "ops_requests_refused_total", "Requests refused by the operations port", () =>
+    OPS_REFUSALS.map((status, index) => ({
+      labels: { status: `${status}` },
+      value: counted(main, MAIN.opsRefused + index),
+    })),
   );
 }
 

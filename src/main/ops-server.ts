@@ -1,10 +1,39 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { lookup } from "node:dns/promises";
+import {
+  createServer as createHttpServer,
+  type Server as HttpServer,
+  type IncomingMessage,
+  type ServerResponse,
+  STATUS_CODES,
+} from "node:http";
+import { createServer, isIP, type Server } from "node:net";
+import type { Duplex } from "node:stream";
 import type { Registry } from "prom-client";
 import { z } from "zod";
+import { ConfigurationError } from "../config/configuration-error.js";
+import { unguardedOps } from "../config/cross-key-rules.js";
+import {
+  type CounterSection,
+  counterBlockOf,
+  countListed,
+  createCounterBuffer,
+  MAIN,
+  OPS_REFUSALS,
+} from "../ring/counters.js";
+import { isLoopback } from "../shared/loopback.js";
 import { NOTIFICATION_LEVELS, type NotificationLevel } from "../workers/messages.js";
+import { OpsConnections } from "./ops-connections.js";
+import { OpsGuard, type OpsRefusal, targetOf } from "./ops-guard.js";
+import type { OpsSocket } from "./ops-socket.js";
 
 /** Largest body taken, in bytes. */
 const BODY_BYTES_MAX = 16_384;
+/** Connections the kernel completes ahead of their acceptance. */
+const BACKLOG = 4096;
+/** By the code of the parser's error; every other one is 400. */
+const PARSER_REFUSALS: Readonly<Record<string, number>> = { HPE_HEADER_OVERFLOW: 431 };
+
+const JSON_HEADERS = { "Content-Type": "application/json" };
 
 const notificationSchema = z.strictObject({
   level: z.enum(NOTIFICATION_LEVELS),
@@ -23,74 +52,173 @@ export interface OpsHooks {
   readonly metrics: Registry;
 }
 
-/** The operations port: health, readiness, metrics, status and notices, over plain HTTP. */
+/** The defaults are those of the configuration. */
+export interface OpsOptions {
+  /** Asked for where it is set; without one only loopback is listened on. */
+  readonly token?: string | undefined;
+  /** Names that the port is reached by, beside its address. */
+  readonly allowedHosts?: readonly string[] | undefined;
+  readonly maxConnections?: number;
+  readonly requestTimeoutMs?: number;
+  readonly counters?: CounterSection;
+}
+
+interface Endpoint {
+  readonly method: "GET" | "POST";
+  /** Answers without a token. */
+  readonly open?: boolean;
+  readonly answer: (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
+}
+
+/** A request that is refused by what its body says. */
+class RequestRefused extends Error {
+  readonly refusal: OpsRefusal;
+
+  constructor(refusal: OpsRefusal) {
+    super(refusal.message);
+    this.refusal = refusal;
+  }
+}
+
+/**
+ * The operations port: health, readiness, metrics, status and notices, over plain HTTP. An HTTP
+ * server that never listens reads what {@link OpsConnections} lets in; {@link OpsGuard} says who may
+ * ask for what.
+ */
 export class OpsServer {
   readonly #hooks: OpsHooks;
+  readonly #options: OpsOptions;
+  readonly #counters: CounterSection;
+  readonly #connections: OpsConnections;
+  readonly #http: HttpServer;
   readonly #server: Server;
+  #guard: OpsGuard | undefined;
 
-  constructor(hooks: OpsHooks) {
+  constructor(hooks: OpsHooks, options: OpsOptions = {}) {
+    const { maxConnections = 256, requestTimeoutMs = 10_000 } = options;
     this.#hooks = hooks;
-    this.#server = createServer((request, response) => {
-      this.#route(request, response).catch((error: Error) =>
-        send(response, 500, { error: error.message }),
-      );
-    });
+    this.#options = options;
+    this.#counters = options.counters ?? counterBlockOf(createCounterBuffer(0)).main;
+    const counters = this.#counters;
+    this.#connections = new OpsConnections({ maxConnections, requestTimeoutMs, counters });
+    // A missing Host is refused with all others that are none of ours.
+    this.#http = createHttpServer({ requireHostHeader: false, keepAliveTimeout: 0 });
+    this.#http.on("request", (request, response) => this.#onRequest(request, response));
+    this.#http.on("clientError", (error: NodeJS.ErrnoException, socket) =>
+      this.#refuseUnparsed(socket, PARSER_REFUSALS[error.code ?? ""] ?? 400, error),
+    );
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
+      this.#http.emit("connection", this.#connections.admit(socket)),
+    );
   }
 
-  /** Listens; resolves with the port. Rejects with Node's error where it cannot. */
+  /**
+   * Listens; resolves with the port. Rejects with Node's error where it cannot, and with a
+   * ConfigurationError where others could reach the port and no token is asked for.
+   */
   async listen(host: string, port: number): Promise<number> {
+    const { token, allowedHosts = [] } = this.#options;
+    // Looked up once: what is judged is what is listened on.
+    const { address } = await lookup(host);
+    if (token === undefined && !isLoopback(address)) {
+      throw new ConfigurationError([unguardedOps(host, address)]);
+    }
+    const names = isIP(host) === 0 ? [host.toLowerCase(), ...allowedHosts] : allowedHosts;
+    this.#guard = new OpsGuard({ token, names, address });
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", reject);
-      this.#server.listen({ host, port }, () => {
+      this.#server.listen({ host: address, port, backlog: BACKLOG }, () => {
         this.#server.off("error", reject);
         resolve();
       });
     });
-    const address = this.#server.address();
-    return typeof address === "object" && address !== null ? address.port : port;
+    // A connection that could not be accepted, for want of descriptors say.
+    this.#server.on("error", () => {});
+    const listening = this.#server.address();
+    return typeof listening === "object" && listening !== null ? listening.port : port;
   }
 
   close(): void {
     this.#server.close();
-    this.#server.closeAllConnections();
+    this.#connections.destroy();
   }
 
-  async #route(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const path = (request.url ?? "").split("?", 1)[0] ?? "";
-    const endpoint = this.#endpoints[path];
+  #onRequest(request: IncomingMessage, response: ServerResponse): void {
+    // What came in through the OpsConnections.
+    const socket = request.socket as unknown as OpsSocket;
+    this.#connections.asked(socket);
+    response.once("close", () => this.#connections.answered(socket));
+    this.#route(request, response, socket).catch((error: unknown) => {
+      if (error instanceof RequestRefused) return this.#refuse(response, error.refusal);
+      const { message } = error as Error;
+      return sendError(response, { status: 500, code: "INTERNAL", message });
+    });
+  }
+
+  async #route(
+    request: IncomingMessage,
+    response: ServerResponse,
+    socket: OpsSocket,
+  ): Promise<void> {
+    // In the next microtask the parser has read on: a request without a body is complete, and a
+    // client that asked for too much at once is cut.
+    await undefined;
+    if (socket.destroyed) return;
+    const { path } = targetOf(request);
+    const endpoint = Object.hasOwn(this.#endpoints, path) ? this.#endpoints[path] : undefined;
+    const access = { open: endpoint?.open === true, change: endpoint?.method === "POST" };
+    const refusal =
+      this.#guard?.refusalOf(request, access, socket.localAddress) ??
+      this.#wrongTarget(request, path, endpoint) ??
+      (access.change ? this.#guard?.changeRefusalOf(request) : undefined);
+    if (refusal !== undefined) return this.#refuse(response, refusal);
+    await endpoint?.answer(request, response);
+  }
+
+  #wrongTarget(
+    { method }: IncomingMessage,
+    path: string,
+    endpoint: Endpoint | undefined,
+  ): OpsRefusal | undefined {
     if (endpoint === undefined) {
-      return send(response, 404, {
-        error: `nothing at ${path}; see ${Object.keys(this.#endpoints).join(", ")}`,
-      });
+      const message = `nothing at ${path}; see ${Object.keys(this.#endpoints).join(", ")}`;
+      return { status: 404, code: "NOT_FOUND", message };
     }
-    const head = request.method === "HEAD" && endpoint.method === "GET";
-    if (request.method !== endpoint.method && !head) {
-      response.setHeader("Allow", endpoint.method);
-      return send(response, 405, {
-        error: `${path} takes ${endpoint.method}, not ${request.method}`,
-      });
-    }
-    await endpoint.answer(request, response);
+    if (method === endpoint.method || (method === "HEAD" && endpoint.method === "GET"))
+      return undefined;
+    return {
+      status: 405,
+      code: "METHOD_NOT_ALLOWED",
+      message: `${path} takes ${endpoint.method}, not ${method}`,
+      headers: { Allow: endpoint.method },
+    };
   }
 
-  readonly #endpoints: Readonly<
-    Record<
-      string,
-      {
-        readonly method: "GET" | "POST";
-        readonly answer: (
-          request: IncomingMessage,
-          response: ServerResponse,
-        ) => void | Promise<void>;
-      }
-    >
-  > = {
+  #refuse(response: ServerResponse, refusal: OpsRefusal): void {
+    countListed<number>(this.#counters, MAIN.opsRefused, OPS_REFUSALS, refusal.status);
+    sendError(response, refusal);
+  }
+
+  /** Answers what the parser could not read as a request. */
+  #refuseUnparsed(socket: Duplex, status: number, { message }: Error): void {
+    countListed<number>(this.#counters, MAIN.opsRefused, OPS_REFUSALS, status);
+    if (!socket.writable) return void socket.destroy();
+    const body = errorBody({ code: "INVALID_MESSAGE", message });
+    socket.end(
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n` +
+        `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    );
+  }
+
+  readonly #endpoints: Readonly<Record<string, Endpoint>> = {
     "/healthz": {
       method: "GET",
+      open: true,
       answer: (_, response) => send(response, 200, { status: "alive" }),
     },
     "/readyz": {
       method: "GET",
+      open: true,
       answer: (_, response) => {
         const { ready, state, reasons } = this.#hooks.readiness();
         send(response, ready ? 200 : 503, { state, reasons });
@@ -104,52 +232,76 @@ export class OpsServer {
       method: "GET",
       answer: async (_, response) => {
         const { metrics } = this.#hooks;
-        const text = await metrics.metrics();
-        response.writeHead(200, { "Content-Type": metrics.contentType });
-        response.end(text);
+        respond(response, 200, { "Content-Type": metrics.contentType }, await metrics.metrics());
       },
     },
     "/notify": {
       method: "POST",
       answer: async (request, response) => {
-        // Browsers send it with every such request, so no page can speak through an operator's one.
-        if (request.headers.origin !== undefined) {
-          return send(response, 403, { error: "not for web pages" });
-        }
-        const body = await readBody(request);
-        if (body === undefined)
-          return send(response, 413, { error: `more than ${BODY_BYTES_MAX} bytes` });
-        const notification = notificationSchema.safeParse(parseJson(body));
-        if (!notification.success)
-          return send(response, 400, { error: z.prettifyError(notification.error) });
-        this.#hooks.notify(notification.data.level, notification.data.message);
-        return send(response, 202, { status: "sent" });
+        const { level, message } = await readBody(request, notificationSchema);
+        this.#hooks.notify(level, message);
+        send(response, 202, { status: "sent" });
       },
     },
   };
 }
 
-function send(response: ServerResponse, status: number, body: unknown): void {
+/** Answers, once. Where the request has not come to its end, no more of it is read. */
+function respond(
+  response: ServerResponse,
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  body: string,
+): void {
   if (response.headersSent) return void response.destroy();
-  response.writeHead(status, { "Content-Type": "application/json" });
-  response.end(`${JSON.stringify(body)}\n`);
+  const close = response.req.complete ? {} : { Connection: "close" };
+  const length = { "Content-Length": Buffer.byteLength(body) };
+  response.writeHead(status, { "Cache-Control": "no-store", ...length, ...headers, ...close });
+  response.end(body);
 }
 
-async function readBody(request: IncomingMessage): Promise<string | undefined> {
+function send(response: ServerResponse, status: number, body: unknown): void {
+  respond(response, status, JSON_HEADERS, `${JSON.stringify(body)}\n`);
+}
+
+function errorBody({ code, message }: Pick<OpsRefusal, "code" | "message">): string {
+  return `${JSON.stringify({ error: { code, message } })}\n`;
+}
+
+function sendError(response: ServerResponse, refusal: OpsRefusal): void {
+  const headers = { ...JSON_HEADERS, ...refusal.headers };
+  respond(response, refusal.status, headers, errorBody(refusal));
+}
+
+async function readBytes(request: IncomingMessage): Promise<Buffer> {
+  const tooLong = new RequestRefused({
+    status: 413,
+    code: "BODY_TOO_LARGE",
+    message: `the body has more than ${BODY_BYTES_MAX} bytes`,
+  });
+  if (Number(request.headers["content-length"]) > BODY_BYTES_MAX) throw tooLong;
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of request) {
     length += (chunk as Buffer).length;
-    if (length > BODY_BYTES_MAX) return undefined;
+    if (length > BODY_BYTES_MAX) throw tooLong;
     chunks.push(chunk as Buffer);
   }
-  return Buffer.concat(chunks).toString("utf8");
+  return Buffer.concat(chunks);
 }
 
-function parseJson(text: string): unknown {
+/** The body of a request as JSON that fits a schema. Throws RequestRefused. */
+async function readBody<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T> {
+  const invalid = (message: string): RequestRefused =>
+    new RequestRefused({ status: 400, code: "INVALID_MESSAGE", message });
+  const bytes = await readBytes(request);
+  let value: unknown;
   try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw invalid(`the body is no JSON in UTF-8: ${(error as Error).message}`);
   }
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) throw invalid(z.prettifyError(parsed.error));
+  return parsed.data;
 }

@@ -1,7 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
+import { type Examined, examineConfig } from "../config/examine.js";
 import { resolveJwtKeys } from "../config/jwt-keys.js";
+import { type LoadedConfig, loadConfigWithSources } from "../config/load.js";
 import type { Config } from "../config/schema.js";
+import type { ServerOptions } from "../config/server-options.js";
 import { VERSION } from "../config/version.js";
 import {
   beat,
@@ -53,16 +56,27 @@ export interface RunningServer {
 }
 
 /**
- * Starts the whole server; resolves when it takes connections.
+ * Starts a server in this process; resolves when it takes connections. Without options it is that of
+ * `marketcast serve` without flags; the environment is not read, but for NODE_ENV.
  * Rejects with a ConfigurationError or FeedConfigurationError, or with Node's error where a port
  * cannot be opened; nothing keeps running then.
  */
-export async function startServer(config: Config): Promise<RunningServer> {
+export async function startServer(options: ServerOptions = {}): Promise<RunningServer> {
+  const { NODE_ENV } = process.env;
+  return runServer(loadConfigWithSources({ options, env: { NODE_ENV } }));
+}
+
+/** As {@link startServer}, with a configuration that is loaded already. */
+export async function runServer(loaded: LoadedConfig): Promise<RunningServer> {
+  const { config } = loaded;
   const log: LogOptions = { level: config.logLevel, format: logFormatOf(config) };
   const logger = createLogger(log, { thread: "main" });
+  const examined = await examineConfig(loaded);
+  for (const { level, message } of examined.remarks) logger[level](message);
   const jwt = await resolveJwtKeys(config);
   const handOff = await findSocketHandOff();
-  const server = new Server(config, shardOptionsOf(config, jwt), handOff, log, logger);
+  const shard = shardOptionsOf(config, jwt);
+  const server = new Server(config, examined, shard, handOff, log, logger);
   try {
     await server.start();
   } catch (error) {
@@ -171,6 +185,7 @@ class Server implements RunningServer {
 
   constructor(
     config: Config,
+    { opsToken }: Examined,
     shard: ShardOptions,
     handOff: SocketHandOffWay,
     log: LogOptions,
@@ -227,12 +242,21 @@ class Server implements RunningServer {
       logger,
     );
     this.#acceptor = new Acceptor({ ...config, handOff }, this.#pool, this.#block.main, logger);
-    this.#ops = new OpsServer({
-      readiness: () => this.#readiness(),
-      status: () => this.#status(),
-      notify: (level, message) => this.#pool.broadcast({ type: "notify", level, message }),
-      metrics: createMetrics(this.#block),
-    });
+    this.#ops = new OpsServer(
+      {
+        readiness: () => this.#readiness(),
+        status: () => this.#status(),
+        notify: (level, message) => this.#pool.broadcast({ type: "notify", level, message }),
+        metrics: createMetrics(this.#block),
+      },
+      {
+        token: opsToken,
+        allowedHosts: config.opsAllowedHosts,
+        maxConnections: config.opsMaxConnections,
+        requestTimeoutMs: config.opsRequestTimeoutMs,
+        counters: this.#block.main,
+      },
+    );
   }
 
   async start(): Promise<void> {

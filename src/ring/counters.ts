@@ -133,6 +133,13 @@ export const SHARD_GAUGES: readonly (readonly [word: number, count: number])[] =
   [subscriptions, COUNTED_CHANNELS.length],
 ];
 
+/** Why the operations port ended a connection: for a newcomer, or because it took too long. */
+export const OPS_DROPS = ["newcomer", "timeout"] as const;
+export type OpsDrop = (typeof OPS_DROPS)[number];
+
+/** What the operations port refuses requests with. */
+export const OPS_REFUSALS = [400, 401, 403, 404, 405, 408, 413, 415, 421, 431] as const;
+
 /** Words of the main thread's section. */
 export const MAIN = {
   ...THREAD,
@@ -141,6 +148,10 @@ export const MAIN = {
   /** Messages sent a second, over all shards, in the last second. */
   messagesPerSecond: 4,
   destroyed: 5,
+  /** Connections to the operations port, those that it dropped, and requests that it refused. */
+  opsConnections: 6,
+  opsDropped: 7,
+  opsRefused: 7 + OPS_DROPS.length,
 } as const;
 
 if (refused + REFUSALS.length > SECTION_WORDS) throw new Error("counters: a section is too small");

@@ -72,6 +72,7 @@ describe("wrong usage", () => {
     expect(wrong.code).toBe(2);
     expect(wrong.stderr).toContain('port: "-1" (environment variable MARKETCAST_PORT)');
     expect(wrong.stderr).toContain("MARKETCAST_PROT: there is no such environment variable");
+    expect(wrong.stderr).toContain("did you mean MARKETCAST_PORT?");
 
     writeFileSync(join(directory, "a.json"), '{"prot": 1}');
     const unknown = await run(["serve", "--config", "a.json"]);
@@ -127,6 +128,27 @@ describe("check-config", () => {
   ])("check-config - takes the switch %j as %s", async (args, value) => {
     const { stdout } = await run(["check-config", ...args]);
     expect(rows(stdout).get("feed-loop")?.[0]).toBe(value);
+  });
+
+  it("check-config - says what it would start on with a warning, and in production would not", async () => {
+    const env = {
+      MARKETCAST_PORT: "tcp://10.0.0.1:8081",
+      MARKETCAST_MAX_CONECTIONS: "1",
+      MARKETCAST_ALLOWED_ORIGINS: "*",
+      MARKETCAST_JWT_SECRET: "hunter2",
+    };
+    const { code, stdout, stderr } = await run(["check-config"], env);
+    expect(code).toBe(0);
+    expect(rows(stdout).get("port")).toEqual(["8081", "default"]);
+    expect(stderr).toMatch(
+      /^marketcast: MARKETCAST_MAX_CONECTIONS: .* MARKETCAST_MAX_CONNECTIONS/m,
+    );
+    expect(stderr).toMatch(/^marketcast: left alone, as Kubernetes .*: MARKETCAST_PORT$/m);
+    expect(stderr).toMatch(/^marketcast: jwt-secret: .* has 7 bytes/m);
+    expect(stdout + stderr).not.toContain("hunter2");
+    const refused = await run(["check-config"], { ...env, NODE_ENV: "production" });
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(/^marketcast: jwt-secret: .* has 7 bytes/m);
   });
 
   it("check-config - says where a secret will be made, and makes none", async () => {

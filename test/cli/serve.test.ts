@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -80,6 +80,49 @@ describe("serve", () => {
     occupant.close();
     expect(stderr).toMatch(new RegExp(`port ${port} of 127.0.0.1 is in use.* --${flag}$`, "m"));
     expect(code).toBe(1);
+  });
+
+  it("serve - what is not safe is in the log, each once, and in production it does not start", async () => {
+    const args = ["--jwt-secret", "a", "--ops-host", "127.0.0.1", "--allowed-origins", "*"];
+    const [server] = await startServer(args);
+    server.process.kill("SIGTERM");
+    const { stdout } = await server.outcome;
+    const lines = stdout.split("\n").filter((line) => line.includes("jwt-secret"));
+    expect(lines.map((line) => JSON.parse(line))).toEqual([
+      expect.objectContaining({
+        level: 40,
+        msg: expect.stringMatching(/^jwt-secret: the secret \(flag --jwt-secret\) has 1 bytes/),
+      }),
+    ]);
+    const refused = await runMarketcast(["serve", ...ANY_PORTS, ...args], {
+      cwd: directory,
+      env: { NODE_ENV: "production" },
+    });
+    expect([refused.code, refused.stdout]).toEqual([2, ""]);
+    expect(refused.stderr).toMatch(/^marketcast: jwt-secret: .* at least 32/);
+  });
+
+  it("serve - the operations port does not open to others without a token", async () => {
+    for (const host of ["0.0.0.0", "::", "0"]) {
+      const args = ["serve", ...ANY_PORTS, "--ops-host", host];
+      const { code, stderr } = await runMarketcast(args, { cwd: directory });
+      expect([host, code]).toEqual([host, 2]);
+      expect(stderr).toMatch(/^marketcast: ops-host: .* set ops-token or ops-token-file/);
+    }
+  });
+
+  it("serve - with a token in a file it opens to others, and asks them for it", async () => {
+    const token = "an-operations-token-of-more-than-32-bytes";
+    writeFileSync(join(directory, "token"), `${token}\n`, { mode: 0o600 });
+    const args = ["--ops-host", "0.0.0.0", "--ops-token-file", "token"];
+    const [server] = await startServer(args);
+    const [line] = await server.printed(/^.*"msg":"ready".*$/m);
+    const { ops_port: opsPort } = JSON.parse(line) as { ops_port: number };
+    const ask = async (path: string, headers: Record<string, string> = {}) =>
+      (await fetch(`http://127.0.0.1:${opsPort}${path}`, { headers })).status;
+    expect(await ask("/readyz")).toBe(200);
+    expect(await ask("/metrics")).toBe(401);
+    expect(await ask("/metrics", { Authorization: `Bearer ${token}` })).toBe(200);
   });
 
   it("serve - the first start makes the secret that tokens are signed with", async () => {

@@ -187,15 +187,42 @@ describe("bad values", () => {
 });
 
 describe("unknown keys", () => {
-  it("config - an unknown flag, variable or key of a file names itself and its source", () => {
+  it("config - an unknown flag, option or key of a file names itself and its source", () => {
     expect(problemsOf({ flags: { prot: 1 } })).toEqual(["prot: there is no such flag"]);
-    expect(problemsOf({ env: { MARKETCAST_PROT: "1" } })).toEqual([
-      "MARKETCAST_PROT: there is no such environment variable",
-    ]);
-    expect(problemsOf({ env: { MARKETCAST_ring_size: "65536" } })).toHaveLength(1);
+    expect(problemsOf({ options: { prot: 1 } })).toEqual(["prot: there is no such option"]);
     expect(problemsOf(file({ prot: 1 }))).toEqual([
       "prot: there is no such configuration key (file a.json)",
     ]);
+  });
+
+  it("config - a variable that looks like a key's is remarked, and told where something is wrong", () => {
+    const remark = "MARKETCAST_PROT: there is no such environment variable; did you mean";
+    const { config, remarks } = loadConfigWithSources({ env: { MARKETCAST_PROT: "1" } });
+    expect(config.port).toBe(8081);
+    expect(remarks).toEqual([{ level: "warn", message: `${remark} MARKETCAST_PORT?` }]);
+    const [problem, slip] = problemsOf({ env: { MARKETCAST_PROT: "1" }, flags: { port: "x" } });
+    expect(problem).toContain('port: "x"');
+    expect(slip).toContain(remark);
+  });
+
+  it("config - options are spelled as keys of a file, or as the keys of a whole configuration", () => {
+    const options = { "ops-port": 1, drainTime: 2, pong_timeout: 30, statusIntervalMs: 40 };
+    const { config, sources } = loadConfigWithSources({ options });
+    expect(config).toMatchObject({
+      opsPort: 1,
+      drainTimeMs: 2,
+      pongTimeoutMs: 30,
+      statusIntervalMs: 40,
+    });
+    expect(sources.get("drainTimeMs")).toBe("option drainTime");
+    expect(loadConfig({ options: config })).toEqual(config);
+    expect(problemsOf({ options: { opsPort: 1, "ops-port": 2 } })).toEqual([
+      "ops-port: given twice, in two spellings",
+    ]);
+    expect(problemsOf({ options: { port: "x" } })).toEqual([
+      'port: "x" (option port) is not an integer from 0 to 65535',
+    ]);
+    expect(loadConfig({ options: { port: undefined } }).port).toBe(8081);
   });
 
   it("config - a key may stand once in a file, and the file's own name not at all", () => {
@@ -230,6 +257,10 @@ describe("rules between keys", () => {
       { jwtPublicKeyFile: "a.pem", jwtAlgorithms: "RS256,HS256" },
       ["jwt-algorithms", "HS256", "jwt-public-key-file"],
     ],
+    [{ opsToken: SECRET, opsTokenFile: "token" }, ["ops-token", "ops-token-file"]],
+    [{ opsHost: "0.0.0.0" }, ["ops-host", "0.0.0.0", "ops-token", "ops-token-file"]],
+    [{ opsHost: "::" }, ["ops-host", "::", "ops-token"]],
+    [{ opsHost: "::ffff:10.0.0.1" }, ["ops-host", "ops-token"]],
   ])("config - refuses %j and names both keys", (flags, names) => {
     const [problem, ...others] = problemsOf({ flags });
     for (const name of names) expect(problem).toContain(name);
@@ -243,6 +274,11 @@ describe("rules between keys", () => {
     { feed: "stdin", feedMarkets: 11, maxMarkets: 10 },
     { jwtPublicKeyFile: "a.pem", jwtAlgorithms: "RS256,ES256" },
     { jwtSecret: SECRET, jwtAlgorithms: "HS256" },
+    { opsHost: "0.0.0.0", opsToken: SECRET },
+    { opsHost: "::", opsTokenFile: "token" },
+    { opsHost: "127.1.2.3" },
+    { opsHost: "::1" },
+    { opsHost: "ops.example" },
   ])("config - takes %j", (flags) => {
     expect(problemsOf({ flags })).toEqual([]);
   });
@@ -258,11 +294,77 @@ describe("production", () => {
     expect(problems[1]).toMatch(/^jwt-secret: .*jwt-public-key-file .*NODE_ENV/);
   });
 
+  const sound = { jwtSecret: SECRET, allowedOrigins: "*" };
+
   it.each([
-    { jwtSecret: SECRET, allowedOrigins: "*" },
+    sound,
     { jwtPublicKeyFile: "a.pem", allowedOrigins: "https://a.example" },
+    { ...sound, opsToken: SECRET },
+    { ...sound, jwtSecret: "é".repeat(16) },
+    { ...sound, jwtSecret: ` ${"x".repeat(32)}\n` },
   ])("config - in production %j will do", (flags) => {
     expect(problemsOf({ flags, env: { NODE_ENV } })).toEqual([]);
+  });
+
+  it.each([
+    "a",
+    " ",
+    " ".repeat(64),
+    `a${" ".repeat(64)}`,
+    "\u00a0\ufeff".repeat(32),
+    "x".repeat(31),
+    `${"x".repeat(31)}\n`,
+    "é".repeat(15),
+  ])("config - in production the secret %j is refused, elsewhere remarked", (jwtSecret) => {
+    const weakness = /^jwt-secret: the secret \(.*\) has [0-9]+ bytes, and needs at least 32/;
+    const sources: ConfigInput[] = [
+      { flags: { ...sound, jwtSecret } },
+      { flags: { allowedOrigins: "*" }, env: { MARKETCAST_JWT_SECRET: jwtSecret } },
+      { ...file({ "jwt-secret": jwtSecret, "allowed-origins": "*" }) },
+      { options: { jwtSecret, allowedOrigins: "*" } },
+    ];
+    for (const input of sources) {
+      expect(problemsOf({ ...input, env: { ...input.env, NODE_ENV } })).toEqual([
+        expect.stringMatching(weakness),
+      ]);
+      const { config, remarks } = loadConfigWithSources(input);
+      expect(config.jwtSecret).toBe(jwtSecret);
+      expect(remarks).toEqual([{ level: "warn", message: expect.stringMatching(weakness) }]);
+    }
+  });
+
+  it("config - in production a short token of the operations port is refused, elsewhere remarked", () => {
+    const opsToken = "x".repeat(31);
+    const weakness = expect.stringMatching(
+      /^ops-token: the secret \(flag --ops-token\) has 31 bytes/,
+    );
+    expect(problemsOf({ flags: { ...sound, opsToken }, env: { NODE_ENV } })).toEqual([weakness]);
+    const { remarks } = loadConfigWithSources({ flags: { opsToken } });
+    expect(remarks).toEqual([{ level: "warn", message: weakness }]);
+  });
+
+  it.each([
+    "MARKETCAST_JWT_SECRT",
+    "MARKETCAST_ALLOWED_ORIGN",
+    "MARKETCAST_JWT_AUDIANCE",
+    "MARKETCAST_jwt_issuer",
+    "MARKETCAST_OPSTOKEN",
+  ])("config - in production the slip %s is refused, as it leaves a door open", (variable) => {
+    const slip = expect.stringMatching(`^${variable}: there is no such .* mean MARKETCAST_`);
+    const env = { [variable]: "hunter2" };
+    const { remarks } = loadConfigWithSources({ flags: sound, env });
+    expect(remarks).toEqual([{ level: "warn", message: slip }]);
+    expect(problemsOf({ flags: sound, env: { ...env, NODE_ENV } })).toEqual([slip]);
+    expect(JSON.stringify(remarks)).not.toContain("hunter2");
+  });
+
+  it("config - in production a slip in any other key is a remark", () => {
+    const env = { NODE_ENV, MARKETCAST_MAX_CONECTIONS: "1" };
+    expect(loadConfigWithSources({ flags: sound, env }).remarks).toHaveLength(1);
+  });
+
+  it.each(["Production", " production ", "PROD"])("config - NODE_ENV %j is production", (mode) => {
+    expect(problemsOf({ env: { NODE_ENV: mode } })).toHaveLength(2);
   });
 });
 
@@ -272,7 +374,7 @@ describe("secrets", () => {
     ["that is too long", { env: { MARKETCAST_JWT_SECRET: SECRET.repeat(200) } }],
     ["beside another problem", { flags: { jwtSecret: SECRET, port: "x" } }],
     ["under a mistyped key of a file", file({ "jwt-secrt": SECRET })],
-    ["under a mistyped variable", { env: { MARKETCAST_JWT_SECRT: SECRET } }],
+    ["under a mistyped variable", { env: { MARKETCAST_JWT_SECRT: SECRET }, flags: { port: "x" } }],
     ["in a file that is no JSON", file(`{"jwt-secret": "${SECRET}" "port": 1}`)],
     ["cut off in a file", file(`{"jwt-secret": "${SECRET}`)],
     ["without quotes in a file", file(`{"jwt-secret": ${SECRET}}`)],

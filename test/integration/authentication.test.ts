@@ -13,7 +13,11 @@ import {
   testToken,
 } from "../support/server-process.js";
 import { TestClient } from "../support/test-client.js";
+import { until } from "../support/until.js";
 import { httpRequest, upgradeRequest } from "../support/upgrade-request.js";
+
+/** Sets the clock of the process that loads it; see there. */
+const STEPPING_CLOCK = new URL("../support/stepping-clock.mjs", import.meta.url).href;
 
 const inSeconds = (ttlS: number): number => Math.floor(Date.now() / 1000) + ttlS;
 const segment = (value: object | Buffer): string =>
@@ -274,6 +278,43 @@ describe("expiry while connected", () => {
     expect(Date.now()).toBeGreaterThanOrEqual(exp * 1000);
     await isAlive(refreshed);
     await refreshed.close();
+  });
+});
+
+describe("a system clock that is set", () => {
+  it("authentication - ahead ends what has expired within a second or so, back ends nothing", async () => {
+    const clock = join(directory, "clock");
+    await writeFile(clock, "0");
+    const set = await startServerProcess(
+      { shards: 1 },
+      { nodeFlags: ["--import", STEPPING_CLOCK], env: { STEPPING_CLOCK: clock } },
+    );
+    try {
+      const connect = (ttlS: number) =>
+        TestClient.connect(set.port, { headers: bearer(testToken({}, ttlS)) });
+      const [hour, day] = await Promise.all([connect(3600), connect(86_400)]);
+      const serverTime = async (): Promise<number> => {
+        const pong = await day.request({ type: "Ping", data: { timestamp: 1 } });
+        return pong.type === "Pong" ? pong.data.server_time : 0;
+      };
+      const stepped = (ms: number) =>
+        until(
+          "the clock is set",
+          async () => Math.abs((await serverTime()) - Date.now() - ms) < 60_000,
+        );
+      await writeFile(clock, "-7200000");
+      await stepped(-7_200_000);
+      await isAlive(hour);
+      const begun = performance.now();
+      await writeFile(clock, "3600000");
+      expect((await hour.closed).code).toBe(4500);
+      expect(performance.now() - begun).toBeLessThan(3000);
+      await isAlive(day);
+      await writeFile(clock, "86400000");
+      expect((await day.closed).code).toBe(4500);
+    } finally {
+      await set.dispose();
+    }
   });
 });
 

@@ -58,7 +58,9 @@ describe("a MessagePack client in Python", () => {
       lines.push(line);
       if (line !== "subscribed") continue;
       const body = JSON.stringify({ level: "info", message: "ünïcode" });
-      await fetch(`http://127.0.0.1:${server.opsPort}/notify`, { method: "POST", body });
+      const headers = { "Content-Type": "application/json" };
+      const notify = `http://127.0.0.1:${server.opsPort}/notify`;
+      await fetch(notify, { method: "POST", body, headers });
       server.command({ restartProducer: true });
     }
     await exited;

@@ -18,7 +18,8 @@ beforeAll(async () => {
 afterAll(() => Promise.all([server, fed].map((one) => one?.dispose())));
 
 const url = (path: string) => `http://127.0.0.1:${server.opsPort}${path}`;
-const notify = (body: string) => fetch(url("/notify"), { method: "POST", body });
+const headers = { "Content-Type": "application/json" };
+const notify = (body: string) => fetch(url("/notify"), { method: "POST", body, headers });
 
 /** Clients of both encodings on each shard, one with a subscription. */
 async function clients(): Promise<TestClient[]> {
@@ -104,7 +105,8 @@ describe("/notify", () => {
   ])("operations - the body '%.40s' is 400", async (body) => {
     const response = await notify(body);
     expect(response.status).toBe(400);
-    expect(await response.json()).toEqual({ error: expect.any(String) });
+    const error = { code: "INVALID_MESSAGE", message: expect.any(String) };
+    expect(await response.json()).toEqual({ error });
   });
 
   it("operations - a body that is too large is 413", async () => {

@@ -33,7 +33,13 @@ afterEach(() => server.close());
 
 const url = (path: string): string => `http://127.0.0.1:${port}${path}`;
 const get = (path: string, init?: RequestInit) => fetch(url(path), init);
-const notify = (body: string) => get("/notify", { method: "POST", body });
+const JSON_BODY = { "Content-Type": "application/json" };
+const notify = (body: string) => get("/notify", { method: "POST", body, headers: JSON_BODY });
+const codeOf = async (response: Response): Promise<string> => {
+  const { error } = (await response.json()) as { error: { code: string; message: string } };
+  expect(error).toEqual({ code: expect.any(String), message: expect.stringMatching(/./) });
+  return error.code;
+};
 
 describe("ops-server", () => {
   it("ops-server - /healthz and /status answer in JSON, whatever the query", async () => {
@@ -61,12 +67,15 @@ describe("ops-server", () => {
   });
 
   it("ops-server - what is not there is 404, another method 405 with the right one", async () => {
-    for (const path of ["/", "/nothing", "/healthz/", "//healthz", "/constructor", "/__proto__"])
-      expect((await get(path)).status).toBe(404);
+    for (const path of ["/", "/nothing", "/healthz/", "//healthz", "/constructor", "/__proto__"]) {
+      const missing = await get(path);
+      expect([missing.status, await codeOf(missing)]).toEqual([404, "NOT_FOUND"]);
+    }
     const post = await get("/healthz", { method: "POST" });
     expect([post.status, post.headers.get("allow")]).toEqual([405, "GET"]);
     const notice = await get("/notify");
     expect([notice.status, notice.headers.get("allow")]).toEqual([405, "POST"]);
+    expect(await codeOf(notice)).toBe("METHOD_NOT_ALLOWED");
     expect((await get("/notify", { method: "HEAD" })).status).toBe(405);
   });
 
@@ -105,16 +114,16 @@ describe("ops-server", () => {
     for (const body of broken) {
       const response = await notify(body);
       expect({ body, status: response.status }).toEqual({ body, status: 400 });
-      expect(((await response.json()) as { error: string }).error).not.toBe("");
+      expect(await codeOf(response)).toBe("INVALID_MESSAGE");
     }
     expect(notices).toEqual([]);
   });
 
   it("ops-server - a body that is too long is 413, also where its length is not announced", async () => {
     const response = await notify("x".repeat(100_000));
-    expect(response.status).toBe(413);
+    expect([response.status, await codeOf(response)]).toEqual([413, "BODY_TOO_LARGE"]);
     const status = await new Promise<number | undefined>((resolve, reject) => {
-      const chunked = request(url("/notify"), { method: "POST" }, (answer) => {
+      const chunked = request(url("/notify"), { method: "POST", headers: JSON_BODY }, (answer) => {
         answer.resume();
         resolve(answer.statusCode);
       });
@@ -130,14 +139,15 @@ describe("ops-server", () => {
     failure = new Error("broken");
     const response = await get("/status");
     expect(response.status).toBe(500);
-    expect(await response.json()).toEqual({ error: "broken" });
+    expect(await response.json()).toEqual({ error: { code: "INTERNAL", message: "broken" } });
     failure = undefined;
     expect((await get("/status")).status).toBe(200);
   });
 
   it("ops-server - a client that goes in the middle of its body leaves the server well", async () => {
     const socket = connect(port, "127.0.0.1");
-    const head = "POST /notify HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{";
+    const head =
+      "POST /notify HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
     await new Promise((resolve) => socket.write(head, resolve));
     socket.resetAndDestroy();
     expect((await get("/healthz")).status).toBe(200);

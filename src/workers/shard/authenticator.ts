@@ -3,6 +3,7 @@ import type { Algorithm } from "jsonwebtoken";
 import jwt from "jsonwebtoken";
 import { z } from "zod";
 import type { JwtOptions } from "../messages.js";
+import { MalformedTokenError, readCompactJws } from "./compact-jws.js";
 
 /** Who a token says that its bearer is. */
 export interface Identity {
@@ -14,12 +15,19 @@ export interface Identity {
   readonly expiresAt: number;
 }
 
+/** Null for a claim that need not be there is its absence. Times are in seconds, with fractions. */
 const claimsSchema = z.object({
   sub: z.string().min(1).max(256),
   exp: z.number(),
-  wallet: z.string().min(1).max(128).optional(),
-  role: z.string().max(64).optional(),
+  nbf: z.number().nullish(),
+  iat: z.number().nullish(),
+  iss: z.string().nullish(),
+  aud: z.union([z.string(), z.array(z.string())]).nullish(),
+  jti: z.string().nullish(),
+  wallet: z.string().min(1).max(128).nullish(),
+  role: z.string().max(64).nullish(),
 });
+type Claims = z.output<typeof claimsSchema>;
 
 /** A token that is not taken; the message says why and holds nothing of the token. */
 export class AuthenticationError extends Error {
@@ -30,7 +38,7 @@ export class AuthenticationError extends Error {
 export class Authenticator {
   readonly #key: KeyObject;
   readonly #maxTokenSize: number;
-  readonly #options: jwt.VerifyOptions & { complete: false };
+  readonly #options: JwtOptions;
 
   /** @param maxTokenSize largest token that is looked at, in bytes */
   constructor(options: JwtOptions, maxTokenSize: number) {
@@ -40,13 +48,7 @@ export class Authenticator {
       "secret" in options.key
         ? createSecretKey(Buffer.from(options.key.secret, "utf8"))
         : createPublicKey(options.key.publicKey);
-    this.#options = {
-      complete: false,
-      algorithms: options.algorithms as Algorithm[],
-      clockTolerance: 0,
-      ...(options.issuer !== undefined && { issuer: options.issuer }),
-      ...(options.audience !== undefined && { audience: options.audience }),
-    };
+    this.#options = options;
   }
 
   /** The identity a token stands for. Throws AuthenticationError. */
@@ -57,24 +59,53 @@ export class Authenticator {
         `token refused: it has ${token.length} bytes, and at most ${this.#maxTokenSize} are taken`,
       );
     }
-    let payload: unknown;
-    try {
-      payload = jwt.verify(token, this.#key, this.#options);
-    } catch (error) {
-      // Errors of parsing quote what they could not parse.
-      const why = error instanceof jwt.JsonWebTokenError ? error.message : "jwt malformed";
-      throw new AuthenticationError(`token refused: ${why}`);
-    }
+    const payload = this.#verifySignature(token);
     const claims = claimsSchema.safeParse(payload);
     if (!claims.success) {
       const [issue] = claims.error.issues;
-      throw new AuthenticationError(
-        `token refused: claim ${issue?.path.join(".")}: ${issue?.message}`,
-      );
+      throw refused(`claim ${issue?.path.join(".")}: ${issue?.message}`);
     }
+    this.#checkClaims(claims.data, Date.now());
     const { sub, exp, wallet, role } = claims.data;
-    // The library counts in whole seconds, the claim may not.
-    if (exp * 1000 <= Date.now()) throw new AuthenticationError("token refused: jwt expired");
-    return { userId: sub, wallet: wallet ?? null, role, expiresAt: exp * 1000 };
+    return {
+      userId: sub,
+      wallet: wallet ?? null,
+      role: role ?? undefined,
+      expiresAt: exp * 1000,
+    };
   }
+
+  /** The claims of a token that the key has signed. */
+  #verifySignature(token: string): unknown {
+    try {
+      const payload = readCompactJws(token);
+      // Times are compared here, by the ms and not by the second, and where null is absence.
+      jwt.verify(token, this.#key, {
+        algorithms: this.#options.algorithms as Algorithm[],
+        ignoreExpiration: true,
+        ignoreNotBefore: true,
+      });
+      return payload;
+    } catch (error) {
+      // Errors of parsing quote what they could not parse.
+      const told = error instanceof jwt.JsonWebTokenError || error instanceof MalformedTokenError;
+      throw refused(told ? error.message : "jwt malformed");
+    }
+  }
+
+  #checkClaims({ exp, nbf, iss, aud }: Claims, nowMs: number): void {
+    const { issuer, audience } = this.#options;
+    if (exp * 1000 <= nowMs) throw refused("jwt expired");
+    if (nbf != null && nbf * 1000 > nowMs) throw refused("jwt not active");
+    if (issuer !== undefined && iss !== issuer) {
+      throw refused(`jwt issuer invalid. expected: ${issuer}`);
+    }
+    if (audience !== undefined && ![aud].flat().includes(audience)) {
+      throw refused(`jwt audience invalid. expected: ${audience}`);
+    }
+  }
+}
+
+function refused(why: string): AuthenticationError {
+  return new AuthenticationError(`token refused: ${why}`);
 }

@@ -53,7 +53,6 @@ export class Connection {
   readonly cancelOnDisconnect: boolean;
 
   identity: Identity | undefined;
-  expiryTimer: NodeJS.Timeout | undefined;
   audience: Audience | undefined;
   /** Wallets of its private channels; see PrivateChannels. */
   wallets: Set<string> | undefined;
@@ -287,6 +286,16 @@ export class Connection {
     this.takeQueue();
     this.closeCode = code;
     this.ws.close(code, reason);
+  }
+
+  /**
+   * Closes the connection if its token has expired by the clock on the wall, `nowMs` of Date.now();
+   * returns whether it had. A timer would not hear of it when that clock is set.
+   */
+  closeExpired(nowMs: number): boolean {
+    if (this.identity === undefined || nowMs < this.identity.expiresAt) return false;
+    this.close(CLOSE.tokenExpired, "the token has expired");
+    return true;
   }
 
   /**

@@ -15,9 +15,9 @@ const PING = Buffer.of(FRAME.ping, 0);
 const SCAN_INTERVAL_MS_MAX = 1000;
 
 /**
- * Pings every connection in its turn and closes those that do not answer, that do not end a message, or
- * that have had neither subscription nor message for too long. One timer looks at all of them: a timer each would cost
- * more than the look.
+ * Pings every connection in its turn and closes those that do not answer, that do not end a message, whose
+ * token has expired, or that have had neither subscription nor message for too long. One timer looks at all
+ * of them: a timer each would cost more than the look, and would not follow a clock that is set.
  */
 export class HealthMonitor {
   readonly #options: HealthOptions;
@@ -34,7 +34,7 @@ export class HealthMonitor {
       options.messageTimeoutMs / 4,
     );
     this.#timers = [
-      setInterval(() => this.#checkAnswers(), Math.max(1, Math.floor(scan))),
+      setInterval(() => this.#scan(), Math.max(1, Math.floor(scan))),
       setInterval(() => this.#checkIdle(), options.idleCheckIntervalMs),
     ];
   }
@@ -43,12 +43,14 @@ export class HealthMonitor {
     for (const timer of this.#timers) clearInterval(timer);
   }
 
-  #checkAnswers(): void {
+  #scan(): void {
     const { pingIntervalMs, pongTimeoutMs, messageTimeoutMs } = this.#options;
     const now = performance.now();
+    const wallNow = Date.now();
     for (const connection of this.#connections) {
+      if (!connection.open || connection.closeExpired(wallNow)) continue;
       // What it has sent and nobody has read yet may be all that it is asked for here.
-      if (!connection.open || connection.socket.readableLength > 0) continue;
+      if (connection.socket.readableLength > 0) continue;
       const { pingedAt, heardAt, unfinishedSince } = connection;
       if (unfinishedSince > 0 && now - unfinishedSince >= messageTimeoutMs) {
         const reason = `a message did not end within ${messageTimeoutMs} ms`;

@@ -24,14 +24,13 @@ import type { SystemState } from "../../shared/system-state.js";
 import { startThreadPulse } from "../../shared/thread-pulse.js";
 import type { MainToShard, ShardTask, ShardToMain } from "../messages.js";
 import { AddressShares } from "./address-shares.js";
-import { Authenticator, type Identity } from "./authenticator.js";
+import { Authenticator } from "./authenticator.js";
 import { type ClientSocket, Connection, type ConnectionContext } from "./connection.js";
 import { drainConnections } from "./drain.js";
 import { FanOut } from "./fan-out.js";
 import { Handshake, type Upgraded } from "./handshake.js";
 import { HealthMonitor } from "./health-monitor.js";
 import { Intake } from "./intake.js";
-import { callAt } from "./long-timer.js";
 import { Mirror } from "./mirror.js";
 import { Outbox } from "./outbox.js";
 import { PageFiles } from "./page-files.js";
@@ -104,7 +103,9 @@ export class Shard {
       this.#counters,
       {
         subscribed: () => this.#noteSubscribed(),
-        identified: (connection, identity) => this.#identify(connection, identity),
+        identified: (connection, identity) => {
+          connection.identity = identity;
+        },
       },
     );
     this.#handshake = new Handshake(
@@ -256,17 +257,7 @@ export class Shard {
     };
     if (identity === undefined) return this.#outbox.send(connection, connected);
     this.#outbox.send(connection, connected, authenticated(identity));
-    this.#identify(connection, identity);
-  }
-
-  /** Takes over an identity and ends the connection when its token expires. */
-  #identify(connection: Connection, identity: Identity): void {
     connection.identity = identity;
-    clearTimeout(connection.expiryTimer);
-    const expire = (): void => connection.close(CLOSE.tokenExpired, "the token has expired");
-    callAt(identity.expiresAt, expire, (timer) => {
-      connection.expiryTimer = timer;
-    });
   }
 
   readonly #onClientMessage = ((shard: Shard) =>
@@ -291,7 +282,7 @@ export class Shard {
   #handle(connection: Connection, data: Buffer, isBinary: boolean): void {
     const now = performance.now();
     connection.heardAt = now;
-    if (!connection.open) return;
+    if (!connection.open || connection.closeExpired(Date.now())) return;
     try {
       this.#requests.handle(connection, data, isBinary, now);
     } catch (error) {
@@ -307,7 +298,6 @@ export class Shard {
     connection.takeQueue();
     this.#fanOut.leave(connection);
     this.#trading.forget(connection);
-    clearTimeout(connection.expiryTimer);
     count(this.#counters, SHARD.connections + connection.encoding, -1);
     const { closeCode = code } = connection;
     countListed<number>(this.#counters, SHARD.closedByCode, COUNTED_CLOSE_CODES, closeCode);

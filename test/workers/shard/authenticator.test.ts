@@ -144,14 +144,58 @@ describe("authenticator", () => {
       { sub: "u", exp: null },
       { sub: "u", exp, wallet: 1 },
       { sub: "u", exp, wallet: "" },
-      { sub: "u", exp, wallet: null },
       { sub: "u", exp, wallet: "w".repeat(129) },
       { sub: "u", exp, role: ["admin"] },
       { sub: "u", exp, nbf: "0" },
+      { sub: "u", exp, iat: "0" },
+      { sub: "u", exp, iat: {} },
+      { sub: "u", exp, iss: 1 },
+      { sub: "u", exp, aud: 1 },
+      { sub: "u", exp, aud: ["a", 1] },
+      { sub: "u", exp, aud: {} },
+      { sub: "u", exp, jti: 1 },
+      `{"sub":"u","exp":1e400}`,
+      `{"sub":"u","exp":${exp},"nbf":-1e400}`,
+      `{"sub":"u","exp":NaN}`,
+      `{"sub":"u","exp":Infinity}`,
+      `{"sub":"u","exp":0x7fffffff}`,
       "no object",
+      '"a string"',
+      "7",
+      "null",
       [],
     ];
     for (const payload of claims) refusal(bySecret, forge({ alg: "HS256", typ: "JWT" }, payload));
+  });
+
+  it("authenticator - null for a claim that need not be there is its absence", () => {
+    const exp = nowS() + 60;
+    const absent = { nbf: null, iat: null, iss: null, aud: null, jti: null, role: null };
+    const payload = { sub: "u", exp, wallet: null, ...absent };
+    const identity = { userId: "u", wallet: null, role: undefined, expiresAt: exp * 1000 };
+    expect(bySecret.verify(forge({ alg: "HS256" }, payload))).toEqual(identity);
+    const key = { secret: SECRET };
+    const byIssuer = new Authenticator({ ...options, key, issuer: "us" }, 8192);
+    expect(refusal(byIssuer, forge({ alg: "HS256" }, payload))).toContain("issuer");
+    const byAudience = new Authenticator({ ...options, key, audience: "them" }, 8192);
+    for (const aud of [null, [], [""], ["Them"], "them "])
+      expect(refusal(byAudience, forge({ alg: "HS256" }, { ...payload, aud }))).toContain(
+        "audience",
+      );
+    for (const claims of [
+      { sub: null, exp },
+      { sub: "u", exp: null },
+    ])
+      refusal(bySecret, forge({ alg: "HS256" }, claims));
+  });
+
+  it("authenticator - of a claim that is there twice the last counts, for the signer as for us", () => {
+    const exp = nowS() + 60;
+    const twice = `{"sub":"first","exp":1,"sub":"last","exp":${exp}}`;
+    expect(bySecret.verify(forge({ alg: "HS256" }, twice)).userId).toBe("last");
+    refusal(bySecret, forge({ alg: "HS256" }, `{"sub":"u","exp":${exp},"exp":1}`));
+    refusal(bySecret, forge('{"alg":"HS256","alg":"none"}', { sub: "u", exp }));
+    refusal(bySecret, forge('{"alg":"HS256","crit":[],"crit":["exp"]}', { sub: "u", exp }));
   });
 
   it("authenticator - issuer and audience hold where they are configured", () => {

@@ -149,6 +149,15 @@ describe("connection", () => {
     expect(counted(counters, SHARD.slowConsumersClosed)).toBe(0);
   });
 
+  it("connection - it closes with 4500 from the ms on at which its token expires", () => {
+    expect(connection.closeExpired(Number.POSITIVE_INFINITY)).toBe(false);
+    connection.identity = { userId: "u", wallet: null, role: undefined, expiresAt: 1000 };
+    expect(connection.closeExpired(999.9)).toBe(false);
+    expect(connection.open).toBe(true);
+    expect(connection.closeExpired(1000)).toBe(true);
+    expect(sockets.ws.closed?.code).toBe(4500);
+  });
+
   it("connection - a control frame is written at once, blocked or not", () => {
     sockets.socket.congested = true;
     connection.write(batch(5));

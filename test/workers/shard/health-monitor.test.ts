@@ -127,6 +127,63 @@ describe("health-monitor", () => {
     expect(clients.map(({ ws }) => ws.closed?.code)).toEqual([4000, undefined, 4000]);
   });
 
+  describe("tokens", () => {
+    const HOUR_MS = 3_600_000;
+
+    const identityFor = (ttlMs: number) => ({
+      userId: "u",
+      wallet: null,
+      role: undefined,
+      expiresAt: Date.now() + ttlMs,
+    });
+
+    /** A connection with a token for so long, that answers every ping. */
+    function connectFor(ttlMs: number) {
+      const client = connect();
+      client.connection.messageAt = Number.POSITIVE_INFINITY;
+      client.socket.onData = () => {
+        client.connection.heardAt = performance.now();
+      };
+      client.connection.identity = identityFor(ttlMs);
+      return client;
+    }
+
+    it("health-monitor - a token that expires ends its connection within a scan, and not before", () => {
+      const { ws } = connectFor(10_000);
+      const [forever, anonymous] = [connectFor(Number.POSITIVE_INFINITY), connect()];
+      vi.advanceTimersByTime(9999);
+      expect(ws.closed).toBeUndefined();
+      vi.advanceTimersByTime(1 + SCAN_MS);
+      expect(ws.closed?.code).toBe(4500);
+      vi.advanceTimersByTime(HOUR_MS);
+      expect(forever.ws.closed).toBeUndefined();
+      expect(anonymous.ws.closed?.code).not.toBe(4500);
+    });
+
+    it("health-monitor - a clock that is set ahead ends it at once, one that is set back later", () => {
+      const [early, late] = [connectFor(1000), connectFor(HOUR_MS)];
+      vi.setSystemTime(Date.now() - HOUR_MS);
+      vi.advanceTimersByTime(HOUR_MS);
+      expect(early.ws.closed).toBeUndefined();
+      vi.advanceTimersByTime(1000 + SCAN_MS);
+      expect(early.ws.closed?.code).toBe(4500);
+      expect(late.ws.closed).toBeUndefined();
+      vi.setSystemTime(Date.now() + HOUR_MS);
+      vi.advanceTimersByTime(SCAN_MS);
+      expect(late.ws.closed?.code).toBe(4500);
+    });
+
+    it("health-monitor - a token that took its place in time is the one that counts", () => {
+      const { connection, ws } = connectFor(1000);
+      vi.advanceTimersByTime(900);
+      connection.identity = identityFor(10_000);
+      vi.advanceTimersByTime(9000);
+      expect(ws.closed).toBeUndefined();
+      vi.advanceTimersByTime(1000 + SCAN_MS);
+      expect(ws.closed?.code).toBe(4500);
+    });
+  });
+
   it("health-monitor - short timeouts are looked at more often", () => {
     monitor.stop();
     monitor = new HealthMonitor(

@@ -1,0 +1,4 @@
+// What the package `marketcast` exports to a program that runs a server of its own.
+export { ConfigurationError } from "../config/configuration-error.js";
+export type { ServerOptions } from "../config/server-options.js";
+export { type RunningServer, startServer } from "./server.js";
