@@ -7,7 +7,7 @@ import type {
   MarketsFilter,
 } from "../client/node.js";
 import { MARKET_STATUSES } from "../shared/market.js";
-import { parseMarket } from "./client-flags.js";
+import { parseExact, parseMarket } from "./client-flags.js";
 import { UsageError } from "./usage-error.js";
 
 const CHANNEL_TYPES = [
@@ -56,8 +56,8 @@ function collectMarkets(text: string, before: readonly MarketId[] | undefined): 
 }
 
 function parseVolume(text: string): number {
-  const volume = text.trim() === "" ? Number.NaN : Number(text);
-  if (Number.isFinite(volume) && volume >= 0) return volume;
+  const volume = parseExact(text);
+  if (volume >= 0) return volume;
   throw new InvalidArgumentError("It is not a number from 0.");
 }
 
