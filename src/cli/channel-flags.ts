@@ -7,8 +7,7 @@ import type {
   MarketsFilter,
 } from "../client/node.js";
 import { MARKET_STATUSES } from "../shared/market.js";
-import { parseMarket } from "./client-flags.js";
-import { exactNumber } from "./exact-number.js";
+import { parseExact, parseMarket } from "./client-flags.js";
 import { UsageError } from "./usage-error.js";
 
 const CHANNEL_TYPES = [
@@ -57,9 +56,9 @@ function collectMarkets(text: string, before: readonly MarketId[] | undefined): 
 }
 
 function parseVolume(text: string): number {
-  const volume = exactNumber(text);
-  if (volume !== undefined) return volume;
-  throw new InvalidArgumentError("It is not a number from 0, such as 1000.");
+  const volume = parseExact(text);
+  if (volume >= 0) return volume;
+  throw new InvalidArgumentError("It is not a number from 0.");
 }
 
 /** Gives a command the flags of {@link ChannelFlags}. */

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type Encoding, MarketcastClient, type MarketId, type OpenState } from "../client/node.js";
+import { exactNumber, inexactReason } from "../shared/exact-number.js";
 import { parseMarketId } from "../shared/market-id.js";
-import { exactNumber } from "./exact-number.js";
 import { serverUrl } from "./server-url.js";
 import { UsageError } from "./usage-error.js";
 
@@ -99,7 +99,14 @@ export function parseMilliseconds(text: string): number {
 
 /** A number above zero, such as a price. */
 export function parsePositive(text: string): number {
-  const number = exactNumber(text);
-  if (number !== undefined && number > 0) return number;
-  throw new InvalidArgumentError("It is not a number above 0, such as 0.45.");
+  const number = parseExact(text);
+  if (number > 0) return number;
+  throw new InvalidArgumentError("It is not a number above 0.");
+}
+
+/** The number that a flag's decimal stands for exactly. */
+export function parseExact(text: string): number {
+  const number = exactNumber(text.trim());
+  if (number !== undefined) return number;
+  throw new InvalidArgumentError(`It ${inexactReason(text.trim())}.`);
 }

@@ -19,7 +19,7 @@ export function canonicalChannel(channel: Channel): Channel {
     case "Market":
       return { type: channel.type, params: { market_id: canonicalId(channel.params.market_id) } };
     case "Trades": {
-      const id = channel.params?.market_id;
+      const id = channel.params?.market_id ?? undefined;
       return {
         type: channel.type,
         params: id === undefined ? null : { market_id: canonicalId(id) },

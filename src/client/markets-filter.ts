@@ -3,7 +3,9 @@ import { MARKET_STATUSES } from "../shared/market.js";
 
 /** A filter in the server's spelling; null where it asks for nothing. */
 export function canonicalFilter(filter: MarketsFilter | null | undefined): MarketsFilter | null {
-  const { status, min_volume, max_volume, search } = filter ?? {};
+  // Null, which JavaScript may bring, is as good as no condition.
+  const given = Object.entries(filter ?? {}).filter(([, condition]) => condition !== null);
+  const { status, min_volume, max_volume, search }: MarketsFilter = Object.fromEntries(given);
   const named = typeof status === "string" ? [status] : status;
   const canonical: MarketsFilter = {
     ...(named !== undefined && { status: MARKET_STATUSES.filter((one) => named.includes(one)) }),

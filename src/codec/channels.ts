@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { MARKET_STATUSES } from "../shared/market.js";
 import { compareMarketIds, type MarketId, parseMarketId } from "../shared/market-id.js";
+import { nullIsAbsent } from "../shared/null-is-absent.js";
 
 /** Most market ids that one `PriceFeed` may name. */
 export const PRICE_FEED_MARKETS_MAX = 1000;
@@ -90,7 +91,7 @@ export const channelSchema = z.discriminatedUnion("type", [
   z
     .object({
       type: z.literal("Markets"),
-      params: z.object({ filter: filterSchema.nullish() }).nullish(),
+      params: z.object({ filter: nullIsAbsent(filterSchema).nullish() }).nullish(),
     })
     .transform(({ type, params }) => {
       const filter = canonicalFilter(params?.filter ?? undefined);
@@ -99,7 +100,7 @@ export const channelSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("Market"), params: marketParams }),
   z.object({ type: z.literal("PriceFeed"), params: z.object({ market_ids: marketIdsSchema }) }),
   z
-    .object({ type: z.literal("Trades"), params: marketParams.partial().nullish() })
+    .object({ type: z.literal("Trades"), params: nullIsAbsent(marketParams.partial()).nullish() })
     .transform(({ type, params }) => ({
       type,
       params: params?.market_id === undefined ? null : { market_id: params.market_id },

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { SIDES } from "../shared/market.js";
+import { nullIsAbsent } from "../shared/null-is-absent.js";
 import { ORDER_TYPES, TIMES_IN_FORCE } from "../shared/order.js";
 import {
   boundedList,
@@ -49,13 +50,14 @@ const orderRequest = z
     context.issues.push({ code: "custom", input: price, path: ["price"], message });
   });
 
+const orderNames = z.object({
+  order_id: z.string().min(1).max(ORDER_ID_CHARACTERS_MAX).optional(),
+  client_order_id: clientOrderId.optional(),
+});
+
 /** One of the two names of an order. */
-const orderReference = z
-  .object({
-    order_id: z.string().min(1).max(ORDER_ID_CHARACTERS_MAX).optional(),
-    client_order_id: clientOrderId.optional(),
-  })
-  .transform(({ order_id, client_order_id }, context) => {
+const orderReference = nullIsAbsent(orderNames).transform(
+  ({ order_id, client_order_id }, context) => {
     if (order_id !== undefined && client_order_id === undefined) return { order_id };
     if (client_order_id !== undefined && order_id === undefined) return { client_order_id };
     context.addIssue({
@@ -64,7 +66,8 @@ const orderReference = z
       path: ["order_id"],
     });
     return z.NEVER;
-  });
+  },
+);
 
 /** The `data` of each message type a client can send. */
 export const clientData = {
@@ -72,7 +75,7 @@ export const clientData = {
   Subscribe: z.object({ channels }),
   Unsubscribe: z.object({ channels }),
   Ping: z.object({ timestamp: z.number() }),
-  PlaceOrder: z.object({ order: orderRequest }),
+  PlaceOrder: z.object({ order: nullIsAbsent(orderRequest) }),
   CancelOrder: orderReference,
 } as const;
 

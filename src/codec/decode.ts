@@ -98,7 +98,8 @@ function parseEnvelope(value: unknown): Decoded {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     return invalid(undefined, "a message is an object { type, data, id? }");
   }
-  const { type, data, id: rawId } = value as Record<string, unknown>;
+  const { type, data, id: givenId } = value as Record<string, unknown>;
+  const rawId = givenId ?? undefined;
   const id = rawId === undefined ? undefined : parseData(requestIdSchema, rawId);
   if (rawId !== undefined && !id?.success) {
     return invalid(

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { exactNumber, LongNumber } from "../shared/exact-number.js";
 
 /** What flags, environment names, error messages, `--help` and the README's table are made of. */
 export interface FieldInfo {
@@ -35,13 +36,23 @@ interface TextOptions extends Naming {
   readonly placeholder: string;
 }
 
-const DECIMAL = /^-?[0-9]{1,16}(\.[0-9]{1,16})?$/;
+const DECIMAL = /^-?[0-9]+(\.[0-9]+)?$/;
 const TEXT_LENGTH_MAX = 4096;
 const LIST_LENGTH_MAX = 1000;
 
-/** Flags and the environment give text where a file gives numbers. */
+/**
+ * Flags and the environment give text where a file gives numbers. What no number stands for exactly
+ * stays as it is, and is refused.
+ */
 function numberFromText(value: unknown): unknown {
-  return typeof value === "string" && DECIMAL.test(value) ? Number(value) : value;
+  const text = value instanceof LongNumber ? value.text : value;
+  return typeof text === "string" && DECIMAL.test(text) ? (exactNumber(text) ?? value) : value;
+}
+
+/** Whether `value` is a number that {@link numberFromText} had to leave as it is. */
+export function isInexactNumber(value: unknown): boolean {
+  const text = value instanceof LongNumber ? value.text : value;
+  return typeof text === "string" && DECIMAL.test(text) && exactNumber(text) === undefined;
 }
 
 function booleanFromText(value: unknown): unknown {

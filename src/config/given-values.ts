@@ -1,4 +1,7 @@
-import { readFileSync } from "node:fs";
+import { parseUniqueJson } from "../shared/exact-json.js";
+import { showPosition, TextFault } from "../shared/text-fault.js";
+import { readTextFile } from "../shared/text-file.js";
+import { withoutMark } from "../shared/utf8.js";
 import { ConfigurationError } from "./configuration-error.js";
 import { type Environment, readEnvironment } from "./environment.js";
 import { findKey, KEY_INFOS, type KeyInfo } from "./keys.js";
@@ -77,32 +80,17 @@ function fromEnvironment(env: Environment, findings: Findings): Collected {
   );
 }
 
-/** The position that the parser complains about; never its message, which may quote a secret. */
-function positionOf(error: unknown, json: string): string {
-  const offset = /position ([0-9]+)/.exec(String(error))?.[1];
-  if (offset === undefined) return "";
-  const before = json.slice(0, Number(offset)).split("\n");
-  return ` at line ${before.length}, column ${(before.at(-1) ?? "").length + 1}`;
-}
-
-function readText(path: string): string {
-  return readFileSync(path, "utf8");
-}
-
 function parseFile(path: string, readFile: (path: string) => string): Record<string, unknown> {
-  let json: string;
-  try {
-    json = readFile(path);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ConfigurationError([`config: the file ${path} cannot be read: ${reason}`]);
-  }
   let content: unknown;
   try {
-    content = JSON.parse(json);
+    content = parseUniqueJson(withoutMark(readFile(path)));
   } catch (error) {
-    const position = positionOf(error, json);
-    throw new ConfigurationError([`config: the file ${path} is not valid JSON${position}`]);
+    if (error instanceof TextFault) {
+      const problem = `is not valid JSON at ${showPosition(error.position)}: ${error.message}`;
+      throw new ConfigurationError([`config: the file ${path} ${problem}`]);
+    }
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ConfigurationError([`config: the file ${path} cannot be read: ${reason}`]);
   }
   if (typeof content !== "object" || content === null || Array.isArray(content)) {
     throw new ConfigurationError([`config: the file ${path} must hold one JSON object`]);
@@ -121,7 +109,11 @@ function fromFile(
     const info = findKey(name);
     if (info === undefined) {
       problems.push(`${name}: there is no such configuration key (${source})`);
-    } else if (info.key === "config") {
+      continue;
+    }
+    // Null is as good as no key.
+    if (value === null) continue;
+    if (info.key === "config") {
       problems.push(`config: not allowed in a configuration file (${source})`);
     } else if (given.has(info.key)) {
       problems.push(`${info.flag}: given twice, in two spellings (${source})`);
@@ -143,6 +135,6 @@ export function gatherValues(input: ConfigInput, findings: Findings): GivenValue
   const given = new Map([...environment, ...options, ...flags]);
   const path = given.get("config")?.value;
   if (typeof path !== "string" || path === "") return given;
-  const file = fromFile(parseFile(path, input.readFile ?? readText), path, findings);
+  const file = fromFile(parseFile(path, input.readFile ?? readTextFile), path, findings);
   return new Map([...file, ...given]);
 }

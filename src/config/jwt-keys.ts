@@ -1,5 +1,7 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { characterAt } from "../shared/json-fault-text.js";
+import { positionAt, showPosition, TextFault } from "../shared/text-fault.js";
+import { readTextFile } from "../shared/text-file.js";
 import { ConfigurationError } from "./configuration-error.js";
 import { readJwtSecret, readOrCreateJwtSecret } from "./jwt-secret.js";
 import type { Config, JwtAlgorithm } from "./schema.js";
@@ -21,16 +23,27 @@ export type JwtConfig = Pick<
 
 const RSA_BITS_MIN = 2048;
 
-async function readPublicKey(path: string): Promise<KeyObject> {
+function readPublicKey(path: string): KeyObject {
   try {
-    return createPublicKey(await readFile(path, "utf8"));
+    const pem = readTextFile(path);
+    requirePem(pem);
+    return createPublicKey(pem);
   } catch (error) {
+    const place = error instanceof TextFault ? `${showPosition(error.position)}: ` : "";
     const reason = error instanceof Error ? error.message : String(error);
     throw new ConfigurationError(
-      [`jwt-public-key-file: no public key in PEM can be read from ${path}: ${reason}`],
+      [`jwt-public-key-file: no public key in PEM can be read from ${path}: ${place}${reason}`],
       { cause: error },
     );
   }
+}
+
+/** Throws TextFault where a file has no line that a key begins with. */
+function requirePem(text: string): void {
+  if (/^-----BEGIN /m.test(text)) return;
+  const start = Math.max(0, text.search(/\S|$/));
+  const fault = `found ${characterAt(text, start)}, expected -----BEGIN`;
+  throw new TextFault(fault, positionAt(text, start));
 }
 
 /** The algorithm that a key is for, or undefined where it is for none that is supported. */
@@ -42,7 +55,7 @@ function algorithmOf(key: KeyObject): JwtAlgorithm | undefined {
 }
 
 async function publicKeys(config: JwtConfig, path: string): Promise<JwtKeys> {
-  const key = await readPublicKey(path);
+  const key = readPublicKey(path);
   const algorithm = algorithmOf(key);
   if (algorithm === undefined) {
     throw new ConfigurationError([

@@ -1,4 +1,5 @@
 import { ConfigurationError } from "./configuration-error.js";
+import { isInexactNumber } from "./field.js";
 import { type ConfigInput, type Findings, type GivenValues, gatherValues } from "./given-values.js";
 import { infoOf, KEY_INFOS, type KeyInfo } from "./keys.js";
 import type { Remark } from "./remark.js";
@@ -27,7 +28,11 @@ export function showValue(info: KeyInfo, value: unknown): string {
 function valueProblem(key: ConfigKey, given: GivenValues): string {
   const info = infoOf(key);
   const { value, source } = given.get(key) ?? { value: undefined, source: "default" };
-  return `${info.flag}: ${showValue(info, value)} (${source}) is not ${info.allowed}`;
+  const shown = `${info.flag}: ${showValue(info, value)} (${source})`;
+  if (info.range !== undefined && isInexactNumber(value)) {
+    return `${shown} has more digits than can be kept exactly; it must be ${info.allowed}`;
+  }
+  return `${shown} is not ${info.allowed}`;
 }
 
 /** What is a convenience on a developer's machine and a hole in production. */

@@ -1,10 +1,14 @@
-import { readFile } from "node:fs/promises";
 import { z } from "zod";
+import { DecimalScale } from "../shared/decimal-scale.js";
+import { LongNumber } from "../shared/exact-number.js";
 import type { MarketDefinition } from "../shared/market.js";
+import { nullIsAbsent } from "../shared/null-is-absent.js";
 import { FeedConfigurationError } from "./feed-configuration-error.js";
+import { readJsonOption } from "./json-option.js";
 import { LEVEL1_QUOTES } from "./maps/level1-quotes.js";
-import { firstIssue, marketFields, toMarketDefinition } from "./market-schema.js";
+import { firstIssue, marketFields, numberSchema, toMarketDefinition } from "./market-schema.js";
 
+const FLAG = "--feed-map";
 const SHIPPED_MAPS: ReadonlyMap<string, unknown> = new Map([["level1-quotes", LEVEL1_QUOTES]]);
 
 /** A column by its header or key, or by its 0-based index in a file without a header. */
@@ -13,35 +17,43 @@ export type Column = z.infer<typeof columnSchema>;
 
 const marketSchema = z.strictObject(marketFields);
 
-const columnsSchema = z.strictObject({
-  market: columnSchema.optional(),
-  bid_price: columnSchema.optional(),
-  bid_size: columnSchema.optional(),
-  ask_price: columnSchema.optional(),
-  ask_size: columnSchema.optional(),
-  trade_price: columnSchema.optional(),
-  trade_size: columnSchema.optional(),
-  trade_side: columnSchema.optional(),
-});
+const columnsSchema = nullIsAbsent(
+  z.strictObject({
+    market: columnSchema.optional(),
+    bid_price: columnSchema.optional(),
+    bid_size: columnSchema.optional(),
+    ask_price: columnSchema.optional(),
+    ask_size: columnSchema.optional(),
+    trade_price: columnSchema.optional(),
+    trade_size: columnSchema.optional(),
+    trade_side: columnSchema.optional(),
+  }),
+);
 
-const feedMapSchema = z
-  .strictObject({
+/** May be beyond 2^53, as 10^18 is. */
+const priceScaleSchema = z.preprocess(
+  (value) => (value instanceof LongNumber ? (value.toExact() ?? value) : value),
+  numberSchema.positive(),
+);
+
+const feedMapSchema = nullIsAbsent(
+  z.strictObject({
     format: z.enum(["csv", "ndjson"]).optional(),
     delimiter: z.string().length(1).default(","),
-    price_scale: z.number().positive().default(1),
+    price_scale: priceScaleSchema.default(1),
     columns: columnsSchema,
     time: z
       .strictObject({ column: columnSchema, unit: z.enum(["s", "ms", "us", "ns"]) })
       .optional(),
     market: marketSchema.optional(),
     markets: z.record(z.string(), marketSchema).optional(),
-  })
-  .check((context) => {
-    const problem = findProblem(context.value);
-    if (problem !== undefined) {
-      context.issues.push({ code: "custom", message: problem, input: context.value });
-    }
-  });
+  }),
+).check((context) => {
+  const problem = findProblem(context.value);
+  if (problem !== undefined) {
+    context.issues.push({ code: "custom", message: problem, input: context.value });
+  }
+});
 
 type FeedMapFields = z.infer<typeof feedMapSchema>;
 export type FeedMapColumns = z.infer<typeof columnsSchema>;
@@ -66,32 +78,19 @@ export interface FeedMap {
 
 /** Reads and checks a shipped map, by name, or a file's. Throws {@link FeedConfigurationError}. */
 export async function loadFeedMap(nameOrPath: string | undefined): Promise<FeedMap> {
-  const fail = (rule: string) => new FeedConfigurationError("--feed-map", nameOrPath, rule);
+  const fail = (rule: string) => new FeedConfigurationError(FLAG, nameOrPath, rule);
   const shipped = [...SHIPPED_MAPS.keys()].join(", ");
   if (nameOrPath === undefined) {
     throw fail(`replay needs a map: the path of one, or a shipped one (${shipped})`);
   }
-  const parsed = feedMapSchema.safeParse(
-    SHIPPED_MAPS.get(nameOrPath) ?? (await readJson(nameOrPath, shipped)),
-  );
-  if (!parsed.success) throw fail(`no valid feed map: ${firstIssue(parsed.error)}`);
-  return toFeedMap(parsed.data);
-}
-
-async function readJson(path: string, shipped: string): Promise<unknown> {
-  const fail = (rule: string, cause: unknown) =>
-    new FeedConfigurationError("--feed-map", path, rule, { cause });
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (error) {
-    throw fail(`must be a readable file or the name of a shipped map (${shipped})`, error);
-  }
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw fail(`must hold JSON: ${(error as Error).message}`, error);
-  }
+  const shippedMap = SHIPPED_MAPS.get(nameOrPath);
+  if (shippedMap !== undefined) return toFeedMap(feedMapSchema.parse(shippedMap));
+  const unreadable = `must be a readable file or the name of a shipped map (${shipped})`;
+  const { value, placeOf } = readJsonOption(FLAG, nameOrPath, unreadable);
+  const parsed = feedMapSchema.safeParse(value);
+  if (parsed.success) return toFeedMap(parsed.data);
+  const place = placeOf(parsed.error.issues[0]?.path ?? []);
+  throw fail(`no valid feed map: ${firstIssue(parsed.error)}, at ${place}`);
 }
 
 function toFeedMap(fields: FeedMapFields): FeedMap {
@@ -135,6 +134,12 @@ function findProblem(map: FeedMapFields): string | undefined {
   );
   if (kinds.has("string") && kinds.has("number")) {
     return "columns: either all by name or all by index";
+  }
+  for (const market of [map.market, ...Object.values(map.markets ?? {})]) {
+    if (market === undefined || map.price_scale === 1) continue;
+    if (DecimalScale.of(market.tick_size)?.times(map.price_scale) === undefined) {
+      return `price_scale: ${map.price_scale} × the tick size ${market.tick_size} is not exact`;
+    }
   }
   if (kinds.has("number") && map.format === "ndjson") return "columns: NDJSON has keys, no indexes";
   return undefined;

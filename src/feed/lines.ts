@@ -1,6 +1,8 @@
+import { TextFault } from "../shared/text-fault.js";
+import { decodeUtf8, hasUtf16Mark, withoutMark } from "../shared/utf8.js";
+
 const LF = 0x0a;
 const CR = 0x0d;
-const BYTE_ORDER_MARK = "\uFEFF";
 
 /** Longest line that is taken, in bytes without its end. */
 export const LINE_BYTES_MAX = 65_536;
@@ -8,8 +10,10 @@ export const LINE_BYTES_MAX = 65_536;
 export interface Line {
   /** 1-based. */
   readonly number: number;
-  /** Without its line end; undefined where the line was longer than the limit. */
+  /** Without its line end; undefined where the line was longer than the limit, or is no UTF-8. */
   readonly text: string | undefined;
+  /** Why it is no UTF-8. */
+  readonly fault?: TextFault;
 }
 
 /**
@@ -31,7 +35,10 @@ export class LineSplitter {
     this.#held = Buffer.allocUnsafe(bytesMax + 1);
   }
 
-  /** The lines that `chunk` completes. The chunk may be reused afterwards. */
+  /**
+   * The lines that `chunk` completes. The chunk may be reused afterwards. Throws TextFault where the
+   * first line says that all of it is UTF-16.
+   */
   push(chunk: Buffer): Line[] {
     const lines: Line[] = [];
     let start = 0;
@@ -66,8 +73,13 @@ export class LineSplitter {
     this.#heldBytes = 0;
     this.#tooLong = false;
     if (!fits) return { number: this.#number, text: undefined };
-    const text = bytes.toString("utf8", 0, length);
-    const marked = this.#number === 1 && text.startsWith(BYTE_ORDER_MARK);
-    return { number: this.#number, text: marked ? text.slice(1) : text };
+    try {
+      const text = decodeUtf8(bytes, length);
+      return { number: this.#number, text: this.#number === 1 ? withoutMark(text) : text };
+    } catch (error) {
+      if (!(error instanceof TextFault)) throw error;
+      if (this.#number === 1 && hasUtf16Mark(bytes)) throw error;
+      return { number: this.#number, text: undefined, fault: error };
+    }
   }
 }

@@ -1,18 +1,25 @@
 import { z } from "zod";
 import { DecimalScale } from "../shared/decimal-scale.js";
+import { LongNumber } from "../shared/exact-number.js";
 import type { MarketDefinition } from "../shared/market.js";
 import { type MarketId, parseMarketId } from "../shared/market-id.js";
 
-/** An unsigned 128-bit integer, as a number up to 2^53−1 or as a decimal string. */
+/** An unsigned 128-bit integer, as a number or as a decimal string. */
 export const marketIdSchema = z.unknown().transform((value, context): MarketId => {
-  const id = parseMarketId(value);
+  const id = parseMarketId(value instanceof LongNumber ? value.text : value);
   if (id !== undefined) return id;
-  context.addIssue("must be an unsigned 128-bit integer, beyond 2^53−1 as a decimal string");
+  context.addIssue("must be an unsigned 128-bit integer, in digits alone or as a decimal string");
   return z.NEVER;
 });
 
-const stepSchema = z.number().refine((step) => DecimalScale.of(step) !== undefined, {
-  message: "must be a positive decimal such as 0.01",
+/** A number that a double stands for exactly. */
+export const numberSchema = z.number({
+  error: ({ input }) =>
+    input instanceof LongNumber ? `${input} cannot be kept exactly as a number` : undefined,
+});
+
+const stepSchema = numberSchema.refine((step) => DecimalScale.of(step) !== undefined, {
+  message: "must be a positive decimal such as 0.01, of at most 15 digits",
 });
 
 /** The fields of a market as users write them. */

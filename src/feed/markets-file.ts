@@ -1,11 +1,15 @@
-import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { DecimalScale } from "../shared/decimal-scale.js";
+import type { JsonPath } from "../shared/exact-json.js";
 import { MARKET_STATUSES, type MarketDefinition, type MarketStatus } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
+import { nullIsAbsent } from "../shared/null-is-absent.js";
 import { DEFAULT_MARKETS } from "./default-markets.js";
 import { FeedConfigurationError } from "./feed-configuration-error.js";
-import { firstIssue, marketFields, toMarketDefinition } from "./market-schema.js";
+import { readJsonOption } from "./json-option.js";
+import { firstIssue, marketFields, numberSchema, toMarketDefinition } from "./market-schema.js";
+
+const FLAG = "--markets-file";
 
 /** A market that the exchange lists when it starts. */
 export interface ExchangeMarket {
@@ -15,54 +19,48 @@ export interface ExchangeMarket {
   readonly maxPrice: number | undefined;
 }
 
-const entrySchema = z
-  .strictObject({
+const entrySchema = nullIsAbsent(
+  z.strictObject({
     ...marketFields,
     status: z.enum(MARKET_STATUSES),
-    max_price: z.number().positive().optional(),
-  })
-  .refine(
-    ({ max_price: maxPrice, tick_size: tickSize }) =>
-      maxPrice === undefined || DecimalScale.of(tickSize)?.toCount(maxPrice) !== undefined,
-    { path: ["max_price"], message: "must be an exact multiple of tick_size" },
-  );
+    max_price: numberSchema.positive().optional(),
+  }),
+).refine(
+  ({ max_price: maxPrice, tick_size: tickSize }) =>
+    maxPrice === undefined || DecimalScale.of(tickSize)?.toExactCount(maxPrice) !== undefined,
+  { path: ["max_price"], message: "must be an exact multiple of tick_size" },
+);
 
 const fileSchema = z.array(z.unknown()).min(1, "must hold at least one market");
 
 /**
  * Reads and checks the markets of a file, in its order; the shipped ones without a file. Throws
- * {@link FeedConfigurationError}, which names the file, the entry (counted from 1) and the rule.
+ * {@link FeedConfigurationError}, which names the file, the entry (counted from 1), the rule and the
+ * place.
  */
 export async function loadMarkets(file: string | undefined): Promise<readonly ExchangeMarket[]> {
   if (file === undefined) return DEFAULT_MARKETS;
-  const fail = (rule: string) => new FeedConfigurationError("--markets-file", file, rule);
-  const entries = fileSchema.safeParse(await readJson(file));
-  if (!entries.success) throw fail(`no list of markets: ${firstIssue(entries.error)}`);
+  const { value, placeOf } = readJsonOption(FLAG, file, "must be a file that can be read");
+  const fail = (rule: string, path: JsonPath) =>
+    new FeedConfigurationError(FLAG, file, `${rule}, at ${placeOf(path)}`);
+  const entries = fileSchema.safeParse(value);
+  if (!entries.success) throw fail(`no list of markets: ${firstIssue(entries.error)}`, []);
 
   const entryOfId = new Map<MarketId, number>();
-  return entries.data.map((value, index) => {
+  return entries.data.map((fieldsOfEntry, index) => {
     const entry = index + 1;
-    const parsed = entrySchema.safeParse(value);
-    if (!parsed.success) throw fail(`entry ${entry}: ${firstIssue(parsed.error)}`);
+    const parsed = entrySchema.safeParse(fieldsOfEntry);
+    if (!parsed.success) {
+      const path = parsed.error.issues[0]?.path ?? [];
+      throw fail(`entry ${entry}: ${firstIssue(parsed.error)}`, [index, ...path]);
+    }
     const { status, max_price: maxPrice, ...fields } = parsed.data;
     const earlier = entryOfId.get(fields.market_id);
     if (earlier !== undefined) {
-      throw fail(`entry ${entry}: market_id ${fields.market_id} is taken by entry ${earlier}`);
+      const rule = `entry ${entry}: market_id ${fields.market_id} is taken by entry ${earlier}`;
+      throw fail(rule, [index, "market_id"]);
     }
     entryOfId.set(fields.market_id, entry);
     return { definition: toMarketDefinition(fields), status, maxPrice };
   });
-}
-
-async function readJson(file: string): Promise<unknown> {
-  const fail = (rule: string, cause: Error) =>
-    new FeedConfigurationError("--markets-file", file, `${rule}: ${cause.message}`, { cause });
-  const text = await readFile(file, "utf8").catch((error: Error) => {
-    throw fail("must be a file that can be read", error);
-  });
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw fail("must hold JSON", error as Error);
-  }
 }

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { csvColumn, splitCsvLine } from "./csv-line.js";
 import type { BookSide, Feed, FeedContext, FeedSink } from "./feed.js";
 import { FeedConfigurationError } from "./feed-configuration-error.js";
 import { type Column, type FeedMap, type FileFormat, loadFeedMap } from "./feed-map.js";
@@ -6,9 +7,15 @@ import type { FeedOptions } from "./feed-options.js";
 import type { Line } from "./lines.js";
 import { systemTiming, type Timing } from "./pacer.js";
 import { readLines, requireFile } from "./recorded-file.js";
-import { RejectedInput, takeLine } from "./rejected-input.js";
+import {
+  jsonLines,
+  type LineSource,
+  RejectedInput,
+  requireText,
+  takeLine,
+} from "./rejected-input.js";
 import { createReplayPace, type ReplayPace } from "./replay-pace.js";
-import { type Row, RowReader, splitCsvLine } from "./row-reader.js";
+import { type Row, RowReader } from "./row-reader.js";
 
 type PlaybackOptions = Pick<
   FeedOptions,
@@ -48,8 +55,9 @@ export async function planReplay(
     const rule = "names columns by index, but NDJSON has keys";
     throw new FeedConfigurationError("--feed-map", mapName, rule);
   }
+  const first = await readFirstLine(path);
   if (format === "ndjson" || !hasNames) return { path, map, format, hasHeader: false };
-  const header = await readHeader(path, map.delimiter);
+  const header = splitHeader(path, first, map.delimiter);
   return { path, map: resolveColumns(map, header, path), format, hasHeader: true };
 }
 
@@ -59,27 +67,41 @@ function formatOf(path: string): FileFormat | undefined {
   return extension === "csv" ? "csv" : "ndjson";
 }
 
-async function readHeader(path: string, delimiter: string): Promise<readonly string[]> {
+/** The first line that is not blank, undefined where there is none: so far, the file can be read. */
+async function readFirstLine(path: string): Promise<Line | undefined> {
   try {
     for await (const lines of readLines(path)) {
-      const header = lines.find((line) => !isBlank(line));
-      if (header !== undefined) return splitCsvLine(header.text ?? "", delimiter);
+      const first = lines.find((line) => !isBlank(line));
+      if (first !== undefined) return first;
     }
+    return undefined;
   } catch (error) {
     throw new FeedConfigurationError("--feed-file", path, (error as Error).message, {
       cause: error,
     });
   }
-  throw new FeedConfigurationError("--feed-file", path, "must have a header, but is empty");
+}
+
+function splitHeader(path: string, line: Line | undefined, delimiter: string): readonly string[] {
+  const fail = (rule: string, cause?: unknown) =>
+    new FeedConfigurationError("--feed-file", path, rule, { cause });
+  if (line === undefined) throw fail("must have a header, but is empty");
+  try {
+    return splitCsvLine(requireText(line), delimiter).map((name) => name.trim());
+  } catch (error) {
+    if (!(error instanceof RejectedInput)) throw error;
+    const { message, place } = error;
+    const column = typeof place === "number" ? `, column ${place}` : "";
+    throw fail(`its header cannot be read: line ${line.number}${column}: ${message}`, error);
+  }
 }
 
 /** The map with the names of its columns replaced by their places in the header. */
 function resolveColumns(map: FeedMap, header: readonly string[], path: string): FeedMap {
-  const names = header.map((name) => name.trim());
   const indexOf = (name: Column): number => {
-    const index = names.indexOf(String(name));
-    if (index !== -1) return index;
-    const rule = `must have a header with the map's column ${JSON.stringify(name)}`;
+    const index = header.indexOf(String(name));
+    if (index !== -1 && index === header.lastIndexOf(String(name))) return index;
+    const rule = `must have a header with the map's column ${JSON.stringify(name)}, once`;
     throw new FeedConfigurationError("--feed-file", path, rule);
   };
   const columns = Object.entries(map.columns).flatMap(([field, name]) =>
@@ -100,12 +122,14 @@ export class ReplayFeed implements Feed {
   readonly #plan: ReplayPlan;
   readonly #options: PlaybackOptions;
   readonly #timing: Timing;
+  readonly #source: LineSource;
   #reader: RowReader | undefined;
 
   constructor(plan: ReplayPlan, options: PlaybackOptions, timing: Timing = systemTiming) {
     this.#plan = plan;
     this.#options = options;
     this.#timing = timing;
+    this.#source = sourceOf(plan);
   }
 
   open(sink: FeedSink): void {
@@ -141,21 +165,25 @@ export class ReplayFeed implements Feed {
         const wait = pace(row.timeMs);
         if (wait !== undefined) await wait;
         if (signal.aborted) return published;
-        if (takeLine(sink, line.number, () => publishRow(sink, row))) published += 1;
+        if (takeLine(sink, this.#source, line, () => publishRow(sink, row))) published += 1;
       }
     }
     return published;
   }
 
-  #readRow(sink: FeedSink, { number, text }: Line): Row | undefined {
+  #readRow(sink: FeedSink, line: Line): Row | undefined {
     let row: Row | undefined;
-    takeLine(sink, number, () => {
-      if (text === undefined) throw new RejectedInput("LINE_TOO_LONG", "the line is too long");
+    takeLine(sink, this.#source, line, (text) => {
       if (this.#reader === undefined) throw new Error("open was not called");
       row = this.#reader.read(text);
     });
     return row;
   }
+}
+
+function sourceOf({ path: name, format, map: { delimiter } }: ReplayPlan): LineSource {
+  if (format === "ndjson") return jsonLines(name);
+  return { name, columnOf: (text, [cell]) => csvColumn(text, delimiter, Number(cell)) };
 }
 
 function isBlank(line: Line): boolean {

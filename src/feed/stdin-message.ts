@@ -1,27 +1,27 @@
 import { z } from "zod";
 import { BOOK_LEVELS_MAX, MARKET_STATUSES, SIDES } from "../shared/market.js";
-import { firstIssue, marketFields, marketIdSchema } from "./market-schema.js";
-import { RejectedInput } from "./rejected-input.js";
+import { firstIssue, marketFields, marketIdSchema, numberSchema } from "./market-schema.js";
+import { parseJsonLine, RejectedInput } from "./rejected-input.js";
 
 const status = z.enum(MARKET_STATUSES);
 const market_id = marketIdSchema;
-const levels = z.array(z.tuple([z.number(), z.number()])).max(BOOK_LEVELS_MAX);
+const levels = z.array(z.tuple([numberSchema, numberSchema])).max(BOOK_LEVELS_MAX);
 
 const stdinMessageSchema = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("market"), ...marketFields, status: status.optional() }),
+  z.object({ type: z.literal("market"), ...marketFields, status: status.nullish() }),
   z.object({
     type: z.literal("quote"),
     market_id,
-    best_bid: z.number().nullable(),
-    best_ask: z.number().nullable(),
+    best_bid: numberSchema.nullable(),
+    best_ask: numberSchema.nullable(),
   }),
   z.object({
     type: z.literal("trade"),
     market_id,
-    price: z.number(),
-    quantity: z.number(),
+    price: numberSchema,
+    quantity: numberSchema,
     taker_side: z.enum(SIDES),
-    trade_id: z.string().min(1).optional(),
+    trade_id: z.string().min(1).nullish(),
   }),
   z.object({ type: z.literal("book"), market_id, bids: levels, asks: levels }),
   z.object({ type: z.literal("status"), market_id, status }),
@@ -32,13 +32,8 @@ export type StdinMessage = z.infer<typeof stdinMessageSchema>;
 
 /** Parses one line. Throws RejectedInput. */
 export function parseStdinMessage(text: string): StdinMessage {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new RejectedInput("INVALID_JSON", (error as Error).message);
-  }
-  const result = stdinMessageSchema.safeParse(value);
+  const result = stdinMessageSchema.safeParse(parseJsonLine(text));
   if (result.success) return result.data;
-  throw new RejectedInput("INVALID_MESSAGE", firstIssue(result.error));
+  const path = result.error.issues[0]?.path ?? [];
+  throw new RejectedInput("INVALID_MESSAGE", firstIssue(result.error), path);
 }

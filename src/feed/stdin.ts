@@ -13,6 +13,8 @@ import {
 import { type Line, LineSplitter } from "./lines.js";
 import { toMarketDefinition } from "./market-schema.js";
 import {
+  type InputField,
+  jsonLines,
   priceTicks,
   quantityLots,
   RejectedInput,
@@ -23,6 +25,16 @@ import { openStandardInput } from "./standard-input.js";
 import { parseStdinMessage, type StdinMessage } from "./stdin-message.js";
 
 type MessageOf<Type extends StdinMessage["type"]> = Extract<StdinMessage, { type: Type }>;
+
+const SOURCE = jsonLines("standard input");
+const BEST_BID = fieldOf("best_bid");
+const BEST_ASK = fieldOf("best_ask");
+const PRICE = fieldOf("price");
+const QUANTITY = fieldOf("quantity");
+
+function fieldOf(name: string): InputField {
+  return { name, path: [name] };
+}
 
 /**
  * NDJSON from standard input, one message a line (see stdin-message.ts), as fast as it comes; the
@@ -54,19 +66,16 @@ export class StdinFeed implements Feed {
 }
 
 function takeLines(sink: FeedSink, lines: readonly Line[]): void {
-  for (const { number, text } of lines) {
-    if (text?.trim() === "") continue;
-    takeLine(sink, number, () => {
-      if (text === undefined) throw new RejectedInput("LINE_TOO_LONG", "the line is too long");
-      publishMessage(sink, parseStdinMessage(text));
-    });
+  for (const line of lines) {
+    if (line.text?.trim() === "") continue;
+    takeLine(sink, SOURCE, line, (text) => publishMessage(sink, parseStdinMessage(text)));
   }
 }
 
 function publishMessage(sink: FeedSink, message: StdinMessage): void {
   switch (message.type) {
     case "market":
-      sink.list(toMarketDefinition(message), message.status);
+      sink.list(toMarketDefinition(message), message.status ?? undefined);
       return;
     case "quote":
       publishQuote(sink, requireMarket(sink, message.market_id), message);
@@ -89,22 +98,23 @@ function publishMessage(sink: FeedSink, message: StdinMessage): void {
 function requireMarket(sink: FeedSink, marketId: MarketId): ListedMarket {
   const market = sink.find(marketId);
   if (market !== undefined) return market;
-  throw new RejectedInput("UNKNOWN_MARKET", `no "market" line came before for ${marketId}`);
+  const message = `no "market" line came before for ${marketId}`;
+  throw new RejectedInput("UNKNOWN_MARKET", message, ["market_id"]);
 }
 
 function publishQuote(sink: FeedSink, market: ListedMarket, quote: MessageOf<"quote">): void {
   const { best_bid, best_ask } = quote;
-  const bestBid = best_bid === null ? null : priceTicks(market, best_bid, "best_bid");
-  const bestAsk = best_ask === null ? null : priceTicks(market, best_ask, "best_ask");
+  const bestBid = best_bid === null ? null : priceTicks(market, best_bid, BEST_BID);
+  const bestAsk = best_ask === null ? null : priceTicks(market, best_ask, BEST_ASK);
   requireUncrossed(bestBid, bestAsk, "CROSSED_QUOTE");
   sink.quote(market, bestBid, bestAsk);
 }
 
 function toTrade(market: ListedMarket, message: MessageOf<"trade">): FeedTrade {
   const { trade_id: tradeId, taker_side: takerSide } = message;
-  const price = priceTicks(market, message.price, "price");
-  const quantity = quantityLots(market, message.quantity, "quantity");
-  return { price, quantity, takerSide, ...(tradeId !== undefined && { tradeId }) };
+  const price = priceTicks(market, message.price, PRICE);
+  const quantity = quantityLots(market, message.quantity, QUANTITY);
+  return { price, quantity, takerSide, ...(typeof tradeId === "string" && { tradeId }) };
 }
 
 function toBook(market: ListedMarket, { bids, asks }: MessageOf<"book">): Book {
@@ -125,16 +135,14 @@ function fillSide(
 ): void {
   let best = name === "bids" ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
   for (const [i, [price, quantity]] of levels.entries()) {
-    const ticks = priceTicks(market, price, name);
+    const ticks = priceTicks(market, price, { name, path: [name, i, 0] });
     if (name === "bids" ? ticks >= best : ticks <= best) {
-      throw new RejectedInput(
-        "INVALID_VALUE",
-        `${name} are not sorted best first, or repeat a price`,
-      );
+      const message = `${name} are not sorted best first, or repeat a price`;
+      throw new RejectedInput("INVALID_VALUE", message, [name, i]);
     }
     best = ticks;
     side.price[i] = ticks;
-    side.quantity[i] = quantityLots(market, quantity, name);
+    side.quantity[i] = quantityLots(market, quantity, { name, path: [name, i, 1] });
   }
   side.length = levels.length;
 }

@@ -55,18 +55,25 @@ export interface ContractTrade {
   readonly ts: number;
 }
 
-/** The mean price of `value` ticks × lots over `quantity` lots; exact where it is a whole tick. */
+/** Decimals of a quotient of whole numbers: more than the digits of any double. */
+const QUOTIENT_DECIMALS = 20;
+
+/** The mean price of `value` ticks × lots over `quantity` lots: the number nearest to it. */
 function averagePrice(value: bigint, quantity: number, { priceScale }: MarketScales): number {
-  const lots = BigInt(quantity);
-  if (value % lots === 0n) return priceScale.toNumber(Number(value / lots));
-  return priceScale.toNumber(Number(value) / quantity);
+  const ticks = (value * 10n ** BigInt(QUOTIENT_DECIMALS)) / BigInt(quantity);
+  return toNumber(ticks, [priceScale], QUOTIENT_DECIMALS);
 }
 
-/** The double nearest to a value in ticks × lots. */
+/** The number nearest to a value in ticks × lots. */
 function toAmount(value: bigint, { priceScale, quantityScale }: MarketScales): number {
-  const units = value * BigInt(priceScale.multiplier) * BigInt(quantityScale.multiplier);
-  const decimals = Math.log10(priceScale.divisor) + Math.log10(quantityScale.divisor);
-  return Number(`${units}e-${Math.round(decimals)}`);
+  return toNumber(value, [priceScale, quantityScale], 0);
+}
+
+/** The double nearest to `count` × the steps of the scales × 10^-decimals. */
+function toNumber(count: bigint, scales: readonly DecimalScale[], decimals: number): number {
+  const units = scales.reduce((product, { multiplier }) => product * BigInt(multiplier), count);
+  const divisors = scales.reduce((sum, { divisor }) => sum + Math.round(Math.log10(divisor)), 0);
+  return Number(`${units}e-${decimals + divisors}`);
 }
 
 /** The contract's `Order`. */

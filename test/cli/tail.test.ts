@@ -244,11 +244,8 @@ describe("tail, wrong usage", () => {
     [["--channel", "Market", "--market", "-1"], "argument '-1' is invalid"],
     [["--channel", "Trades", "--search", "x"], "search: is for Markets only"],
     [["--channel", "Trades", "--count", "0"], "It is not an integer from 1"],
-    [
-      ["--channel", "Markets", "--min-volume", "1,5"],
-      "argument '1,5' is invalid. It is not a number",
-    ],
-    [["--channel", "Markets", "--max-volume", "0x10"], "'0x10' is invalid. It is not a number"],
+    [["--channel", "Markets", "--min-volume", "1,5"], "argument '1,5' is invalid. It is no number"],
+    [["--channel", "Markets", "--max-volume", "0x10"], "'0x10' is invalid. It is no number"],
   ])("tail - %j says what is wrong and exits with 2", async (args, message) => {
     const { code, stdout, stderr } = await runMarketcast(["tail", ...args], { cwd });
     expect(stderr).toMatch(/^(marketcast: .+\n)+$/);

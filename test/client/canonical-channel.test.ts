@@ -61,6 +61,14 @@ describe("canonical-channel", () => {
   });
 
   it.each([
+    { type: "Trades", params: { market_id: null } },
+    { type: "Markets", params: { filter: { status: null, search: null, min_volume: null } } },
+    { type: "Markets", params: { filter: { status: "Active", search: null, max_volume: 1 } } },
+  ])("canonical-channel - takes null for what is absent, as the server does: %j", (one) => {
+    expect(canonicalChannel(one as unknown as Channel)).toEqual(channelSchema.parse(one));
+  });
+
+  it.each([
     { type: "Market", params: { market_id: -1 } },
     { type: "Market", params: { market_id: "01" } },
     { type: "PriceFeed", params: { market_ids: ["x", 2, 1.5] } },

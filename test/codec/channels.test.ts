@@ -182,6 +182,9 @@ describe("channels", () => {
       orders(1),
       orders(128),
       { type: "Positions", params: { wallet: "w" } },
+      filter({ status: null, min_volume: null, max_volume: null, search: null }),
+      { type: "Trades", params: { market_id: null } },
+      { type: "Trades", params: null },
     ];
     for (const channel of taken) expect(refused(channel)).toBe(false);
     const broken = [
@@ -206,7 +209,10 @@ describe("channels", () => {
       { type: "Market" },
       { type: "Market", params: null },
       { type: "PriceFeed", params: { market_ids: 1 } },
-      { type: "Trades", params: { market_id: null } },
+      filter({ status: [null] }),
+      { type: "PriceFeed", params: { market_ids: null } },
+      { type: "PriceFeed", params: { market_ids: [null] } },
+      { type: "Orders", params: { wallet: null } },
       orders(0),
       orders(129),
       { type: "Market", params: [1] },

@@ -50,8 +50,32 @@ describe("client-messages", () => {
     ];
     for (const id of ["a", "-", "_", "0", "aZ09_-", longest])
       expect(results(id)).toEqual([true, true]);
-    const refused = ["", " ", "a b", "a\n", "a.b", "ä", "a\u0000", `${longest}x`, 1, null, ["a"]];
+    const refused = ["", " ", "a b", "a\n", "a.b", "ä", "a\u0000", `${longest}x`, 1, ["a"]];
     for (const id of refused) expect(results(id)).toEqual([false, false]);
+  });
+
+  it("client-messages - null for an optional field is as good as no field, and for no other one", () => {
+    const order = { market_id: 1, side: "Buy", order_type: "Market", quantity: 1 };
+    const nothing = { price: null, time_in_force: null, post_only: null, client_order_id: null };
+    expect(clientData.PlaceOrder.parse({ order: { ...order, ...nothing } })).toStrictEqual({
+      order,
+    });
+    expect(clientData.CancelOrder.parse({ order_id: "1", client_order_id: null })).toStrictEqual({
+      order_id: "1",
+    });
+    expect(clientData.CancelOrder.parse({ order_id: null, client_order_id: "a" })).toStrictEqual({
+      client_order_id: "a",
+    });
+    const refused = [
+      { order: { ...order, order_type: "Limit", price: null } },
+      ...Object.keys(order).map((field) => ({ order: { ...order, [field]: null } })),
+      { order: { ...order, unknown: null } },
+      { order: null },
+    ];
+    for (const data of refused) expect(clientData.PlaceOrder.safeParse(data).success).toBe(false);
+    expect(
+      clientData.CancelOrder.safeParse({ order_id: null, client_order_id: null }).success,
+    ).toBe(false);
   });
 
   it("client-messages - a Limit order has a price and a Market order has none, in every time in force", () => {

@@ -97,6 +97,14 @@ function check(encoding: Encoding, payload: Buffer): Decoded {
 }
 
 describe("decode", () => {
+  it("decode - a number in JSON that rounds is refused as an id, and never another one", () => {
+    for (const id of ["9007199254740992", "9007199254740993", "1e400", "1.5", "-1", "1e30"]) {
+      const channels = `[{"type":"Market","params":{"market_id":${id}}}]`;
+      const text = `{"type":"Subscribe","data":{"channels":${channels}}}`;
+      expect(check("json", Buffer.from(text)).fault?.code).toBe("INVALID_MESSAGE");
+    }
+  });
+
   for (const encoding of ENCODINGS) {
     it(`decode - no bytes whatever make it throw (${encoding})`, () => {
       fc.assert(
@@ -207,12 +215,39 @@ describe("decode", () => {
       }
     });
 
+    it(`decode - null for an optional part of a message means that it is absent (${encoding})`, () => {
+      const decode = (message: unknown) => check(encoding, encoded(encoding, message)).message;
+      expect(decode({ type: "Ping", id: null, data: { timestamp: 1 } })).toStrictEqual({
+        type: "Ping",
+        data: { timestamp: 1 },
+      });
+      const order = { ...LIMIT, time_in_force: null, post_only: null, client_order_id: null };
+      expect(decode({ type: "PlaceOrder", id: 1, data: { order } })?.data).toStrictEqual({
+        order: LIMIT,
+      });
+      const filter = { status: "Active", search: null, min_volume: null, max_volume: null };
+      const channels = [
+        { type: "Markets", params: { filter } },
+        { type: "Markets", params: { filter: null } },
+        { type: "Trades", params: { market_id: null } },
+        { type: "SystemStatus", params: null },
+      ];
+      expect(decode({ type: "Subscribe", data: { channels } })?.data).toStrictEqual({
+        channels: [
+          { type: "Markets", params: { filter: { status: ["Active"] } } },
+          { type: "Markets", params: null },
+          { type: "Trades", params: null },
+          { type: "SystemStatus", params: null },
+        ],
+      });
+    });
+
     it(`decode - a fault carries the id where there is a sound one (${encoding})`, () => {
       const cases = [
         [{ type: 1, id: 1 }, 1, "type"],
         [{ id: "a" }, "a", "type"],
         [{ type: "Ping", id: 1.5 }, undefined, "id"],
-        [{ type: "Ping", id: null }, undefined, "id"],
+        [{ type: "Ping", id: null }, undefined, "data.timestamp"],
         [{ type: "Ping", id: "x".repeat(65) }, undefined, "id"],
         [{ type: "Ping", id: 2 }, 2, "data.timestamp"],
         [{ type: "Ping", id: 3, data: { timestamp: "1" } }, 3, "data.timestamp"],

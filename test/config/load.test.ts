@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ConfigurationError } from "../../src/config/configuration-error.js";
 import type { ConfigInput } from "../../src/config/given-values.js";
@@ -146,9 +149,7 @@ describe("bad values", () => {
       ]);
     }
     expect(info.allowed).toContain(`from ${min} to ${max}`);
-    expect(problemsOf(file({ [info.flag]: null }))).toEqual([
-      `${info.flag}: null (file a.json) is not ${info.allowed}`,
-    ]);
+    expect(loadConfig(file({ [info.flag]: null }))[info.key]).toBe(loadConfig({})[info.key]);
   });
 
   it.each(["ring-size", "trade-ring-size"])("config - %s must be a power of two", (flag) => {
@@ -174,6 +175,35 @@ describe("bad values", () => {
       `${flag}: ${JSON.stringify(value)} (flag --${flag}) is not ${allowed}`,
     );
     expect(others).toEqual([]);
+  });
+
+  it.each([
+    ["max-price", "0.1000000000000000055"],
+    ["max-price", "999999999999.9999999"],
+    ["max-quantity", "1.0000000000000000001"],
+    ["feed-seed", "9007199254740993"],
+    ["feed-speed", "0.001000000000000000001"],
+  ])("config - %s of %s is refused, not rounded", (flag, value) => {
+    const shown = JSON.stringify(value);
+    const exact = "has more digits than can be kept exactly";
+    expect(problemsOf({ flags: { [flag]: value } })).toEqual([
+      expect.stringContaining(`${flag}: ${shown} (flag --${flag}) ${exact}`),
+    ]);
+    expect(problemsOf(file(`{"${flag}": ${value}}`))).toEqual([
+      expect.stringContaining(`${flag}: ${shown} (file a.json) ${exact}`),
+    ]);
+  });
+
+  it("config - numbers that are exact are taken, however they are written", () => {
+    for (const value of ["0.10", "00.1", "0.1000000000000000000000"]) {
+      expect(loadConfig({ flags: { maxPrice: value } }).maxPrice).toBe(0.1);
+    }
+    expect(loadConfig(file('{"max-price": 1e9, "port": 80.0}'))).toMatchObject({
+      maxPrice: 1e9,
+      port: 80,
+    });
+    expect(problemsOf(file('{"max-price": 1e400}'))).toHaveLength(1);
+    expect(problemsOf(file('{"max-price": 1e-400}'))).toHaveLength(1);
   });
 
   it("config - names all problems at once and shortens long values", () => {
@@ -239,8 +269,58 @@ describe("unknown keys", () => {
     expect(missing).toThrow(/^config: the file \/nonexistent\/a\.json cannot be read: ENOENT/);
     expect(problemsOf(file("[]"))).toEqual(["config: the file a.json must hold one JSON object"]);
     expect(problemsOf(file('{\n  "port": 1,\n}'))).toEqual([
-      "config: the file a.json is not valid JSON at line 3, column 1",
+      "config: the file a.json is not valid JSON at line 3, column 1: found a closing brace, expected a key in double quotes",
     ]);
+  });
+
+  it("config - null in a file sets nothing, whatever the key", () => {
+    const nothing = Object.fromEntries(KEY_INFOS.map(({ flag }) => [flag, null]));
+    expect(loadConfigWithSources(file(nothing))).toEqual(loadConfigWithSources(file({})));
+    expect(loadConfig(file({ "ops-port": null, opsPort: 2 })).opsPort).toBe(2);
+    expect(problemsOf(file({ prot: null }))).toHaveLength(1);
+  });
+
+  it("config - a byte order mark of UTF-8 and line ends of Windows are as good as none", () => {
+    expect(loadConfig(file('\uFEFF{\r\n"port": 7\r\n}\r\n')).port).toBe(7);
+    expect(problemsOf(file('\uFEFF{\r\n\uFEFF"port": 7}'))).toEqual([
+      "config: the file a.json is not valid JSON at line 2, column 1: found the character U+FEFF",
+    ]);
+  });
+
+  it.each([
+    ["", "line 1, column 1: found the end, expected a value"],
+    [" \n ", "line 2, column 2: found the end, expected a value"],
+    ["\0", "line 1, column 1: found the character U+0000"],
+    ['{"port": 1, "port": 2}', 'line 1, column 13: found the key "port" again'],
+    ['{"port": 1 // one\n}', "line 1, column 12: found a comment"],
+    ["{'port': 1}", "line 1, column 2: found a single quote"],
+    ['{"port": 1', "line 1, column 11: found the end, expected a closing brace"],
+    ['{"host": "a\tb"}', "line 1, column 12: found the character U+0009"],
+    ['{"host": "a}', "line 1, column 10: found a string without its closing quote"],
+  ])("config - of a file with %j the place and what was there is told", (content, problem) => {
+    expect(problemsOf(file(content))).toEqual([
+      expect.stringContaining(`config: the file a.json is not valid JSON at ${problem}`),
+    ]);
+  });
+
+  it("config - a file that is no text, or too large to be one, is refused by name", () => {
+    const directory = mkdtempSync(join(tmpdir(), "marketcast-config-"));
+    const problems = (bytes: Buffer) => {
+      const path = join(directory, "a.json");
+      writeFileSync(path, bytes);
+      return problemsOf({ flags: { config: path } });
+    };
+    expect(problems(Buffer.from("\uFEFF{}", "utf16le"))).toEqual([
+      expect.stringMatching(/a\.json is not valid JSON at line 1, column 1: found .* of UTF-16/),
+    ]);
+    expect(problems(Buffer.from('{"host":\n "\xe4"}', "latin1"))).toEqual([
+      expect.stringMatching(/at line 2, column 3: found a byte that is not UTF-8$/),
+    ]);
+    expect(problems(Buffer.from("\uFEFF{}"))).toEqual([]);
+    expect(problemsOf({ flags: { config: "/dev/zero" } })).toEqual([
+      expect.stringMatching(/\/dev\/zero cannot be read: it has more than 268435456 bytes$/),
+    ]);
+    rmSync(directory, { recursive: true });
   });
 });
 
@@ -378,6 +458,11 @@ describe("secrets", () => {
     ["in a file that is no JSON", file(`{"jwt-secret": "${SECRET}" "port": 1}`)],
     ["cut off in a file", file(`{"jwt-secret": "${SECRET}`)],
     ["without quotes in a file", file(`{"jwt-secret": ${SECRET}}`)],
+    ["in single quotes in a file", file(`{"jwt-secret": '${SECRET}'}`)],
+    ["with a control character in a file", file(`{"jwt-secret": "${SECRET}\u0001"}`)],
+    ["with a bad escape in a file", file(`{"jwt-secret": "\\${SECRET}"}`)],
+    ["twice in a file", file(`{"jwt-secret": "${SECRET}", "jwt-secret": "${SECRET}"}`)],
+    ["that is a number", file(`{"jwt-secret": 1${"0".repeat(30)}1, "jwt-secrt": "${SECRET}"}`)],
     ["that breaks a rule", { flags: { jwtSecret: SECRET, jwtAlgorithms: "RS256" } }],
   ])("config - a secret %s is not in the message", (_title, input) => {
     const problems = problemsOf(input);

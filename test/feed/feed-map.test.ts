@@ -19,7 +19,7 @@ afterAll(async () => {
 
 async function load(map: unknown) {
   const path = join(directory, "map.json");
-  await writeFile(path, JSON.stringify(map));
+  await writeFile(path, typeof map === "string" ? map : JSON.stringify(map));
   return loadFeedMap(path);
 }
 
@@ -49,7 +49,43 @@ describe("feed-map", () => {
     expect(map.market).toBeUndefined();
   });
 
+  it("feed-map - null is as good as no key, and a mark at the file's start as none", async () => {
+    const plain = { columns: QUOTES, market: MARKET };
+    const nothing = { format: null, delimiter: null, price_scale: null, time: null, markets: null };
+    const columns = { ...QUOTES, market: null, bid_size: null, trade_side: null };
+    const map = await load(`\uFEFF${JSON.stringify({ ...plain, ...nothing, columns })}`);
+    expect(map).toEqual(await load(plain));
+    expect(map).toMatchObject({ delimiter: ",", priceScale: 1, columns: QUOTES });
+  });
+
+  it("feed-map - a price scale may be as large as 10^18, and is exact", async () => {
+    const text = JSON.stringify({ columns: QUOTES, market: MARKET, price_scale: 7 });
+    for (const scale of ["1e18", "1000000000000000000"]) {
+      expect((await load(text.replace(":7", `:${scale}`))).priceScale).toBe(1e18);
+    }
+  });
+
   for (const [what, map, problem] of [
+    ["nothing", "", "must hold JSON: line 1, column 1: found the end, expected a value"],
+    ["a key twice", '{"columns":{},\n"columns":{}}', 'line 2, column 1: found the key "columns"'],
+    [
+      "a wrong value in its third line",
+      `{"columns":${JSON.stringify(QUOTES)},\n"market":${JSON.stringify(MARKET)},\n"delimiter": ""}`,
+      "at line 3, column 14",
+    ],
+    [
+      "a price scale that rounds",
+      JSON.stringify({ columns: QUOTES, market: MARKET, price_scale: 7 }).replace(
+        ":7",
+        ":100.00000000000000001",
+      ),
+      "price_scale: 100.00000000000000001 cannot be kept exactly",
+    ],
+    [
+      "a price scale too fine for the tick size",
+      { columns: QUOTES, market: MARKET, price_scale: 1e-21 },
+      "price_scale: 1e-21 × the tick size 0.01 is not exact",
+    ],
     ["no object", 1, "object"],
     ["no market", { columns: QUOTES }, "needs either market, or markets"],
     ["an unknown key", { columns: QUOTES, market: MARKET, scale: 1 }, "scale"],

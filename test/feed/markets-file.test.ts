@@ -50,6 +50,15 @@ describe("markets-file", () => {
     ]);
   });
 
+  it("markets-file - ids are exact without quotes, null is no highest price, a mark is no fault", async () => {
+    const ids = ["9007199254740991", "9007199254740992", "9007199254740993", `${2n ** 128n - 1n}`];
+    const entry = JSON.stringify({ ...MARKET, max_price: null });
+    const entries = ids.map((id) => entry.replace('"market_id":5', `"market_id":${id}`));
+    const markets = await load(`\uFEFF[${entries.join(",\r\n")}]`);
+    expect(markets.map(({ definition }) => String(definition.marketId))).toEqual(ids);
+    expect(markets.map(({ maxPrice }) => maxPrice)).toEqual(ids.map(() => undefined));
+  });
+
   it("markets-file - the example is valid", async () => {
     const markets = await loadMarkets(EXAMPLE);
     expect(markets.length).toBeGreaterThan(1);
@@ -71,7 +80,38 @@ describe("markets-file", () => {
     ["no status", [{ ...MARKET, status: undefined }], "entry 1: status: "],
     ["an unknown status", [{ ...MARKET, status: "active" }], "entry 1: status: "],
     ["a bad id", [{ ...MARKET, market_id: -1 }], "entry 1: market_id: must be an unsigned"],
-    ["an id that JSON rounds", `[{"market_id":9007199254740993}]`, "entry 1: market_id: "],
+    ["an id that is no integer", [{ ...MARKET, market_id: 1.5 }], "entry 1: market_id: must be"],
+    [
+      "an id beyond 128 bits",
+      `[{"market_id":340282366920938463463374607431768211456}]`,
+      "entry 1: market_id: ",
+    ],
+    [
+      "a tick size that rounds",
+      `[${JSON.stringify(MARKET).replace("0.01", "0.0100000000000000001")}]`,
+      "entry 1: tick_size: 0.0100000000000000001 cannot be kept exactly",
+    ],
+    [
+      "a highest price that rounds",
+      `[${JSON.stringify({ ...MARKET, max_price: 7 }).replace('"max_price":7', '"max_price":0.1000000000000000055')}]`,
+      "entry 1: max_price: 0.1000000000000000055 cannot be kept exactly",
+    ],
+    [
+      "a key twice",
+      `[{"market_id":1,\n "market_id":2}]`,
+      'must hold JSON: line 2, column 2: found the key "market_id" again',
+    ],
+    [
+      "a comma too many",
+      "[\n  {},\n]",
+      "must hold JSON: line 3, column 1: found a closing bracket, expected a value",
+    ],
+    ["nothing", "", "must hold JSON: line 1, column 1: found the end, expected a value"],
+    [
+      "an unknown status in its third line",
+      `[\n${JSON.stringify(MARKET)},\n{"status":"active",${JSON.stringify({ ...MARKET, status: undefined, market_id: 6 }).slice(1)}]`,
+      "at line 3, column 11",
+    ],
     ["a bad tick size", [{ ...MARKET, tick_size: 0 }], "entry 1: tick_size: must be a positive"],
     ["a bad lot size", [{ ...MARKET, lot_size: -1 }], "entry 1: lot_size: must be a positive"],
     ["a highest price of 0", [{ ...MARKET, max_price: 0 }], "entry 1: max_price: "],

@@ -63,6 +63,43 @@ describe("decimal-scale", () => {
     expect(scaleOf(0.01).toNumber(5853)).toBe(58.53);
   });
 
+  it("decimal-scale - times a number, it counts numbers of another scale exactly", () => {
+    // What is scaled in doubles: 1.1 / 100 is 0.011000000000000001.
+    expect(scaleOf(0.001).times(100)?.toExactCount(1.1)).toBe(11);
+    expect(scaleOf(0.01).times(10_000)?.toExactCount(5_853_300)).toBe(58_533);
+    expect(scaleOf(0.01).times(10_000)?.toExactCount(5_853_350)).toBeUndefined();
+    expect(scaleOf(0.01).times(1e18)?.toExactCount(1.5e18)).toBe(150);
+    expect(scaleOf(5).times(0.2)?.toExactCount(7)).toBe(7);
+    expect(scaleOf(0.25).times(3)?.toExactCount(1.5)).toBe(2);
+    expect(scaleOf(1e-22).times(0.1)).toBeUndefined();
+    expect(scaleOf(0.01).times(0)).toBeUndefined();
+    fc.assert(
+      fc.property(
+        steps,
+        fc.record({
+          digits: fc.integer({ min: 1, max: 999 }),
+          power: fc.integer({ min: -4, max: 6 }),
+        }),
+        fc.integer({ min: -100_000, max: 100_000 }),
+        (step, factor, count) => {
+          const raw = scaleOf(step.value).times(Number(`${factor.digits}e${factor.power}`));
+          const decimals = step.decimals - factor.power;
+          const text = literal(BigInt(count), step.digits * factor.digits, decimals);
+          expect(raw?.toExactCount(Number(text))).toBe(count);
+        },
+      ),
+    );
+  });
+
+  it("decimal-scale - of long decimals that lead to one number, only the printed one is counted", () => {
+    const scale = scaleOf(0.01);
+    // Both 80071992547409.90 and .91 are 80071992547409.90625.
+    expect(scale.toCount(80_071_992_547_409.9)).toBe(8_007_199_254_740_991);
+    expect(scale.toExactCount(80_071_992_547_409.9)).toBeUndefined();
+    expect(scale.toExactCount(45_035_996_273_704.97)).toBe(4_503_599_627_370_497);
+    expect(scaleOf(1).toExactCount(Number.MAX_SAFE_INTEGER)).toBe(Number.MAX_SAFE_INTEGER);
+  });
+
   it("decimal-scale - zero has no sign", () => {
     expect(Object.is(scaleOf(0.01).toCount(-0), 0)).toBe(true);
   });

@@ -108,9 +108,24 @@ describe("contract form", () => {
     );
   });
 
+  it("contract form - an average is the number nearest to it, so one that ends is printed as it is", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 10 ** 9 }),
+        fc.constantFrom(2, 4, 5, 8, 10, 25, 100),
+        (value, filled) => {
+          const order = { ...ORDER, quantity: filled, filled, filledValue: BigInt(value) };
+          const { average_price } = toContractOrder(order, scales(0.01, 1));
+          const thousandths = (BigInt(value) * 1000n) / BigInt(filled);
+          expect(average_price).toBe(Number(`${thousandths}e-5`));
+        },
+      ),
+    );
+  });
+
   it.each([
     ["flat", { realizedPnl: -1n }, 0, 0, -0.005],
-    ["long", { quantity: 3, cost: 1001n, realizedPnl: 7n }, 1.5, 3.336666666666667, 0.035],
+    ["long", { quantity: 3, cost: 1001n, realizedPnl: 7n }, 1.5, 3.3366666666666664, 0.035],
     ["short", { quantity: -4, cost: -2000n }, -2, 5, 0],
     // Beyond the integers that a number holds.
     ["of much profit", { realizedPnl: 2n ** 70n }, 0, 0, 2 ** 70 / 200],
