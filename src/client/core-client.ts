@@ -214,7 +214,7 @@ export class CoreClient implements Client {
     this.#messages++;
     const answered = message.id === undefined ? undefined : this.#requests.settle(message);
     this.#subscriber.take(message, answered);
-    this.#follow(message);
+    this.#follow(message, answered !== undefined);
     this.#tracker.take(message);
     this.#state.take(message);
     this.#silence.take(message.type);
@@ -225,7 +225,7 @@ export class CoreClient implements Client {
   }
 
   /** What a message means to the client itself. */
-  #follow(message: ServerMessage): void {
+  #follow(message: ServerMessage, awaited: boolean): void {
     switch (message.type) {
       case "Subscribed":
         this.#session.strain();
@@ -242,6 +242,9 @@ export class CoreClient implements Client {
         const { state } = this;
         if (state.status === "open" && (state.userId !== userId || state.wallet !== wallet))
           this.#session.amend({ ...state, userId, wallet });
+        // The program had given that token up.
+        if (state.status === "open" && message.id !== undefined && !awaited)
+          this.#renewal.restore();
         return;
       }
       case "Error":

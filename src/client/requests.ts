@@ -140,11 +140,6 @@ export class Requests {
     return pending;
   }
 
-  /** Whether a request of a type waits for its answer. */
-  waits(type: ClientType): boolean {
-    return [...this.#pending.values()].some(({ message }) => message.type === type);
-  }
-
   /** Takes a direct reply and settles its request, which it returns if there is one that is done. */
   settle(reply: ServerMessage): PendingRequest | undefined {
     const pending = reply.id === undefined ? undefined : this.#pending.get(reply.id);

@@ -7,14 +7,20 @@ import {
   ServerError,
 } from "./errors.js";
 import { OWN, type Requests, STRIKES_MAX } from "./requests.js";
-import { batchesOf, halvesOf, type Subscriptions } from "./subscriptions.js";
+import { batchesOf, halvesOf, Subscriptions } from "./subscriptions.js";
+
+/**
+ * How long a part under suspicion is looked at beyond its first data, in milliseconds: a server may
+ * take a while to find that it is too much.
+ */
+const SUSPICION_MS = 250;
 
 /**
  * Subscribes again to what is subscribed already, over the present connection.
  *
  * Where the server closes connection after connection as that of a slow consumer, right after the
- * same was asked for, less is asked for at a time, each part once the data of the last are there, and
- * in the end no more for what is at fault.
+ * same was asked for, it is asked for in parts, each once the data of the last are there: what was
+ * under way at the last close comes at the end, in quarters, and in the end not at all.
  */
 export class Resubscriber {
   readonly #requests: Requests;
@@ -22,6 +28,10 @@ export class Resubscriber {
   readonly #lost: (channels: readonly Channel[], cause: MarketcastError) => void;
   /** Connections in a row that were closed for slowness right after a subscription. */
   #strikes = 0;
+  /** Counts connections. */
+  #connection = 0;
+  /** What the last of them may have been closed over. */
+  #suspects = new Subscriptions();
   /** The part whose first data are on their way; none, where all are there. */
   #asked: readonly Channel[] = [];
 
@@ -42,15 +52,21 @@ export class Resubscriber {
    * RequestTimeoutError where the server does not answer.
    */
   async run(channels: readonly Channel[]): Promise<boolean> {
+    const connection = this.#connection;
     try {
       if (this.#strikes === 0) {
         await Promise.all(batchesOf(channels).map((batch) => this.#subscribe(batch)));
         await this.#untilThere();
       } else {
-        for (const batch of batchesOf(channels, Math.max(1, 100 >> (2 * this.#strikes)))) {
+        const suspected = this.#suspects.of(channels);
+        const others = batchesOf(this.#suspects.without(channels));
+        const quarters = batchesOf(suspected, Math.ceil(suspected.length / 4));
+        for (const batch of [...others, ...quarters]) {
           this.#asked = batch;
           await this.#subscribe(batch);
           await this.#untilThere();
+          if (quarters.includes(batch)) await sleep(SUSPICION_MS);
+          if (connection !== this.#connection) return false;
         }
         this.#asked = [];
       }
@@ -67,11 +83,13 @@ export class Resubscriber {
    * @param blamed whether something else is known to be at fault
    */
   ended(cause: MarketcastError, steady: boolean, blamed: boolean): void {
-    const asked = this.#asked;
+    const atFault = this.#asked.length > 0 ? this.#asked : this.#wanted.list();
     this.#asked = [];
+    this.#connection++;
     if (steady) this.#strikes = 0;
-    else if (isSlowness(cause) && !blamed && ++this.#strikes >= STRIKES_MAX)
-      this.#lost(asked.length > 0 ? asked : this.#wanted.list(), cause);
+    if (steady || blamed || !isSlowness(cause) || atFault.length === 0) return;
+    this.#suspects = new Subscriptions(atFault);
+    if (++this.#strikes >= STRIKES_MAX) this.#lost(atFault, cause);
   }
 
   /** First data are there before the answer to whatever is asked after their subscription. */
@@ -93,6 +111,10 @@ export class Resubscriber {
       await Promise.all(halves.map((half) => this.#subscribe(half)));
     }
   }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** Whether the server closed a connection as that of a slow consumer. */

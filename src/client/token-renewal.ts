@@ -11,6 +11,8 @@ export class TokenRenewal {
   #serverAheadMs = 0;
   /** Counts connections and tokens of the program: a renewal that began before has nothing to say. */
   #term = 0;
+  /** Tokens of the program's on their way. */
+  #authenticating = 0;
 
   constructor(requests: Requests, tokens: TokenKeeper, report: (error: unknown) => void) {
     this.#requests = requests;
@@ -36,27 +38,32 @@ export class TokenRenewal {
     options: RequestOptions,
   ): Promise<Replies["Authenticate"]> {
     const token = await getToken(source);
-    const identity = await this.#requests.ask(
-      "Authenticate",
-      { token },
-      { ...options, whenLost: "resend" },
-    );
-    this.#term++;
-    this.#tokens.source = source;
-    this.#watch(token);
-    return identity;
+    const asking = { ...options, whenLost: "resend" } as const;
+    this.#authenticating++;
+    try {
+      const identity = await this.#requests.ask("Authenticate", { token }, asking);
+      this.#term++;
+      this.#tokens.source = source;
+      this.#watch(token);
+      return identity;
+    } finally {
+      this.#authenticating--;
+    }
   }
 
-  /** Gives the connection a fresh token in place of `old`, if there is any way to. */
-  async renew(old?: string): Promise<void> {
+  /** The connection goes by a token that is not the present one: gives it that again. */
+  restore(): void {
+    if (this.#authenticating === 0) void this.#renew(undefined);
+  }
+
+  /** Gives the connection a fresh token in place of `old`. */
+  async #renew(old: string | undefined): Promise<void> {
     const term = this.#term;
     let next = old;
     try {
       const token = await getToken(this.#tokens.source);
-      // Another token of the program's is on its way: that is the one to go by.
-      if (term !== this.#term || this.#requests.waits("Authenticate"))
-        return this.#rewatch(term, next);
-      if (token !== undefined) {
+      // Another token of the program's may be on its way by now: that is the one to go by.
+      if (token !== undefined && term === this.#term && this.#authenticating === 0) {
         await this.#requests.ask("Authenticate", { token }, OWN);
         next = token;
       }
@@ -64,14 +71,10 @@ export class TokenRenewal {
       if (term === this.#term && !(error instanceof DisconnectedError)) this.#report(error);
     }
     // Where it failed there is another try, as long as the old one lives.
-    this.#rewatch(term, next);
-  }
-
-  #rewatch(term: number, token: string | undefined): void {
-    if (term === this.#term && token !== undefined) this.#watch(token);
+    if (term === this.#term && next !== undefined) this.#watch(next);
   }
 
   #watch(token: string): void {
-    this.#tokens.watch(token, this.#serverAheadMs, () => void this.renew(token));
+    this.#tokens.watch(token, this.#serverAheadMs, () => void this.#renew(token));
   }
 }
