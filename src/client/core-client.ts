@@ -79,7 +79,7 @@ export class CoreClient implements Client {
       failed: (error) => this.#onOwnFailure(error),
     });
     this.#wanted = this.#subscriber.wanted;
-    const tokens = new TokenKeeper(options.token ?? undefined, tokenRefreshMarginMs);
+    const tokens = new TokenKeeper(options.token, tokenRefreshMarginMs);
     this.#renewal = new TokenRenewal(this.#requests, tokens, (error) =>
       this.#report(error as MarketcastError),
     );
@@ -90,7 +90,11 @@ export class CoreClient implements Client {
     );
     this.#heartbeat = new Heartbeat(
       this.#options,
-      () => this.#requests.ask("Ping", { timestamp: 0 }, OWN).catch(() => {}),
+      () => {
+        const { answer, inFlight } = this.#requests.submit("Ping", { timestamp: 0 }, OWN);
+        answer.catch(() => {});
+        return inFlight;
+      },
       () => this.#messages,
       () =>
         this.#session.openLink?.fail(new DisconnectedError("no answer to a ping", NO_CLOSE_CODE)),

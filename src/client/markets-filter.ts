@@ -15,10 +15,10 @@ export function canonicalFilter(filter: MarketsFilter | null | undefined): Marke
   return Object.keys(canonical).length === 0 ? null : canonical;
 }
 
-/** In the order of the contract; those that are not of it are for the server to refuse. */
+/** Each once, in the order of the contract; those that are not of it are for the server to refuse. */
 function canonicalStatuses(named: readonly MarketStatus[]): MarketStatus[] {
-  const known = MARKET_STATUSES.filter((one) => named.includes(one));
-  return [...known, ...named.filter((one) => !known.includes(one))];
+  const rank = (status: MarketStatus): number => MARKET_STATUSES.indexOf(status);
+  return [...new Set(named)].sort((a, b) => rank(a) - rank(b));
 }
 
 /** Whether a market fits a filter in canonical form, as the server says it. */

@@ -17,6 +17,8 @@ export interface Asking extends RequestOptions {
 /** One request without an answer, with its timeout and its signal. */
 export class PendingRequest {
   readonly message: ClientMessage;
+  /** The channels of a Subscribe or Unsubscribe, as the program named them. */
+  readonly named: readonly Channel[] | undefined;
   readonly whenLost: WhenLost;
   /** Resolves with whatever `resolve` is given. */
   readonly answer: Promise<unknown>;
@@ -57,6 +59,8 @@ export class PendingRequest {
     onAbandon: (pending: PendingRequest) => void,
   ) {
     this.message = message;
+    const { type, data } = message;
+    if (type === "Subscribe" || type === "Unsubscribe") this.named = data.channels;
     this.whenLost = whenLost;
     this.#timeoutMs = timeoutMs;
     this.#onAbandon = onAbandon;
@@ -87,10 +91,7 @@ export class PendingRequest {
 
   /** The subscriptions that it is about: on its way, or to be sent. */
   get channels(): readonly Channel[] {
-    if (this.#inFlight) return this.#sentChannels;
-    const { type, data } = this.message;
-    if (type !== "Subscribe" && type !== "Unsubscribe") return [];
-    return this.decided(data.channels);
+    return this.#inFlight ? this.#sentChannels : this.decided(this.named ?? []);
   }
 
   /** The part of `channels` that no later request has decided otherwise. */
@@ -108,23 +109,15 @@ export class PendingRequest {
 
   /** What to send now, after which it counts as on its way; undefined where nothing is left to ask. */
   depart(): ClientMessage | undefined {
-    const { message, channels } = this;
+    const { message, named, channels } = this;
+    // One that never named any is for the server to refuse.
+    if (named !== undefined && named.length > 0 && channels.length === 0) return undefined;
     this.#sentChannels = channels;
-    if (message.type === "Subscribe" || message.type === "Unsubscribe") {
-      // One that never named any is for the server to refuse.
-      if (channels.length === 0 && message.data.channels.length > 0) return undefined;
-    }
     this.#inFlight = true;
     if (this.own) this.#startTimer();
-    switch (message.type) {
-      case "Ping":
-        return { ...message, data: { timestamp: performance.now() } };
-      case "Subscribe":
-      case "Unsubscribe":
-        return { ...message, data: { channels } };
-      default:
-        return message;
-    }
+    if (named !== undefined) return { ...message, data: { channels } } as ClientMessage;
+    if (message.type !== "Ping") return message;
+    return { ...message, data: { timestamp: performance.now() } };
   }
 
   /** It is not on its way any more, and to be sent again; whether it may have worked all the same. */

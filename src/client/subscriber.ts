@@ -6,7 +6,7 @@ import { OWN, type Replies, type Requests } from "./requests.js";
 import { batchesOf, Subscriptions } from "./subscriptions.js";
 
 /** Requests without an answer that are remembered; there are as many where the server does not answer. */
-const SENT_MAX = 1000;
+const SENT_MAX = 256;
 
 interface Sent {
   readonly id: RequestId | undefined;
@@ -33,9 +33,9 @@ export interface SubscriberEvents {
 export class Subscriber {
   /** Outlives connections. */
   readonly wanted = new Subscriptions();
-  readonly #held = new Subscriptions();
+  #held = new Subscriptions();
   /** What was sent, in order, from the first without an answer on. */
-  readonly #sent: Sent[] = [];
+  #sent: Sent[] = [];
   readonly #requests: Requests;
   readonly #events: SubscriberEvents;
 
@@ -69,7 +69,7 @@ export class Subscriber {
       asked = this.#requests.submit("Unsubscribe", data, { ...options, whenLost: "done" });
       asked.ended = ended;
     } else {
-      options.signal?.throwIfAborted();
+      options?.signal?.throwIfAborted();
     }
     for (const pending of this.#requests.pending) {
       if (pending !== asked) pending.supersede(data.channels);
@@ -86,69 +86,51 @@ export class Subscriber {
   }
 
   /** A request is on its way. */
-  sent({ message: { id, type }, channels }: PendingRequest): void {
-    if (type !== "Subscribe" && type !== "Unsubscribe") return;
-    if (this.#sent.length >= SENT_MAX) this.#sent.shift();
+  sent({ message: { id }, named, channels }: PendingRequest): void {
+    if (named === undefined) return;
+    // What is sent again had no answer, and will have none but this.
+    this.#sent = this.#sent.filter((one) => one.id !== id).slice(1 - SENT_MAX);
     this.#sent.push({ id, channels, done: false });
   }
 
   /** Takes the answer to any request; `asked` is that, where its caller still waits and has it. */
-  take(message: ServerMessage, asked: PendingRequest | undefined): void {
-    switch (message.type) {
-      case "Subscribed": {
-        const channels = message.data.channels.map(canonicalChannel);
-        this.#held.add(this.#undecided(message.id, channels));
-        if (asked !== undefined && !asked.own) this.wanted.add(asked.decided(channels));
-        return this.#align(channels);
-      }
-      case "Unsubscribed": {
-        const channels = message.data.channels.map(canonicalChannel);
-        this.#held.remove(this.#undecided(message.id, channels));
-        this.#align(channels);
-        return this.#events.reduced();
-      }
-      case "Error": {
-        const refused = this.#settle(message.id, false)?.channels ?? [];
-        if (asked?.own) return;
-        // What the server did not end goes on, and has to after a reconnect.
-        if (asked !== undefined) this.wanted.add(asked.decided(asked.ended));
-        this.#align(refused);
-      }
+  take({ type, id, data }: ServerMessage, asked: PendingRequest | undefined): void {
+    const done = type === "Subscribed" || type === "Unsubscribed";
+    if (!done && type !== "Error") return;
+    const at = this.#sent.findLastIndex((one) => one.id === id && !one.done);
+    const sent = this.#sent[at];
+    const channels = done ? data.channels.map(canonicalChannel) : (sent?.channels ?? []);
+    // Where a later request has had its answer before, that is what counts.
+    const later = at < 0 ? [] : this.#sent.slice(at).filter((one) => one.done);
+    const decided = new Subscriptions(later.flatMap((one) => one.channels)).without(channels);
+    if (sent !== undefined) {
+      if (done) sent.done = true;
+      else this.#sent.splice(at, 1);
     }
+    while (this.#sent[0]?.done) this.#sent.shift();
+    if (type === "Subscribed") {
+      this.#held.add(decided);
+      if (asked !== undefined && !asked.own) this.wanted.add(asked.decided(channels));
+    } else if (done) {
+      this.#held.remove(decided);
+    } else if (asked !== undefined) {
+      // Its own are dealt with where they are made.
+      if (asked.own) return;
+      // What the server did not end goes on, and has to after a reconnect.
+      this.wanted.add(asked.decided(asked.ended));
+    }
+    this.#align(channels);
+    if (type === "Unsubscribed") this.#events.reduced();
   }
 
   /** The program has given a request up; an Unsubscribe is carried out all the same. */
   abandoned(pending: PendingRequest): void {
-    this.#align(channelsOf(pending));
+    this.#align(pending.named ?? []);
   }
 
   disconnected(): void {
-    this.#held.clear();
-    this.#sent.length = 0;
-  }
-
-  /**
-   * The part of a request's channels about which no later one has had its answer before this one did;
-   * that later one is what counts there.
-   */
-  #undecided(id: RequestId | undefined, channels: readonly Channel[]): readonly Channel[] {
-    const later = this.#settle(id, true)?.later ?? [];
-    return new Subscriptions(later).without(channels);
-  }
-
-  /** A request has its answer: what it was sent with, and what later ones have decided by now. */
-  #settle(
-    id: RequestId | undefined,
-    done: boolean,
-  ): { readonly channels: readonly Channel[]; readonly later: readonly Channel[] } | undefined {
-    const at = this.#sent.findLastIndex((one) => one.id === id && !one.done);
-    const answered = this.#sent[at];
-    if (answered === undefined) return undefined;
-    const later = this.#sent.slice(at + 1).filter((one) => one.done);
-    if (done) answered.done = true;
-    else this.#sent.splice(at, 1);
-    while (this.#sent[0]?.done) this.#sent.shift();
-    return { channels: answered.channels, later: later.flatMap((one) => one.channels) };
+    this.#held = new Subscriptions();
+    this.#sent = [];
   }
 
   /** Ends what the server holds of these and nobody wants, and asks for what it lacks. */
@@ -167,9 +149,4 @@ export class Subscriber {
     for (const pending of this.#requests.pending) busy.add(pending.channels);
     return busy.without(channels);
   }
-}
-
-function channelsOf({ message }: PendingRequest): readonly Channel[] {
-  const { type, data } = message;
-  return type === "Subscribe" || type === "Unsubscribe" ? data.channels : [];
 }

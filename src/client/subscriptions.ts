@@ -53,13 +53,6 @@ export class Subscriptions {
     }
   }
 
-  clear(): void {
-    this.#channels.clear();
-    this.#filters.clear();
-    this.#prices.clear();
-    this.#markets.clear();
-  }
-
   /** The part of `channels` that is in here. */
   of(channels: readonly Channel[]): Channel[] {
     return this.#partition(channels, true);

@@ -104,18 +104,17 @@ describe.each(["json", "msgpack"] as const)("values, %s", (encoding) => {
 
   const cyclic: Record<string, unknown> = { ...LIMIT };
   cyclic["price"] = cyclic;
-  it.each<[string, unknown, string]>([
-    ["a price that is no number", { ...LIMIT, price: Number.NaN }, "order.price: Number NaN"],
-    ["an infinite quantity", { ...LIMIT, quantity: 1 / 0 }, "order.quantity: Number Infinity"],
-    ["a BigInt", { ...LIMIT, market_id: 1001n }, "order.market_id: BigInt 1001"],
-    ["a function", { ...LIMIT, price: () => 1 }, "order.price: Function"],
-    ["a Date", { ...LIMIT, price: new Date() }, "order.price: Date"],
-    ["itself in it", cyclic, "order.price.price: a value that holds itself"],
-    ["undefined in a list", { ...LIMIT, price: [undefined] }, "order.price[0]: Undefined"],
+  it.each<[string, unknown, RegExp]>([
+    ["a price that is no number", { ...LIMIT, price: Number.NaN }, /price: NaN cannot be sent/],
+    ["an infinite quantity", { ...LIMIT, quantity: 1 / 0 }, /quantity: Infinity cannot be sent/],
+    ["a BigInt", { ...LIMIT, market_id: 1001n }, /market_id: 1001 cannot be sent/],
+    ["a function", { ...LIMIT, price: Math.abs }, /price: function abs.* cannot be sent/],
+    ["itself in it", cyclic, /circular/],
+    ["undefined in a list", { ...LIMIT, price: [undefined] }, /item 0: undefined cannot be sent/],
   ])(`values - an order with %s is refused at once, in ${encoding}`, async (_, order, text) => {
-    await expect(client.placeOrder(order as OrderRequest)).rejects.toThrow(
-      new TypeError(`${text} cannot be sent`),
-    );
+    const placing = client.placeOrder(order as OrderRequest);
+    await expect(placing).rejects.toThrow(text);
+    await expect(placing).rejects.toBeInstanceOf(TypeError);
     expect(proxy.requests).toEqual([]);
     expect(await client.ping()).toBeGreaterThan(0);
   });
