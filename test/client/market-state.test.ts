@@ -149,7 +149,9 @@ describe("market-state", () => {
     const gone: unknown[] = [];
     client.markets.onChange(({ marketId, value }) => value === undefined && gone.push(marketId));
     // The first answer is that of the resubscription, and says nothing of what follows the epoch.
-    beforePongs = [[{ type: "EpochChanged", data: { epoch: "f" } }], [snapshot([1, 2])]];
+    const epoch: ServerMessage = { type: "EpochChanged", data: { epoch: "f" } };
+    firstData = [];
+    beforePongs = [[snapshot([1, 2]), epoch], [snapshot([1, 2])]];
     await reconnect();
     expect(beforePongs).toEqual([]);
     expect(gone).toEqual([]);
