@@ -1,36 +1,47 @@
-import type { Channel, MarketId } from "../codec/wire/messages.js";
+import type { Channel, MarketId, MarketsFilter } from "../codec/wire/messages.js";
 import { compareMarketIds, parseMarketId } from "../shared/market-id.js";
 import { canonicalFilter } from "./markets-filter.js";
 
+/** What the params of any channel may be, as a program without types passes them. */
+interface Params {
+  readonly filter?: MarketsFilter | null;
+  readonly market_ids?: readonly MarketId[] | null;
+  readonly market_id?: MarketId | null;
+  readonly wallet?: string | null;
+}
+
 /**
  * A channel in the server's spelling, so that equal channels have equal JSON; as it is where the
- * server will not take it.
+ * server will not take it. Throws TypeError for what is no channel at all.
  */
 export function canonicalChannel(channel: Channel): Channel {
-  switch (channel.type) {
+  if (typeof channel !== "object" || channel === null)
+    throw new TypeError(`a channel is an object { type, params? }, not ${String(channel)}`);
+  const { type } = channel;
+  const params: Params = channel.params ?? {};
+  switch (type) {
     case "Markets": {
-      const filter = canonicalFilter(channel.params?.filter);
-      return { type: channel.type, params: filter === null ? null : { filter } };
+      const filter = canonicalFilter(params.filter);
+      return { type, params: filter === null ? null : { filter } };
     }
     case "PriceFeed": {
-      const ids = new Set(channel.params.market_ids.map(canonicalId));
-      return { type: channel.type, params: { market_ids: [...ids].sort(compareIds) } };
+      if (!Array.isArray(params.market_ids)) break;
+      const ids = new Set((params.market_ids as readonly MarketId[]).map(canonicalId));
+      return { type, params: { market_ids: [...ids].sort(compareIds) } };
     }
     case "Market":
-      return { type: channel.type, params: { market_id: canonicalId(channel.params.market_id) } };
+      return { type, params: { market_id: canonicalId(params.market_id as MarketId) } };
     case "Trades": {
-      const id = channel.params?.market_id ?? undefined;
-      return {
-        type: channel.type,
-        params: id === undefined ? null : { market_id: canonicalId(id) },
-      };
+      const id = params.market_id ?? undefined;
+      return { type, params: id === undefined ? null : { market_id: canonicalId(id) } };
     }
     case "SystemStatus":
-      return { type: channel.type, params: null };
+      return { type, params: null };
     case "Orders":
     case "Positions":
-      return { type: channel.type, params: { wallet: channel.params.wallet } };
+      return { type, params: { wallet: params.wallet as string } };
   }
+  return { ...(channel as Channel), params } as Channel;
 }
 
 function canonicalId(id: MarketId): MarketId {

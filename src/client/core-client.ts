@@ -7,7 +7,6 @@ import type {
   ServerData,
   ServerMessage,
 } from "../codec/wire/messages.js";
-import { canonicalChannel } from "./canonical-channel.js";
 import type { Client, ClientStats } from "./client.js";
 import { Emitter } from "./emitter.js";
 import {
@@ -15,6 +14,7 @@ import {
   DisconnectedError,
   ListenerError,
   type MarketcastError,
+  RequestTimeoutError,
   ServerError,
 } from "./errors.js";
 import type { ClientEvents, EventName, Listener, Silence } from "./events.js";
@@ -24,17 +24,19 @@ import { MarketState } from "./market-state.js";
 import { MessageIterator } from "./message-iterator.js";
 import type { Mirror } from "./mirror.js";
 import type { ClientOptions, RequestOptions, ResolvedOptions, TokenSource } from "./options.js";
-import type { PendingRequest } from "./pending-request.js";
+import { given } from "./plain-value.js";
 import type { Platform } from "./platform.js";
 import { OWN, type Replies, Requests } from "./requests.js";
 import { resolveOptions } from "./resolve-options.js";
-import { Resubscriber } from "./resubscriber.js";
+import { isSlowness, Resubscriber } from "./resubscriber.js";
 import { SequenceTracker } from "./sequence-tracker.js";
 import { Session } from "./session.js";
 import { SilenceMonitor } from "./silence-monitor.js";
 import type { ClosedState, ConnectionState, OpenState } from "./state.js";
-import { Subscriptions } from "./subscriptions.js";
-import { getToken, TokenKeeper } from "./token-keeper.js";
+import { Subscriber } from "./subscriber.js";
+import type { Subscriptions } from "./subscriptions.js";
+import { TokenKeeper } from "./token-keeper.js";
+import { TokenRenewal } from "./token-renewal.js";
 
 /** The client on any platform: ties the parts together and has the public methods. */
 export class CoreClient implements Client {
@@ -42,9 +44,11 @@ export class CoreClient implements Client {
   readonly #emitter = new Emitter<ClientEvents>((thrown, event) =>
     this.#onListenerThrow(thrown, event),
   );
-  readonly #subscriptions = new Subscriptions();
   readonly #requests: Requests;
-  readonly #tokens: TokenKeeper;
+  readonly #subscriber: Subscriber;
+  /** What is subscribed, and is to be again after a reconnect. */
+  readonly #wanted: Subscriptions;
+  readonly #renewal: TokenRenewal;
   readonly #session: Session;
   readonly #resubscriber: Resubscriber;
   readonly #heartbeat: Heartbeat;
@@ -58,36 +62,52 @@ export class CoreClient implements Client {
   #epoch: string | undefined;
   /** performance.now() of the end of the last open connection. */
   #lostAtMs: number | undefined;
-  #serverAheadMs = 0;
+  /** The refresh of this connection that ends last. */
+  #refreshing: Promise<unknown> | undefined;
 
   constructor(options: ClientOptions, platform: Platform) {
     this.#options = resolveOptions(options);
     const { maxPendingRequests, requestTimeoutMs, tokenRefreshMarginMs, silenceTimeoutMs } =
       this.#options;
-    this.#requests = new Requests(maxPendingRequests, requestTimeoutMs);
-    this.#tokens = new TokenKeeper(options.token, tokenRefreshMarginMs);
-    this.#state = new MarketState(this.#subscriptions, (thrown) => this.#onListenerThrow(thrown));
-    this.#tracker = new SequenceTracker(this.#subscriptions, (gap) =>
-      this.#emitter.emit("gap", gap),
+    this.#requests = new Requests(maxPendingRequests, requestTimeoutMs, {
+      sent: (pending) => this.#subscriber.sent(pending),
+      abandoned: (pending) => this.#subscriber.abandoned(pending),
+    });
+    this.#subscriber = new Subscriber(this.#requests, {
+      reduced: () => this.#onReduced(),
+      missing: (channels) => void this.#refresh(channels),
+      failed: (error) => this.#onOwnFailure(error),
+    });
+    this.#wanted = this.#subscriber.wanted;
+    const tokens = new TokenKeeper(options.token, tokenRefreshMarginMs);
+    this.#renewal = new TokenRenewal(this.#requests, tokens, (error) =>
+      this.#report(error as MarketcastError),
     );
-    this.#resubscriber = new Resubscriber(this.#requests, this.#subscriptions, (channels, cause) =>
+    this.#state = new MarketState(this.#wanted, (thrown) => this.#onListenerThrow(thrown));
+    this.#tracker = new SequenceTracker(this.#wanted, (gap) => this.#emitter.emit("gap", gap));
+    this.#resubscriber = new Resubscriber(this.#requests, this.#wanted, (channels, cause) =>
       this.#loseSubscriptions(channels, cause),
     );
     this.#heartbeat = new Heartbeat(
       this.#options,
-      () => this.#requests.ask("Ping", { timestamp: 0 }, OWN).catch(() => {}),
+      () => {
+        const { answer, inFlight } = this.#requests.submit("Ping", { timestamp: 0 }, OWN);
+        answer.catch(() => {});
+        return inFlight;
+      },
       () => this.#messages,
-      () => this.#failLink("no answer to a ping"),
+      () =>
+        this.#session.openLink?.fail(new DisconnectedError("no answer to a ping", NO_CLOSE_CODE)),
     );
     this.#silence = new SilenceMonitor(
       silenceTimeoutMs,
-      (channel) => this.#subscriptions.list(channel).length > 0,
+      (channel) => this.#wanted.list(channel).length > 0,
       (silence) => this.#onSilence(silence),
     );
-    this.#session = new Session(this.#options, platform, this.#tokens, {
+    this.#session = new Session(this.#options, platform, tokens, {
       received: (message) => this.#receive(message),
       opened: (greeting, token) => this.#onOpened(greeting, token),
-      lost: (cause) => this.#onLost(cause),
+      lost: (cause, steady) => this.#onLost(cause, steady),
       changed: (state) => this.#emitter.emit("state", state),
     });
     this.#session.connect();
@@ -98,7 +118,7 @@ export class CoreClient implements Client {
   }
 
   get subscriptions(): readonly Channel[] {
-    return this.#subscriptions.list();
+    return this.#wanted.list();
   }
 
   get markets(): Mirror<Market> {
@@ -130,53 +150,40 @@ export class CoreClient implements Client {
     channels: readonly Channel[],
     options: RequestOptions = {},
   ): Promise<Replies["Subscribe"]> {
-    const data = { channels: channels.map(canonicalChannel) };
-    return this.#requests.ask("Subscribe", data, { ...options, whenLost: "resend" });
+    return this.#subscriber.subscribe(channels, options);
   }
 
-  async unsubscribe(
+  unsubscribe(
     channels: readonly Channel[],
     options: RequestOptions = {},
   ): Promise<Replies["Unsubscribe"]> {
-    const data = { channels: channels.map(canonicalChannel) };
-    const ended = this.#subscriptions.of(data.channels);
-    this.#unsubscribed(data.channels);
-    // Subscriptions end with their connection; only one that waits to be asked for would outlive it.
-    const { connected } = this.#requests;
-    if (!connected && !this.#requests.waits("Subscribe") && this.state.status !== "closed")
-      return data;
-    try {
-      return await this.#requests.ask("Unsubscribe", data, { ...options, whenLost: "done" });
-    } catch (error) {
-      // What the server did not end goes on, and has to after a reconnect.
-      if (error instanceof ServerError) this.#subscriptions.add(ended);
-      throw error;
-    }
+    return this.#subscriber.unsubscribe(channels, options);
   }
 
-  placeOrder(order: OrderRequest, options: RequestOptions = {}): Promise<Replies["PlaceOrder"]> {
-    const data = { order: { client_order_id: randomOrderId(), ...order } };
+  async placeOrder(
+    order: OrderRequest,
+    options: RequestOptions = {},
+  ): Promise<Replies["PlaceOrder"]> {
+    const data = { order: { client_order_id: randomOrderId(), ...given(order) } };
     return this.#requests.ask("PlaceOrder", data, { ...options, whenLost: "resend" });
   }
 
-  cancelOrder(data: OrderReference, options: RequestOptions = {}): Promise<Replies["CancelOrder"]> {
-    return this.#requests.ask("CancelOrder", data, { ...options, whenLost: "resend" });
+  async cancelOrder(
+    order: OrderReference,
+    options: RequestOptions = {},
+  ): Promise<Replies["CancelOrder"]> {
+    return this.#requests.ask("CancelOrder", given(order), { ...options, whenLost: "resend" });
   }
 
   ping(options: RequestOptions = {}): Promise<number> {
     return this.#requests.ask("Ping", { timestamp: 0 }, { ...options, whenLost: "resend" });
   }
 
-  async authenticate(
+  authenticate(
     source: TokenSource,
     options: RequestOptions = {},
   ): Promise<Replies["Authenticate"]> {
-    const token = await getToken(source);
-    const asking = { ...options, whenLost: "resend" } as const;
-    const identity = await this.#requests.ask("Authenticate", { token }, asking);
-    this.#tokens.source = source;
-    this.#watchToken(token);
-    return identity;
+    return this.#renewal.authenticate(source, options);
   }
 
   close(): Promise<void> {
@@ -210,7 +217,8 @@ export class CoreClient implements Client {
     if (this.state.status === "closed") return;
     this.#messages++;
     const answered = message.id === undefined ? undefined : this.#requests.settle(message);
-    this.#follow(message, answered);
+    this.#subscriber.take(message, answered);
+    this.#follow(message, answered !== undefined);
     this.#tracker.take(message);
     this.#state.take(message);
     this.#silence.take(message.type);
@@ -221,22 +229,16 @@ export class CoreClient implements Client {
   }
 
   /** What a message means to the client itself. */
-  #follow(message: ServerMessage, answered: PendingRequest | undefined): void {
+  #follow(message: ServerMessage, awaited: boolean): void {
     switch (message.type) {
-      case "Subscribed": {
-        const { channels } = message.data;
-        if (answered?.abandoned) return this.#undo(channels);
-        this.#subscriptions.add(channels);
-        return this.#tracker.subscribed(channels);
-      }
-      case "Unsubscribed":
-        return this.#unsubscribed(message.data.channels);
+      case "Subscribed":
+        this.#session.strain();
+        return this.#tracker.subscribed(message.data.channels);
       case "EpochChanged": {
         const { epoch } = message.data;
         this.#changeEpoch(epoch);
         if (this.state.status === "open") this.#session.amend({ ...this.state, epoch });
-        this.#state.doubt();
-        void this.#refresh([]);
+        void this.#refresh([], this.#state.doubt());
         return;
       }
       case "Authenticated": {
@@ -244,22 +246,33 @@ export class CoreClient implements Client {
         const { state } = this;
         if (state.status === "open" && (state.userId !== userId || state.wallet !== wallet))
           this.#session.amend({ ...state, userId, wallet });
+        // The program had given that token up.
+        if (state.status === "open" && message.id !== undefined && !awaited)
+          this.#renewal.restore();
         return;
       }
       case "Error":
-        if (message.id === undefined) this.#report(new ServerError(message.data));
+        if (message.id === undefined) this.#onError(new ServerError(message.data));
     }
   }
 
+  /** An error that names no request. */
+  #onError(error: ServerError): void {
+    if (error.code === "RATE_LIMITED" && this.#requests.refuseUnread(error)) return;
+    this.#report(error);
+    // A token may have been renewed for less: the server does not say which channels it ended.
+    if (error.code === "FORBIDDEN" || error.code === "AUTH_REQUIRED")
+      void this.#refresh([...this.#wanted.list("Orders"), ...this.#wanted.list("Positions")]);
+  }
+
   #onOpened({ connected }: Greeting, token: string | undefined): void {
-    this.#serverAheadMs = connected.server_time - Date.now();
-    if (token !== undefined) this.#watchToken(token);
+    this.#renewal.opened(token, connected.server_time);
     const reconnected = this.#lostAtMs !== undefined;
     if (reconnected) this.#reconnects++;
     const link = this.#session.openLink;
-    this.#requests.connect((message) => link?.send(message));
-    // Ahead of the requests that wait, which may end some of it.
-    const channels = this.#subscriptions.list();
+    this.#requests.connect((message) => link?.send(message) ?? 0);
+    // Ahead of the requests that wait.
+    const channels = this.#wanted.list();
     if (reconnected && channels.length > 0) void this.#resubscribe(channels);
     this.#requests.flush();
     this.#heartbeat.start();
@@ -268,16 +281,19 @@ export class CoreClient implements Client {
     if (this.#epoch !== connected.epoch) this.#changeEpoch(connected.epoch);
   }
 
-  #onLost(cause: MarketcastError): void {
+  #onLost(cause: MarketcastError, steady: boolean): void {
     if (this.#requests.connected) this.#lostAtMs = performance.now();
     this.#heartbeat.stop();
     this.#silence.stop();
-    this.#tokens.stop();
+    this.#renewal.lost();
     this.#tracker.disconnected();
+    this.#subscriber.disconnected();
+    this.#state.disconnected();
+    this.#refreshing = undefined;
     const { state } = this;
-    if (state.status === "closed") this.#onClosed(state);
-    else this.#requests.disconnect(cause);
-    this.#resubscriber.stop();
+    if (state.status === "closed") return this.#onClosed(state);
+    const blamed = this.#requests.disconnect(cause, isSlowness(cause));
+    this.#resubscriber.ended(cause, steady, blamed);
   }
 
   #onClosed({ code, reason, cause }: ClosedState): void {
@@ -293,48 +309,50 @@ export class CoreClient implements Client {
 
   async #resubscribe(channels: readonly Channel[]): Promise<void> {
     const lostAtMs = this.#lostAtMs ?? performance.now();
-    this.#state.doubt();
-    if (!(await this.#refresh(channels))) return;
+    if (!(await this.#refresh(channels, this.#state.doubt()))) return;
     const downtimeMs = performance.now() - lostAtMs;
     this.#emitter.emit("resubscribed", { channels: this.subscriptions, downtimeMs });
   }
 
-  /** Has first data sent again, after which mirrors hold nothing older; whether it came that far. */
-  async #refresh(channels: readonly Channel[]): Promise<boolean> {
+  /**
+   * Has first data sent again, after any that are being sent, and tells whether it came that far.
+   * Mirrors hold nothing then that is older than `doubt`.
+   */
+  async #refresh(channels: readonly Channel[], doubt?: number): Promise<boolean> {
+    const before = this.#refreshing;
+    const run = (): Promise<boolean> => this.#resubscriber.run(channels);
+    const running = before === undefined ? run() : before.then(run);
+    this.#refreshing = running.catch(() => {});
     try {
-      const through = await this.#resubscriber.run(channels);
-      if (through) this.#state.settle();
+      const through = await running;
+      if (through && doubt !== undefined) this.#state.settle(doubt);
       return through;
-    } catch {
-      this.#failLink("no answer to a subscription made again");
+    } catch (error) {
+      this.#onOwnFailure(error);
       return false;
     }
   }
 
-  #onSilence(silence: Silence): void {
-    this.#emitter.emit("silent", silence);
-    void this.#refresh(this.#subscriptions.list(silence.channel));
+  #onOwnFailure(error: unknown): void {
+    if (error instanceof ServerError) this.#report(error);
+    else if (error instanceof RequestTimeoutError)
+      this.#session.openLink?.fail(
+        new DisconnectedError("no answer to a subscription made again", NO_CLOSE_CODE),
+      );
   }
 
-  #unsubscribed(channels: readonly Channel[]): void {
-    this.#subscriptions.remove(channels);
+  #onSilence(silence: Silence): void {
+    this.#emitter.emit("silent", silence);
+    void this.#refresh(this.#wanted.list(silence.channel));
+  }
+
+  #onReduced(): void {
     this.#tracker.unsubscribed();
     this.#state.unsubscribed();
   }
 
-  /** Ends what a request subscribed to after its caller had given up. */
-  #undo(channels: readonly Channel[]): void {
-    const unwanted = this.#subscriptions.without(channels);
-    if (unwanted.length === 0) return;
-    this.#requests
-      .ask("Unsubscribe", { channels: unwanted }, OWN)
-      .catch((error: MarketcastError) => {
-        if (error instanceof ServerError) this.#report(error);
-      });
-  }
-
   #loseSubscriptions(channels: readonly Channel[], cause: MarketcastError): void {
-    this.#unsubscribed(channels);
+    this.#subscriber.drop(channels);
     this.#emitter.emit("subscriptionLost", { channels, cause });
   }
 
@@ -343,30 +361,6 @@ export class CoreClient implements Client {
     this.#epoch = epoch;
     this.#tracker.reset();
     if (previous !== undefined) this.#emitter.emit("epoch", { epoch, previous });
-  }
-
-  #watchToken(token: string): void {
-    this.#tokens.watch(token, this.#serverAheadMs, () => void this.#renewToken(token));
-  }
-
-  async #renewToken(old: string): Promise<void> {
-    let next = old;
-    try {
-      const token = await getToken(this.#tokens.source);
-      if (token !== undefined) {
-        await this.#requests.ask("Authenticate", { token }, OWN);
-        next = token;
-      }
-    } catch (error) {
-      if (error instanceof DisconnectedError) return;
-      this.#report(error as MarketcastError);
-    }
-    // Where it failed there is another try, as long as the old one lives.
-    if (this.#requests.connected) this.#watchToken(next);
-  }
-
-  #failLink(why: string): void {
-    this.#session.openLink?.fail(new DisconnectedError(why, NO_CLOSE_CODE));
   }
 
   #release(iterator: MessageIterator): void {

@@ -42,7 +42,10 @@ export interface Resubscription {
   readonly downtimeMs: number;
 }
 
-/** The server ended a subscription or does not take it again; it is dropped. */
+/**
+ * The server ended a subscription, does not take it again, or closes connection after connection over
+ * it; it is dropped.
+ */
 export interface SubscriptionLoss {
   readonly channels: readonly Channel[];
   readonly cause: MarketcastError;

@@ -8,19 +8,19 @@ export interface HeartbeatOptions {
 /** Pings while there is a connection, and finds out when it is dead. */
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
-  readonly #ping: () => void;
+  readonly #ping: () => boolean;
   readonly #received: () => number;
   readonly #dead: () => void;
   readonly #alarm = new Alarm();
 
   /**
-   * @param ping sends one
+   * @param ping sends one; false where it has to wait, so that nothing can be said
    * @param received counts the messages received: any of them is a sign of life
    * @param dead is called when there was none within the pong timeout
    */
   constructor(
     options: HeartbeatOptions,
-    ping: () => void,
+    ping: () => boolean,
     received: () => number,
     dead: () => void,
   ) {
@@ -35,7 +35,7 @@ export class Heartbeat {
     if (pingIntervalMs === 0) return;
     this.#alarm.set(pingIntervalMs, () => {
       const before = this.#received();
-      this.#ping();
+      if (!this.#ping()) return this.start();
       const judge = (): void => {
         if (this.#received() === before) this.#dead();
         else this.start();

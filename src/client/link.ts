@@ -2,6 +2,7 @@ import { SUBPROTOCOLS } from "../codec/wire/encodings.js";
 import type { ClientMessage, ServerData, ServerMessage } from "../codec/wire/messages.js";
 import { DisconnectedError, MarketcastError, ProtocolError, ServerError } from "./errors.js";
 import type { MessageCodec } from "./message-codec.js";
+import { given } from "./plain-value.js";
 import type { Platform, Transport } from "./platform.js";
 
 /** Id of the greeting's `Authenticate`; those of other requests count from 1. */
@@ -63,8 +64,11 @@ export class Link {
     );
   }
 
-  send(message: ClientMessage): void {
-    this.#transport.send(this.#codec.encode(message));
+  /** Sends a message and returns the length of its payload. */
+  send(message: ClientMessage): number {
+    const payload = this.#codec.encode(message);
+    this.#transport.send(payload);
+    return payload.length;
   }
 
   /** Starts the closing handshake; `ended` follows when it is through. */
@@ -82,7 +86,7 @@ export class Link {
     if (this.#ended) return;
     let message: ServerMessage;
     try {
-      message = this.#codec.decode(payload);
+      message = withoutNulls(this.#codec.decode(payload));
     } catch (cause) {
       this.#end(new ProtocolError("a message of the server does not decode", { cause }));
       this.#transport.close(PROTOCOL_ERROR);
@@ -115,6 +119,22 @@ export class Link {
     if (this.#ended) return;
     this.#ended = true;
     this.#events.ended(cause);
+  }
+}
+
+/** A message as its types have it, from a server that says null for an optional field. */
+function withoutNulls(message: ServerMessage): ServerMessage {
+  const { type, data } = message;
+  const envelope = message.id === null ? { type } : message;
+  switch (type) {
+    case "Error":
+      return { ...envelope, type, data: given(data) };
+    case "OrderUpdate":
+      return { ...envelope, type, data: { order: given(data.order) } };
+    case "OrderSnapshot":
+      return { ...envelope, type, data: { orders: data.orders.map(given) } };
+    default:
+      return envelope === message ? message : ({ type, data } as ServerMessage);
   }
 }
 

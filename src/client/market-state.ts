@@ -8,7 +8,13 @@ export class MarketState {
   readonly markets: MirrorStore<Market>;
   readonly books: MirrorStore<OrderBook>;
   readonly #subscriptions: Subscriptions;
+  #doubts = 0;
+  /** Whether further parts of a snapshot follow. */
+  #inSnapshot = false;
+  /** Whether all else has been said since the last doubt. */
+  #settling = false;
 
+  /** @param subscriptions what is wanted; what comes for others is left out */
   constructor(subscriptions: Subscriptions, onThrow: (thrown: unknown) => void) {
     this.#subscriptions = subscriptions;
     this.markets = new MirrorStore(onThrow);
@@ -20,29 +26,41 @@ export class MarketState {
       case "PriceUpdate":
         return this.#price(message.data);
       case "MarketSnapshot":
-        for (const market of message.data.markets) this.markets.set(market.market_id, market);
+        for (const market of message.data.markets) this.#market(market);
+        this.#inSnapshot = message.data.more === true;
+        if (this.#settling) this.#settle();
         return;
       case "MarketUpdate": {
         const { update_type, market } = message.data;
         if (update_type === "Unmatched" && !this.#subscriptions.hasMarket(market.market_id))
           return this.markets.delete(market.market_id);
-        return this.markets.set(market.market_id, market);
+        return this.#market(market);
       }
-      case "OrderBook":
-        return this.books.set(message.data.market_id, message.data);
+      case "OrderBook": {
+        const { market_id } = message.data;
+        if (this.#subscriptions.hasMarket(market_id)) this.books.set(market_id, message.data);
+      }
     }
   }
 
-  /** All subscriptions are about to say their first data. */
-  doubt(): void {
+  /** All subscriptions are about to say their first data; returns which doubt this is. */
+  doubt(): number {
     this.markets.doubt();
     this.books.doubt();
+    this.#settling = false;
+    return ++this.#doubts;
   }
 
-  /** All first data have been said. */
-  settle(): void {
-    this.markets.settle();
-    this.books.settle();
+  /** All first data since a doubt have been said; nothing where there is a later one. */
+  settle(doubt: number): void {
+    if (doubt === this.#doubts) this.#settle();
+  }
+
+  /** A connection is gone, and with it the rest of a snapshot. */
+  disconnected(): void {
+    this.#inSnapshot = false;
+    this.#settling = false;
+    this.unsubscribed();
   }
 
   /** Drops what no subscription keeps up to date any more. */
@@ -56,10 +74,27 @@ export class MarketState {
     );
   }
 
-  /** A price is news to a market that is known, unless its state is newer. */
+  /** What a snapshot lacks is known with its last part. */
+  #settle(): void {
+    this.#settling = this.#inSnapshot;
+    if (this.#inSnapshot) return;
+    this.markets.settle();
+    this.books.settle();
+  }
+
+  #market(market: Market): void {
+    const { market_id } = market;
+    if (this.#subscriptions.hasMarket(market_id) || this.#subscriptions.hasFilter)
+      this.markets.set(market_id, market);
+  }
+
+  /**
+   * A price is news to a market that is known, unless its state is newer. That the market is still one
+   * of those subscribed it does not say.
+   */
   #price({ market_id, price, best_bid, best_ask, ts }: PriceUpdate): void {
     const market = this.markets.get(market_id);
     if (market === undefined || ts < market.ts) return;
-    this.markets.set(market_id, { ...market, price, best_bid, best_ask, ts });
+    this.markets.change(market_id, { ...market, price, best_bid, best_ask, ts });
   }
 }

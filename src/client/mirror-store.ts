@@ -31,10 +31,16 @@ export class MirrorStore<T> implements Mirror<T> {
     return this.#changes.add("change", listener);
   }
 
+  /** Takes what the server says of a market. */
   set(marketId: MarketId, value: T): void {
+    if (this.#doubted.size > 0) this.#doubted.delete(marketId);
+    this.change(marketId, value);
+  }
+
+  /** Changes a value, which is as doubtful then as it was before. */
+  change(marketId: MarketId, value: T): void {
     const previous = this.#values.get(marketId);
     this.#values.set(marketId, value);
-    if (this.#doubted.size > 0) this.#doubted.delete(marketId);
     this.#changes.emit("change", { marketId, value, previous });
   }
 

@@ -44,7 +44,10 @@ export interface ClientOptions {
 export interface RequestOptions {
   /** From the call to the answer, reconnects included. Default `requestTimeoutMs` of the client. */
   readonly timeoutMs?: number;
-  /** Ends the waiting, with the signal's reason; what was sent stays sent. */
+  /**
+   * Ends the waiting, with the signal's reason. What was sent stays sent, but a `subscribe` is undone and
+   * an `unsubscribe` carried out.
+   */
   readonly signal?: AbortSignal;
 }
 

@@ -5,6 +5,8 @@ import { DisconnectedError, HandshakeError, type MarketcastError, ServerError } 
 const FINAL_CLOSE_CODES: ReadonlySet<number> = new Set([
   CLOSE.normal,
   1001,
+  // A policy is broken (RFC 6455, section 7.4.1).
+  1008,
   CLOSE.unsupportedData,
   CLOSE.invalidPayload,
   CLOSE.messageTooBig,

@@ -6,13 +6,16 @@ import type {
   ServerData,
   ServerMessage,
 } from "../codec/wire/messages.js";
+import { Alarm } from "./alarm.js";
 import {
   type ClientClosedError,
   type MarketcastError,
   ServerError,
   TooManyRequestsError,
 } from "./errors.js";
+import { backoffMs, type LimitDetails, Pace } from "./pace.js";
 import { type Asking, PendingRequest } from "./pending-request.js";
+import { plainValue } from "./plain-value.js";
 
 /** What each request resolves with: its reply's data, and a ping with its round trip in milliseconds. */
 export interface Replies {
@@ -25,38 +28,59 @@ export interface Replies {
 }
 
 /**
- * Requests that are asked again where the server answers `UNAVAILABLE`: it may have taken the order
- * all the same, and says what became of it to whoever asks with the same id.
- */
-const ASKED_AGAIN: ReadonlySet<ClientType> = new Set(["PlaceOrder", "CancelOrder"]);
-/** How long to wait at most before asking again, in milliseconds. */
-const ASK_AGAIN_MS_MAX = 500;
-
-/**
  * For the client's own requests, which another connection has no use for. Their time is not the
  * user's to choose: one without an answer ends the connection.
  */
 export const OWN: Asking = { whenLost: "reject", timeoutMs: 30_000 };
 
-type Send = (message: ClientMessage) => void;
+/**
+ * Connections in a row that are closed for slowness over the same subscriptions before the client
+ * stops asking for them.
+ */
+export const STRIKES_MAX = 6;
+
+/** The server refuses a message over this many bytes before it reads its id. */
+const UNREAD_BYTES_MIN = 4096;
+
+export interface RequestEvents {
+  /** A request is on its way, or on its way again. */
+  sent(pending: PendingRequest): void;
+  /** The caller of a request has given up, and it is forgotten. */
+  abandoned(pending: PendingRequest): void;
+}
+
+/** Sends a message and returns the length of its payload. */
+type Send = (message: ClientMessage) => number;
+
+/** Requests that go in their order and at one pace. */
+interface Lane {
+  /** What waits for its turn: the client's own first, then as they were made. */
+  readonly queue: PendingRequest[];
+  pace: Pace;
+}
 
 /**
  * The requests that have no answer yet, in the order they were made. Those made while there is no
- * connection wait for one. Their number is bounded.
+ * connection wait for one, and others for their turn: orders, cancels and the rest each have a pace,
+ * so that orders that wait hold up no cancel. Their number is bounded.
  *
- * A request that was abandoned in flight stays until its reply, or the end of the connection, so that
- * what it did late can be undone.
+ * What the server refuses for now, RATE_LIMITED or UNAVAILABLE, is asked again within its timeout.
  */
 export class Requests {
   readonly #pending = new Map<RequestId, PendingRequest>();
+  readonly #orders: Lane = newLane();
+  readonly #cancels: Lane = newLane();
+  readonly #rest: Lane = newLane();
+  readonly #lanes = [this.#rest, this.#cancels, this.#orders] as const;
+  readonly #alarm = new Alarm();
   readonly #max: number;
   readonly #timeoutMs: number;
-  readonly #onAbandon = (pending: PendingRequest): void => {
-    if (!pending.inFlight) this.#forget(pending);
-  };
+  readonly #events: RequestEvents;
   #lastId = 0;
   /** There while there is a connection. */
   #send: Send | undefined;
+  /** Whether what the program asked waits until the client's own requests are made. */
+  #holding = false;
   #loss: MarketcastError | undefined;
   #closedWith: ((sent: boolean) => ClientClosedError) | undefined;
   /** Round trip of the last ping that was answered, in milliseconds. */
@@ -67,9 +91,10 @@ export class Requests {
    * client's own, count but are not refused
    * @param timeoutMs of requests that name none
    */
-  constructor(max: number, timeoutMs: number) {
+  constructor(max: number, timeoutMs: number, events: RequestEvents) {
     this.#max = max;
     this.#timeoutMs = timeoutMs;
+    this.#events = events;
   }
 
   /** Whether there is a connection. */
@@ -77,86 +102,121 @@ export class Requests {
     return this.#send !== undefined;
   }
 
-  /**
-   * Sends a request, now or when there is a connection, and resolves with its reply's data. The
-   * timestamp of a `Ping` is filled in when it is sent.
-   */
+  get closed(): boolean {
+    return this.#closedWith !== undefined;
+  }
+
+  /** Those that have no answer yet, whose callers wait for one. */
+  get pending(): Iterable<PendingRequest> {
+    return this.#pending.values();
+  }
+
+  /** Sends a request, now or in its turn, and resolves with its reply's data. */
   async ask<T extends ClientType>(
     type: T,
     data: ClientData[T],
     asking: Asking,
   ): Promise<Replies[T]> {
+    return this.submit(type, data, asking).answer as Promise<Replies[T]>;
+  }
+
+  /**
+   * Takes a request; throws where it cannot be taken or sent. The timestamp of a `Ping` is filled in
+   * when it is sent.
+   */
+  submit<T extends ClientType>(type: T, data: ClientData[T], asking: Asking): PendingRequest {
     this.#admit(asking);
-    const message = { type, id: ++this.#lastId, data } as ClientMessage;
-    const timed = { timeoutMs: this.#timeoutMs, ...asking };
-    const pending = new PendingRequest(message, timed, this.#onAbandon);
+    const message = { type, id: this.#lastId + 1, data: plainValue(data) } as ClientMessage;
+    this.#lastId++;
+    const timeoutMs = asking.timeoutMs ?? this.#timeoutMs;
+    const pending = new PendingRequest(message, timeoutMs, asking, (abandoned) => {
+      this.#forget(abandoned);
+      this.#events.abandoned(abandoned);
+      this.#pump();
+    });
     pending.obstacle = this.#loss;
     this.#pending.set(this.#lastId, pending);
-    if (this.#send !== undefined) this.#transmit(pending, this.#send);
-    return pending.answer as Promise<Replies[T]>;
+    this.#enqueue(pending);
+    return pending;
   }
 
-  /** Whether a request of a type waits for its answer. */
-  waits(type: ClientType): boolean {
-    return [...this.#pending.values()].some(
-      ({ message, abandoned }) => message.type === type && !abandoned,
-    );
-  }
-
-  /** Takes a direct reply and settles its request, which it returns if there is one. */
+  /** Takes a direct reply and settles its request, which it returns if there is one that is done. */
   settle(reply: ServerMessage): PendingRequest | undefined {
     const pending = reply.id === undefined ? undefined : this.#pending.get(reply.id);
     if (pending === undefined) return undefined;
     if (reply.type === "Error") {
       const error = new ServerError(reply.data);
-      if (this.#asksAgain(pending, error)) return pending;
+      if (this.#asksAgain(pending, error)) return undefined;
+      this.#done(pending);
       pending.reject(error);
-    } else if (reply.type === "Pong") {
-      this.rttMs = performance.now() - reply.data.timestamp;
-      pending.resolve(this.rttMs);
     } else {
-      pending.resolve(reply.data);
+      this.#done(pending);
+      if (reply.type === "Pong") this.rttMs = performance.now() - reply.data.timestamp;
+      pending.resolve(reply.type === "Pong" ? this.rttMs : reply.data);
     }
-    this.#forget(pending);
+    this.#pump();
     return pending;
   }
 
-  /** A connection is there: whatever is asked from now on is sent at once. */
+  /**
+   * Takes a RATE_LIMITED that names no request, as the server had not read the message yet: the
+   * oldest large one on its way. Returns whether there is one, to be asked again.
+   */
+  refuseUnread(error: ServerError): boolean {
+    const unread = [...this.#pending.values()].find(
+      ({ inFlight, size }) => inFlight && size > UNREAD_BYTES_MIN,
+    );
+    if (unread === undefined) this.#limit(this.#rest, error);
+    return unread !== undefined && this.#asksAgain(unread, error);
+  }
+
+  /** A connection is there. What waits is sent from `flush` on. */
   connect(send: Send): void {
     this.#send = send;
+    this.#holding = true;
     this.#loss = undefined;
   }
 
-  /** Sends all that waits for a connection, in order. */
+  /** Sends all that waits for a connection, in its turn. */
   flush(): void {
-    for (const pending of [...this.#pending.values()]) {
-      if (!pending.inFlight && this.#send !== undefined) this.#transmit(pending, this.#send);
-    }
+    this.#holding = false;
+    this.#pump();
   }
 
-  /** The connection is gone, or could not be made. */
-  disconnect(cause: MarketcastError): void {
+  /**
+   * The connection is gone, or could not be made.
+   * @param slow whether the server closed it as that of a slow consumer
+   * @returns whether it was closed so over what the program was just subscribing to
+   */
+  disconnect(cause: MarketcastError, slow: boolean): boolean {
     this.#send = undefined;
     this.#loss = cause;
-    let subscribes = false;
-    for (const pending of this.#pending.values()) {
-      const { whenLost, abandoned, message } = pending;
-      pending.inFlight = false;
-      pending.obstacle = cause;
-      // Behind a Subscribe that is sent again, an Unsubscribe has something to undo.
-      if (!abandoned && (whenLost === "resend" || (whenLost === "done" && subscribes))) {
-        subscribes ||= message.type === "Subscribe";
+    this.#alarm.clear();
+    for (const lane of this.#lanes) {
+      lane.queue.length = 0;
+      lane.pace = new Pace();
+    }
+    let blamed = false;
+    for (const pending of [...this.#pending.values()]) {
+      const { whenLost, inFlight, message } = pending;
+      const atFault = slow && inFlight && !pending.own && message.type === "Subscribe";
+      blamed ||= atFault;
+      pending.comeBack(cause, true);
+      if (whenLost === "resend" && !(atFault && ++pending.strikes >= STRIKES_MAX)) {
+        this.#enqueue(pending);
         continue;
       }
-      this.#forget(pending);
+      this.#pending.delete(message.id as RequestId);
       if (whenLost === "done") pending.resolve(message.data);
       else pending.reject(cause);
     }
+    return blamed;
   }
 
   /** The client is closed: rejects all that waits, and whatever is asked from now on. */
   close(closedWith: (sent: boolean) => ClientClosedError): void {
     this.#send = undefined;
+    this.#alarm.clear();
     this.#closedWith = closedWith;
     for (const pending of this.#pending.values()) pending.reject(closedWith(pending.sent));
     this.#pending.clear();
@@ -175,33 +235,114 @@ export class Requests {
 
   /** Asks again in a while, where that is the thing to do. */
   #asksAgain(pending: PendingRequest, error: ServerError): boolean {
-    if (error.code !== "UNAVAILABLE" || !ASKED_AGAIN.has(pending.message.type)) return false;
-    if (pending.abandoned) return false;
-    pending.inFlight = false;
-    pending.obstacle = error;
-    // Without a connection by then, the next one takes it along.
-    pending.retryIn((0.5 + Math.random() / 2) * ASK_AGAIN_MS_MAX, () => {
-      if (!pending.inFlight && this.#send !== undefined) this.#transmit(pending, this.#send);
-    });
+    const { code } = error;
+    const lane = this.#laneOf(pending);
+    const limited = code === "RATE_LIMITED";
+    if (!limited && code !== "UNAVAILABLE" && !(pending.own && code === "INTERNAL")) return false;
+    if (pending.inFlight) lane.pace.left();
+    // What was one too many was not carried out; an order that met an exchange on its way out may be.
+    pending.comeBack(error, !limited);
+    if (limited) {
+      this.#limit(lane, error);
+      this.#enqueue(pending);
+    } else if (lane === this.#rest) {
+      // What one subscription waits for is no obstacle to others.
+      pending.retryIn(backoffMs(++pending.refusals), () => this.#enqueue(pending));
+    } else {
+      lane.pace.unavailable(performance.now());
+      this.#enqueue(pending);
+    }
     return true;
   }
 
-  #transmit(pending: PendingRequest, send: Send): void {
-    const { message } = pending;
+  /** A lane was too fast; all wait but for what only the limit of orders concerns. */
+  #limit(lane: Lane, { details }: ServerError): void {
+    const now = performance.now();
+    lane.pace.limited(now, (details ?? {}) as LimitDetails);
+    if (lane === this.#orders) return;
+    for (const other of this.#lanes) other.pace.pause(lane.pace.pausedUntil);
+  }
+
+  #laneOf({ message }: PendingRequest): Lane {
+    if (message.type === "PlaceOrder") return this.#orders;
+    return message.type === "CancelOrder" ? this.#cancels : this.#rest;
+  }
+
+  #enqueue(pending: PendingRequest): void {
+    const { queue } = this.#laneOf(pending);
+    const rank = ({ own, message }: PendingRequest): number =>
+      (message.id as number) - (own ? Number.MAX_SAFE_INTEGER : 0);
+    let at = queue.length;
+    while (at > 0 && rank(queue[at - 1] as PendingRequest) > rank(pending)) at--;
+    queue.splice(at, 0, pending);
+    this.#pump();
+  }
+
+  /** Sends what may go now, and sees to it that the rest follows. */
+  #pump(): void {
+    if (this.#holding) return;
+    let wakeInMs = Number.POSITIVE_INFINITY;
+    for (const lane of this.#lanes) {
+      while (this.#send !== undefined && lane.queue.length > 0) {
+        const waitMs = lane.pace.readyAt - performance.now();
+        const next = waitMs > 0 ? undefined : this.#nextOf(lane);
+        if (next === undefined) {
+          if (waitMs > 0) wakeInMs = Math.min(wakeInMs, waitMs);
+          break;
+        }
+        lane.queue.splice(lane.queue.indexOf(next), 1);
+        this.#transmit(next, lane.pace, this.#send);
+      }
+    }
+    if (wakeInMs < Number.POSITIVE_INFINITY) this.#alarm.set(wakeInMs, () => this.#pump());
+  }
+
+  /** The next of a lane. An order that has no answer yet is not to be overtaken by its cancel. */
+  #nextOf({ queue }: Lane): PendingRequest | undefined {
+    if (queue !== this.#cancels.queue) return queue[0];
+    const placing = new Set<string | undefined>();
+    for (const { message } of this.#pending.values())
+      if (message.type === "PlaceOrder") placing.add(message.data.order.client_order_id);
+    return queue.find(
+      ({ message }) =>
+        message.type !== "CancelOrder" ||
+        message.data.client_order_id === undefined ||
+        !placing.has(message.data.client_order_id),
+    );
+  }
+
+  #transmit(pending: PendingRequest, pace: Pace, send: Send): void {
+    const message = pending.depart();
+    if (message === undefined) {
+      this.#forget(pending);
+      pending.resolve(pending.message.data);
+      return;
+    }
+    pace.sent(performance.now());
+    this.#events.sent(pending);
     try {
-      send(
-        message.type === "Ping" ? { ...message, data: { timestamp: performance.now() } } : message,
-      );
-      pending.inFlight = true;
-      pending.sent = true;
+      pending.size = send(message);
     } catch (error) {
-      // It cannot be encoded, as with a BigInt in JSON.
       this.#forget(pending);
       pending.reject(error);
     }
   }
 
-  #forget(pending: PendingRequest): void {
-    this.#pending.delete(pending.message.id as RequestId);
+  /** A request has its answer. */
+  #done(pending: PendingRequest): void {
+    this.#laneOf(pending).pace.answered(performance.now());
+    this.#forget(pending);
   }
+
+  #forget(pending: PendingRequest): void {
+    const { queue, pace } = this.#laneOf(pending);
+    this.#pending.delete(pending.message.id as RequestId);
+    if (pending.inFlight) pace.left();
+    const at = queue.indexOf(pending);
+    if (at >= 0) queue.splice(at, 1);
+  }
+}
+
+function newLane(): Lane {
+  return { queue: [], pace: new Pace() };
 }

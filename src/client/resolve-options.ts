@@ -1,6 +1,7 @@
 import { ENCODINGS } from "../codec/wire/encodings.js";
 import { TIMEOUT_MS_MAX } from "./alarm.js";
 import { type ClientOptions, DEFAULT_OPTIONS, type ResolvedOptions } from "./options.js";
+import { given } from "./plain-value.js";
 
 const PATH = "/ws/v3";
 
@@ -9,8 +10,7 @@ const PATH = "/ws/v3";
  * and RangeError for a number below zero or none.
  */
 export function resolveOptions(options: ClientOptions): ResolvedOptions {
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  const merged = { ...DEFAULT_OPTIONS, ...Object.fromEntries(given) } as ResolvedOptions;
+  const merged = { ...DEFAULT_OPTIONS, ...given(options) } as ResolvedOptions;
   const numbers = Object.entries(merged).flatMap(([name, value]): [string, number][] => {
     if (typeof DEFAULT_OPTIONS[name as keyof typeof DEFAULT_OPTIONS] !== "number") return [];
     if (typeof value !== "number" || !(value >= 0))

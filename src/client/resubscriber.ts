@@ -1,29 +1,48 @@
+import { CLOSE } from "../codec/wire/close-codes.js";
 import type { Channel } from "../codec/wire/messages.js";
-import { type MarketcastError, RequestTimeoutError, ServerError } from "./errors.js";
-import { OWN, type Requests } from "./requests.js";
-import { batchesOf, halvesOf, type Subscriptions } from "./subscriptions.js";
+import {
+  DisconnectedError,
+  type MarketcastError,
+  RequestTimeoutError,
+  ServerError,
+} from "./errors.js";
+import { OWN, type Requests, STRIKES_MAX } from "./requests.js";
+import { batchesOf, halvesOf, Subscriptions } from "./subscriptions.js";
 
-/** How long to wait at most where the server asks to try again, in milliseconds. */
-const RETRY_MS_MAX = 2000;
-/** Errors that another time may not have; any other one is about the channels named. */
-const PASSING_CODES: readonly string[] = ["UNAVAILABLE", "RATE_LIMITED", "INTERNAL"];
+/**
+ * How long a part under suspicion is looked at beyond its first data, in milliseconds: a server may
+ * take a while to find that it is too much.
+ */
+const SUSPICION_MS = 250;
 
-/** Subscribes again to what is subscribed already, over the present connection. */
+/**
+ * Subscribes again to what is subscribed already, over the present connection.
+ *
+ * Where the server closes connection after connection as that of a slow consumer, right after the
+ * same was asked for, it is asked for in parts, each once the data of the last are there: what was
+ * under way at the last close comes at the end, in quarters, and in the end not at all.
+ */
 export class Resubscriber {
   readonly #requests: Requests;
-  readonly #subscriptions: Subscriptions;
+  readonly #wanted: Subscriptions;
   readonly #lost: (channels: readonly Channel[], cause: MarketcastError) => void;
-  /** Ends each waiting for another try. */
-  readonly #waits = new Set<() => void>();
+  /** Connections in a row that were closed for slowness right after a subscription. */
+  #strikes = 0;
+  /** Counts connections. */
+  #connection = 0;
+  /** What the last of them may have been closed over. */
+  #suspects = new Subscriptions();
+  /** The part whose first data are on their way; none, where all are there. */
+  #asked: readonly Channel[] = [];
 
   /** @param lost the server does not take these channels any more */
   constructor(
     requests: Requests,
-    subscriptions: Subscriptions,
+    wanted: Subscriptions,
     lost: (channels: readonly Channel[], cause: MarketcastError) => void,
   ) {
     this.#requests = requests;
-    this.#subscriptions = subscriptions;
+    this.#wanted = wanted;
     this.#lost = lost;
   }
 
@@ -33,10 +52,24 @@ export class Resubscriber {
    * RequestTimeoutError where the server does not answer.
    */
   async run(channels: readonly Channel[]): Promise<boolean> {
+    const connection = this.#connection;
     try {
-      await Promise.all(batchesOf(channels).map((batch) => this.#subscribe(batch)));
-      // First data are there before the answer to whatever is asked after their subscription.
-      await this.#requests.ask("Ping", { timestamp: 0 }, OWN);
+      if (this.#strikes === 0) {
+        await Promise.all(batchesOf(channels).map((batch) => this.#subscribe(batch)));
+        await this.#untilThere();
+      } else {
+        const suspected = this.#suspects.of(channels);
+        const others = batchesOf(this.#suspects.without(channels));
+        const quarters = batchesOf(suspected, Math.ceil(suspected.length / 4));
+        for (const batch of [...others, ...quarters]) {
+          this.#asked = batch;
+          await this.#subscribe(batch);
+          await this.#untilThere();
+          if (quarters.includes(batch)) await sleep(SUSPICION_MS);
+          if (connection !== this.#connection) return false;
+        }
+        this.#asked = [];
+      }
       return true;
     } catch (error) {
       if (error instanceof RequestTimeoutError) throw error;
@@ -44,39 +77,47 @@ export class Resubscriber {
     }
   }
 
-  /** The connection is gone. */
-  stop(): void {
-    for (const end of [...this.#waits]) end();
+  /**
+   * A connection is gone.
+   * @param steady whether it lasted for a while after the last subscription
+   * @param blamed whether something else is known to be at fault
+   */
+  ended(cause: MarketcastError, steady: boolean, blamed: boolean): void {
+    const atFault = this.#asked.length > 0 ? this.#asked : this.#wanted.list();
+    this.#asked = [];
+    this.#connection++;
+    if (steady) this.#strikes = 0;
+    if (steady || blamed || !isSlowness(cause) || atFault.length === 0) return;
+    this.#suspects = new Subscriptions(atFault);
+    if (++this.#strikes >= STRIKES_MAX) this.#lost(atFault, cause);
+  }
+
+  /** First data are there before the answer to whatever is asked after their subscription. */
+  async #untilThere(): Promise<void> {
+    await this.#requests.ask("Ping", { timestamp: 0 }, OWN);
   }
 
   /** Rejects where the connection ended, or the server does not answer. */
   async #subscribe(channels: readonly Channel[]): Promise<void> {
-    const wanted = this.#subscriptions.of(channels);
+    const wanted = this.#wanted.of(channels);
     if (wanted.length === 0) return;
     try {
       await this.#requests.ask("Subscribe", { channels: wanted }, OWN);
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
-      if (PASSING_CODES.includes(error.code)) {
-        await this.#wait();
-        return this.#subscribe(wanted);
-      }
       const halves = halvesOf(wanted);
       if (halves === undefined) return this.#lost(wanted, error);
       // One of them cannot be, and the server does not say which.
       await Promise.all(halves.map((half) => this.#subscribe(half)));
     }
   }
+}
 
-  #wait(): Promise<void> {
-    return new Promise((resolve) => {
-      const end = (): void => {
-        clearTimeout(timer);
-        this.#waits.delete(end);
-        resolve();
-      };
-      const timer = setTimeout(end, (0.5 + Math.random() / 2) * RETRY_MS_MAX);
-      this.#waits.add(end);
-    });
-  }
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Whether the server closed a connection as that of a slow consumer. */
+export function isSlowness(cause: MarketcastError): boolean {
+  return cause instanceof DisconnectedError && cause.closeCode === CLOSE.slowConsumer;
 }

@@ -9,7 +9,10 @@ import { isTokenRefusal, mayReconnect, reconnectDelayMs } from "./reconnect-poli
 import type { ConnectionState } from "./state.js";
 import type { TokenKeeper } from "./token-keeper.js";
 
-/** A connection that lived this long, in milliseconds, was a good one: delays start over after it. */
+/**
+ * A connection that lived this long, in milliseconds, since more was last asked of it, was a good one:
+ * delays start over after it.
+ */
 const STABLE_MS = 5000;
 /** How long a closing handshake may take before the connection is cut, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 2000;
@@ -18,8 +21,11 @@ export interface SessionEvents {
   received(message: ServerMessage): void;
   /** A link is open; `token` is the one it was opened with. */
   opened(greeting: Greeting, token: string | undefined): void;
-  /** The open link is gone, or the client is closed. */
-  lost(cause: MarketcastError): void;
+  /**
+   * The link is gone or could not be made, or the client is closed.
+   * @param steady whether it lasted for a while since it was opened, or last strained
+   */
+  lost(cause: MarketcastError, steady: boolean): void;
   changed(state: ConnectionState): void;
 }
 
@@ -35,7 +41,8 @@ export class Session {
   readonly #events: SessionEvents;
   readonly #alarm = new Alarm();
   #link: Link | undefined;
-  #openedAtMs: number | undefined;
+  /** performance.now() when the link was opened, or last strained. */
+  #steadySinceMs = Number.POSITIVE_INFINITY;
   #attempt = 0;
   #tokenRefusals = 0;
   /** Settles when the closing handshake is through. */
@@ -94,6 +101,12 @@ export class Session {
     this.#events.changed(state);
   }
 
+  /** More is asked of the link: it has yet to prove that it can bear that. */
+  strain(): void {
+    if (this.#steady) this.#attempt = 0;
+    this.#steadySinceMs = performance.now();
+  }
+
   /** Closes for good. Resolves when the connection is closed. */
   close(): Promise<void> {
     if (this.state.status === "closed") return this.#closing?.done ?? Promise.resolve();
@@ -116,7 +129,7 @@ export class Session {
   #opened({ connected, authenticated }: Greeting, token: string | undefined): void {
     if (this.state.status === "closed") return;
     this.#alarm.clear();
-    this.#openedAtMs = performance.now();
+    this.#steadySinceMs = performance.now();
     this.#tokenRefusals = 0;
     this.state = {
       status: "open",
@@ -138,10 +151,9 @@ export class Session {
       this.#closing?.resolve();
       return;
     }
-    if (this.#openedAtMs !== undefined && performance.now() - this.#openedAtMs >= STABLE_MS) {
-      this.#attempt = 0;
-    }
-    this.#openedAtMs = undefined;
+    const steady = this.#steady;
+    if (steady) this.#attempt = 0;
+    this.#steadySinceMs = Number.POSITIVE_INFINITY;
     this.#tokenRefusals = isTokenRefusal(cause) ? this.#tokenRefusals + 1 : 0;
     const { autoReconnect } = this.#options;
     if (!autoReconnect || !mayReconnect(cause, this.#tokens.renewable, this.#tokenRefusals)) {
@@ -160,13 +172,18 @@ export class Session {
     this.#alarm.set(delayMs, () => this.connect());
     const attemptAt = Date.now() + delayMs;
     this.state = { status: "reconnecting", attempt: this.#attempt, attemptAt, cause };
-    this.#events.lost(cause);
+    this.#events.lost(cause, steady);
     this.#events.changed(this.state);
+  }
+
+  /** Whether the link has lasted for long enough to be a good one. */
+  get #steady(): boolean {
+    return performance.now() - this.#steadySinceMs >= STABLE_MS;
   }
 
   #closed(code: number, reason: string, cause: MarketcastError | undefined): void {
     this.state = { status: "closed", code, reason, cause };
-    this.#events.lost(cause ?? new DisconnectedError("close() was called", code));
+    this.#events.lost(cause ?? new DisconnectedError("close() was called", code), false);
     this.#events.changed(this.state);
   }
 }

@@ -1,37 +1,53 @@
 import type { Channel, ChannelType, MarketId, MarketsFilter } from "../codec/wire/messages.js";
 
+type PriceFeed = Extract<Channel, { readonly type: "PriceFeed" }>;
+
 /** Most markets in one `PriceFeed`, and most channels in one request. */
 const PRICE_FEED_MARKETS_MAX = 1000;
 const CHANNELS_PER_REQUEST_MAX = 100;
+/** Markets that a `PriceFeed` names at a time in requests of the client's own. */
+const PRICE_FEED_PART = 64;
+/** What the channels of such a request may have as JSON: a server reads 4 KiB whatever its load. */
+const REQUEST_CHARACTERS_MAX = 3000;
 
 /**
- * What is subscribed, and is to be again after a reconnect. Channels are in canonical form; all
- * `PriceFeed`s are one set of markets, as they are for the server.
+ * A set of subscriptions. Channels are in canonical form; all `PriceFeed`s are one set of markets, as
+ * they are for the server.
  */
 export class Subscriptions {
   /** All but `PriceFeed`, by their JSON. */
   readonly #channels = new Map<string, Channel>();
+  /** Filters of `Markets` channels, by the JSON of those. */
+  readonly #filters = new Map<string, MarketsFilter | null>();
   readonly #prices = new Set<MarketId>();
   /** Markets of `Market` channels, whose states and books are contiguous. */
   readonly #markets = new Set<MarketId>();
 
+  constructor(channels: readonly Channel[] = []) {
+    this.add(channels);
+  }
+
   add(channels: readonly Channel[]): void {
     for (const channel of channels) {
-      if (channel.type === "PriceFeed") {
+      if (isPriceFeed(channel)) {
         for (const id of channel.params.market_ids) this.#prices.add(id);
       } else {
-        this.#channels.set(JSON.stringify(channel), channel);
+        const key = JSON.stringify(channel);
+        this.#channels.set(key, channel);
         if (channel.type === "Market") this.#markets.add(channel.params.market_id);
+        if (channel.type === "Markets") this.#filters.set(key, channel.params?.filter ?? null);
       }
     }
   }
 
   remove(channels: readonly Channel[]): void {
     for (const channel of channels) {
-      if (channel.type === "PriceFeed") {
+      if (isPriceFeed(channel)) {
         for (const id of channel.params.market_ids) this.#prices.delete(id);
       } else {
-        this.#channels.delete(JSON.stringify(channel));
+        const key = JSON.stringify(channel);
+        this.#channels.delete(key);
+        this.#filters.delete(key);
         if (channel.type === "Market") this.#markets.delete(channel.params.market_id);
       }
     }
@@ -49,15 +65,7 @@ export class Subscriptions {
 
   /** Everything, or what is of one type. */
   list(type?: ChannelType): Channel[] {
-    const prices = [...this.#prices];
-    const feeds = Array.from(
-      { length: Math.ceil(prices.length / PRICE_FEED_MARKETS_MAX) },
-      (_, part): Channel => {
-        const start = part * PRICE_FEED_MARKETS_MAX;
-        const market_ids = prices.slice(start, start + PRICE_FEED_MARKETS_MAX);
-        return { type: "PriceFeed", params: { market_ids } };
-      },
-    );
+    const feeds = partsOf([...this.#prices], PRICE_FEED_MARKETS_MAX).map(priceFeed);
     return [...this.#channels.values(), ...feeds].filter(
       (channel) => type === undefined || channel.type === type,
     );
@@ -65,9 +73,12 @@ export class Subscriptions {
 
   /** The filters of `Markets` channels. */
   filters(): (MarketsFilter | null)[] {
-    return [...this.#channels.values()].flatMap((channel) =>
-      channel.type === "Markets" ? [channel.params?.filter ?? null] : [],
-    );
+    return [...this.#filters.values()];
+  }
+
+  /** Whether there is a `Markets` channel. */
+  get hasFilter(): boolean {
+    return this.#filters.size > 0;
   }
 
   /** Whether there is a `Market` channel of a market. */
@@ -88,19 +99,42 @@ export class Subscriptions {
 
   #partition(channels: readonly Channel[], inside: boolean): Channel[] {
     return channels.flatMap((channel): Channel[] => {
-      if (channel.type !== "PriceFeed")
+      if (!isPriceFeed(channel))
         return this.#channels.has(JSON.stringify(channel)) === inside ? [channel] : [];
-      const ids = channel.params.market_ids.filter((id) => this.#prices.has(id) === inside);
-      return ids.length === 0 ? [] : [{ type: "PriceFeed", params: { market_ids: ids } }];
+      const { market_ids } = channel.params;
+      const ids = market_ids.filter((id) => this.#prices.has(id) === inside);
+      return ids.length === 0 ? [] : [priceFeed(ids)];
     });
   }
 }
 
-/** Channels in as many lists as it takes requests to name them. */
-export function batchesOf(channels: readonly Channel[]): Channel[][] {
-  return Array.from({ length: Math.ceil(channels.length / CHANNELS_PER_REQUEST_MAX) }, (_, part) =>
-    channels.slice(part * CHANNELS_PER_REQUEST_MAX, (part + 1) * CHANNELS_PER_REQUEST_MAX),
+/**
+ * Channels in as many lists as it takes requests to name them, none of which is large.
+ * @param channelsMax most channels in one
+ */
+export function batchesOf(
+  channels: readonly Channel[],
+  channelsMax = CHANNELS_PER_REQUEST_MAX,
+): Channel[][] {
+  const batches: Channel[][] = [];
+  let characters = 0;
+  const parts = channels.flatMap((channel) =>
+    isPriceFeed(channel)
+      ? partsOf(channel.params.market_ids, PRICE_FEED_PART).map(priceFeed)
+      : [channel],
   );
+  for (const part of parts) {
+    const { length } = JSON.stringify(part);
+    const last = batches.at(-1);
+    characters += length;
+    if (last === undefined || last.length >= channelsMax || characters > REQUEST_CHARACTERS_MAX) {
+      batches.push([part]);
+      characters = length;
+    } else {
+      last.push(part);
+    }
+  }
+  return batches;
 }
 
 /**
@@ -113,11 +147,24 @@ export function halvesOf(channels: readonly Channel[]): [Channel[], Channel[]] |
     const middle = channels.length >> 1;
     return [channels.slice(0, middle), channels.slice(middle)];
   }
-  if (only?.type !== "PriceFeed" || only.params.market_ids.length < 2) return undefined;
+  if (only === undefined || !isPriceFeed(only) || only.params.market_ids.length < 2)
+    return undefined;
   const { market_ids } = only.params;
   const middle = market_ids.length >> 1;
-  const feed = (ids: readonly MarketId[]): Channel[] => [
-    { type: "PriceFeed", params: { market_ids: ids } },
-  ];
-  return [feed(market_ids.slice(0, middle)), feed(market_ids.slice(middle))];
+  return [[priceFeed(market_ids.slice(0, middle))], [priceFeed(market_ids.slice(middle))]];
+}
+
+/** Whether it is a `PriceFeed` with markets; one without is for the server to refuse. */
+function isPriceFeed(channel: Channel): channel is PriceFeed {
+  return channel.type === "PriceFeed" && Array.isArray(channel.params.market_ids);
+}
+
+function priceFeed(market_ids: readonly MarketId[]): Channel {
+  return { type: "PriceFeed", params: { market_ids } };
+}
+
+function partsOf<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, part) =>
+    items.slice(part * size, (part + 1) * size),
+  );
 }

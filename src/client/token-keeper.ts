@@ -52,9 +52,8 @@ export async function getToken<S extends TokenSource | undefined>(
   source: S,
 ): Promise<S extends undefined ? undefined : string> {
   type Token = S extends undefined ? undefined : string;
-  if (typeof source !== "function") return source as unknown as Token;
   try {
-    return (await source()) as Token;
+    return ((typeof source === "function" ? await source() : source) ?? undefined) as Token;
   } catch (cause) {
     throw new TokenError("the token function failed", { cause });
   }

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { closeClients, newClient, nextEvent } from "../support/client-harness.js";
+import { FrameProxy } from "../support/frame-proxy.js";
 import { endRuns, runNode } from "../support/run-node.js";
 import { type ServerProcess, startServerProcess, testToken } from "../support/server-process.js";
 import { until } from "../support/until.js";
@@ -77,4 +78,77 @@ describe("examples", () => {
       await exchange.dispose();
     }
   });
+
+  it("examples - order-bot quotes a side again once it is filled, over reconnects, and never twice", async () => {
+    const exchange = await startServerProcess({ feed: "exchange", shards: 1, "sim-traders": 0 });
+    const proxy = await FrameProxy.start(exchange.port);
+    try {
+      const quotes = await watchQuotes(exchange.port, "bot-wallet");
+      const other = newClient(exchange.port, { token: testToken({ sub: "o", wallet: "other" }) });
+      const order = { market_id: 1001, order_type: "Limit", quantity: 500 } as const;
+      await other.placeOrder({ ...order, side: "Buy", price: 0.4 });
+      await other.placeOrder({ ...order, side: "Sell", price: 0.6 });
+      const bot = runNode(["examples/order-bot.mjs", proxy.url], {
+        TOKEN: testToken({ wallet: "bot-wallet" }),
+      });
+      const bothAgain = (): Promise<unknown> =>
+        until("it quotes both sides", quotes.both, 15_000, () => bot.lines);
+      await bothAgain();
+      for (const [round, side] of (["Sell", "Buy", "Buy", "Sell"] as const).entries()) {
+        const { filled, ended } = quotes;
+        if (round === 1) proxy.cut();
+        // The other way round: an order is on its way, and its answer never comes.
+        if (round === 2)
+          proxy.rules.cutAfterClient = ({ type }) => {
+            if (type === "PlaceOrder") proxy.rules = {};
+            return type === "PlaceOrder";
+          };
+        if (round === 1) await until("its orders are gone", () => quotes.ended >= ended + 2);
+        await bothAgain();
+        await other.placeOrder({ market_id: 1001, order_type: "Market", side, quantity: 5 });
+        await until("it is filled", () => quotes.filled > filled);
+        await bothAgain();
+      }
+      expect(proxy.upgrades.length).toBe(3);
+      expect(quotes.filled).toBe(4);
+      expect(quotes.most).toBe(1);
+      bot.child.kill("SIGINT");
+      expect(await bot.ended).toBe(0);
+    } finally {
+      await proxy.close();
+      await exchange.dispose();
+    }
+  }, 60_000);
 });
+
+interface Quotes {
+  /** Whether there is an open order on each side. */
+  readonly both: () => boolean;
+  /** Orders that were filled, and that are not open any more for whatever reason. */
+  readonly filled: number;
+  readonly ended: number;
+  /** Most open orders that there ever were on a side. */
+  readonly most: number;
+}
+
+/** Follows the open orders of a wallet from outside. */
+async function watchQuotes(port: number, wallet: string): Promise<Quotes> {
+  const open = new Map<string, string>();
+  const count = (side: string): number => [...open.values()].filter((one) => one === side).length;
+  const figures = {
+    filled: 0,
+    ended: 0,
+    most: 0,
+    both: () => count("Buy") > 0 && count("Sell") > 0,
+  };
+  const watcher = newClient(port, { token: testToken({ wallet }) });
+  watcher.on("OrderUpdate", ({ order }) => {
+    if (order.status === "Open" || order.status === "PartiallyFilled")
+      open.set(order.order_id, order.side);
+    else if (open.delete(order.order_id)) figures.ended++;
+    if (order.status === "Filled") figures.filled++;
+    figures.most = Math.max(figures.most, count("Buy"), count("Sell"));
+  });
+  await watcher.subscribe([{ type: "Orders", params: { wallet } }]);
+  return figures;
+}

@@ -255,7 +255,7 @@ describe("reconnect, by close code and HTTP status", () => {
     };
   }
 
-  it.each([1000, 1001, 1003, 1007, 1009, 4500, 4501, 4999])(
+  it.each([1000, 1001, 1003, 1007, 1008, 1009, 4500, 4501, 4999])(
     "reconnect - %d is final",
     async (code) => {
       const server = await closingServer(code);

@@ -155,6 +155,50 @@ describe("requests", () => {
     expect(proxy.requests.map(({ type }) => type)).toEqual(["Ping", "Subscribe", "Unsubscribe"]);
   });
 
+  it.each(["aborted", "timed out"])(
+    "requests - a subscription that was %s and is repeated holds, whatever its first answer does",
+    async (how) => {
+      const client = newClient(proxy.url);
+      await client.ready();
+      const controller = new AbortController();
+      const options = how === "aborted" ? { signal: controller.signal } : { timeoutMs: 0 };
+      const first = rejection(client.subscribe(PRICE_1001, options));
+      controller.abort();
+      // The proxy is in this thread: the time is up before it can pass the request on.
+      for (const until = performance.now() + 5; performance.now() < until; );
+      await first;
+      await client.subscribe(PRICE_1001);
+      await client.ping();
+      await client.ping();
+      expect(client.subscriptions).toEqual(PRICE_1001);
+      const types = proxy.requests.map(({ type }) => type);
+      expect(types.filter((type) => type === "Subscribe").length).toBe(2);
+      expect(types).not.toContain("Unsubscribe");
+      await nextEvent(client, "PriceUpdate");
+    },
+  );
+
+  it("requests - an unsubscribe that was given up is carried out, and one refused from the start is not", async () => {
+    const client = newClient(proxy.url, { maxPendingRequests: 2 });
+    await client.subscribe(PRICE_1001);
+    await rejection(client.unsubscribe(PRICE_1001, { signal: AbortSignal.abort() }));
+    const waiting = Promise.all([client.ping(), client.ping()]);
+    expect(await rejection(client.unsubscribe(PRICE_1001))).toMatchObject({
+      code: "TOO_MANY_REQUESTS",
+    });
+    await waiting;
+    expect(client.subscriptions).toEqual(PRICE_1001);
+    await nextEvent(client, "PriceUpdate");
+
+    await rejection(client.unsubscribe(PRICE_1001, { timeoutMs: 0 }));
+    expect(client.subscriptions).toEqual([]);
+    await client.ping();
+    const late: unknown[] = [];
+    client.on("PriceUpdate", (update) => late.push(update));
+    for (let pings = 0; pings < 5; pings++) await client.ping();
+    expect(late).toEqual([]);
+  });
+
   it("requests - an abandoned subscription leaves alone what is subscribed otherwise", async () => {
     const client = newClient(proxy.url);
     await client.subscribe(PRICE_1001);

@@ -42,8 +42,23 @@ describe("subscriptions", () => {
     const feeds = subscriptions.list("PriceFeed");
     expect(feeds).toEqual([feed(...range(1000)), feed(...range(1000, 1000)), feed(2000)]);
     const batches = batchesOf(subscriptions.list());
-    expect(batches.map(({ length }) => length)).toEqual([100, 100, 53]);
-    expect(batches.flat()).toEqual(subscriptions.list());
+    expect(new Subscriptions(batches.flat()).list()).toEqual(subscriptions.list());
+    expect(batches.every(({ length }) => length <= 100)).toBe(true);
+    expect(Math.max(...batchesOf(subscriptions.list(), 7).map(({ length }) => length))).toBe(7);
+  });
+
+  it("subscriptions - no request of the client's own has 4 KiB, whatever the ids", () => {
+    const ids = Array.from({ length: 1000 }, (_, index) => `${(1n << 127n) + BigInt(index)}`);
+    const channels: Channel[] = [
+      { type: "PriceFeed", params: { market_ids: ids } },
+      ...ids.map((market_id): Channel => ({ type: "Market", params: { market_id } })),
+    ];
+    const batches = batchesOf(channels);
+    for (const batch of batches) {
+      const request = { type: "Subscribe", id: Number.MAX_SAFE_INTEGER, data: { channels: batch } };
+      expect(Buffer.byteLength(JSON.stringify(request))).toBeLessThan(4096);
+    }
+    expect(new Subscriptions(batches.flat()).list()).toEqual(new Subscriptions(channels).list());
   });
 
   it("subscriptions - halves end at single subscriptions, and lose none", () => {

@@ -118,8 +118,7 @@ const session: Session = new Session({
     client.on("state", ({ status }) => {
       if (status !== "open") listed = [];
     });
-    client.on("MarketSnapshot", (snapshot: ServerData["MarketSnapshot"] & { more?: boolean }) => {
-      const { markets, more = false } = snapshot;
+    client.on("MarketSnapshot", ({ markets, more = false }) => {
       for (const market of markets) store.put(market);
       // A snapshot of the selected market alone comes with its own channel; any other is the full list,
       // or a part of it.

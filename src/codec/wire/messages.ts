@@ -215,7 +215,7 @@ export interface ServerData {
     /** Milliseconds since the Unix epoch. */
     readonly server_time: number;
   };
-  readonly MarketSnapshot: { readonly markets: readonly Market[] };
+  readonly MarketSnapshot: { readonly markets: readonly Market[]; readonly more?: true };
   readonly MarketUpdate: { readonly update_type: MarketUpdateType; readonly market: Market };
   readonly PriceUpdate: PriceUpdate;
   readonly OrderBook: OrderBook;
