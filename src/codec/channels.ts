@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { MARKET_STATUSES } from "../shared/market.js";
 import { compareMarketIds, type MarketId, parseMarketId } from "../shared/market-id.js";
+import { textSchema, walletSchema } from "../shared/text-schema.js";
 
 /** Most market ids that one `PriceFeed` may name. */
 export const PRICE_FEED_MARKETS_MAX = 1000;
@@ -21,13 +22,12 @@ export const marketIdSchema = z.unknown().transform((value, context): MarketId =
 
 const statusSchema = z.enum(MARKET_STATUSES);
 const volumeSchema = z.number().nonnegative();
-const walletSchema = z.string().min(1).max(128);
 
 const filterSchema = z.object({
   status: z.union([statusSchema, z.array(statusSchema).min(1).max(64)]).optional(),
   min_volume: volumeSchema.optional(),
   max_volume: volumeSchema.optional(),
-  search: z.string().max(SEARCH_CHARACTERS_MAX).optional(),
+  search: textSchema("line", { max: SEARCH_CHARACTERS_MAX }).optional(),
 });
 
 /** Conditions on the markets of a `Markets` channel, in canonical form; all must hold. */

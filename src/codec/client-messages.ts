@@ -1,12 +1,19 @@
 import { z } from "zod";
 import { SIDES } from "../shared/market.js";
 import { ORDER_TYPES, TIMES_IN_FORCE } from "../shared/order.js";
+import { textSchema } from "../shared/text-schema.js";
 import { CHANNELS_PER_REQUEST_MAX, channelKey, channelSchema, marketIdSchema } from "./channels.js";
 
 export const REQUEST_ID_CHARACTERS_MAX = 64;
 
-/** A client's request id: a safe integer or a short string, given back with each direct reply. */
-export const requestIdSchema = z.union([z.int(), z.string().max(REQUEST_ID_CHARACTERS_MAX)]);
+/**
+ * A client's request id: a safe integer or a short string, given back with each direct reply as it was.
+ * Ill-formed Unicode could not be.
+ */
+export const requestIdSchema = z.union([
+  z.int(),
+  textSchema("well-formed", { max: REQUEST_ID_CHARACTERS_MAX }),
+]);
 export type RequestId = z.infer<typeof requestIdSchema>;
 
 /** Channels in canonical form, each of them once. */
@@ -48,7 +55,7 @@ const orderRequest = z
 /** One of the two names of an order. */
 const orderReference = z
   .object({
-    order_id: z.string().min(1).max(ORDER_ID_CHARACTERS_MAX).optional(),
+    order_id: textSchema("name", { min: 1, max: ORDER_ID_CHARACTERS_MAX }).optional(),
     client_order_id: clientOrderId.optional(),
   })
   .transform(({ order_id, client_order_id }, context) => {

@@ -79,7 +79,7 @@ function parseEnvelope(value: unknown): Decoded {
   if (rawId !== undefined && !id?.success) {
     return invalid(
       undefined,
-      "id: must be a safe integer or a string of at most 64 characters",
+      "id: must be a safe integer or a string of at most 64 characters of well-formed Unicode",
       "id",
     );
   }
@@ -129,5 +129,14 @@ function invalid(id: RequestId | undefined, message: string, field?: string): De
 }
 
 function refuse(id: RequestId | undefined, fault: MessageFault): Decoded {
-  return { fault, ...(id !== undefined && { id }) };
+  return { fault: wellFormed(fault), ...(id !== undefined && { id }) };
+}
+
+/** What a client wrote may be quoted in part, and then end in half a character. */
+function wellFormed({ code, message, details }: MessageFault): MessageFault {
+  return {
+    code,
+    message: message.toWellFormed(),
+    ...(details !== undefined && { details: { field: details.field.toWellFormed() } }),
+  };
 }

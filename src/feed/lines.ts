@@ -1,3 +1,5 @@
+import { isUtf8 } from "node:buffer";
+
 const LF = 0x0a;
 const CR = 0x0d;
 const BYTE_ORDER_MARK = "\uFEFF";
@@ -10,6 +12,8 @@ export interface Line {
   readonly number: number;
   /** Without its line end; undefined where the line was longer than the limit. */
   readonly text: string | undefined;
+  /** There where it is no UTF-8; what of it is not reads as U+FFFD. */
+  readonly illFormed?: true;
 }
 
 /**
@@ -68,6 +72,10 @@ export class LineSplitter {
     if (!fits) return { number: this.#number, text: undefined };
     const text = bytes.toString("utf8", 0, length);
     const marked = this.#number === 1 && text.startsWith(BYTE_ORDER_MARK);
-    return { number: this.#number, text: marked ? text.slice(1) : text };
+    return {
+      number: this.#number,
+      text: marked ? text.slice(1) : text,
+      ...(!isUtf8(bytes.subarray(0, length)) && { illFormed: true }),
+    };
   }
 }

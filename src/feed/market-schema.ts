@@ -2,6 +2,7 @@ import { z } from "zod";
 import { DecimalScale } from "../shared/decimal-scale.js";
 import type { MarketDefinition } from "../shared/market.js";
 import { type MarketId, parseMarketId } from "../shared/market-id.js";
+import { textSchema } from "../shared/text-schema.js";
 
 /** An unsigned 128-bit integer, as a number up to 2^53−1 or as a decimal string. */
 export const marketIdSchema = z.unknown().transform((value, context): MarketId => {
@@ -15,10 +16,13 @@ const stepSchema = z.number().refine((step) => DecimalScale.of(step) !== undefin
   message: "must be a positive decimal such as 0.01",
 });
 
+/** More than --max-title-bytes allows. */
+const TITLE_CHARACTERS_MAX = 1024;
+
 /** The fields of a market as users write them. */
 export const marketFields = {
   market_id: marketIdSchema,
-  title: z.string().min(1),
+  title: textSchema("line", { min: 1, max: TITLE_CHARACTERS_MAX }),
   tick_size: stepSchema,
   lot_size: stepSchema,
 };

@@ -54,10 +54,11 @@ export class StdinFeed implements Feed {
 }
 
 function takeLines(sink: FeedSink, lines: readonly Line[]): void {
-  for (const { number, text } of lines) {
+  for (const { number, text, illFormed } of lines) {
     if (text?.trim() === "") continue;
     takeLine(sink, number, () => {
       if (text === undefined) throw new RejectedInput("LINE_TOO_LONG", "the line is too long");
+      if (illFormed) throw new RejectedInput("INVALID_JSON", "the line is not UTF-8");
       publishMessage(sink, parseStdinMessage(text));
     });
   }

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Registry } from "prom-client";
 import { z } from "zod";
+import { textSchema } from "../shared/text-schema.js";
 import { NOTIFICATION_LEVELS, type NotificationLevel } from "../workers/messages.js";
 
 /** Largest body taken, in bytes. */
@@ -8,7 +9,7 @@ const BODY_BYTES_MAX = 16_384;
 
 const notificationSchema = z.strictObject({
   level: z.enum(NOTIFICATION_LEVELS),
-  message: z.string().min(1).max(4096),
+  message: textSchema("text", { min: 1, max: 4096 }),
 });
 
 export interface OpsHooks {

@@ -1,7 +1,9 @@
+import { isUtf8 } from "node:buffer";
 import { createPublicKey, createSecretKey, type KeyObject } from "node:crypto";
 import type { Algorithm } from "jsonwebtoken";
 import jwt from "jsonwebtoken";
 import { z } from "zod";
+import { roleSchema, userIdSchema, walletSchema } from "../../shared/text-schema.js";
 import type { JwtOptions } from "../messages.js";
 
 /** Who a token says that its bearer is. */
@@ -15,10 +17,10 @@ export interface Identity {
 }
 
 const claimsSchema = z.object({
-  sub: z.string().min(1).max(256),
+  sub: userIdSchema,
   exp: z.number(),
-  wallet: z.string().min(1).max(128).optional(),
-  role: z.string().max(64).optional(),
+  wallet: walletSchema.optional(),
+  role: roleSchema.optional(),
 });
 
 /** A token that is not taken; the message says why and holds nothing of the token. */
@@ -56,6 +58,9 @@ export class Authenticator {
       const why = error instanceof jwt.JsonWebTokenError ? error.message : "jwt malformed";
       throw new AuthenticationError(`token refused: ${why}`);
     }
+    // The library reads what is no UTF-8 as U+FFFD, and would take two wallets for one.
+    if (!isUtf8(Buffer.from(token.split(".")[1] ?? "", "base64url")))
+      throw new AuthenticationError("token refused: the claims are not UTF-8");
     const claims = claimsSchema.safeParse(payload);
     if (!claims.success) {
       const [issue] = claims.error.issues;
