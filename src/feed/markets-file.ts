@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { z } from "zod";
 import { DecimalScale } from "../shared/decimal-scale.js";
 import { MARKET_STATUSES, type MarketDefinition, type MarketStatus } from "../shared/market.js";
@@ -27,6 +28,9 @@ const entrySchema = z
     { path: ["max_price"], message: "must be an exact multiple of tick_size" },
   );
 
+/** Entries between two turns of the event loop: a producer shows that it lives. */
+const ENTRIES_PER_TURN = 1000;
+
 const fileSchema = z.array(z.unknown()).min(1, "must hold at least one market");
 
 /**
@@ -40,8 +44,10 @@ export async function loadMarkets(file: string | undefined): Promise<readonly Ex
   if (!entries.success) throw fail(`no list of markets: ${firstIssue(entries.error)}`);
 
   const entryOfId = new Map<MarketId, number>();
-  return entries.data.map((value, index) => {
+  const markets: ExchangeMarket[] = [];
+  for (const [index, value] of entries.data.entries()) {
     const entry = index + 1;
+    if (entry % ENTRIES_PER_TURN === 0) await nextTurn();
     const parsed = entrySchema.safeParse(value);
     if (!parsed.success) throw fail(`entry ${entry}: ${firstIssue(parsed.error)}`);
     const { status, max_price: maxPrice, ...fields } = parsed.data;
@@ -50,8 +56,9 @@ export async function loadMarkets(file: string | undefined): Promise<readonly Ex
       throw fail(`entry ${entry}: market_id ${fields.market_id} is taken by entry ${earlier}`);
     }
     entryOfId.set(fields.market_id, entry);
-    return { definition: toMarketDefinition(fields), status, maxPrice };
-  });
+    markets.push({ definition: toMarketDefinition(fields), status, maxPrice });
+  }
+  return markets;
 }
 
 async function readJson(file: string): Promise<unknown> {

@@ -101,7 +101,7 @@ class StoreCheck {
   readonly #transaction: Transaction;
   readonly #markets = new Map<MarketId, MarketSums>();
   /** Where they cannot be read, no id is beyond them. */
-  #counters: Counters = { nextOrderId: Infinity, nextTradeId: Infinity };
+  #counters: Counters = { nextOrderId: Infinity, nextTradeId: Infinity, stretches: [] };
 
   constructor(tables: Environment, transaction: Transaction) {
     this.#tables = tables;

@@ -109,7 +109,10 @@ async function create(dir: string): Promise<void> {
   await reserveReadersFile(draft);
   const environment = new Environment(draft);
   const { schema, counters } = environment;
-  const first = [schema.put(SCHEMA_VERSION), counters.put({ nextOrderId: 1, nextTradeId: 1 })];
+  const first = [
+    schema.put(SCHEMA_VERSION),
+    counters.put({ nextOrderId: 1, nextTradeId: 1, stretches: [] }),
+  ];
   await Promise.all(first.map(({ write }) => write()));
   await environment.close();
   await rename(join(draft, DATA_FILE), join(dir, DATA_FILE));

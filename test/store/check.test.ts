@@ -131,7 +131,9 @@ const PLANTED: Readonly<Record<string, Planted>> = {
     problem: /^the book of market \d+ is crossed: bid \d+, ask \d+$/,
   },
   "an id that was not given yet": {
-    damage: ({ counters }, { nextTradeId }) => [counters.put({ nextOrderId: 2, nextTradeId })],
+    damage: ({ counters }, { nextTradeId }) => [
+      counters.put({ nextOrderId: 2, nextTradeId, stretches: [] }),
+    ],
     problem: /^(open|finished) order \d+ has an id that the counter, 2, has yet to give$/,
   },
   "no counters": {
