@@ -46,9 +46,9 @@ export async function openOrCreate(dir: string): Promise<Environment> {
 
 /**
  * Opens the store of a directory to read it, also while a server writes to it, after looking through
- * the whole file. Rejects with StoreError.
+ * the whole file. Rejects with StoreError, and with the signal's reason when that aborts.
  */
-export async function openForReading(dir: string): Promise<Environment> {
+export async function openForReading(dir: string, signal?: AbortSignal): Promise<Environment> {
   const path = join(dir, DATA_FILE);
   if (!existsSync(path)) {
     throw new StoreError(
@@ -60,12 +60,13 @@ export async function openForReading(dir: string): Promise<Environment> {
     verifyMetas(path);
     const release = holdState(dir);
     try {
-      await verifyDataFile(path);
+      await verifyDataFile(path, signal);
       return reopen(dir, { readOnly: true });
     } finally {
       await release();
     }
   } catch (error) {
+    signal?.throwIfAborted();
     throw unreadable(dir, error);
   }
 }

@@ -142,7 +142,8 @@ export class Store {
   /**
    * Removes what the retention no longer covers, in steps of at most 500 records, with which other
    * writes take turns. Resolves with the number of orders and trades. Rejects with StoreError, of
-   * whichever of the two could not be pruned.
+   * whichever of the two could not be pruned. What commands have left that read the store and were
+   * killed goes as well: for each of them the file would grow without end.
    *
    * @param nowMicros microseconds since the Unix epoch
    * @param stretches of the time until then: what has not passed makes nothing older
@@ -198,6 +199,7 @@ export class Store {
 
   /** Orders and trades by themselves, so that what is wrong with the ones does not keep the others. */
   async #prune(before: (ms: number) => number): Promise<number> {
+    this.#environment?.clearDeadReaders();
     const prunings = [pruneOrders, pruneTrades].map((pruning) => this.#pruneBy(pruning, before));
     await Promise.allSettled(prunings);
     const [orders = 0, trades = 0] = await Promise.all(prunings);
