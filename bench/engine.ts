@@ -250,7 +250,12 @@ function measureEngine({ rounds, commands, budgetMs }: Run): EngineRow[] {
 
 function newEngine(name: BookName): Engine {
   const engine = new Engine(
-    { maxOpenOrders: Infinity, maxClientOrderIds: Infinity, clientOrderIdRetentionMicros: 0 },
+    {
+      maxOpenOrders: Infinity,
+      maxClientOrderIds: Infinity,
+      maxAllClientOrderIds: Infinity,
+      clientOrderIdRetentionMicros: 0,
+    },
     BOOKS[name],
   );
   engine.list({

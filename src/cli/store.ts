@@ -3,6 +3,7 @@ import { checkStore } from "../store/check.js";
 import { EXPORTED_KINDS, type ExportedKind, exportLines } from "../store/export.js";
 import { openForReading, storeDirectory } from "../store/store-file.js";
 import { loadCommandConfig } from "./config-flags.js";
+import { interruptible } from "./interruptible.js";
 import { OutputFile, print } from "./output.js";
 import { UsageError } from "./usage-error.js";
 
@@ -15,7 +16,7 @@ interface ExportOptions {
 async function printChecks(program: Command): Promise<void> {
   const dir = storeDirectory(loadCommandConfig(program).config.dataDir);
   let problems = 0;
-  for await (const result of checkStore(dir)) {
+  for (const result of await interruptible((signal) => checkStore(dir, signal))) {
     problems += result.problems;
     const verdict = result.problems === 0 ? "ok     " : "PROBLEM";
     await print(`${verdict}  ${result.name} (${result.examined})\n`);
@@ -46,7 +47,7 @@ async function exportStore(options: ExportOptions, program: Command): Promise<vo
   const { only, output } = options;
   if (output === "") throw new UsageError("output: must not be empty (flag --output)");
   const dir = storeDirectory(loadCommandConfig(program).config.dataDir);
-  const environment = await openForReading(dir);
+  const environment = await interruptible((signal) => openForReading(dir, signal));
   try {
     const chunks = exportLines(environment, dir, only ? [only] : EXPORTED_KINDS);
     if (output === undefined) await printAll(chunks);

@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import jwt from "jsonwebtoken";
 import { type JwtKeys, resolveJwtKeys } from "../config/jwt-keys.js";
+import { userIdSchema, walletSchema } from "../shared/text-schema.js";
 import { loadCommandConfig } from "./config-flags.js";
 import { print } from "./output.js";
 import { parseTtl } from "./token-ttl.js";
@@ -33,8 +34,13 @@ function signToken(keys: JwtKeys, options: TokenOptions, ttlSeconds: number): st
 }
 
 async function printToken(options: TokenOptions, program: Command): Promise<void> {
-  for (const name of ["sub", "wallet"] as const) {
+  for (const [name, schema] of [
+    ["sub", userIdSchema],
+    ["wallet", walletSchema],
+  ] as const) {
     if (options[name] === "") throw new UsageError(`${name}: must not be empty (flag --${name})`);
+    const fault = schema.safeParse(options[name]).error?.issues[0]?.message;
+    if (fault !== undefined) throw new UsageError(`${name}: ${fault} (flag --${name})`);
   }
   const ttlSeconds = parseTtl(options.ttl);
   const { config } = loadCommandConfig(program);

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { MARKET_STATUSES } from "../shared/market.js";
 import { compareMarketIds, type MarketId, parseMarketId } from "../shared/market-id.js";
 import { nullIsAbsent } from "../shared/null-is-absent.js";
+import { textSchema, walletSchema } from "../shared/text-schema.js";
 
 /** Most market ids that one `PriceFeed` may name. */
 export const PRICE_FEED_MARKETS_MAX = 1000;
@@ -41,7 +42,6 @@ const marketIdsSchema = z
 
 const statusSchema = z.enum(MARKET_STATUSES);
 const volumeSchema = z.number().nonnegative();
-const walletSchema = z.string().min(1).max(128);
 
 /** A list whose length is checked before anything of it is looked at. */
 export function boundedList<Item extends z.ZodType>(item: Item, most: number) {
@@ -52,7 +52,7 @@ const filterSchema = z.object({
   status: z.union([statusSchema, boundedList(statusSchema, 64)]).optional(),
   min_volume: volumeSchema.optional(),
   max_volume: volumeSchema.optional(),
-  search: z.string().max(SEARCH_CHARACTERS_MAX).optional(),
+  search: textSchema("line", { max: SEARCH_CHARACTERS_MAX }).optional(),
 });
 
 /** Conditions on the markets of a `Markets` channel, in canonical form; all must hold. */

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { SIDES } from "../shared/market.js";
 import { nullIsAbsent } from "../shared/null-is-absent.js";
 import { ORDER_TYPES, TIMES_IN_FORCE } from "../shared/order.js";
+import { textSchema } from "../shared/text-schema.js";
 import {
   boundedList,
   CHANNELS_PER_REQUEST_MAX,
@@ -12,8 +13,14 @@ import {
 
 export const REQUEST_ID_CHARACTERS_MAX = 64;
 
-/** A client's request id: a safe integer or a short string, given back with each direct reply. */
-export const requestIdSchema = z.union([z.int(), z.string().max(REQUEST_ID_CHARACTERS_MAX)]);
+/**
+ * A client's request id: a safe integer or a short string, given back with each direct reply as it was.
+ * Ill-formed Unicode could not be.
+ */
+export const requestIdSchema = z.union([
+  z.int(),
+  textSchema("well-formed", { max: REQUEST_ID_CHARACTERS_MAX }),
+]);
 export type RequestId = z.infer<typeof requestIdSchema>;
 
 /** Channels in canonical form, each of them once. */
@@ -51,7 +58,7 @@ const orderRequest = z
   });
 
 const orderNames = z.object({
-  order_id: z.string().min(1).max(ORDER_ID_CHARACTERS_MAX).optional(),
+  order_id: textSchema("name", { min: 1, max: ORDER_ID_CHARACTERS_MAX }).optional(),
   client_order_id: clientOrderId.optional(),
 });
 

@@ -104,7 +104,7 @@ function parseEnvelope(value: unknown): Decoded {
   if (rawId !== undefined && !id?.success) {
     return invalid(
       undefined,
-      "id: must be a safe integer or a string of at most 64 characters",
+      "id: must be a safe integer or a string of at most 64 characters of well-formed Unicode",
       "id",
     );
   }
@@ -149,10 +149,12 @@ function invalid(id: RequestId | undefined, message: string, field?: string): De
   return refuse(id, {
     code: "INVALID_MESSAGE",
     message,
-    ...(field !== undefined && { details: { field } }),
+    ...(field !== undefined && { details: { field: field.toWellFormed() } }),
   });
 }
 
 function refuse(id: RequestId | undefined, fault: MessageFault): Decoded {
-  return { fault, ...(id !== undefined && { id }) };
+  // What a client wrote may be quoted in part, and then end in half a character.
+  const message = fault.message.toWellFormed();
+  return { fault: { ...fault, message }, ...(id !== undefined && { id }) };
 }

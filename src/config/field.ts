@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { exactNumber, LongNumber } from "../shared/exact-number.js";
+import { textSchema } from "../shared/text-schema.js";
 
 /** What flags, environment names, error messages, `--help` and the README's table are made of. */
 export interface FieldInfo {
@@ -138,8 +139,8 @@ export function powerOfTwoBytes(options: NumberOptions) {
     .register(fieldInfo, numberInfo(options, "a power of two", "BYTES", " bytes"));
 }
 
-function textSchema() {
-  return z.string().min(1).max(TEXT_LENGTH_MAX);
+function lineSchema() {
+  return textSchema("line", { min: 1, max: TEXT_LENGTH_MAX });
 }
 
 function textInfo(
@@ -150,7 +151,9 @@ function textInfo(
   return {
     flag: options.flag,
     description: options.description,
-    allowed: `text of 1 to ${TEXT_LENGTH_MAX} characters`,
+    allowed: secret
+      ? `well-formed text of 1 to ${TEXT_LENGTH_MAX} characters`
+      : `printable text of 1 to ${TEXT_LENGTH_MAX} characters`,
     defaultText,
     placeholder: options.placeholder,
     secret,
@@ -159,21 +162,21 @@ function textInfo(
 
 /** A text with a default. */
 export function text(options: TextOptions & { default: string }) {
-  return textSchema()
+  return lineSchema()
     .default(options.default)
     .register(fieldInfo, textInfo(options, options.default, false));
 }
 
 /** A text that is not set by default. */
 export function optionalText(options: TextOptions) {
-  return textSchema()
+  return lineSchema()
     .optional()
     .register(fieldInfo, textInfo(options, undefined, false));
 }
 
 /** A text that is not set by default and never shown. */
 export function secretText(options: TextOptions) {
-  return textSchema()
+  return textSchema("well-formed", { min: 1, max: TEXT_LENGTH_MAX })
     .optional()
     .register(fieldInfo, textInfo(options, undefined, true));
 }

@@ -521,6 +521,14 @@ const trading = {
     default: 100_000,
     description: "Client order ids that are remembered for a wallet; more are refused",
   }),
+  maxAllClientOrderIds: integer({
+    flag: "max-all-client-order-ids",
+    min: 1,
+    max: 100_000_000,
+    default: 1_000_000,
+    description:
+      "Client order ids that are remembered for all wallets; a wallet may have as many as are free",
+  }),
   clientOrderIdRetentionMs: milliseconds({
     flag: "client-order-id-retention",
     min: DAY,

@@ -6,7 +6,13 @@ import type { Rejection } from "./rejection.js";
 /** What the engine is told. All of it is valid in form: see admission.ts. */
 export type Command =
   | { readonly type: "place"; readonly terms: OrderTerms }
-  | { readonly type: "cancel"; readonly wallet: string; readonly order: OrderReference }
+  | {
+      readonly type: "cancel";
+      readonly wallet: string;
+      readonly order: OrderReference;
+      /** What the order carries; by default, that it was asked for. */
+      readonly reason?: string;
+    }
   /** A connection has ended: its orders that are bound to it are cancelled. */
   | { readonly type: "end-session"; readonly session: string; readonly reason: string }
   | { readonly type: "set-status"; readonly marketId: MarketId; readonly status: MarketStatus };
@@ -37,13 +43,12 @@ export interface EngineChanges {
   readonly nextTradeId: number;
 }
 
-/** A client order id that is remembered: of an open order, or until some time after its end. */
+/** A client order id of a finished order, which is remembered for some time after its end. */
 export interface RememberedClientOrderId {
   readonly wallet: string;
   readonly clientOrderId: string;
   readonly orderId: number;
-  /** Undefined while the order is open. */
-  readonly finishedTs: number | undefined;
+  readonly finishedTs: number;
 }
 
 /** All that an engine is rebuilt from; each part can be gone through more than once. */

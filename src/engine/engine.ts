@@ -2,14 +2,8 @@ import type { MarketStatus } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
 import { isOpen } from "../shared/order.js";
 import { ChangeLog } from "./change-log.js";
-import { ClientOrderIds } from "./client-order-ids.js";
-import type {
-  Command,
-  EngineChanges,
-  EngineEvent,
-  EngineState,
-  OrderReference,
-} from "./commands.js";
+import { type ClientOrderIdLimits, ClientOrderIds } from "./client-order-ids.js";
+import type { Command, EngineChanges, EngineEvent, EngineState } from "./commands.js";
 import { type Instrument, limitOf, type Market } from "./market.js";
 import { OpenOrders } from "./open-orders.js";
 import type { MarketTotals, Order, OrderTerms, Position, Trade } from "./order.js";
@@ -24,13 +18,9 @@ import { cancelledOrder, filledOrder, newOrder } from "./order-versions.js";
 import { afterFill, exposure, flatPosition, type Holding, Positions } from "./positions.js";
 import { TrieOrderBook } from "./trie-order-book.js";
 
-export interface EngineLimits {
+export interface EngineLimits extends ClientOrderIdLimits {
   /** Open orders of a wallet. */
   readonly maxOpenOrders: number;
-  /** Client order ids that are remembered for a wallet. */
-  readonly maxClientOrderIds: number;
-  /** How long the client order id of a finished order is remembered. */
-  readonly clientOrderIdRetentionMicros: number;
 }
 
 /** The order that a client order id was used for. */
@@ -59,6 +49,8 @@ export class Engine {
   readonly #positions = new Positions();
   readonly #clientOrderIds: ClientOrderIds;
   readonly #changes = new ChangeLog();
+  /** The time that has passed, as the present command says. */
+  #passed = 0;
   #nextOrderId = 1;
   #nextTradeId = 1;
 
@@ -66,10 +58,7 @@ export class Engine {
   constructor(limits: EngineLimits, createBook: () => OrderBook = () => new TrieOrderBook()) {
     this.#limits = limits;
     this.#createBook = createBook;
-    this.#clientOrderIds = new ClientOrderIds(
-      limits.maxClientOrderIds,
-      limits.clientOrderIdRetentionMicros,
-    );
+    this.#clientOrderIds = new ClientOrderIds(limits);
   }
 
   /** Lists a market; all are listed before {@link restore}. Throws where it is listed already. */
@@ -86,11 +75,29 @@ export class Engine {
    * do not ascend.
    */
   restore(state: EngineState): void {
+    for (const _ of this.restoring(state));
+  }
+
+  /**
+   * Restores record by record, and yields after each, so that a thread may do other things in between:
+   * there may be millions.
+   *
+   * @param passedAt the time that had passed at a `ts`, where the two are not one; see {@link execute}
+   */
+  *restoring(state: EngineState, passedAt = (ts: number): number => ts): Generator<void, void> {
     if (this.#nextOrderId > 1) throw new Error("an engine restores before its first command only");
-    for (const totals of state.totals) this.#listed(totals.marketId).totals = totals;
-    for (const position of state.positions)
+    for (const totals of state.totals) {
+      this.#listed(totals.marketId).totals = totals;
+      yield;
+    }
+    for (const position of state.positions) {
       this.#positions.take(position.wallet, position.marketId).position = position;
-    for (const remembered of state.clientOrderIds) this.#clientOrderIds.add(remembered);
+      yield;
+    }
+    for (const finished of state.clientOrderIds) {
+      this.#clientOrderIds.add(finished, passedAt(finished.finishedTs));
+      yield;
+    }
     let last = 0;
     for (const order of state.openOrders) {
       const { orderId } = order;
@@ -99,6 +106,7 @@ export class Engine {
       last = orderId;
       this.#rest(this.#listed(order.marketId), order);
       this.#rememberClientOrderId(order);
+      yield;
     }
     this.#nextOrderId = state.nextOrderId;
     this.#nextTradeId = state.nextTradeId;
@@ -108,14 +116,17 @@ export class Engine {
    * Carries out a command and tells what came of it.
    *
    * @param ts microseconds since the Unix epoch
+   * @param passed microseconds that have passed from some moment on, by a clock that nobody sets: how
+   *   long client order ids are remembered is measured by it
    */
-  execute(command: Command, ts: number): readonly EngineEvent[] {
-    this.#clientOrderIds.expire(ts);
+  execute(command: Command, ts: number, passed = ts): readonly EngineEvent[] {
+    this.#passed = passed;
+    this.#clientOrderIds.expire(passed);
     switch (command.type) {
       case "place":
         return this.#place(command.terms, ts);
       case "cancel":
-        return [this.#cancel(command.wallet, command.order, ts)];
+        return [this.#cancel(command, ts)];
       case "end-session":
         return this.#endSession(command.session, command.reason, ts);
       case "set-status":
@@ -137,11 +148,19 @@ export class Engine {
     return this.#open.ofWallet(wallet);
   }
 
-  /** The order that a wallet used a client order id for, undefined where the id is free. */
-  knownOrder(wallet: string, clientOrderId: string, ts: number): KnownOrder | undefined {
-    const orderId = this.#clientOrderIds.find(wallet, clientOrderId, ts);
+  /**
+   * The order that a wallet used a client order id for, undefined where the id is free.
+   * @param passed as of a command
+   */
+  knownOrder(wallet: string, clientOrderId: string, passed: number): KnownOrder | undefined {
+    const orderId = this.#clientOrderIds.find(wallet, clientOrderId, passed);
     if (orderId === undefined) return undefined;
     return { orderId, order: this.#open.get(orderId) ?? this.#changes.orderOf(orderId) };
+  }
+
+  /** Client order ids that are remembered, of all wallets. */
+  get clientOrderIds(): number {
+    return this.#clientOrderIds.size;
   }
 
   /** Positions of a wallet, flat ones that have a history too. */
@@ -173,12 +192,12 @@ export class Engine {
   #place(terms: OrderTerms, ts: number): readonly EngineEvent[] {
     const { wallet, clientOrderId, marketId } = terms;
     if (clientOrderId !== undefined) {
-      const known = this.knownOrder(wallet, clientOrderId, ts);
+      const known = this.knownOrder(wallet, clientOrderId, this.#passed);
       if (known !== undefined) return [{ type: "duplicate", ...known }];
     }
     const market = this.#markets.get(marketId);
     if (market === undefined) return [notListed(marketId)];
-    const rejection = checkOrder(terms, market, this.#walletFigures(terms, ts));
+    const rejection = checkOrder(terms, market, this.#walletFigures(terms), this.#limits);
     if (rejection !== undefined) return [{ type: "rejected", rejection }];
 
     const placed = newOrder(terms, this.#nextOrderId++, ts);
@@ -192,16 +211,16 @@ export class Engine {
     return events;
   }
 
-  #walletFigures(terms: OrderTerms, ts: number): WalletFigures {
+  #walletFigures(terms: OrderTerms): WalletFigures {
     const { wallet, marketId, side, clientOrderId } = terms;
-    const { maxOpenOrders, maxClientOrderIds } = this.#limits;
     const holding = this.#positions.get(wallet, marketId);
     return {
       openOrders: this.#open.countOf(wallet),
-      maxOpenOrders,
       exposure: holding === undefined ? 0 : exposure(holding, side),
-      clientOrderIdRefused: clientOrderId !== undefined && this.#clientOrderIds.isFull(wallet, ts),
-      maxClientOrderIds,
+      clientOrderIdsFull:
+        clientOrderId === undefined
+          ? undefined
+          : this.#clientOrderIds.fullFor(wallet, this.#passed),
     };
   }
 
@@ -243,7 +262,7 @@ export class Engine {
       traded.add(this.#fillPosition(maker, price, filled, ts));
       this.#positions.changeOpen(maker, -filled);
       if (isOpen(maker)) this.#open.replace(maker);
-      else this.#finish(maker, ts);
+      else this.#finish(maker);
       const volume = market.totals.volume + filled;
       market.totals = {
         marketId,
@@ -271,7 +290,7 @@ export class Engine {
     const reason = isOpen(matched) ? cancelReason(matched, market) : undefined;
     const order = reason === undefined ? matched : cancelledOrder(matched, reason, ts);
     if (isOpen(order)) this.#rest(market, order);
-    else this.#finishClientOrderId(order, ts);
+    else this.#finishClientOrderId(order);
     this.#changes.order(order);
     return order;
   }
@@ -282,21 +301,22 @@ export class Engine {
     this.#positions.changeOpen(order, left);
   }
 
-  #cancel(wallet: string, reference: OrderReference, ts: number): EngineEvent {
+  #cancel(command: Extract<Command, { readonly type: "cancel" }>, ts: number): EngineEvent {
+    const { wallet, order: reference, reason = "requested" } = command;
     if ("orderId" in reference) {
       const order = this.#open.get(reference.orderId);
       // Another wallet's order is answered as one that is not there, so that nobody learns of it.
       return order?.wallet === wallet
-        ? this.#cancelOpen(order, "requested", ts)
+        ? this.#cancelOpen(order, reason, ts)
         : notFound(`the wallet has no open order ${reference.orderId}`);
     }
     const { clientOrderId } = reference;
-    const known = this.knownOrder(wallet, clientOrderId, ts);
+    const known = this.knownOrder(wallet, clientOrderId, this.#passed);
     if (known === undefined)
       return notFound(`the wallet has no open order with client order id ${clientOrderId}`);
     return known.order === undefined || !isOpen(known.order)
       ? notFound(`order ${known.orderId}, client order id ${clientOrderId}, is finished`)
-      : this.#cancelOpen(known.order, "requested", ts);
+      : this.#cancelOpen(known.order, reason, ts);
   }
 
   #endSession(session: string, reason: string, ts: number): readonly EngineEvent[] {
@@ -307,7 +327,7 @@ export class Engine {
     const left = this.#listed(order.marketId).book.cancel(order.orderId);
     this.#positions.changeOpen(order, -left);
     const cancelled = cancelledOrder(order, reason, ts);
-    this.#finish(cancelled, ts);
+    this.#finish(cancelled);
     this.#changes.order(cancelled);
     return { type: "order", order: cancelled };
   }
@@ -320,18 +340,18 @@ export class Engine {
   }
 
   /** An order that was open has its last version. */
-  #finish(order: Order, ts: number): void {
+  #finish(order: Order): void {
     this.#open.remove(order);
-    this.#finishClientOrderId(order, ts);
+    this.#finishClientOrderId(order);
   }
 
   #rememberClientOrderId({ wallet, clientOrderId, orderId }: Order): void {
-    if (clientOrderId !== undefined)
-      this.#clientOrderIds.add({ wallet, clientOrderId, orderId, finishedTs: undefined });
+    if (clientOrderId !== undefined) this.#clientOrderIds.add({ wallet, clientOrderId, orderId });
   }
 
-  #finishClientOrderId({ wallet, clientOrderId }: Order, ts: number): void {
-    if (clientOrderId !== undefined) this.#clientOrderIds.finish(wallet, clientOrderId, ts);
+  #finishClientOrderId({ wallet, clientOrderId }: Order): void {
+    if (clientOrderId !== undefined)
+      this.#clientOrderIds.finish(wallet, clientOrderId, this.#passed);
   }
 
   #listed(marketId: MarketId): Market {

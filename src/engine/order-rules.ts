@@ -1,3 +1,4 @@
+import type { ClientOrderIdsFull } from "./client-order-ids.js";
 import { crosses, limitOf, type Market } from "./market.js";
 import type { Order, OrderTerms } from "./order.js";
 import { opposite } from "./order-book.js";
@@ -5,15 +6,20 @@ import type { Rejection } from "./rejection.js";
 
 export const FILL_OR_KILL_REASON = "fill-or-kill: not all of it can be filled at once";
 
+/** The bounds that the engine's rules know. */
+export interface OrderLimits {
+  readonly maxOpenOrders: number;
+  readonly maxClientOrderIds: number;
+  readonly maxAllClientOrderIds: number;
+}
+
 /** What the engine's rules know of the wallet that places an order. */
 export interface WalletFigures {
   readonly openOrders: number;
-  readonly maxOpenOrders: number;
   /** Lots that its position could grow to on the order's side without the order. */
   readonly exposure: number;
-  /** Whether the order has a client order id and the wallet as many as are remembered. */
-  readonly clientOrderIdRefused: boolean;
-  readonly maxClientOrderIds: number;
+  /** The bound that the wallet has reached, where the order has a client order id. */
+  readonly clientOrderIdsFull: ClientOrderIdsFull | undefined;
 }
 
 /** The first rule that an order breaks, in the order of the checks; undefined where it breaks none. */
@@ -21,6 +27,7 @@ export function checkOrder(
   terms: OrderTerms,
   { instrument, book, status }: Market,
   wallet: WalletFigures,
+  limits: OrderLimits,
 ): Rejection | undefined {
   const { side, quantity } = terms;
   const { marketId, priceScale, quantityScale } = instrument;
@@ -29,14 +36,25 @@ export function checkOrder(
       code: "MARKET_NOT_ACTIVE",
       message: `market ${marketId} is ${status} and takes no orders`,
     };
-  if (mayRest(terms) && wallet.openOrders >= wallet.maxOpenOrders)
+  if (mayRest(terms) && wallet.openOrders >= limits.maxOpenOrders)
     return orderRejected(
-      `the wallet has ${wallet.maxOpenOrders} open orders, as many as it may have`,
+      `the wallet has ${limits.maxOpenOrders} open orders, as many as it may have`,
+      { rule: "max_open_orders", limit: limits.maxOpenOrders },
     );
-  if (wallet.clientOrderIdRefused)
+  if (wallet.clientOrderIdsFull === "wallet") {
+    const limit = limits.maxClientOrderIds;
     return orderRejected(
-      `the wallet has used ${wallet.maxClientOrderIds} client order ids, as many as are remembered`,
+      `the wallet has used ${limit} client order ids, as many as are remembered`,
+      { rule: "max_client_order_ids", limit },
     );
+  }
+  if (wallet.clientOrderIdsFull === "all") {
+    const limit = limits.maxAllClientOrderIds;
+    return orderRejected(
+      `the wallet has used its share of the ${limit} client order ids that are remembered for all wallets`,
+      { rule: "max_all_client_order_ids", limit },
+    );
+  }
   // Up to here every sum of the wallet's quantities is an exact integer, and can be sent as one.
   if (wallet.exposure + quantity > quantityScale.countMax)
     return orderRejected(
@@ -66,6 +84,6 @@ function mayRest({ orderType, timeInForce }: OrderTerms): boolean {
   return orderType === "Limit" && timeInForce === "GTC";
 }
 
-function orderRejected(message: string): Rejection {
-  return { code: "ORDER_REJECTED", message };
+function orderRejected(message: string, details?: Rejection["details"]): Rejection {
+  return { code: "ORDER_REJECTED", message, ...(details !== undefined && { details }) };
 }

@@ -3,6 +3,7 @@ import { DecimalScale } from "../shared/decimal-scale.js";
 import { LongNumber } from "../shared/exact-number.js";
 import type { MarketDefinition } from "../shared/market.js";
 import { type MarketId, parseMarketId } from "../shared/market-id.js";
+import { textSchema } from "../shared/text-schema.js";
 
 /** An unsigned 128-bit integer, as a number or as a decimal string. */
 export const marketIdSchema = z.unknown().transform((value, context): MarketId => {
@@ -22,10 +23,13 @@ const stepSchema = numberSchema.refine((step) => DecimalScale.of(step) !== undef
   message: "must be a positive decimal such as 0.01, of at most 15 digits",
 });
 
+/** More than --max-title-bytes allows. */
+const TITLE_CHARACTERS_MAX = 1024;
+
 /** The fields of a market as users write them. */
 export const marketFields = {
   market_id: marketIdSchema,
-  title: z.string().min(1),
+  title: textSchema("line", { min: 1, max: TITLE_CHARACTERS_MAX }),
   tick_size: stepSchema,
   lot_size: stepSchema,
 };

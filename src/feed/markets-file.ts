@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { z } from "zod";
 import { DecimalScale } from "../shared/decimal-scale.js";
 import type { JsonPath } from "../shared/exact-json.js";
@@ -31,6 +32,9 @@ const entrySchema = nullIsAbsent(
   { path: ["max_price"], message: "must be an exact multiple of tick_size" },
 );
 
+/** Entries between two turns of the event loop: a producer shows that it lives. */
+const ENTRIES_PER_TURN = 1000;
+
 const fileSchema = z.array(z.unknown()).min(1, "must hold at least one market");
 
 /**
@@ -47,8 +51,10 @@ export async function loadMarkets(file: string | undefined): Promise<readonly Ex
   if (!entries.success) throw fail(`no list of markets: ${firstIssue(entries.error)}`, []);
 
   const entryOfId = new Map<MarketId, number>();
-  return entries.data.map((fieldsOfEntry, index) => {
+  const markets: ExchangeMarket[] = [];
+  for (const [index, fieldsOfEntry] of entries.data.entries()) {
     const entry = index + 1;
+    if (entry % ENTRIES_PER_TURN === 0) await nextTurn();
     const parsed = entrySchema.safeParse(fieldsOfEntry);
     if (!parsed.success) {
       const path = parsed.error.issues[0]?.path ?? [];
@@ -61,6 +67,7 @@ export async function loadMarkets(file: string | undefined): Promise<readonly Ex
       throw fail(rule, [index, "market_id"]);
     }
     entryOfId.set(fields.market_id, entry);
-    return { definition: toMarketDefinition(fields), status, maxPrice };
-  });
+    markets.push({ definition: toMarketDefinition(fields), status, maxPrice });
+  }
+  return markets;
 }

@@ -1,7 +1,11 @@
 import { z } from "zod";
 import { BOOK_LEVELS_MAX, MARKET_STATUSES, SIDES } from "../shared/market.js";
+import { textSchema } from "../shared/text-schema.js";
 import { firstIssue, marketFields, marketIdSchema, numberSchema } from "./market-schema.js";
 import { parseJsonLine, RejectedInput } from "./rejected-input.js";
+
+/** A trade id is bounded in bytes, by the sink. */
+const TRADE_ID_CHARACTERS_MAX = 64;
 
 const status = z.enum(MARKET_STATUSES);
 const market_id = marketIdSchema;
@@ -21,7 +25,7 @@ const stdinMessageSchema = z.discriminatedUnion("type", [
     price: numberSchema,
     quantity: numberSchema,
     taker_side: z.enum(SIDES),
-    trade_id: z.string().min(1).nullish(),
+    trade_id: textSchema("name", { min: 1, max: TRADE_ID_CHARACTERS_MAX }).nullish(),
   }),
   z.object({ type: z.literal("book"), market_id, bids: levels, asks: levels }),
   z.object({ type: z.literal("status"), market_id, status }),

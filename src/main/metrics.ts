@@ -241,6 +241,9 @@ function addTradingMetrics(add: Add, { producer, shards }: CounterBlock): void {
   add("gauge", "orders_pending", "Orders and cancels that wait for the exchange", () =>
     perShard(shards, SHARD.ordersPending),
   );
+  add("gauge", "client_order_ids", "Client order ids that are remembered, of all wallets", () =>
+    single(counted(producer, PRODUCER.clientOrderIds)),
+  );
   const name = "store_commit_seconds";
   const words = { buckets: PRODUCER.commitBuckets, sum: PRODUCER.commitSumS };
   add("histogram", name, "Time from a commit's start until it is on disk", () =>

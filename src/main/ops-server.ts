@@ -21,6 +21,7 @@ import {
   OPS_REFUSALS,
 } from "../ring/counters.js";
 import { isLoopback } from "../shared/loopback.js";
+import { textSchema } from "../shared/text-schema.js";
 import { NOTIFICATION_LEVELS, type NotificationLevel } from "../workers/messages.js";
 import { OpsConnections } from "./ops-connections.js";
 import { OpsGuard, type OpsRefusal, targetOf } from "./ops-guard.js";
@@ -37,7 +38,7 @@ const JSON_HEADERS = { "Content-Type": "application/json" };
 
 const notificationSchema = z.strictObject({
   level: z.enum(NOTIFICATION_LEVELS),
-  message: z.string().min(1).max(4096),
+  message: textSchema("text", { min: 1, max: 4096 }),
 });
 
 export interface OpsHooks {

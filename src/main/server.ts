@@ -154,6 +154,7 @@ function exchangeOptionsOf(config: Config): ExchangeOptions {
     maxQuantity: config.maxQuantity,
     maxOpenOrders: config.maxOpenOrders,
     maxClientOrderIds: config.maxClientOrderIds,
+    maxAllClientOrderIds: config.maxAllClientOrderIds,
     clientOrderIdRetentionMs: config.clientOrderIdRetentionMs,
     orderRetentionMs: config.orderRetentionMs,
     maxStoredOrders: config.maxStoredOrders,

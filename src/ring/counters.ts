@@ -78,6 +78,8 @@ export const PRODUCER = {
   commitSumS: 8,
   commitBuckets: 9,
   ordersByResult: 9 + COMMIT_BUCKETS_S.length + 1,
+  /** Client order ids that the exchange remembers. */
+  clientOrderIds: 9 + COMMIT_BUCKETS_S.length + 1 + ORDER_RESULTS.length,
 } as const;
 
 const latency = 32;

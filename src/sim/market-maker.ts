@@ -26,6 +26,10 @@ export interface MarketMakerOptions {
   readonly start: number;
   /** All prices stay below it, in ticks; Infinity for none. */
   readonly priceMax: number;
+  /** How far prices are expected to range, in ticks; by default up to the highest, if there is one. */
+  readonly range?: number;
+  /** Largest quantity of an order, in lots; by default any. */
+  readonly quantityMax?: number;
   /** Levels to quote a side, at most {@link QUOTE_LEVELS_MAX}. */
   readonly levels: number;
 }
@@ -42,23 +46,25 @@ export class MarketMaker {
   readonly marketId: MarketId;
   readonly wallet: string;
   readonly priceMax: number;
+  readonly quantityMax: number;
   readonly #fairValue: FairValue;
   readonly #halfSpread: number;
   readonly #levels: number;
   readonly #random: Random;
 
   constructor(options: MarketMakerOptions, random: Random) {
-    const { start, priceMax, levels } = options;
+    const { start, priceMax, quantityMax = Infinity, levels } = options;
+    const { range = Number.isFinite(priceMax) ? priceMax : start } = options;
     this.marketId = options.marketId;
     this.wallet = options.wallet;
     this.priceMax = priceMax;
+    this.quantityMax = quantityMax;
     this.#levels = levels;
     this.#random = random;
     this.#halfSpread = 1 + random.below(HALF_SPREAD_MAX);
     // Both ladders fit between 0 and the highest price, where that leaves room for them.
     const min = Math.min(this.#halfSpread + QUOTE_LEVELS_MAX, Math.floor(priceMax / 2));
-    const scale = Number.isFinite(priceMax) ? priceMax : start;
-    this.#fairValue = new FairValue(start, { min, max: priceMax - min }, scale, random);
+    this.#fairValue = new FairValue(start, { min, max: priceMax - min }, range, random);
   }
 
   /** The lowest bid and the highest ask that it would quote, in ticks. */
@@ -120,7 +126,7 @@ export class MarketMaker {
       timeInForce: "GTC",
       postOnly: false,
       price,
-      quantity: QUANTITY_MIN + this.#random.below(spread),
+      quantity: Math.min(this.quantityMax, QUANTITY_MIN + this.#random.below(spread)),
       session: undefined,
     } as const;
   }

@@ -14,14 +14,20 @@ export const SIM_TRADERS_MAX = 1000;
 /** Looks for something to do, one after another in vain, before the traders pause. */
 const IDLE_LOOKS_MAX = 64;
 
-/** First prices, in ticks, of a market without a highest price. */
+/** First prices, in ticks, of a market of which nobody says how far its prices range. */
 const START_MIN = 1000;
 const START_MAX = 10_000;
+/** They wander around these, so a limit must be well beyond them to leave room. */
+const FREE_PRICE_LIMIT_MIN = 2 * START_MAX;
 
 export interface SimMarket {
   readonly marketId: MarketId;
-  /** In ticks; all prices of the traders are below it. Undefined for none. */
+  /** The market's own highest price, in ticks: prices range up to it, and stay below. */
   readonly priceMax: number | undefined;
+  /** What all prices stay below, in ticks, whatever they range up to. */
+  readonly priceLimit?: number;
+  /** The largest quantity of an order, in lots. */
+  readonly quantityLimit?: number;
 }
 
 export interface SimulatedTradersOptions {
@@ -59,7 +65,8 @@ export class SimulatedTraders {
     this.#random = new Random(options.seed);
     this.#traders = options.traders;
     this.#maxOpenOrders = options.maxOpenOrders;
-    this.#makers = options.traders === 0 ? [] : this.#appointMakers(options.markets);
+    const tradable = options.markets.filter(({ quantityLimit = 1 }) => quantityLimit >= 1);
+    this.#makers = options.traders === 0 ? [] : this.#appointMakers(tradable);
     this.#commands = this.#trade();
   }
 
@@ -76,10 +83,16 @@ export class SimulatedTraders {
     const marketsPerMaker = Math.ceil(markets.length / this.#traders);
     const share = Math.floor(this.#maxOpenOrders / marketsPerMaker / SIDES.length);
     const levels = Math.min(QUOTE_LEVELS_MAX, Math.max(1, share));
-    return markets.map(({ marketId, priceMax = Number.POSITIVE_INFINITY }, position) => {
+    return markets.map((market, position) => {
+      const { marketId, priceLimit = Infinity, quantityLimit: quantityMax = Infinity } = market;
       const wallet = simulatedWallet(position % this.#traders);
-      const start = startOf(marketId, priceMax, this.#venue, this.#random);
-      return new MarketMaker({ marketId, wallet, start, priceMax, levels }, this.#random);
+      const priceMax = Math.min(market.priceMax ?? Infinity, priceLimit);
+      // A limit that leaves room for what would be drawn without it says nothing of the market.
+      const isFree = market.priceMax === undefined && priceLimit >= FREE_PRICE_LIMIT_MIN;
+      const start = startOf(marketId, isFree ? undefined : priceMax, this.#venue, this.#random);
+      const range = isFree ? start : priceMax;
+      const options = { marketId, wallet, start, priceMax, range, quantityMax, levels };
+      return new MarketMaker(options, this.#random);
     });
   }
 
@@ -158,10 +171,16 @@ function byMarket(orders: readonly Order[]): ReadonlyMap<MarketId, readonly Orde
 }
 
 /** Where the fair value starts: at the last price, else in the middle of the quote, else anywhere. */
-function startOf(marketId: MarketId, priceMax: number, venue: Venue, random: Random): number {
-  const drawn = Number.isFinite(priceMax)
-    ? Math.round((priceMax * (200 + random.below(601))) / 1000)
-    : START_MIN + random.below(START_MAX - START_MIN);
+function startOf(
+  marketId: MarketId,
+  range: number | undefined,
+  venue: Venue,
+  random: Random,
+): number {
+  const drawn =
+    range === undefined
+      ? START_MIN + random.below(START_MAX - START_MIN)
+      : Math.round((range * (200 + random.below(601))) / 1000);
   const book = venue.book(marketId);
   const bid = book?.best("Buy");
   const ask = book?.best("Sell");

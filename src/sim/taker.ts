@@ -23,7 +23,7 @@ const SWEEP_TICKS_MAX = 6;
  * would quote: somebody else's order, and a bad bargain.
  */
 export function drawTakerOrder(
-  { marketId, priceMax, worst }: MarketMaker,
+  { marketId, priceMax, quantityMax, worst }: MarketMaker,
   wallet: string,
   venue: Pick<Venue, "book">,
   random: Random,
@@ -39,10 +39,10 @@ export function drawTakerOrder(
   if (kind < SWEEPS) {
     const reach = 1 + random.below(SWEEP_TICKS_MAX);
     const price = buys ? Math.min(best + reach, priceMax - 1) : Math.max(best - reach, 1);
-    const quantity = between(SWEEP_QUANTITY_MIN, SWEEP_QUANTITY_MAX, random);
+    const quantity = Math.min(quantityMax, between(SWEEP_QUANTITY_MIN, SWEEP_QUANTITY_MAX, random));
     return { ...terms, orderType: "Limit", price, quantity };
   }
-  const quantity = between(1, QUANTITY_MAX, random);
+  const quantity = Math.min(quantityMax, between(1, QUANTITY_MAX, random));
   if (kind < SWEEPS + MARKET_ORDERS) {
     return { ...terms, orderType: "Market", price: undefined, quantity };
   }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Key, Transaction } from "lmdb";
 import { DecimalScale } from "../shared/decimal-scale.js";
 import type { MarketId } from "../shared/market-id.js";
@@ -8,6 +9,9 @@ import type { Counters } from "./records.js";
 import { StoreError } from "./store-error.js";
 import { openForReading } from "./store-file.js";
 import type { Table } from "./table.js";
+
+/** Records between two turns of the event loop, in which signals are heard. */
+const RECORDS_PER_TURN = 2000;
 
 /** Problems of one check that are named; the others are counted. */
 const NAMED_PROBLEMS_MAX = 20;
@@ -24,25 +28,27 @@ export interface CheckResult {
 }
 
 /**
- * Checks all that must hold in a store, and yields what each check found. Reads one state of it, also
- * while a server writes. Rejects with STORE_UNREADABLE where there is no store.
+ * Checks all that must hold in a store, and tells what each check found. Reads one state of it, also
+ * while a server writes, and holds that no longer than it reads: what it found is told at the end.
+ * Rejects with STORE_UNREADABLE where there is no store, and with the signal's reason when that aborts.
  */
-export async function* checkStore(dir: string): AsyncGenerator<CheckResult, void> {
+export async function checkStore(
+  dir: string,
+  signal?: AbortSignal,
+): Promise<readonly CheckResult[]> {
   const file = new Check("file");
   let environment: Environment;
   try {
-    environment = await openForReading(dir);
+    environment = await openForReading(dir, signal);
   } catch (error) {
     if (!(error instanceof StoreError) || error.code === "STORE_UNREADABLE") throw error;
     file.problem(error.message);
-    yield file.result;
-    return;
+    return [file.result];
   }
+  file.examined++;
   const transaction = environment.snapshot();
   try {
-    file.examined++;
-    yield file.result;
-    yield* new StoreCheck(environment, transaction).run();
+    return [file.result, ...(await new StoreCheck(environment, transaction, signal).run())];
   } finally {
     transaction.done();
     await environment.close();
@@ -99,38 +105,42 @@ interface MarketSums {
 class StoreCheck {
   readonly #tables: Environment;
   readonly #transaction: Transaction;
+  readonly #signal: AbortSignal | undefined;
   readonly #markets = new Map<MarketId, MarketSums>();
   /** Where they cannot be read, no id is beyond them. */
-  #counters: Counters = { nextOrderId: Infinity, nextTradeId: Infinity };
+  #counters: Counters = { nextOrderId: Infinity, nextTradeId: Infinity, stretches: [] };
 
-  constructor(tables: Environment, transaction: Transaction) {
+  constructor(tables: Environment, transaction: Transaction, signal: AbortSignal | undefined) {
     this.#tables = tables;
     this.#transaction = transaction;
+    this.#signal = signal;
   }
 
-  *run(): Generator<CheckResult, void> {
-    yield this.#checkCounters();
-    yield this.#checkMarkets();
-    yield this.#checkOpenOrders();
-    yield this.#checkFinishedOrders();
-    yield this.#checkFinishTimes();
-    yield this.#checkTrades();
-    yield this.#checkPositions();
-    yield this.#checkTotals();
+  async run(): Promise<readonly CheckResult[]> {
+    return [
+      await this.#checkCounters(),
+      await this.#checkMarkets(),
+      await this.#checkOpenOrders(),
+      await this.#checkFinishedOrders(),
+      await this.#checkFinishTimes(),
+      await this.#checkTrades(),
+      await this.#checkPositions(),
+      await this.#checkTotals(),
+    ];
   }
 
-  #checkCounters(): CheckResult {
+  async #checkCounters(): Promise<CheckResult> {
     const check = new Check("counters");
-    this.#each(check, this.#tables.counters, (counters) => {
+    await this.#each(check, this.#tables.counters, (counters) => {
       this.#counters = counters;
     });
     if (check.examined === 0) check.problem("there are none");
     return check.result;
   }
 
-  #checkMarkets(): CheckResult {
+  async #checkMarkets(): Promise<CheckResult> {
     const check = new Check("markets");
-    this.#each(check, this.#tables.markets, (market) => {
+    await this.#each(check, this.#tables.markets, (market) => {
       this.#markets.set(market.marketId, {
         bestBid: -Infinity,
         bestAsk: Infinity,
@@ -145,9 +155,9 @@ class StoreCheck {
     return check.result;
   }
 
-  #checkOpenOrders(): CheckResult {
+  async #checkOpenOrders(): Promise<CheckResult> {
     const check = new Check("open orders, and books that do not cross");
-    this.#each(check, this.#tables.openOrders, (order) => {
+    await this.#each(check, this.#tables.openOrders, (order) => {
       const name = `open order ${order.orderId}`;
       check.problems(name, orderProblems(order, this.#counters));
       if (!isOpen(order)) check.problem(`${name} is ${order.status}`);
@@ -164,10 +174,10 @@ class StoreCheck {
     return check.result;
   }
 
-  #checkFinishedOrders(): CheckResult {
+  async #checkFinishedOrders(): Promise<CheckResult> {
     const { openOrders, finishedOrders, finishTimes, clientOrderIds } = this.#tables;
     const check = new Check("finished orders, each with its finish time");
-    this.#each(check, finishedOrders, (order) => {
+    await this.#each(check, finishedOrders, (order) => {
       const { orderId, wallet, clientOrderId, updatedTs } = order;
       const name = `finished order ${orderId}`;
       check.problems(name, orderProblems(order, this.#counters));
@@ -187,11 +197,11 @@ class StoreCheck {
     return check.result;
   }
 
-  #checkFinishTimes(): CheckResult {
+  async #checkFinishTimes(): Promise<CheckResult> {
     const { finishedOrders, finishTimes, clientOrderIds } = this.#tables;
     const check = new Check("finish times, each with its order");
     for (const table of [finishTimes, clientOrderIds]) {
-      this.#each(check, table, ({ orderId, finishedTs }) => {
+      await this.#each(check, table, ({ orderId, finishedTs }) => {
         const order = this.#get(finishedOrders, orderId);
         const hasId = order?.clientOrderId !== undefined;
         if (order?.updatedTs === finishedTs && hasId === (table === clientOrderIds)) return;
@@ -201,9 +211,9 @@ class StoreCheck {
     return check.result;
   }
 
-  #checkTrades(): CheckResult {
+  async #checkTrades(): Promise<CheckResult> {
     const check = new Check("trades");
-    this.#each(check, this.#tables.trades, (trade) => {
+    await this.#each(check, this.#tables.trades, (trade) => {
       const name = `trade ${trade.tradeId}`;
       check.problems(name, tradeProblems(trade, this.#counters));
       const sums = this.#sumsOf(check, name, trade.marketId);
@@ -214,9 +224,9 @@ class StoreCheck {
     return check.result;
   }
 
-  #checkPositions(): CheckResult {
+  async #checkPositions(): Promise<CheckResult> {
     const check = new Check("positions, which cancel out in each market");
-    this.#each(check, this.#tables.positions, (position) => {
+    await this.#each(check, this.#tables.positions, (position) => {
       const { wallet, marketId, quantity, cost, realizedPnl } = position;
       const name = `position of ${JSON.stringify(wallet)} in market ${marketId}`;
       check.problems(name, positionProblems(position));
@@ -233,10 +243,10 @@ class StoreCheck {
     return check.result;
   }
 
-  #checkTotals(): CheckResult {
+  async #checkTotals(): Promise<CheckResult> {
     const check = new Check("totals, which agree with the trades");
     const known = new Set<MarketId>();
-    this.#each(check, this.#tables.totals, ({ marketId, volume, lastPrice }) => {
+    await this.#each(check, this.#tables.totals, ({ marketId, volume, lastPrice }) => {
       known.add(marketId);
       const name = `market ${marketId}`;
       const sums = this.#sumsOf(check, `the total of ${name}`, marketId);
@@ -254,10 +264,13 @@ class StoreCheck {
     return check.result;
   }
 
-  /** Looks at every record of a table; a damaged one is a problem. */
-  #each<T>(check: Check, table: Table<Key, T>, visit: (value: T) => void): void {
+  /** Looks at every record of a table, some thousands in a turn; a damaged one is a problem. */
+  async #each<T>(check: Check, table: Table<Key, T>, visit: (value: T) => void): Promise<void> {
     for (const { value } of table.inspect({ transaction: this.#transaction })) {
-      check.examined++;
+      if (++check.examined % RECORDS_PER_TURN === 0) {
+        await nextTurn();
+        this.#signal?.throwIfAborted();
+      }
       if (value instanceof StoreError) check.problem(value.message);
       else visit(value);
     }

@@ -20,8 +20,10 @@ import {
 } from "./lmdb-format.js";
 import { damaged } from "./store-error.js";
 
-/** Pages between two turns of the event loop, which makes some 10 ms. */
-const PAGES_PER_TURN = 1000;
+/** Longest time, in ms, between two turns of the event loop, whatever a page takes to read. */
+const TURN_MS_MAX = 10;
+/** Pages between two looks at the clock. */
+const PAGES_PER_LOOK = 16;
 const U64_BYTES = 8;
 /** Deepest tree that LMDB makes. */
 const DEPTH_MAX = 32;
@@ -42,13 +44,20 @@ const FREE = 2;
  * order; that counts are right; and that no page is both free and in use. What the records say is not
  * looked at: they have checksums.
  *
- * Nobody may write to the file meanwhile, unless a read transaction holds the state that it has.
+ * Nobody may write to the file meanwhile, unless a read transaction holds the state that it has. Rejects
+ * with the signal's reason when that aborts.
  */
-export async function verifyDataFile(path: string): Promise<void> {
+export async function verifyDataFile(path: string, signal?: AbortSignal): Promise<void> {
   const descriptor = openSync(path, "r");
   try {
     const file = new DataFile(path, descriptor);
-    for (const _ of file.verify()) await nextTurn();
+    let turnedAt = performance.now();
+    for (const _ of file.verify()) {
+      if (performance.now() - turnedAt < TURN_MS_MAX) continue;
+      await nextTurn();
+      signal?.throwIfAborted();
+      turnedAt = performance.now();
+    }
   } finally {
     closeSync(descriptor);
   }
@@ -92,8 +101,9 @@ class DataFile {
   constructor(path: string, descriptor: number) {
     this.#path = path;
     this.#descriptor = descriptor;
-    this.#size = fstatSync(descriptor).size;
     this.#meta = this.#latestMeta();
+    // After the metas: who writes to the file makes it longer before a meta says so, and never shorter.
+    this.#size = fstatSync(descriptor).size;
     const pages = Math.min(this.#meta.lastPage + 1, Math.floor(this.#size / this.#meta.pageSize));
     this.#uses = new Uint8Array(pages);
   }
@@ -112,21 +122,21 @@ class DataFile {
     yield* this.#tree("the free database", this.#meta.free, compareU64, (_, data) => {
       lists.push(Buffer.from(data));
     });
-    for (const list of lists) this.#freeList(list);
+    for (const list of lists) {
+      this.#freeList(list);
+      yield;
+    }
   }
 
   /** The meta that counts. Both must be good: which one a damaged one would have been is unknown. */
   #latestMeta(): Meta {
-    const head = Buffer.alloc(PAGE_SIZE_MIN);
-    this.#read(head, 0);
-    const first = readMeta(head);
+    const first = readMeta(this.#settledMeta(0));
     if (first === undefined) this.#fail("it does not begin like an LMDB file of this format");
     const { pageSize } = first;
     if (pageSize < PAGE_SIZE_MIN || pageSize > PAGE_SIZE_MAX || Math.log2(pageSize) % 1 !== 0) {
       this.#fail(`its page size is ${pageSize}`);
     }
-    this.#read(head, pageSize);
-    const second = readMeta(head);
+    const second = readMeta(this.#settledMeta(pageSize));
     if (second?.pageSize !== pageSize) this.#fail("its second page is not what it must be");
     for (const { mapSize, lastPage, main, free } of [first, second]) {
       // LMDB makes a map that reaches as far as the last page, or dies in the attempt.
@@ -136,6 +146,17 @@ class DataFile {
       }
     }
     return first.transaction > second.transaction ? first : second;
+  }
+
+  /** A meta page's first bytes, as they were when they were read twice: somebody may be writing them. */
+  #settledMeta(position: number): Buffer {
+    let [before, after] = [Buffer.alloc(PAGE_SIZE_MIN), Buffer.alloc(PAGE_SIZE_MIN)];
+    this.#read(after, position);
+    do {
+      [before, after] = [after, before];
+      this.#read(after, position);
+    } while (!before.equals(after));
+    return after;
   }
 
   *#tree(
@@ -167,7 +188,7 @@ class DataFile {
 
   /** Walks a page of a tree and all below it; at depth 1 it is a leaf. */
   *#page(walk: Walk, number: number, depth: number): Generator<void, void> {
-    if (++this.#pagesRead % PAGES_PER_TURN === 0) yield;
+    if (++this.#pagesRead % PAGES_PER_LOOK === 0) yield;
     const page = this.#claim(walk.name, number, depth > 1 ? PAGE_FLAG.branch : PAGE_FLAG.leaf);
     const offsets = this.#nodeOffsets(walk.name, number, page);
     if (depth > 1) {

@@ -79,6 +79,19 @@ export class Environment {
     return this.#root.useReadTransaction();
   }
 
+  /**
+   * Ends the state that reads have had, at once. lmdb does so when the event loop turns; until then a
+   * server that writes must keep its pages, and a write to a terminal may block for hours.
+   */
+  endReads(): void {
+    this.#root.resetReadTxn();
+  }
+
+  /** Frees what readers have left that were killed: for them, too, pages would be kept. */
+  clearDeadReaders(): void {
+    this.#root.readerCheck();
+  }
+
   close(): Promise<void> {
     return this.#root.close();
   }

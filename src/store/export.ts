@@ -26,6 +26,7 @@ export function* exportLines(
   const scales = scalesOf(environment, dir);
   if (kinds.includes("orders")) {
     yield* chunks(
+      environment,
       [openOrders, finishedOrders],
       ({ orderId }) => orderId,
       (order) => ({
@@ -36,6 +37,7 @@ export function* exportLines(
   }
   if (kinds.includes("trades")) {
     yield* chunks(
+      environment,
       [trades],
       ({ tradeId }) => tradeId,
       (trade) => ({
@@ -70,6 +72,7 @@ function scalesOf({ markets }: Environment, dir: string): (marketId: MarketId) =
  * which lmdb keeps to one state, so that an order that moves from one to another is not lost.
  */
 function* chunks<T>(
+  environment: Environment,
   tables: readonly Table<number, T>[],
   idOf: (record: T) => number,
   toLine: (record: T) => object,
@@ -79,6 +82,7 @@ function* chunks<T>(
       .flatMap((table) => [...table.values({ start, limit: CHUNK })])
       .sort((a, b) => idOf(a) - idOf(b))
       .slice(0, CHUNK);
+    environment.endReads();
     const last = chunk.at(-1);
     if (last === undefined) return;
     yield chunk.map((record) => `${JSON.stringify(toLine(record))}\n`).join("");

@@ -25,13 +25,15 @@ export interface PruningStep {
 }
 
 /**
- * Says what is to be removed next, the oldest first, now that it is `nowMicros`, in microseconds since
- * the Unix epoch. A damaged record is removed in its turn as a sound one is.
+ * Says what is to be removed next, the oldest first. A damaged record is removed in its turn as a sound
+ * one is.
+ *
+ * @param before the `ts` of so many milliseconds ago
  */
 export type Pruning = (
   environment: Environment,
   retention: Retention,
-  nowMicros: number,
+  before: (ms: number) => number,
 ) => PruningStep;
 
 /** The oldest orders of a table by finish time, as its keys say. */
@@ -55,16 +57,16 @@ function stepOf(removals: readonly (readonly Operation[])[]): PruningStep {
  * The oldest finished orders that may go, as far as age or number demand it. Their keys say all that
  * is needed, so no record is read.
  */
-export const pruneOrders: Pruning = (environment, retention, nowMicros) => {
+export const pruneOrders: Pruning = (environment, retention, before) => {
   const { finishTimes, clientOrderIds, finishedOrders } = environment;
   const limit = ORDERS_PER_STEP;
-  const unprotected = [nowMicros - retention.clientOrderIdRetentionMs * 1000];
+  const unprotected = [before(retention.clientOrderIdRetentionMs)];
   const candidates = [
     ...oldestOf(finishTimes, { limit }),
     ...oldestOf(clientOrderIds, { end: unprotected, limit }),
   ].sort((a, b) => a.finishedTs - b.finishedTs);
 
-  const oldestTs = nowMicros - retention.orderRetentionMs * 1000;
+  const oldestTs = before(retention.orderRetentionMs);
   const surplus = finishTimes.size + clientOrderIds.size - retention.maxStoredOrders;
   const removals = candidates
     .slice(0, limit)
@@ -74,8 +76,8 @@ export const pruneOrders: Pruning = (environment, retention, nowMicros) => {
 };
 
 /** The oldest trades, as far as age or number demand it. */
-export const pruneTrades: Pruning = ({ trades }, retention, nowMicros) => {
-  const oldestTs = nowMicros - retention.tradeRetentionMs * 1000;
+export const pruneTrades: Pruning = ({ trades }, retention, before) => {
+  const oldestTs = before(retention.tradeRetentionMs);
   const surplus = trades.size - retention.maxStoredTrades;
   const oldest = [...trades.inspect({ limit: TRADES_PER_STEP })];
   // Trades follow one another in time, so a damaged one is older than the next that can be read.

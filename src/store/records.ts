@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { crc32 } from "node:zlib";
 import type { Key } from "lmdb";
 import { Packr } from "msgpackr";
@@ -7,6 +8,9 @@ import type { MarketTotals, Order, Position, Trade } from "../engine/order.js";
 import { SIDES } from "../shared/market.js";
 import { type MarketId, parseMarketId } from "../shared/market-id.js";
 import { ORDER_STATUSES, ORDER_TYPES, TIMES_IN_FORCE } from "../shared/order.js";
+import type { Stretch } from "../shared/time-stretches.js";
+import { requireKey } from "./record-key.js";
+import { reasonOf } from "./store-error.js";
 
 /*
  * The form of everything in the store. A record is a CRC-32 and a MessagePack array: a fixed order of
@@ -25,9 +29,10 @@ export const SCHEMA_VERSION = 1;
 /** How one kind of record is written and read; it holds its key too, so that a wrong one shows. */
 export interface RecordForm<K extends Key, T> {
   keyOf(value: T): K;
+  /** Throws Error where the bytes would be read as something else than what they were made of. */
   encode(value: T): Buffer;
-  /** Throws Error where the bytes are not what was written, or break a rule of the form. */
-  decode(bytes: Buffer): T;
+  /** Throws Error where the bytes are not what was written under the key, or break a rule of the form. */
+  decode(bytes: Buffer, key: K): T;
 }
 
 /** A market: its tick size and lot size as it was first listed, and its latest title. */
@@ -38,9 +43,11 @@ export interface StoredMarket {
   readonly lotSize: number;
 }
 
+/** Of the whole exchange: the next ids that it gives, and how its time has gone. */
 export interface Counters {
   readonly nextOrderId: number;
   readonly nextTradeId: number;
+  readonly stretches: readonly Stretch[];
 }
 
 /** When an order without a client order id finished. */
@@ -50,16 +57,29 @@ export interface FinishedOrder {
 }
 
 /** The client order id of a finished order. */
-export type FinishedClientOrderId = RememberedClientOrderId & FinishedOrder;
+export type FinishedClientOrderId = RememberedClientOrderId;
+
+/** The longest there is. */
+const MARKET_ID_MAX: MarketId = String((1n << 128n) - 1n);
 
 const packr = new Packr({ useRecords: false });
 
 function seal(fields: readonly unknown[]): Buffer {
   const packed = packr.pack(fields);
+  const read: readonly unknown[] = packr.unpack(packed);
+  // A lone surrogate, say: there is no UTF-8 for it.
+  for (const [index, field] of fields.entries())
+    if (!isSame(field, read[index]))
+      throw new Error(`${inspect(field)} would be read as ${inspect(read[index])}`);
   const bytes = Buffer.allocUnsafe(CHECKSUM_BYTES + packed.length);
   bytes.writeUInt32LE(crc32(packed), 0);
   bytes.set(packed, CHECKSUM_BYTES);
   return bytes;
+}
+
+function isSame(written: unknown, read: unknown): boolean {
+  if (!Array.isArray(written)) return Object.is(written, read);
+  return Array.isArray(read) && written.every((one, index) => isSame(one, read[index]));
 }
 
 function unseal(bytes: Buffer): unknown {
@@ -93,6 +113,7 @@ const timestamp = count;
 const marketId = z.custom<MarketId>((value) => parseMarketId(value) === value, "is no market id");
 const text = z.string();
 const step = z.number().positive();
+const stretch = z.tuple([timestamp, integer, step]);
 /** MessagePack has no integers beyond 64 bits, and values may grow past them. */
 const bigInteger = text.regex(/^(0|-?[1-9][0-9]*)$/);
 
@@ -194,10 +215,9 @@ export const tradeForm = form(
   }),
 );
 
-export const positionForm = form(
+const storedPositionForm = form(
   z.tuple([text, marketId, integer, bigInteger, bigInteger, timestamp]),
-  // As JSON, because LMDB's key of an array may hold no NUL, and a wallet may be any text. The
-  // longest, 128 characters of which JSON makes six each, is far below the 1,978 bytes of a key.
+  // As JSON, because LMDB's key of an array may hold no NUL, and a wallet was any text once.
   (position: Position) => JSON.stringify([position.wallet, position.marketId]),
   (position) => [
     position.wallet,
@@ -216,6 +236,40 @@ export const positionForm = form(
     updatedTs: fields[5],
   }),
 );
+
+/**
+ * Stores of earlier versions have positions of wallets with lone surrogates, which are read as U+FFFD.
+ * Their keys tell who they are of, as JSON has escapes for them.
+ */
+export const positionForm: RecordForm<string, Position> = {
+  ...storedPositionForm,
+  decode(bytes, key) {
+    const position = storedPositionForm.decode(bytes, key);
+    const [wallet] = JSON.parse(key) as [string];
+    const isMisread =
+      !wallet.isWellFormed() && packr.unpack(packr.pack(wallet)) === position.wallet;
+    return isMisread ? { ...position, wallet } : position;
+  },
+};
+
+/** Why nothing of a wallet could be stored and read again; undefined where it can be. */
+export function walletFault(wallet: string): string | undefined {
+  const position: Position = {
+    wallet,
+    marketId: MARKET_ID_MAX,
+    quantity: 0,
+    cost: 0n,
+    realizedPnl: 0n,
+    updatedTs: 0,
+  };
+  try {
+    positionForm.encode(position);
+    requireKey(positionForm.keyOf(position));
+    return undefined;
+  } catch (error) {
+    return reasonOf(error);
+  }
+}
 
 export const totalsForm = form(
   z.tuple([marketId, id.nullable(), count]),
@@ -257,13 +311,25 @@ export const finishedClientOrderIdForm = form(
   }),
 );
 
+function toTuple({ ts, passed, pace }: Stretch): z.infer<typeof stretch> {
+  return [ts, passed, pace];
+}
+
 /** The only record of its table. */
 export const COUNTERS_KEY = "counters";
 export const countersForm = form(
-  z.tuple([id, id]),
+  // A time that has always gone as the wall clock did takes no field.
+  z.tuple([id, id, z.array(stretch).optional()]),
   (_: Counters) => COUNTERS_KEY,
-  (counters) => [counters.nextOrderId, counters.nextTradeId],
-  (fields) => ({ nextOrderId: fields[0], nextTradeId: fields[1] }),
+  ({ nextOrderId, nextTradeId, stretches }) => {
+    if (stretches.length === 0) return [nextOrderId, nextTradeId];
+    return [nextOrderId, nextTradeId, stretches.map(toTuple)];
+  },
+  ([nextOrderId, nextTradeId, stretches = []]) => ({
+    nextOrderId,
+    nextTradeId,
+    stretches: stretches.map(([ts, passed, pace]) => ({ ts, passed, pace })),
+  }),
 );
 
 /** The only record of its table: a number by itself, which any version can read. */

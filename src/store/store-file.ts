@@ -46,9 +46,9 @@ export async function openOrCreate(dir: string): Promise<Environment> {
 
 /**
  * Opens the store of a directory to read it, also while a server writes to it, after looking through
- * the whole file. Rejects with StoreError.
+ * the whole file. Rejects with StoreError, and with the signal's reason when that aborts.
  */
-export async function openForReading(dir: string): Promise<Environment> {
+export async function openForReading(dir: string, signal?: AbortSignal): Promise<Environment> {
   const path = join(dir, DATA_FILE);
   if (!existsSync(path)) {
     throw new StoreError(
@@ -60,12 +60,13 @@ export async function openForReading(dir: string): Promise<Environment> {
     verifyMetas(path);
     const release = holdState(dir);
     try {
-      await verifyDataFile(path);
+      await verifyDataFile(path, signal);
       return reopen(dir, { readOnly: true });
     } finally {
       await release();
     }
   } catch (error) {
+    signal?.throwIfAborted();
     throw unreadable(dir, error);
   }
 }
@@ -109,7 +110,10 @@ async function create(dir: string): Promise<void> {
   await reserveReadersFile(draft);
   const environment = new Environment(draft);
   const { schema, counters } = environment;
-  const first = [schema.put(SCHEMA_VERSION), counters.put({ nextOrderId: 1, nextTradeId: 1 })];
+  const first = [
+    schema.put(SCHEMA_VERSION),
+    counters.put({ nextOrderId: 1, nextTradeId: 1, stretches: [] }),
+  ];
   await Promise.all(first.map(({ write }) => write()));
   await environment.close();
   await rename(join(draft, DATA_FILE), join(dir, DATA_FILE));

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { EngineChanges, EngineState } from "../engine/commands.js";
 import type { Order } from "../engine/order.js";
 import { isOpen } from "../shared/order.js";
+import { type Stretch, tsBefore } from "../shared/time-stretches.js";
 import { requireRoom } from "./disk-room.js";
 import type { Environment } from "./environment.js";
 import { type Pruning, pruneOrders, pruneTrades, type Retention } from "./pruning.js";
@@ -11,6 +12,16 @@ import { damaged, reasonOf, StoreError } from "./store-error.js";
 import { DATA_FILE, openOrCreate, reopen, unreadable } from "./store-file.js";
 import { StoreLock } from "./store-lock.js";
 import type { Operation } from "./table.js";
+
+/** Markets of one write, which keeps the thread for some milliseconds. */
+const MARKETS_PER_WRITE = 1000;
+
+/** All that an engine is rebuilt from, and where its time had come to. */
+export interface StoredState extends EngineState {
+  /** The latest time of an order, trade or position; 0 where there is none. */
+  readonly latestTs: number;
+  readonly stretches: readonly Stretch[];
+}
 
 /**
  * Orders, trades, positions and counters on disk, in one LMDB file.
@@ -57,40 +68,54 @@ export class Store {
   }
 
   /**
-   * All that an engine is rebuilt from, as it is on disk. There may be millions of records, so the
-   * thread gets to other things in between; writes wait. Rejects with StoreError.
+   * All that an engine is rebuilt from, and the time of it, as it is on disk. There may be millions of
+   * records, so the thread gets to other things in between; writes wait. Rejects with StoreError.
    */
-  load(): Promise<EngineState> {
+  load(): Promise<StoredState> {
     return this.#inTurn(async () => {
       const environment = this.#reopen();
-      const { openOrders, positions, totals, clientOrderIds, counters } = environment;
-      const { nextOrderId, nextTradeId } = counters.get(COUNTERS_KEY) ?? this.#missing("counters");
+      const { counters, clientOrderIds } = environment;
+      const { nextOrderId, nextTradeId, stretches } =
+        counters.get(COUNTERS_KEY) ?? this.#missing("counters");
+      const openOrders = await environment.openOrders.all();
+      const positions = await environment.positions.all();
+      const finishedTs = latestFinishedTs(environment);
+      const retentionMicros = this.#retention.clientOrderIdRetentionMs * 1000;
+      // What finished before cannot be remembered any more, whatever the time is now.
+      const since = Math.floor(Math.max(0, tsBefore(stretches, finishedTs, retentionMicros)));
       return {
-        openOrders: await openOrders.all(),
-        clientOrderIds: await clientOrderIds.all(this.#rememberedSince(environment)),
-        positions: await positions.all(),
-        totals: await totals.all(),
+        openOrders,
+        clientOrderIds: await clientOrderIds.all([since]),
+        positions,
+        totals: await environment.totals.all(),
         nextOrderId,
         nextTradeId,
+        latestTs: positions.reduce(laterTs, openOrders.reduce(laterTs, finishedTs)),
+        stretches,
       };
     });
   }
 
-  /** The markets: tick size and lot size as first listed, the latest title. Throws StoreError. */
-  markets(): readonly StoredMarket[] {
-    return [...this.#open().markets.values()];
+  /** The markets: tick size and lot size as first listed, the latest title. Rejects with StoreError. */
+  markets(): Promise<readonly StoredMarket[]> {
+    return this.#inTurn(() => this.#reopen().markets.all());
   }
 
-  /** Resolves when the markets are on disk. Rejects with StoreError. */
-  putMarkets(markets: readonly StoredMarket[]): Promise<void> {
-    return this.#write((environment) => markets.map((market) => environment.markets.put(market)));
+  /** Resolves when the markets are on disk, some thousands at a time. Rejects with StoreError. */
+  async putMarkets(markets: readonly StoredMarket[]): Promise<void> {
+    for (let at = 0; at < markets.length; at += MARKETS_PER_WRITE) {
+      const some = markets.slice(at, at + MARKETS_PER_WRITE);
+      await this.#write((environment) => some.map((market) => environment.markets.put(market)));
+    }
   }
 
   /**
    * Stores what an engine has changed, in one transaction; resolves when it is on disk. Rejects with
    * STORE_WRITE_FAILED, and then none of it is there.
+   *
+   * @param stretches of the time of all that is stored
    */
-  commit(changes: EngineChanges): Promise<void> {
+  commit(changes: EngineChanges, stretches: readonly Stretch[] = []): Promise<void> {
     return this.#write((environment) => {
       const { trades, positions, totals, counters } = environment;
       return [
@@ -99,7 +124,11 @@ export class Store {
         ...changes.positions.map((position) => positions.put(position)),
         ...changes.totals.map((total) => totals.put(total)),
         // In the same transaction, so that no id is used twice when its order has been pruned.
-        counters.put({ nextOrderId: changes.nextOrderId, nextTradeId: changes.nextTradeId }),
+        counters.put({
+          nextOrderId: changes.nextOrderId,
+          nextTradeId: changes.nextTradeId,
+          stretches,
+        }),
       ];
     });
   }
@@ -113,12 +142,15 @@ export class Store {
   /**
    * Removes what the retention no longer covers, in steps of at most 500 records, with which other
    * writes take turns. Resolves with the number of orders and trades. Rejects with StoreError, of
-   * whichever of the two could not be pruned.
+   * whichever of the two could not be pruned. What commands have left that read the store and were
+   * killed goes as well: for each of them the file would grow without end.
    *
    * @param nowMicros microseconds since the Unix epoch
+   * @param stretches of the time until then: what has not passed makes nothing older
    */
-  prune(nowMicros: number): Promise<number> {
-    this.#pruning ??= this.#prune(nowMicros).finally(() => {
+  prune(nowMicros: number, stretches: readonly Stretch[] = []): Promise<number> {
+    const before = (ms: number): number => tsBefore(stretches, nowMicros, ms * 1000);
+    this.#pruning ??= this.#prune(before).finally(() => {
       this.#pruning = undefined;
     });
     return this.#pruning;
@@ -165,29 +197,22 @@ export class Store {
     throw damaged(join(this.#dir, DATA_FILE), `it has no ${what}`);
   }
 
-  /** Client order ids that finished before cannot be remembered any more, whatever the time is now. */
-  #rememberedSince({ finishTimes, clientOrderIds }: Environment): [finishedTs: number] {
-    const lastFirst = { reverse: true, limit: 1 };
-    const last = [...finishTimes.values(lastFirst), ...clientOrderIds.values(lastFirst)];
-    const latestTs = Math.max(0, ...last.map(({ finishedTs }) => finishedTs));
-    return [Math.max(0, latestTs - this.#retention.clientOrderIdRetentionMs * 1000)];
-  }
-
   /** Orders and trades by themselves, so that what is wrong with the ones does not keep the others. */
-  async #prune(nowMicros: number): Promise<number> {
-    const prunings = [pruneOrders, pruneTrades].map((pruning) => this.#pruneBy(pruning, nowMicros));
+  async #prune(before: (ms: number) => number): Promise<number> {
+    this.#environment?.clearDeadReaders();
+    const prunings = [pruneOrders, pruneTrades].map((pruning) => this.#pruneBy(pruning, before));
     await Promise.allSettled(prunings);
     const [orders = 0, trades = 0] = await Promise.all(prunings);
     return orders + trades;
   }
 
-  async #pruneBy(pruning: Pruning, nowMicros: number): Promise<number> {
+  async #pruneBy(pruning: Pruning, before: (ms: number) => number): Promise<number> {
     let count = 0;
     while (this.#closing === undefined) {
       let removed = 0;
       // What to remove is found in the write's own turn: one before may have closed the environment.
       await this.#write((environment) => {
-        const step = pruning(environment, this.#retention, nowMicros);
+        const step = pruning(environment, this.#retention, before);
         removed = step.count;
         return step.operations;
       });
@@ -221,6 +246,17 @@ export class Store {
       throw writeFailed(this.#dir, await commitError(error));
     }
   }
+}
+
+/** When the last of the finished orders that are stored finished. */
+function latestFinishedTs({ finishTimes, clientOrderIds }: Environment): number {
+  const lastFirst = { reverse: true, limit: 1 };
+  const last = [...finishTimes.values(lastFirst), ...clientOrderIds.values(lastFirst)];
+  return Math.max(0, ...last.map(({ finishedTs }) => finishedTs));
+}
+
+function laterTs(ts: number, { updatedTs }: { readonly updatedTs: number }): number {
+  return Math.max(ts, updatedTs);
 }
 
 function putOrder(environment: Environment, order: Order): Operation[] {

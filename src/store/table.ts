@@ -8,6 +8,7 @@ import {
   type RangeOptions,
   type RootDatabase,
 } from "lmdb";
+import { requireKey } from "./record-key.js";
 import type { RecordForm } from "./records.js";
 import { damaged, reasonOf, StoreError } from "./store-error.js";
 
@@ -90,8 +91,10 @@ export class Table<K extends Key, T> {
     }
   }
 
+  /** Throws Error where the record would not be found or read again as what it is. */
   put(value: T): Operation {
     const key = this.#form.keyOf(value);
+    requireKey(key);
     const bytes = this.#form.encode(value);
     return { write: () => this.#database.put(key, bytes) };
   }
@@ -102,7 +105,7 @@ export class Table<K extends Key, T> {
 
   #decode(key: K, bytes: Buffer): T {
     try {
-      const value = this.#form.decode(bytes);
+      const value = this.#form.decode(bytes, key);
       if (compareKeys(this.#form.keyOf(value), key) !== 0) throw new Error("it is another record");
       return value;
     } catch (error) {

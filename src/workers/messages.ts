@@ -116,6 +116,7 @@ export interface ExchangeOptions {
   readonly maxQuantity: number;
   readonly maxOpenOrders: number;
   readonly maxClientOrderIds: number;
+  readonly maxAllClientOrderIds: number;
   readonly clientOrderIdRetentionMs: number;
   readonly orderRetentionMs: number;
   readonly maxStoredOrders: number;

@@ -72,6 +72,12 @@ describe("token", () => {
     [["--ttl", "0s"], 'ttl: "0s"'],
     [["--role", "root"], "Allowed choices are admin"],
     [["--sub", ""], "sub: must not be empty"],
+    [
+      ["--sub", " a"],
+      "sub: must be visible characters, with no spaces at the ends, and has U+0020 at 0",
+    ],
+    [["--wallet", "a\u200b"], "wallet: must be visible characters"],
+    [["--wallet", "w".repeat(129)], "wallet: Too big"],
   ])("token - refuses %j with 2", async (args, message) => {
     const { code, stdout, stderr } = await token([...USER, ...args], {
       MARKETCAST_JWT_SECRET: SECRET,

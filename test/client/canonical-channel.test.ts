@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { canonicalChannel } from "../../src/client/canonical-channel.js";
 import { channelSchema } from "../../src/codec/channels.js";
 import type { Channel, MarketId, MarketsFilter } from "../../src/codec/wire/messages.js";
+import { isName } from "../../src/shared/text.js";
 
 const id: fc.Arbitrary<MarketId> = fc
   .oneof(fc.bigInt(0n, 2000n), fc.bigInt(0n, (1n << 128n) - 1n))
@@ -43,7 +44,7 @@ const channel: fc.Arbitrary<Channel> = fc.oneof(
   ),
   fc.record({
     type: fc.constantFrom("Orders" as const, "Positions" as const),
-    params: fc.record({ wallet: fc.string({ minLength: 1, maxLength: 20 }) }),
+    params: fc.record({ wallet: fc.string({ minLength: 1, maxLength: 20 }).filter(isName) }),
   }),
   fc.record({ type: fc.constant("SystemStatus" as const) }),
 );

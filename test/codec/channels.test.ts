@@ -7,6 +7,7 @@ import {
   SEARCH_CHARACTERS_MAX,
 } from "../../src/codec/channels.js";
 import { MARKET_STATUSES } from "../../src/shared/market.js";
+import { isName } from "../../src/shared/text.js";
 
 /** What a channel asks for, in the plainest form; its spellings are made from it. */
 interface Meaning {
@@ -32,7 +33,7 @@ const meanings: fc.Arbitrary<Meaning> = fc.record({
   statuses: fc.subarray([...MARKET_STATUSES]),
   volumes: fc.tuple(volume, volume),
   search: fc.string({ maxLength: SEARCH_CHARACTERS_MAX }),
-  wallet: fc.string({ minLength: 1, maxLength: 128 }),
+  wallet: fc.string({ minLength: 1, maxLength: 128 }).filter(isName),
 });
 
 /** Numbers that a spelling's free choices are taken from. */

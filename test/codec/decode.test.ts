@@ -489,6 +489,64 @@ describe("decode", () => {
     }
   });
 
+  it("decode - a text with half a character is a fault that names its field", () => {
+    const half = "a\\ud800";
+    const orders = (wallet: string) =>
+      `{"type":"Subscribe","id":1,"data":{"channels":[{"type":"Orders","params":{"wallet":"${wallet}"}}]}}`;
+    const wallet = "data.channels.0.params.wallet";
+    for (const [text, field] of [
+      [`{"type":"Ping","id":"${half}","data":{"timestamp":1}}`, "id"],
+      [orders(half), wallet],
+      [orders("a\\u0000"), wallet],
+      [orders(" a"), wallet],
+      [orders("w".repeat(129)), wallet],
+      [
+        `{"type":"Subscribe","data":{"channels":[{"type":"Markets","params":{"filter":{"search":"${half}"}}}]}}`,
+        "data.channels.0.params.filter.search",
+      ],
+      [`{"type":"CancelOrder","data":{"order_id":"${half}"}}`, "data.order_id"],
+      [`{"type":"CancelOrder","data":{"client_order_id":"${half}"}}`, "data.client_order_id"],
+      [
+        `{"type":"PlaceOrder","data":{"order":{"client_order_id":"${half}",${JSON.stringify(LIMIT).slice(1)}}}`,
+        "data.order.client_order_id",
+      ],
+    ] as const) {
+      const { fault } = decodeJson(text);
+      expect([fault?.code, fault?.details?.field]).toEqual(["INVALID_MESSAGE", field]);
+      expect(fault?.message).toMatch(new RegExp(`^${field.replaceAll(".", "\\.")}: .`));
+    }
+  });
+
+  it("decode - a request id comes back as it was, whatever well-formed text it is", () => {
+    for (const id of ["\u0000\u001b", " a\n", "\ufffd", "\ufeff\u202e", "😀".repeat(32)])
+      for (const encoding of ENCODINGS) {
+        const message = { type: "Ping", id, data: { timestamp: 1 } };
+        expect(decodeClientMessage(encoding, encoded(encoding, message)).message).toEqual(message);
+      }
+  });
+
+  it("decode - what is quoted of a client's text is well-formed, wherever it is cut", () => {
+    const pairs = "😀".repeat(200);
+    for (let shift = 0; shift < 2; shift++) {
+      const odd = "x".repeat(shift) + pairs;
+      const key = `{"client_order_id":"a","${odd}":1,${JSON.stringify(LIMIT).slice(1)}`;
+      for (const text of [
+        `{"type":"${odd}"}`,
+        `{"type":"Ping","data":{"timestamp":"${odd}"}}`,
+        `{"type":"Subscribe","data":{"channels":[{"type":"Market","params":{"market_id":"${odd}"}}]}}`,
+        `{"type":"PlaceOrder","data":{"order":${key}}}`,
+        `{"type":"PlaceOrder","data":{"order":{"\\ud800":1,${JSON.stringify(LIMIT).slice(1)}}}`,
+        `{"${odd}" 1}`,
+        `${odd}`,
+      ]) {
+        const { fault } = decodeJson(text);
+        expect(fault).toBeDefined();
+        expect(fault?.message.isWellFormed()).toBe(true);
+        expect(String(fault?.details?.["field"]).isWellFormed()).toBe(true);
+      }
+    }
+  });
+
   it("decode - no key reaches a prototype", () => {
     const order = JSON.stringify(LIMIT);
     const attacks = [

@@ -152,6 +152,20 @@ describe("bad values", () => {
     expect(loadConfig(file({ [info.flag]: null }))[info.key]).toBe(loadConfig({})[info.key]);
   });
 
+  it("config - a text is printable, and a secret no other one's equal", () => {
+    for (const [flag, value] of [
+      ["jwt-issuer", "\ud800"],
+      ["jwt-audience", "a\nb"],
+      ["jwt-secret", `${"s".repeat(32)}\udfff`],
+    ] as const)
+      expect(() => loadConfig({ flags: { [flag]: value }, env: {} })).toThrow(
+        new RegExp(`^${flag}: .* is not .* text of 1 to 4096 characters`),
+      );
+    expect(() =>
+      loadConfig({ flags: { "jwt-secret": `a b\t${"s".repeat(32)}` }, env: {} }),
+    ).not.toThrow();
+  });
+
   it.each(["ring-size", "trade-ring-size"])("config - %s must be a power of two", (flag) => {
     expect(problemsOf({ flags: { [flag]: "100000" } })).toEqual([
       `${flag}: "100000" (flag --${flag}) is not a power of two from 65536 to 1073741824 bytes`,
@@ -163,7 +177,7 @@ describe("bad values", () => {
     ["log-level", "loud", "one of fatal, error, warn, info, debug, trace, silent"],
     ["feed-loop", "maybe", "true or false"],
     ["feed-rate", "1.5", "an integer from 1 to 1000000"],
-    ["host", "", "text of 1 to 4096 characters"],
+    ["host", "", "printable text of 1 to 4096 characters"],
     ["allowed-origins", "a.example", "a comma-separated list of origins"],
     ["allowed-origins", "https://a.example/path", "a comma-separated list of origins"],
     ["allowed-origins", "", "a comma-separated list of origins"],

@@ -24,6 +24,7 @@ const WALLETS = ["wallet-0", "wallet-1", "wallet-2", "wallet-3", "wallet-4"];
 const LIMITS: EngineLimits = {
   maxOpenOrders: 30,
   maxClientOrderIds: 12,
+  maxAllClientOrderIds: 66,
   clientOrderIdRetentionMicros: 5_000,
 };
 
@@ -33,6 +34,7 @@ const worlds = fc.constantFrom<Partial<CommandOptions>>(
   { priceMax: 6, quantityMax: 5 },
   { priceMax: 2 ** 31 - 1, quantityMax: 2 ** 31 - 1 },
   { wallets: 2, clientOrderIds: 90 },
+  { clientOrderIds: 90, clockJumps: 5 },
 );
 const seeds = fc.nat(1_000_000);
 
@@ -118,8 +120,8 @@ describe("engine histories", () => {
     holdsForAll(1500, 12, (commands, length) => {
       const fast = newEngine();
       const reference = new OpenEngine(() => new ReferenceOrderBook());
-      for (const { command, ts } of take(commands, length)) {
-        expectSame(fast.execute(command, ts), reference.execute(command, ts));
+      for (const { command, ts, passed } of take(commands, length)) {
+        expectSame(fast.execute(command, ts, passed), reference.execute(command, ts, passed));
         expectSame(fast.view(), reference.view());
       }
       expectSame(fast.takeChanges(), reference.takeChanges());
@@ -130,8 +132,8 @@ describe("engine histories", () => {
     holdsForAll(700, 10, (commands, length) => {
       const engine = newEngine();
       const record = new EngineRecord();
-      for (const { command, ts } of take(commands, length)) {
-        const events = engine.execute(command, ts);
+      for (const { command, ts, passed } of take(commands, length)) {
+        const events = engine.execute(command, ts, passed);
         if (command.type === "place" || command.type === "cancel") expectOrderLast(events);
         const changes = engine.takeChanges();
         record.apply(changes);
@@ -150,8 +152,10 @@ describe("engine histories", () => {
     holdsForAll(600, 40, (commands, length, seed) => {
       const first = newEngine();
       const record = new EngineRecord();
-      for (const [index, { command, ts }] of take(commands, length).entries()) {
-        first.execute(command, ts);
+      const passedAt = new Map<number, number>();
+      for (const [index, { command, ts, passed }] of take(commands, length).entries()) {
+        passedAt.set(ts, passed);
+        first.execute(command, ts, passed);
         if ((index + seed) % 7 === 0) record.apply(first.takeChanges());
       }
       record.apply(first.takeChanges());
@@ -159,11 +163,11 @@ describe("engine histories", () => {
         MARKET_IDS.map((marketId) => [marketId, first.marketStatus(marketId) as MarketStatus]),
       );
       const second = new OpenEngine(() => new TrieOrderBook(), statuses);
-      second.restore(record.state());
+      for (const _ of second.restoring(record.state(), (ts) => passedAt.get(ts) as number));
       expectSame(second.viewBesidesOwners(), first.viewBesidesOwners());
       expectSame(second.takeChanges(), first.takeChanges());
-      for (const { command, ts } of take(commands, 400)) {
-        expectSame(second.execute(command, ts), first.execute(command, ts));
+      for (const { command, ts, passed } of take(commands, 400)) {
+        expectSame(second.execute(command, ts, passed), first.execute(command, ts, passed));
       }
       expectSame(second.viewBesidesOwners(), first.viewBesidesOwners());
     });
@@ -173,15 +177,15 @@ describe("engine histories", () => {
     holdsForAll(600, 30, (commands, length) => {
       const engine = newEngine();
       let sentAgain = 0;
-      for (const { command, ts } of take(commands, length)) {
-        const placed = engine.execute(command, ts).findLast(({ type }) => type === "order");
+      for (const { command, ts, passed } of take(commands, length)) {
+        const placed = engine.execute(command, ts, passed).findLast(({ type }) => type === "order");
         if (command.type !== "place" || command.terms.clientOrderId === undefined) continue;
         if (placed?.type !== "order") continue;
         const { order } = placed;
         const view = engine.view();
         engine.takeChanges();
         const open = order.status === "Open" || order.status === "PartiallyFilled";
-        expectSame(engine.execute(command, ts), [
+        expectSame(engine.execute(command, ts, passed), [
           { type: "duplicate", orderId: order.orderId, order: open ? order : undefined },
         ]);
         const { orders, trades, positions, totals } = engine.takeChanges();
@@ -220,6 +224,7 @@ describe("engine histories", () => {
       "ORDER_REJECTED a post-only order to sell",
       "ORDER_REJECTED the wallet has # open orders",
       "ORDER_REJECTED the wallet has used # client order ids",
+      "ORDER_REJECTED the wallet has used its share of the # client order ids that are remembered for all wallets",
       "Open",
       "PartiallyFilled",
       "duplicate",

@@ -10,6 +10,7 @@ const DAY = 86_400_000_000;
 const LIMITS: EngineLimits = {
   maxOpenOrders: 5,
   maxClientOrderIds: 4,
+  maxAllClientOrderIds: 1000,
   clientOrderIdRetentionMicros: DAY,
 };
 
@@ -256,6 +257,7 @@ describe("engine: placing", () => {
     expect(rejection(venue.place())).toEqual({
       code: "ORDER_REJECTED",
       message: "the wallet has 5 open orders, as many as it may have",
+      details: { rule: "max_open_orders", limit: 5 },
     });
     expect(outcome(venue.place({ timeInForce: "IOC" })).status).toBe("Cancelled");
     expect(outcome(venue.place({ wallet: "bob" })).status).toBe("Open");
@@ -456,6 +458,7 @@ describe("engine: client order ids", () => {
     expect(rejection(venue.place({ clientOrderId: "e" }))).toEqual({
       code: "ORDER_REJECTED",
       message: "the wallet has used 4 client order ids, as many as are remembered",
+      details: { rule: "max_client_order_ids", limit: 4 },
     });
     expect(outcome(venue.place()).status).toBe("Open");
     venue.ts += DAY;

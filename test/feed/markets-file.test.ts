@@ -77,6 +77,11 @@ describe("markets-file", () => {
     ["an entry that is no object", [MARKET, 6], "entry 2: "],
     ["an unknown field", [{ ...MARKET, maxPrice: 1 }], "entry 1: Unrecognized key: "],
     ["no title", [{ ...MARKET, title: "" }], "entry 1: title: "],
+    [
+      "a title with half a character",
+      [{ ...MARKET, title: "\ud83d" }],
+      "entry 1: title: must be printable, in one line, and has a lone surrogate, U+D83D at 0",
+    ],
     ["no status", [{ ...MARKET, status: undefined }], "entry 1: status: "],
     ["an unknown status", [{ ...MARKET, status: "active" }], "entry 1: status: "],
     ["a bad id", [{ ...MARKET, market_id: -1 }], "entry 1: market_id: must be an unsigned"],

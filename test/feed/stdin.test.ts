@@ -189,6 +189,37 @@ describe("stdin", () => {
     ]);
   });
 
+  it("stdin - a line that is no UTF-8 is rejected, as it would be read as something else", async () => {
+    const title = Buffer.from(JSON.stringify({ ...MARKET, title: "Caf?" }));
+    title[title.indexOf("?")] = 0xe9;
+    const sink = new RecordingSink();
+    await new StdinFeed(() => Readable.from([title])).run(sink, feedContext());
+    expect(sink.events).toMatchObject([
+      { type: "reject", kind: "INVALID_UTF8", line: 1 },
+    ]);
+  });
+
+  it.each(["\ud800", "a\udc00", "one\ntwo", "\u202eevil", "\u0000"])(
+    "stdin - a title like %j is rejected",
+    async (title) => {
+      const sink = await play({ ...MARKET, title });
+      expect(sink.events).toMatchObject([
+        { type: "reject", kind: "INVALID_MESSAGE", message: expect.stringMatching(/title: must/) },
+      ]);
+    },
+  );
+
+  it.each(["\ud800", " t", "t\u200b", "\t"])(
+    "stdin - a trade id %j is rejected",
+    async (trade_id) => {
+      const trade = { type: "trade", market_id: 7, price: 1, quantity: 1, taker_side: "Buy" };
+      expect(await rejectionOf({ ...trade, trade_id })).toMatchObject({
+        kind: "INVALID_MESSAGE",
+        message: expect.stringMatching(/trade_id: must be visible/),
+      });
+    },
+  );
+
   it("stdin - an abort ends the run while input is awaited", async () => {
     const stop = new AbortController();
     const input = new Readable({ read() {} });

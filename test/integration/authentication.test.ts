@@ -53,6 +53,15 @@ const BAD_TOKENS: Readonly<Record<string, string>> = {
   "with an empty sub": testToken({ sub: "" }),
   "not valid yet": testToken({ nbf: inSeconds(3600) }),
   "whose wallet is no string": testToken({ wallet: 7 }),
+  "whose wallet has half a character": testToken({ wallet: "\ud800" }),
+  "whose wallet is too long": testToken({ wallet: "w".repeat(129) }),
+  "whose sub ends in a space": testToken({ sub: "user-1 " }),
+  "whose role is not printable": testToken({ role: "admin\u0000" }),
+  "whose claims are not UTF-8": handMade(
+    HS256,
+    Buffer.from(JSON.stringify({ ...claims(), wallet: "\xff" }), "latin1"),
+    JWT_SECRET,
+  ),
   "that is none": "garbage",
 };
 

@@ -110,6 +110,8 @@ describe("ops-server", () => {
       '{"level":"info","message":1}',
       '{"level":"info","message":"m","more":1}',
       JSON.stringify({ level: "info", message: "x".repeat(4097) }),
+      '{"level":"info","message":"half a \\ud83d"}',
+      '{"level":"info","message":"\\u0000"}',
     ];
     for (const body of broken) {
       const response = await notify(body);

@@ -109,6 +109,42 @@ describe("simulated-traders", () => {
     expect(rejected).toBe(0);
   });
 
+  it.each([2, 20, 500, 19_999, 20_000, 1e11])(
+    "simulated-traders - in markets without a highest price, all prices are below a limit of %d ticks",
+    (priceLimit) => {
+      const limited = markets(5, undefined).map((market) => ({ ...market, priceLimit }));
+      const { floor, traders } = open({ markets: limited });
+      const prices: number[] = [];
+      let trades = 0;
+      for (let i = 0; i < 20_000; i++) {
+        const command = traders.next();
+        if (command === undefined) break;
+        if (command.type === "place" && command.terms.price !== undefined)
+          prices.push(command.terms.price);
+        trades += tradesOf(floor.execute(command)).length;
+        if (i % 100 === 0) floor.engine.takeChanges();
+      }
+      const [lowest, highest] = [Math.min(...prices), Math.max(...prices)];
+      expect(lowest).toBeGreaterThan(0);
+      expect(highest).toBeLessThan(priceLimit);
+      // Where the limit says nothing of the market, prices are what they are without one.
+      expect(highest).toBeLessThan(20_000);
+      if (priceLimit >= 20) expect(trades).toBeGreaterThan(1000);
+    },
+  );
+
+  it("simulated-traders - no order is larger than a market's limit, and where that is none there is none", () => {
+    const limited = markets(2, 1000).map((market, at) => ({ ...market, quantityLimit: at * 7 }));
+    const { floor, traders } = open({ markets: limited });
+    const quantities = new Map<unknown, number>();
+    floor.run(traders, 5000, (_, command) => {
+      if (command.type !== "place") return;
+      const { marketId, quantity } = command.terms;
+      quantities.set(marketId, Math.max(quantity, quantities.get(marketId) ?? 0));
+    });
+    expect([...quantities]).toEqual([[1002, 7]]);
+  });
+
   it("simulated-traders - over 200,000 commands prices stay within their bounds, and move", () => {
     const four = markets(4, 1000);
     const { floor, traders } = open({ traders: 5, markets: four });

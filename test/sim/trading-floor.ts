@@ -34,6 +34,7 @@ export class TradingFloor {
     this.engine = new Engine({
       maxOpenOrders,
       maxClientOrderIds: 100,
+      maxAllClientOrderIds: 1000,
       clientOrderIdRetentionMicros: DAY_MICROS,
     });
     for (const { marketId } of markets) {

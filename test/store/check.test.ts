@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { open } from "lmdb";
 import { describe, expect, it } from "vitest";
 import type { Order, Position, Trade } from "../../src/engine/order.js";
-import { type CheckResult, checkStore } from "../../src/store/check.js";
+import { checkStore } from "../../src/store/check.js";
 import { Environment } from "../../src/store/environment.js";
 import type { Operation } from "../../src/store/table.js";
 import { openStore, temporaryDirectory } from "./directories.js";
@@ -23,14 +23,8 @@ async function tradedStore(): Promise<{ dir: string; ledger: ChangeLedger }> {
   return { dir, ledger };
 }
 
-async function resultsOf(dir: string): Promise<CheckResult[]> {
-  const results: CheckResult[] = [];
-  for await (const result of checkStore(dir)) results.push(result);
-  return results;
-}
-
 async function problemsOf(dir: string): Promise<string[]> {
-  return (await resultsOf(dir)).flatMap(({ named }) => [...named]);
+  return (await checkStore(dir)).flatMap(({ named }) => [...named]);
 }
 
 /** Writes to a store as no server would. */
@@ -131,7 +125,9 @@ const PLANTED: Readonly<Record<string, Planted>> = {
     problem: /^the book of market \d+ is crossed: bid \d+, ask \d+$/,
   },
   "an id that was not given yet": {
-    damage: ({ counters }, { nextTradeId }) => [counters.put({ nextOrderId: 2, nextTradeId })],
+    damage: ({ counters }, { nextTradeId }) => [
+      counters.put({ nextOrderId: 2, nextTradeId, stretches: [] }),
+    ],
     problem: /^(open|finished) order \d+ has an id that the counter, 2, has yet to give$/,
   },
   "no counters": {
@@ -214,7 +210,7 @@ const PLANTED: Readonly<Record<string, Planted>> = {
 describe("check", () => {
   it("check - finds nothing in a store that an engine has filled, also beside a server", async () => {
     const { dir, ledger } = await tradedStore();
-    const results = await resultsOf(dir);
+    const results = await checkStore(dir);
     expect(results.flatMap(({ named }) => named)).toEqual([]);
     expect(results.map(({ name, examined }) => [name, examined])).toEqual([
       ["file", 1],
@@ -273,7 +269,7 @@ describe("check", () => {
   it("check - counts problems beyond those that it names", async () => {
     const { dir, ledger } = await tradedStore();
     await plant(dir, ({ markets }) => MARKETS.map(({ marketId }) => markets.remove(`${marketId}`)));
-    const results = await resultsOf(dir);
+    const results = await checkStore(dir);
     const trades = results.find(({ name }) => name === "trades");
     expect(trades?.problems).toBe(ledger.trades.size);
     expect(trades?.named).toHaveLength(20);
@@ -282,7 +278,7 @@ describe("check", () => {
   it("check - finds a file that is cut off, and looks no further", async () => {
     const { dir } = await tradedStore();
     truncateSync(join(dir, "data.mdb"), 12_288);
-    const results = await resultsOf(dir);
+    const results = await checkStore(dir);
     expect(results.map(({ name, problems }) => [name, problems])).toEqual([["file", 1]]);
   });
 

@@ -20,6 +20,7 @@ export const MARKETS: readonly StoredMarket[] = [
 export const ENGINE_LIMITS = {
   maxOpenOrders: 1000,
   maxClientOrderIds: 1_000_000,
+  maxAllClientOrderIds: 10_000_000,
   clientOrderIdRetentionMicros: 86_400_000_000,
 };
 
@@ -67,6 +68,8 @@ export class ChangeLedger {
       totals: byJson([...this.totals.values()]),
       nextOrderId: this.nextOrderId,
       nextTradeId: this.nextTradeId,
+      latestTs: orders.reduce((latest, { updatedTs }) => Math.max(latest, updatedTs), 0),
+      stretches: [],
     };
   }
 }

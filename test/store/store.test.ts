@@ -1,11 +1,14 @@
 import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { open } from "lmdb";
+import { Packr } from "msgpackr";
 import { describe, expect, it } from "vitest";
 import type { EngineChanges } from "../../src/engine/commands.js";
 import type { Order } from "../../src/engine/order.js";
 import { Environment } from "../../src/store/environment.js";
+import { walletFault } from "../../src/store/records.js";
 import type { Store } from "../../src/store/store.js";
 import { engineCommands } from "../support/engine-commands.js";
 import { KEEP_ALL, openStore, overwrite, temporaryDirectory } from "./directories.js";
@@ -55,15 +58,15 @@ describe("store", () => {
   it("store - a new one is empty, counts from 1, and is readable by its owner alone", async () => {
     const dir = join(temporaryDirectory(), "data", "exchange");
     const store = await openStore(dir);
-    const { openOrders, clientOrderIds, positions, totals, ...counters } = await store.load();
+    const { openOrders, clientOrderIds, positions, totals, ...others } = await store.load();
     expect([openOrders, clientOrderIds, positions, totals].map((all) => [...all])).toEqual([
       [],
       [],
       [],
       [],
     ]);
-    expect(counters).toEqual({ nextOrderId: 1, nextTradeId: 1 });
-    expect([store.markets(), store.order(1)]).toEqual([[], undefined]);
+    expect(others).toEqual({ nextOrderId: 1, nextTradeId: 1, latestTs: 0, stretches: [] });
+    expect([await store.markets(), store.order(1)]).toEqual([[], undefined]);
     expect(statSync(dir).mode & 0o777).toBe(0o700);
     expect(statSync(join(dir, "data.mdb")).mode & 0o777).toBe(0o600);
     await store.close();
@@ -183,6 +186,129 @@ describe("store", () => {
     expect([...(await store.load()).clientOrderIds].map(({ orderId }) => orderId)).toEqual([3, 4]);
   });
 
+  it("store - keeps how its time has gone, and remembers ids by the time that has passed", async () => {
+    const retention = { ...KEEP_ALL, clientOrderIdRetentionMs: 1000 };
+    const dir = temporaryDirectory();
+    const store = await openStore(dir, retention);
+    const stretches = [
+      { ts: 0, passed: 0, pace: 1 },
+      { ts: 50_000_000, passed: 1_500_000, pace: 0.5 },
+    ];
+    // They finished 1.2 s, 1 s, 0.4 s ago and now, though the clock says that most of a minute has gone.
+    const orders = [500_000, 700_000, 1_300_000, 50_100_000].map(
+      (updatedTs, index): Order => ({
+        ...ORDER,
+        orderId: index + 1,
+        clientOrderId: `c${index + 1}`,
+        status: "Cancelled",
+        reason: "asked for",
+        createdTs: 0,
+        updatedTs,
+      }),
+    );
+    await store.commit({ ...NOTHING, orders, nextOrderId: 5 }, stretches);
+    await store.close();
+    const again = await openStore(dir, retention);
+    const state = await again.load();
+    expect([state.stretches, state.latestTs]).toEqual([stretches, 50_100_000]);
+    expect([...state.clientOrderIds].map(({ orderId }) => orderId)).toEqual([2, 3, 4]);
+    expect(await again.prune(50_100_000, stretches)).toBe(0);
+    const short = { ...retention, clientOrderIdRetentionMs: 900, maxStoredOrders: 0 };
+    await again.close();
+    const pruning = await openStore(dir, short);
+    expect(await pruning.prune(50_100_000, stretches)).toBe(2);
+    expect(await pruning.prune(50_600_000, stretches)).toBe(2);
+  });
+
+  it("store - the latest time is that of whatever changed last", async () => {
+    const store = await openStore(temporaryDirectory());
+    const latest = async () => (await store.load()).latestTs;
+    await store.commit({ ...NOTHING, orders: [{ ...ORDER, updatedTs: 5_000 }], nextOrderId: 2 });
+    expect(await latest()).toBe(5_000);
+    const position = { wallet: "a", marketId: 1, quantity: 0, cost: 0n, realizedPnl: 0n };
+    await store.commit({ ...NOTHING, positions: [{ ...position, updatedTs: 7_000 }] });
+    expect(await latest()).toBe(7_000);
+    const finished = {
+      ...ORDER,
+      orderId: 2,
+      status: "Cancelled",
+      reason: "r",
+      updatedTs: 9_000,
+    } as const;
+    await store.commit({ ...NOTHING, orders: [finished], nextOrderId: 3 });
+    expect(await latest()).toBe(9_000);
+  });
+
+  it.each([
+    ["half a character", { wallet: "a\ud800" }, /^'a\\ud800' would be read as/],
+    [
+      "a key that is too long",
+      { wallet: "x".repeat(1980) },
+      /^its key has \d+ bytes; at most 1976/,
+    ],
+  ])(
+    "store - a record with %s is refused before anything is written",
+    async (_, change, message) => {
+      const store = await openStore(temporaryDirectory());
+      const position = {
+        wallet: "alice",
+        marketId: 1,
+        quantity: 1,
+        cost: 1n,
+        realizedPnl: 0n,
+        updatedTs: 1,
+      };
+      const positions = [position, { ...position, ...change }];
+      await expect(store.commit({ ...NOTHING, orders: [ORDER], positions })).rejects.toThrow(
+        message,
+      );
+      expect(walletFault(change.wallet)).toMatch(message);
+      expect(await loaded(store)).toMatchObject({ openOrders: [], positions: [] });
+      await store.commit({ ...NOTHING, positions: [position] });
+    },
+  );
+
+  it("store - what can be stored of a wallet, and what is refused, is all there is", () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: fc.nat(0xffff).map((u) => String.fromCharCode(u)), maxLength: 128 }),
+        (wallet) => {
+          expect(walletFault(wallet) === undefined).toBe(wallet.isWellFormed());
+        },
+      ),
+    );
+  });
+
+  it("store - a wallet with half a character that an earlier version stored is read as what it was", async () => {
+    const dir = temporaryDirectory();
+    await (await openStore(dir)).close();
+    const wallet = "a\ud800";
+    const fields = [wallet, 1, -3, "-30", "5", 1_000];
+    const packed = new Packr({ useRecords: false }).pack(fields);
+    const checksum = Buffer.alloc(4);
+    checksum.writeUInt32LE(crc32(packed));
+    await overwrite(
+      dir,
+      "positions",
+      JSON.stringify([wallet, 1]),
+      Buffer.concat([checksum, packed]),
+    );
+    const store = await openStore(dir);
+    const { positions } = await loaded(store);
+    expect(positions).toEqual([
+      { wallet, marketId: 1, quantity: -3, cost: -30n, realizedPnl: 5n, updatedTs: 1_000 },
+    ]);
+    await store.close();
+    // Of somebody else's record in its place it is told.
+    await overwrite(
+      dir,
+      "positions",
+      JSON.stringify(["b\ud800", 1]),
+      Buffer.concat([checksum, packed]),
+    );
+    await expect((await openStore(dir)).load()).rejects.toThrow("it is another record");
+  });
+
   it("store - loads much in several turns of the event loop, as one state", async () => {
     const store = await openStore(temporaryDirectory());
     const orders = Array.from({ length: 9000 }, (_, index): Order => {
@@ -219,7 +345,7 @@ describe("store", () => {
     await store.putMarkets([{ marketId: 1, title: "Other", tickSize: 0.5, lotSize: 2 }]);
     await store.close();
     const again = await openStore(dir);
-    expect(byJson(again.markets())).toEqual(
+    expect(byJson(await again.markets())).toEqual(
       byJson([{ marketId: 1, title: "Other", tickSize: 0.5, lotSize: 2 }, ...MARKETS.slice(1)]),
     );
   });

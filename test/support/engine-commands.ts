@@ -5,10 +5,11 @@ import { DecimalScale } from "../../src/shared/decimal-scale.js";
 import type { MarketId } from "../../src/shared/market-id.js";
 import { Random } from "../../src/shared/random.js";
 
-/** A command with the time at which it comes, in microseconds. */
+/** A command with the time at which it comes, in microseconds: what is told, and what has passed. */
 export interface TimedCommand {
   readonly command: Command;
   readonly ts: number;
+  readonly passed: number;
 }
 
 /** What the commands are about; the defaults make a small, busy world. */
@@ -24,6 +25,8 @@ export interface CommandOptions {
   readonly clientOrderIds: number;
   /** Mean time between two commands. */
   readonly stepMicros: number;
+  /** Of commands, in percent: those before which somebody sets the clock ahead, by any time. */
+  readonly clockJumps: number;
 }
 
 const DEFAULTS: CommandOptions = {
@@ -34,6 +37,7 @@ const DEFAULTS: CommandOptions = {
   quantityMax: 20,
   clientOrderIds: 40,
   stepMicros: 100,
+  clockJumps: 0,
 };
 
 /** Mostly orders that rest, so that books fill. */
@@ -63,11 +67,16 @@ export function* engineCommands(
   const settings = { ...DEFAULTS, ...options };
   const random = new Random(seed);
   let ts = 1_700_000_000_000_000;
+  let passed = ts;
   for (let placed = 0; ; ) {
-    ts += random.below(2 * settings.stepMicros);
+    const step = random.below(2 * settings.stepMicros);
+    passed += step;
+    ts += step;
+    if (settings.clockJumps > 0 && random.below(100) < settings.clockJumps)
+      ts += 1 + random.below(2 ** 31 - 1);
     const command = nextCommand(random, settings, placed);
     if (command.type === "place") placed++;
-    yield { command, ts };
+    yield { command, ts, passed };
   }
 }
 

@@ -27,7 +27,7 @@ export interface StoredState {
  */
 export async function readStoredState(dataDir: string): Promise<StoredState> {
   const dir = storeDirectory(dataDir);
-  for await (const { name, named } of checkStore(dir))
+  for (const { name, named } of await checkStore(dir))
     expect(named, `what store check finds of ${name}`).toEqual([]);
   const environment = await openForReading(dir);
   const scales = new Map(

@@ -65,6 +65,7 @@ async function openFeed(): Promise<Feed> {
       counters,
       log,
       now: nowMicros,
+      monotonicNow: () => performance.now() * 1000,
       storeHealth: (reason) => tell({ type: "store", reason }),
     },
     publisher,

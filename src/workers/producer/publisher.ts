@@ -33,6 +33,7 @@ import {
   type MarketStatus,
 } from "../../shared/market.js";
 import { type MarketId, parseMarketId } from "../../shared/market-id.js";
+import { type TextKind, textFault } from "../../shared/text.js";
 
 export interface PublisherOptions {
   readonly bookIntervalMs: number;
@@ -132,7 +133,9 @@ export class Publisher implements FeedSink {
     const own = market as PublishedMarket;
     checkPrice(own, trade.price, "trade price");
     checkQuantity(own, trade.quantity);
-    const id = utf8(trade.tradeId ?? `${this.#epoch}-${++this.#tradesMade}`);
+    const { tradeId = `${this.#epoch}-${++this.#tradesMade}` } = trade;
+    checkText(own.marketId, "trade id", "name", tradeId);
+    const id = utf8(tradeId);
     if (id.length === 0 || id.length > TRADE_ID_BYTES_MAX) {
       throw new FeedInputError(
         "INVALID_VALUE",
@@ -216,6 +219,7 @@ export class Publisher implements FeedSink {
     }
     const listed = this.#markets.get(marketId);
     if (listed !== undefined) return sameOrThrow(listed, definition);
+    checkText(marketId, "title", "line", definition.title);
     const title = utf8(definition.title);
     if (title.length > this.#table.titleBytesMax) {
       throw new FeedInputError(
@@ -326,6 +330,14 @@ function movePrice(market: PublishedMarket, price: number | null): void {
   if (market.price === price) return;
   market.price = price;
   market.pending |= CHANGE.price;
+}
+
+/** A feed may be anybody's module. */
+function checkText(marketId: MarketId, what: string, kind: TextKind, text: string): void {
+  const fault = textFault(kind, text);
+  if (fault === undefined) return;
+  const code = what === "title" ? "INVALID_DEFINITION" : "INVALID_VALUE";
+  throw new FeedInputError(code, `market ${marketId}: ${what} ${fault}`);
 }
 
 function checkPrice(market: PublishedMarket, ticks: number, what: string): void {

@@ -2,6 +2,7 @@ import { createPublicKey, createSecretKey, type KeyObject } from "node:crypto";
 import type { Algorithm } from "jsonwebtoken";
 import jwt from "jsonwebtoken";
 import { z } from "zod";
+import { roleSchema, userIdSchema, walletSchema } from "../../shared/text-schema.js";
 import type { JwtOptions } from "../messages.js";
 import { MalformedTokenError, readCompactJws } from "./compact-jws.js";
 
@@ -17,15 +18,15 @@ export interface Identity {
 
 /** Null for a claim that need not be there is its absence. Times are in seconds, with fractions. */
 const claimsSchema = z.object({
-  sub: z.string().min(1).max(256),
+  sub: userIdSchema,
   exp: z.number(),
   nbf: z.number().nullish(),
   iat: z.number().nullish(),
   iss: z.string().nullish(),
   aud: z.union([z.string(), z.array(z.string())]).nullish(),
   jti: z.string().nullish(),
-  wallet: z.string().min(1).max(128).nullish(),
-  role: z.string().max(64).nullish(),
+  wallet: walletSchema.nullish(),
+  role: roleSchema.nullish(),
 });
 type Claims = z.output<typeof claimsSchema>;
 

@@ -343,6 +343,27 @@ describe("publisher", () => {
       expect(counted(counters, PRODUCER.definitionsRefused)).toBe(1);
     });
 
+    it.each(["\ud800", "a\nb", "\u2066"])("publisher - a title like %j", (title) => {
+      expect(() => publisher.list({ ...FIVE, title })).toThrow(
+        expect.objectContaining({
+          code: "INVALID_DEFINITION",
+          message: expect.stringMatching(/^market 5: title must be printable/),
+        }),
+      );
+    });
+
+    it("publisher - a trade id that would be told as another", () => {
+      const market = publisher.list(FIVE);
+      const trade = { price: 1, quantity: 1, takerSide: "Buy", tradeId: "\ud800" } as const;
+      expect(() => publisher.trade(market, trade)).toThrow(
+        expect.objectContaining({
+          code: "INVALID_VALUE",
+          message: expect.stringContaining("trade id must be visible"),
+        }),
+      );
+      expect(counted(counters, PRODUCER.tradeRecords)).toBe(0);
+    });
+
     it("publisher - a market beyond the table's capacity", () => {
       for (const marketId of [1, 2, 3]) publisher.list({ ...FIVE, marketId });
       turn();

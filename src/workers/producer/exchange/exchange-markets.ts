@@ -70,7 +70,7 @@ export class ExchangeMarkets {
   }
 
   /** Publishes a market's quote and book as they stand in the engine. */
-  publishBook(marketId: MarketId, engine: Engine): void {
+  publishBook(marketId: MarketId, engine: Pick<Engine, "book">): void {
     const { listed, book, quantityScale } = this.listed(marketId);
     const orders = engine.book(marketId);
     if (orders === undefined) return;

@@ -10,8 +10,15 @@ import type {
 export interface AttachedShard {
   readonly shard: number;
   readonly port: MessagePort;
-  /** What it is told with the next flush. */
-  news: ExchangeNews[];
+}
+
+/** What shards will be told of a batch once it is on disk. */
+export type News = Map<AttachedShard, ExchangeNews[]>;
+
+export function addNews(news: News, shard: AttachedShard, one: ExchangeNews): void {
+  const all = news.get(shard);
+  if (all === undefined) news.set(shard, [one]);
+  else all.push(one);
 }
 
 export interface ExchangeShardsHooks {
@@ -21,8 +28,8 @@ export interface ExchangeShardsHooks {
 }
 
 /**
- * The shards as the exchange sees them: who asks, who watches which wallet, and what each is told.
- * News are collected and go out together, one message per shard, when they are on disk.
+ * The shards as the exchange sees them: who asks, and who watches which wallet. What they are told goes
+ * out in one message per shard.
  */
 export class ExchangeShards {
   readonly #hooks: ExchangeShardsHooks;
@@ -34,7 +41,7 @@ export class ExchangeShards {
   }
 
   attach(shard: number, port: MessagePort): void {
-    const attached: AttachedShard = { shard, port, news: [] };
+    const attached: AttachedShard = { shard, port };
     this.#attached.add(attached);
     port.on("message", (requests: ShardToExchange) => {
       for (const request of requests) this.#hooks.request(attached, request);
@@ -66,18 +73,8 @@ export class ExchangeShards {
   }
 
   /** Sends every shard its news. */
-  flush(): void {
-    for (const shard of this.#attached) {
-      if (shard.news.length === 0) continue;
-      const news: ExchangeToShard = shard.news;
-      shard.news = [];
-      shard.port.postMessage(news);
-    }
-  }
-
-  /** Forgets news that came of nothing. */
-  discard(): void {
-    for (const shard of this.#attached) shard.news = [];
+  tell(news: News): void {
+    for (const [shard, all] of news) shard.port.postMessage(all satisfies ExchangeToShard);
   }
 
   close(): void {

@@ -1,6 +1,6 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { MessagePort } from "node:worker_threads";
-import type { Command, EngineChanges, EngineState } from "../../../engine/commands.js";
-import { Engine } from "../../../engine/engine.js";
+import type { EngineChanges } from "../../../engine/commands.js";
 import type { Feed, FeedContext } from "../../../feed/feed.js";
 import { Pacer } from "../../../feed/pacer.js";
 import {
@@ -11,17 +11,17 @@ import {
   PRODUCER,
 } from "../../../ring/counters.js";
 import type { Logger } from "../../../shared/log.js";
-import { SimulatedTraders } from "../../../sim/simulated-traders.js";
-import type { Store } from "../../../store/store.js";
+import type { Store, StoredState } from "../../../store/store.js";
 import type { ExchangeOptions, Refused } from "../../messages.js";
 import type { ExchangeMarkets } from "./exchange-markets.js";
 import { ExchangeShards } from "./exchange-shards.js";
-import { type Asked, type Batch, OrderDesk } from "./order-desk.js";
+import { type Clocks, ExchangeTime } from "./exchange-time.js";
+import { type Asked, type Batch, batchOf } from "./order-desk.js";
 import { isOfRun } from "./sessions.js";
+import { BATCH_SIMULATED_MAX, TradingFloor } from "./trading-floor.js";
 
-/** Requests and simulated commands of one batch, which share one commit. */
+/** Requests of one batch, which share one commit. */
 const BATCH_REQUESTS_MAX = 4096;
-const BATCH_SIMULATED_MAX = 256;
 /** What the simulated traders do before the first client of a new exchange: books have depth then. */
 const OPENING_COMMANDS_PER_MARKET = 30;
 /** Shortest time between two commits that simulated traders bring about. */
@@ -33,6 +33,8 @@ const SLOW_COMMIT_MS = 5000;
 const STORE_SLOW = `orders wait: a write of the store takes longer than ${SLOW_COMMIT_MS} ms`;
 /** How often the store is pruned. */
 const PRUNE_INTERVAL_MS = 1000;
+/** Books that are published in one turn of the event loop at the start. */
+const BOOKS_PER_TURN = 1000;
 
 /** Reasons that cancelled orders carry. */
 const SERVER_RESTARTED = "cancel on disconnect: the server was restarted";
@@ -46,7 +48,7 @@ const STORE_UNAVAILABLE: Refused = {
 /** The part of the store that trading needs; a test may hold it back. */
 export type ExchangeStore = Pick<Store, "load" | "commit" | "order" | "prune" | "probe" | "close">;
 
-export interface ExchangeContext {
+export interface ExchangeContext extends Clocks {
   readonly options: ExchangeOptions;
   /** Tells this run of the server from all others. */
   readonly run: string;
@@ -55,8 +57,6 @@ export interface ExchangeContext {
   readonly markets: ExchangeMarkets;
   readonly counters: CounterSection;
   readonly log: Logger;
-  /** Microseconds since the Unix epoch. */
-  readonly now: () => number;
   /** Why nothing can be stored, or undefined when it can again. */
   readonly storeHealth: (reason: string | undefined) => void;
 }
@@ -69,58 +69,76 @@ export interface ExchangeContext {
  * meanwhile waits for the next batch. So many orders share a commit, and between two batches the
  * engine, the disk and what has been told are one and the same.
  *
- * If a commit fails, nothing of its batch has happened: the engine is made anew from the store, and
- * orders are refused until the store can be written again. Ends of connections are never refused;
+ * If a commit fails, nothing of its batch has happened: another trading floor is made from the store,
+ * and orders are refused until the store can be written again. Ends of connections are never refused;
  * they wait.
  */
 export class Exchange implements Feed {
   readonly #context: ExchangeContext;
+  readonly #time: ExchangeTime;
   readonly #shards: ExchangeShards;
-  readonly #desk: OrderDesk;
-  #traders: SimulatedTraders;
+  /** The engine and what follows from it; another one after a batch has failed. */
+  #floor: TradingFloor;
   #asked: Asked[] = [];
-  #simulationsDue: number;
   /** Why nothing can be stored at the moment. */
   #storeFailure: string | undefined;
   /** Nobody has ever traded here. */
   readonly #isNew: boolean;
-  readonly #clock: () => number;
-  #lastTs: number;
   #probing = false;
   #stopping = false;
   #wake: () => void = () => {};
 
-  /** @param state what the store holds, with the context's markets listed */
-  constructor(context: ExchangeContext, state: EngineState) {
-    this.#context = { ...context, now: () => this.#now() };
-    this.#clock = context.now;
-    this.#lastTs = latestTs(state);
-    this.#shards = new ExchangeShards({
-      request: (from, request) => this.#ask({ from, request }),
-      // Behind what the shard asked while it lived.
-      gone: (from) => this.#ask({ from, request: { type: "attach", connections: [] } }),
-    });
-    this.#isNew = state.nextOrderId === 1;
-    this.#desk = new OrderDesk(this.#context, this.#shards, this.#engineOf(state));
-    this.#traders = this.#newTraders();
-    this.#simulationsDue = this.#firstSimulations;
-    for (const session of this.#desk.engine.sessions()) {
-      if (!isOfRun(session, context.run)) this.#desk.ended.set(session, SERVER_RESTARTED);
+  private constructor(
+    context: ExchangeContext,
+    time: ExchangeTime,
+    shards: ExchangeShards,
+    floor: TradingFloor,
+    isNew: boolean,
+  ) {
+    this.#context = context;
+    this.#time = time;
+    this.#shards = shards;
+    this.#floor = floor;
+    this.#isNew = isNew;
+    for (const session of floor.engine.sessions()) {
+      if (!isOfRun(session, context.run)) floor.desk.end(session, SERVER_RESTARTED);
     }
   }
 
   /**
-   * Makes everything ready for the first order: cancels what was bound to connections of earlier runs,
-   * has the simulated traders open a new exchange, or withdraw if there are none, and publishes the
-   * books.
+   * Makes an exchange of what the store holds, with the context's markets listed. It has not recovered
+   * yet.
+   */
+  static async open(context: ExchangeContext, state: StoredState): Promise<Exchange> {
+    const time = new ExchangeTime(context, state);
+    const shards = new ExchangeShards({
+      request: (from, request) => exchange.#ask({ from, request }),
+      // Behind what the shard asked while it lived.
+      gone: (from) => exchange.#ask({ from, request: { type: "attach", connections: [] } }),
+    });
+    const floor = await TradingFloor.open({ ...context, time }, shards, state);
+    const exchange = new Exchange(context, time, shards, floor, state.nextOrderId === 1);
+    return exchange;
+  }
+
+  /**
+   * Makes everything ready for the first order: cancels what was bound to connections of earlier runs
+   * and what belongs to nobody, has the simulated traders open a new exchange, or withdraw if there are
+   * none, and publishes the books.
    */
   async recover(): Promise<void> {
     const { options, markets } = this.#context;
     if (options.simTraders > 0 && this.#isNew)
-      this.#simulationsDue = OPENING_COMMANDS_PER_MARKET * markets.size;
-    do await this.#turn();
-    while (this.#simulationsDue > 0 && this.#storeFailure === undefined);
-    for (const { marketId } of markets.all) markets.publishBook(marketId, this.#desk.engine);
+      this.#floor.simulate(OPENING_COMMANDS_PER_MARKET * markets.size, Infinity);
+    do {
+      await this.#turn();
+      await nextTurn();
+    } while ((this.#floor.isBusy || this.#floor.isSimulating) && this.#storeFailure === undefined);
+    let published = 0;
+    for (const { marketId } of markets.all) {
+      markets.publishBook(marketId, this.#floor.engine);
+      if (++published % BOOKS_PER_TURN === 0) await nextTurn();
+    }
   }
 
   /** Takes a shard's requests from now on. */
@@ -146,14 +164,14 @@ export class Exchange implements Feed {
     }
     timers.forEach(clearInterval);
     await simulation;
-    this.#simulationsDue = 0;
+    this.#floor.endSimulation();
     await this.#stop();
   }
 
   async #stop(): Promise<void> {
     this.#stopping = true;
-    for (const session of this.#desk.engine.sessions())
-      this.#desk.ended.set(session, SERVER_STOPPED);
+    const { engine, desk } = this.#floor;
+    for (const session of engine.sessions()) desk.end(session, SERVER_STOPPED);
     do await this.#turn();
     while (!this.#idle);
     this.#shards.close();
@@ -173,45 +191,30 @@ export class Exchange implements Feed {
 
   get #idle(): boolean {
     if (this.#asked.length > 0) return false;
-    if (this.#storeFailure !== undefined) return true;
-    // More than a batch of simulated commands is a withdrawal, which is done at once.
-    return this.#desk.ended.size === 0 && this.#simulationsDue <= BATCH_SIMULATED_MAX;
+    return this.#storeFailure !== undefined || !this.#floor.isBusy;
   }
 
   // --- A batch ----------------------------------------------------------------------------------
 
   async #turn(): Promise<void> {
     const batch = this.#execute();
-    const changes = this.#desk.engine.takeChanges();
+    const changes = this.#floor.takeChanges();
     if (isEmpty(changes) || (await this.#commit(changes))) this.#release(batch);
     else await this.#rollBack(batch);
   }
 
   #execute(): Batch {
     const canStore = this.#storeFailure === undefined;
-    const asked = this.#asked.splice(0, BATCH_REQUESTS_MAX);
-    const batch = batchOf(asked);
-    // Those that a failed batch or an earlier run has left, before anybody can trade with them.
-    if (canStore) this.#desk.endSessions(batch);
-    for (const one of asked) this.#desk.answer(batch, one, this.#refusal);
+    const batch = batchOf();
+    // What a failed batch or an earlier run has left, before anybody can trade with it.
+    if (canStore && !this.#floor.withdraw(batch)) return batch;
+    batch.asked.push(...this.#asked.splice(0, BATCH_REQUESTS_MAX));
+    for (const one of batch.asked) this.#floor.desk.answer(batch, one, this.#refusal);
     if (!canStore) return batch;
     // Behind everything that the sessions asked for.
-    this.#desk.endSessions(batch);
-    this.#executeSimulated(batch);
-    return { ...batch, ended: [...this.#desk.ended.keys()] };
-  }
-
-  #executeSimulated(batch: Batch): void {
-    const due = Math.min(this.#simulationsDue, BATCH_SIMULATED_MAX);
-    for (let done = 0; done < due; done++) {
-      const command: Command | undefined = this.#traders.next();
-      if (command === undefined) {
-        this.#simulationsDue = 0;
-        return;
-      }
-      this.#desk.execute(batch, command);
-    }
-    this.#simulationsDue -= due;
+    this.#floor.withdraw(batch);
+    this.#floor.executeSimulated(batch);
+    return batch;
   }
 
   // --- Store ------------------------------------------------------------------------------------
@@ -221,7 +224,7 @@ export class Exchange implements Feed {
     const startedAt = performance.now();
     const slow = setTimeout(() => this.#context.storeHealth(STORE_SLOW), SLOW_COMMIT_MS);
     try {
-      await this.#context.store.commit(changes);
+      await this.#context.store.commit(changes, this.#time.stretches);
     } catch (error) {
       this.#context.log.error({ err: error }, "the store cannot be written; orders are refused");
       this.#storeFailure = (error as Error).message;
@@ -237,24 +240,35 @@ export class Exchange implements Feed {
   }
 
   /** Publishes and tells what a batch has brought about, now that it is on disk. */
-  #release({ trades, touched, results, ended }: Batch): void {
+  #release({ trades, touched, results, news }: Batch): void {
     const { markets, counters } = this.#context;
+    const { engine } = this.#floor;
     for (const trade of trades) markets.publishTrade(trade);
-    for (const marketId of touched) markets.publishBook(marketId, this.#desk.engine);
-    this.#shards.flush();
-    for (const session of ended) this.#desk.ended.delete(session);
+    for (const marketId of touched) markets.publishBook(marketId, engine);
+    this.#shards.tell(news);
     for (const result of results)
       countListed(counters, PRODUCER.ordersByResult, ORDER_RESULTS, result);
+    counters[PRODUCER.clientOrderIds] = engine.clientOrderIds;
   }
 
-  /** Undoes a batch that is not on disk: what was asked is answered again, orders by a refusal. */
-  async #rollBack({ asked }: Batch): Promise<void> {
-    this.#shards.discard();
-    this.#desk.engine = this.#engineOf(await this.#context.store.load());
-    this.#traders = this.#newTraders();
-    this.#simulationsDue = this.#firstSimulations;
-    const refused = batchOf(asked);
-    for (const one of asked) this.#desk.answer(refused, one, this.#refusal);
+  /**
+   * Undoes a batch that is not on disk: another floor takes the place of the one that it was executed
+   * on, and what was asked is answered there, orders by a refusal. What has ended outside has ended for
+   * it, too.
+   */
+  async #rollBack({ asked, ended }: Batch): Promise<void> {
+    const { store } = this.#context;
+    const context = { ...this.#context, time: this.#time };
+    const floor = await TradingFloor.open(context, this.#shards, await store.load());
+    for (const [session, reason] of [...this.#floor.desk.ended, ...ended])
+      floor.desk.end(session, reason);
+    this.#floor = floor;
+    const refused = batchOf();
+    // Whether the store can be written again by now is the next batch's business.
+    const refusal = this.#refusal ?? STORE_UNAVAILABLE;
+    for (const one of asked) floor.desk.answer(refused, one, refusal);
+    if (!isEmpty(floor.takeChanges()))
+      throw new Error("exchange: an order was executed that no commit follows");
     this.#release(refused);
   }
 
@@ -279,55 +293,13 @@ export class Exchange implements Feed {
   async #prune(): Promise<void> {
     if (this.#storeFailure !== undefined) return;
     try {
-      await this.#context.store.prune(this.#now());
+      await this.#context.store.prune(this.#time.now(), this.#time.stretches);
     } catch (error) {
       this.#context.log.warn({ err: error }, "the store cannot be pruned");
     }
   }
 
-  #engineOf(state: EngineState): Engine {
-    const { options, markets } = this.#context;
-    const engine = new Engine({
-      maxOpenOrders: options.maxOpenOrders,
-      maxClientOrderIds: options.maxClientOrderIds,
-      clientOrderIdRetentionMicros: options.clientOrderIdRetentionMs * 1000,
-    });
-    for (const market of markets.all) engine.list(market);
-    engine.restore(state);
-    return engine;
-  }
-
   // --- Simulated traders ------------------------------------------------------------------------
-
-  #newTraders(): SimulatedTraders {
-    const { options, markets } = this.#context;
-    return new SimulatedTraders(
-      {
-        traders: options.simTraders,
-        seed: options.feedSeed,
-        maxOpenOrders: options.maxOpenOrders,
-        markets: [...markets.all].map(({ marketId, priceScale, maxPrice }) => ({
-          marketId,
-          priceMax:
-            maxPrice === undefined
-              ? undefined
-              : Math.floor(Math.min(maxPrice, options.maxPrice) / priceScale.step),
-        })),
-      },
-      {
-        marketStatus: (marketId) => this.#desk.engine.marketStatus(marketId),
-        book: (marketId) => this.#desk.engine.book(marketId),
-        totals: (marketId) => this.#desk.engine.totals(marketId),
-        openOrder: (orderId) => this.#desk.engine.openOrder(orderId),
-        openOrders: (wallet) => this.#desk.engine.openOrders(wallet),
-      },
-    );
-  }
-
-  /** Without simulated traders, what earlier ones left is withdrawn. */
-  get #firstSimulations(): number {
-    return this.#context.options.simTraders === 0 ? Number.POSITIVE_INFINITY : 0;
-  }
 
   async #simulate(signal: AbortSignal): Promise<void> {
     const { simTraders, feedRate } = this.#context.options;
@@ -338,7 +310,7 @@ export class Exchange implements Feed {
       const due = await pacer.due();
       if (due === 0) return;
       // A store that is too slow for the simulation slows it down.
-      this.#simulationsDue = Math.min(this.#simulationsDue + due, BATCH_SIMULATED_MAX);
+      this.#floor.simulate(due, BATCH_SIMULATED_MAX);
       // The next batch of clients' orders takes them along; by themselves they are no reason for a
       // commit each, which those orders would have to wait for.
       const now = performance.now();
@@ -347,25 +319,6 @@ export class Exchange implements Feed {
       this.#wake();
     }
   }
-
-  /** Never goes back, not even behind what is stored: an order does not change before it was made. */
-  #now(): number {
-    this.#lastTs = Math.max(this.#lastTs, this.#clock());
-    return this.#lastTs;
-  }
-}
-
-/** The latest time that a state knows of. */
-function latestTs({ openOrders, positions, clientOrderIds }: EngineState): number {
-  let latest = 0;
-  for (const { updatedTs } of openOrders) latest = Math.max(latest, updatedTs);
-  for (const { updatedTs } of positions) latest = Math.max(latest, updatedTs);
-  for (const { finishedTs = 0 } of clientOrderIds) latest = Math.max(latest, finishedTs);
-  return latest;
-}
-
-function batchOf(asked: readonly Asked[]): Batch {
-  return { asked, trades: [], touched: new Set(), results: [], ended: [] };
 }
 
 function isEmpty({ orders, trades, positions, totals }: EngineChanges): boolean {

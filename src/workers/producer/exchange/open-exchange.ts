@@ -1,13 +1,18 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { MarketTotals } from "../../../engine/order.js";
 import { FeedInputError, type FeedSink } from "../../../feed/feed.js";
 import { FeedConfigurationError } from "../../../feed/feed-configuration-error.js";
 import { type ExchangeMarket, loadMarkets } from "../../../feed/markets-file.js";
 import type { MarketId } from "../../../shared/market-id.js";
+import { textFault } from "../../../shared/text.js";
 import type { StoredMarket } from "../../../store/records.js";
 import { Store } from "../../../store/store.js";
 import { storeDirectory } from "../../../store/store-file.js";
 import { Exchange, type ExchangeContext } from "./exchange.js";
 import { ExchangeMarkets } from "./exchange-markets.js";
+
+/** Markets that are listed in one turn of the event loop. */
+const LISTED_PER_TURN = 1000;
 
 const BOUNDED_BY: Partial<Record<FeedInputError["code"], string>> = {
   TABLE_FULL: "--max-markets",
@@ -27,7 +32,7 @@ export async function openExchange(
   const configured = await loadMarkets(options.marketsFile);
   const store = await Store.open(storeDirectory(options.dataDir), options);
   try {
-    const known = new Map(store.markets().map((market) => [market.marketId, market]));
+    const known = new Map((await store.markets()).map((market) => [market.marketId, market]));
     for (const { definition } of configured) {
       checkSteps(definition, known.get(definition.marketId), options.marketsFile);
     }
@@ -35,13 +40,16 @@ export async function openExchange(
     const state = await store.load();
     const markets = new ExchangeMarkets(sink);
     const totals = new Map([...state.totals].map((one) => [one.marketId, one]));
-    for (const market of all) list(markets, market, totals, options.marketsFile);
+    for (const [index, market] of all.entries()) {
+      list(markets, market, totals, options.marketsFile);
+      if (index % LISTED_PER_TURN === 0) await nextTurn();
+    }
     // Those that can be listed, and on a restart none, as a full disk must not keep it from starting.
     const changed = all.filter(({ definition: { marketId, title } }) => {
       return known.get(marketId)?.title !== title;
     });
     if (changed.length > 0) await store.putMarkets(changed.map(({ definition }) => definition));
-    const exchange = new Exchange({ ...context, store, markets }, state);
+    const exchange = await Exchange.open({ ...context, store, markets }, state);
     await exchange.recover();
     return exchange;
   } catch (error) {
@@ -91,5 +99,14 @@ function delisted(
   const kept = new Set(configured.map(({ definition }) => definition.marketId));
   return [...known.values()]
     .filter(({ marketId }) => !kept.has(marketId))
-    .map((definition) => ({ definition, status: "Closed", maxPrice: undefined }));
+    .map((market) => ({
+      definition: { ...market, title: printable(market) },
+      status: "Closed",
+      maxPrice: undefined,
+    }));
+}
+
+/** The title, which an earlier version may have stored with what is not taken now. */
+function printable({ marketId, title }: StoredMarket): string {
+  return textFault("line", title) === undefined ? title : `market ${marketId}`;
 }

@@ -11,6 +11,7 @@ import {
   toContractOrder,
   toContractPosition,
 } from "../../../store/contract-form.js";
+import { walletFault } from "../../../store/records.js";
 import type { Store } from "../../../store/store.js";
 import type {
   ExchangeNews,
@@ -20,11 +21,15 @@ import type {
   Refused,
 } from "../../messages.js";
 import type { ExchangeMarkets } from "./exchange-markets.js";
-import type { AttachedShard, ExchangeShards } from "./exchange-shards.js";
+import { type AttachedShard, addNews, type ExchangeShards, type News } from "./exchange-shards.js";
+import type { ExchangeTime } from "./exchange-time.js";
 import { sessionOf, shardPrefix } from "./sessions.js";
 
 /** The form of the order ids that the exchange gives. */
 const ORDER_ID = /^[1-9][0-9]{0,15}$/;
+
+/** Orders that a batch cancels of the exchange's own accord, but for the last session's. */
+export const WITHDRAWN_PER_BATCH = 4096;
 
 const CONNECTION_ENDED = "cancel on disconnect: the connection ended";
 
@@ -40,15 +45,30 @@ export interface Asked {
   readonly request: ExchangeRequest;
 }
 
-/** What has been executed and is not on disk yet. */
+/** What has been executed and is not on disk yet, and all that will be told of it. */
 export interface Batch {
-  readonly asked: readonly Asked[];
+  readonly asked: Asked[];
   readonly trades: Trade[];
   /** Markets whose books may have changed. */
   readonly touched: Set<MarketId>;
   readonly results: OrderResult[];
-  /** Sessions whose orders it has cancelled. */
-  readonly ended: readonly string[];
+  readonly news: News;
+  /** Sessions whose orders it has cancelled, with the reason. */
+  readonly ended: Map<string, string>;
+  /** Orders that the exchange itself has cancelled. */
+  withdrawn: number;
+}
+
+export function batchOf(): Batch {
+  return {
+    asked: [],
+    trades: [],
+    touched: new Set(),
+    results: [],
+    news: new Map(),
+    ended: new Map(),
+    withdrawn: 0,
+  };
 }
 
 type Holdings = Pick<Extract<ExchangeNews, { type: "snapshot" }>, "orders" | "positions">;
@@ -60,40 +80,59 @@ export interface OrderDeskContext {
   readonly store: Pick<Store, "order">;
   readonly markets: ExchangeMarkets;
   readonly log: Logger;
-  /** Microseconds since the Unix epoch. */
-  readonly now: () => number;
+  readonly time: Pick<ExchangeTime, "now" | "passed">;
 }
 
 /**
- * Carries out what shards ask, on the engine and into a batch, and collects what each shard will be
- * told of it once the batch is on disk.
+ * Carries out what shards ask, on one engine and into a batch, with what each shard will be told of it
+ * once the batch is on disk. It goes with its engine, and so does all that it knows of it.
  */
 export class OrderDesk {
   readonly #context: OrderDeskContext;
   readonly #shards: ExchangeShards;
-  /** The exchange's engine; another one after a batch has failed. */
-  engine: Engine;
+  readonly #engine: Engine;
   /** Sessions whose orders are to be cancelled, with the reason. */
-  readonly ended = new Map<string, string>();
+  readonly #ended = new Map<string, string>();
   /** What wallets have, as it was told last; until the next command. */
   readonly #holdings = new Map<string, Holdings>();
 
   constructor(context: OrderDeskContext, shards: ExchangeShards, engine: Engine) {
     this.#context = context;
     this.#shards = shards;
-    this.engine = engine;
+    this.#engine = engine;
   }
 
   /** Executes a command of the exchange's own. */
   execute(batch: Batch, command: Command): void {
-    this.#take(batch, this.engine.execute(command, this.#context.now()));
+    this.#take(batch, this.#command(command));
   }
 
-  /** Cancels the orders of all sessions that have ended. */
+  /** A session's orders are to be cancelled, if it has any. */
+  end(session: string, reason: string): void {
+    if (this.#engine.hasSession(session)) this.#ended.set(session, reason);
+  }
+
+  /** Sessions whose orders are to be cancelled, with the reason. */
+  get ended(): ReadonlyMap<string, string> {
+    return this.#ended;
+  }
+
+  /** Cancels the orders of sessions that have ended, until the batch has some thousands of cancels. */
   endSessions(batch: Batch): void {
-    for (const [session, reason] of this.ended) {
-      this.execute(batch, { type: "end-session", session, reason });
+    for (const [session, reason] of this.#ended) {
+      if (batch.withdrawn >= WITHDRAWN_PER_BATCH) return;
+      const events = this.#command({ type: "end-session", session, reason });
+      this.#take(batch, events);
+      this.#ended.delete(session);
+      batch.ended.set(session, reason);
+      batch.withdrawn += events.length;
     }
+  }
+
+  #command(command: Command): readonly EngineEvent[] {
+    const { time } = this.#context;
+    const ts = time.now();
+    return this.#engine.execute(command, ts, time.passed);
   }
 
   /** Carries out a request; with a refusal, orders and cancels are answered by that instead. */
@@ -106,25 +145,20 @@ export class OrderDesk {
         return this.#cancel(batch, from, request, refusal);
       case "watch":
         this.#shards.watch(from, request.wallet);
-        from.news.push(this.#snapshot(request.request, request.wallet));
+        addNews(batch.news, from, this.#snapshot(request.request, request.wallet));
         return;
       case "unwatch":
         return this.#shards.unwatch(from, request.wallet);
       case "ended":
-        this.#endSession(sessionOf(run, from.shard, request.connection));
-        return;
+        return this.end(sessionOf(run, from.shard, request.connection), CONNECTION_ENDED);
       case "attach": {
         const alive = new Set(request.connections.map((one) => sessionOf(run, from.shard, one)));
-        for (const session of this.engine.sessions()) {
+        for (const session of this.#engine.sessions()) {
           if (!session.startsWith(shardPrefix(run, from.shard)) || alive.has(session)) continue;
-          this.#endSession(session);
+          this.end(session, CONNECTION_ENDED);
         }
       }
     }
-  }
-
-  #endSession(session: string): void {
-    if (this.engine.hasSession(session)) this.ended.set(session, CONNECTION_ENDED);
   }
 
   #place(
@@ -133,24 +167,24 @@ export class OrderDesk {
     request: RequestOf<"place">,
     refusal: Refused | undefined,
   ): void {
-    const { options, markets, run } = this.#context;
+    const { options, markets, run, time } = this.#context;
     const { wallet, order, boundTo } = request;
-    const refused = (why: Refused): void => {
-      batch.results.push(why.code === "UNAVAILABLE" ? "unavailable" : "rejected");
-      from.news.push({ type: "refusal", request: request.request, refusal: why });
-    };
+    const refused = (why: Refused): void => this.#refuse(batch, { from, request }, why);
     if (refusal !== undefined) return refused(refusal);
     // Before all other rules, so that sending an order again always tells what became of it.
     const known =
       order.client_order_id === undefined
         ? undefined
-        : this.engine.knownOrder(wallet, order.client_order_id, this.#context.now());
+        : this.#engine.knownOrder(wallet, order.client_order_id, time.passed);
     if (known !== undefined) return this.#replyKnown(batch, { from, request }, known);
     const session = boundTo === undefined ? undefined : sessionOf(run, from.shard, boundTo);
     const terms = admitOrder(order, markets.get(order.market_id), options, wallet, session);
     if ("code" in terms) return refused(terms);
-    const events = this.engine.execute({ type: "place", terms }, this.#context.now());
-    this.#take(batch, events, { from, request });
+    // Of one order alone: found when the batch is written, it would take all the others with it.
+    const fault = walletFault(wallet);
+    if (fault !== undefined)
+      return refused({ code: "ORDER_REJECTED", message: `the wallet cannot be stored: ${fault}` });
+    this.#take(batch, this.#command({ type: "place", terms }), { from, request });
   }
 
   #cancel(
@@ -159,19 +193,18 @@ export class OrderDesk {
     request: RequestOf<"cancel">,
     refusal: Refused | undefined,
   ): void {
-    const refuse = (why: Refused): void => {
-      if (why.code === "UNAVAILABLE") batch.results.push("unavailable");
-      from.news.push({ type: "refusal", request: request.request, refusal: why });
-    };
-    if (refusal !== undefined) return refuse(refusal);
+    if (refusal !== undefined) return this.#refuse(batch, { from, request }, refusal);
     const order = toOrderReference(request.order);
     if (order === undefined) {
       const name = "order_id" in request.order ? request.order.order_id : "";
-      return refuse({ code: "ORDER_NOT_FOUND", message: `no open order has the id ${name}` });
+      return this.#refuse(
+        batch,
+        { from, request },
+        { code: "ORDER_NOT_FOUND", message: `no open order has the id ${name}` },
+      );
     }
     const { wallet } = request;
-    const events = this.engine.execute({ type: "cancel", wallet, order }, this.#context.now());
-    this.#take(batch, events, { from, request });
+    this.#take(batch, this.#command({ type: "cancel", wallet, order }), { from, request });
   }
 
   /**
@@ -189,7 +222,7 @@ export class OrderDesk {
         case "order":
           batch.touched.add(event.order.marketId);
           if (event === answer) this.#reply(batch, asked, event.order, true);
-          else this.#tellOfOrder(event.order);
+          else this.#tellOfOrder(batch, event.order);
           break;
         case "position": {
           const { position } = event;
@@ -199,7 +232,7 @@ export class OrderDesk {
             type: "position" as const,
             position: toContractPosition(position, this.#context.markets.listed(position.marketId)),
           };
-          for (const shard of watching) shard.news.push(news);
+          for (const shard of watching) addNews(batch.news, shard, news);
           break;
         }
         case "duplicate":
@@ -218,8 +251,8 @@ export class OrderDesk {
     if (asked === undefined || !("request" in asked.request)) return;
     const contractOrder = this.#contractOrder(order);
     const { request } = asked.request;
-    asked.from.news.push({ type: "reply", request, order: contractOrder, changed });
-    if (changed) this.#tellOfOrder(order, contractOrder, asked.from);
+    addNews(batch.news, asked.from, { type: "reply", request, order: contractOrder, changed });
+    if (changed) this.#tellOfOrder(batch, order, contractOrder, asked.from);
   }
 
   /** Tells what became of an order that was placed before. */
@@ -248,16 +281,23 @@ export class OrderDesk {
 
   #refuse(batch: Batch, asked: Asked | undefined, refusal: Refused): void {
     if (asked === undefined || !("request" in asked.request)) return;
-    if (asked.request.type === "place") batch.results.push("rejected");
-    asked.from.news.push({ type: "refusal", request: asked.request.request, refusal });
+    const { type, request } = asked.request;
+    if (refusal.code === "UNAVAILABLE") batch.results.push("unavailable");
+    else if (type === "place") batch.results.push("rejected");
+    addNews(batch.news, asked.from, { type: "refusal", request, refusal });
   }
 
   /** Tells the shards that watch an order's wallet, but for the one that has it as an answer. */
-  #tellOfOrder(order: Order, contractOrder?: ContractOrder, except?: AttachedShard): void {
+  #tellOfOrder(
+    batch: Batch,
+    order: Order,
+    contractOrder?: ContractOrder,
+    except?: AttachedShard,
+  ): void {
     const watching = this.#shards.watching(order.wallet);
     if (watching === undefined) return;
     const news = { type: "order" as const, order: contractOrder ?? this.#contractOrder(order) };
-    for (const shard of watching) if (shard !== except) shard.news.push(news);
+    for (const shard of watching) if (shard !== except) addNews(batch.news, shard, news);
   }
 
   /** Many may ask for one wallet in a batch; what nothing has changed is made once, and sent once. */
@@ -270,8 +310,8 @@ export class OrderDesk {
   #holdingsOf(wallet: string): Holdings {
     const { markets } = this.#context;
     return {
-      orders: [...this.engine.openOrders(wallet)].map((order) => this.#contractOrder(order)),
-      positions: [...this.engine.positions(wallet)].map((position) =>
+      orders: [...this.#engine.openOrders(wallet)].map((order) => this.#contractOrder(order)),
+      positions: [...this.#engine.positions(wallet)].map((position) =>
         toContractPosition(position, markets.listed(position.marketId)),
       ),
     };

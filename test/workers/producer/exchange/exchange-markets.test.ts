@@ -14,6 +14,7 @@ beforeEach(() => {
   engine = new Engine({
     maxOpenOrders: 100,
     maxClientOrderIds: 100,
+    maxAllClientOrderIds: 100,
     clientOrderIdRetentionMicros: 1,
   });
 });

@@ -3,7 +3,9 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import type { ExchangeNews, ExchangeRequest } from "../../../../src/workers/messages.js";
 import {
   type AttachedShard,
+  addNews,
   ExchangeShards,
+  type News,
 } from "../../../../src/workers/producer/exchange/exchange-shards.js";
 import { until } from "../../../support/until.js";
 import { ShardEnd } from "./shard-end.js";
@@ -69,14 +71,15 @@ it("exchange shards - the end of one whose successor is there already is no end 
   expect(asked[1]?.[0].shard).toBe(0);
 });
 
-it("exchange shards - each gets its own news, in one message, when they are flushed", async () => {
+it("exchange shards - each gets its own news, in one message", async () => {
   const [zero, one] = await attached();
-  zero.news.push(NEWS, { ...NEWS, request: 2 });
-  one.news.push({ ...NEWS, request: 3 });
+  const news: News = new Map();
+  addNews(news, zero, NEWS);
+  addNews(news, one, { ...NEWS, request: 3 });
+  addNews(news, zero, { ...NEWS, request: 2 });
   await turn();
   expect(ends.map(({ news }) => news.length)).toEqual([0, 0]);
-  shards.flush();
-  shards.flush();
+  shards.tell(news);
   await until("the news", () => ends.every(({ news }) => news.length > 0) || undefined);
   expect(ends.map(({ news }) => news)).toEqual([
     [NEWS, { ...NEWS, request: 2 }],
@@ -84,14 +87,13 @@ it("exchange shards - each gets its own news, in one message, when they are flus
   ]);
 });
 
-it("exchange shards - discarded news are never told", async () => {
-  const [zero] = await attached();
-  zero.news.push(NEWS);
-  shards.discard();
-  zero.news.push({ ...NEWS, request: 2 });
-  shards.flush();
-  await until("the news", () => ends[0]?.news.length || undefined);
-  expect(ends[0]?.news).toEqual([{ ...NEWS, request: 2 }]);
+it("exchange shards - news of one that is gone go nowhere", async () => {
+  const [zero, one] = await attached();
+  ends[0]?.close();
+  await until("its end", () => asked.length > 0 || undefined);
+  shards.tell(new Map([zero, one].map((shard) => [shard, [NEWS]])));
+  await until("the other's news", () => ends[1]?.news.length || undefined);
+  expect(ends[0]?.news).toEqual([]);
 });
 
 it("exchange shards - who watches a wallet: each shard once, until it does not or is gone", async () => {

@@ -1,13 +1,15 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach } from "vitest";
-import type { EngineState } from "../../../../src/engine/commands.js";
 import { counterBlockOf, createCounterBuffer } from "../../../../src/ring/counters.js";
 import { createMarketMemory } from "../../../../src/ring/market-memory.js";
 import { nowMicros } from "../../../../src/shared/clock.js";
 import { createLogger } from "../../../../src/shared/log.js";
-import { Store } from "../../../../src/store/store.js";
+import { Store, type StoredState } from "../../../../src/store/store.js";
 import type { ExchangeOptions } from "../../../../src/workers/messages.js";
-import { Exchange } from "../../../../src/workers/producer/exchange/exchange.js";
+import {
+  Exchange,
+  type ExchangeContext,
+} from "../../../../src/workers/producer/exchange/exchange.js";
 import { ExchangeMarkets } from "../../../../src/workers/producer/exchange/exchange-markets.js";
 import { Publisher } from "../../../../src/workers/producer/publisher.js";
 import { KEEP_ALL } from "../../../store/directories.js";
@@ -29,6 +31,7 @@ export const OPTIONS: ExchangeOptions = {
   maxQuantity: 1e9,
   maxOpenOrders: 100_000,
   maxClientOrderIds: 100_000,
+  maxAllClientOrderIds: 1_000_000,
   bookIntervalMs: 0,
 };
 
@@ -57,53 +60,92 @@ export function publisherWorld() {
   return { counters, publisher, truth: new PublishedTruth(memory) };
 }
 
+/** The machine's clocks, which a test may set and wind on. */
+export class TestClocks {
+  /** What is passed over, in microseconds: by the wall clock alone, and by both. */
+  #set = 0;
+  #wound = 0;
+
+  now(): number {
+    return nowMicros() + this.#set + this.#wound;
+  }
+
+  monotonicNow(): number {
+    return performance.now() * 1000 + this.#wound;
+  }
+
+  /** Somebody sets the wall clock ahead, or back. */
+  set(byMicros: number): void {
+    this.#set += byMicros;
+  }
+
+  /** Time passes. */
+  wind(byMicros: number): void {
+    this.#wound += byMicros;
+  }
+}
+
 /** A real exchange on a real store and real rings, with shards in the test's hand. */
 export class ExchangeWorld {
   readonly store: HeldStore;
-  readonly exchange: Exchange;
+  readonly clocks: TestClocks;
   readonly counters: Float64Array;
   /** What has been said of the store's health: "ok", or why not. */
   readonly health: string[] = [];
   /** Resolves when the exchange has stopped. */
   running: Promise<void> = Promise.resolve();
+  readonly #context: ExchangeContext;
   readonly #truth: PublishedTruth;
   readonly #abort = new AbortController();
+  #exchange: Exchange | undefined;
 
   private constructor(
     store: HeldStore,
-    state: EngineState,
     run: string,
     options: Partial<ExchangeOptions>,
+    clocks: TestClocks,
   ) {
     this.store = store;
+    this.clocks = clocks;
     const { counters, publisher, truth } = publisherWorld();
     this.counters = counters;
     this.#truth = truth;
     const markets = new ExchangeMarkets(publisher);
     markets.list({ definition: MARKET, status: "Active", maxPrice: undefined }, undefined);
-    const context = {
+    this.#context = {
       options: { ...OPTIONS, ...options },
       run,
       store,
       markets,
       counters,
       log: createLogger({ level: "silent", format: "json" }, {}),
-      now: nowMicros,
+      now: () => clocks.now(),
+      monotonicNow: () => clocks.monotonicNow(),
       storeHealth: (reason: string | undefined) => this.health.push(reason ?? "ok"),
     };
-    this.exchange = new Exchange(context, state);
   }
 
-  /** Opens the store of a directory and makes an exchange that has not recovered yet. */
+  get exchange(): Exchange {
+    if (this.#exchange === undefined) throw new Error("the world has no exchange yet");
+    return this.#exchange;
+  }
+
+  /**
+   * Opens the store of a directory and makes an exchange that has not recovered yet.
+   * @param stateOf what it is made of, given what is stored
+   */
   static async open(
     dir: string,
     run = "run-1",
     options: Partial<ExchangeOptions> = {},
+    clocks = new TestClocks(),
+    stateOf = (state: StoredState): StoredState => state,
   ): Promise<ExchangeWorld> {
-    const store = await Store.open(dir, KEEP_ALL);
+    const store = await Store.open(dir, { ...KEEP_ALL, ...options });
     await store.putMarkets([MARKET]);
-    const world = new ExchangeWorld(new HeldStore(store), await store.load(), run, options);
+    const world = new ExchangeWorld(new HeldStore(store), run, options, clocks);
     worlds.push(world);
+    world.#exchange = await Exchange.open(world.#context, stateOf(await store.load()));
     return world;
   }
 
@@ -112,8 +154,9 @@ export class ExchangeWorld {
     dir: string,
     run?: string,
     options?: Partial<ExchangeOptions>,
+    clocks?: TestClocks,
   ): Promise<ExchangeWorld> {
-    const world = await ExchangeWorld.open(dir, run, options);
+    const world = await ExchangeWorld.open(dir, run, options, clocks);
     await world.exchange.recover();
     world.run();
     return world;

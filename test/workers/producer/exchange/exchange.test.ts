@@ -204,6 +204,36 @@ describe("exchange: a commit that fails", () => {
     expect(Number(placed.order_id)).toBeGreaterThan(Number(ask.order_id));
   });
 
+  it("exchange - whoever watches in its batch, or in the next, hears nothing of it", async () => {
+    const world = await ExchangeWorld.start(dir);
+    const shard = world.shard();
+    const stored = await shard.placed("w2", { side: "Sell", quantity: 5 });
+    world.store.failure = NO_SPACE;
+    const fresh = shard.place("w1", { price: 0.4, client_order_id: "c" });
+    const trade = shard.place("w1");
+    const own = [shard.watch("w1"), shard.watch("w1")] as const;
+    const other = [shard.watch("w2"), shard.watch("w2")] as const;
+    shard.send(own[0], other[0], fresh, trade, own[1], other[1]);
+    for (const order of [fresh, trade])
+      expect(await shard.answer(order)).toMatchObject({ refusal: { code: "UNAVAILABLE" } });
+    const next = [await shard.snapshot("w1"), await shard.snapshot("w2")];
+    const nothing = { orders: [], positions: [] };
+    const all = { orders: [stored], positions: [] };
+    for (const watch of own) expect(await shard.answer(watch)).toMatchObject(nothing);
+    for (const watch of other) expect(await shard.answer(watch)).toMatchObject(all);
+    expect(next).toEqual([nothing, all]);
+    expect(shard.news).toEqual([]);
+
+    world.store.failure = undefined;
+    await recovered(world);
+    // Its id is given to another, and its client order id is free.
+    expect(await shard.placed("w3", { price: 0.3 })).toMatchObject({ order_id: "2" });
+    expect(await shard.placed("w1", { price: 0.4, client_order_id: "c" })).toMatchObject({
+      order_id: "3",
+      status: "Open",
+    });
+  });
+
   it("exchange - sessions that ended meanwhile are gone before anybody can trade with their orders", async () => {
     const first = await ExchangeWorld.start(dir);
     const bound = await first.shard().placed("w1", { side: "Sell" }, 7);

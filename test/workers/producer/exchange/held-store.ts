@@ -1,6 +1,7 @@
-import type { EngineChanges, EngineState } from "../../../../src/engine/commands.js";
+import type { EngineChanges } from "../../../../src/engine/commands.js";
 import type { Order } from "../../../../src/engine/order.js";
-import type { Store } from "../../../../src/store/store.js";
+import type { Stretch } from "../../../../src/shared/time-stretches.js";
+import type { Store, StoredState } from "../../../../src/store/store.js";
 import type { ExchangeStore } from "../../../../src/workers/producer/exchange/exchange.js";
 
 /** A real store whose commits a test holds back after they are on disk, or has fail before. */
@@ -38,28 +39,42 @@ export class HeldStore implements ExchangeStore {
     return this.#waiting.length;
   }
 
-  async commit(changes: EngineChanges): Promise<void> {
+  async commit(changes: EngineChanges, stretches: readonly Stretch[]): Promise<void> {
     if (this.failure !== undefined) throw this.failure;
-    await this.#store.commit(changes);
+    await this.#store.commit(changes, stretches);
     this.commits.push(changes);
     if (this.#held) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
+  /** What probing does in place of trying the store, if a test says so. */
+  probed: (() => Promise<void>) | undefined;
+
   async probe(): Promise<void> {
+    if (this.probed !== undefined) return this.probed();
     if (this.failure !== undefined) throw this.failure;
     await this.#store.probe();
   }
 
-  async load(): Promise<EngineState> {
-    return this.#store.load();
+  /** What a loaded state waits for, if a test says so. */
+  loading: Promise<void> | undefined;
+
+  async load(): Promise<StoredState> {
+    const state = await this.#store.load();
+    await this.loading;
+    return state;
   }
 
   order(orderId: number): Order | undefined {
     return this.#lost.has(orderId) ? undefined : this.#store.order(orderId);
   }
 
-  prune(nowMicros: number): Promise<number> {
-    return this.#store.prune(nowMicros);
+  /** How many prunings have ended. */
+  prunings = 0;
+
+  async prune(nowMicros: number, stretches: readonly Stretch[]): Promise<number> {
+    const count = await this.#store.prune(nowMicros, stretches);
+    this.prunings++;
+    return count;
   }
 
   close(): Promise<void> {

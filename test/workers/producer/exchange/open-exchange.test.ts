@@ -48,6 +48,7 @@ async function withExchange(
       counters: world.counters,
       log: createLogger({ level: "silent", format: "json" }, {}),
       now: nowMicros,
+      monotonicNow: () => performance.now() * 1000,
       storeHealth: () => {},
     },
     world.publisher,
