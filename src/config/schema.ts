@@ -272,6 +272,21 @@ const limits = {
     default: 2000,
     description: "Messages per second from a client",
   }),
+  maxHttpRequestsPerSecond: integer({
+    flag: "max-http-requests-per-second",
+    min: 1,
+    max: 1_000_000,
+    default: 50,
+    description: "HTTP requests per second of a connection, after its first; more wait",
+  }),
+  maxHttpRequestsPerAddress: integer({
+    flag: "max-http-requests-per-address",
+    min: 1,
+    max: 1_000_000,
+    default: 500,
+    description:
+      "HTTP requests per second of an address on a shard, after the first of each connection; more wait",
+  }),
   maxQueuedMessages: integer({
     flag: "max-queued-messages",
     min: 1,

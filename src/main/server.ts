@@ -92,6 +92,8 @@ function shardOptionsOf(config: Config, jwt: JwtOptions): ShardOptions {
     maxFilters: config.maxFilters,
     maxDistinctFilters: config.maxDistinctFilters,
     maxMessagesPerSecond: config.maxMessagesPerSecond,
+    maxHttpRequestsPerSecond: config.maxHttpRequestsPerSecond,
+    maxHttpRequestsPerAddress: config.maxHttpRequestsPerAddress,
     maxQueuedMessages: config.maxQueuedMessages,
     maxQueuedBytes: config.maxQueuedBytes,
     maxOrdersPerSecond: config.maxOrdersPerSecond,

@@ -13,7 +13,7 @@ export const LATENCY_BUCKETS_S = [
 
 /** Close codes that are counted by themselves; others count under the last. */
 export const COUNTED_CLOSE_CODES = [
-  1000, 1001, 1003, 1005, 1006, 1007, 1009, 1011, 1012, 4000, 4001, 4002, 4500, 4501,
+  1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1011, 1012, 4000, 4001, 4002, 4500, 4501,
 ] as const;
 
 /** Channel types whose subscriptions are counted. */
@@ -37,6 +37,7 @@ export const REFUSALS = [
   "origin",
   "auth",
   "timeout",
+  "query",
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
@@ -84,6 +85,7 @@ const latency = 24;
 const closed = latency + LATENCY_BUCKETS_S.length + 1;
 const subscriptions = closed + COUNTED_CLOSE_CODES.length + 1;
 const refused = subscriptions + COUNTED_CHANNELS.length;
+const http = refused + REFUSALS.length;
 
 /** Words of a shard's section. Where a word begins a list, the list's order is that of its constant. */
 export const SHARD = {
@@ -115,6 +117,9 @@ export const SHARD = {
   closedByCode: closed,
   subscriptionsByChannel: subscriptions,
   refusedByReason: refused,
+  /** HTTP requests, upgrades among them, and those that had to wait for their time. */
+  httpRequests: http,
+  httpRequestsDelayed: http + 1,
 } as const;
 
 /** Words that describe the present; a shard that starts anew clears them and keeps its totals. */
@@ -137,7 +142,7 @@ export const MAIN = {
   destroyed: 5,
 } as const;
 
-if (refused + REFUSALS.length > SECTION_WORDS) throw new Error("counters: a section is too small");
+if (http + 2 > SECTION_WORDS) throw new Error("counters: a section is too small");
 
 /** One thread's words. */
 export type CounterSection = Float64Array;

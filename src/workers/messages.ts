@@ -35,6 +35,8 @@ export interface ShardOptions {
   readonly maxFilters: number;
   readonly maxDistinctFilters: number;
   readonly maxMessagesPerSecond: number;
+  readonly maxHttpRequestsPerSecond: number;
+  readonly maxHttpRequestsPerAddress: number;
   readonly maxQueuedMessages: number;
   readonly maxQueuedBytes: number;
   readonly maxOrdersPerSecond: number;

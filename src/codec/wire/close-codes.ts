@@ -4,8 +4,10 @@
  */
 export const CLOSE = {
   normal: 1000,
+  protocolError: 1002,
   unsupportedData: 1003,
   invalidPayload: 1007,
+  policyViolation: 1008,
   messageTooBig: 1009,
   internalError: 1011,
   serviceRestart: 1012,
