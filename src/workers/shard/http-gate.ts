@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { startReading, stopReading } from "./read-control.js";
 import { RequestStream } from "./request-stream.js";
 import type { TurnQueue, Waiting } from "./turn-queue.js";
 
@@ -37,9 +38,10 @@ type GateState = "reading" | "delayed" | "answering" | "closing" | "gone";
  * all that a socket gives it at once, thousands of requests of which nobody reads the answers.
  *
  * The gate cuts the bytes behind each empty line and passes on one head at a time, in at most one
- * part per turn. The next one's bytes wait, in the socket and the kernel, until the client's socket
- * has taken the answer: who does not read gets no more of them. A body is never passed on: a request
- * with one is the connection's last.
+ * part per turn. The next one's bytes wait until the client's socket has taken the answer: who does
+ * not read gets no more of them. They wait in the kernel, but for one read: after each, the socket
+ * reads nothing until its turn has come again. A body is never passed on: a request with one is the
+ * connection's last.
  */
 export class HttpGate implements Waiting {
   readonly socket: Socket;
@@ -102,6 +104,7 @@ export class HttpGate implements Waiting {
     this.socket.off("readable", this.#onReadable);
     this.socket.off("error", this.#onError);
     this.socket.off("close", this.#onClose);
+    startReading(this.socket);
     this.socket.resume();
   }
 
@@ -148,20 +151,25 @@ export class HttpGate implements Waiting {
     if (this.#head.complete && !stream.understood) this.#keeper.faulty("no-request");
   }
 
-  /** Takes what the socket has, so much at most as a head may have. */
+  /** Takes what the socket has, so much at most as a head may have; where that is nothing, it reads. */
   #take(): Buffer {
     const { readableLength } = this.socket;
     // A read that finds nothing is what arms the next `readable`, and what finds the end.
     const size = readableLength > 0 ? Math.min(readableLength, HEAD_BYTES_MAX) : undefined;
-    return this.socket.read(size) ?? NOTHING;
+    const taken: Buffer = this.socket.read(size) ?? NOTHING;
+    if (taken.length === 0) startReading(this.socket);
+    else stopReading(this.socket);
+    return taken;
   }
 
   #discard(): void {
+    startReading(this.socket);
     while (this.#discardedBytes < DISCARDED_BYTES_MAX) {
       const chunk: Buffer | null = this.socket.read();
       if (chunk === null) return;
       this.#discardedBytes += chunk.length;
     }
+    stopReading(this.socket);
   }
 
   #leave(state: "closing" | "gone"): void {
@@ -178,8 +186,9 @@ export class HttpGate implements Waiting {
   }
 
   readonly #onReadable = (): void => {
+    if (this.#state === "closing") return this.#discard();
+    stopReading(this.socket);
     if (this.#state === "reading") this.#turns.add(this);
-    else if (this.#state === "closing") this.#discard();
   };
 
   readonly #onError = (): void => {
