@@ -363,6 +363,21 @@ const limits = {
     description:
       "Bytes per second from all clients of an address on a shard, with what their requests cost besides; more wait",
   }),
+  maxHttpRequestsPerSecond: integer({
+    flag: "max-http-requests-per-second",
+    min: 1,
+    max: 1_000_000,
+    default: 50,
+    description: "HTTP requests per second of a connection, after its first; more wait",
+  }),
+  maxHttpRequestsPerSecondPerAddress: integer({
+    flag: "max-http-requests-per-second-per-address",
+    min: 1,
+    max: 1_000_000,
+    default: 500,
+    description:
+      "HTTP requests per second of an address on a shard, after the first of each connection; more wait",
+  }),
   maxQueuedMessages: integer({
     flag: "max-queued-messages",
     min: 1,

@@ -179,6 +179,18 @@ function addShardMetrics(add: Add, { producer, shards }: CounterBlock): void {
       })),
     ),
   );
+  byShard(
+    "counter",
+    "http_requests_total",
+    SHARD.httpRequests,
+    "HTTP requests on the public port, upgrades among them",
+  );
+  byShard(
+    "counter",
+    "http_requests_delayed_total",
+    SHARD.httpRequestsDelayed,
+    "HTTP requests over a limit per second, which had to wait",
+  );
   byShard("gauge", "sockets", SHARD.sockets, "Sockets held, upgraded or not");
   byShard(
     "gauge",

@@ -113,6 +113,8 @@ function shardOptionsOf(config: Config, jwt: JwtOptions): ShardOptions {
     maxBytesPerSecond: config.maxBytesPerSecond,
     maxMessagesPerSecondPerAddress: config.maxMessagesPerSecondPerAddress,
     maxBytesPerSecondPerAddress: config.maxBytesPerSecondPerAddress,
+    maxHttpRequestsPerSecond: config.maxHttpRequestsPerSecond,
+    maxHttpRequestsPerSecondPerAddress: config.maxHttpRequestsPerSecondPerAddress,
     maxQueuedMessages: config.maxQueuedMessages,
     maxQueuedBytes: config.maxQueuedBytes,
     maxOrdersPerSecond: config.maxOrdersPerSecond,

@@ -37,6 +37,7 @@ export const REFUSALS = [
   "origin",
   "auth",
   "timeout",
+  "query",
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
@@ -86,6 +87,7 @@ const latency = 32;
 const closed = latency + LATENCY_BUCKETS_S.length + 1;
 const subscriptions = closed + COUNTED_CLOSE_CODES.length + 1;
 const refused = subscriptions + COUNTED_CHANNELS.length;
+const http = refused + REFUSALS.length;
 
 /** Words of a shard's section. Where a word begins a list, the list's order is that of its constant. */
 export const SHARD = {
@@ -122,6 +124,9 @@ export const SHARD = {
   closedByCode: closed,
   subscriptionsByChannel: subscriptions,
   refusedByReason: refused,
+  /** HTTP requests, upgrades among them, and those that had to wait for their time. */
+  httpRequests: http,
+  httpRequestsDelayed: http + 1,
 } as const;
 
 /** Words that describe the present; a shard that starts anew clears them and keeps its totals. */
@@ -156,7 +161,7 @@ export const MAIN = {
   opsRefused: 7 + OPS_DROPS.length,
 } as const;
 
-if (refused + REFUSALS.length > SECTION_WORDS) throw new Error("counters: a section is too small");
+if (http + 2 > SECTION_WORDS) throw new Error("counters: a section is too small");
 
 /** One thread's words. */
 export type CounterSection = Float64Array;

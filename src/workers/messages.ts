@@ -42,6 +42,8 @@ export interface ShardOptions {
   readonly maxBytesPerSecond: number;
   readonly maxMessagesPerSecondPerAddress: number;
   readonly maxBytesPerSecondPerAddress: number;
+  readonly maxHttpRequestsPerSecond: number;
+  readonly maxHttpRequestsPerSecondPerAddress: number;
   readonly maxQueuedMessages: number;
   readonly maxQueuedBytes: number;
   readonly maxOrdersPerSecond: number;

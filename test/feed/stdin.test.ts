@@ -194,9 +194,7 @@ describe("stdin", () => {
     title[title.indexOf("?")] = 0xe9;
     const sink = new RecordingSink();
     await new StdinFeed(() => Readable.from([title])).run(sink, feedContext());
-    expect(sink.events).toMatchObject([
-      { type: "reject", kind: "INVALID_UTF8", line: 1 },
-    ]);
+    expect(sink.events).toMatchObject([{ type: "reject", kind: "INVALID_UTF8", line: 1 }]);
   });
 
   it.each(["\ud800", "a\udc00", "one\ntwo", "\u202eevil", "\u0000"])(

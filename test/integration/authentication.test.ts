@@ -168,11 +168,13 @@ describe("a bad token", () => {
     },
   );
 
-  it.each(["", "Bearer", `Basic ${segment(Buffer.from("user:password"))}`])(
-    "authentication - the header '%s' is 401",
+  it.each(["", "Bearer", "Bearer a b", `Bearer ${good}, Bearer ${good}`, good])(
+    "authentication - the header '%s' is 401, whatever the query says",
     async (header) => {
       const headers = { Authorization: header };
+      const path = `/ws/v3${query(good)}`;
       expect((await upgradeRequest(server.port, { headers })).status).toBe(401);
+      expect((await upgradeRequest(server.port, { headers, path })).status).toBe(401);
     },
   );
 
@@ -195,6 +197,74 @@ describe("header and query", () => {
     const badPath = `/ws/v3${query(bad)}`;
     const answer = await upgradeRequest(server.port, { path: badPath, headers: bearer(good) });
     expect(answer.status).toBe(101);
+  });
+});
+
+describe("credentials of another scheme", () => {
+  const basic = `Basic ${Buffer.from("user:password").toString("base64")}`;
+
+  it.each([
+    [basic],
+    ["basic dXNlcg=="],
+    ['Digest username="a", realm="b", uri="/ws/v3", response="c"'],
+    ["Negotiate YII="],
+    ["BearerX abc"],
+  ])(
+    "authentication - %s is no token: the query's is taken, else there is none",
+    async (header) => {
+      const headers = { Authorization: header };
+      const client = await TestClient.connect(server.port, { headers, query: query(good) });
+      expect((await client.take("Authenticated")).data.user_id).toBe("user-1");
+      await client.close();
+      const anonymous = await TestClient.connect(server.port, { headers });
+      expect((await anonymous.next()).type).toBe("Connected");
+      expect(await errorCode(anonymous, "garbage")).toBe("AUTH_FAILED");
+      await anonymous.close();
+      const path = `/ws/v3${query(BAD_TOKENS["expired"] as string)}`;
+      expect((await upgradeRequest(server.port, { headers, path })).status).toBe(401);
+    },
+  );
+
+  it("authentication - beside them a Bearer token is found; two different ones are 401", async () => {
+    const both = (...values: readonly string[]) =>
+      upgradeRequest(server.port, { headers: { Authorization: values as unknown as string } });
+    expect((await both(basic, `Bearer ${good}`)).status).toBe(101);
+    expect((await both(basic, `Bearer ${BAD_TOKENS["expired"]}`)).status).toBe(401);
+    expect((await both(`Bearer ${good}`, `Bearer ${good}`)).status).toBe(101);
+    const other = await both(`Bearer ${good}`, `Bearer ${testToken({ sub: "user-2" })}`);
+    expect(other.status).toBe(401);
+    expect(other.body).toContain("twice");
+  });
+});
+
+describe("a token in the query", () => {
+  it.each([
+    (token: string) => `?ref=a?b&token=${token}`,
+    (token: string) => `??&token=${token}`,
+    (token: string) => `?a=http://b/?c=d&token=${token}&e?f`,
+    (token: string) => `?token=${token}&token=${token}`,
+    (token: string) => `?t%6Fken=${token}`,
+  ])("authentication - is found wherever it stands (case %#)", async (queryOf) => {
+    const client = await TestClient.connect(server.port, { query: queryOf(good) });
+    expect((await client.take("Authenticated")).data.user_id).toBe("user-1");
+    await client.close();
+  });
+
+  it("authentication - two different ones are 400, which holds neither", async () => {
+    const other = testToken({ sub: "user-2" });
+    const answer = await upgradeRequest(server.port, {
+      path: `/ws/v3?token=${good}&token=${other}`,
+    });
+    expect(answer.status).toBe(400);
+    expect(answer.body).toContain("token");
+    expect(answer.body).not.toContain("eyJ");
+  });
+
+  it.each(["Token", "TOKEN"])("authentication - the name %s is 400", async (name) => {
+    const answer = await upgradeRequest(server.port, { path: `/ws/v3?${name}=${good}` });
+    expect(answer.status).toBe(400);
+    expect(answer.body).toContain(name);
+    expect(answer.body).not.toContain("eyJ");
   });
 });
 

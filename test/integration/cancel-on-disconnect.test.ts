@@ -1,7 +1,12 @@
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type Flags, type ServerProcess, startServerProcess } from "../support/server-process.js";
-import type { TestClient } from "../support/test-client.js";
+import {
+  type Flags,
+  type ServerProcess,
+  startServerProcess,
+  testToken,
+} from "../support/server-process.js";
+import { TestClient } from "../support/test-client.js";
 import {
   bookOf,
   connectTrader,
@@ -64,6 +69,33 @@ test.each(ENDS)("cancel on disconnect - when the connection %s", async (_, end) 
   await hearOfCancel(staying, ending.order_id);
   expect(await openIds(running.port)).toEqual([kept.order_id]);
   expect((await bookOf(running.port, 1001)).bids).toEqual([[0.1, 1]]);
+});
+
+test("cancel on disconnect - in every spelling of the switch, and only where it is on", async () => {
+  const { port } = await start();
+  const watching = await connectTrader(port, { wallet: WALLET });
+  await watching.subscribe({ type: "Orders", params: { wallet: WALLET } });
+  await watching.take("OrderSnapshot");
+  const token = testToken({ wallet: WALLET });
+  const endWith = async (query: string): Promise<string> => {
+    const client = await TestClient.connect(port, { query: `?${query}&token=${token}` });
+    await client.take("Authenticated");
+    const { order_id } = await place(client, limitOrder("Buy", 0.2, 1));
+    client.ws.terminate();
+    return order_id;
+  };
+  const cancelled = (order_id: string) =>
+    watching.take(
+      "OrderUpdate",
+      ({ data: { order } }) => order.order_id === order_id && order.status === "Cancelled",
+    );
+  const off = [];
+  for (const value of ["=false", "=False", "=0"]) {
+    off.push(await endWith(`cancel_on_disconnect${value}`));
+  }
+  for (const value of ["", "=", "=1", "=True", "=true", "=true&x=a?b"])
+    await cancelled(await endWith(`ref=a?b&cancel_on_disconnect${value}`));
+  expect((await openIds(port)).sort()).toEqual(off.sort());
 });
 
 test("cancel on disconnect - also for an order that was on its way when the connection was cut", async () => {

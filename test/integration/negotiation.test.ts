@@ -65,9 +65,33 @@ describe("negotiation", () => {
     },
   );
 
-  it("negotiation - a query does not change the path", async () => {
-    const answer = await upgradeRequest(server.port, { path: "/ws/v3?cancel_on_disconnect=true" });
-    expect(answer.status).toBe(101);
+  it.each([
+    "?cancel_on_disconnect=true",
+    "?cancel_on_disconnect",
+    "?cancel_on_disconnect=False",
+    "?ref=a?b",
+    "?x=%zz&%C3",
+    "?",
+  ])("negotiation - the query %s does not change the path", async (query) => {
+    expect((await upgradeRequest(server.port, { path: `/ws/v3${query}` })).status).toBe(101);
+  });
+
+  it.each([
+    ["?cancel_on_disconnect=yes", '"yes"'],
+    ["?cancel_on_disconnect=TRUE", '"TRUE"'],
+    ["?cancel_on_disconnect=5000", '"5000"'],
+    ["?cancel_on_disconnect=%zz", '"%zz"'],
+    ["?cancel_on_disconnect=1?token=x", '"1?token=x"'],
+    ["?a=b?c&cancel_on_disconnect=no", '"no"'],
+    ["?cancel_on_disconnect=true&cancel_on_disconnect=false", '"true" and as "false"'],
+  ])("negotiation - the query %s is 400, which names parameter and value", async (query, value) => {
+    const refused = 'marketcast_connections_rejected_total{reason="query"}';
+    const before = await server.metric(refused);
+    const { status, body } = await upgradeRequest(server.port, { path: `/ws/v3${query}` });
+    expect(status).toBe(400);
+    expect(body).toContain("cancel_on_disconnect");
+    expect(body).toContain(value);
+    expect(await server.metric(refused)).toBe(before + 1);
   });
 
   it("negotiation - compression is offered in vain", async () => {
@@ -144,6 +168,27 @@ describe("negotiation of origins", () => {
 });
 
 describe("negotiation of plain HTTP", () => {
+  const H2C = { Connection: "Upgrade, HTTP2-Settings", Upgrade: "h2c", "HTTP2-Settings": "AAA" };
+
+  it.each([
+    ["h2c", H2C],
+    ["TLS/1.0", { Connection: "Upgrade", Upgrade: "TLS/1.0" }],
+    ["one of several", { Connection: "Upgrade", Upgrade: "h2c, foo/2" }],
+  ])("negotiation - an upgrade to %s is as if it were not there", async (_, headers) => {
+    const page = await httpRequest(server.port, { path: "/", headers });
+    const plain = await httpRequest(server.port, { path: "/" });
+    expect(page.status).toBe(200);
+    expect(page.body).toBe(plain.body);
+    const [, asset = ""] = /src="(\/assets\/[^"]+)"/.exec(plain.body) ?? [];
+    expect((await httpRequest(server.port, { path: asset, headers })).status).toBe(200);
+    const head = await httpRequest(server.port, { path: "/", headers, method: "HEAD" });
+    expect(head.headers["content-length"]).toBe(`${Buffer.byteLength(plain.body)}`);
+    expect((await httpRequest(server.port, { path: "/none", headers })).status).toBe(404);
+    const socket = await httpRequest(server.port, { path: "/ws/v3", headers });
+    expect(socket.status).toBe(426);
+    expect(socket.headers.upgrade).toBe("websocket");
+  });
+
   it("negotiation - a plain GET of the WebSocket's path is 426", async () => {
     const { status, headers, body } = await httpRequest(server.port, { path: "/ws/v3" });
     expect(status).toBe(426);

@@ -82,7 +82,11 @@ export class FakeWebSocket {
 
 /** An address's share of the limits, which no test of something else uses up. */
 export function addressShare(): AddressShare {
-  const limits = { maxMessagesPerSecondPerAddress: 1e12, maxBytesPerSecondPerAddress: 1e12 };
+  const limits = {
+    maxHttpRequestsPerSecondPerAddress: 1e12,
+    maxMessagesPerSecondPerAddress: 1e12,
+    maxBytesPerSecondPerAddress: 1e12,
+  };
   return new AddressShares(limits).acquire("127.0.0.1", 0);
 }
 

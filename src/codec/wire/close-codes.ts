@@ -4,6 +4,7 @@
  */
 export const CLOSE = {
   normal: 1000,
+  protocolError: 1002,
   unsupportedData: 1003,
   invalidPayload: 1007,
   /** A message in too many fragments, or one that does not end. */

@@ -1,6 +1,7 @@
 import { Allowance } from "./allowance.js";
 
 export interface AddressLimits {
+  readonly maxHttpRequestsPerSecondPerAddress: number;
   readonly maxMessagesPerSecondPerAddress: number;
   readonly maxBytesPerSecondPerAddress: number;
 }
@@ -8,6 +9,8 @@ export interface AddressLimits {
 /** What all connections from one address may send to a shard, together. */
 export interface AddressShare {
   readonly address: string;
+  /** Requests before an upgrade, but for the first of each connection. */
+  readonly httpRequests: Allowance;
   readonly messages: Allowance;
   readonly bytes: Allowance;
   connections: number;
@@ -36,11 +39,12 @@ export class AddressShares {
   acquire(address: string, now: number): AddressShare {
     let share = this.#shares.get(address);
     if (share === undefined) {
-      const { maxMessagesPerSecondPerAddress, maxBytesPerSecondPerAddress } = this.#limits;
+      const limits = this.#limits;
       share = {
         address,
-        messages: new Allowance(now, maxMessagesPerSecondPerAddress),
-        bytes: new Allowance(now, maxBytesPerSecondPerAddress),
+        httpRequests: new Allowance(now, limits.maxHttpRequestsPerSecondPerAddress),
+        messages: new Allowance(now, limits.maxMessagesPerSecondPerAddress),
+        bytes: new Allowance(now, limits.maxBytesPerSecondPerAddress),
         connections: 0,
       };
       this.#shares.set(address, share);
@@ -58,9 +62,8 @@ export class AddressShares {
   /** Forgets addresses without a connection that could send as much as a new one; now and then. */
   sweep(now: number): void {
     for (const share of this.#idle) {
-      const { messages, bytes } = share;
-      const full = messages.left(now) === messages.perSecond && bytes.left(now) === bytes.perSecond;
-      if (!full) continue;
+      const { httpRequests, messages, bytes } = share;
+      if ([httpRequests, messages, bytes].some((one) => one.left(now) < one.perSecond)) continue;
       this.#idle.delete(share);
       this.#shares.delete(share.address);
     }

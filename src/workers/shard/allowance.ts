@@ -30,6 +30,11 @@ export class Allowance {
     return Math.max(0, Math.ceil(((1 - this.left(now)) * 1000) / this.perSecond));
   }
 
+  /** Takes one that may come later; returns how long it has to wait for its time, in ms. */
+  reserve(now: number): number {
+    return Math.max(0, (-this.take(now) * 1000) / this.perSecond);
+  }
+
   /** Gives back what was taken and not allowed, so that refusals cost nothing. */
   giveBack(amount = 1): void {
     this.#left += amount;

@@ -29,6 +29,14 @@ export class FrameScanner {
   /** A data message has begun whose last frame has not ended. */
   #inMessage = false;
 
+  /** The header's last byte was among the bytes scanned last. */
+  #headerEnded = false;
+
+  /** Bytes of payload that the frame's header announced, if its last byte was among those scanned last. */
+  get announced(): number | undefined {
+    return this.#headerEnded ? this.#length : undefined;
+  }
+
   /** Whether the frame scanned last is a ping, pong or close. */
   get control(): boolean {
     return (this.#first & CONTROL) !== 0;
@@ -56,6 +64,7 @@ export class FrameScanner {
 
   /** Scans on from `at`; returns the offset behind the frame, or the bytes' end where it goes on. */
   scan(bytes: Uint8Array, at: number): number {
+    this.#headerEnded = false;
     while (at < bytes.length) {
       if (this.#at === AT.body) {
         const taken = Math.min(this.#left, bytes.length - at);
@@ -94,6 +103,7 @@ export class FrameScanner {
   }
 
   #body(): void {
+    this.#headerEnded = true;
     this.#left = this.#length + (this.#masked ? MASK_BYTES : 0);
     this.#at = AT.body;
   }

@@ -1,25 +1,40 @@
-import {
-  createServer,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-  STATUS_CODES,
-} from "node:http";
+import { createServer, type IncomingMessage, type Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
-import { type Encoding, negotiateEncoding, SUBPROTOCOLS } from "../../codec/wire/encodings.js";
+import { negotiateEncoding, SUBPROTOCOLS } from "../../codec/wire/encodings.js";
 import {
   type CounterSection,
+  count,
   countListed,
   REFUSALS,
   type Refusal,
   SHARD,
 } from "../../ring/counters.js";
 import type { RefusedBy } from "../messages.js";
-import { AuthenticationError, type Authenticator, type Identity } from "./authenticator.js";
+import type { AddressShare, AddressShares } from "./address-shares.js";
+import { Allowance } from "./allowance.js";
+import type { Authenticator } from "./authenticator.js";
 import { ClientSocket } from "./connection.js";
+import { HEAD_BYTES_MAX, type HeadFault, HttpGate } from "./http-gate.js";
+import {
+  badRequest,
+  type HttpRefusal,
+  lastAnswer,
+  respond,
+  upgradeRequired,
+} from "./http-refusal.js";
 import type { PageFiles } from "./page-files.js";
+import type { RequestStream } from "./request-stream.js";
+import type { RequestTarget } from "./request-target.js";
+import type { TurnQueue } from "./turn-queue.js";
+import {
+  asksForWebSocket,
+  checkRequest,
+  decideUpgrade,
+  hasBody,
+  type UpgradeTerms,
+} from "./upgrade-request.js";
 
 export const WEBSOCKET_PATH = "/ws/v3";
 /** What a refused client is asked to wait, in seconds. */
@@ -31,18 +46,16 @@ export interface HandshakeOptions {
   readonly handshakeTimeoutMs: number;
   readonly maxMessageSize: number;
   readonly maxFragments: number;
+  readonly maxHttpRequestsPerSecond: number;
   readonly allowedOrigins: readonly string[];
 }
 
 /** A connection that has been upgraded. */
-export interface Upgraded {
+export interface Upgraded extends UpgradeTerms {
   readonly number: number;
   readonly address: string;
   readonly ws: ClientSocket;
   readonly socket: Socket;
-  readonly encoding: Encoding;
-  readonly identity: Identity | undefined;
-  readonly cancelOnDisconnect: boolean;
 }
 
 /** An accepted socket, as main hands it over. */
@@ -55,30 +68,39 @@ export interface Accepted {
 
 /** A socket that has not been upgraded yet. */
 interface Candidate extends Accepted {
+  readonly gate: HttpGate;
   readonly timer: NodeJS.Timeout;
-  /** It has had a file of the page: its end by the timer is that of an idle HTTP connection. */
+  readonly share: AddressShare;
+  readonly httpRequests: Allowance;
+  /** Requests that have begun. */
+  requests: number;
+  /**
+   * It has had a file of the page, or its last answer: its end by the timer is that of an idle HTTP
+   * connection.
+   */
   served: boolean;
 }
 
-/** An answer other than an upgrade. */
-interface HttpRefusal {
-  readonly status: number;
-  readonly body: string;
-  readonly reason: Refusal;
-  readonly headers?: Readonly<Record<string, string>>;
-}
+const HEAD_FAULTS: Readonly<Record<HeadFault, HttpRefusal>> = {
+  "line-too-long": badRequest(`a request line has at most ${HEAD_BYTES_MAX} bytes`, 414),
+  "head-too-long": badRequest(`a request's head has at most ${HEAD_BYTES_MAX} bytes`, 431),
+  "no-request": badRequest("this is no HTTP/1.1 request"),
+};
 
 /**
  * Takes sockets from their first byte to the WebSocket upgrade, or refuses them; between them it
  * answers requests for the page.
  *
- * An HTTP server that never listens reads the requests; as such a server enforces no timeout of its
- * own, every socket has a timer until its upgrade. Each file of the page starts it again.
+ * An HTTP server that never listens reads the requests, each of them alone: a gate before it bounds
+ * what a socket may ask. As such a server enforces no timeout of its own, every socket has a timer
+ * until its upgrade. Each file of the page starts it again.
  */
 export class Handshake {
   readonly #http: Server;
   readonly #upgrader: WebSocketServer;
-  readonly #candidates = new Map<Duplex, Candidate>();
+  readonly #candidates = new Map<Socket, Candidate>();
+  readonly #turns: TurnQueue;
+  readonly #shares: AddressShares;
   readonly #options: HandshakeOptions;
   readonly #authenticator: Authenticator;
   readonly #page: PageFiles;
@@ -87,21 +109,24 @@ export class Handshake {
   /** Every new connection is refused: the server stops. */
   draining = false;
 
+  /** @param turns what bounds the time that requests may take of a turn of the loop */
   constructor(
     options: HandshakeOptions,
     authenticator: Authenticator,
     page: PageFiles,
     counters: CounterSection,
+    shares: AddressShares,
+    turns: TurnQueue,
     upgraded: (upgraded: Upgraded) => void,
   ) {
     this.#options = options;
     this.#authenticator = authenticator;
     this.#page = page;
     this.#counters = counters;
+    this.#turns = turns;
     this.#upgraded = upgraded;
-    this.#http = createServer({ keepAliveTimeout: options.handshakeTimeoutMs });
-    this.#http.on("upgrade", (request, socket, head) => this.#onUpgrade(request, socket, head));
-    this.#http.on("request", (request, response) => this.#onRequest(request, response));
+    this.#shares = shares;
+    this.#http = this.#createHttpServer();
     const upgraderOptions = {
       noServer: true,
       clientTracking: false,
@@ -118,135 +143,158 @@ export class Handshake {
       },
     };
     this.#upgrader = new WebSocketServer(upgraderOptions);
-    this.#upgrader.on("wsClientError", (error, socket) =>
-      this.#refuse(socket, { status: 400, body: error.message, reason: "handshake" }),
-    );
   }
 
   /** Sockets that are not upgraded yet. */
-  get candidates(): Iterable<Duplex> {
+  get candidates(): Iterable<Socket> {
     return this.#candidates.keys();
   }
 
   /** Starts reading a socket that was handed to this shard. */
   accept(accepted: Accepted, socket: Socket): void {
-    const timer = this.#startTimer(socket);
-    this.#candidates.set(socket, { ...accepted, timer, served: false });
-    socket.once("close", () => this.#release(socket));
-    this.#http.emit("connection", socket);
-    socket.resume();
+    const gate = new HttpGate(socket, this.#turns, {
+      delayMs: () => this.#delayMs(candidate),
+      begin: (stream) => void this.#http.emit("connection", stream),
+      faulty: (fault) => this.#close(candidate, HEAD_FAULTS[fault]),
+    });
+    const now = performance.now();
+    const candidate: Candidate = {
+      ...accepted,
+      gate,
+      timer: this.#startTimer(socket),
+      share: this.#shares.acquire(accepted.address, now),
+      httpRequests: new Allowance(now, this.#options.maxHttpRequestsPerSecond),
+      requests: 0,
+      served: false,
+    };
+    this.#candidates.set(socket, candidate);
+    socket.once("close", this.#onClose);
   }
 
   /** Takes a socket off the candidates and stops its timer. */
-  #release(socket: Duplex): Candidate | undefined {
+  #release(socket: Socket): void {
     const candidate = this.#candidates.get(socket);
-    if (candidate === undefined) return undefined;
+    if (candidate === undefined) return;
     clearTimeout(candidate.timer);
     this.#candidates.delete(socket);
-    return candidate;
+    this.#shares.release(candidate.share);
   }
 
-  #startTimer(socket: Duplex): NodeJS.Timeout {
+  readonly #onClose = ((handshake: Handshake) =>
+    function (this: Socket): void {
+      handshake.#release(this);
+    })(this);
+
+  #startTimer(socket: Socket): NodeJS.Timeout {
     return setTimeout(() => {
-      if (this.#candidates.get(socket)?.served !== true) {
-        countListed(this.#counters, SHARD.refusedByReason, REFUSALS, "timeout");
-      }
+      if (this.#candidates.get(socket)?.served !== true) this.#countRefusal("timeout");
       socket.destroy();
     }, this.#options.handshakeTimeoutMs);
   }
 
-  #onRequest(request: IncomingMessage, response: ServerResponse): void {
-    const candidate = this.#candidates.get(request.socket);
-    if (candidate === undefined) return;
-    const { path } = targetOf(request);
-    const unavailable = this.#unavailable(candidate);
-    if (unavailable === undefined && this.#page.has(path)) {
-      candidate.served = true;
-      candidate.timer.refresh();
-      this.#page.answer(path, request, response);
-      return;
-    }
-    const refusal = unavailable ??
-      this.#wrongPath(path) ?? {
-        status: 426,
-        body: `this is a WebSocket: ask for an upgrade of ${WEBSOCKET_PATH}`,
-        reason: "handshake",
-        headers: { Upgrade: "websocket" },
-      };
-    countListed(this.#counters, SHARD.refusedByReason, REFUSALS, refusal.reason);
-    const close = refusal.status === 503 ? { Connection: "close" } : {};
-    response.writeHead(refusal.status, {
-      "Content-Type": "text/plain",
-      ...refusal.headers,
-      ...close,
+  #createHttpServer(): Server {
+    const http = createServer({
+      keepAliveTimeout: this.#options.handshakeTimeoutMs,
+      // The gate bounds heads as a whole, and the Host header is looked at with all others.
+      maxHeaderSize: 2 * HEAD_BYTES_MAX,
+      requireHostHeader: false,
     });
-    response.end(`${refusal.body}\n`);
+    // None is dropped unseen: heads are bounded.
+    http.maxHeadersCount = 0;
+    // No request's body is read, so whoever waits for a 100 gets the final answer instead.
+    for (const event of ["request", "checkContinue", "checkExpectation"])
+      http.on(event, (request, response) => this.#onRequest(request, response));
+    http.on("upgrade", (request, stream) => this.#onUpgrade(request, stream));
+    http.on("connect", (_request, stream) => {
+      const allow = { Allow: "GET, HEAD" };
+      this.#understood(stream, (candidate) =>
+        this.#close(candidate, { ...badRequest("this is no proxy", 405), headers: allow }),
+      );
+    });
+    http.on("clientError", ({ message }, stream) => {
+      this.#understood(stream, (candidate) =>
+        this.#close(candidate, badRequest(`this is no HTTP/1.1 request: ${message}`)),
+      );
+    });
+    return http;
   }
 
-  #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const candidate = this.#candidates.get(socket);
-    if (candidate === undefined) return;
+  /** How long a candidate's next request has to wait. The first is free: an upgrade has no other. */
+  #delayMs(candidate: Candidate): number {
+    if (candidate.requests++ === 0) return 0;
+    const now = performance.now();
+    const { httpRequests, share } = candidate;
+    const delayMs = Math.max(httpRequests.reserve(now), share.httpRequests.reserve(now));
+    if (delayMs > 0) count(this.#counters, SHARD.httpRequestsDelayed);
+    return delayMs;
+  }
+
+  /** Calls `answer` with the candidate whose request, or fault, the HTTP server has understood. */
+  #understood(stream: Duplex, answer: (candidate: Candidate) => void): void {
+    const requestStream = stream as RequestStream;
+    const candidate = this.#candidates.get(requestStream.socket);
+    // A fault behind a head that is being answered, in a body: that answer is the last one.
+    if (candidate === undefined || requestStream.understood) return;
+    requestStream.understood = true;
+    count(this.#counters, SHARD.httpRequests);
+    answer(candidate);
+  }
+
+  #onRequest(request: IncomingMessage, response: ServerResponse): void {
+    this.#understood(request.socket, (candidate) => this.#answer(request, response, candidate));
+  }
+
+  #onUpgrade(request: IncomingMessage, stream: Duplex): void {
+    this.#understood(stream, (candidate) => {
+      if (asksForWebSocket(request)) return this.#upgrade(request, candidate);
+      // Another protocol is not offered, and the request stands as if it had not asked for one.
+      const response = new ServerResponse(request);
+      response.shouldKeepAlive = false;
+      response.assignSocket(stream as Socket);
+      this.#answer(request, response, candidate);
+    });
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse, candidate: Candidate): void {
+    const outcome = this.#unavailable(candidate) ?? checkRequest(request);
+    const sound = !("status" in outcome);
+    response.shouldKeepAlive &&= sound && !hasBody(request);
+    response.on("finish", () => candidate.gate.answered(response.shouldKeepAlive));
+    if (!response.shouldKeepAlive) candidate.served = true;
+    if (sound && this.#page.has(outcome.path)) {
+      candidate.served = true;
+      candidate.timer.refresh();
+      this.#page.answer(outcome.path, request, response);
+      return;
+    }
+    const refusal = sound ? this.#noPage(outcome) : outcome;
+    this.#countRefusal(refusal.reason);
+    respond(response, refusal);
+  }
+
+  #upgrade(request: IncomingMessage, candidate: Candidate): void {
+    const { gate, number, address } = candidate;
     const outcome = this.#decide(request, candidate);
-    if ("status" in outcome) return this.#refuse(socket, outcome);
-    const { number, address } = candidate;
+    if ("status" in outcome) return this.#close(candidate, outcome);
+    const { socket } = gate;
+    // What a list holds, for the library to find.
+    request.headers.upgrade = "websocket";
     // All of it happens in this turn, and the response and the first messages go out in one write.
     socket.cork();
-    this.#upgrader.handleUpgrade(request, socket, head, (ws) => {
+    this.#upgrader.handleUpgrade(request, socket, gate.rest, (ws) => {
+      gate.release();
       this.#release(socket);
-      // Duplex only in the types: what came in as a net.Socket comes out as one.
-      const client = { number, address, ws: ws as ClientSocket, socket: socket as Socket };
-      this.#upgraded({ ...client, ...outcome });
+      socket.off("close", this.#onClose);
+      this.#upgraded({ number, address, ws: ws as ClientSocket, socket, ...outcome });
     });
     socket.uncork();
   }
 
-  #decide(
-    request: IncomingMessage,
-    candidate: Candidate,
-  ): HttpRefusal | Pick<Upgraded, "encoding" | "identity" | "cancelOnDisconnect"> {
-    const refusal = this.#unavailable(candidate) ?? this.#wrongPath(targetOf(request).path);
-    if (refusal !== undefined) return refusal;
-    const { origin } = request.headers;
-    if (origin !== undefined && !this.#allowsOrigin(origin, request.headers.host)) {
-      return { status: 403, body: `origin ${origin} is not allowed`, reason: "origin" };
-    }
-    const encoding = negotiateEncoding(offeredSubprotocols(request));
-    if (encoding === undefined) {
-      const known = Object.values(SUBPROTOCOLS).join(", ");
-      return {
-        status: 400,
-        body: `none of the subprotocols is known; known are ${known}`,
-        reason: "subprotocol",
-      };
-    }
-    try {
-      const token = tokenOf(request);
-      return {
-        encoding,
-        cancelOnDisconnect: targetOf(request).query.get("cancel_on_disconnect") === "true",
-        identity: token === undefined ? undefined : this.#authenticator.verify(token),
-      };
-    } catch (error) {
-      if (!(error instanceof AuthenticationError)) throw error;
-      return {
-        status: 401,
-        body: error.message,
-        reason: "auth",
-        headers: { "WWW-Authenticate": "Bearer" },
-      };
-    }
-  }
-
-  /**
-   * Whether a page of this origin may connect: a listed one, or one of this very server. The latter
-   * is told by the host that the client asked for, as no header says under which names and behind
-   * which proxies the server is known. Browsers bring no credentials of their own along, so a page
-   * that a name server has pointed here gains no more than what anybody gets who connects.
-   */
-  #allowsOrigin(origin: string, host: string | undefined): boolean {
-    const { allowedOrigins } = this.#options;
-    if (allowedOrigins.includes("*") || allowedOrigins.includes(origin)) return true;
-    return host !== undefined && /^https?:\/\/(.+)$/.exec(origin)?.[1] === host.toLowerCase();
+  #decide(request: IncomingMessage, candidate: Candidate): UpgradeTerms | HttpRefusal {
+    const target = this.#unavailable(candidate) ?? checkRequest(request);
+    if ("status" in target) return target;
+    if (target.path !== WEBSOCKET_PATH) return this.#wrongPath(target.path);
+    return decideUpgrade(request, target, this.#options.allowedOrigins, this.#authenticator);
   }
 
   #unavailable({ refusedBy }: Candidate): HttpRefusal | undefined {
@@ -265,8 +313,13 @@ export class Handshake {
     return undefined;
   }
 
-  #wrongPath(path: string): HttpRefusal | undefined {
-    if (path === WEBSOCKET_PATH) return undefined;
+  #noPage({ path }: RequestTarget): HttpRefusal {
+    return path === WEBSOCKET_PATH
+      ? upgradeRequired(`this is a WebSocket: ask for an upgrade of ${WEBSOCKET_PATH}`)
+      : this.#wrongPath(path);
+  }
+
+  #wrongPath(path: string): HttpRefusal {
     const missing = path === "/" ? "the page is not in this build" : "nothing here";
     return {
       status: 404,
@@ -275,39 +328,14 @@ export class Handshake {
     };
   }
 
-  #refuse(socket: Duplex, { status, body, reason, headers }: HttpRefusal): void {
-    countListed(this.#counters, SHARD.refusedByReason, REFUSALS, reason);
-    const lines = Object.entries({
-      Connection: "close",
-      "Content-Type": "text/plain",
-      "Content-Length": `${Buffer.byteLength(body) + 1}`,
-      ...headers,
-    }).map(([name, value]) => `${name}: ${value}\r\n`);
-    socket.on("error", () => socket.destroy());
-    socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join("")}\r\n${body}\n`);
+  /** Refuses a candidate and ends its connection. */
+  #close(candidate: Candidate, refusal: HttpRefusal): void {
+    this.#countRefusal(refusal.reason);
+    candidate.served = true;
+    candidate.gate.close(lastAnswer(refusal));
   }
-}
 
-/** Path and query of a request; its target is no URL yet, and `//x/ws/v3` is no host and a path. */
-function targetOf(request: IncomingMessage): {
-  readonly path: string;
-  readonly query: URLSearchParams;
-} {
-  const [path = "", query = ""] = (request.url ?? "").split("?", 2);
-  return { path, query: new URLSearchParams(query) };
-}
-
-function offeredSubprotocols(request: IncomingMessage): readonly string[] {
-  const header = request.headers["sec-websocket-protocol"];
-  return header === undefined ? [] : header.split(",").map((name) => name.trim());
-}
-
-/** The token of a request: the header's before the query's. Throws AuthenticationError. */
-function tokenOf(request: IncomingMessage): string | undefined {
-  const header = request.headers.authorization;
-  if (header === undefined) return targetOf(request).query.get("token") ?? undefined;
-  const token = /^Bearer +(\S+)$/i.exec(header)?.[1];
-  if (token === undefined)
-    throw new AuthenticationError("the Authorization header is no `Bearer` token");
-  return token;
+  #countRefusal(reason: Refusal): void {
+    countListed(this.#counters, SHARD.refusedByReason, REFUSALS, reason);
+  }
 }

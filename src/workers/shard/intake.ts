@@ -284,15 +284,17 @@ export class Intake {
   /**
    * Gives `ws` a piece of a frame, `last` the one that ends it. `ws` keeps the pieces of a message until
    * it is whole, and would keep alive whatever they lie in: small ones are gathered, and those that may
-   * be kept are copied into memory of their own.
+   * be kept are copied into memory of their own. The header of a large frame goes at once, as it may be
+   * of one that is too large.
    */
   #deliver(inbound: Inbound, piece: Buffer, last: boolean): void {
     const { scanner, partialLength } = inbound;
+    const announcesMuch = !last && (scanner.announced ?? 0) > QUANTUM_BYTES;
     if (partialLength + piece.length <= QUANTUM_BYTES && (!last || partialLength > 0)) {
       inbound.partial ??= Buffer.allocUnsafeSlow(QUANTUM_BYTES);
       piece.copy(inbound.partial, partialLength);
       inbound.partialLength += piece.length;
-      if (last) this.#flushPartial(inbound);
+      if (last || announcesMuch) this.#flushPartial(inbound);
       return;
     }
     this.#flushPartial(inbound);

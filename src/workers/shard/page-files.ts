@@ -71,8 +71,10 @@ export class PageFiles {
     if (file === undefined) throw new Error(`no page file at ${path}`);
     const { method, headers } = request;
     if (method !== "GET" && method !== "HEAD") {
-      response.writeHead(405, { Allow: "GET, HEAD", "Content-Type": "text/plain" });
-      response.end("this is a page: GET it\n");
+      const body = "this is a page: GET it\n";
+      const headers = { "Content-Type": "text/plain", "Content-Length": body.length };
+      response.writeHead(405, { Allow: "GET, HEAD", ...headers });
+      response.end(body);
       return;
     }
     if (isKnown(headers["if-none-match"], file.etag)) {

@@ -37,10 +37,20 @@ import { PageFiles } from "./page-files.js";
 import { authenticated, RequestHandler } from "./request-handler.js";
 import { RoundLoop } from "./round-loop.js";
 import { Trading } from "./trading.js";
+import { TurnQueue } from "./turn-queue.js";
 
 /** What `ws` closes a connection with, by the code of its error. */
 const PROTOCOL_CLOSE_CODES = new Map<string | undefined, number>([
+  ["WS_ERR_EXPECTED_FIN", CLOSE.protocolError],
+  ["WS_ERR_EXPECTED_MASK", CLOSE.protocolError],
+  ["WS_ERR_INVALID_CLOSE_CODE", CLOSE.protocolError],
+  ["WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH", CLOSE.protocolError],
+  ["WS_ERR_INVALID_OPCODE", CLOSE.protocolError],
+  ["WS_ERR_UNEXPECTED_RSV_1", CLOSE.protocolError],
+  ["WS_ERR_UNEXPECTED_RSV_2_3", CLOSE.protocolError],
   ["WS_ERR_INVALID_UTF8", CLOSE.invalidPayload],
+  ["WS_ERR_TOO_MANY_BUFFERED_PARTS", CLOSE.policyViolation],
+  ["WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH", CLOSE.messageTooBig],
   ["WS_ERR_UNSUPPORTED_MESSAGE_LENGTH", CLOSE.messageTooBig],
   ["WS_ERR_TOO_MANY_BUFFERED_PARTS", CLOSE.policyViolation],
 ]);
@@ -59,6 +69,8 @@ export class Shard {
   readonly #block: CounterBlock;
   readonly #counters: CounterSection;
   readonly #connections = new Set<Connection>();
+  /** Sockets that main has handed over, and requests before their upgrades. */
+  readonly #door = new TurnQueue(() => this.#tellMoves());
   readonly #handshake: Handshake;
   readonly #fanOut: FanOut;
   readonly #rounds: RoundLoop;
@@ -108,16 +120,18 @@ export class Shard {
         },
       },
     );
+    this.#shares = new AddressShares(options);
     this.#handshake = new Handshake(
       options,
       authenticator,
       new PageFiles(),
       this.#counters,
+      this.#shares,
+      this.#door,
       (upgraded) => this.#open(upgraded),
     );
     this.#handshake.draining = task.system.state === "draining";
     this.#intake = new Intake(this.#counters);
-    this.#shares = new AddressShares(options);
     this.#health = new HealthMonitor(options, this.#connections);
     this.#context = {
       counters: this.#counters,
@@ -148,6 +162,8 @@ export class Shard {
       () => this.#intake.stop(),
       () => this.#rounds.stop(),
       () => this.#trading.close(),
+      // Main has closed the sockets that are still to be taken.
+      () => this.#door.clear(),
     );
     this.#trading.connect(this.#task.exchange);
     this.#rounds.wake();
@@ -167,7 +183,7 @@ export class Shard {
   #onMessage(message: MainToShard): void {
     switch (message.type) {
       case "socket":
-        return this.#accept(message);
+        return this.#door.add({ serve: () => this.#accept(message) });
       case "memory":
         this.#changeEpoch(message.memory);
         return this.#trading.connect(message.exchange);
@@ -197,27 +213,28 @@ export class Shard {
       socket = this.#takeSocket(inTransit);
     } catch (error) {
       this.#log.warn({ err: error, connection }, "a socket could not be taken");
-      return this.#note(this.#ended, connection);
+      return this.#noteEnded(connection);
     }
-    this.#note(this.#taken, connection);
+    this.#taken.push(connection);
     count(this.#counters, SHARD.sockets);
     socket.once("close", () => {
       count(this.#counters, SHARD.sockets, -1);
-      this.#note(this.#ended, connection);
+      this.#noteEnded(connection);
     });
     this.#handshake.accept({ number: connection, address, refusedBy }, socket);
+  }
+
+  #noteEnded(connection: number): void {
+    if (this.#ended.length === 0) setImmediate(() => this.#tellMoves());
+    this.#ended.push(connection);
   }
 
   /**
    * Tells main what has come and gone, once per turn. A socket taken in this turn is not read before
    * the next, so if the thread ends here, main still hands on an untouched connection.
    */
-  #note(list: number[], connection: number): void {
-    if (this.#taken.length + this.#ended.length === 0) setImmediate(() => this.#tellMoves());
-    list.push(connection);
-  }
-
   #tellMoves(): void {
+    if (this.#taken.length + this.#ended.length === 0) return;
     this.#tell({ type: "moves", taken: this.#taken, ended: this.#ended });
     this.#taken = [];
     this.#ended = [];

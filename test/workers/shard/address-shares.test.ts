@@ -1,7 +1,11 @@
 import { expect, it } from "vitest";
 import { AddressShares } from "../../../src/workers/shard/address-shares.js";
 
-const LIMITS = { maxMessagesPerSecondPerAddress: 10, maxBytesPerSecondPerAddress: 1000 };
+const LIMITS = {
+  maxHttpRequestsPerSecondPerAddress: 5,
+  maxMessagesPerSecondPerAddress: 10,
+  maxBytesPerSecondPerAddress: 1000,
+};
 
 it("address-shares - connections of an address have one share, those of another their own", () => {
   const shares = new AddressShares(LIMITS);

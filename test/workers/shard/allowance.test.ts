@@ -50,4 +50,20 @@ describe("allowance", () => {
       }),
     );
   });
+
+  it("allowance - what is reserved goes at once or waits for its time, and no time is given twice", () => {
+    const allowance = new Allowance(5000, 10);
+    expect(Array.from({ length: 10 }, () => allowance.reserve(5000))).toEqual(Array(10).fill(0));
+    expect([1, 2, 3].map(() => allowance.reserve(5000))).toEqual([100, 200, 300]);
+    expect(allowance.reserve(5400)).toBe(0);
+    expect(allowance.reserve(5400)).toBe(100);
+  });
+
+  it("allowance - says when one more is allowed", () => {
+    const allowance = new Allowance(0, 4);
+    expect(allowance.waitMs(0)).toBe(0);
+    for (let taken = 0; taken < 5; taken++) allowance.take(0);
+    expect(allowance.waitMs(0)).toBe(500);
+    expect(allowance.waitMs(500)).toBe(0);
+  });
 });
