@@ -63,6 +63,8 @@ export const THREAD = {
   heartbeat: 0,
   /** The event loop's longest lag in the last half second, in seconds. */
   loopLagS: 1,
+  /** Log lines that could not be written; the section's last word. */
+  logDropped: SECTION_WORDS - 1,
 } as const;
 
 /** Words of the producer's section. */
@@ -137,7 +139,8 @@ export const MAIN = {
   destroyed: 5,
 } as const;
 
-if (refused + REFUSALS.length > SECTION_WORDS) throw new Error("counters: a section is too small");
+if (refused + REFUSALS.length > THREAD.logDropped)
+  throw new Error("counters: a section is too small");
 
 /** One thread's words. */
 export type CounterSection = Float64Array;
