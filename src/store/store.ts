@@ -1,7 +1,7 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { EngineChanges, EngineState } from "../engine/commands.js";
-import type { Order } from "../engine/order.js";
+import type { Order, Trade } from "../engine/order.js";
+import { makeDirectory } from "../shared/make-directory.js";
 import { isOpen } from "../shared/order.js";
 import { requireRoom } from "./disk-room.js";
 import type { Environment } from "./environment.js";
@@ -41,7 +41,7 @@ export class Store {
    */
   static async open(dir: string, retention: Retention): Promise<Store> {
     try {
-      await mkdir(dir, { recursive: true, mode: 0o700 });
+      await makeDirectory(dir, 0o700);
       const lock = await StoreLock.acquire(dir);
       const store = new Store(dir, retention, lock);
       try {
@@ -110,15 +110,22 @@ export class Store {
     return openOrders.get(orderId) ?? finishedOrders.get(orderId);
   }
 
+  /** The trades behind one, by ascending id; those that are damaged are left out. */
+  tradesAfter(tradeId: number): readonly Trade[] {
+    const records = this.#open().trades.inspect({ start: tradeId + 1 });
+    return [...records].flatMap(({ value }) => (value instanceof StoreError ? [] : value));
+  }
+
   /**
    * Removes what the retention no longer covers, in steps of at most 500 records, with which other
    * writes take turns. Resolves with the number of orders and trades. Rejects with StoreError, of
    * whichever of the two could not be pruned.
    *
    * @param nowMicros microseconds since the Unix epoch
+   * @param lastTrade trades behind this one stay
    */
-  prune(nowMicros: number): Promise<number> {
-    this.#pruning ??= this.#prune(nowMicros).finally(() => {
+  prune(nowMicros: number, lastTrade = Number.POSITIVE_INFINITY): Promise<number> {
+    this.#pruning ??= this.#prune(nowMicros, lastTrade).finally(() => {
       this.#pruning = undefined;
     });
     return this.#pruning;
@@ -174,11 +181,12 @@ export class Store {
   }
 
   /** Orders and trades by themselves, so that what is wrong with the ones does not keep the others. */
-  async #prune(nowMicros: number): Promise<number> {
-    const prunings = [pruneOrders, pruneTrades].map((pruning) => this.#pruneBy(pruning, nowMicros));
+  async #prune(nowMicros: number, lastTrade: number): Promise<number> {
+    const trades: Pruning = (...step) => pruneTrades(...step, lastTrade);
+    const prunings = [pruneOrders, trades].map((pruning) => this.#pruneBy(pruning, nowMicros));
     await Promise.allSettled(prunings);
-    const [orders = 0, trades = 0] = await Promise.all(prunings);
-    return orders + trades;
+    const [ordersRemoved = 0, tradesRemoved = 0] = await Promise.all(prunings);
+    return ordersRemoved + tradesRemoved;
   }
 
   async #pruneBy(pruning: Pruning, nowMicros: number): Promise<number> {

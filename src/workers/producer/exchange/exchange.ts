@@ -1,6 +1,7 @@
 import type { MessagePort } from "node:worker_threads";
 import type { Command, EngineChanges, EngineState } from "../../../engine/commands.js";
 import { Engine } from "../../../engine/engine.js";
+import type { Trade } from "../../../engine/order.js";
 import type { Feed, FeedContext } from "../../../feed/feed.js";
 import { Pacer } from "../../../feed/pacer.js";
 import {
@@ -53,6 +54,8 @@ export interface ExchangeContext {
   readonly store: ExchangeStore;
   /** With every market listed. */
   readonly markets: ExchangeMarkets;
+  /** Trades that are stored and were never published, as the producer before died in between. */
+  readonly untold?: readonly Trade[];
   readonly counters: CounterSection;
   readonly log: Logger;
   /** Microseconds since the Unix epoch. */
@@ -86,6 +89,8 @@ export class Exchange implements Feed {
   readonly #isNew: boolean;
   readonly #clock: () => number;
   #lastTs: number;
+  /** What is behind it is stored, and not published yet. */
+  #lastTrade: number;
   #probing = false;
   #stopping = false;
   #wake: () => void = () => {};
@@ -95,6 +100,7 @@ export class Exchange implements Feed {
     this.#context = { ...context, now: () => this.#now() };
     this.#clock = context.now;
     this.#lastTs = latestTs(state);
+    this.#lastTrade = state.nextTradeId - 1;
     this.#shards = new ExchangeShards({
       request: (from, request) => this.#ask({ from, request }),
       // Behind what the shard asked while it lived.
@@ -110,12 +116,14 @@ export class Exchange implements Feed {
   }
 
   /**
-   * Makes everything ready for the first order: cancels what was bound to connections of earlier runs,
+   * Makes everything ready for the first order: publishes what an earlier producer left untold, before
+   * any trade of its own, cancels what was bound to connections of earlier runs,
    * has the simulated traders open a new exchange, or withdraw if there are none, and publishes the
    * books.
    */
   async recover(): Promise<void> {
-    const { options, markets } = this.#context;
+    const { options, markets, untold = [] } = this.#context;
+    for (const trade of untold) markets.publishTrade(trade);
     if (options.simTraders > 0 && this.#isNew)
       this.#simulationsDue = OPENING_COMMANDS_PER_MARKET * markets.size;
     do await this.#turn();
@@ -239,7 +247,10 @@ export class Exchange implements Feed {
   /** Publishes and tells what a batch has brought about, now that it is on disk. */
   #release({ trades, touched, results, ended }: Batch): void {
     const { markets, counters } = this.#context;
-    for (const trade of trades) markets.publishTrade(trade);
+    for (const trade of trades) {
+      markets.publishTrade(trade);
+      this.#lastTrade = trade.tradeId;
+    }
     for (const marketId of touched) markets.publishBook(marketId, this.#desk.engine);
     this.#shards.flush();
     for (const session of ended) this.#desk.ended.delete(session);
@@ -279,7 +290,7 @@ export class Exchange implements Feed {
   async #prune(): Promise<void> {
     if (this.#storeFailure !== undefined) return;
     try {
-      await this.#context.store.prune(this.#now());
+      await this.#context.store.prune(this.#now(), this.#lastTrade);
     } catch (error) {
       this.#context.log.warn({ err: error }, "the store cannot be pruned");
     }

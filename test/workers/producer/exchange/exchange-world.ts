@@ -54,7 +54,7 @@ export function publisherWorld() {
       throw new Error(`${kind}: ${message}`);
     },
   });
-  return { counters, publisher, truth: new PublishedTruth(memory) };
+  return { counters, memory, publisher, truth: new PublishedTruth(memory) };
 }
 
 /** A real exchange on a real store and real rings, with shards in the test's hand. */
