@@ -27,6 +27,7 @@ export interface OpsHooks {
 export class OpsServer {
   readonly #hooks: OpsHooks;
   readonly #server: Server;
+  #closed = false;
 
   constructor(hooks: OpsHooks) {
     this.#hooks = hooks;
@@ -43,14 +44,19 @@ export class OpsServer {
       this.#server.once("error", reject);
       this.#server.listen({ host, port }, () => {
         this.#server.off("error", reject);
+        // Closed while the host's address was looked up.
+        if (this.#closed) this.#server.close();
         resolve();
       });
     });
+    // A connection that could not be accepted; whoever asks will ask again.
+    this.#server.on("error", () => {});
     const address = this.#server.address();
     return typeof address === "object" && address !== null ? address.port : port;
   }
 
   close(): void {
+    this.#closed = true;
     this.#server.close();
     this.#server.closeAllConnections();
   }
