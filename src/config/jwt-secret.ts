@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { link, mkdir, open, rm } from "node:fs/promises";
+import { link, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigurationError } from "./configuration-error.js";
+import { requireDataDirectory } from "./data-directory.js";
 
 const SECRET_BYTES = 32;
 /** 32 bytes in base64url. */
@@ -68,7 +69,7 @@ export async function readJwtSecret(dataDir: string): Promise<string | undefined
 async function createJwtSecret(dataDir: string): Promise<void> {
   const path = jwtSecretFile(dataDir);
   const draft = `${path}.${randomBytes(6).toString("hex")}`;
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await requireDataDirectory(dataDir);
   try {
     const file = await open(draft, "wx", 0o600);
     try {
@@ -95,6 +96,7 @@ export async function readOrCreateJwtSecret(dataDir: string): Promise<string> {
   try {
     await createJwtSecret(dataDir);
   } catch (error) {
+    if (error instanceof ConfigurationError) throw error;
     if (codeOf(error) !== "EEXIST") throw fileProblem(jwtSecretFile(dataDir), "made", error);
   }
   const secret = await readJwtSecret(dataDir);

@@ -4,6 +4,7 @@ import { clientAddress } from "../shared/client-address.js";
 import type { Logger } from "../shared/log.js";
 import {
   closeStrayDuplicates,
+  cutConnections,
   descriptorOf,
   type SocketHandOffWay,
   sendSocket,
@@ -14,6 +15,8 @@ import type { ShardPool } from "./shard-pool.js";
 
 /** Connections the kernel completes ahead of their acceptance. */
 const BACKLOG = 4096;
+/** A failure that may come with every connection is logged at most so often, in ms. */
+const LOG_INTERVAL_MS = 1000;
 
 export interface AcceptorOptions {
   readonly shards: number;
@@ -38,7 +41,11 @@ export class Acceptor {
   readonly #server: Server;
   /** Accepted while no shard was up, or left by one that died then: each once. */
   readonly #waiting = new Set<LedgerEntry>();
+  #closed = false;
+  /** A shard wants descriptors to start: nothing new is taken. */
+  #relieving = false;
   #emptied: (() => void) | undefined;
+  #failureLoggedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: AcceptorOptions, pool: ShardPool, counters: CounterSection, log: Logger) {
     this.#options = options;
@@ -55,12 +62,12 @@ export class Acceptor {
       this.#server.once("error", reject);
       this.#server.listen({ host, port, backlog: BACKLOG }, () => {
         this.#server.off("error", reject);
+        // Closed while the host's address was looked up.
+        if (this.#closed) this.#server.close();
         resolve();
       });
     });
-    this.#server.on("error", (error) =>
-      this.#log.error({ err: error }, "a connection could not be accepted"),
-    );
+    this.#server.on("error", (error) => this.#logFailure(error, "could not be accepted"));
     await this.#boundBuffers();
     const address = this.#server.address();
     return typeof address === "object" && address !== null ? address.port : port;
@@ -68,9 +75,9 @@ export class Acceptor {
 
   /** Stops listening. Connections stay, but for those that no shard has taken yet. */
   close(): void {
+    this.#closed = true;
     this.#server.close();
-    this.ended([...this.#waiting].map(({ number }) => number));
-    this.#waiting.clear();
+    this.#dropWaiting();
   }
 
   /** Resolves when the last connection has ended. */
@@ -107,9 +114,19 @@ export class Acceptor {
 
   /** A shard takes sockets: those that waited for one go there. */
   shardUp(): void {
+    this.#relieving = false;
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const entry of waiting) this.#handOff(entry);
+  }
+
+  /**
+   * A shard could not be started for want of descriptors. What waits may hold the very ones that it
+   * needs, so nothing new is taken until a shard is up.
+   */
+  relieve(): void {
+    this.#relieving = true;
+    this.#dropWaiting();
   }
 
   /** A shard died: sockets it had not taken go to another, all others died with it. */
@@ -121,6 +138,20 @@ export class Acceptor {
     for (const entry of untaken) this.#handOff(entry);
   }
 
+  /**
+   * A shard's thread does not end: all of its connections are cut. Those that it had not taken as well,
+   * as nobody can tell how far it got with them.
+   */
+  shardLeftBehind(shard: number): void {
+    const entries = this.ledger.ofShard(shard).filter((entry) => !this.#waiting.has(entry));
+    const files = new Set(entries.flatMap(({ file }) => file ?? []));
+    this.ended(entries.map(({ number }) => number));
+    cutConnections(files).then(
+      (cut) => this.#log.warn({ shard, cut }, "the shard's connections are cut"),
+      (error: Error) => this.#log.error({ err: error }, "the shard's connections cannot be cut"),
+    );
+  }
+
   #accept(socket: Socket): void {
     const { remoteAddress } = socket;
     // Gone again before it was looked at.
@@ -128,7 +159,8 @@ export class Acceptor {
     const address = clientAddress(remoteAddress);
     socket.on("error", () => socket.destroy());
     const refusedBy = this.#refusedBy(address);
-    if (refusedBy !== undefined && this.ledger.refused >= this.#options.maxRefusals) {
+    const tooMany = refusedBy !== undefined && this.ledger.refused >= this.#options.maxRefusals;
+    if (tooMany || this.#relieving) {
       count(this.#counters, MAIN.destroyed);
       return void socket.destroy();
     }
@@ -136,6 +168,11 @@ export class Acceptor {
     const entry = this.ledger.open(address, this.#leastLoaded(), socket, refusedBy);
     this.#note();
     this.#handOff(entry);
+  }
+
+  #dropWaiting(): void {
+    this.ended([...this.#waiting].map(({ number }) => number));
+    this.#waiting.clear();
   }
 
   #refusedBy(address: string): RefusedBy | undefined {
@@ -169,13 +206,28 @@ export class Acceptor {
       this.#waiting.add(entry);
       return;
     }
-    const sent = sendSocket(this.#options.handOff, port, socket, (inTransit): MainToShard => {
-      const message = { type: "socket", connection: number, address, socket: inTransit } as const;
-      return refusedBy === undefined ? message : { ...message, refusedBy };
-    });
+    let sent = false;
+    try {
+      sent = sendSocket(this.#options.handOff, port, socket, (inTransit): MainToShard => {
+        const message = { type: "socket", connection: number, address, socket: inTransit } as const;
+        return refusedBy === undefined ? message : { ...message, refusedBy };
+      });
+    } catch (error) {
+      this.#logFailure(error as Error, "could not be handed to a shard");
+    }
     if (!sent) this.ended([number]);
     // Transferred, it is no longer main's to hand on.
     else if (this.#options.handOff === "transfer") entry.socket = undefined;
+  }
+
+  #logFailure(error: Error, what: string): void {
+    const now = performance.now();
+    if (now - this.#failureLoggedAt < LOG_INTERVAL_MS) return;
+    this.#failureLoggedAt = now;
+    this.#log.error(
+      { err: error },
+      `a connection ${what}; further failures are logged once a second`,
+    );
   }
 
   #note(): void {

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { descriptorOf, fileOf } from "../shared/socket-hand-off.js";
 import type { RefusedBy } from "../workers/messages.js";
 
 export interface LedgerEntry {
@@ -8,6 +9,8 @@ export interface LedgerEntry {
   shard: number;
   /** The accepted socket, while it is main's: until the shard has taken it. */
   socket: Socket | undefined;
+  /** The connection's open file, which its shard's descriptor is of as well; see fileOf. */
+  readonly file: string | undefined;
 }
 
 /**
@@ -57,7 +60,8 @@ export class ConnectionLedger {
     socket: Socket,
     refusedBy: RefusedBy | undefined,
   ): LedgerEntry {
-    const entry: LedgerEntry = { number: ++this.#last, address, refusedBy, shard, socket };
+    const file = fileOf(descriptorOf(socket));
+    const entry: LedgerEntry = { number: ++this.#last, address, refusedBy, shard, socket, file };
     this.#entries.set(entry.number, entry);
     this.#byShard[shard] = this.on(shard) + 1;
     if (refusedBy === undefined) this.#byAddress.set(address, this.from(address) + 1);

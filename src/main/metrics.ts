@@ -109,6 +109,9 @@ function addMainMetrics(add: Add, { main, producer, shards }: CounterBlock): voi
   add("counter", "feed_definitions_refused_total", "Markets that could not be listed", () =>
     single(counted(producer, PRODUCER.definitionsRefused)),
   );
+  add("counter", "log_dropped_total", "Log lines that could not be written, of all threads", () =>
+    single(sumOf([main, producer, ...shards], THREAD.logDropped)),
+  );
   add(
     "gauge",
     "event_loop_lag_seconds",

@@ -94,6 +94,7 @@ export class OpsServer {
   readonly #http: HttpServer;
   readonly #server: Server;
   #guard: OpsGuard | undefined;
+  #closed = false;
 
   constructor(hooks: OpsHooks, options: OpsOptions = {}) {
     const { maxConnections = 256, requestTimeoutMs = 10_000 } = options;
@@ -130,6 +131,8 @@ export class OpsServer {
       this.#server.once("error", reject);
       this.#server.listen({ host: address, port, backlog: BACKLOG }, () => {
         this.#server.off("error", reject);
+        // Closed while the host's address was looked up.
+        if (this.#closed) this.#server.close();
         resolve();
       });
     });
@@ -140,6 +143,7 @@ export class OpsServer {
   }
 
   close(): void {
+    this.#closed = true;
     this.#server.close();
     this.#connections.destroy();
   }

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { type MessagePort, Worker } from "node:worker_threads";
 import { type CounterBlock, PRODUCER } from "../ring/counters.js";
 import {
@@ -6,16 +5,17 @@ import {
   type MarketMemory,
   type MarketMemorySizes,
 } from "../ring/market-memory.js";
+import { publishedMark } from "../ring/published-mark.js";
 import type { Logger, LogOptions } from "../shared/log.js";
 import type { MainToProducer, ProducerTask, ProducerToMain } from "../workers/messages.js";
 import { RestartDelay } from "./restart-delay.js";
+import { endThread } from "./thread-end.js";
 import { Watchdog } from "./watchdog.js";
 
 /** How long a feed may take to end when the server stops; the exchange has orders to cancel. */
 const STOP_MS_MAX = 500;
 const STOP_EXCHANGE_MS_MAX = 10_000;
-/** A thread that has not ended itself within this time, in ms, is terminated. */
-const END_MS_MAX = 200;
+const RESTARTING = "the producer ended and is being restarted";
 const WORKER = new URL("../workers/producer/producer-worker.js", import.meta.url);
 
 export interface ProducerOptions {
@@ -32,8 +32,13 @@ export interface ProducerHooks {
   readonly ready: (memory: MarketMemory) => void;
   /** Why there is no producer or no feed, or undefined when both are there. */
   readonly health: (source: "producer" | "feed" | "store", reason: string | undefined) => void;
-  /** The producer's thread is gone; another will take its place, except where that cannot be. */
+  /** The producer publishes no more; another will take its place, except where that cannot be. */
   readonly down: () => void;
+  /**
+   * How many former threads there are that do not end. With `replaceable` another one takes their
+   * place; the exchange's store belongs to its thread.
+   */
+  readonly left: (threads: number, replaceable: boolean) => void;
 }
 
 /** Options that make no feed, found out by the producer; the message says what is wrong. */
@@ -46,6 +51,24 @@ export class FeedStoreError extends Error {
   override readonly name = "FeedStoreError";
 }
 
+/** One producer, from the start of its thread to its end. */
+interface ProducerLife {
+  readonly worker: Worker;
+  readonly memory: MarketMemory;
+  readonly watchdog: Watchdog;
+  readonly exited: Promise<void>;
+  state: "starting" | "ready" | "ending";
+  /** It was ready once, so its memory was read from. */
+  served: boolean;
+  leftBehind: boolean;
+}
+
+/** What the first start tells its caller. */
+interface FirstStart {
+  readonly ready: () => void;
+  readonly invalid: (error: Error) => void;
+}
+
 /**
  * Keeps a producer thread running. Each one has fresh shared memory and an epoch of its own, so that
  * nothing a dead one left half-written is ever read.
@@ -56,12 +79,16 @@ export class ProducerSupervisor {
   readonly #hooks: ProducerHooks;
   readonly #log: Logger;
   readonly #delay = new RestartDelay();
-  #worker: Worker | undefined;
-  #ready = false;
+  #life: ProducerLife | undefined;
+  #firstStart: FirstStart | undefined;
   #everReady = false;
   #subscribed = false;
   #stopping = false;
   #epochs = 0;
+  /** Former threads that do not end. */
+  #left = 0;
+  /** The last trade that a producer whose memory was read from has published, by its number. */
+  #lastTrade: number | undefined;
 
   constructor(options: ProducerOptions, block: CounterBlock, hooks: ProducerHooks, log: Logger) {
     this.#options = options;
@@ -72,12 +99,18 @@ export class ProducerSupervisor {
 
   /** Whether a producer runs and its feed has listed its markets. */
   get ready(): boolean {
-    return this.#ready;
+    return this.#life?.state === "ready";
   }
 
-  /** Starts the first producer. Rejects with FeedConfigurationError where its options make no feed. */
+  /**
+   * Starts the first producer; resolves when one is ready. Rejects with FeedConfigurationError where
+   * its options make no feed, and with FeedStoreError where the store cannot be opened.
+   */
   start(): Promise<void> {
-    return new Promise((resolve, reject) => this.#start(resolve, reject));
+    return new Promise((ready, invalid) => {
+      this.#firstStart = { ready, invalid };
+      this.#start();
+    });
   }
 
   /** Tells the feed that somebody has subscribed to market data. */
@@ -88,102 +121,160 @@ export class ProducerSupervisor {
 
   /** Gives the exchange a way to a shard, whose other end that shard has. */
   attachShard(shard: number, port: MessagePort): void {
-    this.#worker?.postMessage({ type: "shard", shard, port } satisfies MainToProducer, [port]);
+    const message: MainToProducer = { type: "shard", shard, port };
+    this.#life?.worker.postMessage(message, [port]);
   }
 
   /**
    * Ends the producer as the watchdog does: another one takes its place. Where its loop turns it ends
-   * itself; else it is terminated, which is the last resort, as that can end the whole process when it
-   * comes while LMDB opens a file.
+   * itself; else it is terminated, which is the second resort, as that can end the whole process when
+   * it comes while LMDB opens a file.
    */
   restart(): void {
-    const worker = this.#worker;
-    if (worker === undefined) return;
-    this.#tell({ type: "end" });
-    const timer = setTimeout(() => worker.terminate(), END_MS_MAX);
-    worker.once("exit", () => clearTimeout(timer));
+    if (this.#life !== undefined) this.#end(this.#life, "the producer is being restarted");
   }
 
+  /** Ends the producer in order, within bounded time. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    const worker = this.#worker;
-    if (worker === undefined) return;
-    const exited = once(worker, "exit");
-    this.#tell({ type: "stop" });
-    const stopMsMax = this.#options.feed.feed === "exchange" ? STOP_EXCHANGE_MS_MAX : STOP_MS_MAX;
-    const timer = setTimeout(() => worker.terminate(), stopMsMax);
-    await exited;
-    clearTimeout(timer);
+    const life = this.#life;
+    if (life === undefined) return;
+    life.watchdog.stop();
+    const { worker, exited, state } = life;
+    const trades = state === "ready" && this.#options.feed.feed === "exchange";
+    await endThread(
+      { ask: () => this.#tell({ type: "stop" }), terminate: () => worker.terminate(), exited },
+      trades ? STOP_EXCHANGE_MS_MAX : STOP_MS_MAX,
+    );
   }
 
   #tell(message: MainToProducer): void {
-    this.#worker?.postMessage(message);
+    this.#life?.worker.postMessage(message);
   }
 
-  #start(resolve?: () => void, reject?: (error: Error) => void): void {
+  #start(): void {
     const { feed, run, sizes, stallTimeoutMs, counters, log } = this.#options;
     const memory = createMarketMemory(`${Date.now().toString(36)}-${++this.#epochs}`, sizes);
-    const task: ProducerTask = { memory, counters, feed, run, log };
+    const lastTrade = this.#lastTrade;
+    const task: ProducerTask = { memory, counters, feed, run, lastTrade, log };
     const { producer } = this.#block;
     producer[PRODUCER.markets] = producer[PRODUCER.ringRecordNumber] = 0;
     // Standard input stays this process's own: a feed that reads it opens the descriptor itself.
     const worker = new Worker(WORKER, { workerData: task, name: "producer" });
-    this.#worker = worker;
     this.#delay.started();
     const watchdog = new Watchdog(producer, stallTimeoutMs, () => {
       this.#log.error({ stallTimeoutMs }, "the producer shows no life and is restarted");
-      this.restart();
+      this.#end(life, "the producer shows no life and is being restarted");
     });
-    worker.on("message", (message: ProducerToMain) => {
-      if (message.type === "feed-invalid") {
-        const { code } = message;
-        reject?.(
-          code === undefined
-            ? new FeedConfigurationError(message.message)
-            : new FeedStoreError(`${code}: ${message.message}`),
-        );
-        // It made a feed before, so what is missing may come back.
-        if (this.#everReady) {
-          this.#log.error({ code }, `the feed cannot be opened: ${message.message}`);
-          this.#hooks.health("feed", message.message);
-          void worker.terminate();
-        }
-      } else if (message.type === "feed-ended") {
-        this.#hooks.health("feed", message.reason);
-      } else if (message.type === "store") {
-        this.#hooks.health("store", message.reason);
-      } else {
-        this.#ready = this.#everReady = true;
-        this.#hooks.health("producer", undefined);
-        this.#hooks.health("feed", undefined);
-        this.#hooks.ready(memory);
-        if (this.#subscribed) this.#tell({ type: "subscribed" });
-        resolve?.();
-      }
-    });
+    const exited = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
+    const life: ProducerLife = {
+      worker,
+      memory,
+      watchdog,
+      exited,
+      state: "starting",
+      served: false,
+      leftBehind: false,
+    };
+    this.#life = life;
+    worker.on("message", (message: ProducerToMain) => this.#onMessage(life, message));
     worker.on("error", (error) => this.#log.error({ err: error }, "the producer failed"));
-    worker.on("exit", () => {
-      watchdog.stop();
-      this.#worker = undefined;
-      const wasReady = this.#ready;
-      this.#ready = false;
-      if (this.#stopping) return;
-      // Whether the store can be written, the next one finds out for itself.
-      this.#hooks.health("store", undefined);
-      if (wasReady) this.#hooks.down();
-      this.#restartLater(resolve, reject);
-    });
+    void exited.then(() => this.#onExit(life));
   }
 
-  #restartLater(resolve?: () => void, reject?: (error: Error) => void): void {
+  #onMessage(life: ProducerLife, message: ProducerToMain): void {
+    if (life.state === "ending") return;
+    switch (message.type) {
+      case "feed-invalid":
+        return this.#onInvalid(life, message);
+      case "feed-ended":
+        return this.#hooks.health("feed", message.reason);
+      case "store":
+        return this.#hooks.health("store", message.reason);
+      case "ready":
+        life.state = "ready";
+        life.served = this.#everReady = true;
+        this.#hooks.health("producer", undefined);
+        this.#hooks.health("feed", undefined);
+        this.#hooks.ready(life.memory);
+        if (this.#subscribed) this.#tell({ type: "subscribed" });
+        this.#firstStart?.ready();
+    }
+  }
+
+  #onInvalid(
+    life: ProducerLife,
+    { code, message }: Extract<ProducerToMain, { type: "feed-invalid" }>,
+  ): void {
+    this.#firstStart?.invalid(
+      code === undefined
+        ? new FeedConfigurationError(message)
+        : new FeedStoreError(`${code}: ${message}`),
+    );
+    if (!this.#everReady) return;
+    // It made a feed before, so what is missing may come back.
+    this.#log.error({ code }, `the feed cannot be opened: ${message}`);
+    this.#hooks.health("feed", message);
+    this.#end(life, RESTARTING);
+  }
+
+  /** Has a thread end, whose producer counts for nothing from now on. */
+  #end(life: ProducerLife, reason: string): void {
+    if (life.state === "ending" || this.#stopping) return;
+    this.#retire(life, reason);
+    const { worker, exited } = life;
+    void endThread({
+      ask: () => worker.postMessage({ type: "end" } satisfies MainToProducer),
+      terminate: () => worker.terminate(),
+      exited,
+    }).then((ended) => ended || this.#leaveBehind(life));
+  }
+
+  #retire(life: ProducerLife, reason: string): void {
+    const { watchdog, state } = life;
+    watchdog.stop();
+    life.state = "ending";
+    if (state === "ending" || this.#stopping) return;
+    this.#hooks.health("producer", reason);
+    // Whether the store can be written, the next one finds out for itself.
+    this.#hooks.health("store", undefined);
+    if (state === "ready") this.#hooks.down();
+  }
+
+  #onExit(life: ProducerLife): void {
+    this.#retire(life, RESTARTING);
+    if (life.served) this.#lastTrade = publishedMark(life.memory.tradeRing);
+    if (life.leftBehind) this.#hooks.left(--this.#left, true);
+    else this.#restartLater();
+  }
+
+  #leaveBehind(life: ProducerLife): void {
+    life.leftBehind = true;
+    const replaceable = this.#options.feed.feed !== "exchange";
+    this.#hooks.left(++this.#left, replaceable);
+    if (replaceable) this.#restartLater();
+  }
+
+  #restartLater(): void {
+    this.#life = undefined;
+    if (this.#stopping) return;
     if (this.#options.feed.feed === "stdin") {
       // The descriptor went with the thread, and its number may be another file's by now.
       this.#hooks.health("producer", "the producer ended, and standard input cannot be read again");
       return;
     }
     const delay = this.#delay.next();
-    this.#hooks.health("producer", "the producer ended and is being restarted");
+    this.#hooks.health("producer", RESTARTING);
     this.#log.warn({ delay }, "the producer is restarted");
-    setTimeout(() => this.#stopping || this.#start(resolve, reject), delay).unref();
+    setTimeout(() => {
+      if (this.#stopping) return;
+      try {
+        this.#start();
+      } catch (error) {
+        // There is no memory for its rings, say.
+        this.#log.error({ err: error }, "the producer cannot be started");
+        this.#restartLater();
+      }
+    }, delay).unref();
   }
 }

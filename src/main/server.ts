@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
+import { requireDataDirectory } from "../config/data-directory.js";
 import { type Examined, examineConfig } from "../config/examine.js";
 import { resolveJwtKeys } from "../config/jwt-keys.js";
 import { type LoadedConfig, loadConfigWithSources } from "../config/load.js";
@@ -10,15 +11,18 @@ import {
   beat,
   type CounterBlock,
   type CounterSection,
+  count,
   counted,
   counterBlockOf,
   createCounterBuffer,
   MAIN,
   SHARD,
+  THREAD,
 } from "../ring/counters.js";
 import type { MarketMemory } from "../ring/market-memory.js";
 import { connectionsOf, systemStatus } from "../ring/system-status.js";
 import { createLogger, type Logger, type LogOptions } from "../shared/log.js";
+import { openLogDescriptor } from "../shared/log-output.js";
 import { findSocketHandOff, type SocketHandOffWay } from "../shared/socket-hand-off.js";
 import { startThreadPulse } from "../shared/thread-pulse.js";
 import type {
@@ -28,18 +32,24 @@ import type {
   ShardOptions,
   ShardToMain,
 } from "../workers/messages.js";
+import { abortion } from "./abortion.js";
 import { Acceptor } from "./acceptor.js";
 import { createMetrics } from "./metrics.js";
 import { OpsServer } from "./ops-server.js";
 import { ProducerSupervisor } from "./producer-supervisor.js";
 import { ShardPool } from "./shard-pool.js";
 import { SystemHealth } from "./system-health.js";
+import { threadsLeftBehind } from "./thread-end.js";
 
 /** How much longer than the drain time the last connections may take to be gone. */
 const DRAIN_GRACE_MS = 1000;
+/** With more threads that do not end, the server ends itself. */
+const THREADS_LEFT_MAX = 16;
 const DRAIN_NOTICE =
   "the server restarts; this connection will be closed with code 1012, please reconnect";
 const PRODUCER_DOWN = "market data is interrupted; a new epoch and fresh snapshots will follow";
+const PRODUCER_LOST =
+  "the producer's thread does not end, and its store cannot be opened beside it";
 const EXCHANGE_DOWN = `${PRODUCER_DOWN}, and until then no order is taken`;
 
 export interface RunningServer {
@@ -49,41 +59,74 @@ export interface RunningServer {
   restartShard(shard: number): void;
   /** Ends the producer's thread: another takes its place, with a new epoch. */
   restartProducer(): void;
-  /** Drains and stops; resolves when it has. */
+  /** Drains and stops; resolves when it has. Asked again, it is the same stop. */
   stop(): Promise<void>;
-  /** Resolves with the exit code when the server has stopped. */
+  /**
+   * Resolves with the exit code when the server has stopped: 0 where it was asked to, 1 where it gave
+   * itself up because only a new process can help.
+   */
   readonly closed: Promise<number>;
+}
+
+export interface StartOptions {
+  /** Stops the server: while it starts, at once, and later as {@link RunningServer.stop} does. */
+  readonly signal?: AbortSignal;
 }
 
 /**
  * Starts a server in this process; resolves when it takes connections. Without options it is that of
  * `marketcast serve` without flags; the environment is not read, but for NODE_ENV.
- * Rejects with a ConfigurationError or FeedConfigurationError, or with Node's error where a port
- * cannot be opened; nothing keeps running then.
+ * Rejects with a ConfigurationError, FeedConfigurationError or FeedStoreError, with Node's error where
+ * a port cannot be opened, and with the signal's reason where that aborts before the start is
+ * complete; nothing keeps running then.
  */
-export async function startServer(options: ServerOptions = {}): Promise<RunningServer> {
+export async function startServer(
+  options: ServerOptions = {},
+  start: StartOptions = {},
+): Promise<RunningServer> {
   const { NODE_ENV } = process.env;
-  return runServer(loadConfigWithSources({ options, env: { NODE_ENV } }));
+  return runServer(loadConfigWithSources({ options, env: { NODE_ENV } }), start);
 }
 
 /** As {@link startServer}, with a configuration that is loaded already. */
-export async function runServer(loaded: LoadedConfig): Promise<RunningServer> {
+export async function runServer(
+  loaded: LoadedConfig,
+  { signal }: StartOptions = {},
+): Promise<RunningServer> {
   const { config } = loaded;
-  const log: LogOptions = { level: config.logLevel, format: logFormatOf(config) };
-  const logger = createLogger(log, { thread: "main" });
-  const examined = await examineConfig(loaded);
+  const aborted = abortion(signal);
+  const counters = createCounterBuffer(config.shards);
+  const { main } = counterBlockOf(counters);
+  const log: LogOptions = {
+    level: config.logLevel,
+    format: logFormatOf(config),
+    descriptor: openLogDescriptor(),
+  };
+  const logger = createLogger(log, { thread: "main" }, (lines) =>
+    count(main, THREAD.logDropped, lines),
+  );
+  const [examined, jwt, handOff] = await Promise.race([prepare(loaded), aborted]);
   for (const { level, message } of examined.remarks) logger[level](message);
-  const jwt = await resolveJwtKeys(config);
-  const handOff = await findSocketHandOff();
   const shard = shardOptionsOf(config, jwt);
-  const server = new Server(config, examined, shard, handOff, log, logger);
+  const server = new Server(config, examined, shard, handOff, counters, log, logger);
   try {
-    await server.start();
+    await server.start(aborted);
   } catch (error) {
     await server.abandon();
     throw error;
   }
+  const stop = (): void => void server.stop();
+  if (signal?.aborted === true) stop();
+  else signal?.addEventListener("abort", stop, { once: true });
   return server;
+}
+
+/** What has to be there before anything can start. */
+async function prepare(loaded: LoadedConfig): Promise<[Examined, JwtOptions, SocketHandOffWay]> {
+  const { config } = loaded;
+  const examined = await examineConfig(loaded);
+  if (config.feed === "exchange") await requireDataDirectory(config.dataDir);
+  return [examined, await resolveJwtKeys(config), await findSocketHandOff()];
 }
 
 function logFormatOf(config: Config): LogOptions["format"] {
@@ -184,6 +227,8 @@ class Server implements RunningServer {
   #memory: MarketMemory | undefined;
   #started = false;
   #stopping: Promise<void> | undefined;
+  #exitCode = 0;
+  #failStart: ((error: Error) => void) | undefined;
   #allUp: (() => void) | undefined;
 
   constructor(
@@ -191,6 +236,7 @@ class Server implements RunningServer {
     { opsToken }: Examined,
     shard: ShardOptions,
     handOff: SocketHandOffWay,
+    counters: SharedArrayBuffer,
     log: LogOptions,
     logger: Logger,
   ) {
@@ -202,7 +248,6 @@ class Server implements RunningServer {
     });
     this.#markClosed = markClosed;
     const { shards, stallTimeoutMs } = config;
-    const counters = createCounterBuffer(shards);
     this.#block = counterBlockOf(counters);
     this.#health = new SystemHealth(VERSION, (system) =>
       this.#pool.broadcast({ type: "system", system }),
@@ -226,6 +271,10 @@ class Server implements RunningServer {
             level: "warning",
             message: config.feed === "exchange" ? EXCHANGE_DOWN : PRODUCER_DOWN,
           }),
+        left: (threads, replaceable) => {
+          this.#reportLeft("the producer", threads);
+          if (threads > 0 && !replaceable) this.#giveUp(PRODUCER_LOST);
+        },
       },
       logger,
     );
@@ -240,7 +289,15 @@ class Server implements RunningServer {
         }),
         message: (_, message) => this.#onShardMessage(message),
         up: (index) => this.#shardUp(index),
-        down: (index) => this.#shardDown(index),
+        failing: (index, stalled) =>
+          this.#health.report(
+            `shard ${index}`,
+            `shard ${index} ${stalled ? "shows no life" : "ended"} and is being restarted`,
+          ),
+        down: (index) => this.#acceptor.shardDown(index),
+        wantsDescriptors: () => this.#acceptor.relieve(),
+        leftBehind: (index) => this.#acceptor.shardLeftBehind(index),
+        left: (index, threads) => this.#reportLeft(`shard ${index}`, threads),
       },
       logger,
     );
@@ -262,17 +319,22 @@ class Server implements RunningServer {
     );
   }
 
-  async start(): Promise<void> {
+  /** @param aborted rejects when the start is to end; nothing more is begun then */
+  async start(aborted: Promise<never>): Promise<void> {
+    const gaveUp = new Promise<never>((_, reject) => {
+      this.#failStart = reject;
+    });
+    const step = <T>(promise: Promise<T>): Promise<T> => Promise.race([promise, aborted, gaveUp]);
     const { host, port, opsHost, opsPort, shards } = this.#config;
-    this.opsPort = await this.#ops.listen(opsHost, opsPort);
+    this.opsPort = await step(this.#ops.listen(opsHost, opsPort));
     this.#startTimers();
-    await this.#producer.start();
+    await step(this.#producer.start());
     const up = new Promise<void>((resolve) => {
       this.#allUp = resolve;
     });
     this.#pool.start();
-    await up;
-    this.port = await this.#acceptor.listen(host, port);
+    await step(up);
+    this.port = await step(this.#acceptor.listen(host, port));
     this.#started = true;
     this.#log.info(
       { port: this.port, ops_port: this.opsPort, host, shards, version: VERSION },
@@ -301,7 +363,21 @@ class Server implements RunningServer {
     await Promise.all([this.#pool.stop(), this.#producer.stop()]);
   }
 
+  /** Never rejects: whatever happens, the server has stopped in the end. */
   async #drain(): Promise<void> {
+    try {
+      await this.#letGo();
+      await this.abandon();
+      this.#log.info("stopped");
+    } catch (error) {
+      this.#exitCode = 1;
+      this.#log.error({ err: error }, "stopped, but not in order");
+    }
+    this.#markClosed(this.#exitCode);
+  }
+
+  /** Resolves when the last connection has ended, or is given up. */
+  async #letGo(): Promise<void> {
     const { drainTimeMs } = this.#config;
     this.#log.info({ drainTimeMs, connections: this.#acceptor.ledger.connections }, "stopping");
     this.#health.drain();
@@ -310,9 +386,24 @@ class Server implements RunningServer {
     const deadline = setTimeout(() => this.#acceptor.giveUp(), drainTimeMs + DRAIN_GRACE_MS);
     await this.#acceptor.emptied();
     clearTimeout(deadline);
-    await this.abandon();
-    this.#log.info("stopped");
-    this.#markClosed(0);
+  }
+
+  /** Stops, as nothing but a new process can help. */
+  #giveUp(why: string): void {
+    this.#log.fatal(`the server ends: ${why}`);
+    this.#exitCode = 1;
+    if (this.#started) void this.stop();
+    else this.#failStart?.(new Error(why));
+  }
+
+  /** Says how many former threads of a part of the server do not end. */
+  #reportLeft(whose: string, threads: number): void {
+    const reason = `a former thread of ${whose} does not end: what it holds comes back when it does, or with a restart of the server`;
+    this.#health.report(`threads of ${whose}`, threads > 0 ? reason : undefined);
+    if (threads > 0) this.#log.error({ threads }, reason);
+    else this.#log.warn(`the former thread of ${whose} has ended after all`);
+    const all = threadsLeftBehind();
+    if (all > THREADS_LEFT_MAX) this.#giveUp(`${all} threads do not end`);
   }
 
   #onShardMessage(message: ShardToMain): void {
@@ -341,11 +432,6 @@ class Server implements RunningServer {
     this.#health.report(`shard ${shard}`, undefined);
     this.#acceptor.shardUp();
     if (this.#pool.allReady) this.#allUp?.();
-  }
-
-  #shardDown(shard: number): void {
-    this.#health.report(`shard ${shard}`, `shard ${shard} ended and is being restarted`);
-    this.#acceptor.shardDown(shard);
   }
 
   #readiness() {

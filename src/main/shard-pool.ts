@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { MessageChannel, type MessagePort } from "node:worker_threads";
+import type { MessagePort } from "node:worker_threads";
 import { Piscina } from "piscina";
 import type { CounterBlock, CounterSection } from "../ring/counters.js";
 import type { MarketMemory } from "../ring/market-memory.js";
@@ -7,13 +7,15 @@ import type { Logger, LogOptions } from "../shared/log.js";
 import type { SocketHandOffWay } from "../shared/socket-hand-off.js";
 import type { MainToShard, ShardOptions, ShardTask, ShardToMain } from "../workers/messages.js";
 import { RestartDelay } from "./restart-delay.js";
-import { Watchdog } from "./watchdog.js";
+import { ShardThread } from "./shard-thread.js";
+import { endThread } from "./thread-end.js";
 
 const WORKER = fileURLToPath(new URL("../workers/shard/shard-worker.js", import.meta.url));
 /** The function in WORKER that piscina calls. */
 const TASK_NAME = "runShard";
-/** A thread that has not ended itself within this time, in ms, is terminated. */
-const END_MS_MAX = 200;
+
+/** In messages of errors, of which not all have a code. */
+const NO_DESCRIPTORS = /\bE[MN]FILE\b/;
 
 export interface ShardPoolOptions {
   readonly shards: number;
@@ -30,16 +32,24 @@ export interface ShardPoolHooks {
   readonly message: (shard: number, message: ShardToMain) => void;
   /** The shard takes sockets. */
   readonly up: (shard: number) => void;
+  /** The shard takes no more sockets: it has ended, or is to end because it shows no life. */
+  readonly failing: (shard: number, stalled: boolean) => void;
   /** The shard's thread is gone, and every message that it sent has been delivered. */
   readonly down: (shard: number) => void;
+  /** A thread could not be started for want of descriptors; it is tried again. */
+  readonly wantsDescriptors: () => void;
+  /** The shard's thread does not end, and another one will take its place. */
+  readonly leftBehind: (shard: number) => void;
+  /** How many former threads a shard has that do not end. */
+  readonly left: (shard: number, threads: number) => void;
 }
 
 interface ShardSlot {
   readonly delay: RestartDelay;
-  /** The live shard's port; undefined while there is none. */
-  port: MessagePort | undefined;
-  ready: boolean;
-  abort: AbortController;
+  /** Undefined between two lives. */
+  thread: ShardThread | undefined;
+  /** Former threads that do not end. */
+  left: number;
 }
 
 /**
@@ -70,11 +80,11 @@ export class ShardPool {
       atomics: "disabled",
       recordTiming: false,
     });
+    this.#piscina.on("error", (error) => this.#threadFailed(error as Error));
     this.#slots = Array.from({ length: options.shards }, () => ({
       delay: new RestartDelay(),
-      port: undefined,
-      ready: false,
-      abort: new AbortController(),
+      thread: undefined,
+      left: 0,
     }));
   }
 
@@ -84,20 +94,20 @@ export class ShardPool {
 
   /** Whether a shard takes sockets. */
   ready(shard: number): boolean {
-    return this.#slot(shard).ready;
+    return this.#slot(shard).thread?.ready === true;
   }
 
   get allReady(): boolean {
-    return this.#slots.every((slot) => slot.ready);
+    return this.#slots.every(({ thread }) => thread?.ready === true);
   }
 
-  /** The port of a shard that is up. */
+  /** The port of a shard that is starting or up. */
   port(shard: number): MessagePort | undefined {
-    return this.#slot(shard).port;
+    return this.#slot(shard).thread?.port;
   }
 
   broadcast(message: MainToShard): void {
-    for (const { port } of this.#slots) port?.postMessage(message);
+    for (const { thread } of this.#slots) thread?.port?.postMessage(message);
   }
 
   /** Tells every shard of another producer, each with a way to it of its own. */
@@ -105,7 +115,8 @@ export class ShardPool {
     memory: MarketMemory,
     exchangeFor: (shard: number) => MessagePort | undefined,
   ): void {
-    for (const [shard, { port }] of this.#slots.entries()) {
+    for (const [shard, { thread }] of this.#slots.entries()) {
+      const port = thread?.port;
       if (port === undefined) continue;
       const exchange = exchangeFor(shard);
       const message: MainToShard = { type: "memory", memory, exchange };
@@ -113,22 +124,18 @@ export class ShardPool {
     }
   }
 
-  /**
-   * Ends a shard's thread as the watchdog does: its clients are cut and another one takes its place.
-   * Where its loop turns it ends itself; else it is terminated, which is the last resort, as Node may
-   * abort the whole process when that comes in the middle of its HTTP parser's work.
-   */
+  /** Ends a shard's thread as the watchdog does: its clients are cut and another one takes its place. */
   restart(shard: number): void {
-    const { port, abort } = this.#slot(shard);
-    port?.postMessage({ type: "end" } satisfies MainToShard);
-    const timer = setTimeout(() => abort.abort(), END_MS_MAX);
-    port?.once("close", () => clearTimeout(timer));
+    this.#slot(shard).thread?.end();
   }
 
+  /** Ends all shards, within bounded time. */
   async stop(): Promise<void> {
+    if (this.#stopping) return;
     this.#stopping = true;
-    for (const { port } of this.#slots) port?.close();
-    await this.#piscina.destroy();
+    for (const { thread } of this.#slots) thread?.close();
+    const ask = (): void => {};
+    await endThread({ ask, terminate: ask, exited: this.#piscina.destroy() });
   }
 
   #slot(shard: number): ShardSlot {
@@ -136,60 +143,72 @@ export class ShardPool {
   }
 
   #start(shard: number): void {
-    const { port1, port2 } = new MessageChannel();
     const slot = this.#slot(shard);
-    slot.port = port1;
-    slot.abort = new AbortController();
     slot.delay.started();
+    const { counters, handOff, log, shard: options, stallTimeoutMs } = this.#options;
+    const task = { shard, counters, handOff, options, log, ...this.#hooks.current(shard) };
     const section = this.#block.shards[shard] as CounterSection;
-    const watchdog = new Watchdog(section, this.#options.stallTimeoutMs, () => {
-      this.#log.error({ shard }, "the shard shows no life and is restarted");
-      this.restart(shard);
+    let left = false;
+    slot.thread = new ShardThread(this.#piscina, task, section, stallTimeoutMs, {
+      message: (message) => {
+        if (message.type === "ready" && this.ready(shard)) this.#hooks.up(shard);
+        this.#hooks.message(shard, message);
+      },
+      failing: (stalled) => {
+        if (this.#stopping) return;
+        if (stalled) this.#log.error({ shard }, "the shard shows no life and is restarted");
+        this.#hooks.failing(shard, stalled);
+      },
+      error: (error) => {
+        if (this.#stopping) return;
+        this.#log.error({ err: error, shard }, "the shard ended");
+        this.#checkDescriptors(error);
+      },
+      leftBehind: () => {
+        left = true;
+        this.#countLeft(shard, 1);
+        if (this.#stopping) return;
+        this.#hooks.leftBehind(shard);
+        this.#restartLater(shard);
+      },
+      gone: () => {
+        if (left) return this.#countLeft(shard, -1);
+        if (this.#stopping) return;
+        this.#hooks.down(shard);
+        this.#restartLater(shard);
+      },
     });
-    let exited: Promise<void> | undefined;
-    port1.on("message", (message: ShardToMain) => {
-      if (message.type === "ready") {
-        slot.ready = true;
-        exited = this.#exitOf(message.threadId);
-        this.#hooks.up(shard);
+  }
+
+  #countLeft(shard: number, more: number): void {
+    const slot = this.#slot(shard);
+    slot.left += more;
+    if (!this.#stopping) this.#hooks.left(shard, slot.left);
+  }
+
+  #restartLater(shard: number): void {
+    const slot = this.#slot(shard);
+    slot.thread = undefined;
+    setTimeout(() => {
+      if (this.#stopping) return;
+      try {
+        this.#start(shard);
+      } catch (error) {
+        this.#log.error({ err: error, shard }, "the shard cannot be started");
+        this.#restartLater(shard);
       }
-      this.#hooks.message(shard, message);
-    });
-    // The port closes with its thread, after the last message that the thread sent.
-    port1.on("close", () => {
-      watchdog.stop();
-      slot.ready = false;
-      slot.port = undefined;
-      if (exited === undefined) this.#ended(shard);
-      else void exited.then(() => this.#ended(shard));
-    });
-    const { counters, handOff, log, shard: options } = this.#options;
-    const current = this.#hooks.current(shard);
-    const task: ShardTask = { shard, port: port2, counters, handOff, options, log, ...current };
-    const ports = [port2, ...(task.exchange === undefined ? [] : [task.exchange])];
-    this.#piscina
-      .run(task, { transferList: ports, signal: slot.abort.signal })
-      .catch((error: Error) => {
-        if (!this.#stopping) this.#log.error({ err: error, shard }, "the shard ended");
-        // A task that failed early, or was aborted before it had a thread, closes no port. One that
-        // was ready ends a little after it is aborted, and its last messages must not be lost.
-        if (exited === undefined) port1.close();
-      });
+    }, slot.delay.next());
   }
 
-  /** Resolves when a thread has exited and has closed all that it had open. */
-  #exitOf(threadId: number): Promise<void> {
-    const thread = this.#piscina.threads.find((worker) => worker.threadId === threadId);
-    return new Promise((resolve) => {
-      if (thread === undefined) resolve();
-      else thread.once("exit", () => resolve());
-    });
-  }
-
-  #ended(shard: number): void {
+  /** A thread failed before it had a task, and the pool makes no other for those that wait for one. */
+  #threadFailed(error: Error): void {
     if (this.#stopping) return;
-    this.#hooks.down(shard);
-    const delay = this.#slot(shard).delay.next();
-    setTimeout(() => this.#stopping || this.#start(shard), delay);
+    this.#log.error({ err: error }, "a thread could not be started");
+    this.#checkDescriptors(error);
+    for (const { thread } of this.#slots) if (thread?.ready === false) thread.end();
+  }
+
+  #checkDescriptors({ message }: Error): void {
+    if (NO_DESCRIPTORS.test(message)) this.#hooks.wantsDescriptors();
   }
 }

@@ -56,8 +56,11 @@ export class BroadcastReceiver {
   #started = false;
   #torn = false;
 
-  /** A reader of the ring in `buffer` that starts with the next record published. */
-  constructor(buffer: SharedArrayBuffer) {
+  /**
+   * A reader of the ring in `buffer` that starts with the next record published, or with the first
+   * that ever was.
+   */
+  constructor(buffer: SharedArrayBuffer, from: "tail" | "start" = "tail") {
     const bytes = buffer.byteLength - RING_HEADER_BYTES;
     this.#header = new Int32Array(buffer, 0, RING_HEADER_BYTES >>> 2);
     this.#ring = new Uint8Array(buffer, RING_HEADER_BYTES, bytes);
@@ -65,7 +68,9 @@ export class BroadcastReceiver {
     const batchBytes = recordBytesMax(bytes);
     this.#batchUnits = batchBytes >>> UNIT_SHIFT;
     this.words = wordsOf(new ArrayBuffer(batchBytes), 0, batchBytes);
-    this.#cursor = Atomics.load(this.#header, TAIL_WORD);
+    this.#cursor = from === "start" ? 0 : Atomics.load(this.#header, TAIL_WORD);
+    // The first record's number is 0, so what is lost of them all can be counted.
+    this.#synchronized = this.#started = from === "start";
   }
 
   /** How far the reader is behind the newest record, as a share of the ring from 0 up. */

@@ -12,6 +12,7 @@ import {
   type Words,
   wordsOf,
 } from "./layout.js";
+import { MarkWriter } from "./published-mark.js";
 
 /** Shared memory for a ring of `capacity` bytes: a power of two, see {@link isRingCapacity}. */
 export function createRingBuffer(capacity: number): SharedArrayBuffer {
@@ -34,9 +35,11 @@ export class BroadcastTransmitter {
   readonly #header: Int32Array;
   readonly #capacity: number;
   readonly #intentStride: number;
+  readonly #marks: MarkWriter;
   #intent = 0;
   #next = 0;
   #recordNumber = 0;
+  #published = 0;
 
   /** @param buffer made by {@link createRingBuffer} and not written to before */
   constructor(buffer: SharedArrayBuffer) {
@@ -44,6 +47,7 @@ export class BroadcastTransmitter {
     if (!isRingCapacity(bytes))
       throw new RangeError(`ring capacity ${bytes} is no power of two in range`);
     this.#header = new Int32Array(buffer, 0, RING_HEADER_BYTES >>> 2);
+    this.#marks = new MarkWriter(buffer);
     this.words = wordsOf(buffer, RING_HEADER_BYTES, bytes);
     this.recordBytesMax = recordBytesMax(bytes);
     this.#capacity = bytes >>> UNIT_SHIFT;
@@ -81,8 +85,18 @@ export class BroadcastTransmitter {
     return (index + 1) << UNIT_SHIFT;
   }
 
-  /** Makes every claimed record visible to the readers. */
-  publish(): void {
+  /** Sets the mark that holds before anything is published. */
+  begin(mark: number): void {
+    this.#marks.write(mark, this.#published);
+  }
+
+  /**
+   * Makes every claimed record visible to the readers.
+   * @param mark how far the producer has come with them, see published-mark.ts; 0 for none
+   */
+  publish(mark = 0): void {
+    if (mark > 0 && this.#next !== this.#published) this.#marks.write(mark, this.#next);
+    this.#published = this.#next;
     Atomics.store(this.#header, TAIL_WORD, this.#next);
   }
 

@@ -64,6 +64,8 @@ export const THREAD = {
   heartbeat: 0,
   /** The event loop's longest lag in the last half second, in seconds. */
   loopLagS: 1,
+  /** Log lines that could not be written; the section's last word. */
+  logDropped: SECTION_WORDS - 1,
 } as const;
 
 /** Words of the producer's section. */
@@ -161,7 +163,7 @@ export const MAIN = {
   opsRefused: 7 + OPS_DROPS.length,
 } as const;
 
-if (http + 2 > SECTION_WORDS) throw new Error("counters: a section is too small");
+if (http + 2 > THREAD.logDropped) throw new Error("counters: a section is too small");
 
 /** One thread's words. */
 export type CounterSection = Float64Array;

@@ -5,6 +5,7 @@
  *
  *   byte 0     tailIntent  i32, in units: bytes before it may be overwritten at any moment
  *   byte 128   tail        i32, in units: records before it are complete
+ *   byte 192   marks       two of: mark f64, tail i32, pad; see published-mark.ts
  *   byte 256   data        `capacity` bytes, a power of two
  *
  * A unit is 8 bytes. Positions count units since the ring was made and wrap at 2^32; all arithmetic
@@ -29,6 +30,9 @@ export const UNIT_SHIFT = 3;
 export const TAIL_INTENT_WORD = 0;
 export const TAIL_WORD = 32;
 export const RING_HEADER_BYTES = 256;
+/** Byte offsets of the two marks; a mark is a f64, and 8 bytes behind it an i32. */
+export const MARK_OFFSETS = [192, 208] as const;
+export const MARK_TAIL_OFFSET = 8;
 
 export const RECORD_HEADER_BYTES = 8;
 export const RECORD_LENGTH_MASK = 0xff_ffff;

@@ -1,5 +1,6 @@
-import { destination, type Logger, pino, stdTimeFunctions } from "pino";
-import pretty from "pino-pretty";
+import { type Logger, pino, stdTimeFunctions } from "pino";
+import { prettyFactory } from "pino-pretty";
+import { LogOutput, STANDARD_OUTPUT } from "./log-output.js";
 
 export type { Logger } from "pino";
 
@@ -7,6 +8,8 @@ export type { Logger } from "pino";
 export interface LogOptions {
   readonly level: string;
   readonly format: "json" | "pretty";
+  /** What is written to, by all threads; standard output where it is not given. */
+  readonly descriptor?: number;
 }
 
 /** Fields that can hold a token or secret; a URL has the token in its query. */
@@ -14,21 +17,27 @@ const CENSORED = ["token", "authorization", "jwtSecret", "url"] as const;
 
 /**
  * A logger that writes whole lines to standard output, at once: threads share the descriptor and
- * lines of a dying thread must not be lost. Fields that could hold a token are censored, up to two
- * objects deep.
+ * lines of a dying thread must not be lost. What cannot be written is dropped, see {@link LogOutput}.
+ * Fields that could hold a token are censored, up to two objects deep.
+ *
+ * @param dropped told how many lines were dropped just now
  */
-export function createLogger(options: LogOptions, bindings: Record<string, unknown>): Logger {
-  const stream =
-    options.format === "pretty"
-      ? pretty({ sync: true, destination: 1, ignore: "pid,hostname" })
-      : destination({ fd: 1, sync: true });
+export function createLogger(
+  options: LogOptions,
+  bindings: Record<string, unknown>,
+  dropped: (lines: number) => void = () => {},
+): Logger {
+  const { level, format, descriptor = STANDARD_OUTPUT } = options;
+  const output = new LogOutput(descriptor, dropped);
+  const shown: (line: string) => string =
+    format === "pretty" ? prettyFactory({ ignore: "pid,hostname" }) : (line) => line;
   return pino(
     {
-      level: options.level,
+      level,
       base: bindings,
       timestamp: stdTimeFunctions.isoTime,
       redact: CENSORED.flatMap((field) => [field, `*.${field}`, `*.*.${field}`]),
     },
-    stream,
+    { write: (line) => output.write(shown(line)) },
   );
 }

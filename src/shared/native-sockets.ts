@@ -1,8 +1,8 @@
 import koffi from "koffi";
 
 /*
- * The calls of libc that Node does not offer, through koffi. This module is the only one that loads
- * it, and importing it fails where koffi or a constant of the platform is missing.
+ * The calls of libc for sockets that Node does not offer, through koffi. Importing this module fails
+ * where koffi or a constant of the platform is missing.
  */
 
 const CONSTANTS = {
@@ -16,12 +16,16 @@ const CONSTANTS = {
   },
 } as const;
 const IPPROTO_TCP = 6;
+const SHUT_RDWR = 2;
+const F_GETFD = 1;
 
 const constants = CONSTANTS[process.platform as keyof typeof CONSTANTS];
 if (constants === undefined) throw new Error(`no descriptor duplication on ${process.platform}`);
 
 const libc = koffi.load(null);
 const fcntl = libc.func("int fcntl(int fd, int command, ...)");
+const getdtablesize = libc.func("int getdtablesize()");
+const shutdown = libc.func("int shutdown(int fd, int how)");
 const setsockopt = libc.func(
   "int setsockopt(int fd, int level, int name, const int *value, uint32_t length)",
 );
@@ -32,6 +36,20 @@ export function duplicateDescriptor(fd: number): number {
   if (duplicate < 0)
     throw new Error(`fcntl(${fd}, F_DUPFD_CLOEXEC) failed with errno ${koffi.errno()}`);
   return duplicate;
+}
+
+/** How many descriptors the process may have: their numbers are below it. */
+export function descriptorLimit(): number {
+  return getdtablesize();
+}
+
+export function isOpen(fd: number): boolean {
+  return fcntl(fd, F_GETFD, "int", 0) >= 0;
+}
+
+/** Ends a connection in both directions, whoever holds its descriptor; one that has ended stays so. */
+export function shutdownSocket(fd: number): void {
+  shutdown(fd, SHUT_RDWR);
 }
 
 /**

@@ -16,6 +16,17 @@ export type SocketHandOffWay = "transfer" | "duplicate";
 /** The socket inside a message: itself where it was transferred, else its descriptor's number. */
 export type SocketInTransit = Socket | number;
 
+/** Descriptors that are looked at where their limit is not known. */
+const DESCRIPTORS_MAX = 65_536;
+
+/** Where it was needed, and is there. */
+let libc: typeof import("./native-sockets.js") | undefined;
+
+async function loadLibc(): Promise<typeof import("./native-sockets.js")> {
+  libc ??= await import("./native-sockets.js");
+  return libc;
+}
+
 /** Libuv's handle of a socket or server; Node has no documented way to a descriptor's number. */
 interface HasDescriptor {
   readonly _handle?: { readonly fd?: number } | null;
@@ -54,9 +65,16 @@ export type TakeSocket = (socket: SocketInTransit) => Socket;
 /** The receiving side of `way`; loads what it needs. */
 export async function createSocketReceiver(way: SocketHandOffWay): Promise<TakeSocket> {
   if (way === "transfer") return (socket) => socket as Socket;
-  const { duplicateDescriptor } = await import("./native-sockets.js");
-  return (fd) =>
-    new Socket({ fd: duplicateDescriptor(fd as number), readable: true, writable: true });
+  const { duplicateDescriptor } = await loadLibc();
+  return (inTransit) => {
+    const fd = duplicateDescriptor(inTransit as number);
+    try {
+      return new Socket({ fd, readable: true, writable: true });
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  };
 }
 
 /**
@@ -67,21 +85,57 @@ export async function createSocketReceiver(way: SocketHandOffWay): Promise<TakeS
 export function closeStrayDuplicates(sockets: readonly Socket[]): void {
   const originals = new Set(sockets.map(descriptorOf));
   const files = new Set([...originals].map(fileOf));
-  files.delete(undefined);
-  if (files.size === 0) return;
-  for (const fd of readdirSync("/dev/fd").map(Number)) {
-    if (!originals.has(fd) && files.has(fileOf(fd))) closeSync(fd);
+  for (const fd of descriptorsOf(files)) {
+    if (originals.has(fd)) continue;
+    try {
+      closeSync(fd);
+    } catch {
+      // It is closed by now.
+    }
   }
 }
 
+/**
+ * Ends the connections whose open files are given, whoever holds their descriptors: for those of a
+ * thread that does not end. Resolves with how many descriptors there were; rejects where libc cannot
+ * be called.
+ */
+export async function cutConnections(files: ReadonlySet<string>): Promise<number> {
+  const { shutdownSocket } = await loadLibc();
+  const descriptors = descriptorsOf(files);
+  for (const fd of descriptors) shutdownSocket(fd);
+  return descriptors.length;
+}
+
 /** Tells open files apart; undefined for a descriptor that is closed, or whose file has no number. */
-function fileOf(fd: number | undefined): string | undefined {
+export function fileOf(fd: number | undefined): string | undefined {
   if (fd === undefined) return undefined;
   try {
     const { dev, ino } = fstatSync(fd);
     return ino === 0 ? undefined : `${dev}:${ino}`;
   } catch {
     return undefined;
+  }
+}
+
+/** The process's descriptors of open files. */
+function descriptorsOf(files: ReadonlySet<string | undefined>): number[] {
+  const known = [...files].filter((file) => file !== undefined);
+  if (known.length === 0) return [];
+  return openDescriptors().filter((fd) => {
+    const file = fileOf(fd);
+    return file !== undefined && files.has(file);
+  });
+}
+
+/** All descriptors that may be open. */
+function openDescriptors(): number[] {
+  try {
+    return readdirSync("/dev/fd").map(Number);
+  } catch {
+    // To read the directory takes a descriptor, and there may be none left: then most are open.
+    const limit = libc?.descriptorLimit() ?? DESCRIPTORS_MAX;
+    return Array.from({ length: limit }, (_, fd) => fd).filter((fd) => libc?.isOpen(fd) ?? true);
   }
 }
 
@@ -92,7 +146,7 @@ function fileOf(fd: number | undefined): string | undefined {
 export async function findSocketHandOff(): Promise<SocketHandOffWay> {
   if (canTransferSockets()) return "transfer";
   try {
-    await import("./native-sockets.js");
+    await loadLibc();
     return "duplicate";
   } catch (cause) {
     throw new Error(

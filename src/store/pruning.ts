@@ -75,14 +75,21 @@ export const pruneOrders: Pruning = (environment, retention, before) => {
   return stepOf(removals);
 };
 
-/** The oldest trades, as far as age or number demand it. */
-export const pruneTrades: Pruning = ({ trades }, retention, before) => {
+/** The oldest trades, as far as age or number demand it, but none behind `lastTrade`. */
+export const pruneTrades = (
+  { trades }: Environment,
+  retention: Retention,
+  before: (ms: number) => number,
+  lastTrade: number,
+): PruningStep => {
   const oldestTs = before(retention.tradeRetentionMs);
   const surplus = trades.size - retention.maxStoredTrades;
   const oldest = [...trades.inspect({ limit: TRADES_PER_STEP })];
   // Trades follow one another in time, so a damaged one is older than the next that can be read.
   const overAge =
     1 + oldest.findLastIndex(({ value }) => !(value instanceof StoreError) && value.ts < oldestTs);
-  const removed = oldest.slice(0, Math.max(surplus, overAge));
+  const removed = oldest
+    .slice(0, Math.max(surplus, overAge))
+    .filter(({ key }) => !(key > lastTrade));
   return stepOf(removed.map(({ key }) => [trades.remove(key)]));
 };

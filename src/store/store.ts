@@ -1,7 +1,7 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { EngineChanges, EngineState } from "../engine/commands.js";
-import type { Order } from "../engine/order.js";
+import type { Order, Trade } from "../engine/order.js";
+import { makeDirectory } from "../shared/make-directory.js";
 import { isOpen } from "../shared/order.js";
 import { type Stretch, tsBefore } from "../shared/time-stretches.js";
 import { requireRoom } from "./disk-room.js";
@@ -52,7 +52,7 @@ export class Store {
    */
   static async open(dir: string, retention: Retention): Promise<Store> {
     try {
-      await mkdir(dir, { recursive: true, mode: 0o700 });
+      await makeDirectory(dir, 0o700);
       const lock = await StoreLock.acquire(dir);
       const store = new Store(dir, retention, lock);
       try {
@@ -139,6 +139,12 @@ export class Store {
     return openOrders.get(orderId) ?? finishedOrders.get(orderId);
   }
 
+  /** The trades behind one, by ascending id; those that are damaged are left out. */
+  tradesAfter(tradeId: number): readonly Trade[] {
+    const records = this.#open().trades.inspect({ start: tradeId + 1 });
+    return [...records].flatMap(({ value }) => (value instanceof StoreError ? [] : value));
+  }
+
   /**
    * Removes what the retention no longer covers, in steps of at most 500 records, with which other
    * writes take turns. Resolves with the number of orders and trades. Rejects with StoreError, of
@@ -147,10 +153,15 @@ export class Store {
    *
    * @param nowMicros microseconds since the Unix epoch
    * @param stretches of the time until then: what has not passed makes nothing older
+   * @param lastTrade trades behind this one stay
    */
-  prune(nowMicros: number, stretches: readonly Stretch[] = []): Promise<number> {
+  prune(
+    nowMicros: number,
+    stretches: readonly Stretch[] = [],
+    lastTrade = Number.POSITIVE_INFINITY,
+  ): Promise<number> {
     const before = (ms: number): number => tsBefore(stretches, nowMicros, ms * 1000);
-    this.#pruning ??= this.#prune(before).finally(() => {
+    this.#pruning ??= this.#prune(before, lastTrade).finally(() => {
       this.#pruning = undefined;
     });
     return this.#pruning;
@@ -198,12 +209,13 @@ export class Store {
   }
 
   /** Orders and trades by themselves, so that what is wrong with the ones does not keep the others. */
-  async #prune(before: (ms: number) => number): Promise<number> {
+  async #prune(before: (ms: number) => number, lastTrade: number): Promise<number> {
     this.#environment?.clearDeadReaders();
-    const prunings = [pruneOrders, pruneTrades].map((pruning) => this.#pruneBy(pruning, before));
+    const trades: Pruning = (...step) => pruneTrades(...step, lastTrade);
+    const prunings = [pruneOrders, trades].map((pruning) => this.#pruneBy(pruning, before));
     await Promise.allSettled(prunings);
-    const [orders = 0, trades = 0] = await Promise.all(prunings);
-    return orders + trades;
+    const [ordersRemoved = 0, tradesRemoved = 0] = await Promise.all(prunings);
+    return ordersRemoved + tradesRemoved;
   }
 
   async #pruneBy(pruning: Pruning, before: (ms: number) => number): Promise<number> {

@@ -134,6 +134,11 @@ export interface ProducerTask {
   readonly feed: FeedOptions | ExchangeOptions;
   /** Tells this run of the server from all others. */
   readonly run: string;
+  /**
+   * Number of the last trade that shards can have read of earlier producers of this run; undefined
+   * where there was none.
+   */
+  readonly lastTrade: number | undefined;
   readonly log: LogOptions;
 }
 

@@ -1,4 +1,6 @@
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type ServerProcess, startServerProcess } from "../support/server-process.js";
 import { TestClient } from "../support/test-client.js";
@@ -13,6 +15,12 @@ import {
   walletState,
 } from "../support/trading.js";
 
+const END_BEFORE_PUBLICATION = fileURLToPath(
+  new URL("../support/end-before-publication.mjs", import.meta.url),
+);
+const RESTARTS = 4;
+const BUYERS = 8;
+
 let folder: Awaited<ReturnType<typeof temporaryDirectory>>;
 let server: ServerProcess | undefined;
 beforeEach(async () => {
@@ -23,9 +31,19 @@ afterEach(async () => {
   await folder.remove();
 });
 
+/** A file of the name that `arm` gives ends the producer in place of a publication. */
+const arm = (): string => join(folder.path, "armed");
+
 async function start(flags = {}): Promise<ServerProcess> {
   const dataDir = { "data-dir": join(folder.path, "data") };
-  server = await startServerProcess({ ...QUIET_EXCHANGE, ...dataDir, ...flags }, { host: true });
+  server = await startServerProcess(
+    { ...QUIET_EXCHANGE, ...dataDir, ...flags },
+    {
+      host: true,
+      nodeFlags: ["--import", END_BEFORE_PUBLICATION],
+      env: { END_BEFORE_PUBLICATION: arm() },
+    },
+  );
   return server;
 }
 
@@ -121,4 +139,78 @@ test("exchange restarts - orders sent while it dies get an answer each, and what
   const stored = new Map(orders.map((order) => [order.client_order_id, order]));
   for (const [id, order] of acknowledged) expect(stored.get(id)).toEqual(order);
   expect(new Set(orders.map(({ order_id }) => order_id)).size).toBe(200);
+});
+
+test("exchange restarts - a trade that was stored and not published when the producer died comes first in the next epoch", async () => {
+  const running = await start({ shards: 2, "max-stored-trades": 0 });
+  const { port } = running;
+  const [seller, buyer] = await Promise.all(
+    ["w1", "w2"].map((wallet) => connectTrader(port, { wallet })),
+  );
+  const watching = await Promise.all(
+    (["json", "msgpack"] as const).map((encoding) => TestClient.connect(port, { encoding })),
+  );
+  for (const client of watching)
+    await client.subscribe({ type: "Trades" }, { type: "Market", params: { market_id: 1001 } });
+  await place(seller as TestClient, limitOrder("Sell", 0.6, 100));
+  const buy = (quantity: number) => place(buyer as TestClient, limitOrder("Buy", 0.6, quantity));
+  await buy(1);
+  for (const client of watching) await client.take("TradeExecution");
+
+  await writeFile(arm(), "");
+  // It is on disk, so it is answered.
+  expect(await buy(2)).toMatchObject({ status: "Filled" });
+  const told = await Promise.all(
+    watching.map(async (client) => {
+      const { epoch } = (await client.take("EpochChanged")).data;
+      const [snapshot] = (await client.take("MarketSnapshot")).data.markets;
+      expect(snapshot).toMatchObject({ price: 0.6, volume: 3 });
+      const { trade } = (await client.take("TradeExecution")).data;
+      expect(trade).toMatchObject({ trade_id: "2", seq: 1, quantity: 2, taker_side: "Buy" });
+      return epoch;
+    }),
+  );
+  expect(new Set(told).size).toBe(1);
+  // And once: the next one is the next one.
+  await buy(3);
+  for (const client of watching)
+    expect((await client.take("TradeExecution")).data.trade).toMatchObject({
+      trade_id: "3",
+      seq: 2,
+      quantity: 3,
+    });
+});
+
+test("exchange restarts - whoever stays connected gets every trade once, however often the producer dies", async () => {
+  const running = await start({ "max-orders-per-second": 1e6, "max-messages-per-second": 1e6 });
+  const { port } = running;
+  const seller = await connectTrader(port, { wallet: "w1" });
+  await place(seller, limitOrder("Sell", 0.6, 1e6));
+  const buyers = await Promise.all(
+    Array.from({ length: BUYERS }, (_, at) => connectTrader(port, { wallet: `b${at}` })),
+  );
+  const watching = await TestClient.connect(port);
+  const ids: number[] = [];
+  watching.ws.on("message", (text: Buffer) => {
+    const { type, data } = JSON.parse(String(text));
+    if (type === "TradeExecution") ids.push(Number(data.trade.trade_id));
+  });
+  await watching.subscribe({ type: "Trades" });
+  let trading = true;
+  const traders = buyers.map(async (buyer) => {
+    const order = limitOrder("Buy", 0.6, 1);
+    while (trading) await buyer.request({ type: "PlaceOrder", data: { order } });
+  });
+  for (let restart = 1; restart <= RESTARTS; restart++) {
+    running.command({ restartProducer: true });
+    await watching.take("EpochChanged");
+    await watching.take("TradeExecution");
+  }
+  trading = false;
+  await Promise.all(traders);
+  // Nothing is published behind this one.
+  await place(buyers[0] as TestClient, limitOrder("Buy", 0.6, 7));
+  await watching.take("TradeExecution", ({ data }) => data.trade.quantity === 7);
+  expect(ids.length).toBeGreaterThan(RESTARTS);
+  expect(ids).toEqual(ids.map((_, at) => at + 1));
 });

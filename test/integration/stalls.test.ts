@@ -1,13 +1,25 @@
+import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { untilReady } from "../support/figures.js";
-import { type ServerProcess, startServerProcess } from "../support/server-process.js";
+import { witness } from "../support/attack.js";
+import { readinessOf, statusOf, untilReady } from "../support/figures.js";
+import { HAS_PROC, openDescriptors } from "../support/process-figures.js";
+import { type Flags, type ServerProcess, startServerProcess } from "../support/server-process.js";
 import { TestClient } from "../support/test-client.js";
+import { QUIET_EXCHANGE } from "../support/trading.js";
+import { until } from "../support/until.js";
 
 /** Longer than a thread waits for a processor on a busy machine. */
 const STALL_TIMEOUT_MS = 3000;
+
+/** For threads that a test has get stuck on purpose. */
+const STUCK_TIMEOUT_MS = 1000;
+/** What is required is a second; a busy machine may need more. */
+const ENDED_WITHIN_MS = 2000;
+const STUCK_THREADS = fileURLToPath(new URL("../support/stuck-threads.mjs", import.meta.url));
 
 let server: ServerProcess | undefined;
 let folder = "";
@@ -54,5 +66,120 @@ test("stalls - a producer whose loop is blocked is replaced, and its clients get
   expect(data.market).toMatchObject({ market_id: 5, best_ask: 4 });
   await server.logged((line) => line["msg"] === "the producer shows no life and is restarted");
   await untilReady(server);
+  await client.close();
+});
+
+/** A server whose threads can be made to get stuck, the producer by a file of the name it gives. */
+async function startSticky(
+  flags: Flags,
+): Promise<[ServerProcess, (kind: string) => Promise<void>]> {
+  const file = join(folder, `stuck-${performance.now()}`);
+  server = await startServerProcess(
+    { "stall-timeout": STUCK_TIMEOUT_MS, ...flags },
+    { nodeFlags: ["--import", STUCK_THREADS], env: { STUCK_PRODUCER: file } },
+  );
+  return [server, (kind) => writeFile(file, kind)];
+}
+
+const KINDS = ["loop", "allocation", "wait", "native"] as const;
+
+test("stalls - a stuck shard takes no more at once, and ends within a second with its sockets, whatever it is stuck in; others are served", async () => {
+  const [running] = await startSticky({ shards: 2 });
+  const { port, pid } = running;
+  const descriptors: number[] = [];
+  for (const kind of KINDS) {
+    // One after the other, so that the odd ones and who comes next are on the other shard.
+    const clients: TestClient[] = [];
+    for (let count = 0; count < 7; count++) clients.push(await TestClient.connect(port));
+    const seen = await witness(running, () => expectEndOf(running, clients, kind));
+    expect(seen, kind).toMatchObject({ closeCode: null, pongs: seen.pings });
+    expect(seen.p50Ms, kind).toBeLessThan(100);
+    if (kind === "native") {
+      const { state, reasons } = await readinessOf(running);
+      expect([state, ...reasons]).toEqual(["degraded", expect.stringContaining("does not end")]);
+    }
+    await until("all is well again", async () => (await readinessOf(running)).state === "ok");
+    for (const { ws } of clients) ws.terminate();
+    await until("no socket", async () =>
+      (await statusOf(running)).shards.every(({ sockets }) => sockets === 0),
+    );
+    if (HAS_PROC) descriptors.push(openDescriptors(pid));
+  }
+  const [first = 0] = descriptors;
+  // A thread on which nobody was yet has one less, and a request of ours may be under way.
+  for (const open of descriptors) expect(Math.abs(open - first)).toBeLessThan(6);
+}, 60_000);
+
+/** The first of the clients gets its shard stuck. */
+async function expectEndOf(
+  running: ServerProcess,
+  clients: readonly TestClient[],
+  kind: string,
+): Promise<void> {
+  const [stuck, neighbour] = clients as [TestClient, TestClient];
+  const lines = running.log.length;
+  stuck.send({ type: "Ping", data: { timestamp: 1 }, id: `get stuck: ${kind}` });
+  const { shard } = await running.logged(
+    (line) =>
+      running.log.indexOf(line) >= lines &&
+      line["msg"] === "the shard shows no life and is restarted",
+  );
+  const noticedAt = performance.now();
+  // Both at once: in some of the kinds it takes a moment only.
+  const [readiness, status] = await Promise.all([readinessOf(running), statusOf(running)]);
+  const reasons = [`shard ${shard} shows no life and is being restarted`];
+  expect(readiness).toEqual({ code: 503, state: "degraded", reasons });
+  expect(status.shards[shard as number]).toMatchObject({ ready: false });
+  // Newcomers are served, by the other one.
+  const newcomers = await Promise.all(
+    Array.from({ length: 4 }, () => TestClient.connect(running.port)),
+  );
+  for (const client of [neighbour, ...newcomers])
+    expect((await client.request({ type: "Ping", data: { timestamp: 1 } })).type).toBe("Pong");
+  expect((await stuck.closed).code).toBe(1006);
+  expect(performance.now() - noticedAt).toBeLessThan(ENDED_WITHIN_MS);
+  await untilReady(running);
+  for (const { ws } of newcomers) ws.terminate();
+}
+
+test("stalls - a stop does not wait for a thread that nothing ends", async () => {
+  const [running] = await startSticky({ shards: 2 });
+  const client = await TestClient.connect(running.port);
+  client.send({ type: "Ping", data: { timestamp: 1 }, id: "get stuck: native" });
+  await running.logged((line) => line["msg"] === "the shard shows no life and is restarted");
+  const askedAt = performance.now();
+  expect(await running.stop()).toBe(0);
+  // The thread would go on for seconds.
+  expect(performance.now() - askedAt).toBeLessThan(3000);
+});
+
+test("stalls - a stuck exchange is not ready at once, and another takes over; one that nothing ends takes the server with it, in order", async () => {
+  const [running, stickProducer] = await startSticky(QUIET_EXCHANGE);
+  const client = await TestClient.connect(running.port);
+  await stickProducer("loop");
+  await running.logged((line) => line["msg"] === "the producer shows no life and is restarted");
+  const { code, reasons } = await readinessOf(running);
+  expect([code, ...reasons]).toEqual([503, expect.stringMatching(/^the producer .*restarted$/)]);
+  await client.take("Notification");
+  await client.take("EpochChanged");
+  await untilReady(running);
+
+  const exited = once(running.child, "exit");
+  await stickProducer("native");
+  expect((await client.closed).code).toBe(1012);
+  expect((await exited)[0]).toBe(1);
+  expect(running.output.join()).toContain("the server ends");
+});
+
+test("stalls - a producer that nothing ends is replaced beside it, where its feed can be", async () => {
+  const [running, stickProducer] = await startSticky({});
+  const client = await TestClient.connect(running.port);
+  await client.subscribe({ type: "PriceFeed", params: { market_ids: [1001] } });
+  await stickProducer("native");
+  await client.take("EpochChanged");
+  await client.take("PriceUpdate", ({ data }) => data.seq > 3);
+  const { code, reasons } = await readinessOf(running);
+  expect([code, ...reasons]).toEqual([200, expect.stringContaining("does not end")]);
+  await until("it has ended", async () => (await readinessOf(running)).state === "ok");
   await client.close();
 });

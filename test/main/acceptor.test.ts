@@ -1,10 +1,12 @@
+import { closeSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { pino } from "pino";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Acceptor, type AcceptorOptions } from "../../src/main/acceptor.js";
 import type { ShardPool } from "../../src/main/shard-pool.js";
 import { counted, counterBlockOf, createCounterBuffer, MAIN } from "../../src/ring/counters.js";
-import { descriptorOf } from "../../src/shared/socket-hand-off.js";
+import { duplicateDescriptor } from "../../src/shared/native-sockets.js";
+import { descriptorOf, fileOf } from "../../src/shared/socket-hand-off.js";
 import type { MainToShard } from "../../src/workers/messages.js";
 import { until } from "../support/until.js";
 
@@ -68,6 +70,7 @@ async function connectFrom(localAddress = "127.0.0.1"): Promise<Socket> {
   const accepted = counted(counters, MAIN.accepted) + counted(counters, MAIN.destroyed);
   const socket = connect({ port, host: "127.0.0.1", localAddress });
   socket.on("error", () => {});
+  socket.resume();
   clients.push(socket);
   await until(
     "accepted",
@@ -169,6 +172,50 @@ describe("acceptor", () => {
     acceptor.shardUp();
     expect(pool.count).toBe(3);
     gone.destroy();
+  });
+
+  it("acceptor - while a shard wants descriptors to start, none is kept waiting nor taken", async () => {
+    pool.up.fill(false);
+    const waiting = [await connectFrom(), await connectFrom()];
+    acceptor.relieve();
+    await Promise.all(waiting.map(closed));
+    expect(acceptor.ledger.size).toBe(0);
+    const refused = await connectFrom();
+    await closed(refused);
+    expect(counted(counters, MAIN.destroyed)).toBe(1);
+    pool.up[0] = true;
+    acceptor.shardUp();
+    await connectFrom();
+    expect(pool.given[0]).toEqual([3]);
+  });
+
+  it("acceptor - the connections of a shard that does not end are cut, and no others", async () => {
+    const clients = [];
+    for (let count = 0; count < 4; count++) clients.push(await connectFrom());
+    // What the shard has of one that it has acknowledged.
+    const file = acceptor.ledger.get(1)?.file;
+    expect(file).toBe(fileOf(descriptorOf(acceptor.ledger.get(1)?.socket as Socket)));
+    const taken = duplicateDescriptor(pool.posted[0]?.[0]?.socket as number);
+    acceptor.taken(1);
+    pool.up[0] = false;
+    acceptor.shardLeftBehind(0);
+    await Promise.all([clients[0], clients[2]].map((client) => closed(client as Socket)));
+    closeSync(taken);
+    expect([clients[1]?.readyState, clients[3]?.readyState]).toEqual(["open", "open"]);
+    expect([acceptor.ledger.on(0), acceptor.ledger.on(1)]).toEqual([0, 2]);
+  });
+
+  it("acceptor - a socket that cannot be sent is destroyed, and the next one is taken", async () => {
+    const failing = vi.spyOn(pool, "port").mockReturnValue({
+      postMessage: () => {
+        throw new Error("cannot be transferred");
+      },
+    });
+    await closed(await connectFrom());
+    expect(acceptor.ledger.size).toBe(0);
+    failing.mockRestore();
+    await connectFrom();
+    expect(pool.given[0]).toEqual([2]);
   });
 
   it("acceptor - one that ended while it waited is not handed on", async () => {

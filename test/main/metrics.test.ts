@@ -12,6 +12,7 @@ import {
   observeLatency,
   PRODUCER,
   SHARD,
+  THREAD,
 } from "../../src/ring/counters.js";
 
 const block = counterBlockOf(createCounterBuffer(2));
@@ -69,6 +70,12 @@ test("metrics - ring lag is wrap-safe and never negative", async () => {
   const series = await scrape();
   expect(series.get('marketcast_ring_lag_records{shard="0"}')).toBe(15);
   expect(series.get('marketcast_ring_lag_records{shard="1"}')).toBe(0);
+});
+
+test("metrics - log lines that could not be written are those of all threads", async () => {
+  for (const [at, section] of [block.main, block.producer, first, second].entries())
+    count(section, THREAD.logDropped, 10 ** at);
+  expect((await scrape()).get("marketcast_log_dropped_total")).toBe(1111);
 });
 
 test("metrics - orders are counted by what became of them, at the exchange or before it", async () => {

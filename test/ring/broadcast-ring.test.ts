@@ -124,6 +124,30 @@ class Follower {
 }
 
 describe("broadcast ring", () => {
+  it("broadcast ring - a reader may begin with the first record, and counts what it has lost of all", () => {
+    const buffer = createRingBuffer(CAPACITY);
+    const transmitter = new BroadcastTransmitter(buffer);
+    for (let number = 0; number < 3; number++) write(transmitter, number, 8);
+    transmitter.publish();
+    const fromStart = new BroadcastReceiver(buffer, "start");
+    expect(fromStart.receive()).toBe(RECEIVED.records);
+    expect(readBatch(fromStart, 0, [8, 8, 8])).toBe(3);
+    expect(new BroadcastReceiver(buffer).receive()).toBe(RECEIVED.nothing);
+
+    const late = new BroadcastReceiver(buffer, "start");
+    const records = CAPACITY / 8;
+    for (let number = 3; number < records; number++) {
+      write(transmitter, number, 8);
+      transmitter.publish();
+    }
+    expect(late.receive()).toBe(RECEIVED.lapped);
+    write(transmitter, records, 8);
+    transmitter.publish();
+    expect(late.receive()).toBe(RECEIVED.records);
+    expect(late.next()).not.toBe(0);
+    expect(late.lost).toBe(records);
+  });
+
   it("broadcast ring - a record is seen when it is published, and not before", () => {
     const buffer = createRingBuffer(CAPACITY);
     const transmitter = new BroadcastTransmitter(buffer);

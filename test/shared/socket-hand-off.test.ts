@@ -1,18 +1,23 @@
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   closeStrayDuplicates,
   createSocketReceiver,
+  cutConnections,
   descriptorOf,
+  fileOf,
   findSocketHandOff,
   sendSocket,
 } from "../../src/shared/socket-hand-off.js";
 import { until } from "../support/until.js";
 
 const THREAD = new URL("../support/duplicating-thread.mjs", import.meta.url);
+const AT_LIMIT = fileURLToPath(new URL("../support/stray-at-limit.mjs", import.meta.url));
 const way = await findSocketHandOff();
 
 let server: Server;
@@ -121,4 +126,39 @@ describe("socket hand-off", () => {
     closeStrayDuplicates([]);
     expect(descriptors()).toBeLessThanOrEqual(before);
   });
+
+  it.runIf(way === "duplicate")(
+    "socket hand-off - it closes them without a descriptor to spare",
+    () => {
+      const command = `ulimit -n 100; exec "${process.execPath}" "${AT_LIMIT}"`;
+      const printed = execFileSync("sh", ["-c", command], { encoding: "utf8" });
+      expect(JSON.parse(printed)).toEqual({
+        limit: "EMFILE",
+        opened: true,
+        closed: 1,
+        strayIsOpen: false,
+        received: "still here",
+      });
+    },
+  );
+
+  it.runIf(way === "duplicate")(
+    "socket hand-off - connections of a thread that has their descriptors can be cut, and no others",
+    async () => {
+      const other = connect((server.address() as AddressInfo).port, "127.0.0.1");
+      const [kept] = (await once(server, "connection")) as [Socket];
+      const file = fileOf(descriptorOf(accepted)) as string;
+      const { worker } = await duplicatingThread(true);
+      accepted.destroy();
+      const ended = once(client.resume(), "end");
+      expect(await cutConnections(new Set([file]))).toBe(1);
+      await ended;
+      expect(await cutConnections(new Set())).toBe(0);
+      kept.write("still here");
+      expect(String((await once(other, "data"))[0])).toBe("still here");
+      other.destroy();
+      kept.destroy();
+      await worker.terminate();
+    },
+  );
 });

@@ -114,6 +114,16 @@ describe("pruning", () => {
     expect([await byNumber.prune(50 * MS), await byNumber.prune(50 * MS)]).toEqual([3, 0]);
   });
 
+  it("pruning - trades behind the last that was published stay, whatever their age and number", async () => {
+    const trades = [trade(1, 10), trade(2, 20), trade(3, 30), trade(4, 40)];
+    const store = await storeOf({ maxStoredTrades: 0, tradeRetentionMs: 1 }, changesOf([], trades));
+    expect(await store.prune(1000 * MS, [], 2)).toBe(2);
+    expect(store.tradesAfter(0)).toEqual(trades.slice(2));
+    expect(store.tradesAfter(3)).toEqual(trades.slice(3));
+    expect(await store.prune(1000 * MS, [], 4)).toBe(2);
+    expect(store.tradesAfter(0)).toEqual([]);
+  });
+
   it("pruning - ids go on where all that had them is gone", async () => {
     const dir = temporaryDirectory();
     const store = await openStore(dir, { ...KEEP_ALL, maxStoredOrders: 0, maxStoredTrades: 0 });

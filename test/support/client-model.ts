@@ -94,6 +94,18 @@ export class ClientModel {
     }
   }
 
+  /** To be called when an epoch ends: every trade of it that the client was due has come. */
+  requireAllTrades(): void {
+    for (const [id, { trades }] of this.#around().truth.markets) {
+      if (!this.allTrades && !this.subscribed.trade.has(id)) continue;
+      const last = this.last("trade", id) ?? 0;
+      require(last === trades.length, `of ${trades.length} trades the last were lost`, {
+        id,
+        last,
+      });
+    }
+  }
+
   /** Whether a state matches any of its `Markets` filters. */
   matches(market: Market): boolean {
     return [...this.filters.values()].some((filter) => matchesFilter(filter, market));

@@ -202,7 +202,11 @@ export class ShardWorld {
   /** The producer starts anew, with nothing listed, and tells the shard when `ready` has run. */
   restartProducer(ready: () => void = () => {}): void {
     this.flush();
-    for (const { model } of this.clients) model.interval++;
+    for (const { model } of this.clients) {
+      model.interval++;
+      // What the shard has not read yet it tells at once.
+      model.conflated = true;
+    }
     const { memory, publisher, truth } = this.#newProducer();
     this.memory = memory;
     this.publisher = publisher;
@@ -211,7 +215,7 @@ export class ShardWorld {
     this.#restarting = false;
     publisher.flush();
     truth.read();
-    this.#startMirror(truth);
+    this.#startMirror(truth, "start");
     const changed = { type: "EpochChanged", data: { epoch: this.memory.epoch } } as const;
     for (const audience of this.fanOut.audiences) this.outbox.restart(audience, changed);
     const idle = this.clients.filter(({ connection }) => connection.audience === undefined);
@@ -236,12 +240,16 @@ export class ShardWorld {
     return { memory, publisher, truth: new PublishedTruth(memory) };
   }
 
-  #startMirror(truth: PublishedTruth): void {
-    const { interests, round } = this.fanOut;
-    this.fanOut.setMirror(new Mirror(this.memory, interests, this.counters, this.#listener, round));
+  #startMirror(truth: PublishedTruth, trades: "tail" | "start" = "tail"): void {
+    const { counters, fanOut, memory } = this;
+    const { interests, round } = fanOut;
+    fanOut.setMirror(new Mirror(memory, interests, counters, this.#listener, round, trades));
     // Until here clients were sent what they were due from the producer before.
+    for (const { connection, model } of this.clients)
+      if (connection.open && this.epochs > 1) model.requireAllTrades();
     this.truth = truth;
-    this.#noteTradesRead(truth);
+    if (trades === "tail") this.#noteTradesRead(truth);
+    else this.#tradesRead.clear();
   }
 
   /** The mirror stands at the trade ring's tail. */

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { createFeed } from "../../feed/create-feed.js";
 import type { Feed } from "../../feed/feed.js";
-import { beat, counterBlockOf } from "../../ring/counters.js";
+import { beat, count, counterBlockOf, THREAD } from "../../ring/counters.js";
 import { nowMicros } from "../../shared/clock.js";
 import { createLogger, type Logger } from "../../shared/log.js";
 import { startThreadPulse } from "../../shared/thread-pulse.js";
@@ -22,8 +22,10 @@ const KINDS_MAX = 1000;
 if (parentPort === null) throw new Error("producer-worker runs as a worker thread");
 const port = parentPort;
 const task = workerData as ProducerTask;
-const log = createLogger(task.log, { thread: "producer" });
 const counters = counterBlockOf(task.counters).producer;
+const log = createLogger(task.log, { thread: "producer" }, (lines) =>
+  count(counters, THREAD.logDropped, lines),
+);
 const stop = new AbortController();
 
 const publisher = new Publisher(task.memory, counters, {
@@ -40,6 +42,8 @@ const firstSubscriber = new Promise<void>((resolve) => {
     else if (message.type === "shard") exchange?.attach(message.shard, message.port);
     // Of a worker thread, exit() ends the thread.
     else if (message.type === "end") process.exit(1);
+    // Nothing has been promised to anybody, and who knows what it waits for.
+    else if (!opened) process.exit();
     else {
       stop.abort();
       void running.then(() => process.exit());
@@ -50,6 +54,8 @@ const firstSubscriber = new Promise<void>((resolve) => {
 startThreadPulse((loopLagS) => beat(counters, loopLagS));
 /** Where the feed is the exchange, as soon as it is open. */
 let exchange: Exchange | undefined;
+/** The feed is open. */
+let opened = false;
 const running = runFeed();
 
 function tell(message: ProducerToMain): void {
@@ -62,6 +68,7 @@ async function openFeed(): Promise<Feed> {
     {
       options: task.feed,
       run: task.run,
+      lastTrade: task.lastTrade,
       counters,
       log,
       now: nowMicros,
@@ -98,6 +105,7 @@ async function runFeed(): Promise<void> {
     });
     return;
   }
+  opened = true;
   tell({ type: "ready" });
   try {
     await feed.run(publisher, { signal: stop.signal, firstSubscriber });

@@ -45,6 +45,11 @@ export interface PublisherOptions {
   readonly reject: (kind: string, message: string, line: number | undefined) => void;
 }
 
+/** A trade of a feed that numbers its trades, ever upwards. */
+export interface NumberedTrade extends FeedTrade {
+  readonly tradeNumber?: number;
+}
+
 const UNTRADED: TradedSoFar = { lastPrice: undefined, volume: 0 };
 
 /** A market and where its streams stand. */
@@ -80,6 +85,8 @@ export class Publisher implements FeedSink {
   readonly #untold: PublishedMarket[] = [];
   #flushDue = false;
   #tradesMade = 0;
+  /** The number of the newest trade, where the feed numbers them; 0 where it does not. */
+  #lastTrade = 0;
 
   constructor(memory: MarketMemory, counters: CounterSection, options: PublisherOptions) {
     this.#ring = new BroadcastTransmitter(memory.ring);
@@ -89,6 +96,15 @@ export class Publisher implements FeedSink {
     this.#epoch = memory.epoch;
     this.#counters = counters;
     this.#options = options;
+  }
+
+  /**
+   * Says where a feed's numbers of trades stood before this epoch, so that its successor knows it too.
+   * To be called before anything is published.
+   */
+  continueTrades(lastTrade: number): void {
+    this.#lastTrade = lastTrade;
+    this.#trades.begin(lastTrade);
   }
 
   list(
@@ -129,7 +145,7 @@ export class Publisher implements FeedSink {
     if (own.pending !== 0) this.#tell(own);
   }
 
-  trade(market: ListedMarket, trade: FeedTrade): void {
+  trade(market: ListedMarket, trade: NumberedTrade): void {
     const own = market as PublishedMarket;
     checkPrice(own, trade.price, "trade price");
     checkQuantity(own, trade.quantity);
@@ -158,6 +174,7 @@ export class Publisher implements FeedSink {
       record,
       id,
     );
+    this.#lastTrade = trade.tradeNumber ?? 0;
     count(this.#counters, PRODUCER.tradeRecords);
     own.traded = true;
     // No larger one could be told as an exact number.
@@ -198,7 +215,7 @@ export class Publisher implements FeedSink {
     for (const market of this.#untold) if (market.pending !== 0) this.#tell(market);
     this.#untold.length = 0;
     this.#ring.publish();
-    this.#trades.publish();
+    this.#trades.publish(this.#lastTrade);
     this.#counters[PRODUCER.ringRecordNumber] = this.#ring.recordNumber;
     this.#flushDue = false;
     Atomics.add(this.#doorbell, 0, 1);

@@ -70,6 +70,7 @@ export class FanOut implements MirrorListener {
   /** Takes another producer's mirror, once every member has what it was due from the one before. */
   setMirror(mirror: Mirror): void {
     if (this.#mirror !== undefined) {
+      this.#readToEnd(this.#mirror);
       for (const audience of this.#audiences.values()) {
         for (const member of audience.members) this.#settle(member);
       }
@@ -81,6 +82,27 @@ export class FanOut implements MirrorListener {
     for (const filter of this.#filters.all) {
       filter.clear();
       filter.evaluate(mirror.markets, this.round);
+    }
+  }
+
+  /**
+   * Reads the rings of a dead producer to their ends, which are final: trades are told each, states
+   * once. Their subscribers are closed where it had lapped this shard on trades, or has left a market
+   * half-written in the table that one of them is of.
+   */
+  #readToEnd(mirror: Mirror): void {
+    const { POSITIVE_INFINITY: all } = Number;
+    while (mirror.pending) {
+      this.beginRound(true);
+      try {
+        // A lap on states needs no repair, as fresh snapshots follow.
+        mirror.poll(this.round, all, all);
+      } catch {
+        this.tradesLost();
+        return;
+      } finally {
+        this.endRound(false);
+      }
     }
   }
 

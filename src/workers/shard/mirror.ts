@@ -56,19 +56,24 @@ export class Mirror {
   /** The copied batch of the ring is not read to its end. */
   #midBatch = false;
 
-  /** Starts at the rings' tails, with the table's content as of `round`. */
+  /**
+   * Starts at the rings' tails, with the table's content as of `round`.
+   * @param trades where it starts with the trades: whoever has subscribed to them already is due all
+   *   that there have been
+   */
   constructor(
     memory: MarketMemory,
     interests: InterestIndex,
     counters: CounterSection,
     listener: MirrorListener,
     round: number,
+    trades: "tail" | "start" = "tail",
   ) {
     this.epoch = memory.epoch;
     this.#interests = interests;
     this.#counters = counters;
     this.#ring = new BroadcastReceiver(memory.ring);
-    this.#trades = new BroadcastReceiver(memory.tradeRing);
+    this.#trades = new BroadcastReceiver(memory.tradeRing, trades);
     this.#table = new MarketTableReader(memory.table);
     this.repair(round);
     // What it starts with is no change.

@@ -1,3 +1,4 @@
+import { type CounterSection, count, counterBlockOf, THREAD } from "../../ring/counters.js";
 import { createLogger } from "../../shared/log.js";
 import { createSocketReceiver } from "../../shared/socket-hand-off.js";
 import type { ShardTask } from "../messages.js";
@@ -5,7 +6,15 @@ import { Shard } from "./shard.js";
 
 /** The piscina task of a shard: runs for as long as the thread lives, until main closes the port. */
 export async function runShard(task: ShardTask): Promise<void> {
-  const log = createLogger(task.log, { thread: `shard-${task.shard}` });
-  const takeSocket = await createSocketReceiver(task.handOff);
-  await new Shard(task, takeSocket, log).run();
+  const section = counterBlockOf(task.counters).shards[task.shard] as CounterSection;
+  const log = createLogger(task.log, { thread: `shard-${task.shard}` }, (lines) =>
+    count(section, THREAD.logDropped, lines),
+  );
+  try {
+    await new Shard(task, await createSocketReceiver(task.handOff), log).run();
+  } catch (error) {
+    log.error({ err: error }, "the shard failed");
+    // With the thread goes whatever it has opened already.
+    process.exit(1);
+  }
 }

@@ -57,6 +57,8 @@ const PROTOCOL_CLOSE_CODES = new Map<string | undefined, number>([
 /** How often addresses without a connection are looked at, to be forgotten. */
 const SWEEP_INTERVAL_MS = 1000;
 
+const UNTAKEN_LOG_INTERVAL_MS = 1000;
+
 /**
  * One shard: its connections, from the hand-off to their end, and the parts that serve them. This
  * class only joins the parts; the data's way is RoundLoop → Mirror → FanOut → Connection.
@@ -85,6 +87,7 @@ export class Shard {
   readonly #stops: (() => void)[] = [];
   #system: SystemState;
   #subscribed = false;
+  #untakenLoggedAt = Number.NEGATIVE_INFINITY;
   /** Connections that were taken and that have ended since main was told last. */
   #taken: number[] = [];
   #ended: number[] = [];
@@ -101,7 +104,7 @@ export class Shard {
     for (const [word, words] of SHARD_GAUGES) this.#counters.fill(0, word, word + words);
 
     this.#fanOut = new FanOut(this.#counters, task.memory.table.capacity);
-    this.#fanOut.setMirror(this.#mirrorOf(task.memory));
+    this.#takeMirror(task.memory, "tail");
     this.#rounds = new RoundLoop(this.#fanOut, task.memory.doorbell);
     this.#outbox = new Outbox(this.#fanOut, () => this.#systemStatus());
     this.#trading = new Trading(this.#outbox, this.#counters, options.maxPendingOrders);
@@ -212,7 +215,7 @@ export class Shard {
     try {
       socket = this.#takeSocket(inTransit);
     } catch (error) {
-      this.#log.warn({ err: error, connection }, "a socket could not be taken");
+      this.#logUntaken(error as Error);
       return this.#noteEnded(connection);
     }
     this.#taken.push(connection);
@@ -227,6 +230,14 @@ export class Shard {
   #noteEnded(connection: number): void {
     if (this.#ended.length === 0) setImmediate(() => this.#tellMoves());
     this.#ended.push(connection);
+  }
+
+  /** Whatever keeps one socket from being taken may keep thousands. */
+  #logUntaken(error: Error): void {
+    const now = performance.now();
+    if (now - this.#untakenLoggedAt < UNTAKEN_LOG_INTERVAL_MS) return;
+    this.#untakenLoggedAt = now;
+    this.#log.warn({ err: error }, "a socket could not be taken; told at most once a second");
   }
 
   /**
@@ -322,23 +333,17 @@ export class Shard {
 
   // --- The whole shard ----------------------------------------------------------------------------
 
-  #mirrorOf(memory: MarketMemory): Mirror {
-    this.#counters[SHARD.ringRecordNumber] = counted(
-      this.#block.producer,
-      PRODUCER.ringRecordNumber,
-    );
-    return new Mirror(
-      memory,
-      this.#fanOut.interests,
-      this.#counters,
-      this.#fanOut,
-      this.#fanOut.round,
-    );
+  #takeMirror(memory: MarketMemory, trades: "tail" | "start"): void {
+    const { interests, round } = this.#fanOut;
+    const mirror = new Mirror(memory, interests, this.#counters, this.#fanOut, round, trades);
+    this.#fanOut.setMirror(mirror);
+    const { producer } = this.#block;
+    this.#counters[SHARD.ringRecordNumber] = counted(producer, PRODUCER.ringRecordNumber);
   }
 
   /** A new producer: everything starts again from its snapshots. */
   #changeEpoch(memory: MarketMemory): void {
-    this.#fanOut.setMirror(this.#mirrorOf(memory));
+    this.#takeMirror(memory, "start");
     this.#rounds.setDoorbell(memory.doorbell);
     const changed: ServerMessage = { type: "EpochChanged", data: { epoch: memory.epoch } };
     for (const audience of this.#fanOut.audiences) this.#outbox.restart(audience, changed);

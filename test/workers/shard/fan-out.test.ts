@@ -1,11 +1,15 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { counted, LATENCY_BUCKETS_S, SHARD } from "../../../src/ring/counters.js";
+import { createMarketMemory } from "../../../src/ring/market-memory.js";
+import { Publisher } from "../../../src/workers/producer/publisher.js";
+import { Mirror } from "../../../src/workers/shard/mirror.js";
 import { type Client, ShardWorld } from "../../support/shard-world.js";
 
 const prices = (...market_ids: number[]) => ({ type: "PriceFeed", params: { market_ids } });
 const market = (market_id: number) => ({ type: "Market", params: { market_id } });
 const markets = (filter?: object) => ({ type: "Markets", params: filter ? { filter } : null });
 const TRADES = { type: "Trades" };
+const SMALL = { ringSize: 1 << 16, tradeRingSize: 1 << 16, maxMarkets: 4, maxTitleBytes: 64 };
 
 let world: ShardWorld;
 
@@ -404,5 +408,108 @@ describe("fan-out", () => {
       ["a", "b", "c"].map((message) => ({ data: { message } })),
     );
     expect([client.connection.current, world.fanOut.hasDrained]).toEqual([true, false]);
+  });
+
+  it("fan-out - trades of a dead producer that were not read yet come before its successor, each once and in order", () => {
+    const client = connect(0, TRADES, market(1));
+    const binary = connect(1, TRADES);
+    world.trade(1, 100);
+    world.flush();
+    world.round();
+    world.trade(1, 101);
+    // A market that the shard has not heard of, and states that it has not read.
+    world.list(3);
+    world.trade(3, 7);
+    world.quote(1, 200);
+    world.trade(1, 102);
+    world.flush();
+    world.restartProducer(() => {
+      world.list(1);
+      world.trade(1, 103);
+    });
+    world.flush();
+    world.round();
+    const told = ({ messages }: Client) =>
+      messages.flatMap((message) => {
+        if (message.type === "EpochChanged") return ["epoch"];
+        if (message.type !== "TradeExecution") return [];
+        const { market_id, seq } = message.data.trade;
+        return [`${market_id}: ${seq}`];
+      });
+    const expected = ["1: 1", "1: 2", "3: 1", "1: 3", "epoch", "1: 1"];
+    expect(told(client)).toEqual(expected);
+    expect(told(binary)).toEqual(expected);
+    expect(counted(world.counters, SHARD.tradesLost)).toBe(0);
+  });
+
+  it("fan-out - what a dead producer had claimed and not published is not read", () => {
+    const client = connect(0, TRADES);
+    const { memory } = world;
+    world.trade(1, 100);
+    world.flush();
+    // It dies in the middle of a trade.
+    world.trade(1, 101);
+    const { interests, round } = world.fanOut;
+    const next = new Mirror(memory, interests, world.counters, world.fanOut, round);
+    world.fanOut.setMirror(next);
+    expect(client.model.last("trade", 1)).toBe(1);
+  });
+
+  it("fan-out - where a dead producer had lapped the shard on trades, their subscribers are closed, and no others", () => {
+    startWorld({ sizes: { tradeRingSize: 1 << 16 } });
+    const [all, one, other] = [
+      connect(0, TRADES),
+      connect(1, { type: "Trades", params: { market_id: 2 } }),
+      connect(0, market(1)),
+    ];
+    for (let count = 0; count < 2000; count++) {
+      world.trade(1, 100);
+      if (count % 100 === 0) world.flush();
+    }
+    world.restartProducer(() => world.list(1));
+    const codes = [all, one, other].map(({ connection }) => connection.closeCode);
+    expect(codes).toEqual([4001, 4001, undefined]);
+    expect(types(other).slice(-3)).toEqual(["EpochChanged", "MarketSnapshot", "OrderBook"]);
+  });
+
+  it("fan-out - where the successor has lapped the shard already, they are closed as well", () => {
+    const client = connect(0, TRADES);
+    const next = createMarketMemory("next", SMALL);
+    const publisher = new Publisher(next, world.block.producer, {
+      bookIntervalMs: 0,
+      now: () => 1,
+      defer: () => {},
+      setTimer: () => {},
+      reject: () => {},
+    });
+    const listed = publisher.list({ marketId: 1, title: "One", tickSize: 1, lotSize: 1 });
+    for (let price = 1; price <= 2000; price++) {
+      publisher.trade(listed, { price, quantity: 1, takerSide: "Buy" });
+      publisher.flush();
+    }
+    const { counters, fanOut } = world;
+    const { interests, round } = fanOut;
+    fanOut.setMirror(new Mirror(next, interests, counters, fanOut, round, "start"));
+    expect(client.connection.closeCode).toBeUndefined();
+    world.round();
+    expect(client.connection.closeCode).toBe(4001);
+  });
+
+  it("fan-out - a market that a dead producer has left half-written costs its trades' subscribers, not the shard", () => {
+    const [trades, prices1] = [connect(0, TRADES), connect(0, prices(1))];
+    const { table } = world.memory;
+    world.list(3);
+    world.trade(3, 7);
+    world.publisher.flush();
+    // Slot 2 stays locked: its lock is the first word behind those of slots 0 and 1.
+    const bytes = (table.buffer.byteLength - 64) / table.capacity;
+    Atomics.add(new Int32Array(table.buffer), (64 + 2 * bytes) / 4, 1);
+    const next = createMarketMemory("next", SMALL);
+    const { interests, round } = world.fanOut;
+    world.fanOut.setMirror(new Mirror(next, interests, world.counters, world.fanOut, round));
+    expect([trades, prices1].map(({ connection }) => connection.closeCode)).toEqual([
+      4001,
+      undefined,
+    ]);
   });
 });

@@ -4,6 +4,7 @@ import type { FeedSink, ListedMarket } from "../../../feed/feed.js";
 import type { ExchangeMarket } from "../../../feed/markets-file.js";
 import { type Book, createBook, type MarketStatus } from "../../../shared/market.js";
 import type { MarketId } from "../../../shared/market-id.js";
+import type { NumberedTrade } from "../publisher.js";
 
 /** A market of the exchange, listed. */
 export interface TradedMarket {
@@ -66,7 +67,15 @@ export class ExchangeMarkets {
 
   publishTrade({ marketId, price, quantity, takerSide, tradeId }: Trade): void {
     const { listed } = this.listed(marketId);
-    this.#sink.trade(listed, { price, quantity, takerSide, tradeId: String(tradeId) });
+    const tradeNumber = tradeId;
+    const trade: NumberedTrade = {
+      price,
+      quantity,
+      takerSide,
+      tradeId: String(tradeId),
+      tradeNumber,
+    };
+    this.#sink.trade(listed, trade);
   }
 
   /** Publishes a market's quote and book as they stand in the engine. */

@@ -1,4 +1,4 @@
-import type { MessagePort } from "node:worker_threads";
+import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import type {
   ExchangeNews,
   ExchangeRequest,
@@ -41,11 +41,10 @@ export class ExchangeShards {
   }
 
   attach(shard: number, port: MessagePort): void {
+    for (const other of this.#attached) if (other.shard === shard) this.#replace(other);
     const attached: AttachedShard = { shard, port };
     this.#attached.add(attached);
-    port.on("message", (requests: ShardToExchange) => {
-      for (const request of requests) this.#hooks.request(attached, request);
-    });
+    port.on("message", (requests: ShardToExchange) => this.#take(attached, requests));
     port.on("close", () => {
       this.#attached.delete(attached);
       for (const wallet of this.#watchers.keys()) this.unwatch(attached, wallet);
@@ -53,6 +52,21 @@ export class ExchangeShards {
       for (const other of this.#attached) if (other.shard === shard) return;
       this.#hooks.gone(attached);
     });
+  }
+
+  /**
+   * Hears a shard that has a successor to its end, and tells it nothing more: its thread may be one
+   * that does not end, and what it is told would wait there for ever.
+   */
+  #replace(shard: AttachedShard): void {
+    const { port } = shard;
+    for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port))
+      this.#take(shard, next.message);
+    port.close();
+  }
+
+  #take(from: AttachedShard, requests: ShardToExchange): void {
+    for (const request of requests) this.#hooks.request(from, request);
   }
 
   watch(shard: AttachedShard, wallet: string): void {

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { MessagePort } from "node:worker_threads";
 import type { EngineChanges } from "../../../engine/commands.js";
+import type { Trade } from "../../../engine/order.js";
 import type { Feed, FeedContext } from "../../../feed/feed.js";
 import { Pacer } from "../../../feed/pacer.js";
 import {
@@ -55,6 +56,8 @@ export interface ExchangeContext extends Clocks {
   readonly store: ExchangeStore;
   /** With every market listed. */
   readonly markets: ExchangeMarkets;
+  /** Trades that are stored and were never published, as the producer before died in between. */
+  readonly untold?: readonly Trade[];
   readonly counters: CounterSection;
   readonly log: Logger;
   /** Why nothing can be stored, or undefined when it can again. */
@@ -84,6 +87,8 @@ export class Exchange implements Feed {
   #storeFailure: string | undefined;
   /** Nobody has ever traded here. */
   readonly #isNew: boolean;
+  /** What is behind it is stored, and not published yet. */
+  #lastTrade: number;
   #probing = false;
   #stopping = false;
   #wake: () => void = () => {};
@@ -93,13 +98,14 @@ export class Exchange implements Feed {
     time: ExchangeTime,
     shards: ExchangeShards,
     floor: TradingFloor,
-    isNew: boolean,
+    { nextOrderId, nextTradeId }: StoredState,
   ) {
     this.#context = context;
     this.#time = time;
     this.#shards = shards;
     this.#floor = floor;
-    this.#isNew = isNew;
+    this.#isNew = nextOrderId === 1;
+    this.#lastTrade = nextTradeId - 1;
     for (const session of floor.engine.sessions()) {
       if (!isOfRun(session, context.run)) floor.desk.end(session, SERVER_RESTARTED);
     }
@@ -117,17 +123,19 @@ export class Exchange implements Feed {
       gone: (from) => exchange.#ask({ from, request: { type: "attach", connections: [] } }),
     });
     const floor = await TradingFloor.open({ ...context, time }, shards, state);
-    const exchange = new Exchange(context, time, shards, floor, state.nextOrderId === 1);
+    const exchange = new Exchange(context, time, shards, floor, state);
     return exchange;
   }
 
   /**
-   * Makes everything ready for the first order: cancels what was bound to connections of earlier runs
-   * and what belongs to nobody, has the simulated traders open a new exchange, or withdraw if there are
-   * none, and publishes the books.
+   * Makes everything ready for the first order: publishes what an earlier producer left untold, before
+   * any trade of its own, cancels what was bound to connections of earlier runs and what belongs to
+   * nobody, has the simulated traders open a new exchange, or withdraw if there are none, and publishes
+   * the books.
    */
   async recover(): Promise<void> {
-    const { options, markets } = this.#context;
+    const { options, markets, untold = [] } = this.#context;
+    for (const trade of untold) markets.publishTrade(trade);
     if (options.simTraders > 0 && this.#isNew)
       this.#floor.simulate(OPENING_COMMANDS_PER_MARKET * markets.size, Infinity);
     do {
@@ -243,7 +251,10 @@ export class Exchange implements Feed {
   #release({ trades, touched, results, news }: Batch): void {
     const { markets, counters } = this.#context;
     const { engine } = this.#floor;
-    for (const trade of trades) markets.publishTrade(trade);
+    for (const trade of trades) {
+      markets.publishTrade(trade);
+      this.#lastTrade = trade.tradeId;
+    }
     for (const marketId of touched) markets.publishBook(marketId, engine);
     this.#shards.tell(news);
     for (const result of results)
@@ -293,7 +304,7 @@ export class Exchange implements Feed {
   async #prune(): Promise<void> {
     if (this.#storeFailure !== undefined) return;
     try {
-      await this.#context.store.prune(this.#time.now(), this.#time.stretches);
+      await this.#context.store.prune(this.#time.now(), this.#time.stretches, this.#lastTrade);
     } catch (error) {
       this.#context.log.warn({ err: error }, "the store cannot be pruned");
     }

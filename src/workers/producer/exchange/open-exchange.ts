@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { MarketTotals } from "../../../engine/order.js";
-import { FeedInputError, type FeedSink } from "../../../feed/feed.js";
+import type { MarketTotals, Trade } from "../../../engine/order.js";
+import { FeedInputError } from "../../../feed/feed.js";
 import { FeedConfigurationError } from "../../../feed/feed-configuration-error.js";
 import { type ExchangeMarket, loadMarkets } from "../../../feed/markets-file.js";
 import type { MarketId } from "../../../shared/market-id.js";
@@ -8,6 +8,7 @@ import { textFault } from "../../../shared/text.js";
 import type { StoredMarket } from "../../../store/records.js";
 import { Store } from "../../../store/store.js";
 import { storeDirectory } from "../../../store/store-file.js";
+import type { Publisher } from "../publisher.js";
 import { Exchange, type ExchangeContext } from "./exchange.js";
 import { ExchangeMarkets } from "./exchange-markets.js";
 
@@ -19,14 +20,19 @@ const BOUNDED_BY: Partial<Record<FeedInputError["code"], string>> = {
   TITLE_TOO_LONG: "--max-title-bytes",
 };
 
+export interface OpenExchangeContext extends Omit<ExchangeContext, "store" | "markets" | "untold"> {
+  /** The last trade that an earlier producer of this run has told; undefined where there was none. */
+  readonly lastTrade?: number | undefined;
+}
+
 /**
  * Opens the store, lists the markets with what it holds of them, and makes the exchange.
  * Throws FeedConfigurationError for markets that will not do, StoreError for a
  * store that cannot be opened.
  */
 export async function openExchange(
-  context: Omit<ExchangeContext, "store" | "markets">,
-  sink: FeedSink,
+  context: OpenExchangeContext,
+  sink: Publisher,
 ): Promise<Exchange> {
   const { options } = context;
   const configured = await loadMarkets(options.marketsFile);
@@ -38,8 +44,14 @@ export async function openExchange(
     }
     const all = [...configured, ...delisted(known, configured)];
     const state = await store.load();
+    const { lastTrade = state.nextTradeId - 1 } = context;
+    sink.continueTrades(lastTrade);
+    const untold = store.tradesAfter(lastTrade);
+    const stored = state.nextTradeId - 1 - lastTrade;
+    if (untold.length < stored)
+      context.log.error({ lastTrade, stored, read: untold.length }, "trades cannot be published");
     const markets = new ExchangeMarkets(sink);
-    const totals = new Map([...state.totals].map((one) => [one.marketId, one]));
+    const totals = totalsBefore(untold, state.totals);
     for (const [index, market] of all.entries()) {
       list(markets, market, totals, options.marketsFile);
       if (index % LISTED_PER_TURN === 0) await nextTurn();
@@ -49,13 +61,26 @@ export async function openExchange(
       return known.get(marketId)?.title !== title;
     });
     if (changed.length > 0) await store.putMarkets(changed.map(({ definition }) => definition));
-    const exchange = await Exchange.open({ ...context, store, markets }, state);
+    const exchange = await Exchange.open({ ...context, store, markets, untold }, state);
     await exchange.recover();
     return exchange;
   } catch (error) {
     await store.close();
     throw error;
   }
+}
+
+/** What trading had made of the markets before some trades, which will be published again. */
+function totalsBefore(
+  trades: readonly Trade[],
+  totals: Iterable<MarketTotals>,
+): ReadonlyMap<MarketId, MarketTotals> {
+  const before = new Map([...totals].map((one) => [one.marketId, one]));
+  for (const { marketId, quantity } of trades) {
+    const one = before.get(marketId);
+    if (one !== undefined) before.set(marketId, { ...one, volume: one.volume - quantity });
+  }
+  return before;
 }
 
 /** Lists a market; what is wrong with it is said with the flag that bounds it. */

@@ -71,6 +71,18 @@ it("exchange shards - the end of one whose successor is there already is no end 
   expect(asked[1]?.[0].shard).toBe(0);
 });
 
+it("exchange shards - one whose successor comes is heard to its end, and told nothing more", async () => {
+  const [zero] = await attached();
+  const [end] = ends as [ShardEnd, ShardEnd];
+  const requests = [end.place("a"), end.place("b")];
+  for (const request of requests) end.send(request);
+  shards.attach(0, new ShardEnd().port);
+  expect(asked).toEqual(requests.map((request) => [zero, request]));
+  await until("its port is closed", () => end.closed || undefined);
+  shards.tell(new Map([[zero, [NEWS]]]));
+  expect(end.news).toEqual([]);
+});
+
 it("exchange shards - each gets its own news, in one message", async () => {
   const [zero, one] = await attached();
   const news: News = new Map();

@@ -57,7 +57,7 @@ export function publisherWorld() {
       throw new Error(`${kind}: ${message}`);
     },
   });
-  return { counters, publisher, truth: new PublishedTruth(memory) };
+  return { counters, memory, publisher, truth: new PublishedTruth(memory) };
 }
 
 /** The machine's clocks, which a test may set and wind on. */

@@ -2,12 +2,14 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, expect, it } from "vitest";
 import { FeedConfigurationError } from "../../../../src/feed/feed-configuration-error.js";
+import { publishedMark } from "../../../../src/ring/published-mark.js";
 import { nowMicros } from "../../../../src/shared/clock.js";
 import { createLogger } from "../../../../src/shared/log.js";
 import { Store } from "../../../../src/store/store.js";
 import type { Exchange } from "../../../../src/workers/producer/exchange/exchange.js";
 import { openExchange } from "../../../../src/workers/producer/exchange/open-exchange.js";
 import { KEEP_ALL, temporaryDirectory } from "../../../store/directories.js";
+import { until } from "../../../support/until.js";
 import { OPTIONS, publisherWorld } from "./exchange-world.js";
 import { ShardEnd } from "./shard-end.js";
 
@@ -39,12 +41,14 @@ async function withExchange(
     shard: ShardEnd,
     world: ReturnType<typeof publisherWorld>,
   ) => Promise<void> = async () => {},
+  lastTrade?: number,
 ): Promise<void> {
   const world = publisherWorld();
   const exchange: Exchange = await openExchange(
     {
       options: { ...OPTIONS, dataDir, marketsFile: file },
       run: "run",
+      lastTrade,
       counters: world.counters,
       log: createLogger({ level: "silent", format: "json" }, {}),
       now: nowMicros,
@@ -159,3 +163,52 @@ it.each([
     });
   },
 );
+
+it("open exchange - trades that an earlier producer of the run has not published come first, and once", async () => {
+  await writeMarkets({}, { market_id: 2 });
+  await withExchange(async (shard, { memory }) => {
+    expect(publishedMark(memory.tradeRing)).toBe(0);
+    await shard.placed("w1", { side: "Sell", quantity: 100 });
+    await shard.placed("w1", { side: "Sell", quantity: 100, market_id: 2 });
+    for (const [quantity, market_id] of [
+      [1, 1],
+      [2, 1],
+      [3, 2],
+      [4, 1],
+    ] as const)
+      await shard.placed("w2", { quantity, market_id });
+    await until("all are published", () => publishedMark(memory.tradeRing) === 4);
+  });
+  const tradesOf = ({ truth }: ReturnType<typeof publisherWorld>, market: number) =>
+    truth.of(market).trades.map(({ seq, tradeId, quantity }) => [seq, tradeId, quantity]);
+
+  await withExchange(async (shard, world) => {
+    const { memory, truth } = world;
+    await until("they are published, and the books", () => {
+      truth.read();
+      return publishedMark(memory.tradeRing) === 4 && truth.of(1).states.at(-1)?.bestAsk === 50;
+    });
+    expect(tradesOf(world, 1)).toEqual([
+      [1, "2", 2],
+      [2, "4", 4],
+    ]);
+    expect(tradesOf(world, 2)).toEqual([[1, "3", 3]]);
+    // Volumes are what they would be if nobody had died.
+    expect(truth.of(1).states[0]).toMatchObject({ price: 50, volume: 1 });
+    expect(truth.of(1).states.at(-1)).toMatchObject({ price: 50, volume: 7, bestAsk: 50 });
+    expect(truth.of(2).states.at(-1)).toMatchObject({ volume: 3 });
+    await shard.placed("w2", { quantity: 5 });
+    await until("the next one is published", () => publishedMark(memory.tradeRing) === 5);
+    truth.read();
+    expect(tradesOf(world, 1).at(-1)).toEqual([3, "5", 5]);
+  }, 1);
+
+  // All are published; and without an earlier producer there is nobody who has waited for them.
+  for (const lastTrade of [5, undefined])
+    await withExchange(async (shard, world) => {
+      await shard.snapshot("w1");
+      world.truth.read();
+      expect(tradesOf(world, 1)).toEqual([]);
+      expect(publishedMark(world.memory.tradeRing)).toBe(5);
+    }, lastTrade);
+});

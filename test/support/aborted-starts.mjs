@@ -1,0 +1,37 @@
+// Starts servers in this process and aborts their signal at different moments; prints what came of it.
+import { loadConfig } from "../../dist/config/load.js";
+import { startServer } from "../../dist/main/server.js";
+
+const flags = { port: "0", "ops-port": "0", feed: "synthetic", "log-level": "fatal" };
+const secret = { "jwt-secret": "a secret for tests, of more than 32 bytes" };
+const config = loadConfig({ flags: { ...flags, ...secret }, env: {} });
+const reason = new Error("the reason");
+const handles = () => process.getActiveResourcesInfo().filter((name) => /Server|Worker/.test(name));
+
+async function outcome(starting) {
+  try {
+    const server = await starting;
+    return { code: await server.closed };
+  } catch (error) {
+    return { rejected: error === reason ? "the reason" : String(error) };
+  }
+}
+
+const before = AbortSignal.abort(reason);
+const results = [{ when: "before", ...(await outcome(startServer(config, { signal: before }))) }];
+for (const delayMs of [0, 20, 100, 250]) {
+  const abort = new AbortController();
+  setTimeout(() => abort.abort(reason), delayMs);
+  results.push({
+    when: "during",
+    ...(await outcome(startServer(config, { signal: abort.signal }))),
+  });
+}
+
+const abort = new AbortController();
+const server = await startServer(config, { signal: abort.signal });
+abort.abort(reason);
+const [one, other] = [server.stop(), server.stop()];
+const same = one === other;
+results.push({ when: "after", ...(await outcome(server)), same });
+process.stdout.write(JSON.stringify({ results, handles: handles() }));
