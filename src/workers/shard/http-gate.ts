@@ -7,6 +7,9 @@ import type { TurnQueue, Waiting } from "./turn-queue.js";
 export const HEAD_BYTES_MAX = 16 * 1024;
 /** What is still read of a client whose connection is being closed. */
 const DISCARDED_BYTES_MAX = 64 * 1024;
+/** Parts of a head that are read as they come. */
+const PROMPT_PARTS = 4;
+const PART_PAUSE_MS_MAX = 64;
 const NOTHING = Buffer.alloc(0);
 const LF = 0x0a;
 const CR = 0x0d;
@@ -26,7 +29,7 @@ export interface GateKeeper {
 
 /**
  * - `reading`: takes the next head, a part in a turn
- * - `delayed`: the next request has to wait for its time
+ * - `delayed`: the next request, or part of a head, has to wait for its time
  * - `answering`: the HTTP server has a whole head, and the socket not yet all of the answer
  * - `closing`: the last answer is written, what comes in is dropped
  * - `gone`: the socket has ended, or is a WebSocket
@@ -53,6 +56,10 @@ export class HttpGate implements Waiting {
   /** The request whose head is passed on, or which is being answered. */
   #stream: RequestStream | undefined;
   readonly #head = new HeadScanner();
+  /** Parts in which the head has come so far. */
+  #parts = 0;
+  /** The next request has its time, and has waited for it. */
+  #reserved = false;
   #delay: NodeJS.Timeout | undefined;
   #discardedBytes = 0;
 
@@ -78,7 +85,10 @@ export class HttpGate implements Waiting {
     if (this.#held.length === 0) return;
     if (this.#stream === undefined && !this.#begin()) return;
     this.#passOn();
-    if (this.#state === "reading") this.#turns.add(this);
+    if (this.#state !== "reading") return;
+    const pauseMs = pauseBehindPart(++this.#parts);
+    if (pauseMs > 0) this.#resumeIn(pauseMs);
+    else this.#turns.add(this);
   }
 
   /** The socket has taken the whole answer. */
@@ -115,26 +125,27 @@ export class HttpGate implements Waiting {
       this.#turns.add(this);
       return false;
     }
-    const delayMs = this.#keeper.delayMs();
-    if (delayMs > 0) {
-      this.#state = "delayed";
-      this.#delay = setTimeout(() => {
-        this.#state = "reading";
-        this.#open();
-        this.#turns.add(this);
-      }, delayMs);
+    const delayMs = this.#reserved ? 0 : this.#keeper.delayMs();
+    this.#reserved = delayMs > 0;
+    if (this.#reserved) {
+      this.#resumeIn(delayMs);
       return false;
     }
-    this.#open();
-    return true;
-  }
-
-  #open(): void {
     this.#head.reset();
+    this.#parts = 0;
     this.#stream = new RequestStream(this.socket);
     this.#keeper.begin(this.#stream);
     // From now on what is given to it is parsed at once.
     this.#stream.read(0);
+    return true;
+  }
+
+  #resumeIn(delayMs: number): void {
+    this.#state = "delayed";
+    this.#delay = setTimeout(() => {
+      this.#state = "reading";
+      this.#turns.add(this);
+    }, delayMs);
   }
 
   #passOn(): void {
@@ -196,6 +207,14 @@ export class HttpGate implements Waiting {
   };
 
   readonly #onClose = (): void => this.#leave("gone");
+}
+
+/**
+ * How long the next part of a head waits, in ms. Heads come in one part as a rule, or in a few; of one
+ * that drips more comes together meanwhile, so that many such clients cost few reads.
+ */
+function pauseBehindPart(parts: number): number {
+  return parts <= PROMPT_PARTS ? 0 : Math.min(PART_PAUSE_MS_MAX, 2 ** (parts - PROMPT_PARTS));
 }
 
 /** Empty lines before a request line are ignored (RFC 9112, section 2.2). */

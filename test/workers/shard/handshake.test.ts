@@ -133,6 +133,31 @@ describe("the way to the upgrade", () => {
     expect(await nextText(client)).toBe("heard a");
   });
 
+  it("handshake - a head that drips without end costs few reads", async () => {
+    const client = await open();
+    client.send("GET / HTTP/1.1\r\nX: ");
+    const [socket] = await until("the server's end is there", () => sockets.length > 0 && sockets);
+    let reads = 0;
+    const read = (socket as Socket).read.bind(socket);
+    (socket as Socket).read = (size) => {
+      const taken: Buffer | null = read(size);
+      if (taken !== null) reads++;
+      return taken;
+    };
+    const startedAt = performance.now();
+    await until("it has dripped for a while", async () => {
+      for (let bytes = 0; bytes < 5; bytes++) {
+        client.send("x");
+        await turn();
+      }
+      return performance.now() - startedAt > 500;
+    });
+    // Four at once, six with growing pauses, and one each 64 ms.
+    expect(reads).toBeLessThan(20);
+    client.send("\r\nHost: a\r\n\r\n");
+    expect((await client.answer()).status).toBe(200);
+  });
+
   it("handshake - wherever the bytes are cut, what comes behind reaches the WebSocket", async () => {
     const whole = Buffer.concat([
       Buffer.from(`\r\n${handshakeText()}`),
