@@ -111,6 +111,12 @@ export const SHARD = {
   ordersUnavailable: 19,
   /** Orders over the limit per second. */
   ordersRateLimited: 20,
+  /** Connections whose socket has not taken all that was written to it. */
+  blockedConnections: 21,
+  /** Connections whose requests wait until first data that they asked for are sent. */
+  loadingConnections: 22,
+  /** Filters of `Markets` that are evaluated, but for that of every market. */
+  distinctFilters: 23,
   latencyBuckets: latency,
   closedByCode: closed,
   subscriptionsByChannel: subscriptions,
@@ -124,6 +130,9 @@ export const SHARD_GAUGES: readonly (readonly [word: number, count: number])[] =
   [SHARD.queuedBytes, 1],
   [SHARD.audiences, 1],
   [SHARD.ordersPending, 1],
+  [SHARD.blockedConnections, 1],
+  [SHARD.loadingConnections, 1],
+  [SHARD.distinctFilters, 1],
   [subscriptions, COUNTED_CHANNELS.length],
 ];
 

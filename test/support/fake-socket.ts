@@ -14,6 +14,7 @@ export class FakeSocket {
   congested = false;
   destroyed = false;
   writableLength = 0;
+  bytesWritten = 0;
   writableCorked = 0;
   /** Every system call's buffers, in order; empty writes are none. */
   readonly calls: (readonly Buffer[])[] = [];
@@ -25,6 +26,7 @@ export class FakeSocket {
   write(bytes: Buffer, done?: () => void): boolean {
     const write = { bytes, done };
     this.writableLength += bytes.length;
+    this.bytesWritten += bytes.length;
     if (this.writableCorked > 0) this.#corked.push(write);
     else this.#call([write]);
     return this.writableLength === 0;
@@ -36,6 +38,11 @@ export class FakeSocket {
 
   uncork(): void {
     if (--this.writableCorked === 0) this.#call(this.#corked.splice(0));
+  }
+
+  /** Writes that wait. */
+  get waiting(): number {
+    return this.#waiting.length;
   }
 
   /** Takes `writes` of what waits, all by default; with nothing left it is not congested any more. */
@@ -62,6 +69,15 @@ export class FakeWebSocket {
   readyState = 1;
   closed: { readonly code: number; readonly reason: string } | undefined;
   terminated = false;
+  paused = false;
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+  }
 
   close(code: number, reason: string): void {
     // What `ws` enforces.

@@ -14,8 +14,8 @@ const PING = Buffer.of(FRAME.ping, 0);
 const SCAN_INTERVAL_MS_MAX = 1000;
 
 /**
- * Pings every connection in its turn and closes those that do not answer, or that have had neither
- * subscription nor message for too long. One timer looks at all of them: a timer each would cost
+ * Pings every connection in its turn and closes those that neither answer nor take what waits for
+ * them, or that have had neither subscription nor message for too long. One timer looks at all of them: a timer each would cost
  * more than the look.
  */
 export class HealthMonitor {
@@ -48,15 +48,19 @@ export class HealthMonitor {
       if (!connection.open) continue;
       const { pingedAt, heardAt } = connection;
       if (pingedAt > 0 && heardAt < pingedAt) {
-        if (now - pingedAt >= pongTimeoutMs) {
+        // Its answer waits behind what it takes, or at a door that is shut for its own requests' sake.
+        const detained = connection.loading && !connection.blocked;
+        if (connection.hasTakenMore() || detained) connection.silentSince = now;
+        else if (now - connection.silentSince >= pongTimeoutMs) {
           connection.close(
             CLOSE.pongTimeout,
             `nothing came back within ${pongTimeoutMs} ms of a ping`,
           );
         }
       } else if (now - Math.max(pingedAt, connection.openedAt) >= pingIntervalMs) {
-        connection.pingedAt = now;
+        connection.pingedAt = connection.silentSince = now;
         connection.control(PING);
+        connection.hasTakenMore();
       }
     }
   }

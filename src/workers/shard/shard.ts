@@ -27,8 +27,10 @@ import { Authenticator, type Identity } from "./authenticator.js";
 import { type ClientSocket, Connection, type ConnectionContext } from "./connection.js";
 import { drainConnections } from "./drain.js";
 import { FanOut } from "./fan-out.js";
+import { FirstDataSender } from "./first-data-sender.js";
 import { Handshake, type Upgraded } from "./handshake.js";
 import { HealthMonitor } from "./health-monitor.js";
+import { Intake } from "./intake.js";
 import { callAt } from "./long-timer.js";
 import { Mirror } from "./mirror.js";
 import { Outbox } from "./outbox.js";
@@ -59,6 +61,8 @@ export class Shard {
   readonly #fanOut: FanOut;
   readonly #rounds: RoundLoop;
   readonly #outbox: Outbox;
+  readonly #intake: Intake;
+  readonly #firstData: FirstDataSender;
   readonly #trading: Trading;
   readonly #requests: RequestHandler;
   readonly #health: HealthMonitor;
@@ -82,16 +86,29 @@ export class Shard {
     this.#counters = this.#block.shards[task.shard] as CounterSection;
     for (const [word, words] of SHARD_GAUGES) this.#counters.fill(0, word, word + words);
 
-    this.#fanOut = new FanOut(this.#counters, task.memory.table.capacity);
+    this.#fanOut = new FanOut(this.#counters, options.maxDistinctFilters);
     this.#fanOut.setMirror(this.#mirrorOf(task.memory));
     this.#rounds = new RoundLoop(this.#fanOut, task.memory.doorbell);
-    this.#outbox = new Outbox(this.#fanOut, () => this.#systemStatus());
+    this.#outbox = new Outbox();
+    this.#intake = new Intake((...message) => this.#handle(...message));
+    this.#firstData = new FirstDataSender(
+      this.#fanOut,
+      this.#outbox,
+      this.#intake,
+      this.#counters,
+      {
+        systemStatus: () => this.#systemStatus(),
+        served: (connection) => this.#catchUp(connection),
+        failed: (connection, error) => this.#failed(connection, error),
+      },
+    );
     this.#trading = new Trading(this.#outbox, this.#counters, options.maxPendingOrders);
     const authenticator = new Authenticator(options.jwt);
     this.#requests = new RequestHandler(
       options,
       this.#fanOut,
       this.#outbox,
+      this.#firstData,
       this.#trading,
       authenticator,
       this.#counters,
@@ -115,9 +132,9 @@ export class Shard {
       maxQueuedBytes: options.maxQueuedBytes,
       maxMessagesPerSecond: options.maxMessagesPerSecond,
       maxOrdersPerSecond: options.maxOrdersPerSecond,
+      closing: (connection) => this.#firstData.forget(connection),
       drained: (connection) => {
-        this.#fanOut.drained(connection);
-        if (this.#fanOut.hasDrained) this.#rounds.wake();
+        if (!this.#firstData.drained(connection)) this.#catchUp(connection);
       },
     };
   }
@@ -258,7 +275,7 @@ export class Shard {
   readonly #onClientMessage = ((shard: Shard) =>
     function (this: WebSocket, data: RawData, isBinary: boolean): void {
       // A Buffer: the only kind there is with the default binaryType.
-      shard.#handle(connectionOf(this), data as Buffer, isBinary);
+      shard.#intake.take(connectionOf(this), data as Buffer, isBinary);
     })(this);
 
   readonly #onClientClose = ((shard: Shard) =>
@@ -273,14 +290,25 @@ export class Shard {
     try {
       this.#requests.handle(connection, data, isBinary, now);
     } catch (error) {
-      this.#log.error({ err: error, connection: connection.number }, "a request failed");
-      connection.close(CLOSE.internalError, "server fault");
+      this.#failed(connection, error);
     }
+  }
+
+  /** Has the next round send a connection what it missed. */
+  #catchUp(connection: Connection): void {
+    this.#fanOut.drained(connection);
+    if (this.#fanOut.hasDrained) this.#rounds.wake();
+  }
+
+  #failed(connection: Connection, error: unknown): void {
+    this.#log.error({ err: error, connection: connection.number }, "a request failed");
+    connection.close(CLOSE.internalError, "server fault");
   }
 
   #forget(connection: Connection, code: number): void {
     this.#connections.delete(connection);
-    connection.takeQueue();
+    this.#firstData.forget(connection);
+    connection.ended();
     this.#fanOut.leave(connection);
     this.#trading.forget(connection);
     clearTimeout(connection.expiryTimer);
@@ -310,9 +338,7 @@ export class Shard {
     this.#fanOut.setMirror(this.#mirrorOf(memory));
     this.#rounds.setDoorbell(memory.doorbell);
     const changed: ServerMessage = { type: "EpochChanged", data: { epoch: memory.epoch } };
-    for (const audience of this.#fanOut.audiences) this.#outbox.restart(audience, changed);
-    const others = [...this.#connections].filter((connection) => connection.audience === undefined);
-    this.#outbox.broadcast(others, changed);
+    this.#firstData.restart(this.#connections, changed);
   }
 
   #systemStatus(): ServerMessage {

@@ -14,6 +14,7 @@ function connect() {
     maxMessagesPerSecond: 1,
     maxOrdersPerSecond: 1,
     drained: () => {},
+    closing: () => {},
   };
   const connection = new Connection(
     1,
