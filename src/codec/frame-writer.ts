@@ -30,6 +30,18 @@ export class FrameWriter {
       this.bytes = Buffer.allocUnsafeSlow(CAPACITY_INITIAL);
   }
 
+  /** Bytes of the payload begun last. */
+  get payloadLength(): number {
+    return this.position - this.#payload;
+  }
+
+  /** What was written, in a buffer of its own: never from Node's pool, which a slow socket would hold. */
+  copy(): Buffer {
+    const copy = Buffer.allocUnsafeSlow(this.position);
+    this.bytes.copy(copy, 0, 0, this.position);
+    return copy;
+  }
+
   /** Makes room for `length` bytes at `position`. */
   reserve(length: number): void {
     const needed = this.position + length;
@@ -58,6 +70,13 @@ export class FrameWriter {
     }
     this.#writeHeader(start, opcode, length);
     return start;
+  }
+
+  /** Writes text in UTF-8 into the payload begun last. */
+  utf8(text: string): void {
+    // A code unit takes three bytes at most.
+    this.reserve(3 * text.length);
+    this.position += this.bytes.write(text, this.position, "utf8");
   }
 
   /** Writes a whole text frame and returns its start. `ascii` says that the payload has no other character. */

@@ -1,6 +1,7 @@
 import type { DecimalScale } from "../shared/decimal-scale.js";
 import type { BookSide } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
+import { FRAME } from "./frame-writer.js";
 import type { MarketView, PushEncoder } from "./push-encoder.js";
 
 /*
@@ -33,6 +34,10 @@ function levels(market: MarketView, side: BookSide): string {
   }
   return `${text}]`;
 }
+
+const SNAPSHOT_HEAD = '{"type":"MarketSnapshot","data":{"markets":[';
+const SNAPSHOT_END = "]}}";
+const SNAPSHOT_END_OF_PART = '],"more":true}}';
 
 /** Encodes pushes as JSON in text frames. */
 export const jsonEncoder: PushEncoder = {
@@ -71,11 +76,23 @@ export const jsonEncoder: PushEncoder = {
     );
   },
 
-  marketSnapshot(out, markets) {
-    return out.text(
-      `{"type":"MarketSnapshot","data":{"markets":[${markets.map(marketJson).join(",")}]}}`,
-      false,
-    );
+  marketSnapshot(out, markets, from, bytesMax) {
+    out.begin();
+    out.utf8(SNAPSHOT_HEAD);
+    let next = from;
+    for (; next < markets.length; next++) {
+      const at = out.position;
+      const json = marketJson(markets[next] as MarketView);
+      out.utf8(next === from ? json : `,${json}`);
+      const end = next + 1 < markets.length ? SNAPSHOT_END_OF_PART : SNAPSHOT_END;
+      if (next > from && out.payloadLength + end.length > bytesMax) {
+        out.position = at;
+        break;
+      }
+    }
+    out.utf8(next < markets.length ? SNAPSHOT_END_OF_PART : SNAPSHOT_END);
+    out.end(FRAME.text);
+    return next;
   },
 
   message(out, message) {

@@ -31,10 +31,16 @@ const PRICE_UPDATE = fixed(2, "type", "PriceUpdate", "data", 6, "market_id");
 const ORDER_BOOK = fixed(2, "type", "OrderBook", "data", 5, "market_id");
 const TRADE_EXECUTION = fixed(2, "type", "TradeExecution", "data", 1, "trade", 7, "trade_id");
 const MARKET_UPDATE = fixed(2, "type", "MarketUpdate", "data", 2, "update_type");
-const MARKET_SNAPSHOT = fixed(2, "type", "MarketSnapshot", "data", 1, "markets");
+const MARKET_SNAPSHOT = fixed(2, "type", "MarketSnapshot", "data");
 const MARKET = fixed(11, "market_id");
+const ONE_FIELD = Buffer.of(0x81);
+/** A second field, which says that another part follows. */
+const MORE = Buffer.concat([fixed("more"), Buffer.of(0xc3)]);
+const ARRAY_16_BYTES = 3;
+const ARRAY_16_MAX = 0xffff;
 const KEY = {
   market: fixed("market"),
+  markets: fixed("markets"),
   marketId: fixed("market_id"),
   title: fixed("title"),
   status: fixed("status"),
@@ -109,12 +115,9 @@ function writeArrayHeader(out: FrameWriter, length: number): void {
   out.reserve(NUMBER_BYTES_MAX);
   if (length < 16) {
     out.bytes[out.position++] = 0x90 | length;
-  } else if (length < 0x1_0000) {
+  } else {
     out.bytes[out.position++] = 0xdc;
     out.position = out.bytes.writeUInt16BE(length, out.position);
-  } else {
-    out.bytes[out.position++] = 0xdd;
-    out.position = out.bytes.writeUInt32BE(length, out.position);
   }
 }
 
@@ -222,12 +225,34 @@ export const messagePackEncoder: PushEncoder = {
     return out.end(FRAME.binary);
   },
 
-  marketSnapshot(out: FrameWriter, markets: readonly MarketView[]) {
+  marketSnapshot(out, markets, from, bytesMax) {
     out.begin();
     writeFixed(out, MARKET_SNAPSHOT);
-    writeArrayHeader(out, markets.length);
-    for (const market of markets) writeMarket(out, market);
-    return out.end(FRAME.binary);
+    const fields = out.position;
+    writeFixed(out, ONE_FIELD);
+    writeFixed(out, KEY.markets);
+    // How many there are, and whether they are all, is known only behind them.
+    const header = out.position;
+    out.reserve(ARRAY_16_BYTES);
+    out.position += ARRAY_16_BYTES;
+    let next = from;
+    for (; next < markets.length && next - from < ARRAY_16_MAX; next++) {
+      const at = out.position;
+      writeMarket(out, markets[next] as MarketView);
+      const end = next + 1 < markets.length ? MORE.length : 0;
+      if (next > from && out.payloadLength + end > bytesMax) {
+        out.position = at;
+        break;
+      }
+    }
+    out.bytes[header] = 0xdc;
+    out.bytes.writeUInt16BE(next - from, header + 1);
+    if (next < markets.length) {
+      out.bytes[fields] = 0x82;
+      writeFixed(out, MORE);
+    }
+    out.end(FRAME.binary);
+    return next;
   },
 
   message(out, message) {

@@ -35,15 +35,32 @@ export interface TradeView {
 }
 
 /**
- * Writes messages as complete frames into a {@link FrameWriter}; every method returns the frame's
- * start offset, its end being the writer's position. The first four are the hot ones: they go
- * straight from the integers of a market to bytes, without an object in between.
+ * Largest `MarketSnapshot` that is one message, in bytes of its payload: common clients take no more
+ * than 1 MiB.
+ */
+export const SNAPSHOT_BYTES_MAX = 256 * 1024;
+/** Largest part of a snapshot that is too large for one message. */
+export const SNAPSHOT_PART_BYTES_MAX = 32 * 1024;
+
+/**
+ * Writes messages as complete frames into a {@link FrameWriter}; every method but `marketSnapshot`
+ * returns the frame's start offset, its end being the writer's position. The first four are the hot
+ * ones: they go straight from the integers of a market to bytes, without an object in between.
  */
 export interface PushEncoder {
   priceUpdate(out: FrameWriter, market: MarketView): number;
   marketUpdate(out: FrameWriter, market: MarketView, updateType: UpdateType): number;
   orderBook(out: FrameWriter, market: MarketView, book: BookView): number;
   tradeExecution(out: FrameWriter, market: MarketView, trade: TradeView): number;
-  marketSnapshot(out: FrameWriter, markets: readonly MarketView[]): number;
+  /**
+   * Writes as many of `markets`, from index `from` on, as fit into a message of `bytesMax`, one at
+   * least, with `more` where some are left. Returns the index of the first that is left.
+   */
+  marketSnapshot(
+    out: FrameWriter,
+    markets: readonly MarketView[],
+    from: number,
+    bytesMax: number,
+  ): number;
   message(out: FrameWriter, message: ServerMessage): number;
 }

@@ -85,10 +85,7 @@ export const serverData = {
     details: z.record(z.string(), z.unknown()).optional(),
   }),
   Pong: z.strictObject({ timestamp: z.number(), server_time: z.int() }),
-  MarketSnapshot: z.strictObject({
-    markets: z.array(market),
-    more: z.literal(true).optional(),
-  }),
+  MarketSnapshot: z.strictObject({ markets: z.array(market), more: z.literal(true).optional() }),
   MarketUpdate: z.strictObject({ update_type: z.enum(UPDATE_TYPES), market }),
   PriceUpdate: z.strictObject({
     market_id: marketIdSchema,

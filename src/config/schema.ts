@@ -330,7 +330,8 @@ const limits = {
     min: 1,
     max: 100_000,
     default: 1000,
-    description: "Different Markets filters a shard evaluates, over all its connections",
+    description:
+      "Different Markets filters a shard evaluates, over all its connections; a user or an address may take as many as are left free",
   }),
   maxMessagesPerSecond: integer({
     flag: "max-messages-per-second",
@@ -527,7 +528,7 @@ const trading = {
     max: 1_000_000,
     default: 10_000,
     description:
-      "Orders and cancels of a shard's connections that wait for the exchange; more get UNAVAILABLE",
+      "Orders, cancels and snapshots of wallets of a shard's connections that wait for the exchange; a wallet may have as many as are left free, more get UNAVAILABLE",
   }),
   maxClientOrderIds: integer({
     flag: "max-client-order-ids",

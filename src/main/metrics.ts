@@ -201,6 +201,24 @@ function addShardMetrics(add: Add, { producer, shards }: CounterBlock): void {
     SHARD.queuedBytes,
     "Bytes that wait for slow consumers and may not be dropped",
   );
+  byShard(
+    "gauge",
+    "blocked_connections",
+    SHARD.blockedConnections,
+    "Connections whose socket has not taken all that was written to it",
+  );
+  byShard(
+    "gauge",
+    "loading_connections",
+    SHARD.loadingConnections,
+    "Connections whose requests wait until first data that they asked for are sent",
+  );
+  byShard(
+    "gauge",
+    "distinct_filters",
+    SHARD.distinctFilters,
+    "Filters of Markets that are evaluated, but for that of every market",
+  );
   byShard("gauge", "audiences", SHARD.audiences, "Different sets of subscriptions");
   add("gauge", "connections", "WebSocket connections", () =>
     shards.flatMap((section, shard) => byEncoding(section, shard, SHARD.connections)),

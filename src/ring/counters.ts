@@ -122,6 +122,12 @@ export const SHARD = {
   /** Times that requests waited for the allowance of their connection, or of its address. */
   requestsDelayedByConnection: 22,
   requestsDelayedByAddress: 23,
+  /** Connections whose socket has not taken all that was written to it. */
+  blockedConnections: 24,
+  /** Connections whose requests wait until first data that they asked for are sent. */
+  loadingConnections: 25,
+  /** Filters of `Markets` that are evaluated, but for that of every market. */
+  distinctFilters: 26,
   latencyBuckets: latency,
   closedByCode: closed,
   subscriptionsByChannel: subscriptions,
@@ -139,6 +145,9 @@ export const SHARD_GAUGES: readonly (readonly [word: number, count: number])[] =
   [SHARD.audiences, 1],
   [SHARD.ordersPending, 1],
   [SHARD.requestsWaiting, 1],
+  [SHARD.blockedConnections, 1],
+  [SHARD.loadingConnections, 1],
+  [SHARD.distinctFilters, 1],
   [subscriptions, COUNTED_CHANNELS.length],
 ];
 

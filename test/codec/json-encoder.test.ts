@@ -44,11 +44,50 @@ describe("json-encoder", () => {
     fc.assert(
       fc.property(fc.array(markets, { maxLength: 5 }), (listed) => {
         const views = listed.map(({ view }) => view);
-        const text = textOf((out) => jsonEncoder.marketSnapshot(out, views));
+        const text = textOf((out) => {
+          const start = out.position;
+          expect(jsonEncoder.marketSnapshot(out, views, 0, Number.POSITIVE_INFINITY)).toBe(
+            views.length,
+          );
+          return start;
+        });
         const data = { markets: listed.map(({ market }) => market) };
         expect(text).toBe(JSON.stringify({ type: "MarketSnapshot", data }));
         parseServerMessage(JSON.parse(text));
       }),
+    );
+  });
+
+  it("json-encoder - a MarketSnapshot that is too large comes in parts, as large as may be, the last without more", () => {
+    fc.assert(
+      fc.property(
+        fc.array(markets, { minLength: 1, maxLength: 8 }),
+        fc.integer({ min: 1, max: 3000 }),
+        (listed, bytesMax) => {
+          const all = listed.map(({ market }) => market);
+          const views = listed.map(({ view }) => view);
+          for (let from = 0; from < all.length; ) {
+            let next = from;
+            const text = textOf((out) => {
+              const start = out.position;
+              next = jsonEncoder.marketSnapshot(out, views, from, bytesMax);
+              return start;
+            });
+            const textWith = (to: number): string =>
+              JSON.stringify({
+                type: "MarketSnapshot",
+                data: { markets: all.slice(from, to), ...(to < all.length && { more: true }) },
+              });
+            expect(text).toBe(textWith(next));
+            parseServerMessage(JSON.parse(text));
+            // Within the bound, unless it is of one market, and none that fits is left for the next.
+            if (next > from + 1) expect(Buffer.byteLength(text)).toBeLessThanOrEqual(bytesMax);
+            if (next < all.length)
+              expect(Buffer.byteLength(textWith(next + 1))).toBeGreaterThan(bytesMax);
+            from = next;
+          }
+        },
+      ),
     );
   });
 

@@ -64,7 +64,13 @@ describe("messagepack-encoder", () => {
     fc.assert(
       fc.property(fc.array(markets, { maxLength: 20 }), (listed) => {
         const views = listed.map(({ view }) => view);
-        expectMessage((out) => messagePackEncoder.marketSnapshot(out, views), {
+        const write = (out: FrameWriter): number => {
+          const start = out.position;
+          const next = messagePackEncoder.marketSnapshot(out, views, 0, Number.POSITIVE_INFINITY);
+          expect(next).toBe(views.length);
+          return start;
+        };
+        expectMessage(write, {
           type: "MarketSnapshot",
           data: { markets: listed.map(({ market }) => market) },
         });
@@ -73,14 +79,46 @@ describe("messagepack-encoder", () => {
     );
   });
 
-  it("messagepack-encoder - a snapshot of more than 65,535 markets has an array 32 header", () => {
+  it("messagepack-encoder - a MarketSnapshot that is too large comes in parts, the last without more", () => {
+    fc.assert(
+      fc.property(
+        fc.array(markets, { minLength: 1, maxLength: 20 }),
+        fc.integer({ min: 1, max: 3000 }),
+        (listed, bytesMax) => {
+          const views = listed.map(({ view }) => view);
+          for (let from = 0; from < views.length; ) {
+            const measured = new FrameWriter();
+            const next = messagePackEncoder.marketSnapshot(measured, views, from, bytesMax);
+            const [frame] = parseFrames(measured.bytes.subarray(0, measured.position));
+            if (next > from + 1) expect(frame?.payload.length).toBeLessThanOrEqual(bytesMax);
+            const write = (out: FrameWriter): number => {
+              const start = out.position;
+              messagePackEncoder.marketSnapshot(out, views, from, bytesMax);
+              return start;
+            };
+            expectMessage(write, {
+              type: "MarketSnapshot",
+              data: {
+                markets: listed.slice(from, next).map(({ market }) => market),
+                ...(next < views.length && { more: true }),
+              },
+            });
+            from = next;
+          }
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+
+  it("messagepack-encoder - a part has no more markets than an array 16 header can say", () => {
     const [example] = fc.sample(markets, { numRuns: 1, seed: 1 });
-    const views = Array.from({ length: 65_536 }, () => example?.view as never);
+    const views = Array.from({ length: 65_537 }, () => example?.view as never);
     const out = new FrameWriter();
-    messagePackEncoder.marketSnapshot(out, views);
+    expect(messagePackEncoder.marketSnapshot(out, views, 1, Number.POSITIVE_INFINITY)).toBe(65_536);
     const [frame] = parseFrames(out.bytes.subarray(0, out.position));
-    const decoded = unpackr.unpack(frame?.payload as Buffer);
-    expect(decoded.data.markets).toHaveLength(65_536);
+    const { data } = unpackr.unpack(frame?.payload as Buffer);
+    expect([data.markets.length, data.more]).toEqual([65_535, true]);
   });
 
   it("messagepack-encoder - an OrderBook decodes to its model, integers as integers", () => {

@@ -11,6 +11,7 @@ const MARKET_IDS = Array.from({ length: MARKETS }, (_, index) => 1001 + index);
 const RATE = 20_000;
 const PRICES = { type: "PriceFeed", params: { market_ids: MARKET_IDS } };
 const QUEUED = 'marketcast_queued_bytes{shard="0"}';
+const BLOCKED = 'marketcast_blocked_connections{shard="0"}';
 const MEBIBYTE = 1024 * 1024;
 
 let server: ServerProcess | undefined;
@@ -66,6 +67,34 @@ test("backpressure - clients that never read cost bounded memory, disturb nobody
   await healthy.close();
 });
 
+test("backpressure - what clients that never read miss is counted while they miss it, and they are counted as blocked", async () => {
+  server = await startServerProcess({ "feed-markets": 10, "feed-rate": RATE });
+  const running = server;
+  const deaf = await Promise.all(
+    Array.from({ length: 20 }, () =>
+      deafClient(running.port, {
+        type: "PriceFeed",
+        params: { market_ids: MARKET_IDS.slice(0, 10) },
+      }),
+    ),
+  );
+  await until(
+    "all are blocked",
+    async () => (await running.metric(BLOCKED)) === deaf.length,
+    20_000,
+  );
+  const before = await conflatedOf(running);
+  const healthy = await TestClient.connect(running.port);
+  await healthy.subscribe({ type: "PriceFeed", params: { market_ids: [1001] } });
+  const from = (await healthy.take("PriceUpdate")).data.seq;
+  await healthy.take("PriceUpdate", ({ data }) => data.seq >= from + 1000);
+  // Each of them has missed about ten times as many, as there are ten markets.
+  expect((await conflatedOf(running)) - before).toBeGreaterThan(deaf.length * 1000);
+  for (const client of deaf) client.ws.terminate();
+  await until("none is blocked", async () => (await running.metric(BLOCKED)) === 0);
+  await healthy.close();
+});
+
 test("backpressure - trades wait in a bounded queue; over it the connection is closed with 4001", async () => {
   server = await startServerProcess({
     "feed-markets": MARKETS,
@@ -109,22 +138,36 @@ test("backpressure - trades of a client that stalls and comes back within the bo
   await client.close();
 });
 
-test("backpressure - a client that asks and never reads is closed with 4001", async () => {
-  server = await startServerProcess({ "feed-markets": MARKETS, "feed-rate": 1 });
+test("backpressure - a client that asks and never reads is not read either, costs bounded memory, and is closed for its silence", async () => {
+  server = await startServerProcess({
+    "feed-markets": MARKETS,
+    "feed-rate": 1,
+    "ping-interval": 500,
+    "pong-timeout": 1500,
+  });
   const running = server;
   const client = await TestClient.connect(running.port, { encoding: "msgpack" });
   await client.take("Connected");
+  const before = HAS_PROC ? residentBytes(running.pid) : 0;
   client.ws.pause();
-  // Each answer is a snapshot of 20 KB and more; 64 MB of them are never held.
+  // Each answer is a snapshot of 20 KB and more; 64 MB of them are never made.
   for (let request = 0; request < 1500; request++) {
     client.send({ type: "Subscribe", data: { channels: [PRICES] } });
   }
   await until(
-    "the client is closed",
-    async () => (await running.metric("marketcast_slow_consumers_closed_total")) === 1,
+    "its requests wait",
+    async () => (await running.metric('marketcast_loading_connections{shard="0"}')) === 1,
   );
-  client.ws.resume();
-  expect((await client.closed).code).toBe(4001);
+  expect(await running.metric(BLOCKED)).toBe(1);
+  if (HAS_PROC) expect(residentBytes(running.pid) - before).toBeLessThan(32 * MEBIBYTE);
+  await until(
+    "the client is closed",
+    async () => (await running.metric('marketcast_connections_closed_total{code="4002"}')) === 1,
+  );
+  expect(await running.metric("marketcast_slow_consumers_closed_total")).toBe(0);
+  expect(await running.metric('marketcast_loading_connections{shard="0"}')).toBe(0);
+  expect(await running.metric(BLOCKED)).toBe(0);
+  client.ws.terminate();
 });
 
 test("backpressure - a client that pings and never reads is cut off", async () => {

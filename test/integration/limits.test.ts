@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type ServerProcess, startServerProcess } from "../support/server-process.js";
+import { type ServerProcess, startServerProcess, testToken } from "../support/server-process.js";
 import { TestClient } from "../support/test-client.js";
 import { until } from "../support/until.js";
 
 const SUBSCRIPTIONS_MAX = 5;
 const FILTERS_MAX = 2;
-const DISTINCT_FILTERS_MAX = 3;
+const DISTINCT_FILTERS_MAX = 4;
 const MESSAGES_PER_SECOND_MAX = 50;
 
 let server: ServerProcess;
@@ -38,6 +38,33 @@ const subscriptions = (channel: string) =>
   server.metric(`marketcast_subscriptions{channel="${channel}"}`);
 
 describe("subscriptions", () => {
+  it("limits - one address that takes all the filters it can leaves room for others", async () => {
+    const greedy = await Promise.all(
+      Array.from({ length: 4 }, () => TestClient.connect(server.port)),
+    );
+    const outcomes = [];
+    for (const [number, client] of greedy.entries())
+      outcomes.push(await outcome(client, matching(`x${number}`)));
+    expect(outcomes).toEqual([
+      "Subscribed",
+      "Subscribed",
+      "TOO_MANY_SUBSCRIPTIONS",
+      "TOO_MANY_SUBSCRIPTIONS",
+    ]);
+    expect(await server.metric('marketcast_distinct_filters{shard="0"}')).toBe(2);
+    const elsewhere = await TestClient.connect(server.port, { localAddress: "127.0.0.2" });
+    expect(await outcome(elsewhere, matching("y"))).toBe("Subscribed");
+    // Every market, and what is in use, is free to all.
+    const [, , late] = greedy as [TestClient, TestClient, TestClient];
+    expect(await outcome(late, { type: "Markets" })).toBe("Subscribed");
+    expect(await outcome(late, matching("y"))).toBe("Subscribed");
+    await Promise.all([...greedy, elsewhere].map((client) => client.close()));
+    await until(
+      "the filters are gone",
+      async () => (await server.metric('marketcast_distinct_filters{shard="0"}')) === 0,
+    );
+  });
+
   it("limits - each market of a PriceFeed counts, and too many change nothing", async () => {
     const client = await TestClient.connect(server.port);
     const six = [1001, 1002, 1003, 1004, 1005, 1006];
@@ -55,10 +82,13 @@ describe("subscriptions", () => {
     await client.close();
   });
 
-  it("limits - a connection has so many filters, all connections so many different ones", async () => {
+  it("limits - a connection has so many filters, an address or a user its share of the different ones", async () => {
     const [one, two] = [
       await TestClient.connect(server.port),
-      await TestClient.connect(server.port, { encoding: "msgpack" }),
+      await TestClient.connect(server.port, {
+        encoding: "msgpack",
+        query: `?token=${testToken()}`,
+      }),
     ];
     const three = [matching("a"), matching("b"), matching("c")];
     expect(await outcome(one, ...three)).toBe("TOO_MANY_SUBSCRIPTIONS");
@@ -66,6 +96,7 @@ describe("subscriptions", () => {
     expect(await outcome(one, matching("c"))).toBe("TOO_MANY_SUBSCRIPTIONS");
     expect(await outcome(two, matching("c"), matching("d"))).toBe("TOO_MANY_SUBSCRIPTIONS");
     expect(await outcome(two, matching("c"))).toBe("Subscribed");
+    // It has as many as are left for others.
     expect(await outcome(two, matching("d"))).toBe("TOO_MANY_SUBSCRIPTIONS");
     expect(await outcome(two, matching("a"))).toBe("Subscribed");
     await unsubscribe(two, matching("a"));

@@ -10,12 +10,33 @@ type Stream = "state" | "price" | "book" | "trade";
 
 /** What a client may compare itself with at the moment a message reaches it. */
 export interface Surroundings {
+  /** What was published in the epoch that the client is in. */
   readonly truth: PublishedTruth;
-  /** Markets that the shard's mirror has listed, with where their states stand. */
-  readonly mirrored: () => Iterable<{ marketId: MarketId; stateSeq: number; priceSeq: number }>;
+  /** Markets that the shard's mirror has listed, by slot, with where their states stand. */
+  readonly mirrored: () => Iterable<MirroredMarket>;
   /** The number of the last trade that the shard has read. */
   readonly lastTrade: (marketId: MarketId) => number;
+  /** The number of the last trade of before the epoch that the client is in. */
+  readonly tradesBefore: (marketId: MarketId) => number;
 }
+
+export interface MirroredMarket {
+  readonly marketId: MarketId;
+  readonly stateSeq: number;
+  readonly priceSeq: number;
+}
+
+type MarketsDue = Extract<Due, { readonly what: "Markets" }>;
+
+/** First data that must come next; of a snapshot in parts, the markets that were in none yet. */
+type Due =
+  | { readonly what: "Markets"; readonly filter: MarketsFilter | null; from: number }
+  | {
+      readonly what: "Market" | "book" | "price";
+      readonly id: MarketId;
+      /** The market was not listed; if it still is not when its turn comes, nothing comes. */
+      readonly optional: boolean;
+    };
 
 export function matchesFilter(filter: MarketsFilter | null, market: Market): boolean {
   if (filter === null) return true;
@@ -51,17 +72,25 @@ export class ClientModel {
   readonly known = new Map<MarketId, Market>();
   readonly #newest = new Map<MarketId, number>();
   readonly #last = new Map<string, number>();
-  /** First data that must come next. */
-  readonly #due: string[] = [];
+  /** In their order, but for prices, which come last. */
+  readonly #due: Due[] = [];
   readonly #toldAt = new Map<MarketId, number>();
   readonly #around: () => Surroundings;
 
-  constructor(around: () => Surroundings) {
-    this.#around = around;
+  /** @param around of the epoch that the model is in */
+  constructor(around: (epoch: string) => Surroundings) {
+    this.#around = () => around(this.epoch);
   }
 
-  get firstDataDue(): readonly string[] {
-    return this.#due;
+  /** All first data have been sent: what is still due had nothing to be told of. */
+  firstDataDone(): void {
+    if (this.#due.length === 0) return;
+    const mirrored = new Map([...this.#around().mirrored()].map((one) => [one.marketId, one]));
+    for (const due of this.#due.splice(0)) {
+      if (due.what === "price" && mirrored.get(due.id)?.priceSeq === 0)
+        this.#last.set(`price ${due.id}`, 0);
+      else require(due.what !== "Markets" && due.optional, "first data are missing", due);
+    }
   }
 
   last(stream: Stream, marketId: MarketId): number | undefined {
@@ -71,16 +100,20 @@ export class ClientModel {
   take(message: ServerMessage): void {
     switch (message.type) {
       case "Subscribed":
+        // Replies come in the order of their requests, with first data behind each.
+        this.firstDataDone();
         for (const channel of message.data.channels) this.#subscribe(channel);
         return;
       case "Unsubscribed":
+        this.firstDataDone();
         for (const channel of message.data.channels) this.#unsubscribe(channel);
         this.#judgeView();
         return;
       case "EpochChanged":
+        this.#requireAllTrades();
         return this.#restart(message.data.epoch);
       case "MarketSnapshot":
-        return this.#takeSnapshot(message.data.markets);
+        return this.#takeSnapshot(message.data.markets, message.data.more === true);
       case "MarketUpdate":
         return this.#takeUpdate(message.data);
       case "PriceUpdate":
@@ -94,8 +127,8 @@ export class ClientModel {
     }
   }
 
-  /** To be called when an epoch ends: every trade of it that the client was due has come. */
-  requireAllTrades(): void {
+  /** An epoch has ended: every trade of it that the client was due has come before. */
+  #requireAllTrades(): void {
     for (const [id, { trades }] of this.#around().truth.markets) {
       if (!this.allTrades && !this.subscribed.trade.has(id)) continue;
       const last = this.last("trade", id) ?? 0;
@@ -119,16 +152,16 @@ export class ClientModel {
     if (channel.type === "Markets") {
       const filter = channel.params?.filter ?? null;
       this.filters.set(channelKey(channel), filter);
-      this.#expectMarkets(filter);
+      this.#due.push({ what: "Markets", filter, from: 0 });
     } else if (channel.type === "Market") {
       const id = channel.params.market_id;
       state.add(id);
       book.add(id);
-      this.#due.push(`Market ${id}`, `book ${id}`);
+      this.#expectMarket(id);
     } else if (channel.type === "PriceFeed") {
       for (const id of channel.params.market_ids) {
         price.add(id);
-        this.#expectPrice(id, this.#mirrored(id)?.priceSeq as number);
+        this.#expectPrice(id);
       }
     } else if (channel.type === "Trades") {
       const ids = channel.params === null ? truth.markets.keys() : [channel.params.market_id];
@@ -165,20 +198,27 @@ export class ClientModel {
     this.#last.clear();
     this.#due.length = 0;
     this.#toldAt.clear();
-    for (const filter of this.filters.values()) this.#expectMarkets(filter);
-    const { lastTrade, mirrored, truth } = this.#around();
-    for (const id of truth.markets.keys()) this.#last.set(`trade ${id}`, lastTrade(id));
-    for (const { marketId: id, priceSeq } of mirrored()) {
-      if (this.subscribed.state.has(id)) this.#due.push(`Market ${id}`, `book ${id}`);
-      if (this.subscribed.price.has(id)) this.#expectPrice(id, priceSeq);
-    }
+    for (const filter of this.filters.values())
+      this.#due.push({ what: "Markets", filter, from: 0 });
+    const { tradesBefore, truth } = this.#around();
+    for (const id of truth.markets.keys()) this.#last.set(`trade ${id}`, tradesBefore(id));
+    for (const id of this.subscribed.state) this.#expectMarket(id);
+    for (const id of this.subscribed.price) this.#expectPrice(id);
   }
 
-  /** First data comes only where there is a price; where several channels name it, once. */
-  #expectPrice(id: MarketId, priceSeq: number): void {
-    const due = `price ${id}`;
-    if (priceSeq === 0) this.#last.set(due, 0);
-    else if (!this.#due.includes(due)) this.#due.push(due);
+  #expectMarket(id: MarketId): void {
+    const optional = !this.#isListed(id);
+    this.#due.push({ what: "Market", id, optional }, { what: "book", id, optional });
+  }
+
+  /** Where several channels name a market, it comes once. */
+  #expectPrice(id: MarketId): void {
+    if (!this.#isDue("price", id))
+      this.#due.push({ what: "price", id, optional: !this.#isListed(id) });
+  }
+
+  #isListed(id: MarketId): boolean {
+    return [...this.#around().mirrored()].some(({ marketId }) => marketId === id);
   }
 
   /** After a change of subscriptions: what it still hears of, and shows, follows from what it knows. */
@@ -190,41 +230,60 @@ export class ClientModel {
     }
   }
 
-  #mirrored(id: MarketId) {
-    return [...this.#around().mirrored()].find(({ marketId }) => marketId === id);
-  }
-
-  /** A snapshot tells of all markets how they stand, also of those that are not in it. */
-  #expectMarkets(filter: MarketsFilter | null): void {
-    const { truth, mirrored } = this.#around();
-    const matching: MarketId[] = [];
-    for (const { marketId: id, stateSeq } of mirrored()) {
-      if (matchesFilter(filter, truth.of(id).market(stateSeq))) matching.push(id);
-      else if (!this.view.has(id)) this.#newest.set(id, stateSeq);
-    }
-    this.#due.push(`Markets ${matching}`);
-  }
-
   // --- Data ---------------------------------------------------------------------------------------
 
-  #takeSnapshot(markets: readonly Market[]): void {
-    const [only] = markets;
-    // Where a Market and a Markets have the same markets, they have the same snapshot.
-    const wanted = [`Markets ${markets.map(({ market_id }) => market_id)}`];
-    if (markets.length === 1) wanted.push(`Market ${only?.market_id}`);
-    const due = wanted.find((key) => this.#takeDue(key));
-    require(due !== undefined, "a snapshot that nothing asked for", markets);
+  #takeSnapshot(markets: readonly Market[], more: boolean): void {
+    const snapshots = this.#due.filter(({ what }) => what === "Markets" || what === "Market");
+    const [next] = snapshots.filter((due) => due.what === "Markets" || !due.optional);
+    if (next?.what === "Markets") this.#takeMarkets(markets, more);
+    else {
+      const id = markets[0]?.market_id;
+      require(!more && markets.length === 1, "a Market in parts", markets);
+      const due = snapshots.find((one) => one.what === "Market" && one.id === id);
+      require(due !== undefined, "a snapshot that nothing asked for", markets);
+      this.#due.splice(this.#due.indexOf(due as Due), 1);
+    }
     for (const market of markets) {
       const id = market.market_id;
       this.#checkState(market);
       this.known.set(id, market);
-      if (due?.startsWith("Markets")) this.view.add(id);
+      if (next?.what === "Markets") this.view.add(id);
       if (!this.subscribed.state.has(id)) continue;
       const last = this.last("state", id);
       // What was due was sent before it.
       require(last === undefined || last === market.seq, `first data past ${last}`, market);
-      this.#last.set(`state ${id}`, market.seq);
+      if (last !== undefined || next?.what !== "Markets") this.#last.set(`state ${id}`, market.seq);
     }
+  }
+
+  /**
+   * Takes a part of a snapshot: the next of the matching markets as they stand now, all that are left
+   * if it is the last. It tells as well how those stand between them that are not in it.
+   */
+  #takeMarkets(markets: readonly Market[], more: boolean): void {
+    const { truth, mirrored } = this.#around();
+    const ids = markets.map(({ market_id }) => market_id);
+    const all = [...mirrored()];
+    const to = more ? all.findIndex(({ marketId }) => marketId === ids.at(-1)) + 1 : all.length;
+    const rangeOf = (due: MarketsDue) =>
+      all.slice(due.from, to).map(({ marketId, stateSeq }) => ({
+        id: marketId,
+        stateSeq,
+        matches: matchesFilter(due.filter, truth.of(marketId).market(stateSeq)),
+      }));
+    const waiting = this.#due.filter((due) => due.what === "Markets");
+    const begun = waiting.filter((due) => due.from > 0);
+    const due = (begun.length > 0 ? begun : waiting).find((one) => {
+      const matching = rangeOf(one).filter(({ matches }) => matches);
+      return JSON.stringify(matching.map(({ id }) => id)) === JSON.stringify(ids);
+    });
+    require(due !== undefined, "a part of no snapshot that is due", { ids, more, waiting });
+    require(!more || ids.length > 0, "an empty part before the last", due);
+    for (const { id, stateSeq, matches } of rangeOf(due as MarketsDue)) {
+      if (!matches && !this.view.has(id)) this.#newest.set(id, stateSeq);
+    }
+    if (more) (due as MarketsDue).from = to;
+    else this.#due.splice(this.#due.indexOf(due as Due), 1);
   }
 
   #takeUpdate({ update_type, market }: Message<"MarketUpdate">["data"]): void {
@@ -280,6 +339,11 @@ export class ClientModel {
     same(price, history.price(price.seq));
     const times = history.states.filter(({ priceSeq }) => priceSeq === price.seq);
     require(times.some((state) => state.ts === ts), "a ts of another price", price);
+    const waits = this.#due.some(
+      (due) => due.what === "Markets" || (due.what !== "price" && !due.optional),
+    );
+    const again = this.last("price", id) !== undefined;
+    require(!waits || again || !this.#isDue("price", id), "a price before snapshots", price);
     this.#advanceOrStart("price", id, price.seq);
   }
 
@@ -309,15 +373,20 @@ export class ClientModel {
   }
 
   /** Takes first data, which stands where the stream stood, or the stream's next number. */
-  #advanceOrStart(stream: Stream, id: MarketId, seq: number): void {
-    if (!this.#takeDue(`${stream} ${id}`)) return this.#advance(stream, id, seq);
+  #advanceOrStart(stream: "book" | "price", id: MarketId, seq: number): void {
     const last = this.last(stream, id);
-    require(last === undefined || last === seq, `first data past ${last}`, { stream, id, seq });
+    // What a live stream is due comes before its first data, if those come again.
+    const isUpdate = last !== undefined && seq !== last;
+    if (isUpdate || !this.#takeDue(stream, id)) return this.#advance(stream, id, seq);
     this.#last.set(`${stream} ${id}`, seq);
   }
 
-  #takeDue(key: string): boolean {
-    const at = this.#due.indexOf(key);
+  #isDue(what: "Market" | "book" | "price", id: MarketId): boolean {
+    return this.#due.some((due) => due.what === what && due.id === id);
+  }
+
+  #takeDue(what: "book" | "price", id: MarketId): boolean {
+    const at = this.#due.findIndex((due) => due.what === what && due.id === id);
     if (at >= 0) this.#due.splice(at, 1);
     return at >= 0;
   }
@@ -325,8 +394,12 @@ export class ClientModel {
   #advance(stream: Stream, id: MarketId, seq: number): void {
     const at = { stream, id, seq };
     require(this.subscribed[stream].has(id), "a stream not subscribed to", at);
-    require(this.#due.length === 0, `first data is due: ${this.firstDataDue}`, at);
     const last = this.last(stream, id);
+    const isDue = this.#due.some(
+      (due) =>
+        due.what === (stream === "state" ? "Market" : stream) && due.id === id && !due.optional,
+    );
+    require(last !== undefined || !isDue, "first data are due", at);
     this.#last.set(`${stream} ${id}`, seq);
     if (last === undefined) return;
     require(seq > last, `repeated, or back from ${last}`, at);

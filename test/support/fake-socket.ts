@@ -15,6 +15,7 @@ export class FakeSocket {
   congested = false;
   destroyed = false;
   writableLength = 0;
+  bytesWritten = 0;
   writableCorked = 0;
   /** Nothing that was received waits to be read. */
   readonly readableLength = 0;
@@ -28,6 +29,7 @@ export class FakeSocket {
   write(bytes: Buffer, done?: () => void): boolean {
     const write = { bytes, done };
     this.writableLength += bytes.length;
+    this.bytesWritten += bytes.length;
     if (this.writableCorked > 0) this.#corked.push(write);
     else this.#call([write]);
     return this.writableLength === 0;
@@ -39,6 +41,11 @@ export class FakeSocket {
 
   uncork(): void {
     if (--this.writableCorked === 0) this.#call(this.#corked.splice(0));
+  }
+
+  /** Writes that wait. */
+  get waiting(): number {
+    return this.#waiting.length;
   }
 
   /** Takes `writes` of what waits, all by default; with nothing left it is not congested any more. */
@@ -65,7 +72,6 @@ export class FakeWebSocket {
   readyState = 1;
   closed: { readonly code: number; readonly reason: string } | undefined;
   terminated = false;
-
   close(code: number, reason: string): void {
     // What `ws` enforces.
     if (Buffer.byteLength(reason) > 123) throw new RangeError("the close reason is too long");
@@ -81,13 +87,13 @@ export class FakeWebSocket {
 }
 
 /** An address's share of the limits, which no test of something else uses up. */
-export function addressShare(): AddressShare {
+export function addressShare(address = "127.0.0.1"): AddressShare {
   const limits = {
     maxHttpRequestsPerSecondPerAddress: 1e12,
     maxMessagesPerSecondPerAddress: 1e12,
     maxBytesPerSecondPerAddress: 1e12,
   };
-  return new AddressShares(limits).acquire("127.0.0.1", 0);
+  return new AddressShares(limits).acquire(address, 0);
 }
 
 /** The pair as the types that a Connection takes. */

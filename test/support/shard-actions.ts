@@ -60,6 +60,7 @@ const calm = [
 const congestion = [
   action(4, "congest", { clients }),
   action(3, "drain", { clients, writes: fc.constantFrom(1, 2, Number.POSITIVE_INFINITY) }),
+  action(3, "serve", { turns: fc.constantFrom(1, 2, Number.POSITIVE_INFINITY) }),
 ] as const;
 const upheaval = [
   action(2, "conflate", { tell: fc.boolean() }),
@@ -81,12 +82,36 @@ export const histories = {
   }),
 } satisfies Record<string, fc.Arbitrary<ShardAction[]>>;
 
+/** How first data are paced: in parts of so many bytes, at once or in turns of their own, of one part or more. */
+export const pacing = fc.record({
+  partBytes: fc.constantFrom(1, 500, 1 << 18),
+  lazy: fc.boolean(),
+  hasty: fc.boolean(),
+});
+
+/** A clock by which whatever is done takes longer than a turn may. */
+function hastyClock(): () => number {
+  let now = 0;
+  return () => {
+    now += 1000;
+    return now;
+  };
+}
+
+export interface ActedWorldOptions extends WorldOptions {
+  /** Markets have a quote from the start, so that every price has first data. */
+  readonly quoted?: boolean;
+  readonly hasty?: boolean;
+}
+
 /** A {@link ShardWorld} with four clients, two of each encoding, that actions are done to. */
 export class ActedWorld extends ShardWorld {
   #listed = 0;
+  readonly #quoted: boolean;
 
-  constructor(options: WorldOptions = {}) {
-    super(options);
+  constructor({ quoted = false, hasty = false, ...options }: ActedWorldOptions = {}) {
+    super({ ...options, ...(hasty && { now: hastyClock() }) });
+    this.#quoted = quoted;
     for (let id = 0; id < LISTED_FIRST; id++) this.#listNext();
     this.flush();
     this.round();
@@ -125,6 +150,8 @@ export class ActedWorld extends ShardWorld {
         });
       case "drain":
         return this.#withClients(one.clients, ({ socket }) => socket.drain(one.writes));
+      case "serve":
+        return this.serve(one.turns);
       case "disconnect":
         return this.#withClients([one.client], (client) => this.disconnect(client));
       case "connect":
@@ -143,7 +170,9 @@ export class ActedWorld extends ShardWorld {
   }
 
   #listNext(): void {
-    this.list(this.#listed, `Market ${this.#listed++}`);
+    const id = this.#listed++;
+    this.list(id, `Market ${id}`);
+    if (this.#quoted) this.quote(id, 100);
   }
 
   /** The listed market that a number stands for; one is listed where none is. */

@@ -1,7 +1,13 @@
 import fc from "fast-check";
 import { expect } from "vitest";
 import { counted, SHARD } from "../../src/ring/counters.js";
-import { ActedWorld, histories, type ShardAction } from "./shard-actions.js";
+import {
+  ActedWorld,
+  type ActedWorldOptions,
+  histories,
+  pacing,
+  type ShardAction,
+} from "./shard-actions.js";
 import type { Client } from "./shard-world.js";
 
 /*
@@ -14,9 +20,12 @@ function actWithCheckedWrites(world: ActedWorld, action: ShardAction): void {
   if (action.kind !== "round" && action.kind !== "conflate") return world.act(action);
   const before = new Map(
     world.open.map((client) => {
-      const { blocked, hasQueue, missedSince, marketsSince, audience } = client.connection;
+      const { blocked, hasQueue, missedSince, marketsSince, marketsTold, audience } =
+        client.connection;
       const calls = client.socket.calls.length;
-      const stand = `${missedSince} ${marketsSince}`;
+      // Who was told in parts stands somewhere by itself.
+      const parts = marketsTold === undefined ? "" : client.connection.number;
+      const stand = `${missedSince} ${marketsSince} ${parts}`;
       return [
         client,
         { blocked, current: client.connection.current, hasQueue, stand, audience, calls },
@@ -70,12 +79,18 @@ function expectUpToDate(world: ActedWorld, { model, connection }: Client): void 
   }
 }
 
-function run(actions: readonly ShardAction[]): ActedWorld {
-  const world = new ActedWorld();
+function run(actions: readonly ShardAction[], options: ActedWorldOptions = {}): ActedWorld {
+  const world = new ActedWorld(options);
   for (const action of actions) actWithCheckedWrites(world, action);
   world.settle();
   for (const client of world.open) expectUpToDate(world, client);
   return world;
+}
+
+function expectNobodyWaits({ counters }: ActedWorld): void {
+  const { queuedBytes, blockedConnections, loadingConnections } = SHARD;
+  for (const word of [queuedBytes, blockedConnections, loadingConnections])
+    expect(counted(counters, word)).toBe(0);
 }
 
 /** Messages that may be conflated and were left out, as the clients saw it. */
@@ -97,10 +112,10 @@ export function checkCalmHistories(numRuns: number): void {
 /** Congested clients miss what is counted as conflated and nothing else. */
 export function checkCongestedHistories(numRuns: number): void {
   fc.assert(
-    fc.property(histories.congested, (actions) => {
-      const world = run(actions);
+    fc.property(pacing, histories.congested, (paced, actions) => {
+      const world = run(actions, { ...paced, quoted: true });
       expect(counted(world.counters, SHARD.conflated)).toBe(skipped(world));
-      expect(counted(world.counters, SHARD.queuedBytes)).toBe(0);
+      expectNobodyWaits(world);
     }),
     { numRuns },
   );
@@ -109,9 +124,9 @@ export function checkCongestedHistories(numRuns: number): void {
 /** With conflating rounds, other epochs, and clients that come and go, nothing is left behind. */
 export function checkAllHistories(numRuns: number): void {
   fc.assert(
-    fc.property(histories.everything, (actions) => {
-      const world = run(actions);
-      expect(counted(world.counters, SHARD.queuedBytes)).toBe(0);
+    fc.property(pacing, histories.everything, (paced, actions) => {
+      const world = run(actions, paced);
+      expectNobodyWaits(world);
       expect(counted(world.counters, SHARD.audiences)).toBe([...world.fanOut.audiences].length);
       for (const client of world.open) world.disconnect(client);
       expect([...world.fanOut.audiences]).toEqual([]);

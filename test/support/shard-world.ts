@@ -19,6 +19,7 @@ import { Publisher } from "../../src/workers/producer/publisher.js";
 import { Authenticator } from "../../src/workers/shard/authenticator.js";
 import { Connection, type ConnectionContext } from "../../src/workers/shard/connection.js";
 import { FanOut } from "../../src/workers/shard/fan-out.js";
+import { FirstDataSender } from "../../src/workers/shard/first-data-sender.js";
 import { Mirror, type MirrorListener } from "../../src/workers/shard/mirror.js";
 import { Outbox } from "../../src/workers/shard/outbox.js";
 import { RequestHandler } from "../../src/workers/shard/request-handler.js";
@@ -26,6 +27,7 @@ import { Trading } from "../../src/workers/shard/trading.js";
 import { ClientModel } from "./client-model.js";
 import { addressShare, type FakeSocket, fakeSockets } from "./fake-socket.js";
 import { parseFrames } from "./frames.js";
+import { HeldMessages } from "./held-messages.js";
 import { PublishedTruth } from "./published-truth.js";
 
 const packr = new Packr({ useRecords: false, variableMapSize: true });
@@ -53,6 +55,14 @@ export interface WorldOptions {
   readonly maxOrdersPerSecond?: number;
   /** The feed is an exchange; the test connects `trading` with its end of it. */
   readonly takesOrders?: boolean;
+  readonly maxDistinctFilters?: number;
+  readonly maxPending?: number;
+  /** Most bytes of a part of first data. */
+  readonly partBytes?: number;
+  /** The clock by which a turn's time for first data is spent; it stands still by default. */
+  readonly now?: () => number;
+  /** Turns of first data run only when the test has them run. */
+  readonly lazy?: boolean;
 }
 
 /** A client of the world: its connection, its socket's other end, and the model that checks it. */
@@ -75,6 +85,8 @@ export class ShardWorld {
   readonly counters: CounterSection;
   readonly fanOut: FanOut;
   readonly outbox: Outbox;
+  readonly intake: HeldMessages;
+  readonly firstData: FirstDataSender;
   readonly trading: Trading;
   readonly requests: RequestHandler;
   readonly clients: Client[] = [];
@@ -85,9 +97,14 @@ export class ShardWorld {
   /** The clock, in microseconds. */
   nowMicros = 1_000_000;
   #restarting = false;
+  /** The next turn of first data. */
+  #turn: (() => void) | undefined;
   readonly #options: WorldOptions;
   readonly #context: ConnectionContext;
   readonly #tradesRead = new Map<MarketId, number>();
+  readonly #truths = new Map<string, PublishedTruth>();
+  /** Of each epoch, the last trade of each market that the shard never reads. */
+  readonly #tradesBefore = new Map<string, ReadonlyMap<MarketId, number>>();
   /** Notes the trades that the mirror reads, and hands everything on. */
   readonly #listener: MirrorListener = {
     stateChanged: (market, before) => this.fanOut.stateChanged(market, before),
@@ -104,15 +121,39 @@ export class ShardWorld {
 
   constructor(options: WorldOptions = {}) {
     this.#options = options;
-    const { maxQueuedMessages = 1e6, maxQueuedBytes = 1e9, sizes } = options;
+    const { maxQueuedMessages = 1e6, maxQueuedBytes = 1e9, maxDistinctFilters = 100 } = options;
     const { maxMessagesPerSecond = 1e9, maxOrdersPerSecond = 1e9, takesOrders = false } = options;
     this.block = counterBlockOf(createCounterBuffer(1));
     this.counters = this.block.shards[0] as CounterSection;
-    this.fanOut = new FanOut(this.counters, sizes?.maxMarkets ?? SIZES.maxMarkets);
-    this.outbox = new Outbox(this.fanOut, () => {
-      throw new Error("no system status here");
+    this.fanOut = new FanOut(this.counters, maxDistinctFilters);
+    this.outbox = new Outbox();
+    this.intake = new HeldMessages((connection, data, isBinary) => {
+      if (connection.open) this.requests.handle(connection, data, isBinary, 0);
     });
-    this.trading = new Trading(this.outbox, this.counters, MAX_PENDING);
+    const { partBytes, now = () => 0 } = options;
+    this.firstData = new FirstDataSender(
+      this.fanOut,
+      this.outbox,
+      this.intake,
+      this.counters,
+      {
+        systemStatus: () => {
+          throw new Error("no system status here");
+        },
+        served: (connection) => this.fanOut.drained(connection),
+        failed: (_connection, error) => {
+          throw error;
+        },
+      },
+      {
+        ...(partBytes !== undefined && { sizes: { part: partBytes, snapshot: partBytes } }),
+        now,
+        defer: (run) => {
+          this.#turn = run;
+        },
+      },
+    );
+    this.trading = new Trading(this.outbox, this.counters, options.maxPending ?? MAX_PENDING);
     const jwt = {
       key: { secret: "s" },
       algorithms: ["HS256"],
@@ -123,12 +164,12 @@ export class ShardWorld {
       {
         maxSubscriptions: 1e6,
         maxFilters: 100,
-        maxDistinctFilters: 100,
         maxMessageValues: 8192,
         takesOrders,
       },
       this.fanOut,
       this.outbox,
+      this.firstData,
       this.trading,
       new Authenticator(jwt, 8192),
       this.counters,
@@ -141,7 +182,10 @@ export class ShardWorld {
       maxMessagesPerSecond,
       maxBytesPerSecond: 1e12,
       maxOrdersPerSecond,
-      drained: (connection) => this.fanOut.drained(connection),
+      closing: (connection) => this.firstData.forget(connection),
+      drained: (connection) => {
+        if (!this.firstData.drained(connection)) this.fanOut.drained(connection);
+      },
     };
     const { memory, publisher, truth } = this.#newProducer();
     this.memory = memory;
@@ -217,12 +261,12 @@ export class ShardWorld {
     truth.read();
     this.#startMirror(truth, "start");
     const changed = { type: "EpochChanged", data: { epoch: this.memory.epoch } } as const;
-    for (const audience of this.fanOut.audiences) this.outbox.restart(audience, changed);
-    const idle = this.clients.filter(({ connection }) => connection.audience === undefined);
-    this.outbox.broadcast(
-      idle.map(({ connection }) => connection),
+    this.firstData.restart(
+      this.clients.map(({ connection }) => connection),
       changed,
     );
+    if (this.#options.lazy !== true) this.serve();
+    else this.#noteFirstData();
   }
 
   #newProducer() {
@@ -244,12 +288,11 @@ export class ShardWorld {
     const { counters, fanOut, memory } = this;
     const { interests, round } = fanOut;
     fanOut.setMirror(new Mirror(memory, interests, counters, this.#listener, round, trades));
-    // Until here clients were sent what they were due from the producer before.
-    for (const { connection, model } of this.clients)
-      if (connection.open && this.epochs > 1) model.requireAllTrades();
     this.truth = truth;
     if (trades === "tail") this.#noteTradesRead(truth);
     else this.#tradesRead.clear();
+    this.#truths.set(this.memory.epoch, truth);
+    this.#tradesBefore.set(this.memory.epoch, new Map(this.#tradesRead));
   }
 
   /** The mirror stands at the trade ring's tail. */
@@ -265,7 +308,9 @@ export class ShardWorld {
     const { fanOut } = this;
     fanOut.beginRound(conflating);
     if (tell) for (const { model } of this.clients) model.interval++;
-    if (conflating) for (const { model } of this.clients) model.conflated = true;
+    for (const { model, connection } of this.clients) {
+      if (conflating || connection.loading) model.conflated = true;
+    }
     if (fanOut.mirror.poll(fanOut.round, records, Number.POSITIVE_INFINITY)) {
       for (const { model } of this.clients) model.conflated = true;
       fanOut.conflating = true;
@@ -274,21 +319,44 @@ export class ShardWorld {
     fanOut.endRound(tell);
   }
 
+  /** Turns of first data, until nobody who waits could be served, or so many. */
+  serve(turns = Number.POSITIVE_INFINITY): void {
+    for (let turn = 0; turn < turns && this.#turn !== undefined; turn++) {
+      const run = this.#turn;
+      this.#turn = undefined;
+      for (const { model } of this.clients) model.interval++;
+      run();
+    }
+    this.#noteFirstData();
+  }
+
+  /** Models of clients that wait for nothing check that nothing is missing. */
+  #noteFirstData(): void {
+    for (const { connection, model } of this.clients) {
+      if (connection.open && !connection.loading) model.firstDataDone();
+    }
+  }
+
   /** Rounds until everything is read and written, with all sockets drained and `Markets` told. */
   settle(): void {
     this.flush();
-    for (const { socket } of this.clients) socket.drain();
-    do this.round();
-    while (this.fanOut.mirror.pending);
+    do {
+      for (const { socket } of this.clients) socket.drain();
+      this.serve();
+      this.round();
+    } while (
+      this.fanOut.mirror.pending ||
+      this.clients.some(({ connection }) => connection.open && connection.waiting)
+    );
     this.round({ tell: true });
   }
 
-  connect(encoding: number, { cancelOnDisconnect = false } = {}): Client {
+  connect(encoding: number, { cancelOnDisconnect = false, address = "127.0.0.1" } = {}): Client {
     const { socket, ws, asSocket, asWebSocket } = fakeSockets();
     const number = this.clients.length + 1;
     const connection = new Connection(
       number,
-      addressShare(),
+      addressShare(address),
       asWebSocket,
       asSocket,
       encoding,
@@ -297,10 +365,11 @@ export class ShardWorld {
       cancelOnDisconnect,
     );
     const { mirror } = this.fanOut;
-    const model = new ClientModel(() => ({
-      truth: this.truth,
+    const model = new ClientModel((epoch) => ({
+      truth: this.#truths.get(epoch) as PublishedTruth,
       mirrored: () => this.fanOut.mirror.markets,
       lastTrade: (id) => this.#tradesRead.get(id) ?? 0,
+      tradesBefore: (id) => this.#tradesBefore.get(epoch)?.get(id) ?? 0,
     }));
     model.epoch = mirror.epoch;
     const client: Client = { connection, socket, ws, model, messages: [] };
@@ -318,7 +387,8 @@ export class ShardWorld {
   /** Takes a client off, as when its socket closes. */
   disconnect(client: Client): void {
     client.ws.readyState = 3;
-    client.connection.takeQueue();
+    this.firstData.forget(client.connection);
+    client.connection.ended();
     this.fanOut.leave(client.connection);
     this.trading.forget(client.connection);
   }
@@ -328,9 +398,9 @@ export class ShardWorld {
     model.interval++;
     const binary = connection.encoding === 1;
     const payload = binary ? packr.pack(message) : Buffer.from(JSON.stringify(message));
-    this.requests.handle(connection, payload, binary, 0);
-    if (model.firstDataDue.length > 0)
-      throw new Error(`first data is missing: ${model.firstDataDue}`);
+    this.intake.take(connection, payload, binary);
+    if (this.#options.lazy !== true) this.serve();
+    else this.#noteFirstData();
   }
 
   subscribe(client: Client, ...channels: readonly unknown[]): void {

@@ -105,6 +105,16 @@ export class TestClient {
     }
   }
 
+  /** Takes messages up to the end of a snapshot, of however many parts, and returns its markets. */
+  async takeSnapshot(): Promise<MessageOf<"MarketSnapshot">["data"]["markets"]> {
+    const markets: MessageOf<"MarketSnapshot">["data"]["markets"] = [];
+    for (;;) {
+      const { data } = await this.take("MarketSnapshot");
+      markets.push(...data.markets);
+      if (data.more !== true) return markets;
+    }
+  }
+
   /** Sends a request with an id and returns its direct reply, dropping what comes before it. */
   async request(message: {
     readonly type: string;

@@ -215,7 +215,11 @@ export interface ServerData {
     /** Milliseconds since the Unix epoch. */
     readonly server_time: number;
   };
-  readonly MarketSnapshot: { readonly markets: readonly Market[]; readonly more?: true };
+  readonly MarketSnapshot: {
+    readonly markets: readonly Market[];
+    /** The snapshot was too large for one message: its next part follows, in a `MarketSnapshot`. */
+    readonly more?: true;
+  };
   readonly MarketUpdate: { readonly update_type: MarketUpdateType; readonly market: Market };
   readonly PriceUpdate: PriceUpdate;
   readonly OrderBook: OrderBook;

@@ -73,6 +73,8 @@ export class Audience {
   offered = 0;
   /** `ts` of this round's first message, in microseconds; 0 where there is none. */
   oldestTs = 0;
+  /** Most streams that a member can be due: of each it is due one message, however many it missed. */
+  readonly streams: number;
   /** In the list of audiences with something to flush. */
   dirty = false;
 
@@ -95,6 +97,8 @@ export class Audience {
     this.encoding = encoding;
     this.subscriptions = subscriptions;
     this.filters = filters;
+    const { prices, states } = subscriptions;
+    this.streams = prices.size + 2 * states.size;
   }
 
   /** Lets go of what was made for one round. */

@@ -7,10 +7,11 @@ import type { AddressShare } from "./address-shares.js";
 import { Allowance } from "./allowance.js";
 import type { Audience, Batch } from "./audience.js";
 import type { Identity } from "./authenticator.js";
+import type { Holder } from "./fair-budget.js";
 
 /** Not behind: the connection has all that its audience was sent. */
 const CURRENT = -1;
-const NOTHING = Buffer.alloc(0);
+const NOTHING: Batch = { bytes: Buffer.alloc(0), messages: 0 };
 const { OPEN } = WebSocket;
 
 /** What all connections of a shard share. */
@@ -23,6 +24,19 @@ export interface ConnectionContext {
   readonly maxOrdersPerSecond: number;
   /** Called when a blocked connection's socket has taken all that was written to it. */
   readonly drained: (connection: Connection) => void;
+  /** Called when the closing handshake starts: it will be sent nothing more. */
+  readonly closing: (connection: Connection) => void;
+}
+
+/** What the kernel has been given of a socket's writes, which Node tells nobody else. */
+interface SocketHandle {
+  readonly bytesWritten: number;
+  readonly writeQueueSize: number;
+}
+
+/** A private message; `asked` where it answers a request for a snapshot, however large. */
+export interface PrivateBatch extends Batch {
+  readonly asked?: boolean;
 }
 
 /** The WebSocket of a connection; `connection` is set as soon as the upgrade is done. */
@@ -37,7 +51,8 @@ export class ClientSocket extends WebSocket {
  * frames only: both write whole frames, so they never mix. A connection is blocked from the moment
  * its socket does not take a write at once until it has drained. Meanwhile states, prices and books
  * are not kept: `missedSince` says from which round on the latest ones are due. Trades and private
- * messages wait in a bounded queue. Other replies are written at once, in a bounded amount.
+ * messages wait in a bounded queue. Other replies are written at once, in a bounded amount. While it
+ * is loading, FirstDataSender alone writes market data to it, and it is treated as if it were blocked.
  */
 export class Connection {
   readonly number: number;
@@ -61,9 +76,13 @@ export class Connection {
   missedSince = CURRENT;
   /** What its audience had been offered at that moment. */
   offeredAtMiss = 0;
-  /** Round up to which its `Markets` channels are told. */
+  /** Round up to which its `Markets` channels are told, and later ones of some markets, by slot. */
   marketsSince = 0;
-  blocked = false;
+  marketsTold: Map<number, number> | undefined;
+  /** How much of what it misses is counted as conflated already. */
+  conflatedCounted = 0;
+  /** Requests or first data of it wait for their turn or for its socket; see FirstDataSender. */
+  loading = false;
   /** The code the server closes it with. */
   closeCode: number | undefined;
   /** When it was upgraded, when anything, and when a message, came from it; ms of performance.now(). */
@@ -74,17 +93,24 @@ export class Connection {
   pingedAt = 0;
   /** Since when a message or frame of the client has begun and not ended, as it was read; 0: none has. */
   unfinishedSince = 0;
+  /** Since when nothing shows that the client is there, while a ping waits for an answer. */
+  silentSince = 0;
   /** Messages and orders the client may still send. */
   readonly messageAllowance: Allowance;
   readonly orderAllowance: Allowance;
   /** Bytes it may still send and have in answers; see {@link charge}. */
   readonly byteAllowance: Allowance;
 
-  /** Of replies and snapshots, since the socket had drained. */
+  #blocked = false;
+  /** Of replies that the socket has not taken yet. */
   #replyBytes = 0;
   #queue: Batch[] | undefined;
   #queuedMessages = 0;
   #queuedBytes = 0;
+  /** Of what was asked for, among them. */
+  #askedBytes = 0;
+  #takenAtLook = 0;
+  #waitedAtLook = false;
 
   constructor(
     number: number,
@@ -122,6 +148,11 @@ export class Connection {
     this.share.bytes.take(now, bytes);
   }
 
+  /** Charges an answer to the connection alone: many of an address may be given the same bytes, made once. */
+  chargeAnswer(bytes: number): void {
+    this.byteAllowance.take(performance.now(), bytes);
+  }
+
   /** Takes a message from the allowance; closes a client that goes on for another second's worth. */
   countMessage(now: number): boolean {
     const { maxMessagesPerSecond, counters } = this.#context;
@@ -145,13 +176,36 @@ export class Connection {
     return this.audience !== undefined || (this.wallets?.size ?? 0) > 0;
   }
 
+  /** Who uses its share of what all connections have together. */
+  get holder(): Holder {
+    const { address, identity } = this;
+    const name = identity === undefined ? `address ${address}` : `user ${identity.userId}`;
+    return { name, group: address };
+  }
+
+  /** Whose trading it is: its wallet's, however many connections and users that has. */
+  get trader(): Holder {
+    const wallet = this.identity?.wallet ?? undefined;
+    return wallet === undefined ? this.holder : { name: `wallet ${wallet}`, group: this.address };
+  }
+
+  /** Its socket has not taken all that was written to it. */
+  get blocked(): boolean {
+    return this.#blocked;
+  }
+
+  /** Nothing may be written to it that can wait. */
+  get waiting(): boolean {
+    return this.#blocked || this.loading;
+  }
+
   get behind(): boolean {
     return this.missedSince !== CURRENT;
   }
 
   /** Whether it has, in order, all that its audience was sent, and takes more. */
   get current(): boolean {
-    return !this.blocked && !this.behind && !this.hasQueue;
+    return !this.waiting && !this.behind && !this.hasQueue;
   }
 
   /** Notes that data of the rounds after `round` is not kept for it. */
@@ -163,6 +217,7 @@ export class Connection {
 
   caughtUp(): void {
     this.missedSince = CURRENT;
+    this.conflatedCounted = 0;
   }
 
   /** Whether trades or private messages wait for the socket to drain. */
@@ -170,16 +225,21 @@ export class Connection {
     return this.#queue !== undefined;
   }
 
-  /** Keeps what may not be conflated until the socket drains; over its bound it ends the connection. */
-  enqueue(batch: Batch): void {
+  /**
+   * Keeps what may not be conflated until the socket drains; over its bound it ends the connection.
+   * @param asked the client asked for it, so that its size is no sign of slowness
+   */
+  enqueue(batch: Batch, asked = false): void {
     if (!this.open) return;
     const { maxQueuedMessages, maxQueuedBytes, counters } = this.#context;
     this.#queue ??= [];
     this.#queue.push(batch);
     this.#queuedMessages += batch.messages;
     this.#queuedBytes += batch.bytes.length;
+    if (asked) this.#askedBytes += batch.bytes.length;
     count(counters, SHARD.queuedBytes, batch.bytes.length);
-    if (this.#queuedMessages > maxQueuedMessages || this.#queuedBytes > maxQueuedBytes) {
+    const bytes = this.#queuedBytes - this.#askedBytes;
+    if (this.#queuedMessages > maxQueuedMessages || bytes > maxQueuedBytes) {
       this.closeSlow(
         `slow consumer: more than ${maxQueuedMessages} messages or ${maxQueuedBytes} bytes wait`,
       );
@@ -191,37 +251,38 @@ export class Connection {
     const queue = this.#queue ?? [];
     count(this.#context.counters, SHARD.queuedBytes, -this.#queuedBytes);
     this.#queue = undefined;
-    this.#queuedMessages = this.#queuedBytes = 0;
+    this.#queuedMessages = this.#queuedBytes = this.#askedBytes = 0;
     return queue;
   }
 
   /**
-   * Writes replies or snapshots at once, blocked or not. A client that asks and does not read is
-   * closed as a slow consumer when the answers it has not read exceed the bound.
+   * Writes replies at once, blocked or not. A client that asks and does not read is closed as a slow
+   * consumer when the answers that its socket has not taken exceed the bound.
    */
   reply(batches: readonly Batch[]): void {
     if (!this.open) return;
     const { maxQueuedBytes } = this.#context;
-    if (this.socket.writableLength === 0) this.#replyBytes = 0;
-    const fits = this.#replyBytes <= maxQueuedBytes;
-    for (const { bytes } of batches) this.#replyBytes += bytes.length;
-    if (fits) this.writeAll(batches);
-    else this.closeSlow(`slow consumer: more than ${maxQueuedBytes} bytes of replies wait`);
+    if (this.#replyBytes > maxQueuedBytes) {
+      return this.closeSlow(`slow consumer: more than ${maxQueuedBytes} bytes of replies wait`);
+    }
+    let bytes = 0;
+    for (const batch of batches) bytes += batch.bytes.length;
+    this.#replyBytes += bytes;
+    this.writeAll(batches, () => {
+      this.#replyBytes -= bytes;
+    });
   }
 
-  /**
-   * A {@link reply} to what the client has asked, which is charged for it: to the connection alone, as many
-   * of an address may be given the same bytes, made once.
-   */
+  /** A {@link reply} to what the client has asked, which is charged for it. */
   answer(batches: readonly Batch[]): void {
-    const bytes = batches.reduce((sum, batch) => sum + batch.bytes.length, 0);
-    this.byteAllowance.take(performance.now(), bytes);
+    this.chargeAnswer(batches.reduce((sum, batch) => sum + batch.bytes.length, 0));
     this.reply(batches);
   }
 
   /** Sends private messages: in their order, behind what waits already, and each of them. */
-  deliver(batches: readonly Batch[]): void {
-    if (this.blocked || this.hasQueue) for (const batch of batches) this.enqueue(batch);
+  deliver(batches: readonly PrivateBatch[]): void {
+    if (this.blocked || this.hasQueue)
+      for (const batch of batches) this.enqueue(batch, batch.asked === true);
     else this.writeAll(batches);
   }
 
@@ -232,11 +293,16 @@ export class Connection {
     this.#checkTaken();
   }
 
-  /** Writes several batches with one system call. */
-  writeAll(batches: readonly Batch[]): void {
+  /**
+   * Writes several batches with one system call.
+   * @param taken called when the socket has taken them all
+   */
+  writeAll(batches: readonly Batch[], taken?: () => void): void {
     if (batches.length === 0 || !this.open) return;
     this.socket.cork();
     for (const batch of batches) if (batch.messages > 0) this.#put(batch);
+    // The callback of an empty write comes after everything before it.
+    if (taken !== undefined) this.#put(NOTHING, taken);
     this.socket.uncork();
     this.#checkTaken();
   }
@@ -260,17 +326,38 @@ export class Connection {
     this.socket.write(frame);
   }
 
-  #put({ bytes, messages }: Batch): void {
+  #put({ bytes, messages }: Batch, taken?: () => void): void {
     const { counters } = this.#context;
     count(counters, SHARD.messagesSent + this.encoding, messages);
     count(counters, SHARD.bytesSent, bytes.length);
-    this.socket.write(bytes);
+    this.socket.write(bytes, taken);
   }
 
   /** Blocks the connection if its socket did not take everything; what is corked waits on purpose. */
   #checkTaken(): void {
     const { socket } = this;
-    if (socket.writableLength > 0 && socket.writableCorked === 0 && !this.blocked) this.#block();
+    if (socket.writableLength > 0 && socket.writableCorked === 0 && !this.blocked) {
+      this.#setBlocked(true);
+      this.#awaitDrain();
+    }
+  }
+
+  /**
+   * Whether the socket has taken more of what waited for it since the last call: its client reads,
+   * and what it sends may be the answer to something that waits behind that.
+   */
+  hasTakenMore(): boolean {
+    const { bytesWritten, writableLength } = this.socket;
+    const handle = (this.socket as { readonly _handle?: SocketHandle | null })._handle;
+    // A write that the kernel has in part is written in no part to Node.
+    const taken = handle?.bytesWritten
+      ? handle.bytesWritten - handle.writeQueueSize
+      : bytesWritten - writableLength;
+    // What a kernel takes into an empty buffer shows nothing of its peer.
+    const more = this.#waitedAtLook && taken > this.#takenAtLook;
+    this.#takenAtLook = taken;
+    this.#waitedAtLook = writableLength > 0;
+    return more;
   }
 
   /** Ends a connection for which something was lost that may not be. */
@@ -286,6 +373,19 @@ export class Connection {
     this.takeQueue();
     this.closeCode = code;
     this.ws.close(code, reason);
+    this.#context.closing(this);
+  }
+
+  /** Lets go of what is counted of it: its socket has closed. */
+  ended(): void {
+    this.takeQueue();
+    this.#setBlocked(false);
+  }
+
+  #setBlocked(blocked: boolean): void {
+    if (blocked === this.#blocked) return;
+    this.#blocked = blocked;
+    count(this.#context.counters, SHARD.blockedConnections, blocked ? 1 : -1);
   }
 
   /**
@@ -302,12 +402,11 @@ export class Connection {
    * Waits until the socket has drained. An empty write's callback comes after everything before it;
    * `drain` would only come for writes over the stream's high-water mark.
    */
-  #block(): void {
-    this.blocked = true;
-    this.socket.write(NOTHING, () => {
+  #awaitDrain(): void {
+    this.socket.write(NOTHING.bytes, () => {
       if (this.socket.destroyed) return;
-      if (this.socket.writableLength > 0) return this.#block();
-      this.blocked = false;
+      if (this.socket.writableLength > 0) return this.#awaitDrain();
+      this.#setBlocked(false);
       if (this.open) this.#context.drained(this);
     });
   }

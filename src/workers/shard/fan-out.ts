@@ -1,4 +1,3 @@
-import type { UpdateType } from "../../codec/server-messages.js";
 import {
   COUNTED_CHANNELS,
   type CounterSection,
@@ -11,8 +10,8 @@ import { CHANGE, type TradeRecord } from "../../ring/records.js";
 import { nowMicros } from "../../shared/clock.js";
 import { Audience, type Batch, FrameRanges } from "./audience.js";
 import type { Connection } from "./connection.js";
-import { FilterRegistry } from "./filter-registry.js";
 import { InterestIndex } from "./interest-index.js";
+import { MarketsChannel } from "./markets-channel.js";
 import type { Mirror, MirrorListener } from "./mirror.js";
 import { type MirrorMarket, updateTypeOf } from "./mirror-market.js";
 import { RoundFrames } from "./round-frames.js";
@@ -41,25 +40,19 @@ export class FanOut implements MirrorListener {
   conflating = false;
 
   readonly #counters: CounterSection;
-  readonly #filters: FilterRegistry;
   readonly #audiences = new Map<string, Audience>();
   readonly #frames = new RoundFrames();
+  readonly markets: MarketsChannel;
   readonly #dirty: Audience[] = [];
   readonly #drained = new Set<Connection>();
   readonly #ranges = new FrameRanges();
   /** Audiences with batches of this round. */
   readonly #withBatches = new Set<Audience>();
-  /** Markets that changed since the last round in which `Markets` was told. */
-  readonly #changedMarkets: MirrorMarket[] = [];
-  #marketsRound = 0;
-  /** Round whose changes the filters know of. */
-  #evaluatedRound = 0;
   #mirror: Mirror | undefined;
 
-  /** @param capacity markets the table has room for */
-  constructor(counters: CounterSection, capacity: number) {
+  constructor(counters: CounterSection, maxDistinctFilters: number) {
     this.#counters = counters;
-    this.#filters = new FilterRegistry(capacity);
+    this.markets = new MarketsChannel(this.#frames, maxDistinctFilters);
   }
 
   get mirror(): Mirror {
@@ -67,21 +60,21 @@ export class FanOut implements MirrorListener {
     return this.#mirror;
   }
 
-  /** Takes another producer's mirror, once every member has what it was due from the one before. */
+  /**
+   * Takes another producer's mirror. Nobody is sent what is left of the states of the one before; trades
+   * that wait are kept. Everybody's first data are due then; see FirstDataSender.
+   */
   setMirror(mirror: Mirror): void {
-    if (this.#mirror !== undefined) {
-      this.#readToEnd(this.#mirror);
-      for (const audience of this.#audiences.values()) {
-        for (const member of audience.members) this.#settle(member);
-      }
-    }
+    if (this.#mirror !== undefined) this.#readToEnd(this.#mirror);
     this.#mirror = mirror;
-    this.#changedMarkets.length = 0;
-    this.#marketsRound = this.round;
-    for (const audience of this.#audiences.values()) audience.forgetMarkets();
-    for (const filter of this.#filters.all) {
-      filter.clear();
-      filter.evaluate(mirror.markets, this.round);
+    this.markets.setMirror(mirror);
+    for (const audience of this.#audiences.values()) {
+      audience.forgetMarkets();
+      for (const member of audience.members) {
+        this.#forgetMissed(member, audience);
+        member.marketsSince = this.round;
+        member.marketsTold = undefined;
+      }
     }
   }
 
@@ -122,19 +115,37 @@ export class FanOut implements MirrorListener {
    * due from the old one is sent first, so that no sequence repeats or goes back.
    */
   move(connection: Connection, subscriptions: Subscriptions | undefined): void {
-    this.#settle(connection);
+    const { audience } = connection;
+    const due = [...this.takeDue(connection)];
+    if (audience !== undefined) due.push(...this.markets.due(connection, audience));
+    connection.writeAll(due);
+    this.join(connection, subscriptions);
+  }
+
+  /**
+   * Puts a connection into the audience of its new subscriptions, undefined for none. It has been sent
+   * what it was due, but for `Markets`, which go on, and is sent the first data of what is new.
+   */
+  join(connection: Connection, subscriptions: Subscriptions | undefined): void {
+    const before = connection.audience;
+    if (before !== undefined && before.subscriptions === subscriptions) return;
     const audience =
       subscriptions === undefined || subscriptions.size === 0
         ? undefined
-        : this.#audienceOf(connection.encoding, subscriptions);
-    connection.marketsSince = this.round;
-    if (audience === connection.audience) return;
+        : this.#audienceOf(connection, subscriptions);
+    if (audience === before) return;
+    if (before === undefined || before.filters.length === 0) {
+      connection.marketsSince = this.round;
+      connection.marketsTold = undefined;
+    }
     // Only now, so that filters which both audiences have stay as they are.
     this.leave(connection);
     if (audience === undefined) return;
     audience.members.add(connection);
     connection.audience = audience;
     this.#countSubscriptions(audience, 1);
+    // Having left, it does not wait for the next round any more.
+    if (!connection.waiting) this.drained(connection);
   }
 
   /** Takes a connection out of its audience, as it is. */
@@ -142,33 +153,40 @@ export class FanOut implements MirrorListener {
     const { audience } = connection;
     this.#drained.delete(connection);
     if (audience === undefined) return;
-    // What it was due it will not get any more.
-    if (connection.behind) this.#countConflated(audience.offered - connection.offeredAtMiss);
-    connection.caughtUp();
+    this.#forgetMissed(connection, audience);
     connection.audience = undefined;
     audience.members.delete(connection);
     this.#countSubscriptions(audience, -1);
     if (audience.members.size > 0) return;
     this.#audiences.delete(audience.key);
     this.interests.remove(audience);
-    for (const key of audience.subscriptions.filters.keys()) this.#filters.release(key);
+    for (const key of audience.subscriptions.filters.keys()) this.markets.filters.release(key);
+    this.#countFilters();
     count(this.#counters, SHARD.audiences, -1);
   }
 
-  #audienceOf(encoding: number, subscriptions: Subscriptions): Audience {
+  #audienceOf(connection: Connection, subscriptions: Subscriptions): Audience {
+    const { encoding, holder } = connection;
     const key = `${encoding}${subscriptions.key()}`;
-    // The newcomer's snapshot is of this moment, so what the filters say has to be as well.
-    if (subscriptions.filters.size > 0) this.#evaluateFilters();
     const known = this.#audiences.get(key);
+    // The newcomer's snapshot is of this moment, so what the filters say has to be as well.
+    if (known !== undefined) this.markets.evaluate(known.filters);
     if (known !== undefined) return known;
+    const { filters: registry } = this.markets;
     const filters = [...subscriptions.filters].map(([filterKey, filter]) =>
-      this.#filters.acquire(filterKey, filter, this.mirror.markets, this.round),
+      registry.acquire(filterKey, filter, holder, this.mirror.markets, this.round),
     );
+    this.markets.evaluate(filters);
     const audience = new Audience(key, encoding, subscriptions, filters);
     this.#audiences.set(key, audience);
     this.interests.add(audience);
+    this.#countFilters();
     count(this.#counters, SHARD.audiences);
     return audience;
+  }
+
+  #countFilters(): void {
+    this.#counters[SHARD.distinctFilters] = this.markets.filters.size;
   }
 
   #countSubscriptions(audience: Audience, sign: number): void {
@@ -178,21 +196,11 @@ export class FanOut implements MirrorListener {
     }
   }
 
-  /** Sends, between rounds, what a connection is due: it is current then. */
-  #settle(connection: Connection): void {
+  /** What a connection is due between two rounds, but for `Markets`: with it, it is current. */
+  takeDue(connection: Connection): readonly Batch[] {
     const { audience } = connection;
-    if (!connection.open) return;
-    const due = [...connection.takeQueue()];
-    if (audience !== undefined) {
-      due.push(...this.#dueStates(connection, audience), ...this.#dueMarkets(connection, audience));
-    }
-    // Counted like a reply: a client that asks and does not read is closed.
-    if (due.length > 0) connection.reply(due);
-  }
-
-  /** Distinct filters of `Markets` there would be with those of `subscriptions`. */
-  distinctFiltersWith(subscriptions: Subscriptions): number {
-    return this.#filters.sizeWith(subscriptions.filters.keys());
+    const queue = connection.takeQueue();
+    return audience === undefined ? queue : [...queue, ...this.#dueStates(connection, audience)];
   }
 
   // --- A round ----------------------------------------------------------------------------------
@@ -202,12 +210,13 @@ export class FanOut implements MirrorListener {
     this.round++;
     this.conflating = conflating;
     this.#frames.begin(this.round);
+    this.markets.beginRound(this.round);
     for (const audience of this.#withBatches) audience.forgetBatches();
     this.#withBatches.clear();
   }
 
   stateChanged(market: MirrorMarket, before: number): void {
-    if (before <= this.#marketsRound) this.#changedMarkets.push(market);
+    this.markets.changed(market, before);
     const { prices, states } = market.interest;
     if ((market.changes & (CHANGE.price | CHANGE.quote)) !== 0) {
       for (const audience of prices) {
@@ -252,21 +261,17 @@ export class FanOut implements MirrorListener {
   endRound(tellMarkets: boolean): void {
     for (const audience of this.#dirty) this.#flush(audience);
     this.#dirty.length = 0;
-    if (tellMarkets) this.#tellMarkets();
+    if (tellMarkets) this.markets.tell(this.#audiences.values());
     for (const connection of this.#drained) {
-      if (!connection.blocked) this.#catchUp(connection);
+      if (!connection.waiting) this.#catchUp(connection);
     }
     this.#drained.clear();
   }
 
-  /** Notes that a blocked connection has drained; the next round catches it up. */
+  /** Notes that a connection takes what it missed while it did not; the next round catches it up. */
   drained(connection: Connection): void {
-    const { audience } = connection;
-    const marketsDue =
-      audience !== undefined &&
-      audience.filters.length > 0 &&
-      connection.marketsSince < this.#marketsRound;
-    if (connection.behind || connection.hasQueue || marketsDue) this.#drained.add(connection);
+    if (connection.behind || connection.hasQueue || this.markets.missedBy(connection))
+      this.#drained.add(connection);
   }
 
   /** Counts a message for an audience; returns whether this round tells it by itself. */
@@ -306,7 +311,8 @@ export class FanOut implements MirrorListener {
         if (trades.messages > 0) tradesOnly ??= FrameRanges.concat(source, trades);
         if (audience.offeredInRound > 0)
           member.miss(this.round - 1, audience.offered - audience.offeredInRound);
-        if (member.blocked) {
+        if (member.waiting) {
+          this.#countMissed(member, audience);
           if (tradesOnly !== undefined) member.enqueue(tradesOnly);
           continue;
         }
@@ -335,8 +341,7 @@ export class FanOut implements MirrorListener {
     if (audience === undefined) return connection.writeAll(due);
     if (trades !== undefined) due.push(trades);
     due.push(...this.#dueStates(connection, audience));
-    if (connection.marketsSince < this.#marketsRound)
-      due.push(...this.#dueMarkets(connection, audience));
+    if (this.markets.missedBy(connection)) due.push(...this.markets.due(connection, audience));
     connection.writeAll(due);
   }
 
@@ -350,13 +355,36 @@ export class FanOut implements MirrorListener {
       batch = this.#latestSince(audience, since);
       audience.catchUps.set(since, batch);
     }
-    this.#countConflated(audience.offered - connection.offeredAtMiss - batch.messages);
+    this.#countConflated(connection, audience.offered - connection.offeredAtMiss - batch.messages);
     connection.caughtUp();
     return batch.messages > 0 ? [batch] : [];
   }
 
-  #countConflated(messages: number): void {
-    count(this.#counters, SHARD.conflated, Math.max(0, messages));
+  /**
+   * Counts, of what a connection misses, what it will certainly not be sent: all but one message of each
+   * stream, as far as is known without a look at the streams. The rest is counted when it is caught up.
+   */
+  #countMissed(connection: Connection, audience: Audience): void {
+    if (!connection.behind) return;
+    this.#countConflated(
+      connection,
+      audience.offered - connection.offeredAtMiss - audience.streams,
+    );
+  }
+
+  /** What it was due it will not get any more. */
+  #forgetMissed(connection: Connection, audience: Audience): void {
+    if (!connection.behind) return;
+    this.#countConflated(connection, audience.offered - connection.offeredAtMiss);
+    connection.caughtUp();
+  }
+
+  /** Counts what a connection has missed since it fell behind, as far as that is not counted yet. */
+  #countConflated(connection: Connection, messages: number): void {
+    const more = messages - connection.conflatedCounted;
+    if (more <= 0) return;
+    connection.conflatedCounted = messages;
+    count(this.#counters, SHARD.conflated, more);
   }
 
   #latestSince(audience: Audience, since: number): Batch {
@@ -373,67 +401,6 @@ export class FanOut implements MirrorListener {
       }
       if (book !== undefined && market.bookRound > since)
         ranges.add(this.#frames.book(market, book, encoding));
-    }
-    return FrameRanges.concat(this.#frames.bytes(encoding), ranges);
-  }
-
-  // --- The Markets channel ----------------------------------------------------------------------
-
-  #tellMarkets(): void {
-    if (this.#changedMarkets.length === 0) return;
-    this.#evaluateFilters();
-    for (const audience of this.#audiences.values()) {
-      if (audience.filters.length === 0) continue;
-      for (const member of audience.members) {
-        if (member.blocked || !member.open) continue;
-        for (const batch of this.#dueMarkets(member, audience)) member.write(batch);
-      }
-    }
-    this.#marketsRound = this.round;
-    this.#changedMarkets.length = 0;
-  }
-
-  /** Has the filters say what holds now; to be asked only when the round's changes are all there. */
-  #evaluateFilters(): void {
-    if (this.#evaluatedRound === this.round) return;
-    this.#evaluatedRound = this.round;
-    for (const filter of this.#filters.all) filter.evaluate(this.#changedMarkets, this.round);
-  }
-
-  /** The changes of matching markets since a connection's `Markets` channels were told last. */
-  #dueMarkets(connection: Connection, audience: Audience): readonly Batch[] {
-    if (audience.filters.length === 0) return [];
-    this.#evaluateFilters();
-    const since = connection.marketsSince;
-    connection.marketsSince = this.round;
-    this.#withBatches.add(audience);
-    let batch = audience.marketsBatches.get(since);
-    if (batch === undefined) {
-      batch = this.#marketsSince(audience, since);
-      audience.marketsBatches.set(since, batch);
-    }
-    return batch.messages > 0 ? [batch] : [];
-  }
-
-  #marketsSince(audience: Audience, since: number): Batch {
-    const { encoding, filters, subscriptions } = audience;
-    const ranges = this.#ranges;
-    ranges.clear();
-    // Whoever was told last time needs only what has changed since; others may need any market.
-    const candidates = since >= this.#marketsRound ? this.#changedMarkets : this.mirror.markets;
-    for (const market of candidates) {
-      if (market.stateRound <= since) continue;
-      let updateType: UpdateType;
-      if (filters.some((filter) => filter.matches(market.slot))) {
-        // The Market channel has told it already.
-        if (subscriptions.states.has(market.marketId)) continue;
-        updateType = market.updateTypeSince(since);
-      } else if (filters.some((filter) => filter.unmatchedSince(market.slot, since))) {
-        updateType = "Unmatched";
-      } else {
-        continue;
-      }
-      ranges.add(this.#frames.state(market, encoding, updateType));
     }
     return FrameRanges.concat(this.#frames.bytes(encoding), ranges);
   }

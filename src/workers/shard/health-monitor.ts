@@ -15,9 +15,10 @@ const PING = Buffer.of(FRAME.ping, 0);
 const SCAN_INTERVAL_MS_MAX = 1000;
 
 /**
- * Pings every connection in its turn and closes those that do not answer, that do not end a message, whose
- * token has expired, or that have had neither subscription nor message for too long. One timer looks at all
- * of them: a timer each would cost more than the look, and would not follow a clock that is set.
+ * Pings every connection in its turn and closes those that neither answer nor take what waits for them, that
+ * do not end a message, whose token has expired, or that have had neither subscription nor message for too
+ * long. One timer looks at all of them: a timer each would cost more than the look, and would not follow a
+ * clock that is set.
  */
 export class HealthMonitor {
   readonly #options: HealthOptions;
@@ -58,15 +59,19 @@ export class HealthMonitor {
         continue;
       }
       if (pingedAt > 0 && heardAt < pingedAt) {
-        if (now - pingedAt >= pongTimeoutMs) {
+        // Its answer waits behind what it takes, or at a door that is shut for its own requests' sake.
+        const detained = connection.loading && !connection.blocked;
+        if (connection.hasTakenMore() || detained) connection.silentSince = now;
+        else if (now - connection.silentSince >= pongTimeoutMs) {
           connection.close(
             CLOSE.pongTimeout,
             `nothing came back within ${pongTimeoutMs} ms of a ping`,
           );
         }
       } else if (now - Math.max(pingedAt, connection.openedAt) >= pingIntervalMs) {
-        connection.pingedAt = now;
+        connection.pingedAt = connection.silentSince = now;
         connection.control(PING);
+        connection.hasTakenMore();
       }
     }
   }

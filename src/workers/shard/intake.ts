@@ -155,6 +155,8 @@ export class Intake {
   // --- Those that wait --------------------------------------------------------------------------
 
   #enqueue(inbound: Inbound, now: number): void {
+    // Released within the very message that it was held for.
+    if (inbound.waiting) return;
     const queue = isLight(inbound, now) ? this.#light : this.#heavy;
     queue.add(inbound.connection.share, inbound);
     this.#setWaiting(inbound, true, now);

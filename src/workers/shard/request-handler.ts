@@ -13,6 +13,7 @@ import type { Allowance } from "./allowance.js";
 import { AuthenticationError, type Authenticator, type Identity } from "./authenticator.js";
 import type { Connection } from "./connection.js";
 import type { FanOut } from "./fan-out.js";
+import type { FirstDataSender } from "./first-data-sender.js";
 import type { Outbox } from "./outbox.js";
 import { isPrivate, type PrivateChannel } from "./private-channels.js";
 import { isMarketData, type PublicChannel, Subscriptions } from "./subscriptions.js";
@@ -35,7 +36,6 @@ const EVALUATION_COST_BYTES = 16;
 export interface RequestOptions {
   readonly maxSubscriptions: number;
   readonly maxFilters: number;
-  readonly maxDistinctFilters: number;
   readonly maxMessageValues: number;
   readonly takesOrders: boolean;
 }
@@ -52,6 +52,7 @@ export class RequestHandler {
   readonly #options: RequestOptions;
   readonly #fanOut: FanOut;
   readonly #outbox: Outbox;
+  readonly #firstData: FirstDataSender;
   readonly #trading: Trading;
   readonly #authenticator: Authenticator;
   readonly #counters: CounterSection;
@@ -61,6 +62,7 @@ export class RequestHandler {
     options: RequestOptions,
     fanOut: FanOut,
     outbox: Outbox,
+    firstData: FirstDataSender,
     trading: Trading,
     authenticator: Authenticator,
     counters: CounterSection,
@@ -69,6 +71,7 @@ export class RequestHandler {
     this.#options = options;
     this.#fanOut = fanOut;
     this.#outbox = outbox;
+    this.#firstData = firstData;
     this.#trading = trading;
     this.#authenticator = authenticator;
     this.#counters = counters;
@@ -115,10 +118,14 @@ export class RequestHandler {
         return this.#authenticate(connection, message.id, message.data.token);
       case "Subscribe":
         connection.charge(this.#costOf(connection, message.data.channels), now);
-        return this.#subscribe(connection, message.id, message.data.channels);
+        return this.#firstData.take(connection, () =>
+          this.#subscribe(connection, message.id, message.data.channels),
+        );
       case "Unsubscribe":
         connection.charge(this.#costOf(connection, []), now);
-        return this.#unsubscribe(connection, message.id, message.data.channels);
+        return this.#firstData.take(connection, () =>
+          this.#unsubscribe(connection, message.id, message.data.channels),
+        );
       case "Ping": {
         const data = { timestamp: message.data.timestamp, server_time: Date.now() };
         return this.#reply(connection, message.id, { type: "Pong", data });
@@ -223,12 +230,8 @@ export class RequestHandler {
       this.#privateFaultOf(connection, ofWallets) ??
       this.#addAll(connection, after, ofMarkets, ofWallets);
     if (fault !== undefined) return this.#refuse(connection, id, fault);
-    this.#fanOut.move(connection, after);
-    this.#outbox.sendFirstData(
-      connection,
-      reply(id, { type: "Subscribed", data: { channels: [...channels] } }),
-      ofMarkets,
-    );
+    const subscribed = reply(id, { type: "Subscribed", data: { channels: [...channels] } });
+    this.#firstData.subscribe(connection, subscribed, ofMarkets, after);
     this.#trading.subscribe(connection, ofWallets);
     if (ofMarkets.some(isMarketData)) this.#hooks.subscribed();
   }
@@ -244,7 +247,7 @@ export class RequestHandler {
         : tradingDisabled(channel.type);
       if (fault !== undefined) return fault;
     }
-    return channels.length > 0 ? this.#trading.overloaded : undefined;
+    return this.#trading.overloadedBy(connection, channels);
   }
 
   #privateFault(
@@ -272,7 +275,7 @@ export class RequestHandler {
       }
       subscriptions.add(channel);
     }
-    const { maxSubscriptions, maxFilters, maxDistinctFilters } = this.#options;
+    const { maxSubscriptions, maxFilters } = this.#options;
     const ofWalletsInAll = new Set(
       [...this.#trading.channelsOf(connection), ...ofWallets].map(channelKey),
     );
@@ -285,9 +288,11 @@ export class RequestHandler {
         `${subscriptions.filters.size} filters of Markets; a connection may have ${maxFilters}`,
       );
     }
-    if (this.#fanOut.distinctFiltersWith(subscriptions) > maxDistinctFilters) {
+    const { filters } = this.#fanOut.markets;
+    if (!filters.mayAcquire(connection.holder, subscriptions.filters)) {
+      const what = connection.identity === undefined ? "address" : "user";
       return tooMany(
-        `the server evaluates at most ${maxDistinctFilters} distinct filters of Markets`,
+        `of ${filters.max} distinct filters of Markets ${filters.size} are in use; this ${what} has its share, filters that are in use and that of every market are free`,
       );
     }
     return undefined;

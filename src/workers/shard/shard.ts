@@ -28,6 +28,7 @@ import { Authenticator } from "./authenticator.js";
 import { type ClientSocket, Connection, type ConnectionContext } from "./connection.js";
 import { drainConnections } from "./drain.js";
 import { FanOut } from "./fan-out.js";
+import { FirstDataSender } from "./first-data-sender.js";
 import { Handshake, type Upgraded } from "./handshake.js";
 import { HealthMonitor } from "./health-monitor.js";
 import { Intake } from "./intake.js";
@@ -72,11 +73,12 @@ export class Shard {
   readonly #counters: CounterSection;
   readonly #connections = new Set<Connection>();
   /** Sockets that main has handed over, and requests before their upgrades. */
-  readonly #door = new TurnQueue(() => this.#tellMoves());
+  readonly #arrivals = new TurnQueue(() => this.#tellMoves());
   readonly #handshake: Handshake;
   readonly #fanOut: FanOut;
   readonly #rounds: RoundLoop;
   readonly #outbox: Outbox;
+  readonly #firstData: FirstDataSender;
   readonly #trading: Trading;
   readonly #requests: RequestHandler;
   readonly #health: HealthMonitor;
@@ -103,16 +105,29 @@ export class Shard {
     this.#counters = this.#block.shards[task.shard] as CounterSection;
     for (const [word, words] of SHARD_GAUGES) this.#counters.fill(0, word, word + words);
 
-    this.#fanOut = new FanOut(this.#counters, task.memory.table.capacity);
+    this.#fanOut = new FanOut(this.#counters, options.maxDistinctFilters);
     this.#takeMirror(task.memory, "tail");
     this.#rounds = new RoundLoop(this.#fanOut, task.memory.doorbell);
-    this.#outbox = new Outbox(this.#fanOut, () => this.#systemStatus());
+    this.#outbox = new Outbox();
+    this.#intake = new Intake(this.#counters);
+    this.#firstData = new FirstDataSender(
+      this.#fanOut,
+      this.#outbox,
+      this.#intake,
+      this.#counters,
+      {
+        systemStatus: () => this.#systemStatus(),
+        served: (connection) => this.#catchUp(connection),
+        failed: (connection, error) => this.#failed(connection, error),
+      },
+    );
     this.#trading = new Trading(this.#outbox, this.#counters, options.maxPendingOrders);
     const authenticator = new Authenticator(options.jwt, options.maxTokenSize);
     this.#requests = new RequestHandler(
       options,
       this.#fanOut,
       this.#outbox,
+      this.#firstData,
       this.#trading,
       authenticator,
       this.#counters,
@@ -130,11 +145,10 @@ export class Shard {
       new PageFiles(),
       this.#counters,
       this.#shares,
-      this.#door,
+      this.#arrivals,
       (upgraded) => this.#open(upgraded),
     );
     this.#handshake.draining = task.system.state === "draining";
-    this.#intake = new Intake(this.#counters);
     this.#health = new HealthMonitor(options, this.#connections);
     this.#context = {
       counters: this.#counters,
@@ -143,9 +157,9 @@ export class Shard {
       maxMessagesPerSecond: options.maxMessagesPerSecond,
       maxBytesPerSecond: options.maxBytesPerSecond,
       maxOrdersPerSecond: options.maxOrdersPerSecond,
+      closing: (connection) => this.#firstData.forget(connection),
       drained: (connection) => {
-        this.#fanOut.drained(connection);
-        if (this.#fanOut.hasDrained) this.#rounds.wake();
+        if (!this.#firstData.drained(connection)) this.#catchUp(connection);
       },
     };
   }
@@ -166,7 +180,7 @@ export class Shard {
       () => this.#rounds.stop(),
       () => this.#trading.close(),
       // Main has closed the sockets that are still to be taken.
-      () => this.#door.clear(),
+      () => this.#arrivals.clear(),
     );
     this.#trading.connect(this.#task.exchange);
     this.#rounds.wake();
@@ -186,7 +200,7 @@ export class Shard {
   #onMessage(message: MainToShard): void {
     switch (message.type) {
       case "socket":
-        return this.#door.add({ serve: () => this.#accept(message) });
+        return this.#arrivals.add({ serve: () => this.#accept(message) });
       case "memory":
         this.#changeEpoch(message.memory);
         return this.#trading.connect(message.exchange);
@@ -314,16 +328,27 @@ export class Shard {
     try {
       this.#requests.handle(connection, data, isBinary, now);
     } catch (error) {
-      this.#log.error({ err: error, connection: connection.number }, "a request failed");
-      connection.close(CLOSE.internalError, "server fault");
+      this.#failed(connection, error);
     }
+  }
+
+  /** Has the next round send a connection what it missed. */
+  #catchUp(connection: Connection): void {
+    this.#fanOut.drained(connection);
+    if (this.#fanOut.hasDrained) this.#rounds.wake();
+  }
+
+  #failed(connection: Connection, error: unknown): void {
+    this.#log.error({ err: error, connection: connection.number }, "a request failed");
+    connection.close(CLOSE.internalError, "server fault");
   }
 
   #forget(connection: Connection, code: number): void {
     this.#connections.delete(connection);
     this.#intake.end(connection);
     this.#shares.release(connection.share);
-    connection.takeQueue();
+    this.#firstData.forget(connection);
+    connection.ended();
     this.#fanOut.leave(connection);
     this.#trading.forget(connection);
     count(this.#counters, SHARD.connections + connection.encoding, -1);
@@ -346,9 +371,7 @@ export class Shard {
     this.#takeMirror(memory, "start");
     this.#rounds.setDoorbell(memory.doorbell);
     const changed: ServerMessage = { type: "EpochChanged", data: { epoch: memory.epoch } };
-    for (const audience of this.#fanOut.audiences) this.#outbox.restart(audience, changed);
-    const others = [...this.#connections].filter((connection) => connection.audience === undefined);
-    this.#outbox.broadcast(others, changed);
+    this.#firstData.restart(this.#connections, changed);
   }
 
   #systemStatus(): ServerMessage {

@@ -25,6 +25,7 @@ export class Subscriptions {
   readonly trades: Set<MarketId>;
   allTrades: boolean;
   systemStatus: boolean;
+  #key: string | undefined;
 
   constructor(from?: Subscriptions) {
     this.filters = new Map(from?.filters);
@@ -33,6 +34,18 @@ export class Subscriptions {
     this.trades = new Set(from?.trades);
     this.allTrades = from?.allTrades ?? false;
     this.systemStatus = from?.systemStatus ?? false;
+  }
+
+  /**
+   * What somebody begins with who is told these part by part, beside what was told before: `Markets`,
+   * told nothing until they have their snapshots, and trades, which have no first data.
+   */
+  beginning(before: Subscriptions | undefined): Subscriptions {
+    const begun = new Subscriptions(before);
+    for (const [key, filter] of this.filters) begun.filters.set(key, filter);
+    for (const id of this.trades) begun.trades.add(id);
+    begun.allTrades ||= this.allTrades;
+    return begun;
   }
 
   /** How many there are; each market of `PriceFeed` counts as one. */
@@ -90,8 +103,13 @@ export class Subscriptions {
     }
   }
 
-  /** A text that equal sets share. */
+  /** A text that equal sets share; once it is asked for, the set does not change any more. */
   key(): string {
+    this.#key ??= this.#makeKey();
+    return this.#key;
+  }
+
+  #makeKey(): string {
     const ids = (set: Set<MarketId>): string => [...set].sort(compareMarketIds).join(",");
     return [
       [...this.filters.keys()].sort().join(";"),

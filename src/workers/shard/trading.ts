@@ -7,8 +7,9 @@ import type { OrderRequest } from "../../shared/order.js";
 import type { ContractOrder } from "../../store/contract-form.js";
 import type { ExchangeNews, OrderName, Refused } from "../messages.js";
 import type { Batch } from "./audience.js";
-import type { Connection } from "./connection.js";
+import type { Connection, PrivateBatch } from "./connection.js";
 import { ExchangeLink } from "./exchange-link.js";
+import { FairBudget, type Holder } from "./fair-budget.js";
 import type { Outbox } from "./outbox.js";
 import { type PrivateChannel, PrivateChannels, type PrivateType } from "./private-channels.js";
 
@@ -16,11 +17,14 @@ import { type PrivateChannel, PrivateChannels, type PrivateType } from "./privat
 interface WaitingOrder {
   readonly connection: Connection;
   readonly id: RequestId | undefined;
+  /** Whose share of the requests that may wait it is of. */
+  readonly trader: Holder;
 }
 
 /** Which channels a snapshot is for. */
 interface WaitingSnapshot {
   readonly connection: Connection;
+  readonly trader: Holder;
   readonly wallet: string;
   /** In the order in which they were subscribed to; one that was so again is there again. */
   readonly types: PrivateType[];
@@ -42,7 +46,8 @@ const LOST: MessageFault = {
 export class Trading {
   readonly #outbox: Outbox;
   readonly #counters: CounterSection;
-  readonly #maxPending: number;
+  /** Requests that may wait for the exchange, shared fairly by wallet. */
+  readonly #pending: FairBudget;
   readonly #link: ExchangeLink;
   readonly #channels: PrivateChannels;
   readonly #orders = new Map<number, WaitingOrder>();
@@ -56,7 +61,7 @@ export class Trading {
   constructor(outbox: Outbox, counters: CounterSection, maxPending: number) {
     this.#outbox = outbox;
     this.#counters = counters;
-    this.#maxPending = maxPending;
+    this.#pending = new FairBudget(maxPending);
     this.#channels = new PrivateChannels(counters);
     this.#link = new ExchangeLink({
       news: (news) => this.#tell(news),
@@ -85,10 +90,20 @@ export class Trading {
     this.#link.close();
   }
 
-  /** Why nothing can be asked of the exchange that the client would wait for too long. */
-  get overloaded(): MessageFault | undefined {
-    if (this.#orders.size + this.#snapshots.size < this.#maxPending) return undefined;
-    const message = `${this.#maxPending} requests of this shard wait for the exchange already; try again`;
+  /** Why the snapshots of channels cannot be asked for right now. */
+  overloadedBy(
+    connection: Connection,
+    channels: readonly PrivateChannel[],
+  ): MessageFault | undefined {
+    const wallets = new Set(channels.map(({ params }) => params.wallet));
+    return this.#overloaded(connection, wallets.size);
+  }
+
+  /** Why so many requests more are too many for the exchange at the moment, or for one trader. */
+  #overloaded({ trader }: Connection, requests = 1): MessageFault | undefined {
+    if (this.#pending.mayTake(trader, requests)) return undefined;
+    const { taken, max } = this.#pending;
+    const message = `${taken} of ${max} requests that may wait for the exchange do so, and this wallet has its share; try again`;
     return { code: "UNAVAILABLE", message };
   }
 
@@ -100,7 +115,7 @@ export class Trading {
     wallet: string,
     order: OrderRequest,
   ): MessageFault | undefined {
-    const fault = this.#unavailable();
+    const fault = this.#unavailable(connection);
     if (fault !== undefined) return fault;
     const { cancelOnDisconnect, number } = connection;
     if (cancelOnDisconnect) this.#bound.add(connection);
@@ -120,29 +135,32 @@ export class Trading {
     wallet: string,
     order: OrderName,
   ): MessageFault | undefined {
-    const fault = this.#unavailable();
+    const fault = this.#unavailable(connection);
     if (fault !== undefined) return fault;
     this.#link.send({ type: "cancel", request: this.#wait(connection, id), wallet, order });
     return undefined;
   }
 
   /** Why no order can be passed on right now. */
-  #unavailable(): MessageFault | undefined {
+  #unavailable(connection: Connection): MessageFault | undefined {
     const fault: MessageFault | undefined = this.#link.connected
-      ? this.overloaded
+      ? this.#overloaded(connection)
       : { code: "UNAVAILABLE", message: "the exchange is starting again; try again" };
     if (fault !== undefined) count(this.#counters, SHARD.ordersUnavailable);
     return fault;
   }
 
   #wait(connection: Connection, id: RequestId | undefined): number {
-    this.#orders.set(++this.#lastRequest, { connection, id });
+    const { trader } = connection;
+    this.#pending.take(trader);
+    this.#orders.set(++this.#lastRequest, { connection, id, trader });
     this.#counters[SHARD.ordersPending] = this.#orders.size;
     return this.#lastRequest;
   }
 
   #answered(request: number): WaitingOrder | undefined {
     const waiting = this.#orders.get(request);
+    if (waiting !== undefined) this.#pending.giveBack(waiting.trader);
     this.#orders.delete(request);
     this.#counters[SHARD.ordersPending] = this.#orders.size;
     return waiting;
@@ -193,7 +211,10 @@ export class Trading {
     }
     const request = ++this.#lastRequest;
     const types = channels.map(({ type }) => type);
-    this.#snapshots.set(request, { connection, wallet, types });
+    const { trader } = connection;
+    // Also over the bound, where another exchange is asked for all that is watched.
+    this.#pending.take(trader);
+    this.#snapshots.set(request, { connection, trader, wallet, types });
     this.#latestSnapshots.set(key, request);
     this.#link.send({ type: "watch", request, wallet });
   }
@@ -250,24 +271,30 @@ export class Trading {
     const waiting = this.#snapshots.get(request);
     this.#snapshots.delete(request);
     if (waiting === undefined) return;
-    const { connection, wallet, types } = waiting;
+    const { connection, trader, wallet, types } = waiting;
+    this.#pending.giveBack(trader);
     const key = snapshotKey(connection, wallet);
     if (this.#latestSnapshots.get(key) === request) this.#latestSnapshots.delete(key);
-    const encoded: { [T in PrivateType]?: Batch } = {};
+    const encoded: { [T in PrivateType]?: PrivateBatch } = {};
     for (const type of types) {
       if (!this.#channels.goLive(connection, wallet, type, request)) continue;
-      encoded[type] ??= this.#outbox.encode(
-        connection.encoding,
-        type === "Orders"
-          ? { type: "OrderSnapshot", data: { orders: [...orders] } }
-          : { type: "PositionSnapshot", data: { positions: [...positions] } },
-      );
+      encoded[type] ??= {
+        ...this.#outbox.encode(
+          connection.encoding,
+          type === "Orders"
+            ? { type: "OrderSnapshot", data: { orders: [...orders] } }
+            : { type: "PositionSnapshot", data: { positions: [...positions] } },
+        ),
+        asked: true,
+      };
       letters.put(connection, encoded[type]);
     }
   }
 
   #lost(): void {
     const waiting = [...this.#orders.values()];
+    for (const { trader } of [...waiting, ...this.#snapshots.values()])
+      this.#pending.giveBack(trader);
     this.#orders.clear();
     this.#snapshots.clear();
     this.#latestSnapshots.clear();
@@ -282,7 +309,7 @@ export class Trading {
 /** Private messages of one turn, by connection, so that each connection gets them in one write. */
 class Letters {
   readonly #outbox: Outbox;
-  readonly #batches = new Map<Connection, Batch[]>();
+  readonly #batches = new Map<Connection, PrivateBatch[]>();
 
   constructor(outbox: Outbox) {
     this.#outbox = outbox;
@@ -307,7 +334,7 @@ class Letters {
     for (const [connection, batches] of this.#batches) connection.deliver(batches);
   }
 
-  put(connection: Connection, batch: Batch): void {
+  put(connection: Connection, batch: PrivateBatch): void {
     const batches = this.#batches.get(connection);
     if (batches === undefined) this.#batches.set(connection, [batch]);
     else batches.push(batch);

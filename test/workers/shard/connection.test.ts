@@ -21,11 +21,13 @@ let counters: CounterSection;
 let sockets: ReturnType<typeof fakeSockets>;
 let connection: Connection;
 let drained: Connection[];
+let closing: Connection[];
 
 beforeEach(() => {
   counters = counterBlockOf(createCounterBuffer(1)).shards[0] as CounterSection;
   sockets = fakeSockets();
   drained = [];
+  closing = [];
   const context = {
     counters,
     maxQueuedMessages: MAX_MESSAGES,
@@ -34,6 +36,7 @@ beforeEach(() => {
     maxBytesPerSecond: 1e12,
     maxOrdersPerSecond: 10,
     drained: (one: Connection) => drained.push(one),
+    closing: (one: Connection) => closing.push(one),
   };
   const { asWebSocket, asSocket } = sockets;
   connection = new Connection(1, addressShare(), asWebSocket, asSocket, 1, context, 0, false);
@@ -80,13 +83,19 @@ describe("connection", () => {
     sockets.socket.destroyed = true;
     sockets.socket.drain();
     expect([connection.blocked, drained.length]).toEqual([true, 0]);
-    sockets.socket.destroyed = false;
-    connection.blocked = false;
+    expect(counted(counters, SHARD.blockedConnections)).toBe(1);
+    connection.ended();
+    expect(counted(counters, SHARD.blockedConnections)).toBe(0);
+  });
+
+  it("connection - one that closes is told of once, and not as drained", () => {
     sockets.socket.congested = true;
     connection.write(batch(5));
     connection.close(1012, "");
+    connection.close(1012, "");
     sockets.socket.drain();
-    expect(drained).toEqual([]);
+    expect([drained, closing]).toEqual([[], [connection]]);
+    expect(counted(counters, SHARD.blockedConnections)).toBe(0);
   });
 
   it("connection - what is corked from outside waits on purpose and does not block", () => {
@@ -133,6 +142,60 @@ describe("connection", () => {
     connection.reply([batch(1)]);
     expect(sockets.ws.closed?.code).toBe(4001);
     expect(written()).toEqual([MAX_BYTES, 1]);
+  });
+
+  it("connection - a client that reads what it asked for is not closed, however full its socket is", () => {
+    sockets.socket.congested = true;
+    connection.write(batch(1));
+    for (let question = 0; question < 20; question++) {
+      connection.reply([batch(MAX_BYTES - 1)]);
+      const untilAnswer = sockets.socket.waiting;
+      // There is always something in the socket, but never two answers.
+      connection.reply([batch(1)]);
+      sockets.socket.drain(untilAnswer);
+    }
+    expect(connection.open).toBe(true);
+    expect(connection.blocked).toBe(true);
+  });
+
+  it("connection - what was asked for does not count towards the bound, what comes behind it does", () => {
+    sockets.socket.congested = true;
+    connection.deliver([batch(1)]);
+    connection.deliver([{ ...batch(50 * MAX_BYTES), asked: true }, batch(MAX_BYTES)]);
+    expect(connection.open).toBe(true);
+    expect(counted(counters, SHARD.queuedBytes)).toBe(51 * MAX_BYTES);
+    connection.deliver([batch(1)]);
+    expect(sockets.ws.closed?.code).toBe(4001);
+    expect(counted(counters, SHARD.queuedBytes)).toBe(0);
+  });
+
+  it("connection - while it loads it takes no market data, but private messages", () => {
+    connection.loading = true;
+    expect([connection.current, connection.blocked, connection.waiting]).toEqual([
+      false,
+      false,
+      true,
+    ]);
+    connection.deliver([batch(3)]);
+    expect(written()).toEqual([3]);
+  });
+
+  it("connection - progress is what is taken of what waited, not what an empty socket takes at once", () => {
+    expect(connection.hasTakenMore()).toBe(false);
+    connection.write(batch(5));
+    expect(connection.hasTakenMore()).toBe(false);
+    sockets.socket.congested = true;
+    connection.write(batch(5));
+    expect(connection.hasTakenMore()).toBe(false);
+    connection.write(batch(5));
+    expect(connection.hasTakenMore()).toBe(false);
+    sockets.socket.drain(1);
+    expect(connection.hasTakenMore()).toBe(true);
+    expect(connection.hasTakenMore()).toBe(false);
+    sockets.socket.drain();
+    expect(connection.hasTakenMore()).toBe(true);
+    connection.write(batch(5));
+    expect(connection.hasTakenMore()).toBe(false);
   });
 
   it("connection - nothing is written once it closes, and the first code it closes with stands", () => {

@@ -15,6 +15,7 @@ function connect() {
     maxBytesPerSecond: 1e12,
     maxOrdersPerSecond: 1,
     drained: () => {},
+    closing: () => {},
   };
   const connection = new Connection(
     1,

@@ -2,7 +2,12 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { channelSchema, type MarketsFilter } from "../../../src/codec/channels.js";
 import { MARKET_STATUSES } from "../../../src/shared/market.js";
-import { FilterRegistry, matchesFilter } from "../../../src/workers/shard/filter-registry.js";
+import type { Holder } from "../../../src/workers/shard/fair-budget.js";
+import {
+  ActiveFilter,
+  FilterRegistry,
+  matchesFilter,
+} from "../../../src/workers/shard/filter-registry.js";
 import { InterestIndex } from "../../../src/workers/shard/interest-index.js";
 import { MirrorMarket } from "../../../src/workers/shard/mirror-market.js";
 
@@ -16,6 +21,8 @@ function filterOf(filter: unknown): MarketsFilter | null {
   return channel.type === "Markets" ? (channel.params?.filter ?? null) : null;
 }
 
+const HOLDER: Holder = { name: "h", group: "g" };
+const OTHER: Holder = { name: "o", group: "p" };
 const ACTIVE = filterOf({ status: "Active" });
 
 describe("filter-registry", () => {
@@ -53,7 +60,7 @@ describe("filter-registry", () => {
     const registry = new FilterRegistry(4);
     const markets = [marketOf(0), marketOf(1, { status: "Halted" })];
     const [first, second] = markets as [MirrorMarket, MirrorMarket];
-    const filter = registry.acquire("a", ACTIVE, markets, 5);
+    const filter = registry.acquire("a", ACTIVE, HOLDER, markets, 5);
     expect([filter.matches(0), filter.matches(1)]).toEqual([true, false]);
     // One that never matched has not ceased to.
     expect(filter.unmatchedSince(1, 0)).toBe(false);
@@ -73,20 +80,63 @@ describe("filter-registry", () => {
     expect([filter.matches(1), filter.unmatchedSince(0, 0)]).toEqual([false, false]);
   });
 
+  it("filter-registry - a filter has room for the markets that there are, and keeps what it knows", () => {
+    const filter = new ActiveFilter(ACTIVE, 0);
+    const markets = Array.from({ length: 1000 }, (_, slot) =>
+      marketOf(slot, { status: slot % 2 === 0 ? "Active" : "Halted" }),
+    );
+    filter.evaluate(markets.slice(0, 10), 1);
+    (markets[2] as MirrorMarket).status = "Closed";
+    filter.evaluate(markets.slice(2, 3), 2);
+    // Nothing is said of a market that it has not been asked about.
+    expect([filter.matches(999), filter.unmatchedSince(999, 0)]).toEqual([false, false]);
+    filter.evaluate(markets.slice(998), 3);
+    expect([0, 1, 2, 998, 999].map((slot) => filter.matches(slot))).toEqual([
+      true,
+      false,
+      false,
+      true,
+      false,
+    ]);
+    expect([filter.unmatchedSince(2, 1), filter.unmatchedSince(2, 2)]).toEqual([true, false]);
+  });
+
   it("filter-registry - a filter is one object to all its users, made for the first and gone with the last", () => {
     const registry = new FilterRegistry(4);
     const market = marketOf(0);
-    const filter = registry.acquire("a", ACTIVE, [market], 1);
-    expect(registry.acquire("a", ACTIVE, [market], 2)).toBe(filter);
+    const filter = registry.acquire("a", ACTIVE, HOLDER, [market], 1);
+    expect(registry.acquire("a", ACTIVE, OTHER, [market], 2)).toBe(filter);
     expect(filter.matches(0)).toBe(true);
-    registry.acquire("b", null, [market], 2);
-    expect(registry.sizeWith([])).toBe(2);
-    expect(registry.sizeWith(["a", "b", "c"])).toBe(3);
+    registry.acquire("b", null, HOLDER, [market], 2);
     registry.release("a");
     expect([...registry.all]).toHaveLength(2);
     registry.release("a");
     expect([...registry.all].map(({ filter: one }) => one)).toEqual([null]);
-    expect(registry.acquire("a", ACTIVE, [market], 3)).not.toBe(filter);
+    expect(registry.acquire("a", ACTIVE, HOLDER, [market], 3)).not.toBe(filter);
     registry.release("unknown");
+  });
+
+  it("filter-registry - a holder has its share; filters in use and that of every market are free", () => {
+    const registry = new FilterRegistry(4);
+    const filters = (...keys: string[]) => new Map(keys.map((key) => [key, ACTIVE]));
+    const acquire = (holder: Holder, ...keys: string[]): boolean => {
+      if (!registry.mayAcquire(holder, filters(...keys))) return false;
+      for (const key of keys) registry.acquire(key, ACTIVE, holder, [], 1);
+      return true;
+    };
+    expect(acquire(HOLDER, "a", "b", "c")).toBe(false);
+    expect(acquire(HOLDER, "a", "b")).toBe(true);
+    expect(acquire(HOLDER, "c")).toBe(false);
+    expect(registry.size).toBe(2);
+    // In use, even by others, or of every market.
+    expect(acquire(HOLDER, "a", "b")).toBe(true);
+    expect(registry.mayAcquire(HOLDER, new Map([["all", null]]))).toBe(true);
+    registry.acquire("all", null, HOLDER, [], 1);
+    expect(acquire(OTHER, "a", "x")).toBe(true);
+    expect(registry.size).toBe(3);
+    expect(acquire(OTHER, "y")).toBe(false);
+    for (const key of ["a", "a", "a", "b", "b", "all", "x"]) registry.release(key);
+    expect([registry.size, [...registry.all].length]).toEqual([0, 0]);
+    expect(acquire(HOLDER, "d", "e")).toBe(true);
   });
 });

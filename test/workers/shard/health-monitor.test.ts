@@ -28,6 +28,7 @@ function connect() {
     maxBytesPerSecond: 1e12,
     maxOrdersPerSecond: 1,
     drained: () => {},
+    closing: () => {},
   };
   const { asWebSocket, asSocket } = sockets;
   const connection = new Connection(
@@ -91,6 +92,50 @@ describe("health-monitor", () => {
     // It is not pinged while it closes.
     vi.advanceTimersByTime(100_000);
     expect(socket.calls).toHaveLength(1);
+  });
+
+  it("health-monitor - a slow reader whose ping waits behind other bytes is alive while it takes them, and not longer", () => {
+    const { socket, ws, connection } = connect();
+    socket.congested = true;
+    for (let frame = 0; frame < 100; frame++) connection.socket.write(Buffer.alloc(1000));
+    vi.advanceTimersByTime(OPTIONS.pingIntervalMs + SCAN_MS);
+    for (let second = 0; second < 90; second++) {
+      socket.drain(1);
+      vi.advanceTimersByTime(1000);
+    }
+    expect(connection.open).toBe(true);
+    // It has stopped reading, with some of it left.
+    vi.advanceTimersByTime(OPTIONS.pongTimeoutMs - 2 * SCAN_MS);
+    expect(connection.open).toBe(true);
+    vi.advanceTimersByTime(3 * SCAN_MS);
+    expect(ws.closed?.code).toBe(4002);
+  });
+
+  it("health-monitor - who has taken everything has the whole timeout to answer", () => {
+    const { socket, ws, connection } = connect();
+    socket.congested = true;
+    connection.socket.write(Buffer.alloc(1000));
+    vi.advanceTimersByTime(OPTIONS.pingIntervalMs + SCAN_MS);
+    vi.advanceTimersByTime(OPTIONS.pongTimeoutMs - 2 * SCAN_MS);
+    socket.drain();
+    vi.advanceTimersByTime(OPTIONS.pongTimeoutMs - SCAN_MS);
+    expect(connection.open).toBe(true);
+    // What an empty socket takes is no sign of anybody.
+    for (let second = 0; second < 4; second++) {
+      connection.write({ bytes: Buffer.alloc(10), messages: 1 });
+      vi.advanceTimersByTime(1000);
+    }
+    expect(ws.closed?.code).toBe(4002);
+  });
+
+  it("health-monitor - a connection that waits for its turn is not closed for an answer that is not read", () => {
+    const { connection, ws } = connect();
+    connection.loading = true;
+    vi.advanceTimersByTime(OPTIONS.pingIntervalMs + 3 * OPTIONS.pongTimeoutMs);
+    expect(connection.open).toBe(true);
+    connection.loading = false;
+    vi.advanceTimersByTime(OPTIONS.pongTimeoutMs + SCAN_MS);
+    expect(ws.closed?.code).toBe(4002);
   });
 
   it("health-monitor - anything that comes back is an answer", () => {

@@ -58,6 +58,7 @@ async function open(
     maxMessagesPerSecond: 1e9,
     maxBytesPerSecond: limits.maxBytesPerSecond ?? 1e9,
     maxOrdersPerSecond: 1e9,
+    closing: () => {},
     drained: () => {},
   };
   const ws = { readyState: 1, close: () => {} } as unknown as ClientSocket;

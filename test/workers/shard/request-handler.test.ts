@@ -11,6 +11,7 @@ import { type Client, ShardWorld, type WorldOptions } from "../../support/shard-
 const packr = new Packr({ useRecords: false });
 const MARKETS = { type: "Markets" };
 const market = (market_id: unknown) => ({ type: "Market", params: { market_id } });
+const filter = (search: string) => ({ type: "Markets", params: { filter: { search } } });
 const subscribe = (...channels: unknown[]) => ({ type: "Subscribe", data: { channels } });
 const unsubscribe = (...channels: unknown[]) => ({ type: "Unsubscribe", data: { channels } });
 const ping = (id?: unknown) => ({
@@ -29,7 +30,6 @@ function makeHandler(options: Partial<RequestOptions> = {}): void {
   const limits = {
     maxSubscriptions: 100,
     maxFilters: 10,
-    maxDistinctFilters: 10,
     maxMessageValues: 8192,
     takesOrders: false,
     ...options,
@@ -44,6 +44,7 @@ function makeHandler(options: Partial<RequestOptions> = {}): void {
     limits,
     world.fanOut,
     world.outbox,
+    world.firstData,
     world.trading,
     new Authenticator(key, 8192),
     world.counters,
@@ -163,24 +164,55 @@ describe("request-handler", () => {
   });
 
   it("request-handler - the bounds on subscriptions and filters hold, and count what there is", () => {
-    makeHandler({ maxSubscriptions: 5, maxFilters: 2, maxDistinctFilters: 3 });
+    makeHandler({ maxSubscriptions: 5, maxFilters: 2 });
     const prices = (...market_ids: number[]) => ({ type: "PriceFeed", params: { market_ids } });
-    const filter = (search: string) => ({ type: "Markets", params: { filter: { search } } });
     ask(subscribe(prices(1, 2, 3, 4)));
     expect(errorOf(subscribe(prices(5, 6))).code).toBe("TOO_MANY_SUBSCRIPTIONS");
     expect(ask(subscribe(prices(1, 2), market(1)))[0]?.type).toBe("Subscribed");
     ask(unsubscribe(prices(1, 2, 3)));
     ask(subscribe(filter("a"), filter("b")));
     expect(errorOf(subscribe(filter("c"))).message).toContain("filters");
-    const other = world.connect(0);
-    expect(ask(subscribe(filter("b"), filter("c")), 0, other)[0]?.type).toBe("Subscribed");
-    const third = world.connect(0);
-    expect(ask(subscribe(filter("d")), 0, third)).toMatchObject([
-      { data: { code: "TOO_MANY_SUBSCRIPTIONS" } },
+    ask(unsubscribe(filter("a")));
+    expect(ask(subscribe(filter("c")))[0]?.type).toBe("Subscribed");
+  });
+
+  it("request-handler - an address or a user has its share of the distinct filters, and others go on", () => {
+    world = new ShardWorld({ maxDistinctFilters: 8 });
+    world.list(0);
+    world.flush();
+    world.round();
+    makeHandler();
+    const connect = (address: string): Client => world.connect(0, { address });
+    const codeOf = (one: Client, ...channels: unknown[]) => {
+      const [reply] = ask(subscribe(...channels), 0, one);
+      return reply?.type === "Error" ? reply.data.code : reply?.type;
+    };
+    // The greedy address gets half of them, over however many connections.
+    const greedy = ["a", "b", "c", "d", "e"].map((name) => [connect("10.0.0.1"), name] as const);
+    expect(greedy.map(([one, name]) => codeOf(one, filter(name)))).toEqual([
+      ...new Array(4).fill("Subscribed"),
+      "TOO_MANY_SUBSCRIPTIONS",
     ]);
-    expect(ask(subscribe(filter("a")), 0, third)[0]?.type).toBe("Subscribed");
-    ask(unsubscribe(filter("b"), filter("c")), 0, other);
-    expect(ask(subscribe(filter("d")), 0, third)[0]?.type).toBe("Subscribed");
+    const [refused] = ask(subscribe(filter("e")), 0, connect("10.0.0.1"));
+    expect(refused).toMatchObject({
+      data: { message: expect.stringContaining("of 8 distinct filters of Markets 4 are in use") },
+    });
+    // What is in use, and every market, is free.
+    const late = connect("10.0.0.1");
+    expect(codeOf(late, filter("a"), filter("b"), MARKETS)).toBe("Subscribed");
+    // Others have half of what is left: a user by its token, wherever it comes from.
+    const user = connect("10.0.0.1");
+    ask(authenticate({ sub: "someone" }), 0, user);
+    expect(codeOf(user, filter("u"), filter("v"))).toBe("Subscribed");
+    expect(codeOf(user, filter("w"))).toBe("TOO_MANY_SUBSCRIPTIONS");
+    const elsewhere = connect("10.0.0.2");
+    expect(codeOf(elsewhere, filter("x"))).toBe("Subscribed");
+    expect(counted(world.counters, SHARD.distinctFilters)).toBe(7);
+    // A filter has its place until nobody uses it.
+    world.disconnect(greedy[0]?.[0] as Client);
+    expect(counted(world.counters, SHARD.distinctFilters)).toBe(7);
+    world.disconnect(late);
+    expect(counted(world.counters, SHARD.distinctFilters)).toBe(6);
   });
 
   it("request-handler - Authenticate gives an identity, and a later one must be of the same wallet", () => {
@@ -393,7 +425,7 @@ describe("request-handler with an exchange", () => {
   });
 
   it("request-handler - orders over the limit of a second are RATE_LIMITED, and close nothing", async () => {
-    startTrading({ maxOrdersPerSecond: 3 });
+    startTrading({ maxOrdersPerSecond: 3, maxPending: 100 });
     ask(authenticate({ wallet: "w" }));
     const other = world.connect(0);
     ask(authenticate({ wallet: "w" }), 0, other);

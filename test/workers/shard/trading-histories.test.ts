@@ -223,10 +223,13 @@ class TradingWorld {
 
   async #settle(): Promise<void> {
     if (this.#end === undefined) await this.#exchangeComes();
-    await this.#work(Number.POSITIVE_INFINITY);
-    await this.#tell(Number.POSITIVE_INFINITY);
-    this.#world.settle();
-    this.#read();
+    // Requests that waited for their socket have the exchange asked again.
+    for (const _ of ["asked", "waiting"]) {
+      await this.#work(Number.POSITIVE_INFINITY);
+      await this.#tell(Number.POSITIVE_INFINITY);
+      this.#world.settle();
+      this.#read();
+    }
   }
 
   #expectUpToDate(): void {

@@ -74,8 +74,12 @@ async function startExchange(): Promise<ExchangeRequest[]> {
   return exchange.requests();
 }
 
-function trader(wallet: string, encoding = 0, { cancelOnDisconnect = false } = {}): Client {
-  const client = world.connect(encoding, { cancelOnDisconnect });
+function trader(
+  wallet: string,
+  encoding = 0,
+  options: Parameters<ShardWorld["connect"]>[1] = {},
+): Client {
+  const client = world.connect(encoding, options);
   client.connection.identity = { userId: "u", wallet, role: undefined, expiresAt: 1e15 };
   return client;
 }
@@ -176,27 +180,73 @@ describe("trading", () => {
     }
   });
 
-  it("trading - at most so many requests wait; another one, of whomever, is UNAVAILABLE at once", async () => {
-    const [one, other] = [trader("w"), trader("v")];
-    for (let id = 1; id <= MAX_PENDING; id++) (id % 2 ? place : cancel)(id % 3 ? one : other, id);
-    expect([sent(one), sent(other), pending()]).toEqual([[], [], MAX_PENDING]);
-    place(one, "over");
-    cancel(other, "over");
-    world.subscribe(one, orders("w"));
-    expect([sent(one), sent(other)]).toEqual([
-      [
+  it("trading - a wallet's requests wait in its share of the places; another one is UNAVAILABLE at once", async () => {
+    const [one, other, third] = [trader("w"), trader("v"), trader("w")];
+    // Of 8 places a wallet alone has 4, over all its connections.
+    for (let id = 1; id <= 4; id++) (id % 2 ? place : cancel)(id % 3 ? one : third, id);
+    expect([sent(one), sent(third), pending()]).toEqual([[], [], 4]);
+    for (const client of [one, third]) {
+      place(client, "over");
+      cancel(client, "over");
+      world.subscribe(client, orders("w"));
+      expect(sent(client)).toEqual([
+        ["Error", "#over", "UNAVAILABLE"],
         ["Error", "#over", "UNAVAILABLE"],
         ["Error", "UNAVAILABLE"],
-      ],
-      [["Error", "#over", "UNAVAILABLE"]],
+      ]);
+    }
+    // Another wallet has half of what is left.
+    for (let id = 5; id <= 6; id++) (id % 2 ? place : cancel)(other, id);
+    expect([sent(other), pending(), unavailable()]).toEqual([[], 6, 4]);
+    cancel(other, "over");
+    expect(sent(other)).toEqual([["Error", "#over", "UNAVAILABLE"]]);
+    const [first, second, ...others] = await requested();
+    expect(others).toHaveLength(4);
+    await exchange.tell(refusal(first as number), refusal(second as number));
+    expect(sent(one)).toEqual([
+      ["Error", "#1", "ORDER_REJECTED"],
+      ["Error", "#2", "ORDER_REJECTED"],
     ]);
-    expect([unavailable(), pending()]).toEqual([2, MAX_PENDING]);
-    const [first, ...others] = await requested();
-    expect(others).toHaveLength(MAX_PENDING - 1);
-    await exchange.tell(refusal(first as number));
-    expect(sent(one)).toEqual([["Error", "#1", "ORDER_REJECTED"]]);
     place(one, "next");
-    expect([sent(one), pending()]).toEqual([[], MAX_PENDING]);
+    expect([sent(one), pending()]).toEqual([[], 5]);
+  });
+
+  it("trading - one wallet over many addresses, and many wallets of one address, leave room for others", async () => {
+    const of = (wallet: string, address: string): Client => trader(wallet, 0, { address });
+    for (let id = 1; id <= 8; id++) place(of("w", `10.0.0.${id}`), id);
+    expect(pending()).toBe(4);
+    place(of("v", "10.1.0.1"), 1);
+    expect(pending()).toBe(5);
+    await startWorld();
+    for (let id = 1; id <= 8; id++) place(of(`w${id}`, "10.0.0.1"), id);
+    expect(pending()).toBe(6);
+    place(of("v", "10.1.0.1"), 1);
+    expect(pending()).toBe(7);
+  });
+
+  it("trading - snapshots have places as well: of an admin's who watches others', not of theirs", async () => {
+    const admin = trader("a");
+    admin.connection.identity = { userId: "u", wallet: null, role: "admin", expiresAt: 1e15 };
+    const [one, two, three, four, five] = ["v1", "v2", "v3", "v4", "v5"].map(orders);
+    world.subscribe(admin, one, two, three, four, five);
+    expect(sent(admin)).toEqual([["Error", "UNAVAILABLE"]]);
+    world.subscribe(admin, one, two, three, four);
+    expect(sent(admin)).toEqual([["Subscribed"]]);
+    world.subscribe(admin, five);
+    expect(sent(admin)).toEqual([["Error", "UNAVAILABLE"]]);
+    const trade = trader("v1");
+    place(trade, 1);
+    expect([sent(trade), pending()]).toEqual([[], 1]);
+    for (const request of (await requested()).slice(0, 4)) await exchange.tell(snapshot(request));
+    admin.messages.length = 0;
+    world.subscribe(admin, five);
+    expect(sent(admin)).toEqual([["Subscribed"]]);
+    // Those that were lost with the exchange have given their places back.
+    world.disconnect(admin);
+    await exchange.close();
+    await startExchange();
+    for (let id = 1; id <= 5; id++) place(trade, id);
+    expect(pending()).toBe(4);
   });
 
   it("trading - what waits when the exchange goes is UNAVAILABLE, each once, and so is what comes then", async () => {
@@ -520,8 +570,9 @@ describe("trading with another exchange", () => {
     const [, ...watches] = await startExchange();
     expect(watches).toHaveLength(1);
     client.messages.length = 0;
-    for (let id = 1; id < MAX_PENDING; id++) place(client, id);
-    expect([sent(client), pending()]).toEqual([[], MAX_PENDING - 1]);
+    // The one snapshot has a place of the wallet's half.
+    for (let id = 1; id < MAX_PENDING / 2; id++) place(client, id);
+    expect([sent(client), pending()]).toEqual([[], MAX_PENDING / 2 - 1]);
   });
 
   it("trading - an exchange that is replaced while it lives is not heard any more", async () => {
@@ -627,13 +678,12 @@ describe("trading with slow clients", () => {
       client.model.conflated = true;
       for (const id of [1, 2, 3]) await exchange.tell(orderNews(order("w", id)));
       world.unsubscribe(client, orders("w"));
-      expect(sent(client)).toEqual([
-        ["OrderUpdate", "1"],
-        ["OrderUpdate", "2"],
-        ["OrderUpdate", "3"],
-        ["Unsubscribed"],
-      ]);
+      // The request is taken up when there is room for its answer.
+      expect(sent(client)).toEqual([["OrderUpdate", "1"]]);
       client.socket.drain();
+      world.serve();
+      expect(sent(client)).toEqual([["OrderUpdate", "2"], ["OrderUpdate", "3"], ["Unsubscribed"]]);
+      await exchange.tell(orderNews(order("w", 4)));
       world.round();
       expect(sent(client)).toEqual([]);
     });
@@ -658,15 +708,30 @@ describe("trading with slow clients", () => {
     expect(sent(slow)).toEqual([["OrderUpdate", "1"]]);
   });
 
-  it("trading - one message that is over the bound by itself closes a blocked connection", async () => {
+  it("trading - a snapshot over the bound waits for a blocked connection, as it was asked for; news over it do not", async () => {
     await startWorld({ maxQueuedBytes: 1000 });
     const client = trader("w");
-    world.subscribe(client, orders("w"));
-    const [request] = await requested();
-    client.socket.congested = true;
-    world.request(client, { type: "Ping", data: { timestamp: 1 } });
+    const block = (): void => {
+      client.socket.congested = true;
+      world.request(client, { type: "Ping", data: { timestamp: 1 } });
+    };
     const many = Array.from({ length: 10 }, (_, id) => order("w", id + 1));
-    await exchange.tell(snapshot(request as number, many), orderNews(order("w", 1)));
+    for (const _ of [1, 2]) {
+      world.subscribe(client, orders("w"), positions("w"));
+      const [request] = await requested();
+      block();
+      await exchange.tell(snapshot(request as number, many), orderNews(order("w", 1)));
+      expect(client.connection.open).toBe(true);
+      client.socket.drain();
+      world.round();
+      expect(sent(client).slice(-3)).toEqual([
+        ["OrderSnapshot", 10],
+        ["PositionSnapshot", 0],
+        ["OrderUpdate", "1"],
+      ]);
+    }
+    block();
+    await exchange.tell(...many.map(orderNews));
     expect(client.ws.closed?.code).toBe(4001);
     expect(counted(world.counters, SHARD.queuedBytes)).toBe(0);
   });
