@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     environment: "node",
     include: ["test/**/*.test.ts"],
-    exclude: ["test/long/**"],
+    exclude: ["test/long/**", "test/attack/**"],
     pool: "forks",
     // Test files start servers with threads of their own; more at a time only slow each other.
     maxWorkers: 2,

@@ -1,7 +1,7 @@
 // Builds what is missing or older than its source: `dist` (the product, with the page in `dist/web`)
 // and, with --bench, `build`.
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, readdirSync, statSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { argv } from "node:process";
@@ -43,6 +43,17 @@ function compile(project, marker, sources) {
   run("typescript", "bin/tsc", args, marker, [...sources, project, "tsconfig.json"]);
 }
 
+/** Removes from `dist` what sources that are gone have left there: it would be packed. */
+function removeOrphans() {
+  const dist = join(root, "dist");
+  if (!existsSync(dist)) return;
+  for (const name of readdirSync(dist, { recursive: true })) {
+    const source = /^(?!web[/\\])(.+?)\.(?:js|d\.ts)(?:\.map)?$/.exec(name)?.[1];
+    if (source !== undefined && !existsSync(join(root, "src", `${source}.ts`)))
+      rmSync(join(dist, name));
+  }
+}
+
 /** Bundles the page, with the client library and what the page takes from it. */
 function bundlePage() {
   const args = ["build", "--config", "web/vite.config.ts", "--logLevel", "warn"];
@@ -52,6 +63,7 @@ function bundlePage() {
 /** Brings `dist` up to date. */
 export function buildProduct() {
   const command = "dist/cli/marketcast.js";
+  removeOrphans();
   compile("tsconfig.build.json", command, ["src"]);
   chmodSync(join(root, command), 0o755);
   bundlePage();

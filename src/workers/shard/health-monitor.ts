@@ -50,8 +50,9 @@ export class HealthMonitor {
     const wallNow = Date.now();
     for (const connection of this.#connections) {
       if (!connection.open || connection.closeExpired(wallNow)) continue;
-      // What it has sent and nobody has read yet may be all that it is asked for here.
-      if (connection.socket.readableLength > 0) continue;
+      // What waits for its turn, or for an allowance, may be all that it is asked for here. What waits for
+      // the client to take first data shows nothing.
+      if (connection.socket.readableLength > 0 && !connection.loading) continue;
       const { pingedAt, heardAt, unfinishedSince } = connection;
       if (unfinishedSince > 0 && now - unfinishedSince >= messageTimeoutMs) {
         const reason = `a message did not end within ${messageTimeoutMs} ms`;
