@@ -77,8 +77,6 @@ function startExchange(marketsFile: string): Promise<ServerUnderTest> {
     "jwt-secret": SECRET,
     "max-messages-per-second": 1_000_000,
     "max-bytes-per-second": 1_073_741_824,
-    "max-messages-per-second-per-address": 100_000_000,
-    "max-bytes-per-second-per-address": 1_073_741_824,
     "max-subscriptions": 100_000,
     "max-queued-bytes": 1_073_741_824,
   };

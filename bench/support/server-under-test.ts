@@ -101,7 +101,10 @@ export async function startMarketcastWith(
     "ops-port": 0,
     shards: 1,
     "max-connections": 20_000,
+    // All of the load comes from one address.
     "max-connections-per-address": 20_000,
+    "max-messages-per-second-per-address": 100_000_000,
+    "max-bytes-per-second-per-address": 68_719_476_736,
     "drain-time": 500,
     "log-format": "json",
     "data-dir": dataDir,
