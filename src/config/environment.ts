@@ -1,5 +1,5 @@
+import { lookAlike } from "../shared/look-alike.js";
 import { KEY_INFOS, type KeyInfo, VARIABLE_PREFIX } from "./keys.js";
-import { lookAlike } from "./look-alike.js";
 import type { Remark } from "./remark.js";
 import type { ConfigKey } from "./schema.js";
 

@@ -331,7 +331,7 @@ const limits = {
     max: 100_000,
     default: 1000,
     description:
-      "Different Markets filters a shard evaluates, over all its connections; a user or an address may take as many as are left free",
+      "Different Markets filters a shard evaluates, over all its connections; a user, or an address for its anonymous clients, may take as many as are left free, and all users of an address three times as many",
   }),
   maxMessagesPerSecond: integer({
     flag: "max-messages-per-second",
@@ -528,7 +528,7 @@ const trading = {
     max: 1_000_000,
     default: 10_000,
     description:
-      "Orders, cancels and snapshots of wallets of a shard's connections that wait for the exchange; a wallet may have as many as are left free, more get UNAVAILABLE",
+      "Orders, cancels and snapshots of wallets of a shard's connections that wait for the exchange; a wallet may have as many as are left free, all wallets of an address three times as many, and more get UNAVAILABLE",
   }),
   maxClientOrderIds: integer({
     flag: "max-client-order-ids",

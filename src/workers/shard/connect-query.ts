@@ -1,3 +1,5 @@
+import { lookAlike } from "../../shared/look-alike.js";
+
 /** What the query of an upgrade request may ask for. */
 export interface ConnectQuery {
   readonly token: string | undefined;
@@ -9,7 +11,9 @@ export class QueryError extends Error {
   override readonly name = "QueryError";
 }
 
-const PARAMETERS = ["token", "cancel_on_disconnect"] as const;
+const TOKEN = "token";
+const SWITCH = "cancel_on_disconnect";
+const PARAMETERS = [TOKEN, SWITCH] as const;
 type Parameter = (typeof PARAMETERS)[number];
 
 const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
@@ -35,18 +39,21 @@ export function parseConnectQuery(query: string): ConnectQuery {
     const parameter = knownAs(name);
     if (parameter !== undefined) values.set(parameter, [...(values.get(parameter) ?? []), value]);
   }
-  const [token, ...others] = values.get("token") ?? [];
+  const [token, ...others] = values.get(TOKEN) ?? [];
   if (others.some((other) => other !== token))
     throw new QueryError("the query parameter token is given twice, with different values");
-  return { token, cancelOnDisconnect: booleanOf("cancel_on_disconnect", values) };
+  return { token, cancelOnDisconnect: booleanOf(SWITCH, values) };
 }
 
+/** Which parameter a name is; undefined for none. Slips in it are errors, as of values. */
 function knownAs(name: string): Parameter | undefined {
-  const spelled = name.trim().toLowerCase().replaceAll("-", "_");
-  const parameter = PARAMETERS.find((known) => known === spelled);
-  if (parameter !== undefined && name !== parameter)
-    throw new QueryError(`the query parameter ${shown(name)} is spelled ${parameter}`);
-  return parameter;
+  const known = PARAMETERS.find((parameter) => parameter === name);
+  if (known !== undefined) return known;
+  const spelled = name.toLowerCase().replace(/[^a-z]/g, "");
+  const meant = spelled === TOKEN ? TOKEN : lookAlike(spelled, [SWITCH]);
+  if (meant !== undefined)
+    throw new QueryError(`the query parameter ${shown(name)} is spelled ${meant}`);
+  return undefined;
 }
 
 function booleanOf(parameter: Parameter, values: ReadonlyMap<Parameter, string[]>): boolean {

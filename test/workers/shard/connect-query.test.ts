@@ -83,12 +83,19 @@ it("connect query - no error holds a token", () => {
     expect(errorOf(query)).not.toContain("secret");
 });
 
-it.each(["Cancel_On_Disconnect=true", "CANCEL_ON_DISCONNECT=1", "cancel-on-disconnect", "TOKEN=a"])(
-  "connect query - %s is no other parameter, but a known one misspelled",
-  (query) => {
-    expect(() => parseConnectQuery(query)).toThrow(/is spelled (cancel_on_disconnect|token)/);
-  },
-);
+it.each([
+  "Cancel_On_Disconnect=true",
+  "CANCEL_ON_DISCONNECT=1",
+  "cancel-on-disconnect",
+  "cancelOnDisconnect=true",
+  "cancelondisconnect",
+  "cancel_on_disconect=true",
+  "cancel_on_disconnected=1",
+  "cancel_at_disconnect=1",
+  "TOKEN=a",
+])("connect query - %s is no other parameter, but a known one misspelled", (query) => {
+  expect(() => parseConnectQuery(query)).toThrow(/is spelled (cancel_on_disconnect|token)/);
+});
 
 it("connect query - everything else is ignored, and hides nothing", () => {
   expect(parseConnectQuery("ref=a?b&token=a.b.c&x&=&y=%&cancel_on_disconnect=1&z")).toEqual({
