@@ -71,14 +71,30 @@ const MESSAGES: Readonly<Record<string, { readonly type: string; readonly data: 
     type: "Authenticate",
     data: { token: token("x".repeat(5900)) },
   },
-  "PlaceOrder, refused": { type: "PlaceOrder", data: { order: order() } },
+  "PlaceOrder, refused": {
+    type: "PlaceOrder",
+    data: { order: { ...order(), quantity: 0.5 } },
+  },
+  PlaceOrder: { type: "PlaceOrder", data: { order: { ...order(), time_in_force: "IOC" } } },
   "PlaceOrder, many unknown fields": {
     type: "PlaceOrder",
     data: {
       order: { ...order(), ...Object.fromEntries(many(FIELDS, (index) => [`k${index}`, 0])) },
     },
   },
-  "CancelOrder of none": { type: "CancelOrder", data: { order_id: "9".repeat(15) } },
+  "CancelOrder by order_id": { type: "CancelOrder", data: { order_id: "9".repeat(15) } },
+  "CancelOrder by client_order_id": {
+    type: "CancelOrder",
+    data: { client_order_id: "c".repeat(36) },
+  },
+  "Subscribe to 100 wallets": subscribe(wallets()),
+  "Unsubscribe from 100 wallets": { ...subscribe(wallets()), type: "Unsubscribe" },
+  "Unsubscribe from 16 filters": {
+    ...subscribe(
+      many(16, (index) => ({ type: "Markets", params: { filter: { search: `none ${index}` } } })),
+    ),
+    type: "Unsubscribe",
+  },
   "unknown type": { type: "x".repeat(60_000), data: {} },
 };
 
@@ -103,6 +119,13 @@ function subscribe(channels: readonly unknown[]) {
   return { type: "Subscribe", data: { channels } };
 }
 
+function wallets() {
+  return many(100, (index) => ({
+    type: index % 2 === 0 ? "Orders" : "Positions",
+    params: { wallet: `${"w".repeat(120)}${index}` },
+  }));
+}
+
 function order() {
   return { market_id: FIRST_MARKET_ID, side: "Buy", order_type: "Limit", price: 0.5, quantity: 1 };
 }
@@ -113,5 +136,8 @@ function escapes(): Buffer {
 }
 
 function token(filler: string): string {
-  return jwt.sign({ sub: "u", filler }, SECRET, { expiresIn: 3600 });
+  return jwt.sign({ sub: "u", wallet: "w", role: "admin", filler }, SECRET, { expiresIn: 3600 });
 }
+
+/** Whose the requests are: a trader who may watch every wallet. */
+export const BEARER = `Bearer ${token("")}`;

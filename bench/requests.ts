@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Packr } from "msgpackr";
 import { WebSocket } from "ws";
-import { MARKETS, type RequestSample, requestSamples, SECRET } from "./request-samples.js";
+import { BEARER, MARKETS, type RequestSample, requestSamples, SECRET } from "./request-samples.js";
 import type { BenchOptions, BenchReport } from "./support/bench-options.js";
 import { type ServerUnderTest, startMarketcastWith } from "./support/server-under-test.js";
 import { formatTable } from "./support/table.js";
@@ -78,6 +78,7 @@ function startExchange(marketsFile: string): Promise<ServerUnderTest> {
     "max-messages-per-second": 1_000_000,
     "max-bytes-per-second": 1_073_741_824,
     "max-subscriptions": 100_000,
+    "max-orders-per-second": 1_000_000,
     "max-queued-bytes": 1_073_741_824,
   };
   return startMarketcastWith(flags, []);
@@ -88,7 +89,9 @@ async function measure(
   { name, encoding, payload }: RequestSample,
   times: number,
 ): Promise<Row> {
-  const ws = new WebSocket(`ws://127.0.0.1:${port}/ws/v3`, [`marketcast.${encoding}`]);
+  const ws = new WebSocket(`ws://127.0.0.1:${port}/ws/v3`, [`marketcast.${encoding}`], {
+    headers: { Authorization: BEARER },
+  });
   await once(ws, "open");
   let received = 0;
   ws.on("message", (data: Buffer) => {
