@@ -60,7 +60,8 @@ interface WaitingLine {
 /**
  * Writes the log lines of a thread, at once, so that those of a dying one are there. It never throws
  * and never waits for a reader: lines that a slow one does not take wait in memory, in a bounded
- * amount, and what does not fit there or cannot be written at all is dropped and counted.
+ * amount, and what does not fit there or cannot be written at all is dropped and counted. A line longer
+ * than what a pipe takes whole, 4 KiB, may have another thread's line in it where its reader is slow.
  */
 export class LogOutput {
   readonly #fd: number;
@@ -134,7 +135,7 @@ export class LogOutput {
     process.off("exit", this.#atExit);
   }
 
-  /** The thread or the process ends: a reader has one last chance. */
+  /** The thread or the process ends: a reader has one last chance. One that is terminated has none. */
   #finish(): void {
     const nap = new Int32Array(new SharedArrayBuffer(4));
     const deadline = performance.now() + EXIT_WAIT_MS_MAX;

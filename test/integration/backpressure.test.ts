@@ -154,6 +154,8 @@ test("backpressure - a client that asks and never reads is not read either, cost
   for (let request = 0; request < 1500; request++) {
     client.send({ type: "Subscribe", data: { channels: [PRICES] } });
   }
+  // What waits unread behind them is no sign of life.
+  client.send({ type: "Ping", data: { timestamp: 1 } });
   await until(
     "its requests wait",
     async () => (await running.metric('marketcast_loading_connections{shard="0"}')) === 1,

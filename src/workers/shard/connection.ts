@@ -52,7 +52,7 @@ export class ClientSocket extends WebSocket {
  * its socket does not take a write at once until it has drained. Meanwhile states, prices and books
  * are not kept: `missedSince` says from which round on the latest ones are due. Trades and private
  * messages wait in a bounded queue. Other replies are written at once, in a bounded amount. While it
- * is loading, FirstDataSender alone writes market data to it, and it is treated as if it were blocked.
+ * is loading, FirstDataSender alone writes states, prices and books to it, as if it were blocked.
  */
 export class Connection {
   readonly number: number;
@@ -311,14 +311,17 @@ export class Connection {
   pong(payload: Buffer): void {
     if (!this.open) return;
     const { maxQueuedBytes } = this.#context;
-    if (this.socket.writableLength > maxQueuedBytes) {
-      return this.closeSlow(`slow consumer: more than ${maxQueuedBytes} bytes wait`);
+    if (this.#replyBytes > maxQueuedBytes) {
+      return this.closeSlow(`slow consumer: more than ${maxQueuedBytes} bytes of replies wait`);
     }
     const frame = Buffer.allocUnsafeSlow(2 + payload.length);
     frame[0] = FRAME.pong;
     frame[1] = payload.length;
     payload.copy(frame, 2);
-    this.control(frame);
+    this.#replyBytes += frame.length;
+    this.socket.write(frame, () => {
+      this.#replyBytes -= frame.length;
+    });
   }
 
   /** Writes a control frame: behind what the socket holds already, ahead of all that waits for it. */

@@ -313,7 +313,10 @@ export class FanOut implements MirrorListener {
           member.miss(this.round - 1, audience.offered - audience.offeredInRound);
         if (member.waiting) {
           this.#countMissed(member, audience);
-          if (tradesOnly !== undefined) member.enqueue(tradesOnly);
+          // Trades have no first data, so one that waits for its turn only need not queue them.
+          if (tradesOnly === undefined) continue;
+          if (member.blocked) member.enqueue(tradesOnly);
+          else member.writeAll([...member.takeQueue(), tradesOnly]);
           continue;
         }
         this.#catchUp(member, tradesOnly);

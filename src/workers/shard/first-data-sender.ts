@@ -17,6 +17,9 @@ import type { PublicChannel, Subscriptions } from "./subscriptions.js";
 
 /** How long first data are made in a turn of the event loop, so that everything else gets its turn. */
 const TURN_MS_MAX = 4;
+/** The same where the rest of a turn takes longer: a share of that, or a busy shard would get nowhere. */
+const BUSY_SHARE = 0.5;
+const BUSY_TURN_MS_MAX = 20;
 /** What a connection is sent before it is another one's turn, in bytes. */
 const TURN_BYTES_MAX = 256 * 1024;
 const SIZES: PartSizes = { part: SNAPSHOT_PART_BYTES_MAX, snapshot: SNAPSHOT_BYTES_MAX };
@@ -49,6 +52,8 @@ interface Load {
   /** What it is subscribed to now; undefined until the first part has been sent and was not the last. */
   told: Subscriptions | undefined;
   position: Position;
+  /** The client has asked for it, and is charged. */
+  readonly asked: boolean;
   /** Keys of filters whose snapshots have not been sent to their end. */
   readonly untold: Set<string>;
 }
@@ -56,6 +61,8 @@ interface Load {
 /** What a connection waits for. */
 interface Waiting {
   load: Load | undefined;
+  /** What it is subscribed to, where all of its first data are due anew and no load of them has begun. */
+  restart: Subscriptions | undefined;
   /** A request that is taken up when the load is done. */
   request: (() => void) | undefined;
 }
@@ -93,11 +100,14 @@ export class FirstDataSender {
   readonly #waiting = new Map<Connection, Waiting>();
   /** Those that wait for their turn, not for their socket. */
   readonly #ready = new Set<Connection>();
+  readonly #plans = new WeakMap<Subscriptions, FirstDataPlan>();
   readonly #shared = new Map<string, Part>();
   #sharedBytes = 0;
   #sharedEpoch = "";
   #sharedRound = 0;
   #spentMs = 0;
+  /** When the last turn ended that left somebody waiting; 0 where none did. */
+  #turnEndedAt = 0;
   #scheduled = false;
 
   constructor(
@@ -140,7 +150,8 @@ export class FirstDataSender {
     channels: readonly PublicChannel[],
     target: Subscriptions,
   ): void {
-    const load = loadOf(new FirstDataPlan(channels), connection.audience?.subscriptions, target);
+    const before = connection.audience?.subscriptions;
+    const load = loadOf(new FirstDataPlan(channels), before, target, true);
     const head = this.#outbox.encode(connection.encoding, reply);
     if (!this.#send(connection, load, [head])) this.#wait(connection).load = load;
   }
@@ -151,41 +162,30 @@ export class FirstDataSender {
    */
   restart(connections: Iterable<Connection>, message: ServerMessage): void {
     const heads = ENCODERS.map((_, encoding) => this.#outbox.encode(encoding, message));
-    // Members of an audience share their subscriptions, and with the plan its parts.
-    const plans = new Map<Subscriptions, FirstDataPlan>();
     for (const connection of connections) {
       if (!connection.open) continue;
-      const head = heads[connection.encoding] as Batch;
-      const waiting = this.#waiting.get(connection);
-      const target = waiting?.load?.target ?? connection.audience?.subscriptions;
-      if (target === undefined) {
-        connection.deliver([head]);
-        continue;
-      }
-      const plan = plans.get(target) ?? FirstDataPlan.of(target);
-      plans.set(target, plan);
-      this.#timed(() => this.#restart(connection, waiting, head, plan, target));
+      const known = this.#waiting.get(connection);
+      const target = known?.restart ?? known?.load?.target ?? connection.audience?.subscriptions;
+      // Behind what waits of the markets that were, which is trades.
+      connection.deliver([heads[connection.encoding] as Batch]);
+      // It may have been closed for that.
+      if (target === undefined || !connection.open) continue;
+      const waiting = this.#wait(connection);
+      waiting.load = undefined;
+      waiting.restart = target;
+      if (!connection.blocked) this.#makeReady(connection);
     }
   }
 
-  #restart(
-    connection: Connection,
-    waiting: Waiting | undefined,
-    head: Batch,
-    plan: FirstDataPlan,
-    target: Subscriptions,
-  ): void {
-    const load = loadOf(plan, undefined, target);
-    if (waiting === undefined && !connection.blocked && this.#spentMs < TURN_MS_MAX) {
-      if (!this.#send(connection, load, [head])) this.#wait(connection).load = load;
-      return;
-    }
-    // Behind what waits of the markets that were, which is trades.
-    connection.deliver([head]);
+  /** Begins a load of all that a connection is subscribed to, from nothing. */
+  #restarted(connection: Connection, target: Subscriptions): Load {
+    // Members of an audience share their subscriptions, and with the plan its parts.
+    const plan = this.#plans.get(target) ?? FirstDataPlan.of(target);
+    this.#plans.set(target, plan);
+    const load = loadOf(plan, undefined, target, false);
     load.told = target.beginning(undefined);
     this.#fanOut.join(connection, load.told);
-    this.#wait(connection).load = load;
-    if (!connection.blocked) this.#makeReady(connection);
+    return load;
   }
 
   // --- Turns --------------------------------------------------------------------------------------
@@ -205,7 +205,7 @@ export class FirstDataSender {
   #wait(connection: Connection): Waiting {
     const known = this.#waiting.get(connection);
     if (known !== undefined) return known;
-    const waiting: Waiting = { load: undefined, request: undefined };
+    const waiting: Waiting = { load: undefined, restart: undefined, request: undefined };
     this.#waiting.set(connection, waiting);
     connection.loading = true;
     count(this.#counters, SHARD.loadingConnections);
@@ -238,13 +238,16 @@ export class FirstDataSender {
   /** Serves connections one after the other, each with a part, while there is time: one at least. */
   readonly #turn = (): void => {
     this.#scheduled = false;
+    const restMs = this.#turnEndedAt === 0 ? 0 : this.#now() - this.#turnEndedAt;
+    const turnMs = Math.min(BUSY_TURN_MS_MAX, Math.max(TURN_MS_MAX, restMs * BUSY_SHARE));
     do {
       const [connection] = this.#ready;
       if (connection === undefined) break;
       this.#ready.delete(connection);
       this.#timed(() => this.#serve(connection));
-    } while (this.#spentMs < TURN_MS_MAX);
+    } while (this.#spentMs < turnMs);
     this.#spentMs = 0;
+    this.#turnEndedAt = this.#ready.size > 0 ? this.#now() : 0;
     if (this.#ready.size > 0) this.#schedule();
   };
 
@@ -261,8 +264,12 @@ export class FirstDataSender {
     const waiting = this.#waiting.get(connection);
     // One that is blocked will be ready when it has drained.
     if (waiting === undefined || connection.blocked) return;
-    const { load, request } = waiting;
     try {
+      if (waiting.restart !== undefined) {
+        waiting.load = this.#restarted(connection, waiting.restart);
+        waiting.restart = undefined;
+      }
+      const { load, request } = waiting;
       if (load !== undefined) {
         if (this.#send(connection, load, [])) waiting.load = undefined;
       } else if (request !== undefined) {
@@ -285,6 +292,7 @@ export class FirstDataSender {
    * what is due, or else a client of much that changes would never come to their end.
    */
   #send(connection: Connection, load: Load, head: readonly Batch[]): boolean {
+    if (!connection.open) return true;
     const { plan, target, before, position } = load;
     const due = [...this.#fanOut.takeDue(connection), ...head];
     const dueBytes = due.reduce((sum, { bytes }) => sum + bytes.length, 0);
@@ -305,12 +313,13 @@ export class FirstDataSender {
       if (done && plan.systemStatus) {
         due.push(this.#outbox.encode(connection.encoding, this.#hooks.systemStatus()));
       }
-      connection.chargeAnswer(batch.bytes.length);
+      if (load.asked) connection.chargeAnswer(batch.bytes.length);
       connection.writeAll(due.splice(0));
       if (done) return true;
       // Also a part that says nothing is one.
       bytes += Math.max(1, batch.bytes.length);
     }
+    if (!connection.open) return true;
     load.told = plan.extend(load.told ?? target.beginning(before), position, load.position);
     this.#fanOut.join(connection, load.told);
     return false;
@@ -359,8 +368,9 @@ function loadOf(
   plan: FirstDataPlan,
   before: Subscriptions | undefined,
   target: Subscriptions,
+  asked: boolean,
 ): Load {
   const untold = new Set<string>();
   for (const key of target.filters.keys()) if (!before?.filters.has(key)) untold.add(key);
-  return { plan, before, target, told: undefined, position: START, untold };
+  return { plan, before, target, told: undefined, position: START, asked, untold };
 }

@@ -74,6 +74,8 @@ interface Candidate extends Accepted {
   readonly httpRequests: Allowance;
   /** Requests that have begun. */
   requests: number;
+  /** The time of the last of them, for which it may have to wait; ms of performance.now(). */
+  nextAt: number;
   /**
    * It has had a file of the page, or its last answer: its end by the timer is that of an idle HTTP
    * connection.
@@ -165,6 +167,7 @@ export class Handshake {
       share: this.#shares.acquire(accepted.address, now),
       httpRequests: new Allowance(now, this.#options.maxHttpRequestsPerSecond),
       requests: 0,
+      nextAt: 0,
       served: false,
     };
     this.#candidates.set(socket, candidate);
@@ -177,6 +180,8 @@ export class Handshake {
     if (candidate === undefined) return;
     clearTimeout(candidate.timer);
     this.#candidates.delete(socket);
+    // What it had reserved and will not ask is its address's again.
+    if (performance.now() < candidate.nextAt) candidate.share.httpRequests.giveBack();
     this.#shares.release(candidate.share);
   }
 
@@ -225,6 +230,7 @@ export class Handshake {
     const now = performance.now();
     const { httpRequests, share } = candidate;
     const delayMs = Math.max(httpRequests.reserve(now), share.httpRequests.reserve(now));
+    candidate.nextAt = now + delayMs;
     if (delayMs > 0) count(this.#counters, SHARD.httpRequestsDelayed);
     return delayMs;
   }

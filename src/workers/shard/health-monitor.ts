@@ -52,7 +52,8 @@ export class HealthMonitor {
       if (!connection.open || connection.closeExpired(wallNow)) continue;
       // What waits for its turn, or for an allowance, may be all that it is asked for here. What waits for
       // the client to take first data shows nothing.
-      if (connection.socket.readableLength > 0 && !connection.loading) continue;
+      const heldByClient = connection.loading && connection.blocked;
+      if (connection.socket.readableLength > 0 && !heldByClient) continue;
       const { pingedAt, heardAt, unfinishedSince } = connection;
       if (unfinishedSince > 0 && now - unfinishedSince >= messageTimeoutMs) {
         const reason = `a message did not end within ${messageTimeoutMs} ms`;

@@ -269,4 +269,15 @@ describe("connection", () => {
     expect([connection.hasQueue, written()]).toEqual([false, [1]]);
     expect(counted(counters, SHARD.slowConsumersClosed)).toBe(1);
   });
+
+  it("connection - a pong is not slow for the size of what was asked for before it; unread pongs are bounded", () => {
+    sockets.socket.congested = true;
+    connection.deliver([{ ...batch(MAX_BYTES + 1), asked: true }]);
+    connection.pong(Buffer.alloc(0));
+    expect(connection.open).toBe(true);
+    for (let sent = 0; connection.open && sent < MAX_BYTES; sent++)
+      connection.pong(Buffer.alloc(8));
+    expect(connection.closeCode).toBe(4001);
+    expect(sockets.socket.writableLength).toBeLessThan(3 * MAX_BYTES);
+  });
 });

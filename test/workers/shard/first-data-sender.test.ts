@@ -9,6 +9,21 @@ const prices = (...market_ids: number[]) => ({ type: "PriceFeed", params: { mark
 const TRADES = { type: "Trades" };
 
 let world: ShardWorld;
+/** A clock that stands still, in ms, but for a step at each look while a turn is to be spent. */
+let nowMs = 0;
+let stepMs = 0;
+
+function clock(): number {
+  nowMs += stepMs;
+  return nowMs;
+}
+
+/** Has a client that nobody looks at use up this turn's time. */
+function spendTurn(): void {
+  stepMs = 100;
+  world.subscribe(world.connect(0), { type: "PriceFeed", params: { market_ids: [1] } });
+  stepMs = 0;
+}
 
 /** A world of twelve markets with quotes, whose parts have some three of them. */
 function startWorld(options: WorldOptions = {}): void {
@@ -210,6 +225,44 @@ describe("first-data-sender", () => {
     turnsUntil(() => greedy.every(({ connection }) => !connection.loading));
     for (const client of greedy)
       expect(parts(client).flatMap(({ ids }) => ids)).toHaveLength(8 * 12);
+  });
+
+  it("first-data-sender - who waits for its turn, and not for its socket, has its trades at once", () => {
+    startWorld({ maxQueuedMessages: 3, now: clock });
+    const client = world.connect(0);
+    world.subscribe(client, TRADES);
+    spendTurn();
+    world.subscribe(client, MARKETS);
+    expect([client.connection.loading, client.connection.blocked]).toEqual([true, false]);
+    for (let trade = 0; trade < 8; trade++) {
+      world.trade(1, 50);
+      world.flush();
+      world.round();
+    }
+    expect(client.connection.open).toBe(true);
+    expect(types(client).filter((type) => type === "TradeExecution")).toHaveLength(8);
+    world.settle();
+    expect(client.connection.loading).toBe(false);
+  });
+
+  it("first-data-sender - one that is closed by the news of an epoch waits for nothing", () => {
+    startWorld({ maxQueuedMessages: 2 });
+    const client = world.connect(0);
+    world.subscribe(client, prices(0), TRADES);
+    congest(client);
+    publish(101, 0);
+    for (let trade = 0; trade < 2; trade++) {
+      world.trade(0, 50);
+      world.flush();
+      world.round();
+    }
+    expect([client.connection.open, client.connection.blocked]).toEqual([true, true]);
+    world.restartProducer();
+    expect(client.connection.open).toBe(false);
+    expect([loading(), world.intake.holds(client.connection)]).toEqual([0, false]);
+    client.socket.drain();
+    world.serve();
+    expect(loading()).toBe(0);
   });
 
   it("first-data-sender - an epoch that changes meanwhile begins everything anew, behind trades that wait", () => {

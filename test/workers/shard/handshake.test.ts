@@ -301,6 +301,20 @@ describe("one request at a time", () => {
     expect(performance.now() - startedAt).toBeGreaterThan(490);
   });
 
+  it("handshake - what clients had asked that are gone before its time is no debt of their address", async () => {
+    await restart({}, 10);
+    const many = await Promise.all(Array.from({ length: 60 }, open));
+    for (const client of many) client.send(get("/none").repeat(2));
+    await until("those beyond a second's worth wait", () => delayed() === 50);
+    for (const client of many) client.destroy();
+    await until("they are gone", () => sockets.every(({ destroyed }) => destroyed));
+    const startedAt = performance.now();
+    const client = (await open()).send(get("/none").repeat(2));
+    for (let answers = 0; answers < 2; answers++) await client.answer();
+    // With 50 more before it, it would be five seconds.
+    expect(performance.now() - startedAt).toBeLessThan(1500);
+  });
+
   it("handshake - a client that is gone while it waits leaves nothing behind", async () => {
     await restart({ maxHttpRequestsPerSecond: 1 });
     const client = await open();

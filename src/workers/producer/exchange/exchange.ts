@@ -230,7 +230,11 @@ export class Exchange implements Feed {
   /** Commits; returns whether it is on disk. */
   async #commit(changes: EngineChanges): Promise<boolean> {
     const startedAt = performance.now();
-    const slow = setTimeout(() => this.#context.storeHealth(STORE_SLOW), SLOW_COMMIT_MS);
+    let toldSlow = false;
+    const slow = setTimeout(() => {
+      toldSlow = true;
+      this.#context.storeHealth(STORE_SLOW);
+    }, SLOW_COMMIT_MS);
     try {
       await this.#context.store.commit(changes, this.#time.stretches);
     } catch (error) {
@@ -242,7 +246,7 @@ export class Exchange implements Feed {
       clearTimeout(slow);
     }
     const tookMs = performance.now() - startedAt;
-    if (tookMs >= SLOW_COMMIT_MS) this.#context.storeHealth(undefined);
+    if (toldSlow) this.#context.storeHealth(undefined);
     observeCommit(this.#context.counters, tookMs / 1000);
     return true;
   }
