@@ -94,6 +94,8 @@ export class OpsServer {
   readonly #http: HttpServer;
   readonly #server: Server;
   #guard: OpsGuard | undefined;
+  /** The metrics' text, while it is made. */
+  #rendering: Promise<string> | undefined;
   #closed = false;
 
   constructor(hooks: OpsHooks, options: OpsOptions = {}) {
@@ -237,7 +239,11 @@ export class OpsServer {
       method: "GET",
       answer: async (_, response) => {
         const { metrics } = this.#hooks;
-        respond(response, 200, { "Content-Type": metrics.contentType }, await metrics.metrics());
+        // It takes a millisecond or two: those who ask at once share it.
+        this.#rendering ??= metrics.metrics().finally(() => {
+          this.#rendering = undefined;
+        });
+        respond(response, 200, { "Content-Type": metrics.contentType }, await this.#rendering);
       },
     },
     "/notify": {

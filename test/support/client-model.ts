@@ -213,8 +213,10 @@ export class ClientModel {
 
   /** Where several channels name a market, it comes once. */
   #expectPrice(id: MarketId): void {
-    if (!this.#isDue("price", id))
-      this.#due.push({ what: "price", id, optional: !this.#isListed(id) });
+    if (this.#isDue("price", id)) return;
+    // Of one that was asked for before and had no quote, what comes may be its first update instead.
+    const optional = !this.#isListed(id) || this.last("price", id) === 0;
+    this.#due.push({ what: "price", id, optional });
   }
 
   #isListed(id: MarketId): boolean {

@@ -20,12 +20,13 @@ function actWithCheckedWrites(world: ActedWorld, action: ShardAction): void {
   if (action.kind !== "round" && action.kind !== "conflate") return world.act(action);
   const before = new Map(
     world.open.map((client) => {
-      const { blocked, hasQueue, missedSince, marketsSince, marketsTold, audience } =
+      const { blocked, hasQueue, loading, missedSince, marketsSince, marketsTold, audience } =
         client.connection;
       const calls = client.socket.calls.length;
       // Who was told in parts stands somewhere by itself.
       const parts = marketsTold === undefined ? "" : client.connection.number;
-      const stand = `${missedSince} ${marketsSince} ${parts}`;
+      // Who waits for first data has its trades alone.
+      const stand = `${missedSince} ${marketsSince} ${parts} ${loading}`;
       return [
         client,
         { blocked, current: client.connection.current, hasQueue, stand, audience, calls },

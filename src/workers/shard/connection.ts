@@ -8,6 +8,7 @@ import { Allowance } from "./allowance.js";
 import type { Audience, Batch } from "./audience.js";
 import type { Identity } from "./authenticator.js";
 import type { Holder } from "./fair-budget.js";
+import { Usage } from "./usage.js";
 
 /** Not behind: the connection has all that its audience was sent. */
 const CURRENT = -1;
@@ -100,6 +101,8 @@ export class Connection {
   readonly orderAllowance: Allowance;
   /** Bytes it may still send and have in answers; see {@link charge}. */
   readonly byteAllowance: Allowance;
+  /** What its requests have cost lately, in bytes. */
+  readonly usage: Usage;
 
   #blocked = false;
   /** Of replies that the socket has not taken yet. */
@@ -133,6 +136,7 @@ export class Connection {
     this.messageAllowance = new Allowance(now, context.maxMessagesPerSecond);
     this.orderAllowance = new Allowance(now, context.maxOrdersPerSecond);
     this.byteAllowance = new Allowance(now, context.maxBytesPerSecond);
+    this.usage = new Usage(now);
   }
 
   get address(): string {
@@ -144,13 +148,16 @@ export class Connection {
    * has its next requests wait.
    */
   charge(bytes: number, now: number): void {
+    this.usage.add(bytes, now);
     this.byteAllowance.take(now, bytes);
     this.share.bytes.take(now, bytes);
   }
 
   /** Charges an answer to the connection alone: many of an address may be given the same bytes, made once. */
   chargeAnswer(bytes: number): void {
-    this.byteAllowance.take(performance.now(), bytes);
+    const now = performance.now();
+    this.usage.add(bytes, now);
+    this.byteAllowance.take(now, bytes);
   }
 
   /** Takes a message from the allowance; closes a client that goes on for another second's worth. */

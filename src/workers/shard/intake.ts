@@ -1,7 +1,6 @@
 import type { Socket } from "node:net";
 import { type CounterSection, count, SHARD } from "../../ring/counters.js";
 import type { AddressShare } from "./address-shares.js";
-import { Allowance } from "./allowance.js";
 import type { Connection } from "./connection.js";
 import { FairQueue } from "./fair-queue.js";
 import { FrameScanner } from "./frame-scanner.js";
@@ -10,8 +9,14 @@ import { FrameScanner } from "./frame-scanner.js";
 const TURN_MS_MAX = 4;
 /** What a connection is served before another has its turn. */
 const QUANTUM_BYTES = 1024;
-/** A light connection sends no more frames a second, and has no more than a quantum waiting. */
-const LIGHT_FRAMES_PER_SECOND = 100;
+/** What a frame costs beside its bytes, as so many. */
+const FRAME_COST_BYTES = 512;
+/** Bytes that wait are those of frames, most of them small. */
+const WAITING_COST = 8;
+/** A light connection demands no more than this: some 100 small messages a second, with their answers. */
+const LIGHT_DEMAND_MAX = 65_536;
+/** Light connections are told apart by what they demand in so many steps. */
+const LIGHT_RANKS = 32;
 /** One of so many servings is of a connection that is not light, if one waits. */
 const HEAVY_EVERY = 4;
 /** How often those that wait for an allowance are looked at. */
@@ -25,7 +30,6 @@ interface Inbound {
   readonly connection: Connection;
   readonly deliver: Deliver;
   readonly scanner: FrameScanner;
-  readonly lightAllowance: Allowance;
   /** The beginning of a small piece of a frame, gathered, and how long it is. */
   partial: Buffer | undefined;
   partialLength: number;
@@ -49,7 +53,7 @@ interface ReadSocket extends Socket {
  * The bytes that wait are in the sockets' streams: a socket that is not read holds back its client, so
  * nothing else grows. What comes is served at once as long as the turn has time; the rest waits and is
  * served in later turns, round and round: between addresses first, then within an address its light
- * connections before the others. Of an address that has used up its allowance of messages or bytes only
+ * connections before the others, those first that demand the least. Of an address that has used up its allowance of messages or bytes only
  * the light connections are served, so that who sends little pays for nobody else there; a connection
  * that has used up its own allowance of bytes waits as well. Nobody is refused anything here.
  *
@@ -84,7 +88,6 @@ export class Intake {
       connection,
       deliver,
       scanner: new FrameScanner(),
-      lightAllowance: new Allowance(performance.now(), LIGHT_FRAMES_PER_SECOND),
       partial: undefined,
       partialLength: 0,
       held: false,
@@ -93,6 +96,8 @@ export class Intake {
       ended: false,
     };
     socket.on("readable", this.#onReadable);
+    // What came with the upgrade, or has ended since, is announced by no event.
+    this.#enqueue(inboundOf(socket), performance.now());
   }
 
   /** Stops serving a connection until it is released; what it sends stays in its socket. */
@@ -146,7 +151,7 @@ export class Intake {
       this.#schedule();
     }
     // Not before those of its kind and address that wait.
-    const queue = isLight(inbound, now) ? this.#light : this.#heavy;
+    const queue = rankOf(inbound, now) === undefined ? this.#heavy : this.#light;
     const mayServe = now < this.#deadline && !queue.has(inbound.connection.share);
     if (mayServe && allows(inbound, now)) this.#serve(inbound, now);
     else this.#enqueue(inbound, now);
@@ -157,8 +162,9 @@ export class Intake {
   #enqueue(inbound: Inbound, now: number): void {
     // Released within the very message that it was held for.
     if (inbound.waiting) return;
-    const queue = isLight(inbound, now) ? this.#light : this.#heavy;
-    queue.add(inbound.connection.share, inbound);
+    const rank = rankOf(inbound, now);
+    if (rank === undefined) this.#heavy.add(inbound.connection.share, inbound);
+    else this.#light.add(inbound.connection.share, inbound, rank);
     this.#setWaiting(inbound, true, now);
     this.#schedule();
   }
@@ -276,8 +282,8 @@ export class Intake {
     return at;
   }
 
-  #countFrame({ connection, scanner, lightAllowance }: Inbound, now: number): void {
-    lightAllowance.take(now);
+  #countFrame({ connection, scanner }: Inbound, now: number): void {
+    connection.usage.add(FRAME_COST_BYTES, now);
     connection.share.messages.take(now);
     if (scanner.control) connection.countMessage(now);
     else if (!scanner.unfinished) connection.unfinishedSince = 0;
@@ -319,8 +325,15 @@ function inboundOf(socket: ReadSocket): Inbound {
   return inbound;
 }
 
-function isLight({ connection, lightAllowance }: Inbound, now: number): boolean {
-  return connection.socket.readableLength <= QUANTUM_BYTES && lightAllowance.left(now) > 0;
+/**
+ * How much a light connection demands, in steps; undefined for one that is not light. What waits counts
+ * with what was served, so that who demands more is not taken for light while nobody serves it.
+ */
+function rankOf({ connection }: Inbound, now: number): number | undefined {
+  const demand = connection.usage.at(now) + WAITING_COST * connection.socket.readableLength;
+  return demand > LIGHT_DEMAND_MAX
+    ? undefined
+    : Math.min(LIGHT_RANKS - 1, Math.floor((demand / LIGHT_DEMAND_MAX) * LIGHT_RANKS));
 }
 
 function hasAllowance({ messages, bytes }: AddressShare, now: number): boolean {
@@ -330,7 +343,9 @@ function hasAllowance({ messages, bytes }: AddressShare, now: number): boolean {
 /** Whether a connection may be served as far as its allowances go. */
 function allows(inbound: Inbound, now: number): boolean {
   const { byteAllowance, share } = inbound.connection;
-  return byteAllowance.left(now) > 0 && (isLight(inbound, now) || hasAllowance(share, now));
+  return (
+    byteAllowance.left(now) > 0 && (rankOf(inbound, now) !== undefined || hasAllowance(share, now))
+  );
 }
 
 /** The bytes in memory of exactly their size. */

@@ -223,6 +223,7 @@ export class Trading {
 
   #tell(news: readonly ExchangeNews[]): void {
     const letters = new Letters(this.#outbox);
+    const made = new Map<object, PrivateBatch[]>();
     for (const item of news) {
       switch (item.type) {
         case "reply":
@@ -240,7 +241,7 @@ export class Trading {
           break;
         }
         case "snapshot":
-          this.#sendSnapshot(letters, item);
+          this.#sendSnapshot(letters, item, made);
       }
     }
     letters.send();
@@ -264,9 +265,11 @@ export class Trading {
     letters.push(live, { type: "OrderUpdate", data: { order } }, except);
   }
 
+  /** @param made snapshots of these news by what they hold: the same for many connections is made once */
   #sendSnapshot(
     letters: Letters,
     { request, orders, positions }: Extract<ExchangeNews, { type: "snapshot" }>,
+    made: Map<object, PrivateBatch[]>,
   ): void {
     const waiting = this.#snapshots.get(request);
     this.#snapshots.delete(request);
@@ -275,19 +278,23 @@ export class Trading {
     this.#pending.giveBack(trader);
     const key = snapshotKey(connection, wallet);
     if (this.#latestSnapshots.get(key) === request) this.#latestSnapshots.delete(key);
-    const encoded: { [T in PrivateType]?: PrivateBatch } = {};
+    const { encoding } = connection;
     for (const type of types) {
       if (!this.#channels.goLive(connection, wallet, type, request)) continue;
-      encoded[type] ??= {
+      const held = type === "Orders" ? orders : positions;
+      const batches = made.get(held) ?? [];
+      made.set(held, batches);
+      batches[encoding] ??= {
         ...this.#outbox.encode(
-          connection.encoding,
+          encoding,
           type === "Orders"
             ? { type: "OrderSnapshot", data: { orders: [...orders] } }
             : { type: "PositionSnapshot", data: { positions: [...positions] } },
         ),
         asked: true,
       };
-      letters.put(connection, encoded[type]);
+      connection.chargeAnswer(batches[encoding].bytes.length);
+      letters.put(connection, batches[encoding]);
     }
   }
 
