@@ -10,11 +10,11 @@ const TURN_MS_MAX = 4;
 /** What a connection is served before another has its turn. */
 const QUANTUM_BYTES = 1024;
 /** What a frame costs beside its bytes, as so many. */
-const FRAME_COST_BYTES = 512;
+const FRAME_COST_BYTES = 1024;
 /** Bytes that wait are those of frames, most of them small. */
-const WAITING_COST = 8;
-/** A light connection demands no more than this: some 100 small messages a second, with their answers. */
-const LIGHT_DEMAND_MAX = 65_536;
+const WAITING_COST = 16;
+/** A light connection has used no more than this: some 80 small messages a second, with their answers. */
+const LIGHT_USE_MAX = 98_304;
 /** Light connections are told apart by what they demand in so many steps. */
 const LIGHT_RANKS = 32;
 /** One of so many servings is of a connection that is not light, if one waits. */
@@ -326,14 +326,14 @@ function inboundOf(socket: ReadSocket): Inbound {
 }
 
 /**
- * How much a light connection demands, in steps; undefined for one that is not light. What waits counts
- * with what was served, so that who demands more is not taken for light while nobody serves it.
+ * How much a light connection demands, in steps; undefined for one that is not light, by what it was
+ * served. What waits counts as well here, so that who demands much is behind others while it waits.
  */
 function rankOf({ connection }: Inbound, now: number): number | undefined {
-  const demand = connection.usage.at(now) + WAITING_COST * connection.socket.readableLength;
-  return demand > LIGHT_DEMAND_MAX
-    ? undefined
-    : Math.min(LIGHT_RANKS - 1, Math.floor((demand / LIGHT_DEMAND_MAX) * LIGHT_RANKS));
+  const used = connection.usage.at(now);
+  if (used > LIGHT_USE_MAX) return undefined;
+  const demand = used + WAITING_COST * connection.socket.readableLength;
+  return Math.min(LIGHT_RANKS - 1, Math.floor((demand / LIGHT_USE_MAX) * LIGHT_RANKS));
 }
 
 function hasAllowance({ messages, bytes }: AddressShare, now: number): boolean {

@@ -27,6 +27,20 @@ describe("fair-queue", () => {
     expect(takeAll(queue)).toEqual(["a1"]);
   });
 
+  it("fair-queue - of a group those of the lowest rank go first, and of the same rank in their order", () => {
+    const queue = new FairQueue<string, string>();
+    for (const [item, rank] of [
+      ["a1", 5],
+      ["a2", 0],
+      ["b1", 9],
+      ["a3", 5],
+      ["a4", 2],
+    ] as const)
+      queue.add(item.charAt(0), item, rank);
+    queue.delete("a", "a3");
+    expect(takeAll(queue)).toEqual(["a2", "b1", "a4", "a1"]);
+  });
+
   it("fair-queue - moved groups are behind what waits there", () => {
     const [from, to] = [new FairQueue<string, string>(), new FairQueue<string, string>()];
     for (const item of ["a1", "b1"]) from.add(item.charAt(0), item);
