@@ -22,16 +22,9 @@ import {
 import type { MarketMemory } from "../ring/market-memory.js";
 import { connectionsOf, systemStatus } from "../ring/system-status.js";
 import { createLogger, type Logger, type LogOptions } from "../shared/log.js";
-import { openLogDescriptor } from "../shared/log-output.js";
 import { findSocketHandOff, type SocketHandOffWay } from "../shared/socket-hand-off.js";
 import { startThreadPulse } from "../shared/thread-pulse.js";
-import type {
-  ExchangeOptions,
-  JwtOptions,
-  ProducerTask,
-  ShardOptions,
-  ShardToMain,
-} from "../workers/messages.js";
+import type { JwtOptions, ShardOptions, ShardToMain } from "../workers/messages.js";
 import { abortion } from "./abortion.js";
 import { Acceptor } from "./acceptor.js";
 import { createMetrics } from "./metrics.js";
@@ -40,6 +33,7 @@ import { ProducerSupervisor } from "./producer-supervisor.js";
 import { ShardPool } from "./shard-pool.js";
 import { SystemHealth } from "./system-health.js";
 import { threadsLeftBehind } from "./thread-end.js";
+import { feedOptionsOf, logOptionsOf, shardOptionsOf } from "./thread-options.js";
 
 /** How much longer than the drain time the last connections may take to be gone. */
 const DRAIN_GRACE_MS = 1000;
@@ -97,11 +91,7 @@ export async function runServer(
   const aborted = abortion(signal);
   const counters = createCounterBuffer(config.shards);
   const { main } = counterBlockOf(counters);
-  const log: LogOptions = {
-    level: config.logLevel,
-    format: logFormatOf(config),
-    descriptor: openLogDescriptor(),
-  };
+  const log = logOptionsOf(config);
   const logger = createLogger(log, { thread: "main" }, (lines) =>
     count(main, THREAD.logDropped, lines),
   );
@@ -127,86 +117,6 @@ async function prepare(loaded: LoadedConfig): Promise<[Examined, JwtOptions, Soc
   const examined = await examineConfig(loaded);
   if (config.feed === "exchange") await requireDataDirectory(config.dataDir);
   return [examined, await resolveJwtKeys(config), await findSocketHandOff()];
-}
-
-function logFormatOf(config: Config): LogOptions["format"] {
-  if (config.logFormat !== "auto") return config.logFormat;
-  return process.stdout.isTTY ? "pretty" : "json";
-}
-
-/** What the shards need of the configuration, and no more: it is copied to their threads. */
-function shardOptionsOf(config: Config, jwt: JwtOptions): ShardOptions {
-  return {
-    marketIntervalMs: config.marketIntervalMs,
-    statusIntervalMs: config.statusIntervalMs,
-    pingIntervalMs: config.pingIntervalMs,
-    pongTimeoutMs: config.pongTimeoutMs,
-    idleTimeoutMs: config.idleTimeoutMs,
-    idleCheckIntervalMs: config.idleCheckIntervalMs,
-    handshakeTimeoutMs: config.handshakeTimeoutMs,
-    maxMessageSize: config.maxMessageSize,
-    maxSubscriptions: config.maxSubscriptions,
-    maxFilters: config.maxFilters,
-    maxDistinctFilters: config.maxDistinctFilters,
-    maxMessageValues: config.maxMessageValues,
-    maxFragments: config.maxFragments,
-    messageTimeoutMs: config.messageTimeoutMs,
-    maxTokenSize: config.maxTokenSize,
-    maxMessagesPerSecond: config.maxMessagesPerSecond,
-    maxBytesPerSecond: config.maxBytesPerSecond,
-    maxMessagesPerSecondPerAddress: config.maxMessagesPerSecondPerAddress,
-    maxBytesPerSecondPerAddress: config.maxBytesPerSecondPerAddress,
-    maxHttpRequestsPerSecond: config.maxHttpRequestsPerSecond,
-    maxHttpRequestsPerSecondPerAddress: config.maxHttpRequestsPerSecondPerAddress,
-    maxQueuedMessages: config.maxQueuedMessages,
-    maxQueuedBytes: config.maxQueuedBytes,
-    maxOrdersPerSecond: config.maxOrdersPerSecond,
-    maxPendingOrders: config.maxPendingOrders,
-    takesOrders: config.feed === "exchange",
-    allowedOrigins: config.allowedOrigins,
-    jwt,
-  };
-}
-
-function feedOptionsOf(config: Config): ProducerTask["feed"] {
-  const { feed } = config;
-  if (feed === "exchange") return exchangeOptionsOf(config);
-  return {
-    feed,
-    feedMarkets: config.feedMarkets,
-    feedRate: config.feedRate,
-    feedSeed: config.feedSeed,
-    feedFile: config.feedFile,
-    feedMap: config.feedMap,
-    feedMode: config.feedMode,
-    feedSpeed: config.feedSpeed,
-    feedLoop: config.feedLoop,
-    feedStart: config.feedStart,
-    feedModule: config.feedModule,
-    bookIntervalMs: config.bookIntervalMs,
-  };
-}
-
-function exchangeOptionsOf(config: Config): ExchangeOptions {
-  return {
-    feed: "exchange",
-    dataDir: config.dataDir,
-    marketsFile: config.marketsFile,
-    simTraders: config.simTraders,
-    feedRate: config.feedRate,
-    feedSeed: config.feedSeed,
-    maxPrice: config.maxPrice,
-    maxQuantity: config.maxQuantity,
-    maxOpenOrders: config.maxOpenOrders,
-    maxClientOrderIds: config.maxClientOrderIds,
-    maxAllClientOrderIds: config.maxAllClientOrderIds,
-    clientOrderIdRetentionMs: config.clientOrderIdRetentionMs,
-    orderRetentionMs: config.orderRetentionMs,
-    maxStoredOrders: config.maxStoredOrders,
-    tradeRetentionMs: config.tradeRetentionMs,
-    maxStoredTrades: config.maxStoredTrades,
-    bookIntervalMs: config.bookIntervalMs,
-  };
 }
 
 /** Joins the parts of the main thread; the way of a connection is Acceptor → ShardPool → shard. */

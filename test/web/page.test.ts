@@ -27,6 +27,8 @@ async function open(options: Parameters<typeof openPage>[2] = {}): Promise<Page>
 
 const rows = (page: Page) => page.locator("#market-grid .row");
 const titles = (page: Page) => page.locator("#market-grid .row .title").allTextContents();
+const firstTitle = (page: Page) =>
+  page.locator('#market-grid .row[aria-rowindex="2"] .title').textContent();
 const selected = (page: Page) => page.locator("#market-grid .row[aria-selected=true]");
 const count = (page: Page) => page.locator("#market-count").textContent();
 const text = (page: Page, selector: string) => page.locator(selector).first().textContent();
@@ -115,15 +117,16 @@ describe.skipIf(CHROMIUM === undefined)("the page in Chromium", () => {
 
   it("page - a column's heading sorts by it, a second time the other way round", async () => {
     const page = await open();
-    const firstTitle = (): Promise<string | null> =>
-      page.locator('#market-grid .row[aria-rowindex="2"] .title').textContent();
     const [first] = (await titles(page)).sort();
-    expect(await firstTitle()).toBe(first);
+    expect(await firstTitle(page)).toBe(first);
     const header = page.getByRole("columnheader", { name: "Market" });
     expect(await header.getAttribute("aria-sort")).toBe("ascending");
     await header.getByRole("button").click();
     expect(await header.getAttribute("aria-sort")).toBe("descending");
-    await until("the first is not the first any more", async () => (await firstTitle()) !== first);
+    await until(
+      "the first is not the first any more",
+      async () => (await firstTitle(page)) !== first,
+    );
     const volume = page.getByRole("columnheader", { name: "Volume" });
     await volume.getByRole("button").click();
     expect(await volume.getAttribute("aria-sort")).toBe("descending");
@@ -154,11 +157,13 @@ describe.skipIf(CHROMIUM === undefined)("the page in Chromium", () => {
     expect(await page.locator("#search").inputValue()).toBe("");
     await page.keyboard.type("bank of");
     await until("only banks are listed", async () => {
-      return (await titles(page)).every((title) => title.includes("Bank of"));
+      const listed = await titles(page);
+      return listed.length > 0 && listed.every((title) => title.includes("Bank of"));
     });
     await page.keyboard.press("Enter");
     expect(await focus()).toBe("market-grid");
-    const one = await text(page, "#market-title");
+    const one = await firstTitle(page);
+    await until("the first is shown", async () => (await text(page, "#market-title")) === one);
     await page.keyboard.press("ArrowDown");
     await until("the next one is shown", async () => (await text(page, "#market-title")) !== one);
     const active = await page.locator("#market-grid").getAttribute("aria-activedescendant");
