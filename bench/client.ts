@@ -2,7 +2,7 @@ import { fork } from "node:child_process";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import { MarketcastClient } from "../src/client/node.js";
-import { type Encoding, SUBPROTOCOLS } from "../src/codec/wire/encodings.js";
+import { type Encoding, SUBPROTOCOLS } from "../src/contract/encodings.js";
 import { measurePage } from "./page.js";
 import type { BenchOptions, BenchReport } from "./support/bench-options.js";
 import { endChild, nextMessage } from "./support/child.js";

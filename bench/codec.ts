@@ -1,8 +1,8 @@
 import { Packr } from "msgpackr";
 import { decodeClientMessage } from "../src/codec/decode.js";
+import { jsonEncoder } from "../src/codec/encodings/json/json-encoder.js";
+import { messagePackEncoder } from "../src/codec/encodings/messagepack/messagepack-encoder.js";
 import { FrameWriter } from "../src/codec/frame-writer.js";
-import { jsonEncoder } from "../src/codec/json-encoder.js";
-import { messagePackEncoder } from "../src/codec/messagepack-encoder.js";
 import type { PushEncoder } from "../src/codec/push-encoder.js";
 import { SAMPLE_COUNT, type Sample, samples } from "./codec-samples.js";
 import type { BenchOptions, BenchReport } from "./support/bench-options.js";

@@ -57,7 +57,7 @@ function removeOrphans() {
 /** Bundles the page, with the client library and what the page takes from it. */
 function bundlePage() {
   const args = ["build", "--config", "web/vite.config.ts", "--logLevel", "warn"];
-  run("vite", "bin/vite.js", args, "dist/web/index.html", ["web", "src/client", "src/codec/wire"]);
+  run("vite", "bin/vite.js", args, "dist/web/index.html", ["web", "src/client", "src/contract"]);
 }
 
 /** Brings `dist` up to date. */

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { Packr } from "msgpackr";
 import { WebSocket } from "ws";
-import { type Encoding, SUBPROTOCOLS } from "../../src/codec/wire/encodings.js";
+import { type Encoding, SUBPROTOCOLS } from "../../src/contract/encodings.js";
 
 /** Frames as a server sent them. */
 export interface Recording {

@@ -1,4 +1,4 @@
-import type { Channel, MarketId, MarketsFilter } from "../codec/wire/messages.js";
+import type { Channel, MarketId, MarketsFilter } from "../contract/messages.js";
 import { compareMarketIds, parseMarketId } from "../shared/market-id.js";
 import { canonicalFilter } from "./markets-filter.js";
 

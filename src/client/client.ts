@@ -6,7 +6,7 @@ import type {
   OrderRequest,
   ServerData,
   ServerMessage,
-} from "../codec/wire/messages.js";
+} from "../contract/messages.js";
 import type { EventName, Listener } from "./events.js";
 import type { Mirror } from "./mirror.js";
 import type { ClientOptions, RequestOptions, TokenSource } from "./options.js";

@@ -6,7 +6,7 @@ import type {
   OrderRequest,
   ServerData,
   ServerMessage,
-} from "../codec/wire/messages.js";
+} from "../contract/messages.js";
 import type { Client, ClientStats } from "./client.js";
 import { Emitter } from "./emitter.js";
 import {

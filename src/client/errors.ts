@@ -1,4 +1,4 @@
-import type { ErrorCode, ServerData } from "../codec/wire/messages.js";
+import type { ErrorCode, ServerData } from "../contract/messages.js";
 
 /** What every error of the client has: a `code` to switch on, and often a `cause`. */
 export abstract class MarketcastError extends Error {

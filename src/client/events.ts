@@ -5,7 +5,7 @@ import type {
   ServerData,
   ServerMessage,
   ServerType,
-} from "../codec/wire/messages.js";
+} from "../contract/messages.js";
 import type { MarketcastError } from "./errors.js";
 import type { ConnectionState } from "./state.js";
 

@@ -1,6 +1,6 @@
 /* What both entries of the package export, besides the class of each. */
-export type { Encoding } from "../codec/wire/encodings.js";
-export type * from "../codec/wire/messages.js";
+export type { Encoding } from "../contract/encodings.js";
+export type * from "../contract/messages.js";
 export type { Client, ClientStats } from "./client.js";
 export * from "./errors.js";
 export type * from "./events.js";

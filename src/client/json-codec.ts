@@ -1,4 +1,4 @@
-import type { ServerMessage } from "../codec/wire/messages.js";
+import type { ServerMessage } from "../contract/messages.js";
 import type { MessageCodec } from "./message-codec.js";
 
 export const jsonCodec: MessageCodec = {

@@ -1,5 +1,5 @@
-import { SUBPROTOCOLS } from "../codec/wire/encodings.js";
-import type { ClientMessage, ServerData, ServerMessage } from "../codec/wire/messages.js";
+import { SUBPROTOCOLS } from "../contract/encodings.js";
+import type { ClientMessage, ServerData, ServerMessage } from "../contract/messages.js";
 import { DisconnectedError, MarketcastError, ProtocolError, ServerError } from "./errors.js";
 import type { MessageCodec } from "./message-codec.js";
 import { given } from "./plain-value.js";

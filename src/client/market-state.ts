@@ -1,4 +1,4 @@
-import type { Market, OrderBook, PriceUpdate, ServerMessage } from "../codec/wire/messages.js";
+import type { Market, OrderBook, PriceUpdate, ServerMessage } from "../contract/messages.js";
 import { matchesFilter } from "./markets-filter.js";
 import { MirrorStore } from "./mirror-store.js";
 import type { Subscriptions } from "./subscriptions.js";

@@ -1,4 +1,4 @@
-import type { Market, MarketStatus, MarketsFilter } from "../codec/wire/messages.js";
+import type { Market, MarketStatus, MarketsFilter } from "../contract/messages.js";
 import { MARKET_STATUSES } from "../shared/market.js";
 import { given } from "./plain-value.js";
 

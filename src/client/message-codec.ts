@@ -1,5 +1,5 @@
-import type { Encoding } from "../codec/wire/encodings.js";
-import type { ClientMessage, ServerMessage } from "../codec/wire/messages.js";
+import type { Encoding } from "../contract/encodings.js";
+import type { ClientMessage, ServerMessage } from "../contract/messages.js";
 import { jsonCodec } from "./json-codec.js";
 
 /** Turns messages into the payloads of WebSocket messages and back. */

@@ -1,5 +1,5 @@
 import { Packr, Unpackr } from "msgpackr";
-import type { ServerMessage } from "../codec/wire/messages.js";
+import type { ServerMessage } from "../contract/messages.js";
 import type { MessageCodec } from "./message-codec.js";
 
 const packr = new Packr({ useRecords: false, variableMapSize: true });

@@ -1,4 +1,4 @@
-import type { MarketId } from "../codec/wire/messages.js";
+import type { MarketId } from "../contract/messages.js";
 import { parseMarketId } from "../shared/market-id.js";
 import { Emitter } from "./emitter.js";
 import type { Mirror, MirrorChange } from "./mirror.js";

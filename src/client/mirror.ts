@@ -1,4 +1,4 @@
-import type { MarketId } from "../codec/wire/messages.js";
+import type { MarketId } from "../contract/messages.js";
 
 /** One entry of a mirror changed. */
 export interface MirrorChange<T> {

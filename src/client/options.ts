@@ -1,4 +1,4 @@
-import type { Encoding } from "../codec/wire/encodings.js";
+import type { Encoding } from "../contract/encodings.js";
 
 /** A JWT, or a function that gives a fresh one: asked at every connect, and again before the token expires. */
 export type TokenSource = string | (() => string | Promise<string>);

@@ -1,4 +1,4 @@
-import type { Channel, ClientMessage } from "../codec/wire/messages.js";
+import type { Channel, ClientMessage } from "../contract/messages.js";
 import { TIMEOUT_MS_MAX } from "./alarm.js";
 import { type MarketcastError, RequestTimeoutError } from "./errors.js";
 import type { RequestOptions } from "./options.js";

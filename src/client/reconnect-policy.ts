@@ -1,4 +1,4 @@
-import { CLOSE } from "../codec/wire/close-codes.js";
+import { CLOSE } from "../contract/close-codes.js";
 import { DisconnectedError, HandshakeError, type MarketcastError, ServerError } from "./errors.js";
 
 /** Close codes, outside the server's own, after which nothing would be different another time. */

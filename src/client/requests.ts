@@ -5,7 +5,7 @@ import type {
   RequestId,
   ServerData,
   ServerMessage,
-} from "../codec/wire/messages.js";
+} from "../contract/messages.js";
 import { Alarm } from "./alarm.js";
 import {
   type ClientClosedError,

@@ -1,4 +1,4 @@
-import { ENCODINGS } from "../codec/wire/encodings.js";
+import { ENCODINGS } from "../contract/encodings.js";
 import { TIMEOUT_MS_MAX } from "./alarm.js";
 import { type ClientOptions, DEFAULT_OPTIONS, type ResolvedOptions } from "./options.js";
 import { given } from "./plain-value.js";

@@ -1,5 +1,5 @@
-import { CLOSE } from "../codec/wire/close-codes.js";
-import type { Channel } from "../codec/wire/messages.js";
+import { CLOSE } from "../contract/close-codes.js";
+import type { Channel } from "../contract/messages.js";
 import {
   DisconnectedError,
   type MarketcastError,

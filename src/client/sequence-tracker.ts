@@ -1,4 +1,4 @@
-import type { Channel, MarketId, ServerMessage } from "../codec/wire/messages.js";
+import type { Channel, MarketId, ServerMessage } from "../contract/messages.js";
 import type { Gap, Stream } from "./events.js";
 import type { Subscriptions } from "./subscriptions.js";
 

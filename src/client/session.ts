@@ -1,4 +1,4 @@
-import type { ServerMessage } from "../codec/wire/messages.js";
+import type { ServerMessage } from "../contract/messages.js";
 import { Alarm } from "./alarm.js";
 import { DisconnectedError, MarketcastError } from "./errors.js";
 import { type Greeting, Link, NO_CLOSE_CODE, NORMAL } from "./link.js";

@@ -1,4 +1,4 @@
-import type { ChannelType, ServerType } from "../codec/wire/messages.js";
+import type { ChannelType, ServerType } from "../contract/messages.js";
 import type { Silence } from "./events.js";
 
 /** Looks per timeout, so that a silence is found at most a quarter late. */

@@ -1,4 +1,4 @@
-import type { Encoding } from "../codec/wire/encodings.js";
+import type { Encoding } from "../contract/encodings.js";
 import type { MarketcastError } from "./errors.js";
 
 /** The first connection is under way. */

@@ -1,4 +1,4 @@
-import type { Channel, RequestId, ServerMessage } from "../codec/wire/messages.js";
+import type { Channel, RequestId, ServerMessage } from "../contract/messages.js";
 import { canonicalChannel } from "./canonical-channel.js";
 import type { RequestOptions } from "./options.js";
 import type { PendingRequest } from "./pending-request.js";

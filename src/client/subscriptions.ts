@@ -1,4 +1,4 @@
-import type { Channel, ChannelType, MarketId, MarketsFilter } from "../codec/wire/messages.js";
+import type { Channel, ChannelType, MarketId, MarketsFilter } from "../contract/messages.js";
 
 type PriceFeed = Extract<Channel, { readonly type: "PriceFeed" }>;
 

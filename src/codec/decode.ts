@@ -6,11 +6,11 @@ import {
   clientData,
   type RequestId,
   requestIdSchema,
-} from "./client-messages.js";
-import { findJsonBoundsFault } from "./json-structure.js";
-import { findMessagePackFault } from "./messagepack-structure.js";
-import type { Encoding } from "./wire/encodings.js";
-import type { ErrorCode } from "./wire/error-codes.js";
+} from "../contract/client-messages-schema.js";
+import type { Encoding } from "../contract/encodings.js";
+import type { ErrorCode } from "../contract/error-codes.js";
+import { findJsonBoundsFault } from "./encodings/json/json-structure.js";
+import { findMessagePackFault } from "./encodings/messagepack/messagepack-structure.js";
 
 /** Why a client's message was not taken; the body of an `Error` reply. */
 export interface MessageFault {

@@ -1,8 +1,8 @@
+import type { ServerMessage, UpdateType } from "../contract/server-messages-schema.js";
 import type { DecimalScale } from "../shared/decimal-scale.js";
 import type { Book, MarketStatus, Side } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
 import type { FrameWriter } from "./frame-writer.js";
-import type { ServerMessage, UpdateType } from "./server-messages.js";
 
 /** What the encoders need of a market; prices in ticks, volume in lots. */
 export interface MarketView {

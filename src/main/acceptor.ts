@@ -1,5 +1,5 @@
 import { createServer, type Server, type Socket } from "node:net";
-import { type CounterSection, count, MAIN } from "../ring/counters.js";
+import { type CounterSection, count, MAIN } from "../counters/counters.js";
 import { clientAddress } from "../shared/client-address.js";
 import type { Logger } from "../shared/log.js";
 import {
@@ -8,7 +8,7 @@ import {
   descriptorOf,
   type SocketHandOffWay,
   sendSocket,
-} from "../shared/socket-hand-off.js";
+} from "../transport/socket-hand-off.js";
 import type { MainToShard, RefusedBy } from "../workers/messages.js";
 import { ConnectionLedger, type LedgerEntry } from "./connection-ledger.js";
 import type { ShardPool } from "./shard-pool.js";
@@ -247,7 +247,9 @@ export class Acceptor {
     const fd = descriptorOf(this.#server);
     if (fd === undefined) return;
     try {
-      const { boundReceiveBuffer, boundSendBuffer } = await import("../shared/native-sockets.js");
+      const { boundReceiveBuffer, boundSendBuffer } = await import(
+        "../transport/native-sockets.js"
+      );
       if (sendBufferSize > 0) boundSendBuffer(fd, sendBufferSize);
       if (receiveBufferSize > 0) boundReceiveBuffer(fd, receiveBufferSize);
     } catch (error) {

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { descriptorOf, fileOf } from "../shared/socket-hand-off.js";
+import { descriptorOf, fileOf } from "../transport/socket-hand-off.js";
 import type { RefusedBy } from "../workers/messages.js";
 
 export interface LedgerEntry {

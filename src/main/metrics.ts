@@ -15,7 +15,7 @@ import {
   REFUSALS,
   SHARD,
   THREAD,
-} from "../ring/counters.js";
+} from "../counters/counters.js";
 
 type Labels = Record<string, string>;
 interface Sample {

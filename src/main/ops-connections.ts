@@ -5,7 +5,7 @@ import {
   MAIN,
   OPS_DROPS,
   type OpsDrop,
-} from "../ring/counters.js";
+} from "../counters/counters.js";
 import { OpsSocket } from "./ops-socket.js";
 
 /** How long a connection without a request is kept; longer than the usual intervals of a scrape. */

@@ -19,7 +19,7 @@ import {
   createCounterBuffer,
   MAIN,
   OPS_REFUSALS,
-} from "../ring/counters.js";
+} from "../counters/counters.js";
 import { isLoopback } from "../shared/loopback.js";
 import { textSchema } from "../shared/text-schema.js";
 import { NOTIFICATION_LEVELS, type NotificationLevel } from "../workers/messages.js";

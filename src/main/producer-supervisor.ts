@@ -1,5 +1,5 @@
 import { type MessagePort, Worker } from "node:worker_threads";
-import { type CounterBlock, PRODUCER } from "../ring/counters.js";
+import { type CounterBlock, PRODUCER } from "../counters/counters.js";
 import {
   createMarketMemory,
   type MarketMemory,

@@ -18,12 +18,12 @@ import {
   MAIN,
   SHARD,
   THREAD,
-} from "../ring/counters.js";
+} from "../counters/counters.js";
+import { connectionsOf, systemStatus } from "../counters/system-status.js";
 import type { MarketMemory } from "../ring/market-memory.js";
-import { connectionsOf, systemStatus } from "../ring/system-status.js";
 import { createLogger, type Logger, type LogOptions } from "../shared/log.js";
-import { findSocketHandOff, type SocketHandOffWay } from "../shared/socket-hand-off.js";
 import { startThreadPulse } from "../shared/thread-pulse.js";
+import { findSocketHandOff, type SocketHandOffWay } from "../transport/socket-hand-off.js";
 import type { JwtOptions, ShardOptions, ShardToMain } from "../workers/messages.js";
 import { abortion } from "./abortion.js";
 import { Acceptor } from "./acceptor.js";

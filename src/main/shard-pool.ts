@@ -1,10 +1,10 @@
 import { fileURLToPath } from "node:url";
 import type { MessagePort } from "node:worker_threads";
 import { Piscina } from "piscina";
-import type { CounterBlock, CounterSection } from "../ring/counters.js";
+import type { CounterBlock, CounterSection } from "../counters/counters.js";
 import type { MarketMemory } from "../ring/market-memory.js";
 import type { Logger, LogOptions } from "../shared/log.js";
-import type { SocketHandOffWay } from "../shared/socket-hand-off.js";
+import type { SocketHandOffWay } from "../transport/socket-hand-off.js";
 import type { MainToShard, ShardOptions, ShardTask, ShardToMain } from "../workers/messages.js";
 import { RestartDelay } from "./restart-delay.js";
 import { ShardThread } from "./shard-thread.js";

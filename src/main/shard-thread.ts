@@ -1,6 +1,6 @@
 import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads";
 import type { Piscina } from "piscina";
-import type { CounterSection } from "../ring/counters.js";
+import type { CounterSection } from "../counters/counters.js";
 import type { MainToShard, ShardTask, ShardToMain } from "../workers/messages.js";
 import { endThread } from "./thread-end.js";
 import { Watchdog } from "./watchdog.js";

@@ -1,4 +1,4 @@
-import type { SystemState } from "../shared/system-state.js";
+import type { SystemState } from "../counters/system-state.js";
 
 /**
  * What main knows of the server's state, with the reasons for anything but "ok". Tells its listener

@@ -1,4 +1,4 @@
-import { type CounterSection, counted, THREAD } from "../ring/counters.js";
+import { type CounterSection, counted, THREAD } from "../counters/counters.js";
 
 /** A thread that was just started loads its modules before its heart beats. */
 const START_MS_MAX = 30_000;

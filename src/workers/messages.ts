@@ -1,12 +1,12 @@
 import type { MessagePort } from "node:worker_threads";
+import type { SystemState } from "../counters/system-state.js";
 import type { Rejection } from "../engine/rejection.js";
 import type { FeedOptions } from "../feed/feed-options.js";
 import type { MarketMemory } from "../ring/market-memory.js";
 import type { LogOptions } from "../shared/log.js";
 import type { OrderRequest } from "../shared/order.js";
-import type { SocketHandOffWay, SocketInTransit } from "../shared/socket-hand-off.js";
-import type { SystemState } from "../shared/system-state.js";
 import type { ContractOrder, ContractPosition } from "../store/contract-form.js";
+import type { SocketHandOffWay, SocketInTransit } from "../transport/socket-hand-off.js";
 
 /*
  * Every message between threads. Sockets and figures of market data never travel in one: sockets go

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { Order } from "../../src/codec/wire/messages.js";
+import type { Order } from "../../src/contract/messages.js";
 import { FrameProxy } from "../support/frame-proxy.js";
 import { type ServerProcess, startServerProcess, testToken } from "../support/server-process.js";
 import { hasTerminal, type Outcome, runMarketcast, runOnTerminal } from "./run-marketcast.js";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Order } from "../../src/codec/wire/messages.js";
+import type { Order } from "../../src/contract/messages.js";
 import { FrameProxy } from "../support/frame-proxy.js";
 import { type ServerProcess, startServerProcess, testToken } from "../support/server-process.js";
 import { runMarketcast, startMarketcast } from "./run-marketcast.js";

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { canonicalChannel } from "../../src/client/canonical-channel.js";
-import { channelSchema } from "../../src/codec/channels.js";
-import type { Channel, MarketId, MarketsFilter } from "../../src/codec/wire/messages.js";
+import { channelSchema } from "../../src/contract/channels-schema.js";
+import type { Channel, MarketId, MarketsFilter } from "../../src/contract/messages.js";
 import { isName } from "../../src/shared/text.js";
 
 const id: fc.Arbitrary<MarketId> = fc

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Gap } from "../../src/client/events.js";
 import type { MarketcastClient } from "../../src/client/node.js";
-import type { Channel } from "../../src/codec/wire/messages.js";
+import type { Channel } from "../../src/contract/messages.js";
 import { closeClients, collect, newClient, nextEvent } from "../support/client-harness.js";
 import { FrameProxy } from "../support/frame-proxy.js";
 import { Sequences } from "../support/sequences.js";

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { CoreClient } from "../../src/client/core-client.js";
-import type { Channel, Market, ServerMessage } from "../../src/codec/wire/messages.js";
+import type { Channel, Market, ServerMessage } from "../../src/contract/messages.js";
 import { acceptance, type FakeConnection, FakeServer } from "../support/fake-server.js";
 
 const market = (market_id: number, more: Partial<Market> = {}): Market => ({

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MessageIterator } from "../../src/client/message-iterator.js";
-import type { ServerMessage } from "../../src/codec/wire/messages.js";
+import type { ServerMessage } from "../../src/contract/messages.js";
 
 const message = (seq: number): ServerMessage => ({
   type: "PriceUpdate",

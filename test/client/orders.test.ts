@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { MarketcastClient } from "../../src/client/node.js";
 import type { ClientOptions } from "../../src/client/options.js";
-import type { LimitOrderRequest, Order } from "../../src/codec/wire/messages.js";
+import type { LimitOrderRequest, Order } from "../../src/contract/messages.js";
 import { closeClients, collect, newClient, nextEvent } from "../support/client-harness.js";
 import { FrameProxy } from "../support/frame-proxy.js";
 import { type ServerProcess, startServerProcess, testToken } from "../support/server-process.js";

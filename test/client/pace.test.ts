@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { CoreClient } from "../../src/client/core-client.js";
 import type { ClientOptions } from "../../src/client/options.js";
 import { Pace } from "../../src/client/pace.js";
-import type { ClientMessage, Order, ServerMessage } from "../../src/codec/wire/messages.js";
-import { Allowance } from "../../src/workers/shard/allowance.js";
+import type { ClientMessage, Order, ServerMessage } from "../../src/contract/messages.js";
+import { Allowance } from "../../src/workers/shard/connections/allowance.js";
 import { acceptance, FakeServer, refusal } from "../support/fake-server.js";
 
 beforeEach(() => {

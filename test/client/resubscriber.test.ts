@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { CoreClient } from "../../src/client/core-client.js";
 import type { ClientOptions } from "../../src/client/options.js";
-import type { Channel } from "../../src/codec/wire/messages.js";
+import type { Channel } from "../../src/contract/messages.js";
 import { acceptance, FakeServer } from "../support/fake-server.js";
 
 const SLOW = 4001;

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Gap } from "../../src/client/events.js";
 import { SequenceTracker } from "../../src/client/sequence-tracker.js";
 import { Subscriptions } from "../../src/client/subscriptions.js";
-import type { Channel, Market, ServerMessage } from "../../src/codec/wire/messages.js";
+import type { Channel, Market, ServerMessage } from "../../src/contract/messages.js";
 
 const market = (market_id: number, seq: number): Market => ({
   market_id,

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { CoreClient } from "../../src/client/core-client.js";
-import type { Channel } from "../../src/codec/wire/messages.js";
+import type { Channel } from "../../src/contract/messages.js";
 import { acceptance, type FakeConnection, FakeServer, refusal } from "../support/fake-server.js";
 
 /** Single subscriptions: three markets of a PriceFeed, and channels of their own. */

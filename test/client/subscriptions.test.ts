@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { batchesOf, halvesOf, Subscriptions } from "../../src/client/subscriptions.js";
-import type { Channel } from "../../src/codec/wire/messages.js";
+import type { Channel } from "../../src/contract/messages.js";
 
 const feed = (...market_ids: number[]): Channel => ({ type: "PriceFeed", params: { market_ids } });
 const one = (market_id: number): Channel => ({ type: "Market", params: { market_id } });

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { MarketcastClient } from "../../src/client/node.js";
-import type { Channel, OrderRequest } from "../../src/codec/wire/messages.js";
+import type { Channel, OrderRequest } from "../../src/contract/messages.js";
 import { closeClients, newClient, nextEvent } from "../support/client-harness.js";
 import { FrameProxy } from "../support/frame-proxy.js";
 import { type ServerProcess, startServerProcess, testToken } from "../support/server-process.js";

@@ -3,8 +3,8 @@ import { Packr } from "msgpackr";
 import { describe, expect, it } from "vitest";
 import { type Decoded, decodeClientMessage as decodeWithin } from "../../src/codec/decode.js";
 import { FIELDS_MAX } from "../../src/codec/value-bounds.js";
-import type { Encoding } from "../../src/codec/wire/encodings.js";
-import { ENCODINGS } from "../../src/codec/wire/encodings.js";
+import type { Encoding } from "../../src/contract/encodings.js";
+import { ENCODINGS } from "../../src/contract/encodings.js";
 
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 const VALUES_MAX = 4096;

@@ -1,7 +1,10 @@
 import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
-import { parseServerMessage, type ServerMessage } from "../../src/codec/server-messages.js";
+import {
+  parseServerMessage,
+  type ServerMessage,
+} from "../../src/contract/server-messages-schema.js";
 import { type ServerProcess, startServerProcess, testToken } from "../support/server-process.js";
 
 /** What the browser sends, to the letter. */

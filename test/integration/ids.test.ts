@@ -1,7 +1,7 @@
 import { Packr } from "msgpackr";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Encoding } from "../../src/codec/wire/encodings.js";
-import { ENCODINGS } from "../../src/codec/wire/encodings.js";
+import type { Encoding } from "../../src/contract/encodings.js";
+import { ENCODINGS } from "../../src/contract/encodings.js";
 import type { MarketId } from "../../src/shared/market-id.js";
 import { book, feedListings, listing, quote, trade } from "../support/feed-lines.js";
 import { type ServerProcess, startServerProcess } from "../support/server-process.js";

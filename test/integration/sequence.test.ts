@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { Packr, Unpackr } from "msgpackr";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
-import type { ServerMessage } from "../../src/codec/server-messages.js";
-import { type Encoding, SUBPROTOCOLS } from "../../src/codec/wire/encodings.js";
+import { type Encoding, SUBPROTOCOLS } from "../../src/contract/encodings.js";
+import type { ServerMessage } from "../../src/contract/server-messages-schema.js";
 import { type ServerProcess, startServerProcess } from "../support/server-process.js";
 import { StreamChecker, type StreamName } from "../support/stream-checker.js";
 

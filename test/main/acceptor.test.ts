@@ -2,11 +2,11 @@ import { closeSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { counted, counterBlockOf, createCounterBuffer, MAIN } from "../../src/counters/counters.js";
 import { Acceptor, type AcceptorOptions } from "../../src/main/acceptor.js";
 import type { ShardPool } from "../../src/main/shard-pool.js";
-import { counted, counterBlockOf, createCounterBuffer, MAIN } from "../../src/ring/counters.js";
-import { duplicateDescriptor } from "../../src/shared/native-sockets.js";
-import { descriptorOf, fileOf } from "../../src/shared/socket-hand-off.js";
+import { duplicateDescriptor } from "../../src/transport/native-sockets.js";
+import { descriptorOf, fileOf } from "../../src/transport/socket-hand-off.js";
 import type { MainToShard } from "../../src/workers/messages.js";
 import { until } from "../support/until.js";
 

@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import { createMetrics } from "../../src/main/metrics.js";
 import {
   COUNTED_CLOSE_CODES,
   type CounterSection,
@@ -13,7 +12,8 @@ import {
   PRODUCER,
   SHARD,
   THREAD,
-} from "../../src/ring/counters.js";
+} from "../../src/counters/counters.js";
+import { createMetrics } from "../../src/main/metrics.js";
 
 const block = counterBlockOf(createCounterBuffer(2));
 const [first, second] = block.shards as [CounterSection, CounterSection];

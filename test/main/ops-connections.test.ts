@@ -7,7 +7,7 @@ import {
   counterBlockOf,
   createCounterBuffer,
   MAIN,
-} from "../../src/ring/counters.js";
+} from "../../src/counters/counters.js";
 import { type OpsPort, openOpsPort, rawRequest, writing } from "../support/ops-server.js";
 import { until } from "../support/until.js";
 

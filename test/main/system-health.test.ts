@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import type { SystemState } from "../../src/counters/system-state.js";
 import { SystemHealth } from "../../src/main/system-health.js";
-import type { SystemState } from "../../src/shared/system-state.js";
 
 function observed() {
   const states: SystemState[] = [];

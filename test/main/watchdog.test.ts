@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { beat } from "../../src/counters/counters.js";
 import { Watchdog } from "../../src/main/watchdog.js";
-import { beat } from "../../src/ring/counters.js";
 
 const STALL_MS = 1000;
 let section: Float64Array;

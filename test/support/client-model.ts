@@ -1,6 +1,6 @@
-import type { Channel, MarketsFilter } from "../../src/codec/channels.js";
-import { channelKey } from "../../src/codec/channels.js";
-import type { ServerMessage } from "../../src/codec/server-messages.js";
+import type { Channel, MarketsFilter } from "../../src/contract/channels-schema.js";
+import { channelKey } from "../../src/contract/channels-schema.js";
+import type { ServerMessage } from "../../src/contract/server-messages-schema.js";
 import type { MarketId } from "../../src/shared/market-id.js";
 import type { PublishedTruth } from "./published-truth.js";
 

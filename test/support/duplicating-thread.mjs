@@ -2,7 +2,7 @@
 // duplicate, or after. workerData: { fd, owned }.
 import { Socket } from "node:net";
 import { parentPort, workerData } from "node:worker_threads";
-import { duplicateDescriptor } from "../../dist/shared/native-sockets.js";
+import { duplicateDescriptor } from "../../dist/transport/native-sockets.js";
 
 const { fd, owned } = workerData;
 const duplicate = duplicateDescriptor(fd);

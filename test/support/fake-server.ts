@@ -1,5 +1,5 @@
 import type { Platform, TransportEvents } from "../../src/client/platform.js";
-import type { ClientMessage, ServerMessage } from "../../src/codec/wire/messages.js";
+import type { ClientMessage, ServerMessage } from "../../src/contract/messages.js";
 
 /** What a fake server does with a message; undefined is no answer at all. */
 export type Answering = (

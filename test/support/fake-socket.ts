@@ -1,6 +1,9 @@
 import type { Socket } from "node:net";
-import { type AddressShare, AddressShares } from "../../src/workers/shard/address-shares.js";
-import type { ClientSocket } from "../../src/workers/shard/connection.js";
+import {
+  type AddressShare,
+  AddressShares,
+} from "../../src/workers/shard/connections/address-shares.js";
+import type { ClientSocket } from "../../src/workers/shard/connections/connection.js";
 
 interface Write {
   readonly bytes: Buffer;

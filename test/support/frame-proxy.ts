@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { unpack } from "msgpackr";
-import type { ClientMessage, ServerMessage } from "../../src/codec/wire/messages.js";
+import type { ClientMessage, ServerMessage } from "../../src/contract/messages.js";
 
 const HEADERS_END = "\r\n\r\n";
 

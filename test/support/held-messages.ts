@@ -1,4 +1,4 @@
-import type { Connection } from "../../src/workers/shard/connection.js";
+import type { Connection } from "../../src/workers/shard/connections/connection.js";
 
 interface Message {
   readonly data: Buffer;

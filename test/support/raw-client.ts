@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { type Encoding, SUBPROTOCOLS } from "../../src/codec/wire/encodings.js";
+import { type Encoding, SUBPROTOCOLS } from "../../src/contract/encodings.js";
 import { UPGRADE_HEADERS } from "./upgrade-request.js";
 
 export const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;

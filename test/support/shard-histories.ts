@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect } from "vitest";
-import { counted, SHARD } from "../../src/ring/counters.js";
+import { counted, SHARD } from "../../src/counters/counters.js";
 import {
   ActedWorld,
   type ActedWorldOptions,

@@ -1,13 +1,17 @@
 import { Packr, Unpackr } from "msgpackr";
 import { FRAME } from "../../src/codec/frame-writer.js";
-import { parseServerMessage, type ServerMessage } from "../../src/codec/server-messages.js";
-import type { ListedMarket } from "../../src/feed/feed.js";
+import {
+  parseServerMessage,
+  type ServerMessage,
+} from "../../src/contract/server-messages-schema.js";
 import {
   type CounterBlock,
   type CounterSection,
   counterBlockOf,
   createCounterBuffer,
-} from "../../src/ring/counters.js";
+} from "../../src/counters/counters.js";
+import type { ListedMarket } from "../../src/feed/feed.js";
+import { Publisher } from "../../src/market-data/publisher.js";
 import {
   createMarketMemory,
   type MarketMemory,
@@ -15,15 +19,17 @@ import {
 } from "../../src/ring/market-memory.js";
 import { createBook, type MarketStatus } from "../../src/shared/market.js";
 import type { MarketId } from "../../src/shared/market-id.js";
-import { Publisher } from "../../src/workers/producer/publisher.js";
-import { Authenticator } from "../../src/workers/shard/authenticator.js";
-import { Connection, type ConnectionContext } from "../../src/workers/shard/connection.js";
-import { FanOut } from "../../src/workers/shard/fan-out.js";
-import { FirstDataSender } from "../../src/workers/shard/first-data-sender.js";
-import { Mirror, type MirrorListener } from "../../src/workers/shard/mirror.js";
-import { Outbox } from "../../src/workers/shard/outbox.js";
-import { RequestHandler } from "../../src/workers/shard/request-handler.js";
-import { Trading } from "../../src/workers/shard/trading.js";
+import {
+  Connection,
+  type ConnectionContext,
+} from "../../src/workers/shard/connections/connection.js";
+import { Outbox } from "../../src/workers/shard/connections/outbox.js";
+import { FanOut } from "../../src/workers/shard/fan-out/fan-out.js";
+import { FirstDataSender } from "../../src/workers/shard/fan-out/first-data-sender.js";
+import { Mirror, type MirrorListener } from "../../src/workers/shard/fan-out/mirror.js";
+import { Authenticator } from "../../src/workers/shard/requests/authenticator.js";
+import { RequestHandler } from "../../src/workers/shard/requests/request-handler.js";
+import { Trading } from "../../src/workers/shard/trading/trading.js";
 import { ClientModel } from "./client-model.js";
 import { addressShare, type FakeSocket, fakeSockets } from "./fake-socket.js";
 import { parseFrames } from "./frames.js";

@@ -3,8 +3,8 @@
 import { once } from "node:events";
 import { fstatSync, openSync } from "node:fs";
 import { connect, createServer } from "node:net";
-import { duplicateDescriptor } from "../../dist/shared/native-sockets.js";
-import { closeStrayDuplicates, descriptorOf } from "../../dist/shared/socket-hand-off.js";
+import { duplicateDescriptor } from "../../dist/transport/native-sockets.js";
+import { closeStrayDuplicates, descriptorOf } from "../../dist/transport/socket-hand-off.js";
 
 const server = createServer({ pauseOnConnect: true }).listen(0, "127.0.0.1");
 await once(server, "listening");

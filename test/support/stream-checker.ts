@@ -1,5 +1,5 @@
-import type { Channel } from "../../src/codec/channels.js";
-import type { ServerMessage } from "../../src/codec/server-messages.js";
+import type { Channel } from "../../src/contract/channels-schema.js";
+import type { ServerMessage } from "../../src/contract/server-messages-schema.js";
 import type { MarketId } from "../../src/shared/market-id.js";
 
 const STREAMS = ["state", "price", "book", "trade"] as const;

@@ -1,12 +1,12 @@
 import { once } from "node:events";
 import { Packr, Unpackr } from "msgpackr";
 import { type ClientOptions, WebSocket } from "ws";
+import { type Encoding, SUBPROTOCOLS } from "../../src/contract/encodings.js";
 import {
   parseServerMessage,
   type ServerMessage,
   type ServerType,
-} from "../../src/codec/server-messages.js";
-import { type Encoding, SUBPROTOCOLS } from "../../src/codec/wire/encodings.js";
+} from "../../src/contract/server-messages-schema.js";
 
 export type MessageOf<T extends ServerType> = Extract<ServerMessage, { type: T }>;
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Order } from "../../src/codec/wire/messages.js";
+import type { Order } from "../../src/contract/messages.js";
 import { Account } from "../../web/src/model/account.js";
 
 const order = (change: Partial<Order> = {}): Order => ({

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { DisconnectedError } from "../../src/client/errors.js";
 import type { ConnectionState } from "../../src/client/state.js";
-import type { SystemStatus } from "../../src/codec/wire/messages.js";
+import type { SystemStatus } from "../../src/contract/messages.js";
 import { Health } from "../../web/src/model/health.js";
 
 const OPEN: ConnectionState = {

@@ -1,6 +1,6 @@
-import { type CounterSection, count, counterBlockOf, THREAD } from "../../ring/counters.js";
+import { type CounterSection, count, counterBlockOf, THREAD } from "../../counters/counters.js";
 import { createLogger } from "../../shared/log.js";
-import { createSocketReceiver } from "../../shared/socket-hand-off.js";
+import { createSocketReceiver } from "../../transport/socket-hand-off.js";
 import type { ShardTask } from "../messages.js";
 import { Shard } from "./shard.js";
 

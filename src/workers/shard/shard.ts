@@ -1,8 +1,8 @@
 import { type MessagePort, threadId } from "node:worker_threads";
 import type { RawData, WebSocket } from "ws";
-import type { ServerMessage } from "../../codec/server-messages.js";
-import { CLOSE } from "../../codec/wire/close-codes.js";
-import { ENCODING_INDEX } from "../../codec/wire/encodings.js";
+import { CLOSE } from "../../contract/close-codes.js";
+import { ENCODING_INDEX } from "../../contract/encodings.js";
+import type { ServerMessage } from "../../contract/server-messages-schema.js";
 import {
   beat,
   COUNTED_CLOSE_CODES,
@@ -15,30 +15,30 @@ import {
   PRODUCER,
   SHARD,
   SHARD_GAUGES,
-} from "../../ring/counters.js";
+} from "../../counters/counters.js";
+import type { SystemState } from "../../counters/system-state.js";
+import { systemStatus } from "../../counters/system-status.js";
 import type { MarketMemory } from "../../ring/market-memory.js";
-import { systemStatus } from "../../ring/system-status.js";
 import type { Logger } from "../../shared/log.js";
-import type { TakeSocket } from "../../shared/socket-hand-off.js";
-import type { SystemState } from "../../shared/system-state.js";
 import { startThreadPulse } from "../../shared/thread-pulse.js";
+import type { TakeSocket } from "../../transport/socket-hand-off.js";
 import type { MainToShard, ShardTask, ShardToMain } from "../messages.js";
-import { AddressShares } from "./address-shares.js";
-import { Authenticator } from "./authenticator.js";
-import { type ClientSocket, Connection, type ConnectionContext } from "./connection.js";
-import { drainConnections } from "./drain.js";
-import { FanOut } from "./fan-out.js";
-import { FirstDataSender } from "./first-data-sender.js";
-import { Handshake, type Upgraded } from "./handshake.js";
-import { HealthMonitor } from "./health-monitor.js";
-import { Intake } from "./intake.js";
-import { Mirror } from "./mirror.js";
-import { Outbox } from "./outbox.js";
-import { PageFiles } from "./page-files.js";
-import { authenticated, RequestHandler } from "./request-handler.js";
-import { RoundLoop } from "./round-loop.js";
-import { Trading } from "./trading.js";
-import { TurnQueue } from "./turn-queue.js";
+import { AddressShares } from "./connections/address-shares.js";
+import { type ClientSocket, Connection, type ConnectionContext } from "./connections/connection.js";
+import { drainConnections } from "./connections/drain.js";
+import { HealthMonitor } from "./connections/health-monitor.js";
+import { Intake } from "./connections/intake.js";
+import { Outbox } from "./connections/outbox.js";
+import { TurnQueue } from "./connections/turn-queue.js";
+import { FanOut } from "./fan-out/fan-out.js";
+import { FirstDataSender } from "./fan-out/first-data-sender.js";
+import { Mirror } from "./fan-out/mirror.js";
+import { RoundLoop } from "./fan-out/round-loop.js";
+import { Handshake, type Upgraded } from "./http/handshake.js";
+import { PageFiles } from "./http/page-files.js";
+import { Authenticator } from "./requests/authenticator.js";
+import { authenticated, RequestHandler } from "./requests/request-handler.js";
+import { Trading } from "./trading/trading.js";
 
 /** What `ws` closes a connection with, by the code of its error. */
 const PROTOCOL_CLOSE_CODES = new Map<string | undefined, number>([

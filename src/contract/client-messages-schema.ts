@@ -1,0 +1,98 @@
+import { z } from "zod";
+import { SIDES } from "../shared/market.js";
+import { nullIsAbsent } from "../shared/null-is-absent.js";
+import { ORDER_TYPES, TIMES_IN_FORCE } from "../shared/order.js";
+import { textSchema } from "../shared/text-schema.js";
+import {
+  boundedList,
+  CHANNELS_PER_REQUEST_MAX,
+  channelKey,
+  channelSchema,
+  marketIdSchema,
+} from "./channels-schema.js";
+
+export const REQUEST_ID_CHARACTERS_MAX = 64;
+
+/**
+ * A client's request id: a safe integer or a short string, given back with each direct reply as it was.
+ * Ill-formed Unicode could not be.
+ */
+export const requestIdSchema = z.union([
+  z.int(),
+  textSchema("well-formed", { max: REQUEST_ID_CHARACTERS_MAX }),
+]);
+export type RequestId = z.infer<typeof requestIdSchema>;
+
+/** Channels in canonical form, each of them once. */
+const channels = boundedList(channelSchema, CHANNELS_PER_REQUEST_MAX).transform((named) => [
+  ...new Map(named.map((one) => [channelKey(one), one])).values(),
+]);
+export const CLIENT_ORDER_ID_CHARACTERS_MAX = 36;
+const ORDER_ID_CHARACTERS_MAX = 64;
+
+const clientOrderId = z
+  .string()
+  .regex(
+    new RegExp(`^[A-Za-z0-9_-]{1,${CLIENT_ORDER_ID_CHARACTERS_MAX}}$`),
+    `must be 1 to ${CLIENT_ORDER_ID_CHARACTERS_MAX} of A-Z, a-z, 0-9, _ and -`,
+  );
+
+/** An order's form; whether the market, the price and the quantity will do is the exchange's to say. */
+const orderRequest = z
+  .strictObject({
+    market_id: marketIdSchema,
+    side: z.enum(SIDES),
+    order_type: z.enum(ORDER_TYPES),
+    price: z.number().optional(),
+    quantity: z.number(),
+    time_in_force: z.enum(TIMES_IN_FORCE).optional(),
+    post_only: z.boolean().optional(),
+    client_order_id: clientOrderId.optional(),
+  })
+  .check((context) => {
+    const { order_type, price } = context.value;
+    if ((order_type === "Limit") === (price !== undefined)) return;
+    const message =
+      order_type === "Limit" ? "a Limit order needs a price" : "a Market order takes no price";
+    context.issues.push({ code: "custom", input: price, path: ["price"], message });
+  });
+
+const orderNames = z.object({
+  order_id: textSchema("name", { min: 1, max: ORDER_ID_CHARACTERS_MAX }).optional(),
+  client_order_id: clientOrderId.optional(),
+});
+
+/** One of the two names of an order. */
+const orderReference = nullIsAbsent(orderNames).transform(
+  ({ order_id, client_order_id }, context) => {
+    if (order_id !== undefined && client_order_id === undefined) return { order_id };
+    if (client_order_id !== undefined && order_id === undefined) return { client_order_id };
+    context.addIssue({
+      code: "custom",
+      message: "needs either an order_id or a client_order_id",
+      path: ["order_id"],
+    });
+    return z.NEVER;
+  },
+);
+
+/** The `data` of each message type a client can send. */
+export const clientData = {
+  Authenticate: z.object({ token: z.string() }),
+  Subscribe: z.object({ channels }),
+  Unsubscribe: z.object({ channels }),
+  Ping: z.object({ timestamp: z.number() }),
+  PlaceOrder: z.object({ order: nullIsAbsent(orderRequest) }),
+  CancelOrder: orderReference,
+} as const;
+
+export type ClientType = keyof typeof clientData;
+
+/** A message from a client, parsed: `data` in canonical form. */
+export type ClientMessage = {
+  [T in ClientType]: {
+    readonly type: T;
+    readonly id?: RequestId;
+    readonly data: z.output<(typeof clientData)[T]>;
+  };
+}[ClientType];

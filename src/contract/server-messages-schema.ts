@@ -1,0 +1,149 @@
+import { z } from "zod";
+import { BOOK_LEVELS_MAX, MARKET_STATUSES, SIDES } from "../shared/market.js";
+import { ORDER_STATUSES, ORDER_TYPES, TIMES_IN_FORCE } from "../shared/order.js";
+import { channelSchema, marketIdSchema } from "./channels-schema.js";
+import { requestIdSchema } from "./client-messages-schema.js";
+import { ERROR_CODES } from "./error-codes.js";
+
+const seq = z.int().positive();
+const ts = z.int().positive();
+const price = z.number().nullable();
+
+export const UPDATE_TYPES = ["Created", "Status", "Price", "Volume", "Unmatched"] as const;
+export type UpdateType = (typeof UPDATE_TYPES)[number];
+
+const market = z.strictObject({
+  market_id: marketIdSchema,
+  title: z.string(),
+  status: z.enum(MARKET_STATUSES),
+  price,
+  best_bid: price,
+  best_ask: price,
+  volume: z.number().nonnegative(),
+  tick_size: z.number().positive(),
+  lot_size: z.number().positive(),
+  seq,
+  ts,
+});
+
+const levels = z.array(z.tuple([z.number(), z.number().positive()])).max(BOOK_LEVELS_MAX);
+
+export const systemStatusSchema = z.strictObject({
+  state: z.enum(["ok", "degraded", "draining"]),
+  reasons: z.array(z.string()),
+  connections: z.int().nonnegative(),
+  shards: z.int().positive(),
+  markets: z.int().nonnegative(),
+  messages_per_second: z.number().nonnegative(),
+  uptime_s: z.int().nonnegative(),
+  version: z.string(),
+});
+
+const order = z.strictObject({
+  order_id: z.string(),
+  client_order_id: z.string().optional(),
+  market_id: marketIdSchema,
+  wallet: z.string(),
+  side: z.enum(SIDES),
+  order_type: z.enum(ORDER_TYPES),
+  time_in_force: z.enum(TIMES_IN_FORCE),
+  post_only: z.boolean(),
+  price: z.number().positive().optional(),
+  quantity: z.number().positive(),
+  filled_quantity: z.number().nonnegative(),
+  average_price: z.number().positive().optional(),
+  status: z.enum(ORDER_STATUSES),
+  reason: z.string().optional(),
+  created_ts: ts,
+  updated_ts: ts,
+});
+
+const position = z.strictObject({
+  wallet: z.string(),
+  market_id: marketIdSchema,
+  quantity: z.number(),
+  average_price: z.number().nonnegative(),
+  realized_pnl: z.number(),
+  updated_ts: ts,
+});
+
+/** The `data` of each message type the server sends. */
+export const serverData = {
+  Connected: z.strictObject({
+    connection_id: z.string(),
+    server_time: z.int(),
+    epoch: z.string(),
+    ping_interval_ms: z.int(),
+  }),
+  Authenticated: z.strictObject({ user_id: z.string(), wallet: z.string().nullable() }),
+  Subscribed: z.strictObject({ channels: z.array(channelSchema) }),
+  Unsubscribed: z.strictObject({ channels: z.array(channelSchema) }),
+  EpochChanged: z.strictObject({ epoch: z.string() }),
+  Error: z.strictObject({
+    code: z.enum(ERROR_CODES),
+    message: z.string(),
+    details: z.record(z.string(), z.unknown()).optional(),
+  }),
+  Pong: z.strictObject({ timestamp: z.number(), server_time: z.int() }),
+  MarketSnapshot: z.strictObject({ markets: z.array(market), more: z.literal(true).optional() }),
+  MarketUpdate: z.strictObject({ update_type: z.enum(UPDATE_TYPES), market }),
+  PriceUpdate: z.strictObject({
+    market_id: marketIdSchema,
+    price,
+    best_bid: price,
+    best_ask: price,
+    seq,
+    ts,
+  }),
+  OrderBook: z.strictObject({
+    market_id: marketIdSchema,
+    bids: levels,
+    asks: levels,
+    seq: z.int().nonnegative(),
+    ts,
+  }),
+  TradeExecution: z.strictObject({
+    trade: z.strictObject({
+      trade_id: z.string(),
+      market_id: marketIdSchema,
+      price: z.number(),
+      quantity: z.number().positive(),
+      taker_side: z.enum(SIDES),
+      seq,
+      ts,
+    }),
+  }),
+  OrderSnapshot: z.strictObject({ orders: z.array(order) }),
+  OrderUpdate: z.strictObject({ order }),
+  PositionSnapshot: z.strictObject({ positions: z.array(position) }),
+  PositionUpdate: z.strictObject({ position }),
+  SystemStatus: z.strictObject({ status: systemStatusSchema }),
+  Notification: z.strictObject({
+    level: z.enum(["info", "warning", "error"]),
+    message: z.string(),
+  }),
+} as const;
+
+export type ServerType = keyof typeof serverData;
+
+/** A message to a client; `id` on direct replies to a request that had one. */
+export type ServerMessage = {
+  [T in ServerType]: {
+    readonly type: T;
+    readonly id?: z.infer<typeof requestIdSchema>;
+    readonly data: z.infer<(typeof serverData)[T]>;
+  };
+}[ServerType];
+
+/** Parses any message of the server; throws where it breaks the contract. For clients and tests. */
+export function parseServerMessage(value: unknown): ServerMessage {
+  const { type, id, data } = envelopeSchema.parse(value);
+  const parsed = serverData[type].parse(data);
+  return { type, data: parsed, ...(id !== undefined && { id }) } as ServerMessage;
+}
+
+const envelopeSchema = z.strictObject({
+  type: z.enum(Object.keys(serverData) as ServerType[]),
+  id: requestIdSchema.optional(),
+  data: z.unknown(),
+});

@@ -1,0 +1,98 @@
+import type { Engine } from "../engine/engine.js";
+import type { MarketTotals, Trade } from "../engine/order.js";
+import type { FeedSink, ListedMarket } from "../feed/feed.js";
+import type { ExchangeMarket } from "../feed/markets-file.js";
+import type { NumberedTrade } from "../market-data/publisher.js";
+import { type Book, createBook, type MarketStatus } from "../shared/market.js";
+import type { MarketId } from "../shared/market-id.js";
+
+/** A market of the exchange, listed. */
+export interface TradedMarket {
+  readonly marketId: MarketId;
+  readonly status: MarketStatus;
+  readonly listed: ListedMarket;
+  readonly priceScale: ListedMarket["priceScale"];
+  readonly quantityScale: ListedMarket["quantityScale"];
+  /** As a number of the contract. */
+  readonly maxPrice: number | undefined;
+  /**
+   * The book as it was last published. A copy: the publisher reads it when its interval lets it out,
+   * and the engine may be ahead of the disk by then.
+   */
+  readonly book: Book;
+}
+
+/** The exchange's markets, and what is published of them. */
+export class ExchangeMarkets {
+  readonly #sink: FeedSink;
+  readonly #markets = new Map<MarketId, TradedMarket>();
+
+  constructor(sink: FeedSink) {
+    this.#sink = sink;
+  }
+
+  /** Lists a market with what trading has made of it so far. Throws FeedInputError. */
+  list({ definition, status, maxPrice }: ExchangeMarket, totals: MarketTotals | undefined): void {
+    const listed = this.#sink.list(definition, status, totals);
+    const { marketId, priceScale, quantityScale } = listed;
+    this.#markets.set(marketId, {
+      marketId,
+      status,
+      listed,
+      priceScale,
+      quantityScale,
+      maxPrice,
+      book: createBook(),
+    });
+  }
+
+  get(marketId: MarketId): TradedMarket | undefined {
+    return this.#markets.get(marketId);
+  }
+
+  /** A market that is known to be listed. */
+  listed(marketId: MarketId): TradedMarket {
+    const market = this.#markets.get(marketId);
+    if (market === undefined) throw new Error(`exchange: market ${marketId} is not listed`);
+    return market;
+  }
+
+  get size(): number {
+    return this.#markets.size;
+  }
+
+  get all(): Iterable<TradedMarket> {
+    return this.#markets.values();
+  }
+
+  publishTrade({ marketId, price, quantity, takerSide, tradeId }: Trade): void {
+    const { listed } = this.listed(marketId);
+    const tradeNumber = tradeId;
+    const trade: NumberedTrade = {
+      price,
+      quantity,
+      takerSide,
+      tradeId: String(tradeId),
+      tradeNumber,
+    };
+    this.#sink.trade(listed, trade);
+  }
+
+  /** Publishes a market's quote and book as they stand in the engine. */
+  publishBook(marketId: MarketId, engine: Pick<Engine, "book">): void {
+    const { listed, book, quantityScale } = this.listed(marketId);
+    const orders = engine.book(marketId);
+    if (orders === undefined) return;
+    this.#sink.quote(listed, orders.best("Buy") ?? null, orders.best("Sell") ?? null);
+    for (const [side, into] of [
+      ["Buy", book.bids],
+      ["Sell", book.asks],
+    ] as const) {
+      orders.levels(side, into);
+      // Each order's quantity is exact; the sum of a level need not be, and is told as the largest that is.
+      for (let level = 0; level < into.length; level++)
+        into.quantity[level] = Math.min(into.quantity[level] as number, quantityScale.countMax);
+    }
+    this.#sink.book(listed, book);
+  }
+}

@@ -1,0 +1,137 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { MarketTotals, Trade } from "../engine/order.js";
+import { FeedInputError } from "../feed/feed.js";
+import { FeedConfigurationError } from "../feed/feed-configuration-error.js";
+import { type ExchangeMarket, loadMarkets } from "../feed/markets-file.js";
+import type { Publisher } from "../market-data/publisher.js";
+import type { MarketId } from "../shared/market-id.js";
+import { textFault } from "../shared/text.js";
+import type { StoredMarket } from "../store/records.js";
+import { Store } from "../store/store.js";
+import { storeDirectory } from "../store/store-file.js";
+import { Exchange, type ExchangeContext } from "./exchange.js";
+import { ExchangeMarkets } from "./exchange-markets.js";
+
+/** Markets that are listed in one turn of the event loop. */
+const LISTED_PER_TURN = 1000;
+
+const BOUNDED_BY: Partial<Record<FeedInputError["code"], string>> = {
+  TABLE_FULL: "--max-markets",
+  TITLE_TOO_LONG: "--max-title-bytes",
+};
+
+export interface OpenExchangeContext extends Omit<ExchangeContext, "store" | "markets" | "untold"> {
+  /** The last trade that an earlier producer of this run has told; undefined where there was none. */
+  readonly lastTrade?: number | undefined;
+}
+
+/**
+ * Opens the store, lists the markets with what it holds of them, and makes the exchange.
+ * Throws FeedConfigurationError for markets that will not do, StoreError for a
+ * store that cannot be opened.
+ */
+export async function openExchange(
+  context: OpenExchangeContext,
+  sink: Publisher,
+): Promise<Exchange> {
+  const { options } = context;
+  const configured = await loadMarkets(options.marketsFile);
+  const store = await Store.open(storeDirectory(options.dataDir), options);
+  try {
+    const known = new Map((await store.markets()).map((market) => [market.marketId, market]));
+    for (const { definition } of configured) {
+      checkSteps(definition, known.get(definition.marketId), options.marketsFile);
+    }
+    const all = [...configured, ...delisted(known, configured)];
+    const state = await store.load();
+    const { lastTrade = state.nextTradeId - 1 } = context;
+    sink.continueTrades(lastTrade);
+    const untold = store.tradesAfter(lastTrade);
+    const stored = state.nextTradeId - 1 - lastTrade;
+    if (untold.length < stored)
+      context.log.error({ lastTrade, stored, read: untold.length }, "trades cannot be published");
+    const markets = new ExchangeMarkets(sink);
+    const totals = totalsBefore(untold, state.totals);
+    for (const [index, market] of all.entries()) {
+      list(markets, market, totals, options.marketsFile);
+      if (index % LISTED_PER_TURN === 0) await nextTurn();
+    }
+    // Those that can be listed, and on a restart none, as a full disk must not keep it from starting.
+    const changed = all.filter(({ definition: { marketId, title } }) => {
+      return known.get(marketId)?.title !== title;
+    });
+    if (changed.length > 0) await store.putMarkets(changed.map(({ definition }) => definition));
+    const exchange = await Exchange.open({ ...context, store, markets, untold }, state);
+    await exchange.recover();
+    return exchange;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** What trading had made of the markets before some trades, which will be published again. */
+function totalsBefore(
+  trades: readonly Trade[],
+  totals: Iterable<MarketTotals>,
+): ReadonlyMap<MarketId, MarketTotals> {
+  const before = new Map([...totals].map((one) => [one.marketId, one]));
+  for (const { marketId, quantity } of trades) {
+    const one = before.get(marketId);
+    if (one !== undefined) before.set(marketId, { ...one, volume: one.volume - quantity });
+  }
+  return before;
+}
+
+/** Lists a market; what is wrong with it is said with the flag that bounds it. */
+function list(
+  markets: ExchangeMarkets,
+  market: ExchangeMarket,
+  totals: ReadonlyMap<MarketId, MarketTotals>,
+  file: string | undefined,
+): void {
+  try {
+    markets.list(market, totals.get(market.definition.marketId));
+  } catch (error) {
+    if (!(error instanceof FeedInputError)) throw error;
+    const flag = BOUNDED_BY[error.code];
+    const remedy = flag === undefined ? "" : `; see ${flag}`;
+    throw new FeedConfigurationError("--markets-file", file, `${error.message}${remedy}`);
+  }
+}
+
+/** Orders are kept in ticks and lots, so these may not change while the store is the same. */
+function checkSteps(
+  { marketId, tickSize, lotSize }: ExchangeMarket["definition"],
+  known: StoredMarket | undefined,
+  file: string | undefined,
+): void {
+  if (known === undefined) return;
+  if (known.tickSize === tickSize && known.lotSize === lotSize) return;
+  throw new FeedConfigurationError(
+    "--markets-file",
+    file,
+    `market ${marketId} has tick size ${tickSize} and lot size ${lotSize}, but the data directory knows it with ` +
+      `${known.tickSize} and ${known.lotSize}, in which its orders are kept; give the market another id, or use another --data-dir`,
+  );
+}
+
+/** Markets that the configuration has no more: closed, so that what is open there can be cancelled. */
+function delisted(
+  known: ReadonlyMap<MarketId, StoredMarket>,
+  configured: readonly ExchangeMarket[],
+): ExchangeMarket[] {
+  const kept = new Set(configured.map(({ definition }) => definition.marketId));
+  return [...known.values()]
+    .filter(({ marketId }) => !kept.has(marketId))
+    .map((market) => ({
+      definition: { ...market, title: printable(market) },
+      status: "Closed",
+      maxPrice: undefined,
+    }));
+}
+
+/** The title, which an earlier version may have stored with what is not taken now. */
+function printable({ marketId, title }: StoredMarket): string {
+  return textFault("line", title) === undefined ? title : `market ${marketId}`;
+}

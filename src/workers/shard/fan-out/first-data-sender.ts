@@ -1,0 +1,376 @@
+import { FrameWriter } from "../../../codec/frame-writer.js";
+import {
+  type PushEncoder,
+  SNAPSHOT_BYTES_MAX,
+  SNAPSHOT_PART_BYTES_MAX,
+} from "../../../codec/push-encoder.js";
+import type { ServerMessage } from "../../../contract/server-messages-schema.js";
+import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
+import type { Connection } from "../connections/connection.js";
+import type { Intake } from "../connections/intake.js";
+import type { Outbox } from "../connections/outbox.js";
+import type { Batch } from "./audience.js";
+import type { FanOut } from "./fan-out.js";
+import { FirstDataPlan, type PartSizes, type Position, START } from "./first-data.js";
+import { ENCODERS } from "./round-frames.js";
+import type { PublicChannel, Subscriptions } from "./subscriptions.js";
+
+/** How long first data are made in a turn of the event loop, so that everything else gets its turn. */
+const TURN_MS_MAX = 4;
+/** The same where the rest of a turn takes longer: a share of that, or a busy shard would get nowhere. */
+const BUSY_SHARE = 0.5;
+const BUSY_TURN_MS_MAX = 20;
+/** What a connection is sent before it is another one's turn, in bytes. */
+const TURN_BYTES_MAX = 256 * 1024;
+const SIZES: PartSizes = { part: SNAPSHOT_PART_BYTES_MAX, snapshot: SNAPSHOT_BYTES_MAX };
+/** Most bytes of parts that are kept for those who ask for the same in the same round. */
+const SHARED_BYTES_MAX = 4 * 1024 * 1024;
+
+export interface FirstDataHooks {
+  readonly systemStatus: () => ServerMessage;
+  /** A connection waits no more; it may be due what it missed meanwhile. */
+  readonly served: (connection: Connection) => void;
+  /** A request failed, or what it asked for could not be made. */
+  readonly failed: (connection: Connection, error: unknown) => void;
+}
+
+export interface FirstDataOptions {
+  readonly sizes?: PartSizes;
+  /** A clock in ms. */
+  readonly now?: () => number;
+  /** Has a function called in the next turn of the event loop. */
+  readonly defer?: (run: () => void) => void;
+}
+
+/** First data on their way to a connection. */
+interface Load {
+  readonly plan: FirstDataPlan;
+  /** What it was subscribed to before; undefined where all begins anew. */
+  readonly before: Subscriptions | undefined;
+  /** What it is subscribed to when all is sent. */
+  readonly target: Subscriptions;
+  /** What it is subscribed to now; undefined until the first part has been sent and was not the last. */
+  told: Subscriptions | undefined;
+  position: Position;
+  /** The client has asked for it, and is charged. */
+  readonly asked: boolean;
+  /** Keys of filters whose snapshots have not been sent to their end. */
+  readonly untold: Set<string>;
+}
+
+/** What a connection waits for. */
+interface Waiting {
+  load: Load | undefined;
+  /** What it is subscribed to, where all of its first data are due anew and no load of them has begun. */
+  restart: Subscriptions | undefined;
+  /** A request that is taken up when the load is done. */
+  request: (() => void) | undefined;
+}
+
+interface Part {
+  readonly batch: Batch;
+  readonly next: Position;
+}
+
+/**
+ * Sends first data: in parts, each as the socket has taken what was written before it, so that
+ * whatever a client asks for costs one part of memory and is no sign of slowness.
+ *
+ * With each part its channels become subscriptions, so that updates follow their first data and none
+ * comes twice; those of `Trades` from the beginning, as they have no first data, and those of `Markets`
+ * as well, but they are told nothing until their snapshots are complete. Until then the connection's
+ * further requests are held back, and replies stay in the order of their requests. So is a request that
+ * changes subscriptions while the socket is full: it is taken up when there is room for its answer.
+ *
+ * Connections take turns, and a turn of the event loop makes first data for a few milliseconds only.
+ * Equal parts of one round are made once.
+ *
+ * Invariant: `connection.loading` exactly while it is waiting here, and held at the intake.
+ */
+export class FirstDataSender {
+  readonly #fanOut: FanOut;
+  readonly #outbox: Outbox;
+  readonly #intake: Pick<Intake, "hold" | "release">;
+  readonly #counters: CounterSection;
+  readonly #hooks: FirstDataHooks;
+  readonly #sizes: PartSizes;
+  readonly #now: () => number;
+  readonly #defer: (run: () => void) => void;
+  readonly #writer = new FrameWriter();
+  readonly #waiting = new Map<Connection, Waiting>();
+  /** Those that wait for their turn, not for their socket. */
+  readonly #ready = new Set<Connection>();
+  readonly #plans = new WeakMap<Subscriptions, FirstDataPlan>();
+  readonly #shared = new Map<string, Part>();
+  #sharedBytes = 0;
+  #sharedEpoch = "";
+  #sharedRound = 0;
+  #spentMs = 0;
+  /** When the last turn ended that left somebody waiting; 0 where none did. */
+  #turnEndedAt = 0;
+  #scheduled = false;
+
+  constructor(
+    fanOut: FanOut,
+    outbox: Outbox,
+    intake: Pick<Intake, "hold" | "release">,
+    counters: CounterSection,
+    hooks: FirstDataHooks,
+    { sizes = SIZES, now, defer }: FirstDataOptions = {},
+  ) {
+    this.#fanOut = fanOut;
+    this.#outbox = outbox;
+    this.#intake = intake;
+    this.#counters = counters;
+    this.#hooks = hooks;
+    this.#sizes = sizes;
+    this.#now = now ?? (() => performance.now());
+    this.#defer = defer ?? ((run) => setImmediate(run));
+  }
+
+  // --- What is asked for --------------------------------------------------------------------------
+
+  /**
+   * Takes up a request that changes subscriptions: at once, or when the connection's socket has taken
+   * all that was written to it, and this turn's time is not spent.
+   */
+  take(connection: Connection, request: () => void): void {
+    if (!connection.waiting && this.#spentMs < TURN_MS_MAX) return this.#timed(request);
+    const waiting = this.#wait(connection);
+    if (waiting.request !== undefined)
+      throw new Error("first data: a request came while another one waited");
+    waiting.request = request;
+    if (!connection.blocked) this.#makeReady(connection);
+  }
+
+  /** Sends a reply and, behind it, the first data of channels, with which `target` is subscribed to. */
+  subscribe(
+    connection: Connection,
+    reply: ServerMessage,
+    channels: readonly PublicChannel[],
+    target: Subscriptions,
+  ): void {
+    const before = connection.audience?.subscriptions;
+    const load = loadOf(new FirstDataPlan(channels), before, target, true);
+    const head = this.#outbox.encode(connection.encoding, reply);
+    if (!this.#send(connection, load, [head])) this.#wait(connection).load = load;
+  }
+
+  /**
+   * The markets are other ones now: sends everybody a message and, behind it, the first data of all
+   * their subscriptions.
+   */
+  restart(connections: Iterable<Connection>, message: ServerMessage): void {
+    const heads = ENCODERS.map((_, encoding) => this.#outbox.encode(encoding, message));
+    for (const connection of connections) {
+      if (!connection.open) continue;
+      const known = this.#waiting.get(connection);
+      const target = known?.restart ?? known?.load?.target ?? connection.audience?.subscriptions;
+      // Behind what waits of the markets that were, which is trades.
+      connection.deliver([heads[connection.encoding] as Batch]);
+      // It may have been closed for that.
+      if (target === undefined || !connection.open) continue;
+      const waiting = this.#wait(connection);
+      waiting.load = undefined;
+      waiting.restart = target;
+      if (!connection.blocked) this.#makeReady(connection);
+    }
+  }
+
+  /** Begins a load of all that a connection is subscribed to, from nothing. */
+  #restarted(connection: Connection, target: Subscriptions): Load {
+    // Members of an audience share their subscriptions, and with the plan its parts.
+    const plan = this.#plans.get(target) ?? FirstDataPlan.of(target);
+    this.#plans.set(target, plan);
+    const load = loadOf(plan, undefined, target, false);
+    load.told = target.beginning(undefined);
+    this.#fanOut.join(connection, load.told);
+    return load;
+  }
+
+  // --- Turns --------------------------------------------------------------------------------------
+
+  /** Notes that a blocked connection has drained; returns whether it was waited for here. */
+  drained(connection: Connection): boolean {
+    if (!this.#waiting.has(connection)) return false;
+    this.#makeReady(connection);
+    return true;
+  }
+
+  /** Forgets a connection that closes. */
+  forget(connection: Connection): void {
+    if (this.#waiting.has(connection)) this.#leave(connection);
+  }
+
+  #wait(connection: Connection): Waiting {
+    const known = this.#waiting.get(connection);
+    if (known !== undefined) return known;
+    const waiting: Waiting = { load: undefined, restart: undefined, request: undefined };
+    this.#waiting.set(connection, waiting);
+    connection.loading = true;
+    count(this.#counters, SHARD.loadingConnections);
+    this.#intake.hold(connection);
+    // What does not wait for its socket has its next turn.
+    if (!connection.blocked) this.#makeReady(connection);
+    return waiting;
+  }
+
+  #leave(connection: Connection): void {
+    this.#waiting.delete(connection);
+    this.#ready.delete(connection);
+    connection.loading = false;
+    count(this.#counters, SHARD.loadingConnections, -1);
+    if (!connection.blocked) this.#hooks.served(connection);
+    this.#intake.release(connection);
+  }
+
+  #makeReady(connection: Connection): void {
+    this.#ready.add(connection);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#defer(this.#turn);
+  }
+
+  /** Serves connections one after the other, each with a part, while there is time: one at least. */
+  readonly #turn = (): void => {
+    this.#scheduled = false;
+    const restMs = this.#turnEndedAt === 0 ? 0 : this.#now() - this.#turnEndedAt;
+    const turnMs = Math.min(BUSY_TURN_MS_MAX, Math.max(TURN_MS_MAX, restMs * BUSY_SHARE));
+    do {
+      const [connection] = this.#ready;
+      if (connection === undefined) break;
+      this.#ready.delete(connection);
+      this.#timed(() => this.#serve(connection));
+    } while (this.#spentMs < turnMs);
+    this.#spentMs = 0;
+    this.#turnEndedAt = this.#ready.size > 0 ? this.#now() : 0;
+    if (this.#ready.size > 0) this.#schedule();
+  };
+
+  /** Counts the time that something takes as spent in this turn. */
+  #timed(work: () => void): void {
+    const startedAt = this.#now();
+    work();
+    this.#spentMs += this.#now() - startedAt;
+    // The next turn begins with none spent.
+    this.#schedule();
+  }
+
+  #serve(connection: Connection): void {
+    const waiting = this.#waiting.get(connection);
+    // One that is blocked will be ready when it has drained.
+    if (waiting === undefined || connection.blocked) return;
+    try {
+      if (waiting.restart !== undefined) {
+        waiting.load = this.#restarted(connection, waiting.restart);
+        waiting.restart = undefined;
+      }
+      const { load, request } = waiting;
+      if (load !== undefined) {
+        if (this.#send(connection, load, [])) waiting.load = undefined;
+      } else if (request !== undefined) {
+        waiting.request = undefined;
+        request();
+      }
+    } catch (error) {
+      return this.#hooks.failed(connection, error);
+    }
+    if (!this.#waiting.has(connection)) return;
+    if (waiting.load === undefined && waiting.request === undefined) this.#leave(connection);
+    else if (!connection.blocked) this.#makeReady(connection);
+  }
+
+  // --- Parts --------------------------------------------------------------------------------------
+
+  /**
+   * Sends what a connection is due and the next parts, as long as its socket takes them at once, and
+   * makes them subscriptions; returns whether they were the last. First data are at least as much as
+   * what is due, or else a client of much that changes would never come to their end.
+   */
+  #send(connection: Connection, load: Load, head: readonly Batch[]): boolean {
+    if (!connection.open) return true;
+    const { plan, target, before, position } = load;
+    const due = [...this.#fanOut.takeDue(connection), ...head];
+    const dueBytes = due.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    const bytesMin = Math.min(dueBytes, TURN_BYTES_MAX);
+    const endsAt = this.#now() + TURN_MS_MAX;
+    const goesOn = (bytes: number): boolean =>
+      bytes < bytesMin || (bytes < TURN_BYTES_MAX && !connection.blocked && this.#now() < endsAt);
+    for (let bytes = 0; connection.open && (bytes === 0 || goesOn(bytes)); ) {
+      const { batch, next } = this.#part(connection.encoding, plan, load.position);
+      const done = next.index === plan.length;
+      // With the first part it has what needs no first data, with the last one everything.
+      if (done || load.told === undefined) {
+        load.told = done ? target : target.beginning(before);
+        this.#fanOut.join(connection, load.told);
+      }
+      due.push(...this.#dueBeside(connection, load, next), batch);
+      load.position = next;
+      if (done && plan.systemStatus) {
+        due.push(this.#outbox.encode(connection.encoding, this.#hooks.systemStatus()));
+      }
+      if (load.asked) connection.chargeAnswer(batch.bytes.length);
+      connection.writeAll(due.splice(0));
+      if (done) return true;
+      // Also a part that says nothing is one.
+      bytes += Math.max(1, batch.bytes.length);
+    }
+    if (!connection.open) return true;
+    load.told = plan.extend(load.told ?? target.beginning(before), position, load.position);
+    this.#fanOut.join(connection, load.told);
+    return false;
+  }
+
+  /** What the part up to a position leaves out of the markets that it tells of. */
+  #dueBeside(connection: Connection, load: Load, to: Position): Batch[] {
+    const { plan, untold, position, target } = load;
+    const { states } = target;
+    const { markets, mirror } = this.#fanOut;
+    const due: Batch[] = [];
+    for (const { key, complete, ...range } of plan.snapshots(position, to, mirror.markets.length)) {
+      due.push(...markets.dueBeside(connection, { key, untold, states, ...range }));
+      if (complete) untold.delete(key);
+    }
+    return due;
+  }
+
+  /** A part, made or shared. */
+  #part(encoding: number, plan: FirstDataPlan, from: Position): Part {
+    const { mirror, round } = this.#fanOut;
+    if (this.#sharedEpoch !== mirror.epoch || this.#sharedRound !== round) this.#forgetShared();
+    this.#sharedEpoch = mirror.epoch;
+    this.#sharedRound = round;
+    const key = `${encoding} ${from.index} ${from.slot} ${plan.key}`;
+    const known = this.#shared.get(key);
+    if (known !== undefined) return known;
+    const writer = this.#writer;
+    writer.reset();
+    const encoder = ENCODERS[encoding] as PushEncoder;
+    const { messages, next } = plan.write(writer, encoder, mirror, from, this.#sizes);
+    const part = { batch: { bytes: writer.copy(), messages }, next };
+    this.#sharedBytes += part.batch.bytes.length + key.length;
+    this.#shared.set(key, part);
+    if (this.#sharedBytes > SHARED_BYTES_MAX) this.#forgetShared();
+    return part;
+  }
+
+  #forgetShared(): void {
+    this.#shared.clear();
+    this.#sharedBytes = 0;
+  }
+}
+
+function loadOf(
+  plan: FirstDataPlan,
+  before: Subscriptions | undefined,
+  target: Subscriptions,
+  asked: boolean,
+): Load {
+  const untold = new Set<string>();
+  for (const key of target.filters.keys()) if (!before?.filters.has(key)) untold.add(key);
+  return { plan, before, target, told: undefined, position: START, asked, untold };
+}

@@ -1,0 +1,46 @@
+import type { MarketId } from "../../../shared/market-id.js";
+import type { Audience } from "./audience.js";
+
+/** The audiences that want each stream of one market. */
+export interface MarketInterest {
+  readonly prices: Set<Audience>;
+  /** States and books of the `Market` channel. */
+  readonly states: Set<Audience>;
+  readonly trades: Set<Audience>;
+}
+
+/**
+ * Leads from a market to its audiences, by id and not by slot: an interest outlives the producer
+ * that listed the market, whose successor may list it elsewhere.
+ */
+export class InterestIndex {
+  readonly #interests = new Map<MarketId, MarketInterest>();
+  /** Audiences of the trades of every market. */
+  readonly allTrades = new Set<Audience>();
+
+  of(marketId: MarketId): MarketInterest {
+    let interest = this.#interests.get(marketId);
+    if (interest === undefined) {
+      interest = { prices: new Set(), states: new Set(), trades: new Set() };
+      this.#interests.set(marketId, interest);
+    }
+    return interest;
+  }
+
+  add(audience: Audience): void {
+    const { subscriptions } = audience;
+    for (const id of subscriptions.prices) this.of(id).prices.add(audience);
+    for (const id of subscriptions.states) this.of(id).states.add(audience);
+    // With all trades subscribed, those of one market are among them.
+    if (subscriptions.allTrades) this.allTrades.add(audience);
+    else for (const id of subscriptions.trades) this.of(id).trades.add(audience);
+  }
+
+  remove(audience: Audience): void {
+    const { subscriptions } = audience;
+    for (const id of subscriptions.prices) this.of(id).prices.delete(audience);
+    for (const id of subscriptions.states) this.of(id).states.delete(audience);
+    for (const id of subscriptions.trades) this.of(id).trades.delete(audience);
+    this.allTrades.delete(audience);
+  }
+}

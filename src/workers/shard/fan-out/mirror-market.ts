@@ -1,0 +1,118 @@
+import type { BookView, MarketView } from "../../../codec/push-encoder.js";
+import type { UpdateType } from "../../../contract/server-messages-schema.js";
+import { type BookState, CHANGE, type MarketState } from "../../../ring/records.js";
+import { DecimalScale } from "../../../shared/decimal-scale.js";
+import { createBook, type MarketDefinition, type MarketStatus } from "../../../shared/market.js";
+import type { MarketId } from "../../../shared/market-id.js";
+import type { MarketInterest } from "./interest-index.js";
+
+/** Where a frame encoded in this round lies in the round's FrameWriter; stale in any other round. */
+export interface CachedFrame {
+  round: number;
+  seq: number;
+  updateType: UpdateType | undefined;
+  start: number;
+  end: number;
+}
+
+const staleFrame = (): CachedFrame => ({
+  round: -1,
+  seq: 0,
+  updateType: undefined,
+  start: 0,
+  end: 0,
+});
+
+/** Cached frames of one stream, one for each encoding, in the order of ENCODINGS. */
+export const staleFrames = (): readonly [CachedFrame, CachedFrame] => [staleFrame(), staleFrame()];
+
+/**
+ * A shard's copy of a market, standing at the shard's ring cursor, with the round in which each of
+ * its parts changed last: what a connection that stopped at an earlier round has missed follows from
+ * a comparison.
+ */
+export class MirrorMarket implements MarketView, MarketState {
+  readonly slot: number;
+  readonly marketId: MarketId;
+  readonly title: string;
+  readonly titleInLowerCase: string;
+  readonly priceScale: DecimalScale;
+  readonly quantityScale: DecimalScale;
+  readonly interest: MarketInterest;
+
+  status: MarketStatus = "Active";
+  changes = 0;
+  stateSeq = 0;
+  priceSeq = 0;
+  price: number | null = null;
+  bestBid: number | null = null;
+  bestAsk: number | null = null;
+  volume = 0;
+  ts = 0;
+
+  createdRound = 0;
+  statusRound = 0;
+  priceRound = 0;
+  stateRound = 0;
+  bookRound = 0;
+
+  readonly priceFrames = staleFrames();
+  readonly stateFrames = staleFrames();
+  readonly bookFrames = staleFrames();
+
+  /** Made with the market's first book. */
+  #book: BookState | undefined;
+
+  constructor(slot: number, definition: MarketDefinition, interest: MarketInterest) {
+    this.slot = slot;
+    this.marketId = definition.marketId;
+    this.title = definition.title;
+    this.titleInLowerCase = definition.title.toLowerCase();
+    this.priceScale = scaleOf(definition.tickSize);
+    this.quantityScale = scaleOf(definition.lotSize);
+    this.interest = interest;
+  }
+
+  /** Whether there is anything that a `PriceUpdate` could say. */
+  get hasQuote(): boolean {
+    return this.priceSeq > 0;
+  }
+
+  get book(): BookView | undefined {
+    return this.#book;
+  }
+
+  /** The book to read a record into. */
+  ownBook(): BookState {
+    this.#book ??= { ...createBook(), seq: 0, ts: 0 };
+    return this.#book;
+  }
+
+  /** Notes `changes`, bits of CHANGE, as made in `round`. */
+  changed(changes: number, round: number): void {
+    this.stateRound = round;
+    if ((changes & CHANGE.created) !== 0) this.createdRound = round;
+    if ((changes & CHANGE.status) !== 0) this.statusRound = round;
+    if ((changes & (CHANGE.price | CHANGE.quote)) !== 0) this.priceRound = round;
+  }
+
+  /** The update type that tells everything since a round: the first that applies. */
+  updateTypeSince(round: number): UpdateType {
+    if (this.createdRound > round) return "Created";
+    if (this.statusRound > round) return "Status";
+    return this.priceRound > round ? "Price" : "Volume";
+  }
+}
+
+/** The update type of one state record: the first that applies. */
+export function updateTypeOf(changes: number): UpdateType {
+  if ((changes & CHANGE.created) !== 0) return "Created";
+  if ((changes & CHANGE.status) !== 0) return "Status";
+  return (changes & (CHANGE.price | CHANGE.quote)) !== 0 ? "Price" : "Volume";
+}
+
+function scaleOf(step: number): DecimalScale {
+  const scale = DecimalScale.of(step);
+  if (scale === undefined) throw new Error(`mirror: step ${step} was listed and is no decimal`);
+  return scale;
+}

@@ -1,0 +1,232 @@
+import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
+import { BroadcastReceiver, RECEIVED } from "../../../ring/broadcast-receiver.js";
+import { RECORD, type Words } from "../../../ring/layout.js";
+import type { MarketMemory } from "../../../ring/market-memory.js";
+import { MarketTableReader } from "../../../ring/market-table.js";
+import {
+  CHANGE,
+  readBook,
+  readBookSeq,
+  readDefinition,
+  readSlot,
+  readState,
+  readStateSeq,
+  readTrade,
+  type TradeRecord,
+} from "../../../ring/records.js";
+import type { MarketId } from "../../../shared/market-id.js";
+import type { InterestIndex } from "./interest-index.js";
+import { MirrorMarket } from "./mirror-market.js";
+
+/** Told of every change, after the mirror has made it. */
+export interface MirrorListener {
+  /** `market.changes` says what changed; `before` is the round in which it changed last before. */
+  stateChanged(market: MirrorMarket, before: number): void;
+  bookChanged(market: MirrorMarket): void;
+  traded(market: MirrorMarket, trade: TradeRecord): void;
+  /** The trade ring lapped this shard: trades are missing for good. */
+  tradesLost(): void;
+}
+
+/** How often a poll looks at the clock. */
+const RECORDS_PER_CLOCK_READ = 64;
+
+/**
+ * A shard's copy of all markets, fed from the rings and, at the start and after a lap, from the table.
+ *
+ * Invariant: between polls it stands exactly at the ring cursor or, for what the table gave, ahead
+ * of it; records that are not newer than what is known are skipped.
+ */
+export class Mirror {
+  readonly epoch: string;
+  /** By slot. */
+  readonly markets: MirrorMarket[] = [];
+  /** Moves with every market listed: what was resolved from ids may have to be resolved again. */
+  version = 0;
+  /** `ts` of the newest record read, in microseconds. */
+  lastTs = 0;
+
+  readonly #ring: BroadcastReceiver;
+  readonly #trades: BroadcastReceiver;
+  readonly #table: MarketTableReader;
+  readonly #interests: InterestIndex;
+  readonly #counters: CounterSection;
+  readonly #listener: MirrorListener | undefined;
+  readonly #byId = new Map<MarketId, MirrorMarket>();
+  /** The copied batch of the ring is not read to its end. */
+  #midBatch = false;
+
+  /**
+   * Starts at the rings' tails, with the table's content as of `round`.
+   * @param trades where it starts with the trades: whoever has subscribed to them already is due all
+   *   that there have been
+   */
+  constructor(
+    memory: MarketMemory,
+    interests: InterestIndex,
+    counters: CounterSection,
+    listener: MirrorListener,
+    round: number,
+    trades: "tail" | "start" = "tail",
+  ) {
+    this.epoch = memory.epoch;
+    this.#interests = interests;
+    this.#counters = counters;
+    this.#ring = new BroadcastReceiver(memory.ring);
+    this.#trades = new BroadcastReceiver(memory.tradeRing, trades);
+    this.#table = new MarketTableReader(memory.table);
+    this.repair(round);
+    // What it starts with is no change.
+    this.#listener = listener;
+  }
+
+  find(marketId: MarketId): MirrorMarket | undefined {
+    return this.#byId.get(marketId);
+  }
+
+  /** How full the rings are with what was not read yet: the fuller one's share, 0 to 1 and beyond. */
+  get backlog(): number {
+    return Math.max(this.#ring.backlog, this.#trades.backlog);
+  }
+
+  /** Whether there is something to poll. */
+  get pending(): boolean {
+    return this.#midBatch || this.backlog > 0;
+  }
+
+  /**
+   * Reads at most `records` of each ring, or until `deadline` (in performance.now()'s ms), into the
+   * mirror, as part of `round`. Returns whether this shard was lapped and has to {@link repair}.
+   */
+  poll(round: number, records: number, deadline: number): boolean {
+    const lapped = this.#pollRing(round, records, deadline);
+    this.#pollTrades(round, records, deadline);
+    return lapped;
+  }
+
+  /** Brings every market to the table's state, which is at least that of the rings' tails. */
+  repair(round: number): void {
+    const listed = this.#table.listed;
+    for (let slot = 0; slot < listed; slot++) {
+      this.#table.read(slot);
+      this.#repairMarket(this.markets[slot] ?? this.#list(slot), round);
+    }
+  }
+
+  #pollRing(round: number, records: number, deadline: number): boolean {
+    for (let read = 0; read < records; read++) {
+      let type = this.#midBatch ? this.#ring.next() : 0;
+      if (type === 0) {
+        const received = this.#ring.receive();
+        this.#midBatch = received === RECEIVED.records;
+        if (received === RECEIVED.lapped) {
+          count(this.#counters, SHARD.lapped);
+          return true;
+        }
+        type = this.#midBatch ? this.#ring.next() : 0;
+        if (type === 0) {
+          this.#midBatch = false;
+          break;
+        }
+      }
+      this.#apply(type, round);
+      this.#counters[SHARD.ringRecordNumber] = this.#ring.recordNumber;
+      if (read % RECORDS_PER_CLOCK_READ === 0 && performance.now() > deadline) break;
+    }
+    return false;
+  }
+
+  #apply(type: number, round: number): void {
+    const { words, offset } = this.#ring;
+    const slot = readSlot(words, offset);
+    if (type === RECORD.definition) return this.#adoptUpTo(slot, round);
+    const market = this.markets[slot];
+    if (market === undefined)
+      throw new Error(`mirror: a record of type ${type} for slot ${slot}, not listed`);
+    if (type === RECORD.state) {
+      if (readStateSeq(words, offset) <= market.stateSeq) return;
+      readState(words, offset, market);
+      this.lastTs = market.ts;
+      this.#changed(market, round);
+    } else if (type === RECORD.book) {
+      if (readBookSeq(words, offset) <= (market.book?.seq ?? 0)) return;
+      this.#takeBook(market, words, offset, round);
+    }
+  }
+
+  #takeBook(market: MirrorMarket, words: Words, offset: number, round: number): void {
+    const book = market.ownBook();
+    readBook(words, offset, book);
+    this.lastTs = Math.max(this.lastTs, book.ts);
+    market.bookRound = round;
+    this.#listener?.bookChanged(market);
+  }
+
+  #pollTrades(round: number, records: number, deadline: number): void {
+    const trades = this.#trades;
+    for (let read = 0; read < records && (read === 0 || performance.now() < deadline); ) {
+      const lostBefore = trades.lost;
+      const received = trades.receive();
+      if (received === RECEIVED.nothing) return;
+      if (received === RECEIVED.lapped) {
+        this.#listener?.tradesLost();
+        continue;
+      }
+      // The batch is read to its end: trades are never conflated, so nothing is won by waiting.
+      while (trades.next() !== 0) {
+        read++;
+        const trade = readTrade(trades.words, trades.offset);
+        this.lastTs = Math.max(this.lastTs, trade.ts);
+        // A market and its first trade come on different rings, published at the same moment.
+        this.#adoptUpTo(trade.slot, round);
+        this.#listener?.traded(this.markets[trade.slot] as MirrorMarket, trade);
+      }
+      count(this.#counters, SHARD.tradesLost, trades.lost - lostBefore);
+    }
+  }
+
+  /**
+   * Lists all markets up to a slot, with what the table has of them: a market is never without its
+   * first state, and `markets` without holes.
+   */
+  #adoptUpTo(last: number, round: number): void {
+    for (let slot = this.markets.length; slot <= last; slot++) {
+      this.#table.read(slot);
+      this.#repairMarket(this.#list(slot), round);
+    }
+  }
+
+  /** Takes over state and book of the slot just read, where they are newer. */
+  #repairMarket(market: MirrorMarket, round: number): void {
+    const { words, stateOffset, bookOffset } = this.#table;
+    const { stateSeq, status, priceSeq } = market;
+    if (readStateSeq(words, stateOffset) > stateSeq) {
+      readState(words, stateOffset, market);
+      market.changes =
+        (stateSeq === 0 ? CHANGE.created : 0) |
+        (market.status === status ? 0 : CHANGE.status) |
+        (market.priceSeq === priceSeq ? CHANGE.volume : CHANGE.quote);
+      this.lastTs = Math.max(this.lastTs, market.ts);
+      this.#changed(market, round);
+    }
+    if (readBookSeq(words, bookOffset) > (market.book?.seq ?? 0)) {
+      this.#takeBook(market, words, bookOffset, round);
+    }
+  }
+
+  #changed(market: MirrorMarket, round: number): void {
+    const before = market.stateRound;
+    market.changed(market.changes, round);
+    this.#listener?.stateChanged(market, before);
+  }
+
+  /** Lists the market of the table's slot just read. */
+  #list(slot: number): MirrorMarket {
+    const definition = readDefinition(this.#table.words, this.#table.definitionOffset);
+    const market = new MirrorMarket(slot, definition, this.#interests.of(definition.marketId));
+    this.markets.push(market);
+    this.#byId.set(market.marketId, market);
+    this.version++;
+    return market;
+  }
+}

@@ -1,0 +1,96 @@
+import { nowMicros } from "../../../shared/clock.js";
+import type { FanOut } from "./fan-out.js";
+
+/** A round reads at most this much, so that handshakes, requests and pings get their turn. */
+const ROUND_RECORDS_MAX = 1024;
+const ROUND_MS_MAX = 4;
+/** A round that conflates reads on until it is up to date, but not longer than this. */
+const CONFLATING_ROUND_MS_MAX = 10;
+/** A shard further behind than either of these conflates. */
+const BEHIND_MS_MAX = 100;
+const BEHIND_RING_SHARE_MAX = 0.25;
+
+/**
+ * Runs the fan-out's rounds: while there is something to read, one per turn of the event loop;
+ * otherwise it waits for the producer's doorbell, without blocking the thread.
+ */
+export class RoundLoop {
+  readonly #fanOut: FanOut;
+  #doorbell: Int32Array;
+  #scheduled = false;
+  /** A wait for the doorbell is under way. */
+  #waiting = false;
+  #marketsDue = false;
+  #conflate = false;
+  #stopped = false;
+
+  constructor(fanOut: FanOut, doorbell: SharedArrayBuffer) {
+    this.#fanOut = fanOut;
+    this.#doorbell = new Int32Array(doorbell);
+  }
+
+  /** Goes on with another producer's doorbell. */
+  setDoorbell(doorbell: SharedArrayBuffer): void {
+    const before = this.#doorbell;
+    this.#doorbell = new Int32Array(doorbell);
+    Atomics.notify(before, 0);
+    this.wake();
+  }
+
+  /** Runs a round in the next turn. */
+  wake(): void {
+    if (this.#scheduled || this.#stopped) return;
+    this.#scheduled = true;
+    setImmediate(this.#turn);
+  }
+
+  /** Has the next round tell the `Markets` channels. */
+  tellMarkets(): void {
+    this.#marketsDue = true;
+    this.wake();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  readonly #turn = (): void => {
+    this.#scheduled = false;
+    if (this.#stopped) return;
+    // Read before looking for work: a publication after the look then ends the wait at once.
+    const rung = Atomics.load(this.#doorbell, 0);
+    if (this.#marketsDue || this.#fanOut.hasDrained || this.#fanOut.mirror.pending) {
+      this.#round();
+      this.wake();
+      return;
+    }
+    // One wait is enough, however many turns find nothing to do.
+    if (this.#waiting) return;
+    const wait = Atomics.waitAsync(this.#doorbell, 0, rung);
+    if (!wait.async) return this.wake();
+    this.#waiting = true;
+    void wait.value.then(() => {
+      this.#waiting = false;
+      // Woken, it runs at once; a wait on a former doorbell wakes into an ordinary turn.
+      if (!this.#scheduled) this.#turn();
+    });
+  };
+
+  #round(): void {
+    const fanOut = this.#fanOut;
+    const { mirror } = fanOut;
+    const conflate = this.#conflate;
+    const deadline = performance.now() + (conflate ? CONFLATING_ROUND_MS_MAX : ROUND_MS_MAX);
+    fanOut.beginRound(conflate);
+    const records = conflate ? Number.POSITIVE_INFINITY : ROUND_RECORDS_MAX;
+    if (mirror.poll(fanOut.round, records, deadline)) {
+      fanOut.conflating = true;
+      mirror.repair(fanOut.round);
+    }
+    fanOut.endRound(this.#marketsDue);
+    this.#marketsDue = false;
+    const behindMs = (nowMicros() - mirror.lastTs) / 1000;
+    this.#conflate =
+      mirror.pending && (behindMs > BEHIND_MS_MAX || mirror.backlog > BEHIND_RING_SHARE_MAX);
+  }
+}

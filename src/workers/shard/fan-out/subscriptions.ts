@@ -1,0 +1,128 @@
+import {
+  type Channel,
+  type ChannelType,
+  channelKey,
+  type MarketsFilter,
+} from "../../../contract/channels-schema.js";
+import { compareMarketIds, type MarketId } from "../../../shared/market-id.js";
+import type { PrivateChannel } from "../trading/private-channels.js";
+
+/** A channel that is open to everybody. */
+export type PublicChannel = Exclude<Channel, PrivateChannel>;
+
+/**
+ * The public channels of a connection, as sets. Shared by all connections with the same ones and never
+ * changed once it is; a change starts with a copy.
+ */
+export class Subscriptions {
+  /** Filters of `Markets`, by their key; null asks for every market. */
+  readonly filters: Map<string, MarketsFilter | null>;
+  /** Markets of `Market` channels. */
+  readonly states: Set<MarketId>;
+  /** Markets of `PriceFeed`. */
+  readonly prices: Set<MarketId>;
+  /** Markets of `Trades` channels that name one. */
+  readonly trades: Set<MarketId>;
+  allTrades: boolean;
+  systemStatus: boolean;
+  #key: string | undefined;
+
+  constructor(from?: Subscriptions) {
+    this.filters = new Map(from?.filters);
+    this.states = new Set(from?.states);
+    this.prices = new Set(from?.prices);
+    this.trades = new Set(from?.trades);
+    this.allTrades = from?.allTrades ?? false;
+    this.systemStatus = from?.systemStatus ?? false;
+  }
+
+  /**
+   * What somebody begins with who is told these part by part, beside what was told before: `Markets`,
+   * told nothing until they have their snapshots, and trades, which have no first data.
+   */
+  beginning(before: Subscriptions | undefined): Subscriptions {
+    const begun = new Subscriptions(before);
+    for (const [key, filter] of this.filters) begun.filters.set(key, filter);
+    for (const id of this.trades) begun.trades.add(id);
+    begun.allTrades ||= this.allTrades;
+    return begun;
+  }
+
+  /** How many there are; each market of `PriceFeed` counts as one. */
+  get size(): number {
+    return Object.values(this.countByChannel()).reduce((sum, count) => sum + count, 0);
+  }
+
+  countByChannel(): Readonly<Partial<Record<ChannelType, number>>> {
+    return {
+      Markets: this.filters.size,
+      Market: this.states.size,
+      PriceFeed: this.prices.size,
+      Trades: this.trades.size + (this.allTrades ? 1 : 0),
+      SystemStatus: this.systemStatus ? 1 : 0,
+    };
+  }
+
+  add(channel: PublicChannel): void {
+    switch (channel.type) {
+      case "Markets":
+        this.filters.set(channelKey(channel), channel.params?.filter ?? null);
+        break;
+      case "Market":
+        this.states.add(channel.params.market_id);
+        break;
+      case "PriceFeed":
+        for (const id of channel.params.market_ids) this.prices.add(id);
+        break;
+      case "Trades":
+        if (channel.params === null) this.allTrades = true;
+        else this.trades.add(channel.params.market_id);
+        break;
+      case "SystemStatus":
+        this.systemStatus = true;
+    }
+  }
+
+  remove(channel: PublicChannel): void {
+    switch (channel.type) {
+      case "Markets":
+        this.filters.delete(channelKey(channel));
+        break;
+      case "Market":
+        this.states.delete(channel.params.market_id);
+        break;
+      case "PriceFeed":
+        for (const id of channel.params.market_ids) this.prices.delete(id);
+        break;
+      case "Trades":
+        if (channel.params === null) this.allTrades = false;
+        else this.trades.delete(channel.params.market_id);
+        break;
+      case "SystemStatus":
+        this.systemStatus = false;
+    }
+  }
+
+  /** A text that equal sets share; once it is asked for, the set does not change any more. */
+  key(): string {
+    this.#key ??= this.#makeKey();
+    return this.#key;
+  }
+
+  #makeKey(): string {
+    const ids = (set: Set<MarketId>): string => [...set].sort(compareMarketIds).join(",");
+    return [
+      [...this.filters.keys()].sort().join(";"),
+      ids(this.states),
+      ids(this.prices),
+      ids(this.trades),
+      this.allTrades ? "t" : "",
+      this.systemStatus ? "s" : "",
+    ].join("|");
+  }
+}
+
+/** Whether a channel carries market data, which a feed may wait for. */
+export function isMarketData(channel: PublicChannel): boolean {
+  return channel.type !== "SystemStatus";
+}

@@ -1,0 +1,80 @@
+import { lookAlike } from "../../../shared/look-alike.js";
+
+/** What the query of an upgrade request may ask for. */
+export interface ConnectQuery {
+  readonly token: string | undefined;
+  readonly cancelOnDisconnect: boolean;
+}
+
+/** A parameter that the server knows, with a value that it does not understand. */
+export class QueryError extends Error {
+  override readonly name = "QueryError";
+}
+
+const TOKEN = "token";
+const SWITCH = "cancel_on_disconnect";
+const PARAMETERS = [TOKEN, SWITCH] as const;
+type Parameter = (typeof PARAMETERS)[number];
+
+const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
+  ["", true],
+  ["1", true],
+  ["true", true],
+  ["True", true],
+  ["0", false],
+  ["false", false],
+  ["False", false],
+]);
+
+/** What is shown of a value, at most. */
+const SHOWN_LENGTH_MAX = 40;
+
+/**
+ * Reads the query of an upgrade request. Unknown parameters are ignored. Throws QueryError where a
+ * known one is not understood: a switch that is silently off is worse than no connection.
+ */
+export function parseConnectQuery(query: string): ConnectQuery {
+  const values = new Map<Parameter, string[]>();
+  for (const [name, value] of new URLSearchParams(query)) {
+    const parameter = knownAs(name);
+    if (parameter !== undefined) values.set(parameter, [...(values.get(parameter) ?? []), value]);
+  }
+  const [token, ...others] = values.get(TOKEN) ?? [];
+  if (others.some((other) => other !== token))
+    throw new QueryError("the query parameter token is given twice, with different values");
+  return { token, cancelOnDisconnect: booleanOf(SWITCH, values) };
+}
+
+/** Which parameter a name is; undefined for none. Slips in it are errors, as of values. */
+function knownAs(name: string): Parameter | undefined {
+  const known = PARAMETERS.find((parameter) => parameter === name);
+  if (known !== undefined) return known;
+  const spelled = name.toLowerCase().replace(/[^a-z]/g, "");
+  const meant = spelled === TOKEN ? TOKEN : lookAlike(spelled, [SWITCH]);
+  if (meant !== undefined)
+    throw new QueryError(`the query parameter ${shown(name)} is spelled ${meant}`);
+  return undefined;
+}
+
+function booleanOf(parameter: Parameter, values: ReadonlyMap<Parameter, string[]>): boolean {
+  const given = values.get(parameter) ?? [];
+  const meant = given.map((value) => {
+    const boolean = BOOLEANS.get(value);
+    if (boolean !== undefined) return boolean;
+    throw new QueryError(
+      `the query parameter ${parameter} is ${shown(value)}: it takes true or false, True or False, ` +
+        "1 or 0, and no value for true",
+    );
+  });
+  if (new Set(meant).size > 1) {
+    throw new QueryError(
+      `the query parameter ${parameter} is given twice, as ${given.map(shown).join(" and as ")}`,
+    );
+  }
+  return meant[0] ?? false;
+}
+
+function shown(text: string): string {
+  const cut = text.length > SHOWN_LENGTH_MAX ? `${text.slice(0, SHOWN_LENGTH_MAX)}…` : text;
+  return JSON.stringify(cut);
+}

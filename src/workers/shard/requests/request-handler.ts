@@ -1,0 +1,369 @@
+import { type Decoded, decodeClientMessage, type MessageFault } from "../../../codec/decode.js";
+import { type Channel, channelKey } from "../../../contract/channels-schema.js";
+import type { ClientMessage, RequestId } from "../../../contract/client-messages-schema.js";
+import { CLOSE } from "../../../contract/close-codes.js";
+import { ENCODINGS, type Encoding } from "../../../contract/encodings.js";
+import type { ServerMessage } from "../../../contract/server-messages-schema.js";
+import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
+import type { MarketId } from "../../../shared/market-id.js";
+import type { OrderRequest } from "../../../shared/order.js";
+import { isSimulatedWallet } from "../../../sim/wallets.js";
+import type { OrderName } from "../../messages.js";
+import type { Allowance } from "../connections/allowance.js";
+import type { Connection } from "../connections/connection.js";
+import type { Outbox } from "../connections/outbox.js";
+import type { FanOut } from "../fan-out/fan-out.js";
+import type { FirstDataSender } from "../fan-out/first-data-sender.js";
+import { isMarketData, type PublicChannel, Subscriptions } from "../fan-out/subscriptions.js";
+import { isPrivate, type PrivateChannel } from "../trading/private-channels.js";
+import type { Trading } from "../trading/trading.js";
+import { AuthenticationError, type Authenticator, type Identity } from "./authenticator.js";
+
+/** The role that sees every wallet. */
+const ADMIN = "admin";
+/** Of larger messages that are refused undecoded nobody knows the id. */
+const ANSWERED_WITH_ID_BYTES_MAX = 4096;
+/*
+ * What else than bytes a request costs, as so many bytes: each takes about as long as decoding them does,
+ * which `bench requests` shows.
+ */
+const SIGNATURE_COST_BYTES = 32_768;
+/** For each subscription that a connection has, when one of them changes. */
+const SUBSCRIPTION_COST_BYTES = 32;
+/** For each market that a filter of `Markets` is evaluated on. */
+const EVALUATION_COST_BYTES = 16;
+
+export interface RequestOptions {
+  readonly maxSubscriptions: number;
+  readonly maxFilters: number;
+  readonly maxMessageValues: number;
+  readonly takesOrders: boolean;
+}
+
+export interface RequestHooks {
+  /** A client has subscribed to market data. */
+  readonly subscribed: () => void;
+  /** A connection has an identity, its first or another. */
+  readonly identified: (connection: Connection, identity: Identity) => void;
+}
+
+/** Answers what clients ask: one direct reply to each message, and first data after a `Subscribed`. */
+export class RequestHandler {
+  readonly #options: RequestOptions;
+  readonly #fanOut: FanOut;
+  readonly #outbox: Outbox;
+  readonly #firstData: FirstDataSender;
+  readonly #trading: Trading;
+  readonly #authenticator: Authenticator;
+  readonly #counters: CounterSection;
+  readonly #hooks: RequestHooks;
+
+  constructor(
+    options: RequestOptions,
+    fanOut: FanOut,
+    outbox: Outbox,
+    firstData: FirstDataSender,
+    trading: Trading,
+    authenticator: Authenticator,
+    counters: CounterSection,
+    hooks: RequestHooks,
+  ) {
+    this.#options = options;
+    this.#fanOut = fanOut;
+    this.#outbox = outbox;
+    this.#firstData = firstData;
+    this.#trading = trading;
+    this.#authenticator = authenticator;
+    this.#counters = counters;
+    this.#hooks = hooks;
+  }
+
+  /**
+   * Handles one WebSocket message.
+   * @param now performance.now()
+   */
+  handle(connection: Connection, payload: Buffer, isBinary: boolean, now: number): void {
+    const encoding = ENCODINGS[connection.encoding] ?? "json";
+    if (isBinary !== (encoding === "msgpack")) {
+      connection.close(
+        CLOSE.unsupportedData,
+        `this connection's messages are ${isBinary ? "text" : "binary"} frames`,
+      );
+      return;
+    }
+    connection.messageAt = now;
+    count(this.#counters, SHARD.messagesReceived);
+    const { maxMessageValues } = this.#options;
+    if (!connection.countMessage(now))
+      return this.#refuseByRate(connection, encoding, payload, now);
+    const decoded = decodeClientMessage(encoding, payload, maxMessageValues);
+    if (decoded.message === undefined) this.#refuse(connection, decoded.id, decoded.fault);
+    else this.#answer(connection, decoded.message, now);
+  }
+
+  /** Refuses a message beyond the limit, undecoded; of a small one the answer has the id. */
+  #refuseByRate(connection: Connection, encoding: Encoding, payload: Buffer, now: number): void {
+    if (!connection.open) return;
+    const id =
+      payload.length <= ANSWERED_WITH_ID_BYTES_MAX
+        ? idOf(decodeClientMessage(encoding, payload, this.#options.maxMessageValues))
+        : undefined;
+    this.#refuse(connection, id, rateLimited(connection.messageAllowance, "messages", now));
+  }
+
+  #answer(connection: Connection, message: ClientMessage, now: number): void {
+    switch (message.type) {
+      case "Authenticate":
+        connection.charge(SIGNATURE_COST_BYTES, now);
+        return this.#authenticate(connection, message.id, message.data.token);
+      case "Subscribe":
+        connection.charge(this.#costOf(connection, message.data.channels), now);
+        return this.#firstData.take(connection, () =>
+          this.#subscribe(connection, message.id, message.data.channels),
+        );
+      case "Unsubscribe":
+        connection.charge(this.#costOf(connection, []), now);
+        return this.#firstData.take(connection, () =>
+          this.#unsubscribe(connection, message.id, message.data.channels),
+        );
+      case "Ping": {
+        const data = { timestamp: message.data.timestamp, server_time: Date.now() };
+        return this.#reply(connection, message.id, { type: "Pong", data });
+      }
+      case "PlaceOrder":
+        return this.#place(connection, message.id, message.data.order, now);
+      case "CancelOrder":
+        return this.#cancel(connection, message.id, message.data);
+    }
+  }
+
+  /** What a change of subscriptions costs, as so many bytes: the sets are copied, the filters evaluated. */
+  #costOf(connection: Connection, channels: readonly Channel[]): number {
+    const filters = channels.filter(({ type }) => type === "Markets").length;
+    const subscriptions = connection.audience?.subscriptions.size ?? 0;
+    const { length } = this.#fanOut.mirror.markets;
+    return SUBSCRIPTION_COST_BYTES * subscriptions + EVALUATION_COST_BYTES * filters * length;
+  }
+
+  // --- Orders -----------------------------------------------------------------------------------
+
+  #place(
+    connection: Connection,
+    id: RequestId | undefined,
+    order: OrderRequest,
+    now: number,
+  ): void {
+    const trader = this.#traderOf(connection, "PlaceOrder");
+    if (trader.fault !== undefined) return this.#refuse(connection, id, trader.fault);
+    if (connection.orderAllowance.take(now) < 0) {
+      connection.orderAllowance.giveBack();
+      count(this.#counters, SHARD.ordersRateLimited);
+      return this.#refuse(connection, id, rateLimited(connection.orderAllowance, "orders", now));
+    }
+    const fault = this.#trading.place(connection, id, trader.wallet, order);
+    if (fault !== undefined) this.#refuse(connection, id, fault);
+  }
+
+  #cancel(connection: Connection, id: RequestId | undefined, order: OrderName): void {
+    const trader = this.#traderOf(connection, "CancelOrder");
+    const fault = trader.fault ?? this.#trading.cancel(connection, id, trader.wallet, order);
+    if (fault !== undefined) this.#refuse(connection, id, fault);
+  }
+
+  /** The wallet that a connection trades for, or why it may not trade. */
+  #traderOf(
+    { identity }: Connection,
+    what: string,
+  ): { readonly fault: MessageFault } | { readonly wallet: string; readonly fault?: undefined } {
+    if (!this.#options.takesOrders) return { fault: tradingDisabled(what) };
+    if (identity === undefined) return { fault: authRequired(what) };
+    const { wallet } = identity;
+    if (wallet === null) return { fault: forbidden(`${what}: the token has no wallet`) };
+    if (!isSimulatedWallet(wallet)) return { wallet };
+    return { fault: forbidden(`${what}: wallet ${wallet} belongs to a simulated trader`) };
+  }
+
+  // --- Authentication and subscriptions ---------------------------------------------------------
+
+  #authenticate(connection: Connection, id: RequestId | undefined, token: string): void {
+    let identity: Identity;
+    try {
+      identity = this.#authenticator.verify(token);
+    } catch (error) {
+      if (!(error instanceof AuthenticationError)) throw error;
+      return this.#refuse(connection, id, { code: "AUTH_FAILED", message: error.message });
+    }
+    const before = connection.identity;
+    if (
+      before !== undefined &&
+      (before.userId !== identity.userId || before.wallet !== identity.wallet)
+    ) {
+      const message = "another token must keep the sub and wallet of the connection's first";
+      return this.#refuse(connection, id, forbidden(message));
+    }
+    this.#hooks.identified(connection, identity);
+    this.#reply(connection, id, authenticated(identity));
+    this.#endForbidden(connection);
+  }
+
+  /** Ends the private channels that a connection's new token does not allow any more. */
+  #endForbidden(connection: Connection): void {
+    for (const channel of this.#trading.channelsOf(connection)) {
+      const fault = this.#privateFault(connection, channel);
+      if (fault === undefined) continue;
+      this.#trading.unsubscribe(connection, [channel]);
+      const message = `the subscription has ended: ${fault.message}`;
+      // Behind the channel's news that wait, which are the last of it.
+      this.#outbox.deliver(connection, { type: "Error", data: { code: fault.code, message } });
+    }
+  }
+
+  #subscribe(
+    connection: Connection,
+    id: RequestId | undefined,
+    channels: readonly Channel[],
+  ): void {
+    const ofWallets = channels.filter(isPrivate);
+    const ofMarkets = channels.filter((channel) => !isPrivate(channel));
+    const after = new Subscriptions(connection.audience?.subscriptions);
+    const fault =
+      this.#privateFaultOf(connection, ofWallets) ??
+      this.#addAll(connection, after, ofMarkets, ofWallets);
+    if (fault !== undefined) return this.#refuse(connection, id, fault);
+    const subscribed = reply(id, { type: "Subscribed", data: { channels: [...channels] } });
+    this.#firstData.subscribe(connection, subscribed, ofMarkets, after);
+    this.#trading.subscribe(connection, ofWallets);
+    if (ofMarkets.some(isMarketData)) this.#hooks.subscribed();
+  }
+
+  /** Why a connection may not have one of the private channels it asks for. */
+  #privateFaultOf(
+    connection: Connection,
+    channels: readonly PrivateChannel[],
+  ): MessageFault | undefined {
+    for (const channel of channels) {
+      const fault = this.#options.takesOrders
+        ? this.#privateFault(connection, channel)
+        : tradingDisabled(channel.type);
+      if (fault !== undefined) return fault;
+    }
+    return this.#trading.overloadedBy(connection, channels);
+  }
+
+  #privateFault(
+    { identity }: Connection,
+    { type, params: { wallet } }: PrivateChannel,
+  ): MessageFault | undefined {
+    if (identity === undefined) return authRequired(type);
+    if (identity.wallet === wallet || identity.role === ADMIN) return undefined;
+    const own = identity.wallet === null ? "none" : JSON.stringify(identity.wallet);
+    return forbidden(`${type}: the token's wallet is ${own}, not ${JSON.stringify(wallet)}`);
+  }
+
+  /** Adds channels to a set, or says why one of them cannot be. */
+  #addAll(
+    connection: Connection,
+    subscriptions: Subscriptions,
+    channels: readonly PublicChannel[],
+    ofWallets: readonly PrivateChannel[],
+  ): MessageFault | undefined {
+    for (const channel of channels) {
+      const unknown = marketsOf(channel).find((id) => this.#fanOut.mirror.find(id) === undefined);
+      if (unknown !== undefined) {
+        const details = { field: "market_id" };
+        return { code: "MARKET_NOT_FOUND", message: `no market has the id ${unknown}`, details };
+      }
+      subscriptions.add(channel);
+    }
+    const { maxSubscriptions, maxFilters } = this.#options;
+    const ofWalletsInAll = new Set(
+      [...this.#trading.channelsOf(connection), ...ofWallets].map(channelKey),
+    );
+    const size = subscriptions.size + ofWalletsInAll.size;
+    if (size > maxSubscriptions) {
+      return tooMany(`${size} subscriptions; a connection may have ${maxSubscriptions}`);
+    }
+    if (subscriptions.filters.size > maxFilters) {
+      return tooMany(
+        `${subscriptions.filters.size} filters of Markets; a connection may have ${maxFilters}`,
+      );
+    }
+    const { filters } = this.#fanOut.markets;
+    if (!filters.mayAcquire(connection.holder, subscriptions.filters)) {
+      const what = connection.identity === undefined ? "address" : "user";
+      return tooMany(
+        `of ${filters.max} distinct filters of Markets ${filters.size} are in use; this ${what} has its share, filters that are in use and that of every market are free`,
+      );
+    }
+    return undefined;
+  }
+
+  #unsubscribe(
+    connection: Connection,
+    id: RequestId | undefined,
+    channels: readonly Channel[],
+  ): void {
+    const after = new Subscriptions(connection.audience?.subscriptions);
+    for (const channel of channels) if (!isPrivate(channel)) after.remove(channel);
+    this.#fanOut.move(connection, after);
+    this.#trading.unsubscribe(connection, channels.filter(isPrivate));
+    this.#reply(connection, id, { type: "Unsubscribed", data: { channels: [...channels] } });
+  }
+
+  #reply(connection: Connection, id: RequestId | undefined, message: ServerMessage): void {
+    this.#outbox.send(connection, reply(id, message));
+  }
+
+  #refuse(
+    connection: Connection,
+    id: RequestId | undefined,
+    { code, message, details }: MessageFault,
+  ): void {
+    const data = { code, message, ...(details !== undefined && { details: { ...details } }) };
+    this.#reply(connection, id, { type: "Error", data });
+  }
+}
+
+/** The message that tells a client who it is. */
+export function authenticated({ userId, wallet }: Identity): ServerMessage {
+  return { type: "Authenticated", data: { user_id: userId, wallet } };
+}
+
+function idOf(decoded: Decoded): RequestId | undefined {
+  return decoded.message === undefined ? decoded.id : decoded.message.id;
+}
+
+function rateLimited(allowance: Allowance, what: string, now: number): MessageFault {
+  const limit = allowance.perSecond;
+  return {
+    code: "RATE_LIMITED",
+    message: `at most ${limit} ${what} a second are taken`,
+    details: { limit, retry_after_ms: allowance.waitMs(now) },
+  };
+}
+
+function reply(id: RequestId | undefined, message: ServerMessage): ServerMessage {
+  return id === undefined ? message : { ...message, id };
+}
+
+function marketsOf(channel: PublicChannel): readonly MarketId[] {
+  if (channel.type === "PriceFeed") return channel.params.market_ids;
+  if (channel.type === "Market") return [channel.params.market_id];
+  return channel.type === "Trades" && channel.params !== null ? [channel.params.market_id] : [];
+}
+
+function tradingDisabled(what: string): MessageFault {
+  return { code: "TRADING_DISABLED", message: `${what}: this server takes no orders` };
+}
+
+function authRequired(what: string): MessageFault {
+  return { code: "AUTH_REQUIRED", message: `${what}: this needs a token with a wallet` };
+}
+
+function forbidden(message: string): MessageFault {
+  return { code: "FORBIDDEN", message };
+}
+
+function tooMany(message: string): MessageFault {
+  return { code: "TOO_MANY_SUBSCRIPTIONS", message };
+}

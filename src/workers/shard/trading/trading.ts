@@ -1,0 +1,357 @@
+import type { MessagePort } from "node:worker_threads";
+import type { MessageFault } from "../../../codec/decode.js";
+import type { RequestId } from "../../../contract/client-messages-schema.js";
+import type { ServerMessage } from "../../../contract/server-messages-schema.js";
+import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
+import type { OrderRequest } from "../../../shared/order.js";
+import type { ContractOrder } from "../../../store/contract-form.js";
+import type { ExchangeNews, OrderName, Refused } from "../../messages.js";
+import type { Connection, PrivateBatch } from "../connections/connection.js";
+import { FairBudget, type Holder } from "../connections/fair-budget.js";
+import type { Outbox } from "../connections/outbox.js";
+import type { Batch } from "../fan-out/audience.js";
+import { ExchangeLink } from "./exchange-link.js";
+import { type PrivateChannel, PrivateChannels, type PrivateType } from "./private-channels.js";
+
+/** Whose request the exchange has not answered yet. */
+interface WaitingOrder {
+  readonly connection: Connection;
+  readonly id: RequestId | undefined;
+  /** Whose share of the requests that may wait it is of. */
+  readonly trader: Holder;
+}
+
+/** Which channels a snapshot is for. */
+interface WaitingSnapshot {
+  readonly connection: Connection;
+  readonly trader: Holder;
+  readonly wallet: string;
+  /** In the order in which they were subscribed to; one that was so again is there again. */
+  readonly types: PrivateType[];
+}
+
+const LOST: MessageFault = {
+  code: "UNAVAILABLE",
+  message:
+    "the exchange went away before it answered; it may have taken the order, so try again with the same client_order_id",
+};
+
+/**
+ * A shard's part in trading: passes orders on to the exchange and its answers back, and tells the
+ * connections that watch a wallet what is new of it.
+ *
+ * Everything private goes out in the order in which the exchange told it and is never conflated: an
+ * answer to an order does not overtake older news of the same wallet.
+ */
+export class Trading {
+  readonly #outbox: Outbox;
+  readonly #counters: CounterSection;
+  /** Requests that may wait for the exchange, shared fairly by wallet. */
+  readonly #pending: FairBudget;
+  readonly #link: ExchangeLink;
+  readonly #channels: PrivateChannels;
+  readonly #orders = new Map<number, WaitingOrder>();
+  readonly #snapshots = new Map<number, WaitingSnapshot>();
+  /** The latest request for a snapshot, by connection and wallet. */
+  readonly #latestSnapshots = new Map<string, number>();
+  /** Connections whose end cancels orders of theirs. */
+  readonly #bound = new Set<Connection>();
+  #lastRequest = 0;
+
+  constructor(outbox: Outbox, counters: CounterSection, maxPending: number) {
+    this.#outbox = outbox;
+    this.#counters = counters;
+    this.#pending = new FairBudget(maxPending);
+    this.#channels = new PrivateChannels(counters);
+    this.#link = new ExchangeLink({
+      news: (news) => this.#tell(news),
+      lost: () => this.#lost(),
+    });
+  }
+
+  /** Trades with the exchange behind `port`, or with none, and asks for every snapshot again. */
+  connect(port: MessagePort | undefined): void {
+    this.#link.close();
+    if (port === undefined) return;
+    this.#link.connect(
+      port,
+      [...this.#bound].map(({ number }) => number),
+    );
+    this.#channels.awaitAll();
+    for (const wallet of this.#channels.wallets) {
+      for (const connection of this.#channels.watching(wallet)) {
+        const own = this.#channels.of(connection).filter(({ params }) => params.wallet === wallet);
+        this.#askSnapshot(connection, wallet, own);
+      }
+    }
+  }
+
+  close(): void {
+    this.#link.close();
+  }
+
+  /** Why the snapshots of channels cannot be asked for right now. */
+  overloadedBy(
+    connection: Connection,
+    channels: readonly PrivateChannel[],
+  ): MessageFault | undefined {
+    const wallets = new Set(channels.map(({ params }) => params.wallet));
+    return this.#overloaded(connection, wallets.size);
+  }
+
+  /** Why so many requests more are too many for the exchange at the moment, or for one trader. */
+  #overloaded({ trader }: Connection, requests = 1): MessageFault | undefined {
+    if (this.#pending.mayTake(trader, requests)) return undefined;
+    const { taken, max } = this.#pending;
+    const message = `${taken} of ${max} requests that may wait for the exchange do so, and this wallet has its share; try again`;
+    return { code: "UNAVAILABLE", message };
+  }
+
+  // --- Orders -----------------------------------------------------------------------------------
+
+  place(
+    connection: Connection,
+    id: RequestId | undefined,
+    wallet: string,
+    order: OrderRequest,
+  ): MessageFault | undefined {
+    const fault = this.#unavailable(connection);
+    if (fault !== undefined) return fault;
+    const { cancelOnDisconnect, number } = connection;
+    if (cancelOnDisconnect) this.#bound.add(connection);
+    this.#link.send({
+      type: "place",
+      request: this.#wait(connection, id),
+      wallet,
+      order,
+      boundTo: cancelOnDisconnect ? number : undefined,
+    });
+    return undefined;
+  }
+
+  cancel(
+    connection: Connection,
+    id: RequestId | undefined,
+    wallet: string,
+    order: OrderName,
+  ): MessageFault | undefined {
+    const fault = this.#unavailable(connection);
+    if (fault !== undefined) return fault;
+    this.#link.send({ type: "cancel", request: this.#wait(connection, id), wallet, order });
+    return undefined;
+  }
+
+  /** Why no order can be passed on right now. */
+  #unavailable(connection: Connection): MessageFault | undefined {
+    const fault: MessageFault | undefined = this.#link.connected
+      ? this.#overloaded(connection)
+      : { code: "UNAVAILABLE", message: "the exchange is starting again; try again" };
+    if (fault !== undefined) count(this.#counters, SHARD.ordersUnavailable);
+    return fault;
+  }
+
+  #wait(connection: Connection, id: RequestId | undefined): number {
+    const { trader } = connection;
+    this.#pending.take(trader);
+    this.#orders.set(++this.#lastRequest, { connection, id, trader });
+    this.#counters[SHARD.ordersPending] = this.#orders.size;
+    return this.#lastRequest;
+  }
+
+  #answered(request: number): WaitingOrder | undefined {
+    const waiting = this.#orders.get(request);
+    if (waiting !== undefined) this.#pending.giveBack(waiting.trader);
+    this.#orders.delete(request);
+    this.#counters[SHARD.ordersPending] = this.#orders.size;
+    return waiting;
+  }
+
+  // --- Subscriptions ----------------------------------------------------------------------------
+
+  /** Subscribes; the snapshots come as soon as the exchange answers. */
+  subscribe(connection: Connection, channels: readonly PrivateChannel[]): void {
+    for (const channel of channels) {
+      this.#channels.add(connection, channel, this.#lastRequest + 1);
+    }
+    for (const wallet of new Set(channels.map(({ params }) => params.wallet))) {
+      const own = channels.filter(({ params }) => params.wallet === wallet);
+      this.#askSnapshot(connection, wallet, own);
+    }
+  }
+
+  unsubscribe(connection: Connection, channels: readonly PrivateChannel[]): void {
+    for (const channel of channels) {
+      if (!this.#channels.remove(connection, channel)) continue;
+      this.#link.send({ type: "unwatch", wallet: channel.params.wallet });
+    }
+  }
+
+  channelsOf(connection: Connection): readonly PrivateChannel[] {
+    return this.#channels.of(connection);
+  }
+
+  /** Forgets a connection that has ended. */
+  forget(connection: Connection): void {
+    this.unsubscribe(connection, this.#channels.of(connection));
+    if (this.#bound.delete(connection)) {
+      this.#link.send({ type: "ended", connection: connection.number });
+    }
+  }
+
+  #askSnapshot(connection: Connection, wallet: string, channels: readonly PrivateChannel[]): void {
+    // Without an exchange there is nobody to ask; the next one is asked for everything.
+    if (!this.#link.connected) return;
+    const key = snapshotKey(connection, wallet);
+    const latest = this.#latestSnapshots.get(key) ?? 0;
+    const underway = this.#snapshots.get(latest);
+    // One that is on its way will be no older; a wallet may be large.
+    if (underway && channels.every((one) => this.#channels.awaits(connection, one, latest))) {
+      for (const { type } of channels) underway.types.push(type);
+      return;
+    }
+    const request = ++this.#lastRequest;
+    const types = channels.map(({ type }) => type);
+    const { trader } = connection;
+    // Also over the bound, where another exchange is asked for all that is watched.
+    this.#pending.take(trader);
+    this.#snapshots.set(request, { connection, trader, wallet, types });
+    this.#latestSnapshots.set(key, request);
+    this.#link.send({ type: "watch", request, wallet });
+  }
+
+  // --- What the exchange tells ------------------------------------------------------------------
+
+  #tell(news: readonly ExchangeNews[]): void {
+    const letters = new Letters(this.#outbox);
+    const made = new Map<object, PrivateBatch[]>();
+    for (const item of news) {
+      switch (item.type) {
+        case "reply":
+          this.#reply(letters, item.request, item.order, item.changed);
+          break;
+        case "refusal":
+          this.#refuse(letters, this.#answered(item.request), item.refusal);
+          break;
+        case "order":
+          this.#pushOrder(letters, item.order);
+          break;
+        case "position": {
+          const live = this.#channels.live(item.position.wallet, "Positions");
+          letters.push(live, { type: "PositionUpdate", data: { position: item.position } });
+          break;
+        }
+        case "snapshot":
+          this.#sendSnapshot(letters, item, made);
+      }
+    }
+    letters.send();
+  }
+
+  #reply(letters: Letters, request: number, order: ContractOrder, changed: boolean): void {
+    const waiting = this.#answered(request);
+    if (waiting !== undefined) {
+      letters.add(waiting.connection, reply(waiting, { type: "OrderUpdate", data: { order } }));
+    }
+    if (changed) this.#pushOrder(letters, order, waiting?.connection);
+  }
+
+  #refuse(letters: Letters, waiting: WaitingOrder | undefined, refusal: Refused): void {
+    if (waiting === undefined) return;
+    letters.add(waiting.connection, reply(waiting, { type: "Error", data: { ...refusal } }));
+  }
+
+  #pushOrder(letters: Letters, order: ContractOrder, except?: Connection): void {
+    const live = this.#channels.live(order.wallet, "Orders");
+    letters.push(live, { type: "OrderUpdate", data: { order } }, except);
+  }
+
+  /** @param made snapshots of these news by what they hold: the same for many connections is made once */
+  #sendSnapshot(
+    letters: Letters,
+    { request, orders, positions }: Extract<ExchangeNews, { type: "snapshot" }>,
+    made: Map<object, PrivateBatch[]>,
+  ): void {
+    const waiting = this.#snapshots.get(request);
+    this.#snapshots.delete(request);
+    if (waiting === undefined) return;
+    const { connection, trader, wallet, types } = waiting;
+    this.#pending.giveBack(trader);
+    const key = snapshotKey(connection, wallet);
+    if (this.#latestSnapshots.get(key) === request) this.#latestSnapshots.delete(key);
+    const { encoding } = connection;
+    for (const type of types) {
+      if (!this.#channels.goLive(connection, wallet, type, request)) continue;
+      const held = type === "Orders" ? orders : positions;
+      const batches = made.get(held) ?? [];
+      made.set(held, batches);
+      batches[encoding] ??= {
+        ...this.#outbox.encode(
+          encoding,
+          type === "Orders"
+            ? { type: "OrderSnapshot", data: { orders: [...orders] } }
+            : { type: "PositionSnapshot", data: { positions: [...positions] } },
+        ),
+        asked: true,
+      };
+      connection.chargeAnswer(batches[encoding].bytes.length);
+      letters.put(connection, batches[encoding]);
+    }
+  }
+
+  #lost(): void {
+    const waiting = [...this.#orders.values()];
+    for (const { trader } of [...waiting, ...this.#snapshots.values()])
+      this.#pending.giveBack(trader);
+    this.#orders.clear();
+    this.#snapshots.clear();
+    this.#latestSnapshots.clear();
+    this.#counters[SHARD.ordersPending] = 0;
+    count(this.#counters, SHARD.ordersUnavailable, waiting.length);
+    for (const one of waiting) {
+      this.#outbox.deliver(one.connection, reply(one, { type: "Error", data: { ...LOST } }));
+    }
+  }
+}
+
+/** Private messages of one turn, by connection, so that each connection gets them in one write. */
+class Letters {
+  readonly #outbox: Outbox;
+  readonly #batches = new Map<Connection, PrivateBatch[]>();
+
+  constructor(outbox: Outbox) {
+    this.#outbox = outbox;
+  }
+
+  add(connection: Connection, message: ServerMessage): void {
+    this.put(connection, this.#outbox.encode(connection.encoding, message));
+  }
+
+  /** The same message for several connections, encoded once per encoding. */
+  push(connections: Iterable<Connection>, message: ServerMessage, except?: Connection): void {
+    const encoded: (Batch | undefined)[] = [];
+    for (const connection of connections) {
+      if (connection === except) continue;
+      const { encoding } = connection;
+      encoded[encoding] ??= this.#outbox.encode(encoding, message);
+      this.put(connection, encoded[encoding]);
+    }
+  }
+
+  send(): void {
+    for (const [connection, batches] of this.#batches) connection.deliver(batches);
+  }
+
+  put(connection: Connection, batch: PrivateBatch): void {
+    const batches = this.#batches.get(connection);
+    if (batches === undefined) this.#batches.set(connection, [batch]);
+    else batches.push(batch);
+  }
+}
+
+function snapshotKey({ number }: Connection, wallet: string): string {
+  return `${number} ${wallet}`;
+}
+
+function reply({ id }: WaitingOrder, message: ServerMessage): ServerMessage {
+  return id === undefined ? message : { ...message, id };
+}

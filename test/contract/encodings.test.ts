@@ -1,0 +1,32 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  ENCODING_INDEX,
+  ENCODINGS,
+  encodingOfSubprotocol,
+  negotiateEncoding,
+  SUBPROTOCOLS,
+} from "../../src/contract/encodings.js";
+
+describe("encodings", () => {
+  it("encodings - names, indices and subprotocols are the contract's", () => {
+    expect(ENCODINGS.map((encoding) => ENCODING_INDEX[encoding])).toEqual([0, 1]);
+    expect(SUBPROTOCOLS).toEqual({ json: "marketcast.json", msgpack: "marketcast.msgpack" });
+    for (const encoding of ENCODINGS)
+      expect(encodingOfSubprotocol(SUBPROTOCOLS[encoding])).toBe(encoding);
+    expect(encodingOfSubprotocol("MARKETCAST.JSON")).toBeUndefined();
+  });
+
+  it("encodings - the first known subprotocol wins; none offered is JSON; none known is refused", () => {
+    const names = fc.constantFrom("marketcast.json", "marketcast.msgpack", "mqtt", "", "json");
+    fc.assert(
+      fc.property(fc.array(names), (offered) => {
+        const first = offered.find((name) => name.startsWith("marketcast."));
+        const expected = first === "marketcast.json" ? "json" : "msgpack";
+        const fallback = offered.length === 0 ? "json" : undefined;
+        expect(negotiateEncoding(offered)).toBe(first === undefined ? fallback : expected);
+        expect(negotiateEncoding(new Set(offered))).toBe(negotiateEncoding(offered));
+      }),
+    );
+  });
+});

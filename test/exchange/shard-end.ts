@@ -1,0 +1,106 @@
+import { MessageChannel, type MessagePort } from "node:worker_threads";
+import type { OrderRequest } from "../../src/shared/order.js";
+import type { ExchangeNews, ExchangeRequest, ExchangeToShard } from "../../src/workers/messages.js";
+import { until } from "../support/until.js";
+
+type RequestWithout<T extends ExchangeRequest["type"]> = Omit<
+  Extract<ExchangeRequest, { type: T }>,
+  "type" | "request"
+>;
+/** News that carry a request's number. */
+type Answer = Extract<ExchangeNews, { readonly request: number }>;
+
+/** A limit order of market 1 for one lot at 0.5, unless told otherwise. */
+export function limitOrder(given: Partial<OrderRequest> = {}): OrderRequest {
+  return {
+    market_id: 1,
+    side: "Buy",
+    order_type: "Limit",
+    price: 0.5,
+    quantity: 1,
+    time_in_force: "GTC",
+    post_only: false,
+    ...given,
+  };
+}
+
+/** A shard's end of a real port to the exchange, in the test's hand. */
+export class ShardEnd {
+  /** What it has been told, but for what {@link answer} has taken. */
+  readonly news: ExchangeNews[] = [];
+  /** The exchange's end. */
+  readonly port: MessagePort;
+  closed = false;
+  readonly #own: MessagePort;
+  #requests = 0;
+
+  constructor() {
+    const { port1, port2 } = new MessageChannel();
+    this.port = port1;
+    this.#own = port2;
+    port2.on("message", (news: ExchangeToShard) => this.news.push(...news));
+    port2.on("close", () => {
+      this.closed = true;
+    });
+  }
+
+  /** Sends requests in one message, as a shard does with those of a turn. */
+  send(...requests: readonly ExchangeRequest[]): void {
+    this.#own.postMessage(requests);
+  }
+
+  place(
+    wallet: string,
+    order: Partial<OrderRequest> = {},
+    boundTo?: number,
+  ): Extract<ExchangeRequest, { type: "place" }> {
+    return {
+      type: "place",
+      request: ++this.#requests,
+      wallet,
+      order: limitOrder(order),
+      boundTo,
+    };
+  }
+
+  cancel(wallet: string, order: RequestWithout<"cancel">["order"]) {
+    return { type: "cancel" as const, request: ++this.#requests, wallet, order };
+  }
+
+  watch(wallet: string) {
+    return { type: "watch" as const, request: ++this.#requests, wallet };
+  }
+
+  /** Sends a request and takes its answer out of the news. */
+  ask(request: Extract<ExchangeRequest, { readonly request: number }>): Promise<Answer> {
+    this.send(request);
+    return this.answer(request);
+  }
+
+  answer({ request }: { readonly request: number }): Promise<Answer> {
+    return until(`the answer to request ${request}`, () => {
+      const at = this.news.findIndex((one) => "request" in one && one.request === request);
+      return at < 0 ? undefined : (this.news.splice(at, 1)[0] as Answer);
+    });
+  }
+
+  /** Places an order and returns its state. */
+  async placed(wallet: string, order: Partial<OrderRequest> = {}, boundTo?: number) {
+    const answer = await this.ask(this.place(wallet, order, boundTo));
+    if (answer.type !== "reply") throw new Error(`no order: ${JSON.stringify(answer)}`);
+    return answer.order;
+  }
+
+  /** What a wallet has, as a new watcher hears it. */
+  async snapshot(wallet: string) {
+    const answer = await this.ask(this.watch(wallet));
+    if (answer.type !== "snapshot") throw new Error(`no snapshot: ${JSON.stringify(answer)}`);
+    const { orders, positions } = answer;
+    return { orders, positions };
+  }
+
+  /** Ends, as with its thread. */
+  close(): void {
+    this.#own.close();
+  }
+}

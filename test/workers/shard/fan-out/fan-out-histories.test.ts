@@ -1,0 +1,20 @@
+import { describe, it } from "vitest";
+import {
+  checkAllHistories,
+  checkCalmHistories,
+  checkCongestedHistories,
+} from "../../../support/shard-histories.js";
+
+describe("fan-out", () => {
+  it("fan-out - clients that keep up get every message in order and nothing is conflated", () => {
+    checkCalmHistories(200);
+  });
+
+  it("fan-out - congested clients skip no trade, go never back, and end up to date", () => {
+    checkCongestedHistories(300);
+  });
+
+  it("fan-out - the same holds with conflating rounds, other epochs, and clients that come and go", () => {
+    checkAllHistories(300);
+  });
+});

@@ -1,0 +1,46 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Audience } from "../../../../src/workers/shard/fan-out/audience.js";
+import { InterestIndex } from "../../../../src/workers/shard/fan-out/interest-index.js";
+import { Subscriptions } from "../../../../src/workers/shard/fan-out/subscriptions.js";
+
+const IDS = [0, 1, "9007199254740993"];
+const wants = fc.record({
+  states: fc.subarray(IDS),
+  prices: fc.subarray(IDS),
+  trades: fc.subarray(IDS),
+  allTrades: fc.boolean(),
+});
+
+describe("interest-index", () => {
+  it("interest-index - each market leads to exactly the audiences there that want its stream", () => {
+    const steps = fc.array(fc.tuple(wants, fc.nat(3)), { maxLength: 20 });
+    fc.assert(
+      fc.property(steps, (list) => {
+        const index = new InterestIndex();
+        const audiences: Audience[] = [];
+        for (const [{ states, prices, trades, allTrades }, leaving] of list) {
+          const subscriptions = new Subscriptions();
+          for (const id of states) subscriptions.states.add(id);
+          for (const id of prices) subscriptions.prices.add(id);
+          for (const id of trades) subscriptions.trades.add(id);
+          subscriptions.allTrades = allTrades;
+          const audience = new Audience("", 0, subscriptions, []);
+          index.add(audience);
+          audiences.push(audience);
+          for (const left of audiences.splice(leaving)) index.remove(left);
+        }
+        const whoWant = (wanted: (subscriptions: Subscriptions) => boolean) =>
+          new Set(audiences.filter(({ subscriptions }) => wanted(subscriptions)));
+        for (const id of IDS) {
+          const { states, prices, trades } = index.of(id);
+          expect(states).toEqual(whoWant((one) => one.states.has(id)));
+          expect(prices).toEqual(whoWant((one) => one.prices.has(id)));
+          // Those that have all trades get this market's among them, and once.
+          expect(trades).toEqual(whoWant((one) => one.trades.has(id) && !one.allTrades));
+        }
+        expect(index.allTrades).toEqual(whoWant((one) => one.allTrades));
+      }),
+    );
+  });
+});

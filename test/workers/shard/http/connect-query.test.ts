@@ -1,0 +1,106 @@
+import { expect, it } from "vitest";
+import { parseConnectQuery } from "../../../../src/workers/shard/http/connect-query.js";
+
+it.each(["true", "True", "1", "tr%75e", "%31"])(
+  "connect query - cancel_on_disconnect=%s turns it on",
+  (value) => {
+    expect(parseConnectQuery(`cancel_on_disconnect=${value}`).cancelOnDisconnect).toBe(true);
+  },
+);
+
+it.each(["cancel_on_disconnect", "cancel_on_disconnect=", "cancel%5Fon_disconnect&x=1"])(
+  "connect query - %s, without a value, turns it on",
+  (query) => {
+    expect(parseConnectQuery(query).cancelOnDisconnect).toBe(true);
+  },
+);
+
+it.each(["", "cancel_on_disconnect=false", "cancel_on_disconnect=False", "cancel_on_disconnect=0"])(
+  "connect query - '%s' leaves cancel on disconnect off",
+  (query) => {
+    expect(parseConnectQuery(query)).toEqual({ token: undefined, cancelOnDisconnect: false });
+  },
+);
+
+it.each([
+  "TRUE",
+  "FALSE",
+  "yes",
+  "on",
+  "5000",
+  "01",
+  "-1",
+  "null",
+  "true ",
+  "+",
+  "%zz",
+  "%",
+  "%C3",
+  "true?token=abc",
+])("connect query - cancel_on_disconnect=%s is an error that names both", (value) => {
+  const shown = JSON.stringify(decoded(value));
+  expect(() => parseConnectQuery(`cancel_on_disconnect=${value}`)).toThrow(
+    `the query parameter cancel_on_disconnect is ${shown}`,
+  );
+});
+
+function decoded(value: string): string {
+  return new URLSearchParams(`value=${value}`).get("value") as string;
+}
+
+it("connect query - a long value is shown in part", () => {
+  const long = "x".repeat(10_000);
+  expect(() => parseConnectQuery(`cancel_on_disconnect=${long}`)).toThrow(/"x{40}…"/);
+});
+
+it("connect query - a parameter given twice must mean one thing", () => {
+  const twice = (one: string, two: string) =>
+    parseConnectQuery(`cancel_on_disconnect=${one}&cancel_on_disconnect=${two}`);
+  expect(twice("true", "1").cancelOnDisconnect).toBe(true);
+  expect(twice("0", "false").cancelOnDisconnect).toBe(false);
+  expect(() => twice("true", "false")).toThrow('given twice, as "true" and as "false"');
+  expect(() => twice("", "0")).toThrow("given twice");
+  expect(() => twice("true", "maybe")).toThrow('"maybe"');
+  expect(parseConnectQuery("token=a&token=a").token).toBe("a");
+});
+
+it("connect query - no error holds a token", () => {
+  const errorOf = (query: string): string => {
+    try {
+      parseConnectQuery(query);
+    } catch (error) {
+      return (error as Error).message;
+    }
+    throw new Error(`${query} is no error`);
+  };
+  const twice = errorOf("token=secret-one&token=secret-two");
+  expect(twice).toContain("token is given twice");
+  for (const query of [
+    "token=secret-one&token=secret-two",
+    "token=secret-one&cancel_on_disconnect=x",
+    "Token=secret-one",
+  ])
+    expect(errorOf(query)).not.toContain("secret");
+});
+
+it.each([
+  "Cancel_On_Disconnect=true",
+  "CANCEL_ON_DISCONNECT=1",
+  "cancel-on-disconnect",
+  "cancelOnDisconnect=true",
+  "cancelondisconnect",
+  "cancel_on_disconect=true",
+  "cancel_on_disconnected=1",
+  "cancel_at_disconnect=1",
+  "TOKEN=a",
+])("connect query - %s is no other parameter, but a known one misspelled", (query) => {
+  expect(() => parseConnectQuery(query)).toThrow(/is spelled (cancel_on_disconnect|token)/);
+});
+
+it("connect query - everything else is ignored, and hides nothing", () => {
+  expect(parseConnectQuery("ref=a?b&token=a.b.c&x&=&y=%&cancel_on_disconnect=1&z")).toEqual({
+    token: "a.b.c",
+    cancelOnDisconnect: true,
+  });
+  expect(parseConnectQuery("token=").token).toBe("");
+});

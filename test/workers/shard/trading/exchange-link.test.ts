@@ -1,0 +1,77 @@
+import { once } from "node:events";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { ExchangeNews, ExchangeRequest } from "../../../../src/workers/messages.js";
+import { ExchangeLink } from "../../../../src/workers/shard/trading/exchange-link.js";
+import { ExchangeEnd } from "../../../support/exchange-end.js";
+
+const unwatch = (wallet: string): ExchangeRequest => ({ type: "unwatch", wallet });
+const refusal = (request: number): ExchangeNews => ({
+  type: "refusal",
+  request,
+  refusal: { code: "INTERNAL", message: "m" },
+});
+
+let link: ExchangeLink;
+let heard: ExchangeNews[];
+let losses: number;
+
+beforeEach(() => {
+  heard = [];
+  losses = 0;
+  link = new ExchangeLink({ news: (news) => heard.push(...news), lost: () => losses++ });
+});
+afterEach(() => link.close());
+
+describe("exchange-link", () => {
+  it("exchange-link - the first message names the bound connections; a turn's requests are one", async () => {
+    const exchange = new ExchangeEnd();
+    link.connect(exchange.port, [3, 5]);
+    expect(link.connected).toBe(true);
+    link.send(unwatch("a"));
+    link.send(unwatch("b"));
+    expect(await exchange.messages()).toEqual([
+      [{ type: "attach", connections: [3, 5] }, unwatch("a"), unwatch("b")],
+    ]);
+    link.send(unwatch("c"));
+    expect(await exchange.messages()).toEqual([[unwatch("c")]]);
+    expect(await exchange.messages()).toEqual([]);
+  });
+
+  it("exchange-link - news arrive in their order, those before an exchange's end as well", async () => {
+    const exchange = new ExchangeEnd();
+    link.connect(exchange.port, []);
+    await exchange.tell(refusal(1), refusal(2));
+    exchange.post(refusal(3));
+    await exchange.close();
+    expect(heard).toEqual([refusal(1), refusal(2), refusal(3)]);
+    expect([losses, link.connected]).toEqual([1, false]);
+    link.close();
+    expect(losses).toBe(1);
+  });
+
+  it("exchange-link - without an exchange nothing is sent, then or later", async () => {
+    link.send(unwatch("a"));
+    const exchange = new ExchangeEnd();
+    link.connect(exchange.port, []);
+    expect(await exchange.requests()).toEqual([{ type: "attach", connections: [] }]);
+    expect(losses).toBe(0);
+  });
+
+  it("exchange-link - another exchange hears nothing that was meant for the one before", async () => {
+    const [before, after] = [new ExchangeEnd(), new ExchangeEnd()];
+    link.connect(before.port, []);
+    link.send(unwatch("a"));
+    before.post(refusal(1));
+    const closed = once(before.port, "close");
+    link.connect(after.port, [7]);
+    expect(losses).toBe(1);
+    link.send(unwatch("b"));
+    expect(await after.messages()).toEqual([[{ type: "attach", connections: [7] }, unwatch("b")]]);
+    expect(await before.messages()).toEqual([]);
+    await closed;
+    await after.tell(refusal(2));
+    // What the old one told is not heard, and its end is not the new one's.
+    expect(heard).toEqual([refusal(2)]);
+    expect([losses, link.connected]).toEqual([1, true]);
+  });
+});
