@@ -336,10 +336,13 @@ export class ShardWorld {
     this.#noteFirstData();
   }
 
-  /** Models of clients that wait for nothing check that nothing is missing. */
+  /**
+   * Models of clients that wait for nothing check that nothing is missing. Of one that is behind, a
+   * price without a quote when its first data were sent may have had its first since.
+   */
   #noteFirstData(): void {
     for (const { connection, model } of this.clients) {
-      if (connection.open && !connection.loading) model.firstDataDone();
+      if (connection.open && !connection.loading && !connection.behind) model.firstDataDone();
     }
   }
 
