@@ -1,0 +1,120 @@
+import { FeedInputError, type ListedMarket } from "../feed/feed.js";
+import { TRADE_ID_BYTES_MAX, utf8 } from "../ring/records.js";
+import { DecimalScale } from "../shared/decimal-scale.js";
+import {
+  BOOK_LEVELS_MAX,
+  type Book,
+  type BookSide,
+  type MarketDefinition,
+} from "../shared/market.js";
+import { type MarketId, parseMarketId } from "../shared/market-id.js";
+import { type TextKind, textFault } from "../shared/text.js";
+
+/*
+ * What a feed says is checked before anything is made of it: a feed may be anybody's module. Each check
+ * throws a FeedInputError that names the market, the value and the rule.
+ */
+
+/** A definition in canonical form, with what follows from it. */
+export interface CheckedDefinition {
+  readonly definition: MarketDefinition;
+  /** The title as UTF-8. */
+  readonly title: Uint8Array;
+  readonly priceScale: DecimalScale;
+  readonly quantityScale: DecimalScale;
+}
+
+/** A definition's id and scales: all that is needed to find out whether it is listed already. */
+export function checkDefinition(definition: MarketDefinition): Omit<CheckedDefinition, "title"> {
+  const { tickSize, lotSize } = definition;
+  const marketId = parseMarketId(definition.marketId);
+  const priceScale = DecimalScale.of(tickSize);
+  const quantityScale = DecimalScale.of(lotSize);
+  if (marketId !== undefined && priceScale !== undefined && quantityScale !== undefined)
+    return { definition: { ...definition, marketId }, priceScale, quantityScale };
+  throw new FeedInputError(
+    "INVALID_DEFINITION",
+    `market ${definition.marketId}: the id must be an integer from 0 to 2^128-1, tick size (${tickSize}) ` +
+      `and lot size (${lotSize}) positive decimals`,
+  );
+}
+
+/** A market's title as UTF-8. */
+export function checkTitle(marketId: MarketId, text: string, bytesMax: number): Uint8Array {
+  checkText(marketId, "title", "line", text);
+  const title = utf8(text);
+  if (title.length <= bytesMax) return title;
+  throw new FeedInputError(
+    "TITLE_TOO_LONG",
+    `market ${marketId}: title of ${title.length} bytes; at most ${bytesMax} are allowed`,
+  );
+}
+
+/** A market that is listed may be listed again as it is, not as another one. */
+export function checkSame(listed: MarketDefinition, definition: MarketDefinition): void {
+  const { marketId, title, tickSize, lotSize } = listed;
+  if (
+    title === definition.title &&
+    tickSize === definition.tickSize &&
+    lotSize === definition.lotSize
+  ) {
+    return;
+  }
+  throw new FeedInputError(
+    "MARKET_REDEFINED",
+    `market ${marketId} is listed with title ${JSON.stringify(title)}, tick size ${tickSize} and lot size ` +
+      `${lotSize}, which cannot change`,
+  );
+}
+
+export function checkPrice(market: ListedMarket, ticks: number, what: string): void {
+  if (Number.isInteger(ticks) && Math.abs(ticks) <= market.priceScale.countMax) return;
+  throw new FeedInputError(
+    "INVALID_VALUE",
+    `market ${market.marketId}: ${what} ${ticks} is no count of ticks`,
+  );
+}
+
+export function checkQuantity(market: ListedMarket, lots: number): void {
+  if (Number.isInteger(lots) && lots > 0 && lots <= market.quantityScale.countMax) return;
+  throw new FeedInputError(
+    "INVALID_VALUE",
+    `market ${market.marketId}: quantity ${lots} is no positive count of lots`,
+  );
+}
+
+/** A trade's id as UTF-8. */
+export function checkTradeId({ marketId }: ListedMarket, tradeId: string): Uint8Array {
+  checkText(marketId, "trade id", "name", tradeId);
+  const id = utf8(tradeId);
+  if (id.length > 0 && id.length <= TRADE_ID_BYTES_MAX) return id;
+  throw new FeedInputError(
+    "INVALID_VALUE",
+    `market ${marketId}: trade id of ${id.length} bytes; 1 to ${TRADE_ID_BYTES_MAX} are allowed`,
+  );
+}
+
+export function checkBook(market: ListedMarket, book: Book): void {
+  checkSide(market, book.bids);
+  checkSide(market, book.asks);
+}
+
+function checkSide(market: ListedMarket, side: BookSide): void {
+  if (!(side.length >= 0 && side.length <= BOOK_LEVELS_MAX)) {
+    throw new FeedInputError(
+      "INVALID_VALUE",
+      `market ${market.marketId}: ${side.length} book levels a side; at most ${BOOK_LEVELS_MAX} are allowed`,
+    );
+  }
+  for (let level = 0; level < side.length; level++) {
+    checkPrice(market, side.price[level] as number, "book price");
+    checkQuantity(market, side.quantity[level] as number);
+  }
+}
+
+function checkText(marketId: MarketId, what: string, kind: TextKind, text: string): void {
+  const fault = textFault(kind, text);
+  if (fault === undefined) return;
+  const code = what === "title" ? "INVALID_DEFINITION" : "INVALID_VALUE";
+  throw new FeedInputError(code, `market ${marketId}: ${what} ${fault}`);
+}

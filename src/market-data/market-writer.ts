@@ -1,0 +1,131 @@
+import { type CounterSection, count, PRODUCER } from "../counters/counters.js";
+import { BroadcastTransmitter } from "../ring/broadcast-transmitter.js";
+import { RECORD } from "../ring/layout.js";
+import type { MarketMemory } from "../ring/market-memory.js";
+import { MarketTableWriter } from "../ring/market-table.js";
+import {
+  bookBytes,
+  definitionBytes,
+  type MarketState,
+  STATE_BYTES,
+  type TradeRecord,
+  tradeBytes,
+  writeBook,
+  writeDefinition,
+  writeState,
+  writeTrade,
+} from "../ring/records.js";
+import type { Book, MarketDefinition } from "../shared/market.js";
+
+/**
+ * The single writer of rings, table and doorbell. It takes records as they are, with the `seq` and `ts`
+ * that somebody has given them: this process's {@link Sequencer}, or the one at the origin of a stream,
+ * whose epoch the memory then has.
+ *
+ * Each record goes into the table before the ring's tail moves past it, so a reader that starts at the
+ * tail finds in the table at least what lies before it. Records become visible, and readers are woken,
+ * with {@link publish}.
+ *
+ * Invariant: slots are taken in the order of listing, and nothing is written of one that is not.
+ */
+export class MarketWriter {
+  readonly #ring: BroadcastTransmitter;
+  readonly #trades: BroadcastTransmitter;
+  readonly #table: MarketTableWriter;
+  readonly #doorbell: Int32Array;
+  readonly #counters: CounterSection;
+  /** The number of the newest trade, where they are numbered; 0 where they are not. */
+  #lastTrade = 0;
+
+  constructor(memory: MarketMemory, counters: CounterSection) {
+    this.#ring = new BroadcastTransmitter(memory.ring);
+    this.#trades = new BroadcastTransmitter(memory.tradeRing);
+    this.#table = new MarketTableWriter(memory.table);
+    this.#doorbell = new Int32Array(memory.doorbell);
+    this.#counters = counters;
+  }
+
+  /** Markets listed so far: the slot of the next one. */
+  get listed(): number {
+    return this.#table.listed;
+  }
+
+  /** Markets there is room for. */
+  get capacity(): number {
+    return this.#table.capacity;
+  }
+
+  /** UTF-8 bytes of the longest title. */
+  get titleBytesMax(): number {
+    return this.#table.titleBytesMax;
+  }
+
+  /**
+   * Says where the numbers of trades stood before this epoch, so that its successor knows it too. To be
+   * called before anything is published.
+   */
+  continueTrades(lastTrade: number): void {
+    this.#lastTrade = lastTrade;
+    this.#trades.begin(lastTrade);
+  }
+
+  /**
+   * Lists the next market, with its first state.
+   * @param title the definition's title as UTF-8, at most {@link titleBytesMax} bytes
+   */
+  list(definition: MarketDefinition, title: Uint8Array, state: MarketState): void {
+    const { slot } = state;
+    if (slot !== this.listed || slot >= this.capacity || title.length > this.titleBytesMax)
+      throw new Error(`market writer: slot ${slot} of ${this.capacity} is not the next to list`);
+    this.#table.list(definition, title, state);
+    const offset = this.#ring.claim(RECORD.definition, definitionBytes(title.length));
+    writeDefinition(this.#ring.words, offset, slot, definition, title);
+    count(this.#counters, PRODUCER.ringRecords);
+    this.#writeStateRecord(state);
+    count(this.#counters, PRODUCER.markets);
+  }
+
+  state(state: MarketState): void {
+    this.#checkSlot(state.slot);
+    this.#table.writeState(state);
+    this.#writeStateRecord(state);
+  }
+
+  book(slot: number, seq: number, ts: number, book: Book): void {
+    this.#checkSlot(slot);
+    this.#table.writeBook(slot, seq, ts, book);
+    const offset = this.#ring.claim(RECORD.book, bookBytes(book));
+    writeBook(this.#ring.words, offset, slot, seq, ts, book);
+    count(this.#counters, PRODUCER.ringRecords);
+  }
+
+  /**
+   * @param id the trade's id as UTF-8, at most TRADE_ID_BYTES_MAX bytes
+   * @param number the trade's number, where they are numbered; ever upwards
+   */
+  trade(trade: Omit<TradeRecord, "tradeId">, id: Uint8Array, number = 0): void {
+    this.#checkSlot(trade.slot);
+    const offset = this.#trades.claim(RECORD.trade, tradeBytes(id.length));
+    writeTrade(this.#trades.words, offset, trade, id);
+    this.#lastTrade = number;
+    count(this.#counters, PRODUCER.tradeRecords);
+  }
+
+  /** Makes all that was written visible and wakes the readers that wait for it. */
+  publish(): void {
+    this.#ring.publish();
+    this.#trades.publish(this.#lastTrade);
+    this.#counters[PRODUCER.ringRecordNumber] = this.#ring.recordNumber;
+    Atomics.add(this.#doorbell, 0, 1);
+    Atomics.notify(this.#doorbell, 0);
+  }
+
+  #writeStateRecord(state: MarketState): void {
+    writeState(this.#ring.words, this.#ring.claim(RECORD.state, STATE_BYTES), state);
+    count(this.#counters, PRODUCER.ringRecords);
+  }
+
+  #checkSlot(slot: number): void {
+    if (slot >= this.listed) throw new Error(`market writer: no market is listed in slot ${slot}`);
+  }
+}

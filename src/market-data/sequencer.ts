@@ -1,0 +1,131 @@
+import type { FeedTrade, ListedMarket, TradedSoFar } from "../feed/feed.js";
+import { CHANGE, type MarketState } from "../ring/records.js";
+import type { Book, MarketDefinition, MarketStatus } from "../shared/market.js";
+import type { CheckedDefinition } from "./feed-checks.js";
+import type { MarketWriter } from "./market-writer.js";
+
+/** A trade of a feed that numbers its trades, ever upwards. */
+export interface NumberedTrade extends FeedTrade {
+  readonly tradeNumber?: number;
+}
+
+/** A market and where its streams stand. */
+export interface SequencedMarket extends Omit<ListedMarket, "status">, MarketState {
+  readonly definition: MarketDefinition;
+  traded: boolean;
+  /** Bits of CHANGE that no state record has told yet. */
+  pending: number;
+  tradeSeq: number;
+  bookSeq: number;
+}
+
+/**
+ * Gives what happens to markets its place in their streams: what has changed, the next `seq`, the `ts`.
+ * It is given checked values only. A state is told once for all that has happened to it since the last
+ * one; after a trade, with the next quote or with {@link tellPending}.
+ */
+export class Sequencer {
+  readonly #writer: MarketWriter;
+  readonly #now: () => number;
+  /** Markets with pending changes that no state record has told. */
+  readonly #untold: SequencedMarket[] = [];
+
+  /** @param now the time in microseconds; see nowMicros */
+  constructor(writer: MarketWriter, now: () => number) {
+    this.#writer = writer;
+    this.#now = now;
+  }
+
+  list(checked: CheckedDefinition, status: MarketStatus, traded: TradedSoFar): SequencedMarket {
+    const { definition, title, priceScale, quantityScale } = checked;
+    const market: SequencedMarket = {
+      definition,
+      marketId: definition.marketId,
+      priceScale,
+      quantityScale,
+      slot: this.#writer.listed,
+      status,
+      changes: CHANGE.created,
+      pending: 0,
+      stateSeq: 1,
+      priceSeq: 0,
+      price: traded.lastPrice ?? null,
+      bestBid: null,
+      bestAsk: null,
+      volume: traded.volume,
+      ts: this.#now(),
+      traded: traded.lastPrice !== undefined,
+      tradeSeq: 0,
+      bookSeq: 0,
+    };
+    this.#writer.list(definition, title, market);
+    return market;
+  }
+
+  /** Returns whether anything was told. */
+  setStatus(market: SequencedMarket, status: MarketStatus): boolean {
+    if (market.status === status) return false;
+    market.status = status;
+    market.pending |= CHANGE.status;
+    this.#tell(market);
+    return true;
+  }
+
+  /** Best bid and ask in ticks. Returns whether anything was told. */
+  quote(market: SequencedMarket, bestBid: number | null, bestAsk: number | null): boolean {
+    if (market.bestBid !== bestBid || market.bestAsk !== bestAsk) {
+      market.bestBid = bestBid;
+      market.bestAsk = bestAsk;
+      market.pending |= CHANGE.quote;
+      if (!market.traded) movePrice(market, middle(bestBid, bestAsk));
+    }
+    if (market.pending === 0) return false;
+    this.#tell(market);
+    return true;
+  }
+
+  /** @param id the trade's id as UTF-8 */
+  trade(market: SequencedMarket, trade: NumberedTrade, id: Uint8Array): void {
+    const { slot } = market;
+    const { price, quantity, takerSide } = trade;
+    const seq = ++market.tradeSeq;
+    const record = { slot, seq, price, quantity, takerSide, ts: this.#now() };
+    this.#writer.trade(record, id, trade.tradeNumber);
+    market.traded = true;
+    // No larger one could be told as an exact number.
+    market.volume = Math.min(market.volume + quantity, market.quantityScale.countMax);
+    if (market.pending === 0) this.#untold.push(market);
+    market.pending |= CHANGE.volume;
+    movePrice(market, price);
+  }
+
+  book(market: SequencedMarket, book: Book): void {
+    this.#writer.book(market.slot, ++market.bookSeq, this.#now(), book);
+  }
+
+  /** Tells the states that trades have changed and nothing has told yet. */
+  tellPending(): void {
+    for (const market of this.#untold) if (market.pending !== 0) this.#tell(market);
+    this.#untold.length = 0;
+  }
+
+  #tell(market: SequencedMarket): void {
+    market.changes = market.pending;
+    market.pending = 0;
+    market.stateSeq++;
+    if ((market.changes & (CHANGE.price | CHANGE.quote)) !== 0) market.priceSeq++;
+    market.ts = this.#now();
+    this.#writer.state(market);
+  }
+}
+
+/** The middle of a quote, rounded down to a tick; null where a side is empty. */
+function middle(bestBid: number | null, bestAsk: number | null): number | null {
+  return bestBid === null || bestAsk === null ? null : Math.floor((bestBid + bestAsk) / 2);
+}
+
+function movePrice(market: SequencedMarket, price: number | null): void {
+  if (market.price === price) return;
+  market.price = price;
+  market.pending |= CHANGE.price;
+}

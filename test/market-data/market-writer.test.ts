@@ -1,0 +1,139 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { counterBlockOf, createCounterBuffer } from "../../src/counters/counters.js";
+import { MarketWriter } from "../../src/market-data/market-writer.js";
+import { Publisher } from "../../src/market-data/publisher.js";
+import { BroadcastReceiver, RECEIVED } from "../../src/ring/broadcast-receiver.js";
+import { RECORD } from "../../src/ring/layout.js";
+import { createMarketMemory } from "../../src/ring/market-memory.js";
+import {
+  type BookState,
+  type MarketState,
+  readBook,
+  readDefinition,
+  readSlot,
+  readState,
+  readTrade,
+  utf8,
+} from "../../src/ring/records.js";
+import { createBook, type MarketDefinition } from "../../src/shared/market.js";
+import { type Client, ShardWorld } from "../support/shard-world.js";
+
+const SIZES = { ringSize: 1 << 16, tradeRingSize: 1 << 16, maxMarkets: 4, maxTitleBytes: 16 };
+const FIVE: MarketDefinition = { marketId: 5, title: "Five", tickSize: 0.01, lotSize: 1 };
+/** Where the origin's clock stands, in microseconds: nowhere near the edge's. */
+const ORIGIN_TIME = 1_700_000_000_000_000;
+
+const noCounters = () => counterBlockOf(createCounterBuffer(1)).producer;
+
+/** The process that sequences: what it publishes can be read record by record. */
+function createOrigin(epoch: string) {
+  const memory = createMarketMemory(epoch, SIZES);
+  let time = ORIGIN_TIME;
+  const publisher = new Publisher(memory, noCounters(), {
+    bookIntervalMs: 0,
+    now: () => ++time,
+    defer: () => {},
+    setTimer: () => {},
+    reject: () => {},
+  });
+  const rings = [new BroadcastReceiver(memory.ring), new BroadcastReceiver(memory.tradeRing)];
+  return { publisher, rings };
+}
+
+/** Writes what an origin has published, as it is. */
+function relay({ publisher, rings }: ReturnType<typeof createOrigin>, writer: MarketWriter): void {
+  publisher.flush();
+  const definitions = new Map<number, MarketDefinition>();
+  for (const ring of rings) {
+    while (ring.receive() === RECEIVED.records) {
+      for (let type = ring.next(); type !== 0; type = ring.next()) {
+        const { words, offset } = ring;
+        if (type === RECORD.definition) {
+          definitions.set(readSlot(words, offset), readDefinition(words, offset));
+        } else if (type === RECORD.state) {
+          const state = {} as MarketState;
+          readState(words, offset, state);
+          const definition = definitions.get(state.slot);
+          definitions.delete(state.slot);
+          if (definition === undefined) writer.state(state);
+          else writer.list(definition, utf8(definition.title), state);
+        } else if (type === RECORD.book) {
+          const book: BookState = { ...createBook(), seq: 0, ts: 0 };
+          readBook(words, offset, book);
+          writer.book(readSlot(words, offset), book.seq, book.ts, book);
+        } else {
+          const trade = readTrade(words, offset);
+          writer.trade(trade, utf8(trade.tradeId));
+        }
+      }
+    }
+  }
+  writer.publish();
+}
+
+describe("market writer", () => {
+  let world: ShardWorld;
+  let writer: MarketWriter;
+  let origin: ReturnType<typeof createOrigin>;
+
+  beforeEach(() => {
+    world = new ShardWorld({ sizes: SIZES });
+    // The edge's memory has the origin's epoch; what its own producer would publish is never used.
+    origin = createOrigin(world.memory.epoch);
+    writer = new MarketWriter(world.memory, noCounters());
+  });
+
+  function relayed(): void {
+    relay(origin, writer);
+    world.truth.read();
+    world.round();
+  }
+
+  const messages = (client: Client, type: string) =>
+    client.messages.filter((message) => message.type === type).map(({ data }) => data);
+
+  it("market writer - what an origin has sequenced comes with its epoch, seq and ts", () => {
+    const market = origin.publisher.list(FIVE);
+    for (let tick = 1; tick <= 3; tick++) origin.publisher.quote(market, tick, tick + 2);
+    relayed();
+    const client = world.connect(0);
+    world.subscribe(
+      client,
+      { type: "PriceFeed", params: { market_ids: [5] } },
+      { type: "Market", params: { market_id: 5 } },
+      { type: "Trades", params: null },
+    );
+    expect(world.fanOut.mirror.epoch).toBe(world.memory.epoch);
+    // The origin's clock: 1 the listing, then one tick for each record.
+    const first = { market_id: 5, seq: 3, ts: ORIGIN_TIME + 4 };
+    expect(messages(client, "PriceUpdate")).toEqual([expect.objectContaining(first)]);
+
+    origin.publisher.trade(market, { price: 9, quantity: 2, takerSide: "Sell", tradeId: "theirs" });
+    origin.publisher.quote(market, 8, 10);
+    const book = createBook();
+    book.bids.length = 1;
+    book.bids.price[0] = 8;
+    book.bids.quantity[0] = 4;
+    origin.publisher.book(market, book);
+    relayed();
+    expect(messages(client, "PriceUpdate").at(-1)).toMatchObject({ seq: 4, ts: ORIGIN_TIME + 6 });
+    expect(messages(client, "MarketUpdate").at(-1)).toMatchObject({
+      market: { seq: 5, ts: ORIGIN_TIME + 6 },
+    });
+    expect(messages(client, "TradeExecution").at(-1)).toMatchObject({
+      trade: { trade_id: "theirs", seq: 1, ts: ORIGIN_TIME + 5, price: 0.09, quantity: 2 },
+    });
+    expect(messages(client, "OrderBook").at(-1)).toMatchObject({
+      seq: 1,
+      bids: [[0.08, 4]],
+    });
+  });
+
+  it("market writer - a market is listed in the next slot, or nothing is written of it", () => {
+    const state = { slot: 1 } as MarketState;
+    expect(() => writer.list(FIVE, utf8("Five"), state)).toThrow("slot 1 of 4 is not the next");
+    expect(() => writer.state(state)).toThrow("no market is listed in slot 1");
+    expect(() => writer.book(0, 1, 1, createBook())).toThrow("no market is listed in slot 0");
+    expect(writer.listed).toBe(0);
+  });
+});
