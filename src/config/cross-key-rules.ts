@@ -1,12 +1,9 @@
 import { isIP } from "node:net";
-import type { z } from "zod";
 import { isLoopback } from "../shared/loopback.js";
-import type { configSchema } from "./schema.js";
-
-type Values = z.output<typeof configSchema>;
+import type { ConfigValues } from "./config-fields.js";
 
 /** Says what is wrong with the combination of two keys, or returns undefined. */
-type Rule = (config: Values) => string | undefined;
+type Rule = (config: ConfigValues) => string | undefined;
 
 const differentPorts: Rule = (config) =>
   config.port === config.opsPort && config.port !== 0 && config.host === config.opsHost

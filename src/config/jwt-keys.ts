@@ -2,9 +2,10 @@ import { createPublicKey, type KeyObject } from "node:crypto";
 import { characterAt } from "../shared/json-fault-text.js";
 import { positionAt, showPosition, TextFault } from "../shared/text-fault.js";
 import { readTextFile } from "../shared/text-file.js";
+import type { JwtAlgorithm } from "./config-fields.js";
 import { ConfigurationError } from "./configuration-error.js";
 import { readJwtSecret, readOrCreateJwtSecret } from "./jwt-secret.js";
-import type { Config, JwtAlgorithm } from "./schema.js";
+import type { Config } from "./schema.js";
 
 /** How tokens are verified. */
 export interface JwtKeys {

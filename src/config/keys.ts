@@ -1,5 +1,6 @@
+import { CONFIG_GROUPS } from "./config-fields.js";
 import { type FieldInfo, fieldInfo } from "./field.js";
-import { CONFIG_GROUPS, type ConfigKey } from "./schema.js";
+import type { ConfigKey } from "./schema.js";
 
 /** A configuration key in all its spellings, with all that is to be said about it. */
 export interface KeyInfo extends FieldInfo {

@@ -1,8 +1,9 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { MarketTotals, Trade } from "../engine/order.js";
+import type { ExchangeMarket } from "../feed/exchange-market.js";
 import { FeedInputError } from "../feed/feed.js";
 import { FeedConfigurationError } from "../feed/feed-configuration-error.js";
-import { type ExchangeMarket, loadMarkets } from "../feed/markets-file.js";
+import { loadMarkets } from "../feed/markets-file.js";
 import type { Publisher } from "../market-data/publisher.js";
 import type { MarketId } from "../shared/market-id.js";
 import { textFault } from "../shared/text.js";

@@ -1,4 +1,4 @@
-import type { ExchangeMarket } from "./markets-file.js";
+import type { ExchangeMarket } from "./exchange-market.js";
 
 const FIRST_MARKET_ID = 1001;
 

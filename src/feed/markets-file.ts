@@ -2,23 +2,16 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { z } from "zod";
 import { DecimalScale } from "../shared/decimal-scale.js";
 import type { JsonPath } from "../shared/exact-json.js";
-import { MARKET_STATUSES, type MarketDefinition, type MarketStatus } from "../shared/market.js";
+import { MARKET_STATUSES } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
 import { nullIsAbsent } from "../shared/null-is-absent.js";
 import { DEFAULT_MARKETS } from "./default-markets.js";
+import type { ExchangeMarket } from "./exchange-market.js";
 import { FeedConfigurationError } from "./feed-configuration-error.js";
 import { readJsonOption } from "./json-option.js";
 import { firstIssue, marketFields, numberSchema, toMarketDefinition } from "./market-schema.js";
 
 const FLAG = "--markets-file";
-
-/** A market that the exchange lists when it starts. */
-export interface ExchangeMarket {
-  readonly definition: MarketDefinition;
-  readonly status: MarketStatus;
-  /** Highest price of an order as a number of the contract, not in ticks; undefined for none. */
-  readonly maxPrice: number | undefined;
-}
 
 const entrySchema = nullIsAbsent(
   z.strictObject({

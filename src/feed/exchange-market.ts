@@ -1,0 +1,9 @@
+import type { MarketDefinition, MarketStatus } from "../shared/market.js";
+
+/** A market that the exchange lists when it starts. */
+export interface ExchangeMarket {
+  readonly definition: MarketDefinition;
+  readonly status: MarketStatus;
+  /** Highest price of an order as a number of the contract, not in ticks; undefined for none. */
+  readonly maxPrice: number | undefined;
+}
