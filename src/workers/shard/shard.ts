@@ -21,6 +21,7 @@ import { systemStatus } from "../../counters/system-status.js";
 import type { MarketMemory } from "../../ring/market-memory.js";
 import type { Logger } from "../../shared/log.js";
 import { startThreadPulse } from "../../shared/thread-pulse.js";
+import { NodeSink } from "../../transport/node-sink.js";
 import type { TakeSocket } from "../../transport/socket-hand-off.js";
 import type { MainToShard, ShardTask, ShardToMain } from "../messages.js";
 import { AddressShares } from "./connections/address-shares.js";
@@ -157,6 +158,7 @@ export class Shard {
       maxMessagesPerSecond: options.maxMessagesPerSecond,
       maxBytesPerSecond: options.maxBytesPerSecond,
       maxOrdersPerSecond: options.maxOrdersPerSecond,
+      openSink: (socket) => new NodeSink(socket),
       closing: (connection) => this.#firstData.forget(connection),
       drained: (connection) => {
         if (!this.#firstData.drained(connection)) this.#catchUp(connection);

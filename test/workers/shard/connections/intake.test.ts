@@ -8,6 +8,7 @@ import {
   createCounterBuffer,
   SHARD,
 } from "../../../../src/counters/counters.js";
+import { NodeSink } from "../../../../src/transport/node-sink.js";
 import { AddressShares } from "../../../../src/workers/shard/connections/address-shares.js";
 import {
   type ClientSocket,
@@ -61,6 +62,7 @@ async function open(
     maxMessagesPerSecond: 1e9,
     maxBytesPerSecond: limits.maxBytesPerSecond ?? 1e9,
     maxOrdersPerSecond: 1e9,
+    openSink: (socket: Socket) => new NodeSink(socket),
     closing: () => {},
     drained: () => {},
   };
