@@ -9,17 +9,26 @@ interface SocketHandle {
   readonly writeQueueSize: number;
 }
 
+/** Counts what is given to sinks: what the kernel took at once, past the stream, and all else. */
+export interface SendCounts {
+  readonly native: () => void;
+  readonly ordinary: () => void;
+}
+
 /** Gives everything to the socket's stream. */
 export class NodeSink implements ByteSink {
   protected readonly socket: Socket;
+  protected readonly counts: SendCounts;
   #takenAtLook = 0;
   #waitedAtLook = false;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, counts: SendCounts) {
     this.socket = socket;
+    this.counts = counts;
   }
 
   write(bytes: Buffer, taken?: Taken): boolean {
+    this.counts.ordinary();
     this.socket.write(bytes, taken);
     return this.#tookAll();
   }
@@ -27,6 +36,7 @@ export class NodeSink implements ByteSink {
   writeAll(buffers: readonly Buffer[], taken?: Taken): boolean {
     const { socket } = this;
     const last = buffers.length - 1;
+    this.counts.ordinary();
     socket.cork();
     for (const [index, bytes] of buffers.entries())
       socket.write(bytes, index === last ? taken : undefined);

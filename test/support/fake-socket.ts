@@ -112,5 +112,6 @@ export function fakeSockets() {
   };
 }
 
-/** The ordinary sink of a connection. */
-export const openNodeSink = (socket: Socket): NodeSink => new NodeSink(socket);
+/** The ordinary sink of a connection, whose sends nobody counts. */
+export const openNodeSink = (socket: Socket): NodeSink =>
+  new NodeSink(socket, { native: () => {}, ordinary: () => {} });

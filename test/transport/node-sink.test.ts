@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { NodeSink } from "../../src/transport/node-sink.js";
+import type { NodeSink } from "../../src/transport/node-sink.js";
+import { openNodeSink } from "../support/fake-socket.js";
 import { SocketPair } from "../support/socket-pair.js";
 import { until } from "../support/until.js";
 
@@ -8,7 +9,7 @@ let sink: NodeSink;
 
 beforeEach(async () => {
   pair = await SocketPair.open();
-  sink = new NodeSink(pair.near);
+  sink = openNodeSink(pair.near);
 });
 afterEach(() => pair.close());
 

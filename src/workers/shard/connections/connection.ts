@@ -4,6 +4,7 @@ import { FRAME } from "../../../codec/frame-writer.js";
 import { CLOSE, type CloseCode } from "../../../contract/close-codes.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
 import type { ByteSink, Taken } from "../../../transport/byte-sink.js";
+import type { OpenSink } from "../../../transport/open-sink.js";
 import type { Audience, Batch } from "../fan-out/audience.js";
 import type { Identity } from "../requests/authenticator.js";
 import type { AddressShare } from "./address-shares.js";
@@ -29,7 +30,7 @@ export interface ConnectionContext extends SpendingLimits {
   readonly maxQueuedMessages: number;
   readonly maxQueuedBytes: number;
   /** Makes the sink that writes to a connection's socket. */
-  readonly openSink: (socket: Socket) => ByteSink;
+  readonly openSink: OpenSink;
   /** Called when a blocked connection's socket has taken all that was written to it. */
   readonly drained: (connection: Connection) => void;
   /** Called when the closing handshake starts: it will be sent nothing more. */

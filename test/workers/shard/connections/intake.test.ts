@@ -8,13 +8,13 @@ import {
   createCounterBuffer,
   SHARD,
 } from "../../../../src/counters/counters.js";
-import { NodeSink } from "../../../../src/transport/node-sink.js";
 import { AddressShares } from "../../../../src/workers/shard/connections/address-shares.js";
 import {
   type ClientSocket,
   Connection,
 } from "../../../../src/workers/shard/connections/connection.js";
 import { Intake } from "../../../../src/workers/shard/connections/intake.js";
+import { openNodeSink } from "../../../support/fake-socket.js";
 import { clientFrame, OPCODE } from "../../../support/raw-client.js";
 import { until } from "../../../support/until.js";
 
@@ -62,7 +62,7 @@ async function open(
     maxMessagesPerSecond: 1e9,
     maxBytesPerSecond: limits.maxBytesPerSecond ?? 1e9,
     maxOrdersPerSecond: 1e9,
-    openSink: (socket: Socket) => new NodeSink(socket),
+    openSink: openNodeSink,
     closing: () => {},
     drained: () => {},
   };
