@@ -26,7 +26,7 @@ test.each([
     const { seq } = (await client.take("PriceUpdate")).data;
     for (let next = seq + 1; next <= seq + 200; next++) {
       // Replies come between prices, and neither disturbs the other.
-      if (next % 20 === 0) client.send({ type: "Ping", data: {} });
+      if (next % 20 === 0) client.send({ type: "Ping", data: { timestamp: 0 } });
       expect((await client.take("PriceUpdate")).data.seq).toBe(next);
     }
     const [native, ordinary] = [await sends(server, "native"), await sends(server, "ordinary")];
