@@ -154,6 +154,12 @@ const threads = {
     defaultText: "cores − 1, at least 1",
     description: "Threads that serve connections",
   }),
+  nativeSend: boolean({
+    flag: "native-send",
+    default: true,
+    description:
+      "Send past Node's streams where a socket has nothing queued; on Linux and macOS with koffi, else it is as if off",
+  }),
   ringSize: powerOfTwoBytes({
     flag: "ring-size",
     min: 64 * KIB,

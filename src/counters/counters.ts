@@ -128,6 +128,9 @@ export const SHARD = {
   loadingConnections: 25,
   /** Filters of `Markets` that are evaluated, but for that of every market. */
   distinctFilters: 26,
+  /** What was given to sockets past their streams, and through them. */
+  nativeSends: 27,
+  ordinarySends: 28,
   latencyBuckets: latency,
   closedByCode: closed,
   subscriptionsByChannel: subscriptions,

@@ -30,6 +30,8 @@ const DELAYED_BY = {
   connection: SHARD.requestsDelayedByConnection,
   address: SHARD.requestsDelayedByAddress,
 } as const;
+/** How frames reached their sockets. */
+const SENT_BY = { native: SHARD.nativeSends, ordinary: SHARD.ordinarySends } as const;
 const ENCODING_LABELS = ["json", "msgpack"] as const;
 
 /** A registry whose metrics are read from the counter block when they are asked for. */
@@ -153,6 +155,14 @@ function addShardMetrics(add: Add, { producer, shards }: CounterBlock): void {
   const byShard = (type: MetricType, name: string, word: number, help: string): void =>
     add(type, name, help, () => perShard(shards, word));
   byShard("counter", "bytes_sent_total", SHARD.bytesSent, "Bytes of frames written to sockets");
+  add("counter", "sends_total", "Writes to sockets: past Node's stream, or through it", () =>
+    (["native", "ordinary"] as const).flatMap((way) =>
+      perShard(shards, SENT_BY[way]).map(({ labels, value }) => ({
+        labels: { ...labels, way },
+        value,
+      })),
+    ),
+  );
   byShard("counter", "messages_received_total", SHARD.messagesReceived, "Messages from clients");
   byShard("counter", "ring_lapped_total", SHARD.lapped, "Times the ring overtook the shard");
   byShard(

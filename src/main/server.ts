@@ -23,6 +23,7 @@ import { connectionsOf, systemStatus } from "../counters/system-status.js";
 import type { MarketMemory } from "../ring/market-memory.js";
 import { createLogger, type Logger, type LogOptions } from "../shared/log.js";
 import { startThreadPulse } from "../shared/thread-pulse.js";
+import { nativeSendFault } from "../transport/open-sink.js";
 import { findSocketHandOff, type SocketHandOffWay } from "../transport/socket-hand-off.js";
 import type { JwtOptions, ShardOptions, ShardToMain } from "../workers/messages.js";
 import { abortion } from "./abortion.js";
@@ -97,7 +98,8 @@ export async function runServer(
   );
   const [examined, jwt, handOff] = await Promise.race([prepare(loaded), aborted]);
   for (const { level, message } of examined.remarks) logger[level](message);
-  const shard = shardOptionsOf(config, jwt);
+  const nativeSend = await Promise.race([sendsNatively(config, logger), aborted]);
+  const shard = shardOptionsOf(config, jwt, nativeSend);
   const server = new Server(config, examined, shard, handOff, counters, log, logger);
   try {
     await server.start(aborted);
@@ -109,6 +111,15 @@ export async function runServer(
   if (signal?.aborted === true) stop();
   else signal?.addEventListener("abort", stop, { once: true });
   return server;
+}
+
+/** Whether shards are to send past streams; where they cannot, the log says why. */
+async function sendsNatively(config: Config, logger: Logger): Promise<boolean> {
+  if (!config.nativeSend) return false;
+  const fault = await nativeSendFault();
+  if (fault !== undefined)
+    logger.info({ reason: fault.message }, "everything is sent through Node's streams");
+  return fault === undefined;
 }
 
 /** What has to be there before anything can start. */

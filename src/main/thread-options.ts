@@ -23,7 +23,7 @@ function logFormatOf(config: Config): LogOptions["format"] {
 }
 
 /** What the shards need of the configuration, and no more: it is copied to their threads. */
-export function shardOptionsOf(config: Config, jwt: JwtOptions): ShardOptions {
+export function shardOptionsOf(config: Config, jwt: JwtOptions, nativeSend: boolean): ShardOptions {
   return {
     marketIntervalMs: config.marketIntervalMs,
     statusIntervalMs: config.statusIntervalMs,
@@ -50,6 +50,7 @@ export function shardOptionsOf(config: Config, jwt: JwtOptions): ShardOptions {
     maxQueuedBytes: config.maxQueuedBytes,
     maxOrdersPerSecond: config.maxOrdersPerSecond,
     maxPendingOrders: config.maxPendingOrders,
+    nativeSend,
     takesOrders: config.feed === "exchange",
     allowedOrigins: config.allowedOrigins,
     jwt,

@@ -6,13 +6,23 @@ import koffi from "koffi";
  */
 
 const CONSTANTS = {
-  linux: { dupCloexec: 1030, solSocket: 1, soSndbuf: 7, soRcvbuf: 8, tcpNotsentLowat: 25 },
+  linux: {
+    dupCloexec: 1030,
+    solSocket: 1,
+    soSndbuf: 7,
+    soRcvbuf: 8,
+    tcpNotsentLowat: 25,
+    /** MSG_DONTWAIT | MSG_NOSIGNAL */
+    sendFlags: 0x40 | 0x4000,
+  },
   darwin: {
     dupCloexec: 67,
     solSocket: 0xffff,
     soSndbuf: 0x1001,
     soRcvbuf: 0x1002,
     tcpNotsentLowat: 0x201,
+    /** MSG_DONTWAIT; older systems have no MSG_NOSIGNAL, and Node ignores SIGPIPE in the whole process. */
+    sendFlags: 0x80,
   },
 } as const;
 const IPPROTO_TCP = 6;
@@ -26,6 +36,7 @@ const libc = koffi.load(null);
 const fcntl = libc.func("int fcntl(int fd, int command, ...)");
 const getdtablesize = libc.func("int getdtablesize()");
 const shutdown = libc.func("int shutdown(int fd, int how)");
+const send = libc.func("intptr_t send(int fd, const void *bytes, size_t length, int flags)");
 const setsockopt = libc.func(
   "int setsockopt(int fd, int level, int name, const int *value, uint32_t length)",
 );
@@ -45,6 +56,15 @@ export function descriptorLimit(): number {
 
 export function isOpen(fd: number): boolean {
   return fcntl(fd, F_GETFD, "int", 0) >= 0;
+}
+
+/**
+ * Sends what the socket takes of the bytes without waiting. Returns how many those are, or -1 where it takes
+ * none or cannot be written to; the errno is left alone, as to ask for it costs and whoever writes the rest
+ * to the socket's stream is told there.
+ */
+export function sendAtOnce(fd: number, bytes: Buffer): number {
+  return send(fd, bytes, bytes.length, constants.sendFlags);
 }
 
 /** Ends a connection in both directions, whoever holds its descriptor; one that has ended stays so. */

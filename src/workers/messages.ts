@@ -48,6 +48,8 @@ export interface ShardOptions {
   readonly maxQueuedBytes: number;
   readonly maxOrdersPerSecond: number;
   readonly maxPendingOrders: number;
+  /** Whether sockets are written to past their streams; there is what that needs. */
+  readonly nativeSend: boolean;
   /** The feed is the exchange. */
   readonly takesOrders: boolean;
   /** Origins that may connect, or ["*"] for any. */

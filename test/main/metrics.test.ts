@@ -38,6 +38,8 @@ test("metrics - show what the threads counted, by shard and summed", async () =>
     countListed<number>(section, SHARD.closedByCode, COUNTED_CLOSE_CODES, 4001);
     countListed<number>(section, SHARD.closedByCode, COUNTED_CLOSE_CODES, 3999);
   }
+  count(first, SHARD.nativeSends, 4);
+  count(second, SHARD.ordinarySends, 6);
   count(block.producer, PRODUCER.ringRecords, 1000);
   const series = await scrape();
   expect(series.get('marketcast_messages_sent_total{shard="0",encoding="json"}')).toBe(7);
@@ -45,6 +47,8 @@ test("metrics - show what the threads counted, by shard and summed", async () =>
   expect(series.get('marketcast_connections{shard="0",encoding="json"}')).toBe(2);
   expect(series.get('marketcast_connections_closed_total{code="4001"}')).toBe(2);
   expect(series.get('marketcast_connections_closed_total{code="other"}')).toBe(2);
+  expect(series.get('marketcast_sends_total{shard="0",way="native"}')).toBe(4);
+  expect(series.get('marketcast_sends_total{shard="1",way="ordinary"}')).toBe(6);
   expect(series.get("marketcast_ring_records_total")).toBe(1000);
 });
 

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { NodeSink } from "../../src/transport/node-sink.js";
 import {
   type AddressShare,
   AddressShares,
@@ -110,3 +111,7 @@ export function fakeSockets() {
     asWebSocket: ws as unknown as ClientSocket,
   };
 }
+
+/** The ordinary sink of a connection, whose sends nobody counts. */
+export const openNodeSink = (socket: Socket): NodeSink =>
+  new NodeSink(socket, { native: () => {}, ordinary: () => {} });

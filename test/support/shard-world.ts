@@ -31,7 +31,7 @@ import { Authenticator } from "../../src/workers/shard/requests/authenticator.js
 import { RequestHandler } from "../../src/workers/shard/requests/request-handler.js";
 import { Trading } from "../../src/workers/shard/trading/trading.js";
 import { ClientModel } from "./client-model.js";
-import { addressShare, type FakeSocket, fakeSockets } from "./fake-socket.js";
+import { addressShare, type FakeSocket, fakeSockets, openNodeSink } from "./fake-socket.js";
 import { parseFrames } from "./frames.js";
 import { HeldMessages } from "./held-messages.js";
 import { PublishedTruth } from "./published-truth.js";
@@ -188,6 +188,7 @@ export class ShardWorld {
       maxMessagesPerSecond,
       maxBytesPerSecond: 1e12,
       maxOrdersPerSecond,
+      openSink: openNodeSink,
       closing: (connection) => this.firstData.forget(connection),
       drained: (connection) => {
         if (!this.firstData.drained(connection)) this.fanOut.drained(connection);

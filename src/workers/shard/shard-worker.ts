@@ -1,5 +1,12 @@
-import { type CounterSection, count, counterBlockOf, THREAD } from "../../counters/counters.js";
+import {
+  type CounterSection,
+  count,
+  counterBlockOf,
+  SHARD,
+  THREAD,
+} from "../../counters/counters.js";
 import { createLogger } from "../../shared/log.js";
+import { createSinkOpener } from "../../transport/open-sink.js";
 import { createSocketReceiver } from "../../transport/socket-hand-off.js";
 import type { ShardTask } from "../messages.js";
 import { Shard } from "./shard.js";
@@ -11,7 +18,12 @@ export async function runShard(task: ShardTask): Promise<void> {
     count(section, THREAD.logDropped, lines),
   );
   try {
-    await new Shard(task, await createSocketReceiver(task.handOff), log).run();
+    const takeSocket = await createSocketReceiver(task.handOff);
+    const openSink = await createSinkOpener(task.options.nativeSend, {
+      native: () => count(section, SHARD.nativeSends),
+      ordinary: () => count(section, SHARD.ordinarySends),
+    });
+    await new Shard(task, takeSocket, openSink, log).run();
   } catch (error) {
     log.error({ err: error }, "the shard failed");
     // With the thread goes whatever it has opened already.

@@ -21,6 +21,7 @@ import { systemStatus } from "../../counters/system-status.js";
 import type { MarketMemory } from "../../ring/market-memory.js";
 import type { Logger } from "../../shared/log.js";
 import { startThreadPulse } from "../../shared/thread-pulse.js";
+import type { OpenSink } from "../../transport/open-sink.js";
 import type { TakeSocket } from "../../transport/socket-hand-off.js";
 import type { MainToShard, ShardTask, ShardToMain } from "../messages.js";
 import { AddressShares } from "./connections/address-shares.js";
@@ -94,7 +95,7 @@ export class Shard {
   #taken: number[] = [];
   #ended: number[] = [];
 
-  constructor(task: ShardTask, takeSocket: TakeSocket, log: Logger) {
+  constructor(task: ShardTask, takeSocket: TakeSocket, openSink: OpenSink, log: Logger) {
     const { options } = task;
     this.#task = task;
     this.#port = task.port;
@@ -157,6 +158,7 @@ export class Shard {
       maxMessagesPerSecond: options.maxMessagesPerSecond,
       maxBytesPerSecond: options.maxBytesPerSecond,
       maxOrdersPerSecond: options.maxOrdersPerSecond,
+      openSink,
       closing: (connection) => this.#firstData.forget(connection),
       drained: (connection) => {
         if (!this.#firstData.drained(connection)) this.#catchUp(connection);

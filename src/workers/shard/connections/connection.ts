@@ -3,36 +3,38 @@ import { WebSocket } from "ws";
 import { FRAME } from "../../../codec/frame-writer.js";
 import { CLOSE, type CloseCode } from "../../../contract/close-codes.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
+import type { ByteSink, Taken } from "../../../transport/byte-sink.js";
+import type { OpenSink } from "../../../transport/open-sink.js";
 import type { Audience, Batch } from "../fan-out/audience.js";
 import type { Identity } from "../requests/authenticator.js";
 import type { AddressShare } from "./address-shares.js";
-import { Allowance } from "./allowance.js";
+import { Backlog } from "./backlog.js";
+import {
+  type ConnectionState,
+  type FlowEvent,
+  type FlowState,
+  isBlocked,
+  isLoading,
+  nextFlowState,
+} from "./connection-state.js";
 import type { Holder } from "./fair-budget.js";
-import { Usage } from "./usage.js";
+import { Spender, type SpendingLimits } from "./spender.js";
 
 /** Not behind: the connection has all that its audience was sent. */
 const CURRENT = -1;
-const NOTHING: Batch = { bytes: Buffer.alloc(0), messages: 0 };
 const { OPEN } = WebSocket;
 
 /** What all connections of a shard share. */
-export interface ConnectionContext {
+export interface ConnectionContext extends SpendingLimits {
   readonly counters: CounterSection;
   readonly maxQueuedMessages: number;
   readonly maxQueuedBytes: number;
-  readonly maxMessagesPerSecond: number;
-  readonly maxBytesPerSecond: number;
-  readonly maxOrdersPerSecond: number;
+  /** Makes the sink that writes to a connection's socket. */
+  readonly openSink: OpenSink;
   /** Called when a blocked connection's socket has taken all that was written to it. */
   readonly drained: (connection: Connection) => void;
   /** Called when the closing handshake starts: it will be sent nothing more. */
   readonly closing: (connection: Connection) => void;
-}
-
-/** What the kernel has been given of a socket's writes, which Node tells nobody else. */
-interface SocketHandle {
-  readonly bytesWritten: number;
-  readonly writeQueueSize: number;
 }
 
 /** A private message; `asked` where it answers a request for a snapshot, however large. */
@@ -48,22 +50,20 @@ export class ClientSocket extends WebSocket {
 /**
  * One client: its socket, its place in the fan-out, its identity.
  *
- * Frames are made elsewhere and written to the socket directly, beside `ws`, which writes control
- * frames only: both write whole frames, so they never mix. A connection is blocked from the moment
- * its socket does not take a write at once until it has drained. Meanwhile states, prices and books
- * are not kept: `missedSince` says from which round on the latest ones are due. Trades and private
- * messages wait in a bounded queue. Other replies are written at once, in a bounded amount. While it
- * is loading, FirstDataSender alone writes states, prices and books to it, as if it were blocked.
+ * Frames are made elsewhere and given to its sink, beside `ws`, which writes control frames only: both
+ * write whole frames, so they never mix. How far it is with what it is sent is its {@link state}. While
+ * its socket has not taken all, states, prices and books are not kept: `missedSince` says from which
+ * round on the latest ones are due. Trades and private messages wait in a bounded queue. Other replies
+ * are written at once, in a bounded amount.
  */
-export class Connection {
+export class Connection extends Spender {
   readonly number: number;
-  /** What it shares with the other connections of its address. */
-  readonly share: AddressShare;
   readonly socket: Socket;
   readonly ws: ClientSocket;
   /** Index of the encoding. */
   readonly encoding: number;
   readonly #context: ConnectionContext;
+  readonly #sink: ByteSink;
 
   /** Its open orders are cancelled when it ends. */
   readonly cancelOnDisconnect: boolean;
@@ -82,8 +82,6 @@ export class Connection {
   marketsTold: Map<number, number> | undefined;
   /** How much of what it misses is counted as conflated already. */
   conflatedCounted = 0;
-  /** Requests or first data of it wait for their turn or for its socket; see FirstDataSender. */
-  loading = false;
   /** The code the server closes it with. */
   closeCode: number | undefined;
   /** When it was upgraded, when anything, and when a message, came from it; ms of performance.now(). */
@@ -96,24 +94,11 @@ export class Connection {
   unfinishedSince = 0;
   /** Since when nothing shows that the client is there, while a ping waits for an answer. */
   silentSince = 0;
-  /** Messages and orders the client may still send. */
-  readonly messageAllowance: Allowance;
-  readonly orderAllowance: Allowance;
-  /** Bytes it may still send and have in answers; see {@link charge}. */
-  readonly byteAllowance: Allowance;
-  /** What its requests have cost lately, in bytes. */
-  readonly usage: Usage;
 
-  #blocked = false;
+  #flow: FlowState = "current";
   /** Of replies that the socket has not taken yet. */
   #replyBytes = 0;
-  #queue: Batch[] | undefined;
-  #queuedMessages = 0;
-  #queuedBytes = 0;
-  /** Of what was asked for, among them. */
-  #askedBytes = 0;
-  #takenAtLook = 0;
-  #waitedAtLook = false;
+  #backlog: Backlog | undefined;
 
   constructor(
     number: number,
@@ -125,39 +110,15 @@ export class Connection {
     now: number,
     cancelOnDisconnect: boolean,
   ) {
+    super(share, context, now);
     this.number = number;
-    this.share = share;
     this.ws = ws;
     this.socket = socket;
     this.encoding = encoding;
     this.#context = context;
+    this.#sink = context.openSink(socket);
     this.openedAt = this.heardAt = this.messageAt = now;
     this.cancelOnDisconnect = cancelOnDisconnect;
-    this.messageAllowance = new Allowance(now, context.maxMessagesPerSecond);
-    this.orderAllowance = new Allowance(now, context.maxOrdersPerSecond);
-    this.byteAllowance = new Allowance(now, context.maxBytesPerSecond);
-    this.usage = new Usage(now);
-  }
-
-  get address(): string {
-    return this.share.address;
-  }
-
-  /**
-   * Charges what a client has sent, or made the server do, in bytes: to it and to its address. A debt
-   * has its next requests wait.
-   */
-  charge(bytes: number, now: number): void {
-    this.usage.add(bytes, now);
-    this.byteAllowance.take(now, bytes);
-    this.share.bytes.take(now, bytes);
-  }
-
-  /** Charges an answer to the connection alone: many of an address may be given the same bytes, made once. */
-  chargeAnswer(bytes: number): void {
-    const now = performance.now();
-    this.usage.add(bytes, now);
-    this.byteAllowance.take(now, bytes);
   }
 
   /** Takes a message from the allowance; closes a client that goes on for another second's worth. */
@@ -196,14 +157,27 @@ export class Connection {
     return wallet === undefined ? this.holder : { name: `wallet ${wallet}`, group: this.address };
   }
 
+  get state(): ConnectionState {
+    return this.open ? this.#flow : "closing";
+  }
+
   /** Its socket has not taken all that was written to it. */
   get blocked(): boolean {
-    return this.#blocked;
+    return isBlocked(this.#flow);
+  }
+
+  /** Requests or first data of it wait for their turn or for its socket; FirstDataSender says so. */
+  get loading(): boolean {
+    return isLoading(this.#flow);
+  }
+
+  set loading(loading: boolean) {
+    if (loading !== this.loading) this.#happens(loading ? "load" : "loaded");
   }
 
   /** Nothing may be written to it that can wait. */
   get waiting(): boolean {
-    return this.#blocked || this.loading;
+    return this.#flow !== "current" && this.#flow !== "due";
   }
 
   get behind(): boolean {
@@ -212,7 +186,7 @@ export class Connection {
 
   /** Whether it has, in order, all that its audience was sent, and takes more. */
   get current(): boolean {
-    return !this.waiting && !this.behind && !this.hasQueue;
+    return this.#flow === "current";
   }
 
   /** Notes that data of the rounds after `round` is not kept for it. */
@@ -220,16 +194,18 @@ export class Connection {
     if (this.behind) return;
     this.missedSince = round;
     this.offeredAtMiss = offered;
+    this.#happens("due");
   }
 
   caughtUp(): void {
     this.missedSince = CURRENT;
     this.conflatedCounted = 0;
+    this.#settle();
   }
 
   /** Whether trades or private messages wait for the socket to drain. */
   get hasQueue(): boolean {
-    return this.#queue !== undefined;
+    return this.#backlog !== undefined;
   }
 
   /**
@@ -239,14 +215,11 @@ export class Connection {
   enqueue(batch: Batch, asked = false): void {
     if (!this.open) return;
     const { maxQueuedMessages, maxQueuedBytes, counters } = this.#context;
-    this.#queue ??= [];
-    this.#queue.push(batch);
-    this.#queuedMessages += batch.messages;
-    this.#queuedBytes += batch.bytes.length;
-    if (asked) this.#askedBytes += batch.bytes.length;
+    this.#backlog ??= new Backlog();
+    this.#backlog.add(batch, asked);
+    this.#happens("due");
     count(counters, SHARD.queuedBytes, batch.bytes.length);
-    const bytes = this.#queuedBytes - this.#askedBytes;
-    if (this.#queuedMessages > maxQueuedMessages || bytes > maxQueuedBytes) {
+    if (this.#backlog.exceeds(maxQueuedMessages, maxQueuedBytes)) {
       this.closeSlow(
         `slow consumer: more than ${maxQueuedMessages} messages or ${maxQueuedBytes} bytes wait`,
       );
@@ -255,11 +228,12 @@ export class Connection {
 
   /** Takes what was queued; empty where nothing was. */
   takeQueue(): readonly Batch[] {
-    const queue = this.#queue ?? [];
-    count(this.#context.counters, SHARD.queuedBytes, -this.#queuedBytes);
-    this.#queue = undefined;
-    this.#queuedMessages = this.#queuedBytes = this.#askedBytes = 0;
-    return queue;
+    const backlog = this.#backlog;
+    if (backlog === undefined) return [];
+    count(this.#context.counters, SHARD.queuedBytes, -backlog.bytes);
+    this.#backlog = undefined;
+    this.#settle();
+    return backlog.batches;
   }
 
   /**
@@ -267,11 +241,7 @@ export class Connection {
    * consumer when the answers that its socket has not taken exceed the bound.
    */
   reply(batches: readonly Batch[]): void {
-    if (!this.open) return;
-    const { maxQueuedBytes } = this.#context;
-    if (this.#replyBytes > maxQueuedBytes) {
-      return this.closeSlow(`slow consumer: more than ${maxQueuedBytes} bytes of replies wait`);
-    }
+    if (!this.#takesReplies()) return;
     let bytes = 0;
     for (const batch of batches) bytes += batch.bytes.length;
     this.#replyBytes += bytes;
@@ -296,78 +266,65 @@ export class Connection {
   /** Writes whole frames. */
   write(batch: Batch): void {
     if (!this.open) return;
-    this.#put(batch);
-    this.#checkTaken();
+    this.#countSent(batch);
+    if (!this.#sink.write(batch.bytes)) this.#block();
   }
 
   /**
    * Writes several batches with one system call.
    * @param taken called when the socket has taken them all
    */
-  writeAll(batches: readonly Batch[], taken?: () => void): void {
-    if (batches.length === 0 || !this.open) return;
-    this.socket.cork();
-    for (const batch of batches) if (batch.messages > 0) this.#put(batch);
-    // The callback of an empty write comes after everything before it.
-    if (taken !== undefined) this.#put(NOTHING, taken);
-    this.socket.uncork();
-    this.#checkTaken();
+  writeAll(batches: readonly Batch[], taken?: Taken): void {
+    if (!this.open) return;
+    const buffers: Buffer[] = [];
+    for (const batch of batches) {
+      if (batch.messages === 0) continue;
+      this.#countSent(batch);
+      buffers.push(batch.bytes);
+    }
+    const [only] = buffers;
+    if (only === undefined) return taken?.();
+    const sink = this.#sink;
+    const tookAll = buffers.length === 1 ? sink.write(only, taken) : sink.writeAll(buffers, taken);
+    if (!tookAll) this.#block();
   }
 
   /** Answers a ping; a client that pings and does not read is closed like one that asks and does not. */
   pong(payload: Buffer): void {
-    if (!this.open) return;
-    const { maxQueuedBytes } = this.#context;
-    if (this.#replyBytes > maxQueuedBytes) {
-      return this.closeSlow(`slow consumer: more than ${maxQueuedBytes} bytes of replies wait`);
-    }
+    if (!this.#takesReplies()) return;
     const frame = Buffer.allocUnsafeSlow(2 + payload.length);
     frame[0] = FRAME.pong;
     frame[1] = payload.length;
     payload.copy(frame, 2);
     this.#replyBytes += frame.length;
-    this.socket.write(frame, () => {
+    this.#sink.write(frame, () => {
       this.#replyBytes -= frame.length;
     });
   }
 
   /** Writes a control frame: behind what the socket holds already, ahead of all that waits for it. */
   control(frame: Buffer): void {
-    this.socket.write(frame);
+    this.#sink.write(frame);
   }
 
-  #put({ bytes, messages }: Batch, taken?: () => void): void {
+  /** Whether it may be replied to; closes one of which too many bytes of replies wait. */
+  #takesReplies(): boolean {
+    if (!this.open) return false;
+    const { maxQueuedBytes } = this.#context;
+    if (this.#replyBytes <= maxQueuedBytes) return true;
+    this.closeSlow(`slow consumer: more than ${maxQueuedBytes} bytes of replies wait`);
+    return false;
+  }
+
+  #countSent({ bytes, messages }: Batch): void {
     const { counters } = this.#context;
     count(counters, SHARD.messagesSent + this.encoding, messages);
     count(counters, SHARD.bytesSent, bytes.length);
-    this.socket.write(bytes, taken);
   }
 
-  /** Blocks the connection if its socket did not take everything; what is corked waits on purpose. */
-  #checkTaken(): void {
-    const { socket } = this;
-    if (socket.writableLength > 0 && socket.writableCorked === 0 && !this.blocked) {
-      this.#setBlocked(true);
-      this.#awaitDrain();
-    }
-  }
-
-  /**
-   * Whether the socket has taken more of what waited for it since the last call: its client reads,
-   * and what it sends may be the answer to something that waits behind that.
-   */
+  /** See {@link ByteSink.hasTakenMore}. */
   hasTakenMore(): boolean {
-    const { bytesWritten, writableLength } = this.socket;
-    const handle = (this.socket as { readonly _handle?: SocketHandle | null })._handle;
-    // A write that the kernel has in part is written in no part to Node.
-    const taken = handle?.bytesWritten
-      ? handle.bytesWritten - handle.writeQueueSize
-      : bytesWritten - writableLength;
-    // What a kernel takes into an empty buffer shows nothing of its peer.
-    const more = this.#waitedAtLook && taken > this.#takenAtLook;
-    this.#takenAtLook = taken;
-    this.#waitedAtLook = writableLength > 0;
-    return more;
+    return this.#sink.hasTakenMore();
   }
 
   /** Ends a connection for which something was lost that may not be. */
@@ -382,20 +339,16 @@ export class Connection {
     if (!this.open) return;
     this.takeQueue();
     this.closeCode = code;
+    this.#sink.end();
     this.ws.close(code, reason);
     this.#context.closing(this);
   }
 
   /** Lets go of what is counted of it: its socket has closed. */
   ended(): void {
+    this.#sink.end();
     this.takeQueue();
-    this.#setBlocked(false);
-  }
-
-  #setBlocked(blocked: boolean): void {
-    if (blocked === this.#blocked) return;
-    this.#blocked = blocked;
-    count(this.#context.counters, SHARD.blockedConnections, blocked ? 1 : -1);
+    this.#unblock();
   }
 
   /**
@@ -408,16 +361,30 @@ export class Connection {
     return true;
   }
 
-  /**
-   * Waits until the socket has drained. An empty write's callback comes after everything before it;
-   * `drain` would only come for writes over the stream's high-water mark.
-   */
-  #awaitDrain(): void {
-    this.socket.write(NOTHING.bytes, () => {
-      if (this.socket.destroyed) return;
-      if (this.socket.writableLength > 0) return this.#awaitDrain();
-      this.#setBlocked(false);
+  /** Notes that its socket has not taken everything, until it has. */
+  #block(): void {
+    if (this.blocked) return;
+    this.#happens("full");
+    count(this.#context.counters, SHARD.blockedConnections);
+    this.#sink.whenDrained(() => {
+      this.#unblock();
       if (this.open) this.#context.drained(this);
     });
+  }
+
+  #unblock(): void {
+    if (!this.blocked) return;
+    this.#happens("drained");
+    count(this.#context.counters, SHARD.blockedConnections, -1);
+  }
+
+  #happens(event: FlowEvent): void {
+    this.#flow = nextFlowState(this.#flow, event);
+    if (event === "drained" || event === "loaded") this.#settle();
+  }
+
+  /** Where nothing is due any more, it is current as soon as its socket and its first data allow. */
+  #settle(): void {
+    if (!this.behind && this.#backlog === undefined) this.#happens("caughtUp");
   }
 }

@@ -52,8 +52,7 @@ export class HealthMonitor {
       if (!connection.open || connection.closeExpired(wallNow)) continue;
       // What waits for its turn, or for an allowance, may be all that it is asked for here. What waits for
       // the client to take first data shows nothing.
-      const heldByClient = connection.loading && connection.blocked;
-      if (connection.socket.readableLength > 0 && !heldByClient) continue;
+      if (connection.socket.readableLength > 0 && connection.state !== "stalled") continue;
       const { pingedAt, heardAt, unfinishedSince } = connection;
       if (unfinishedSince > 0 && now - unfinishedSince >= messageTimeoutMs) {
         const reason = `a message did not end within ${messageTimeoutMs} ms`;
@@ -62,7 +61,7 @@ export class HealthMonitor {
       }
       if (pingedAt > 0 && heardAt < pingedAt) {
         // Its answer waits behind what it takes, or at a door that is shut for its own requests' sake.
-        const detained = connection.loading && !connection.blocked;
+        const detained = connection.state === "loading";
         if (connection.hasTakenMore() || detained) connection.silentSince = now;
         else if (now - connection.silentSince >= pongTimeoutMs) {
           connection.close(

@@ -8,7 +8,7 @@ import {
 } from "../../../../src/counters/counters.js";
 import { Connection } from "../../../../src/workers/shard/connections/connection.js";
 import type { Batch } from "../../../../src/workers/shard/fan-out/audience.js";
-import { addressShare, fakeSockets } from "../../../support/fake-socket.js";
+import { addressShare, fakeSockets, openNodeSink } from "../../../support/fake-socket.js";
 
 const MAX_MESSAGES = 4;
 const MAX_BYTES = 100;
@@ -35,6 +35,7 @@ beforeEach(() => {
     maxMessagesPerSecond: 10,
     maxBytesPerSecond: 1e12,
     maxOrdersPerSecond: 10,
+    openSink: openNodeSink,
     drained: (one: Connection) => drained.push(one),
     closing: (one: Connection) => closing.push(one),
   };
@@ -178,6 +179,41 @@ describe("connection", () => {
     ]);
     connection.deliver([batch(3)]);
     expect(written()).toEqual([3]);
+  });
+
+  it("connection - its state goes by what holds it up, and says whether something is due", () => {
+    const { socket } = sockets;
+    const states = [connection.state];
+    const note = () => states.push(connection.state);
+    socket.congested = true;
+    connection.write(batch(1));
+    note();
+    connection.loading = true;
+    note();
+    connection.miss(1, 1);
+    socket.drain();
+    note();
+    connection.loading = false;
+    note();
+    connection.caughtUp();
+    note();
+    connection.enqueue(batch(1));
+    note();
+    connection.takeQueue();
+    note();
+    connection.close(1000, "");
+    note();
+    expect(states).toEqual([
+      "current",
+      "blocked",
+      "stalled",
+      "loading",
+      "due",
+      "current",
+      "due",
+      "current",
+      "closing",
+    ]);
   });
 
   it("connection - progress is what is taken of what waited, not what an empty socket takes at once", () => {

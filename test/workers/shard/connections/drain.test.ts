@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Connection } from "../../../../src/workers/shard/connections/connection.js";
 import { drainConnections } from "../../../../src/workers/shard/connections/drain.js";
-import { addressShare, fakeSockets } from "../../../support/fake-socket.js";
+import { addressShare, fakeSockets, openNodeSink } from "../../../support/fake-socket.js";
 
 const DRAIN_MS = 10_000;
 
@@ -14,6 +14,7 @@ function connect() {
     maxMessagesPerSecond: 1,
     maxBytesPerSecond: 1e12,
     maxOrdersPerSecond: 1,
+    openSink: openNodeSink,
     drained: () => {},
     closing: () => {},
   };

@@ -3,7 +3,7 @@ import { FRAME } from "../../../../src/codec/frame-writer.js";
 import { Connection } from "../../../../src/workers/shard/connections/connection.js";
 import { HealthMonitor } from "../../../../src/workers/shard/connections/health-monitor.js";
 import type { Audience } from "../../../../src/workers/shard/fan-out/audience.js";
-import { addressShare, fakeSockets } from "../../../support/fake-socket.js";
+import { addressShare, fakeSockets, openNodeSink } from "../../../support/fake-socket.js";
 
 const OPTIONS = {
   pingIntervalMs: 25_000,
@@ -27,6 +27,7 @@ function connect() {
     maxMessagesPerSecond: 1,
     maxBytesPerSecond: 1e12,
     maxOrdersPerSecond: 1,
+    openSink: openNodeSink,
     drained: () => {},
     closing: () => {},
   };

@@ -14,6 +14,7 @@ import {
   Connection,
 } from "../../../../src/workers/shard/connections/connection.js";
 import { Intake } from "../../../../src/workers/shard/connections/intake.js";
+import { openNodeSink } from "../../../support/fake-socket.js";
 import { clientFrame, OPCODE } from "../../../support/raw-client.js";
 import { until } from "../../../support/until.js";
 
@@ -61,6 +62,7 @@ async function open(
     maxMessagesPerSecond: 1e9,
     maxBytesPerSecond: limits.maxBytesPerSecond ?? 1e9,
     maxOrdersPerSecond: 1e9,
+    openSink: openNodeSink,
     closing: () => {},
     drained: () => {},
   };

@@ -1,0 +1,22 @@
+import type { Batch } from "../fan-out/audience.js";
+
+/** What a connection is to be sent later, in order: trades and private messages, which nothing replaces. */
+export class Backlog {
+  readonly batches: Batch[] = [];
+  messages = 0;
+  bytes = 0;
+  /** Of what was asked for, among them. */
+  #askedBytes = 0;
+
+  /** @param asked the client asked for it, so that its size is no sign of slowness */
+  add(batch: Batch, asked: boolean): void {
+    this.batches.push(batch);
+    this.messages += batch.messages;
+    this.bytes += batch.bytes.length;
+    if (asked) this.#askedBytes += batch.bytes.length;
+  }
+
+  exceeds(messagesMax: number, bytesMax: number): boolean {
+    return this.messages > messagesMax || this.bytes - this.#askedBytes > bytesMax;
+  }
+}

@@ -1,0 +1,52 @@
+import type { ShardOptions } from "../../messages.js";
+import type { AddressShare } from "./address-shares.js";
+import { Allowance } from "./allowance.js";
+import { Usage } from "./usage.js";
+
+/** What a client may spend a second. */
+export type SpendingLimits = Pick<
+  ShardOptions,
+  "maxMessagesPerSecond" | "maxBytesPerSecond" | "maxOrdersPerSecond"
+>;
+
+/** The side of a connection that pays for what its client sends and asks for. */
+export abstract class Spender {
+  /** What it shares with the other connections of its address. */
+  readonly share: AddressShare;
+  /** Messages and orders the client may still send. */
+  readonly messageAllowance: Allowance;
+  readonly orderAllowance: Allowance;
+  /** Bytes it may still send and have in answers; see {@link charge}. */
+  readonly byteAllowance: Allowance;
+  /** What its requests have cost lately, in bytes. */
+  readonly usage: Usage;
+
+  constructor(share: AddressShare, limits: SpendingLimits, now: number) {
+    this.share = share;
+    this.messageAllowance = new Allowance(now, limits.maxMessagesPerSecond);
+    this.orderAllowance = new Allowance(now, limits.maxOrdersPerSecond);
+    this.byteAllowance = new Allowance(now, limits.maxBytesPerSecond);
+    this.usage = new Usage(now);
+  }
+
+  get address(): string {
+    return this.share.address;
+  }
+
+  /**
+   * Charges what a client has sent, or made the server do, in bytes: to it and to its address. A debt
+   * has its next requests wait.
+   */
+  charge(bytes: number, now: number): void {
+    this.usage.add(bytes, now);
+    this.byteAllowance.take(now, bytes);
+    this.share.bytes.take(now, bytes);
+  }
+
+  /** Charges an answer to the connection alone: many of an address may be given the same bytes, made once. */
+  chargeAnswer(bytes: number): void {
+    const now = performance.now();
+    this.usage.add(bytes, now);
+    this.byteAllowance.take(now, bytes);
+  }
+}
