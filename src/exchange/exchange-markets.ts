@@ -1,10 +1,10 @@
 import type { Engine } from "../engine/engine.js";
 import type { MarketTotals, Trade } from "../engine/order.js";
 import type { FeedSink, ListedMarket } from "../feed/feed.js";
-import type { ExchangeMarket } from "../feed/markets-file.js";
 import type { NumberedTrade } from "../market-data/publisher.js";
 import { type Book, createBook, type MarketStatus } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
+import type { ExchangeMarket } from "./markets-file.js";
 
 /** A market of the exchange, listed. */
 export interface TradedMarket {

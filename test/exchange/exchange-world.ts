@@ -160,7 +160,7 @@ export class ExchangeWorld {
   }
 
   run(): void {
-    this.running = this.exchange.run(undefined, { signal: this.#abort.signal });
+    this.running = this.exchange.run(this.#abort.signal);
   }
 
   shard(number = 0): ShardEnd {

@@ -1,14 +1,19 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { z } from "zod";
+import { FeedConfigurationError } from "../feed/feed-configuration-error.js";
+import { readJsonOption } from "../feed/json-option.js";
+import {
+  firstIssue,
+  marketFields,
+  numberSchema,
+  toMarketDefinition,
+} from "../feed/market-schema.js";
 import { DecimalScale } from "../shared/decimal-scale.js";
 import type { JsonPath } from "../shared/exact-json.js";
 import { MARKET_STATUSES, type MarketDefinition, type MarketStatus } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
 import { nullIsAbsent } from "../shared/null-is-absent.js";
 import { DEFAULT_MARKETS } from "./default-markets.js";
-import { FeedConfigurationError } from "./feed-configuration-error.js";
-import { readJsonOption } from "./json-option.js";
-import { firstIssue, marketFields, numberSchema, toMarketDefinition } from "./market-schema.js";
 
 const FLAG = "--markets-file";
 
