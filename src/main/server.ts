@@ -70,7 +70,7 @@ export interface StartOptions {
 /**
  * Starts a server in this process; resolves when it takes connections. Without options it is that of
  * `marketcast serve` without flags; the environment is not read, but for NODE_ENV.
- * Rejects with a ConfigurationError, FeedConfigurationError or FeedStoreError, with Node's error where
+ * Rejects with a ConfigurationError or ProducerStartError, with Node's error where
  * a port cannot be opened, and with the signal's reason where that aborts before the start is
  * complete; nothing keeps running then.
  */

@@ -6,6 +6,7 @@ import type { MarketMemory } from "../ring/market-memory.js";
 import type { LogOptions } from "../shared/log.js";
 import type { OrderRequest } from "../shared/order.js";
 import type { ContractOrder, ContractPosition } from "../store/contract-form.js";
+import type { StoreErrorCode } from "../store/store-error.js";
 import type { SocketHandOffWay, SocketInTransit } from "../transport/socket-hand-off.js";
 
 /*
@@ -151,16 +152,17 @@ export type MainToProducer =
   /** The thread ends here and now, as if it had died. */
   | { readonly type: "end" };
 
+/** Why a producer runs nothing. */
+export interface ProducerFault {
+  readonly code: "FEED_INVALID" | StoreErrorCode;
+  readonly message: string;
+}
+
 export type ProducerToMain =
   /** The feed has listed what it knows; data may flow. */
   | { readonly type: "ready" }
   /** The feed's options cannot work; nothing runs. */
-  | {
-      readonly type: "feed-invalid";
-      readonly message: string;
-      /** Of the store's errors. */
-      readonly code?: string;
-    }
+  | ({ readonly type: "feed-invalid" } & ProducerFault)
   /** The feed has ended or failed, for a reason; the thread lives on. */
   | { readonly type: "feed-ended"; readonly reason: string }
   /** Why the exchange can store nothing at the moment, or undefined when it can again. */

@@ -68,8 +68,8 @@ async function opening<T>(source: Promise<T>): Promise<T | undefined> {
     return await source;
   } catch (error) {
     const { message } = error as Error;
-    const code = error instanceof StoreError ? error.code : undefined;
-    tell({ type: "feed-invalid", message, ...(code !== undefined && { code }) });
+    const code = error instanceof StoreError ? error.code : "FEED_INVALID";
+    tell({ type: "feed-invalid", code, message });
     return undefined;
   }
 }

@@ -2,6 +2,7 @@ import { createPublicKey, createSecretKey, type KeyObject } from "node:crypto";
 import type { Algorithm } from "jsonwebtoken";
 import jwt from "jsonwebtoken";
 import { z } from "zod";
+import { CodedError } from "../../../shared/coded-error.js";
 import { roleSchema, userIdSchema, walletSchema } from "../../../shared/text-schema.js";
 import type { JwtOptions } from "../../messages.js";
 import { MalformedTokenError, readCompactJws } from "./compact-jws.js";
@@ -31,8 +32,10 @@ const claimsSchema = z.object({
 type Claims = z.output<typeof claimsSchema>;
 
 /** A token that is not taken; the message says why and holds nothing of the token. */
-export class AuthenticationError extends Error {
-  override readonly name = "AuthenticationError";
+export class AuthenticationError extends CodedError<"AUTH_FAILED"> {
+  constructor(message: string, options?: ErrorOptions) {
+    super("AUTH_FAILED", message, options);
+  }
 }
 
 /** Verifies tokens by one pinned key and its algorithms. */
