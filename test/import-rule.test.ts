@@ -21,7 +21,8 @@ const folder =
 const messageTypes: Allowed = ({ to }) => /^workers\/(.+\/)?messages\.ts$/.test(to);
 /** What needs zod stays with the server. */
 const plainContract: Allowed = ({ to }) => /^contract\/.+(?<!-schema)\.ts$/.test(to);
-const feedOptionTypes: Allowed = ({ to, typeOnly }) => to === "feed/feed-options.ts" && typeOnly;
+/** Options travel by their keys' own names; what reads the configuration stays with main. */
+const configTypes: Allowed = ({ to, typeOnly }) => to.startsWith("config/") && typeOnly;
 const engineTypes: Allowed = ({ to, typeOnly }) => to.startsWith("engine/") && typeOnly;
 
 /** What runs in browsers takes from shared the value types of markets only, which need nothing. */
@@ -41,11 +42,13 @@ const RULE: Readonly<Record<string, readonly Allowed[]>> = {
     shared,
   ],
   workers: [
+    configTypes,
     ...["feed", "sim", "ring", "counters", "contract", "codec", "engine", "store"].map(folder),
     ...["exchange", "market-data", "transport", "shared"].map(folder),
   ],
   exchange: [
     messageTypes,
+    configTypes,
     ...["feed", "sim", "market-data", "counters", "contract", "engine", "store"].map(folder),
     shared,
   ],
@@ -53,8 +56,8 @@ const RULE: Readonly<Record<string, readonly Allowed[]>> = {
   transport: [shared],
   client: [plainContract, marketValues],
   store: [engineTypes, shared],
-  config: [feedOptionTypes, shared],
-  feed: [shared],
+  config: [shared],
+  feed: [configTypes, shared],
   sim: [engineTypes, shared],
   codec: [folder("contract"), shared],
   contract: [shared],
@@ -142,8 +145,9 @@ import { readFile } from "node:fs";`;
     ["main/a.ts", "workers/shard/messages.ts", true, true],
     ["main/a.ts", "workers/messages.ts", false, true],
     ["main/a.ts", "workers/shard/shard.ts", true, false],
-    ["config/a.ts", "feed/feed-options.ts", true, true],
-    ["config/a.ts", "feed/feed-options.ts", false, false],
+    ["feed/a.ts", "config/b.ts", true, true],
+    ["feed/a.ts", "config/b.ts", false, false],
+    ["config/a.ts", "feed/b.ts", true, false],
     ["shared/a.ts", "ring/b.ts", true, false],
     ["cli/a.ts", "feed/create-feed.ts", false, false],
     ["client/a.ts", "shared/market-id.ts", false, true],

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { ExchangeOptions } from "../config/thread-options.js";
 import type { Command, EngineChanges, EngineEvent } from "../engine/commands.js";
 import { Engine, type KnownOrder } from "../engine/engine.js";
 import type { Order, Position, Trade } from "../engine/order.js";
@@ -6,7 +7,6 @@ import type { MarketId } from "../shared/market-id.js";
 import { passedAt } from "../shared/time-stretches.js";
 import type { Venue } from "../sim/venue.js";
 import type { StoredState } from "../store/store.js";
-import type { ExchangeOptions } from "../workers/messages.js";
 import type { ExchangeMarkets, TradedMarket } from "./exchange-markets.js";
 import type { ExchangeTime } from "./exchange-time.js";
 

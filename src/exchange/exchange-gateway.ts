@@ -1,4 +1,5 @@
 import type { MessagePort } from "node:worker_threads";
+import type { ExchangeOptions } from "../config/thread-options.js";
 import {
   type CounterSection,
   countListed,
@@ -15,13 +16,7 @@ import type { OrderStatus } from "../shared/order.js";
 import { type ContractOrder, toContractOrder, toContractPosition } from "../store/contract-form.js";
 import { walletFault } from "../store/records.js";
 import type { Store } from "../store/store.js";
-import type {
-  ExchangeNews,
-  ExchangeOptions,
-  ExchangeRequest,
-  OrderName,
-  Refused,
-} from "../workers/messages.js";
+import type { ExchangeNews, ExchangeRequest, OrderName, Refused } from "../workers/messages.js";
 import type { ExchangeCore } from "./exchange-core.js";
 import { type AttachedShard, addNews, ExchangeShards, type News } from "./exchange-shards.js";
 import { sessionOf, shardPrefix } from "./sessions.js";

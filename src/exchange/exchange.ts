@@ -1,12 +1,13 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { MessagePort } from "node:worker_threads";
+import type { ExchangeOptions } from "../config/thread-options.js";
 import { type CounterSection, observeCommit, PRODUCER } from "../counters/counters.js";
 import type { Command, EngineChanges, EngineEvent } from "../engine/commands.js";
 import type { Trade } from "../engine/order.js";
 import { Pacer } from "../feed/pacer.js";
 import type { Logger } from "../shared/log.js";
 import type { Store, StoredState } from "../store/store.js";
-import type { ExchangeOptions, Refused } from "../workers/messages.js";
+import type { Refused } from "../workers/messages.js";
 import { ExchangeCore } from "./exchange-core.js";
 import { ExchangeGateway } from "./exchange-gateway.js";
 import type { ExchangeMarkets } from "./exchange-markets.js";

@@ -1,5 +1,5 @@
+import type { ExchangeOptions } from "../config/thread-options.js";
 import { SimulatedTraders } from "../sim/simulated-traders.js";
-import type { ExchangeOptions } from "../workers/messages.js";
 import type { ExchangeCore, Execute } from "./exchange-core.js";
 
 /** Simulated commands of one batch. */

@@ -1,15 +1,15 @@
 import { parentPort, workerData } from "node:worker_threads";
+import type { ExchangeOptions, FeedOptions } from "../../config/thread-options.js";
 import { beat, count, counterBlockOf, THREAD } from "../../counters/counters.js";
 import type { Exchange } from "../../exchange/exchange.js";
 import { openExchange } from "../../exchange/open-exchange.js";
 import { createFeed } from "../../feed/create-feed.js";
-import type { FeedOptions } from "../../feed/feed-options.js";
 import { Publisher, type PublisherOptions } from "../../market-data/publisher.js";
 import { nowMicros } from "../../shared/clock.js";
 import { createLogger, type Logger } from "../../shared/log.js";
 import { startThreadPulse } from "../../shared/thread-pulse.js";
 import { StoreError } from "../../store/store-error.js";
-import type { ExchangeOptions, MainToProducer, ProducerTask, ProducerToMain } from "../messages.js";
+import type { MainToProducer, ProducerTask, ProducerToMain } from "../messages.js";
 
 /*
  * The producer thread: runs the configured feed, or the exchange, into the publisher. It is a plain worker thread of

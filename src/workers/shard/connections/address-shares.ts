@@ -1,10 +1,12 @@
+import type { ShardOptions } from "../../../config/thread-options.js";
 import { Allowance } from "./allowance.js";
 
-export interface AddressLimits {
-  readonly maxHttpRequestsPerSecondPerAddress: number;
-  readonly maxMessagesPerSecondPerAddress: number;
-  readonly maxBytesPerSecondPerAddress: number;
-}
+export type AddressLimits = Pick<
+  ShardOptions,
+  | "maxHttpRequestsPerSecondPerAddress"
+  | "maxMessagesPerSecondPerAddress"
+  | "maxBytesPerSecondPerAddress"
+>;
 
 /** What all connections from one address may send to a shard, together. */
 export interface AddressShare {

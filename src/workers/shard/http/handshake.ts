@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, ServerResponse } from 
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
+import type { ShardOptions } from "../../../config/thread-options.js";
 import { negotiateEncoding, SUBPROTOCOLS } from "../../../contract/encodings.js";
 import {
   type CounterSection,
@@ -42,13 +43,14 @@ const RETRY_AFTER_S = 5;
 /** How long a closing handshake may take before the socket is cut. */
 const CLOSE_TIMEOUT_MS = 5000;
 
-export interface HandshakeOptions {
-  readonly handshakeTimeoutMs: number;
-  readonly maxMessageSize: number;
-  readonly maxFragments: number;
-  readonly maxHttpRequestsPerSecond: number;
-  readonly allowedOrigins: readonly string[];
-}
+export type HandshakeOptions = Pick<
+  ShardOptions,
+  | "handshakeTimeoutMs"
+  | "maxMessageSize"
+  | "maxFragments"
+  | "maxHttpRequestsPerSecond"
+  | "allowedOrigins"
+>;
 
 /** A connection that has been upgraded. */
 export interface Upgraded extends UpgradeTerms {

@@ -1,10 +1,9 @@
 import { createPublicKey, createSecretKey, type KeyObject } from "node:crypto";
-import type { Algorithm } from "jsonwebtoken";
 import jwt from "jsonwebtoken";
 import { z } from "zod";
+import type { JwtKeys } from "../../../config/jwt-keys.js";
 import { CodedError } from "../../../shared/coded-error.js";
 import { roleSchema, userIdSchema, walletSchema } from "../../../shared/text-schema.js";
-import type { JwtOptions } from "../../messages.js";
 import { MalformedTokenError, readCompactJws } from "./compact-jws.js";
 
 /** Who a token says that its bearer is. */
@@ -42,10 +41,10 @@ export class AuthenticationError extends CodedError<"AUTH_FAILED"> {
 export class Authenticator {
   readonly #key: KeyObject;
   readonly #maxTokenSize: number;
-  readonly #options: JwtOptions;
+  readonly #options: JwtKeys;
 
   /** @param maxTokenSize largest token that is looked at, in bytes */
-  constructor(options: JwtOptions, maxTokenSize: number) {
+  constructor(options: JwtKeys, maxTokenSize: number) {
     this.#maxTokenSize = maxTokenSize;
     // Key objects know what they are for: a public key never passes for a secret.
     this.#key =
@@ -85,7 +84,7 @@ export class Authenticator {
       const payload = readCompactJws(token);
       // Times are compared here, by the ms and not by the second, and where null is absence.
       jwt.verify(token, this.#key, {
-        algorithms: this.#options.algorithms as Algorithm[],
+        algorithms: [...this.#options.algorithms],
         ignoreExpiration: true,
         ignoreNotBefore: true,
       });

@@ -1,4 +1,5 @@
 import { type Decoded, decodeClientMessage, type MessageFault } from "../../../codec/decode.js";
+import type { ShardOptions } from "../../../config/thread-options.js";
 import { type Channel, channelKey } from "../../../contract/channels-schema.js";
 import type { ClientMessage, RequestId } from "../../../contract/client-messages-schema.js";
 import { CLOSE } from "../../../contract/close-codes.js";
@@ -33,12 +34,10 @@ const SUBSCRIPTION_COST_BYTES = 32;
 /** For each market that a filter of `Markets` is evaluated on. */
 const EVALUATION_COST_BYTES = 16;
 
-export interface RequestOptions {
-  readonly maxSubscriptions: number;
-  readonly maxFilters: number;
-  readonly maxMessageValues: number;
-  readonly takesOrders: boolean;
-}
+export type RequestOptions = Pick<
+  ShardOptions,
+  "maxSubscriptions" | "maxFilters" | "maxMessageValues" | "takesOrders"
+>;
 
 export interface RequestHooks {
   /** A client has subscribed to market data. */
