@@ -1,5 +1,5 @@
 import type { ShardOptions } from "../../../config/thread-options.js";
-import { Allowance } from "./allowance.js";
+import { TokenBucket } from "./token-bucket.js";
 
 export type AddressLimits = Pick<
   ShardOptions,
@@ -12,9 +12,9 @@ export type AddressLimits = Pick<
 export interface AddressShare {
   readonly address: string;
   /** Requests before an upgrade, but for the first of each connection. */
-  readonly httpRequests: Allowance;
-  readonly messages: Allowance;
-  readonly bytes: Allowance;
+  readonly httpRequests: TokenBucket;
+  readonly messages: TokenBucket;
+  readonly bytes: TokenBucket;
   connections: number;
 }
 
@@ -44,9 +44,9 @@ export class AddressShares {
       const limits = this.#limits;
       share = {
         address,
-        httpRequests: new Allowance(now, limits.maxHttpRequestsPerSecondPerAddress),
-        messages: new Allowance(now, limits.maxMessagesPerSecondPerAddress),
-        bytes: new Allowance(now, limits.maxBytesPerSecondPerAddress),
+        httpRequests: new TokenBucket(now, limits.maxHttpRequestsPerSecondPerAddress),
+        messages: new TokenBucket(now, limits.maxMessagesPerSecondPerAddress),
+        bytes: new TokenBucket(now, limits.maxBytesPerSecondPerAddress),
         connections: 0,
       };
       this.#shares.set(address, share);

@@ -6,8 +6,8 @@ import { type CounterSection, count, SHARD } from "../../../counters/counters.js
 import type { Audience, Batch } from "../fan-out/audience.js";
 import type { Identity } from "../requests/authenticator.js";
 import type { AddressShare } from "./address-shares.js";
-import { Allowance } from "./allowance.js";
 import type { Holder } from "./fair-budget.js";
+import { TokenBucket } from "./token-bucket.js";
 import { Usage } from "./usage.js";
 
 /** Not behind: the connection has all that its audience was sent. */
@@ -97,10 +97,10 @@ export class Connection {
   /** Since when nothing shows that the client is there, while a ping waits for an answer. */
   silentSince = 0;
   /** Messages and orders the client may still send. */
-  readonly messageAllowance: Allowance;
-  readonly orderAllowance: Allowance;
+  readonly messageAllowance: TokenBucket;
+  readonly orderAllowance: TokenBucket;
   /** Bytes it may still send and have in answers; see {@link charge}. */
-  readonly byteAllowance: Allowance;
+  readonly byteAllowance: TokenBucket;
   /** What its requests have cost lately, in bytes. */
   readonly usage: Usage;
 
@@ -133,9 +133,9 @@ export class Connection {
     this.#context = context;
     this.openedAt = this.heardAt = this.messageAt = now;
     this.cancelOnDisconnect = cancelOnDisconnect;
-    this.messageAllowance = new Allowance(now, context.maxMessagesPerSecond);
-    this.orderAllowance = new Allowance(now, context.maxOrdersPerSecond);
-    this.byteAllowance = new Allowance(now, context.maxBytesPerSecond);
+    this.messageAllowance = new TokenBucket(now, context.maxMessagesPerSecond);
+    this.orderAllowance = new TokenBucket(now, context.maxOrdersPerSecond);
+    this.byteAllowance = new TokenBucket(now, context.maxBytesPerSecond);
     this.usage = new Usage(now);
   }
 

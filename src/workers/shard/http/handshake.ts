@@ -14,8 +14,8 @@ import {
 } from "../../../counters/counters.js";
 import type { RefusedBy } from "../../messages.js";
 import type { AddressShare, AddressShares } from "../connections/address-shares.js";
-import { Allowance } from "../connections/allowance.js";
 import { ClientSocket } from "../connections/connection.js";
+import { TokenBucket } from "../connections/token-bucket.js";
 import type { TurnQueue } from "../connections/turn-queue.js";
 import type { Authenticator } from "../requests/authenticator.js";
 import { HEAD_BYTES_MAX, type HeadFault, HttpGate } from "./http-gate.js";
@@ -73,7 +73,7 @@ interface Candidate extends Accepted {
   readonly gate: HttpGate;
   readonly timer: NodeJS.Timeout;
   readonly share: AddressShare;
-  readonly httpRequests: Allowance;
+  readonly httpRequests: TokenBucket;
   /** Requests that have begun. */
   requests: number;
   /** The time of the last of them, for which it may have to wait; ms of performance.now(). */
@@ -167,7 +167,7 @@ export class Handshake {
       gate,
       timer: this.#startTimer(socket),
       share: this.#shares.acquire(accepted.address, now),
-      httpRequests: new Allowance(now, this.#options.maxHttpRequestsPerSecond),
+      httpRequests: new TokenBucket(now, this.#options.maxHttpRequestsPerSecond),
       requests: 0,
       nextAt: 0,
       served: false,
