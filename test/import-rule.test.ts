@@ -25,6 +25,11 @@ const plainContract: Allowed = ({ to }) => /^contract\/.+(?<!-schema)\.ts$/.test
 const configTypes: Allowed = ({ to, typeOnly }) => to.startsWith("config/") && typeOnly;
 const engineTypes: Allowed = ({ to, typeOnly }) => to.startsWith("engine/") && typeOnly;
 
+/** An engine has one owner, which is asked by all others. */
+const engineOfCore: Allowed = ({ from, to, typeOnly }) =>
+  to.startsWith("engine/") &&
+  (to !== "engine/engine.ts" || typeOnly || from === "exchange/exchange-core.ts");
+
 /** What runs in browsers takes from shared the value types of markets only, which need nothing. */
 const marketValues: Allowed = ({ to }) => /^shared\/market(-id)?\.ts$/.test(to);
 
@@ -43,13 +48,15 @@ const RULE: Readonly<Record<string, readonly Allowed[]>> = {
   ],
   workers: [
     configTypes,
-    ...["feed", "sim", "ring", "counters", "contract", "codec", "engine", "store"].map(folder),
+    engineTypes,
+    ...["feed", "sim", "ring", "counters", "contract", "codec", "store"].map(folder),
     ...["exchange", "market-data", "transport", "shared"].map(folder),
   ],
   exchange: [
     messageTypes,
     configTypes,
-    ...["feed", "sim", "market-data", "counters", "contract", "engine", "store"].map(folder),
+    engineOfCore,
+    ...["feed", "sim", "market-data", "counters", "contract", "store"].map(folder),
     shared,
   ],
   "market-data": ["feed", "ring", "counters", "shared"].map(folder),
@@ -145,6 +152,10 @@ import { readFile } from "node:fs";`;
     ["main/a.ts", "workers/shard/messages.ts", true, true],
     ["main/a.ts", "workers/messages.ts", false, true],
     ["main/a.ts", "workers/shard/shard.ts", true, false],
+    ["exchange/exchange-core.ts", "engine/engine.ts", false, true],
+    ["exchange/a.ts", "engine/engine.ts", false, false],
+    ["exchange/a.ts", "engine/engine.ts", true, true],
+    ["exchange/a.ts", "engine/admission.ts", false, true],
     ["feed/a.ts", "config/b.ts", true, true],
     ["feed/a.ts", "config/b.ts", false, false],
     ["config/a.ts", "feed/b.ts", true, false],

@@ -79,7 +79,6 @@ function ready(): void {
   tell({ type: "ready" });
 }
 
-/** Rejects where the exchange has failed: it ends with its thread, and another one takes its place. */
 async function runExchange(options: ExchangeOptions): Promise<void> {
   const { run, lastTrade } = task;
   exchange = await opening(
@@ -100,7 +99,14 @@ async function runExchange(options: ExchangeOptions): Promise<void> {
   if (exchange === undefined) return;
   publisher.flush();
   ready();
-  await exchange.run(stop.signal);
+  try {
+    await exchange.run(stop.signal);
+  } catch (error) {
+    log.error({ err: error }, "feed failed");
+    // Nobody would answer the orders of an exchange that has failed. It ends with its thread, and
+    // another one takes its place.
+    throw error;
+  }
 }
 
 async function runFeed(options: FeedOptions): Promise<void> {
