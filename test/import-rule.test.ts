@@ -21,8 +21,14 @@ const folder =
 const messageTypes: Allowed = ({ to }) => /^workers\/(.+\/)?messages\.ts$/.test(to);
 /** What needs zod stays with the server. */
 const plainContract: Allowed = ({ to }) => /^contract\/.+(?<!-schema)\.ts$/.test(to);
-const feedOptionTypes: Allowed = ({ to, typeOnly }) => to === "feed/feed-options.ts" && typeOnly;
+/** Options travel by their keys' own names; what reads the configuration stays with main. */
+const configTypes: Allowed = ({ to, typeOnly }) => to.startsWith("config/") && typeOnly;
 const engineTypes: Allowed = ({ to, typeOnly }) => to.startsWith("engine/") && typeOnly;
+
+/** An engine has one owner, which is asked by all others. */
+const engineOfCore: Allowed = ({ from, to, typeOnly }) =>
+  to.startsWith("engine/") &&
+  (to !== "engine/engine.ts" || typeOnly || from === "exchange/exchange-core.ts");
 
 /** What runs in browsers takes from shared the value types of markets only, which need nothing. */
 const marketValues: Allowed = ({ to }) => /^shared\/market(-id)?\.ts$/.test(to);
@@ -41,20 +47,24 @@ const RULE: Readonly<Record<string, readonly Allowed[]>> = {
     shared,
   ],
   workers: [
-    ...["feed", "sim", "ring", "counters", "contract", "codec", "engine", "store"].map(folder),
+    configTypes,
+    engineTypes,
+    ...["feed", "sim", "ring", "counters", "contract", "codec", "store"].map(folder),
     ...["exchange", "market-data", "transport", "shared"].map(folder),
   ],
   exchange: [
     messageTypes,
-    ...["feed", "sim", "market-data", "counters", "contract", "engine", "store"].map(folder),
+    configTypes,
+    engineOfCore,
+    ...["feed", "sim", "market-data", "counters", "contract", "store"].map(folder),
     shared,
   ],
   "market-data": ["feed", "ring", "counters", "shared"].map(folder),
   transport: [shared],
   client: [plainContract, marketValues],
   store: [engineTypes, shared],
-  config: [feedOptionTypes, shared],
-  feed: [shared],
+  config: [shared],
+  feed: [configTypes, shared],
   sim: [engineTypes, shared],
   codec: [folder("contract"), shared],
   contract: [shared],
@@ -142,8 +152,13 @@ import { readFile } from "node:fs";`;
     ["main/a.ts", "workers/shard/messages.ts", true, true],
     ["main/a.ts", "workers/messages.ts", false, true],
     ["main/a.ts", "workers/shard/shard.ts", true, false],
-    ["config/a.ts", "feed/feed-options.ts", true, true],
-    ["config/a.ts", "feed/feed-options.ts", false, false],
+    ["exchange/exchange-core.ts", "engine/engine.ts", false, true],
+    ["exchange/a.ts", "engine/engine.ts", false, false],
+    ["exchange/a.ts", "engine/engine.ts", true, true],
+    ["exchange/a.ts", "engine/admission.ts", false, true],
+    ["feed/a.ts", "config/b.ts", true, true],
+    ["feed/a.ts", "config/b.ts", false, false],
+    ["config/a.ts", "feed/b.ts", true, false],
     ["shared/a.ts", "ring/b.ts", true, false],
     ["cli/a.ts", "feed/create-feed.ts", false, false],
     ["client/a.ts", "shared/market-id.ts", false, true],

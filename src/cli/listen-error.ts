@@ -1,4 +1,5 @@
 import type { Config } from "../config/schema.js";
+import { CodedError } from "../shared/coded-error.js";
 
 const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: "is in use",
@@ -8,8 +9,10 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /** Thrown when the server cannot listen; the message names the flags to change. */
-export class ListenError extends Error {
-  override readonly name = "ListenError";
+export class ListenError extends CodedError<"LISTEN_FAILED"> {
+  constructor(message: string, options?: ErrorOptions) {
+    super("LISTEN_FAILED", message, options);
+  }
 }
 
 /**

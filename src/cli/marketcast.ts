@@ -1,23 +1,28 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
 import { MarketcastError } from "../client/node.js";
+import type { ConfigurationError } from "../config/configuration-error.js";
 import { VERSION } from "../config/version.js";
+import type { ProducerStartError } from "../main/producer-supervisor.js";
+import { CodedError } from "../shared/coded-error.js";
 import { addCheckConfigCommand } from "./check-config.js";
 import { addConfigFlags } from "./config-flags.js";
 import { addDoctorCommand } from "./doctor/doctor.js";
 import { errorText } from "./error-text.js";
-import { ListenError } from "./listen-error.js";
 import { addOrderCommand } from "./order.js";
-import { OutputError, print, tell } from "./output.js";
+import { print, tell } from "./output.js";
 import { addServeCommand } from "./serve.js";
 import { addStoreCommand } from "./store.js";
 import { addTailCommand } from "./tail.js";
 import { addTokenCommand } from "./token.js";
+import type { UsageError } from "./usage-error.js";
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
-const STORE_ERRORS = ["StoreError", "FeedStoreError"];
-const USAGE_ERRORS = ["ConfigurationError", "FeedConfigurationError", "UsageError"];
+/** Codes of what the user has to give differently. */
+const USAGE_CODES: ReadonlySet<string> = new Set<
+  ConfigurationError["code"] | ProducerStartError["code"] | UsageError["code"]
+>(["CONFIGURATION_INVALID", "FEED_INVALID", "USAGE"]);
 
 /** What is wrong with a command line, in commander's words. */
 function commanderText({ code, message }: CommanderError): string {
@@ -59,11 +64,8 @@ function createProgram(printed: (printing: Promise<unknown>) => void): Command {
 function toldText(error: unknown): string | undefined {
   if (error instanceof MarketcastError) return errorText(error);
   if (!(error instanceof Error)) return undefined;
-  const told = error instanceof ListenError || error instanceof OutputError;
   // What has a system call failed for reasons of the machine.
-  return told || STORE_ERRORS.includes(error.name) || "syscall" in error
-    ? error.message
-    : undefined;
+  return error instanceof CodedError || "syscall" in error ? error.message : undefined;
 }
 
 async function tellLines(text: string): Promise<void> {
@@ -76,10 +78,9 @@ async function report(error: unknown): Promise<number> {
     await tellLines(commanderText(error));
     return EXIT_USAGE;
   }
-  const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
-  const usage = USAGE_ERRORS.includes(name);
-  await tellLines(toldText(error) ?? (usage ? message : (stack ?? message)));
-  return usage ? EXIT_USAGE : EXIT_FAILURE;
+  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  await tellLines(toldText(error) ?? stack ?? message);
+  return error instanceof CodedError && USAGE_CODES.has(error.code) ? EXIT_USAGE : EXIT_FAILURE;
 }
 
 async function run(): Promise<void> {

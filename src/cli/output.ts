@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { Socket } from "node:net";
+import { CodedError } from "../shared/coded-error.js";
 import { printable } from "./message-lines.js";
 
 /*
@@ -14,14 +15,12 @@ if (process.platform !== "win32") process.on("SIGXFSZ", () => {});
 let readerGone = false;
 
 /** Thrown where output cannot be written; the message is for the user, exit code 1. */
-export class OutputError extends Error {
-  override readonly name = "OutputError";
-
+export class OutputError extends CodedError<"OUTPUT_FAILED"> {
   /** @param what such as `standard output`; `more` is said behind the reason */
   constructor(what: string, cause: unknown, more?: string) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     const text = `${what} cannot be written: ${reason}`;
-    super(more === undefined ? text : `${text}; ${more}`, { cause });
+    super("OUTPUT_FAILED", more === undefined ? text : `${text}; ${more}`, { cause });
   }
 }
 

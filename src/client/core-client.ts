@@ -26,11 +26,11 @@ import type { Mirror } from "./mirror.js";
 import type { ClientOptions, RequestOptions, ResolvedOptions, TokenSource } from "./options.js";
 import { given } from "./plain-value.js";
 import type { Platform } from "./platform.js";
+import { ReconnectingLink } from "./reconnecting-link.js";
 import { OWN, type Replies, Requests } from "./requests.js";
 import { resolveOptions } from "./resolve-options.js";
 import { isSlowness, Resubscriber } from "./resubscriber.js";
 import { SequenceTracker } from "./sequence-tracker.js";
-import { Session } from "./session.js";
 import { SilenceMonitor } from "./silence-monitor.js";
 import type { ClosedState, ConnectionState, OpenState } from "./state.js";
 import { Subscriber } from "./subscriber.js";
@@ -49,7 +49,7 @@ export class CoreClient implements Client {
   /** What is subscribed, and is to be again after a reconnect. */
   readonly #wanted: Subscriptions;
   readonly #renewal: TokenRenewal;
-  readonly #session: Session;
+  readonly #connection: ReconnectingLink;
   readonly #resubscriber: Resubscriber;
   readonly #heartbeat: Heartbeat;
   readonly #silence: SilenceMonitor;
@@ -97,24 +97,26 @@ export class CoreClient implements Client {
       },
       () => this.#messages,
       () =>
-        this.#session.openLink?.fail(new DisconnectedError("no answer to a ping", NO_CLOSE_CODE)),
+        this.#connection.openLink?.fail(
+          new DisconnectedError("no answer to a ping", NO_CLOSE_CODE),
+        ),
     );
     this.#silence = new SilenceMonitor(
       silenceTimeoutMs,
       (channel) => this.#wanted.list(channel).length > 0,
       (silence) => this.#onSilence(silence),
     );
-    this.#session = new Session(this.#options, platform, tokens, {
+    this.#connection = new ReconnectingLink(this.#options, platform, tokens, {
       received: (message) => this.#receive(message),
       opened: (greeting, token) => this.#onOpened(greeting, token),
       lost: (cause, steady) => this.#onLost(cause, steady),
       changed: (state) => this.#emitter.emit("state", state),
     });
-    this.#session.connect();
+    this.#connection.connect();
   }
 
   get state(): ConnectionState {
-    return this.#session.state;
+    return this.#connection.state;
   }
 
   get subscriptions(): readonly Channel[] {
@@ -187,7 +189,7 @@ export class CoreClient implements Client {
   }
 
   close(): Promise<void> {
-    return this.#session.close();
+    return this.#connection.close();
   }
 
   on<E extends EventName>(event: E, listener: Listener<E>): () => void {
@@ -232,12 +234,12 @@ export class CoreClient implements Client {
   #follow(message: ServerMessage, awaited: boolean): void {
     switch (message.type) {
       case "Subscribed":
-        this.#session.strain();
+        this.#connection.strain();
         return this.#tracker.subscribed(message.data.channels);
       case "EpochChanged": {
         const { epoch } = message.data;
         this.#changeEpoch(epoch);
-        if (this.state.status === "open") this.#session.amend({ ...this.state, epoch });
+        if (this.state.status === "open") this.#connection.amend({ ...this.state, epoch });
         void this.#refresh([], this.#state.doubt());
         return;
       }
@@ -245,7 +247,7 @@ export class CoreClient implements Client {
         const { user_id: userId, wallet } = message.data;
         const { state } = this;
         if (state.status === "open" && (state.userId !== userId || state.wallet !== wallet))
-          this.#session.amend({ ...state, userId, wallet });
+          this.#connection.amend({ ...state, userId, wallet });
         // The program had given that token up.
         if (state.status === "open" && message.id !== undefined && !awaited)
           this.#renewal.restore();
@@ -269,7 +271,7 @@ export class CoreClient implements Client {
     this.#renewal.opened(token, connected.server_time);
     const reconnected = this.#lostAtMs !== undefined;
     if (reconnected) this.#reconnects++;
-    const link = this.#session.openLink;
+    const link = this.#connection.openLink;
     this.#requests.connect((message) => link?.send(message) ?? 0);
     // Ahead of the requests that wait.
     const channels = this.#wanted.list();
@@ -336,7 +338,7 @@ export class CoreClient implements Client {
   #onOwnFailure(error: unknown): void {
     if (error instanceof ServerError) this.#report(error);
     else if (error instanceof RequestTimeoutError)
-      this.#session.openLink?.fail(
+      this.#connection.openLink?.fail(
         new DisconnectedError("no answer to a subscription made again", NO_CLOSE_CODE),
       );
   }

@@ -1,10 +1,10 @@
 import type { Engine } from "../engine/engine.js";
 import type { MarketTotals, Trade } from "../engine/order.js";
-import type { ExchangeMarket } from "../feed/exchange-market.js";
 import type { FeedSink, ListedMarket } from "../feed/feed.js";
 import type { NumberedTrade } from "../market-data/sequencer.js";
 import { type Book, createBook, type MarketStatus } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
+import type { ExchangeMarket } from "./exchange-market.js";
 
 /** A market of the exchange, listed. */
 export interface TradedMarket {

@@ -1,28 +1,21 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { MessagePort } from "node:worker_threads";
-import {
-  type CounterSection,
-  countListed,
-  ORDER_RESULTS,
-  observeCommit,
-  PRODUCER,
-} from "../counters/counters.js";
-import type { EngineChanges } from "../engine/commands.js";
+import type { ExchangeOptions } from "../config/thread-options.js";
+import { type CounterSection, observeCommit, PRODUCER } from "../counters/counters.js";
+import type { Command, EngineChanges, EngineEvent } from "../engine/commands.js";
 import type { Trade } from "../engine/order.js";
-import type { Feed, FeedContext } from "../feed/feed.js";
 import { Pacer } from "../feed/pacer.js";
 import type { Logger } from "../shared/log.js";
 import type { Store, StoredState } from "../store/store.js";
-import type { ExchangeOptions, Refused } from "../workers/messages.js";
+import type { Refused } from "../workers/messages.js";
+import { ExchangeCore } from "./exchange-core.js";
+import { ExchangeGateway } from "./exchange-gateway.js";
 import type { ExchangeMarkets } from "./exchange-markets.js";
-import { ExchangeShards } from "./exchange-shards.js";
 import { type Clocks, ExchangeTime } from "./exchange-time.js";
-import { type Asked, type Batch, batchOf } from "./order-desk.js";
 import { isOfRun } from "./sessions.js";
-import { BATCH_SIMULATED_MAX, TradingFloor } from "./trading-floor.js";
+import { BATCH_SIMULATED_MAX, Simulation } from "./simulation.js";
+import { namelessOrders, Withdrawals } from "./withdrawals.js";
 
-/** Requests of one batch, which share one commit. */
-const BATCH_REQUESTS_MAX = 4096;
 /** What the simulated traders do before the first client of a new exchange: books have depth then. */
 const OPENING_COMMANDS_PER_MARKET = 30;
 /** Shortest time between two commits that simulated traders bring about. */
@@ -72,23 +65,20 @@ export interface ExchangeContext extends Clocks {
  * meanwhile waits for the next batch. So many orders share a commit, and between two batches the
  * engine, the disk and what has been told are one and the same.
  *
- * If a commit fails, nothing of its batch has happened: another trading floor is made from the store,
- * and orders are refused until the store can be written again. Ends of connections are never refused;
- * they wait.
+ * If a commit fails, nothing of its batch has happened: the core reloads what is stored, and orders are
+ * refused until the store can be written again. Ends of connections are never refused; they wait.
  */
-export class Exchange implements Feed {
+export class Exchange {
   readonly #context: ExchangeContext;
   readonly #time: ExchangeTime;
-  readonly #shards: ExchangeShards;
-  /** The engine and what follows from it; another one after a batch has failed. */
-  #floor: TradingFloor;
-  #asked: Asked[] = [];
+  readonly #core: ExchangeCore;
+  readonly #gateway: ExchangeGateway;
+  readonly #withdrawals: Withdrawals;
+  readonly #simulation: Simulation;
   /** Why nothing can be stored at the moment. */
   #storeFailure: string | undefined;
   /** Nobody has ever traded here. */
   readonly #isNew: boolean;
-  /** What is behind it is stored, and not published yet. */
-  #lastTrade: number;
   #probing = false;
   #stopping = false;
   #wake: () => void = () => {};
@@ -96,19 +86,20 @@ export class Exchange implements Feed {
   private constructor(
     context: ExchangeContext,
     time: ExchangeTime,
-    shards: ExchangeShards,
-    floor: TradingFloor,
-    { nextOrderId, nextTradeId }: StoredState,
+    core: ExchangeCore,
+    withdrawals: Withdrawals,
+    isNew: boolean,
   ) {
     this.#context = context;
     this.#time = time;
-    this.#shards = shards;
-    this.#floor = floor;
-    this.#isNew = nextOrderId === 1;
-    this.#lastTrade = nextTradeId - 1;
-    for (const session of floor.engine.sessions()) {
-      if (!isOfRun(session, context.run)) floor.desk.end(session, SERVER_RESTARTED);
-    }
+    this.#core = core;
+    this.#withdrawals = withdrawals;
+    this.#simulation = new Simulation(context.options, core);
+    this.#gateway = new ExchangeGateway(context, core, {
+      asked: () => this.#wake(),
+      ended: (session, reason) => withdrawals.end(session, reason),
+    });
+    this.#isNew = isNew;
   }
 
   /**
@@ -116,15 +107,16 @@ export class Exchange implements Feed {
    * yet.
    */
   static async open(context: ExchangeContext, state: StoredState): Promise<Exchange> {
+    const { options, markets, run, log } = context;
     const time = new ExchangeTime(context, state);
-    const shards = new ExchangeShards({
-      request: (from, request) => exchange.#ask({ from, request }),
-      // Behind what the shard asked while it lived.
-      gone: (from) => exchange.#ask({ from, request: { type: "attach", connections: [] } }),
-    });
-    const floor = await TradingFloor.open({ ...context, time }, shards, state);
-    const exchange = new Exchange(context, time, shards, floor, state);
-    return exchange;
+    const core = await ExchangeCore.open({ options, markets, time }, state);
+    const nameless = await namelessOrders(state.openOrders);
+    if (nameless.length > 0)
+      log.warn({ orders: nameless.length }, "orders of wallets that nobody can name are cancelled");
+    const withdrawals = new Withdrawals(core, nameless);
+    for (const session of core.sessions())
+      if (!isOfRun(session, run)) withdrawals.end(session, SERVER_RESTARTED);
+    return new Exchange(context, time, core, withdrawals, state.nextOrderId === 1);
   }
 
   /**
@@ -134,28 +126,31 @@ export class Exchange implements Feed {
    * the books.
    */
   async recover(): Promise<void> {
-    const { options, markets, untold = [] } = this.#context;
-    for (const trade of untold) markets.publishTrade(trade);
+    const { options, untold = [] } = this.#context;
+    this.#core.publishTrades(untold);
     if (options.simTraders > 0 && this.#isNew)
-      this.#floor.simulate(OPENING_COMMANDS_PER_MARKET * markets.size, Infinity);
+      this.#simulation.add(OPENING_COMMANDS_PER_MARKET * this.#core.marketCount, Infinity);
     do {
       await this.#turn();
       await nextTurn();
-    } while ((this.#floor.isBusy || this.#floor.isSimulating) && this.#storeFailure === undefined);
+    } while (
+      (this.#withdrawals.isDue || this.#simulation.isDue) &&
+      this.#storeFailure === undefined
+    );
     let published = 0;
-    for (const { marketId } of markets.all) {
-      markets.publishBook(marketId, this.#floor.engine);
+    for (const { marketId } of this.#core.markets) {
+      this.#core.publishBook(marketId);
       if (++published % BOOKS_PER_TURN === 0) await nextTurn();
     }
   }
 
   /** Takes a shard's requests from now on. */
   attach(shard: number, port: MessagePort): void {
-    this.#shards.attach(shard, port);
+    this.#gateway.attach(shard, port);
   }
 
   /** Trades until the signal aborts, then cancels what is bound to connections and closes the store. */
-  async run(_: unknown, { signal }: Pick<FeedContext, "signal">): Promise<void> {
+  async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", () => this.#wake());
     const timers = [
       setInterval(() => void this.#prune(), PRUNE_INTERVAL_MS),
@@ -172,23 +167,17 @@ export class Exchange implements Feed {
     }
     timers.forEach(clearInterval);
     await simulation;
-    this.#floor.endSimulation();
+    this.#simulation.end();
     await this.#stop();
   }
 
   async #stop(): Promise<void> {
     this.#stopping = true;
-    const { engine, desk } = this.#floor;
-    for (const session of engine.sessions()) desk.end(session, SERVER_STOPPED);
+    for (const session of this.#core.sessions()) this.#withdrawals.end(session, SERVER_STOPPED);
     do await this.#turn();
     while (!this.#idle);
-    this.#shards.close();
+    this.#gateway.close();
     await this.#context.store.close();
-  }
-
-  #ask(asked: Asked): void {
-    this.#asked.push(asked);
-    this.#wake();
   }
 
   /** Why orders are refused at the moment. */
@@ -198,32 +187,40 @@ export class Exchange implements Feed {
   }
 
   get #idle(): boolean {
-    if (this.#asked.length > 0) return false;
-    return this.#storeFailure !== undefined || !this.#floor.isBusy;
+    if (this.#gateway.isAsked) return false;
+    if (this.#storeFailure !== undefined) return true;
+    return !this.#withdrawals.isDue && !this.#simulation.isBehind;
   }
 
   // --- A batch ----------------------------------------------------------------------------------
 
   async #turn(): Promise<void> {
-    const batch = this.#execute();
-    const changes = this.#floor.takeChanges();
-    if (isEmpty(changes) || (await this.#commit(changes))) this.#release(batch);
-    else await this.#rollBack(batch);
+    this.#executeBatch();
+    const changes = this.#core.takeChanges();
+    if (isEmpty(changes) || (await this.#commit(changes))) this.#release(changes);
+    else await this.#rollBack();
   }
 
-  #execute(): Batch {
+  #executeBatch(): void {
     const canStore = this.#storeFailure === undefined;
-    const batch = batchOf();
-    // What a failed batch or an earlier run has left, before anybody can trade with it.
-    if (canStore && !this.#floor.withdraw(batch)) return batch;
-    batch.asked.push(...this.#asked.splice(0, BATCH_REQUESTS_MAX));
-    for (const one of batch.asked) this.#floor.desk.answer(batch, one, this.#refusal);
-    if (!canStore) return batch;
+    if (canStore) {
+      // What a failed batch or an earlier run has left, before anybody can trade with it.
+      this.#withdrawals.run(this.#execute);
+      if (this.#withdrawals.isDue) return;
+    }
+    this.#gateway.takeUp(this.#refusal);
+    if (!canStore) return;
     // Behind everything that the sessions asked for.
-    this.#floor.withdraw(batch);
-    this.#floor.executeSimulated(batch);
-    return batch;
+    this.#withdrawals.run(this.#execute);
+    this.#simulation.run(this.#execute);
   }
+
+  /** Executes a command of the exchange's own. */
+  readonly #execute = (command: Command): readonly EngineEvent[] => {
+    const events = this.#core.execute(command);
+    this.#gateway.collect(events);
+    return events;
+  };
 
   // --- Store ------------------------------------------------------------------------------------
 
@@ -252,39 +249,24 @@ export class Exchange implements Feed {
   }
 
   /** Publishes and tells what a batch has brought about, now that it is on disk. */
-  #release({ trades, touched, results, news }: Batch): void {
-    const { markets, counters } = this.#context;
-    const { engine } = this.#floor;
-    for (const trade of trades) {
-      markets.publishTrade(trade);
-      this.#lastTrade = trade.tradeId;
-    }
-    for (const marketId of touched) markets.publishBook(marketId, engine);
-    this.#shards.tell(news);
-    for (const result of results)
-      countListed(counters, PRODUCER.ordersByResult, ORDER_RESULTS, result);
-    counters[PRODUCER.clientOrderIds] = engine.clientOrderIds;
+  #release(changes: EngineChanges): void {
+    this.#withdrawals.committed();
+    this.#core.publish(changes);
+    this.#gateway.release();
+    this.#context.counters[PRODUCER.clientOrderIds] = this.#core.clientOrderIds;
   }
 
-  /**
-   * Undoes a batch that is not on disk: another floor takes the place of the one that it was executed
-   * on, and what was asked is answered there, orders by a refusal. What has ended outside has ended for
-   * it, too.
-   */
-  async #rollBack({ asked, ended }: Batch): Promise<void> {
-    const { store } = this.#context;
-    const context = { ...this.#context, time: this.#time };
-    const floor = await TradingFloor.open(context, this.#shards, await store.load());
-    for (const [session, reason] of [...this.#floor.desk.ended, ...ended])
-      floor.desk.end(session, reason);
-    this.#floor = floor;
-    const refused = batchOf();
+  /** Undoes a batch that is not on disk: nothing of it is left anywhere, and what it was asked is answered. */
+  async #rollBack(): Promise<void> {
+    await this.#core.reload(await this.#context.store.load());
+    this.#withdrawals.undone();
+    this.#simulation.restart();
     // Whether the store can be written again by now is the next batch's business.
-    const refusal = this.#refusal ?? STORE_UNAVAILABLE;
-    for (const one of asked) floor.desk.answer(refused, one, refusal);
-    if (!isEmpty(floor.takeChanges()))
+    this.#gateway.undone(this.#refusal ?? STORE_UNAVAILABLE);
+    const changes = this.#core.takeChanges();
+    if (!isEmpty(changes))
       throw new Error("exchange: an order was executed that no commit follows");
-    this.#release(refused);
+    this.#release(changes);
   }
 
   /** Looks whether a store that could not be written can be again. */
@@ -308,7 +290,7 @@ export class Exchange implements Feed {
   async #prune(): Promise<void> {
     if (this.#storeFailure !== undefined) return;
     try {
-      await this.#context.store.prune(this.#time.now(), this.#time.stretches, this.#lastTrade);
+      await this.#context.store.prune(this.#time.now(), this.#time.stretches, this.#core.lastTrade);
     } catch (error) {
       this.#context.log.warn({ err: error }, "the store cannot be pruned");
     }
@@ -325,7 +307,7 @@ export class Exchange implements Feed {
       const due = await pacer.due();
       if (due === 0) return;
       // A store that is too slow for the simulation slows it down.
-      this.#floor.simulate(due, BATCH_SIMULATED_MAX);
+      this.#simulation.add(due, BATCH_SIMULATED_MAX);
       // The next batch of clients' orders takes them along; by themselves they are no reason for a
       // commit each, which those orders would have to wait for.
       const now = performance.now();

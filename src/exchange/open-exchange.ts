@@ -1,9 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { MarketTotals, Trade } from "../engine/order.js";
-import type { ExchangeMarket } from "../feed/exchange-market.js";
 import { FeedInputError } from "../feed/feed.js";
 import { FeedConfigurationError } from "../feed/feed-configuration-error.js";
-import { loadMarkets } from "../feed/markets-file.js";
 import type { Publisher } from "../market-data/publisher.js";
 import type { MarketId } from "../shared/market-id.js";
 import { textFault } from "../shared/text.js";
@@ -11,7 +9,9 @@ import type { StoredMarket } from "../store/records.js";
 import { Store } from "../store/store.js";
 import { storeDirectory } from "../store/store-file.js";
 import { Exchange, type ExchangeContext } from "./exchange.js";
+import type { ExchangeMarket } from "./exchange-market.js";
 import { ExchangeMarkets } from "./exchange-markets.js";
+import { loadMarkets } from "./markets-file.js";
 
 /** Markets that are listed in one turn of the event loop. */
 const LISTED_PER_TURN = 1000;

@@ -1,6 +1,6 @@
+import type { FeedOptions } from "../config/thread-options.js";
 import type { Feed } from "./feed.js";
 import { FeedConfigurationError } from "./feed-configuration-error.js";
-import type { FeedOptions } from "./feed-options.js";
 import { createModuleFeed } from "./module-feed.js";
 import { planReplay, ReplayFeed } from "./replay.js";
 import { StdinFeed } from "./stdin.js";

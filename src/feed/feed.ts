@@ -1,3 +1,4 @@
+import { CodedError } from "../shared/coded-error.js";
 import type { DecimalScale } from "../shared/decimal-scale.js";
 import type { Book, MarketDefinition, MarketStatus, Side } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
@@ -114,12 +115,4 @@ export type FeedInputErrorCode =
   | "INVALID_VALUE";
 
 /** Thrown by a {@link FeedSink} for a value that breaks a rule; the message names both. */
-export class FeedInputError extends Error {
-  override readonly name = "FeedInputError";
-  readonly code: FeedInputErrorCode;
-
-  constructor(code: FeedInputErrorCode, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
+export class FeedInputError extends CodedError<FeedInputErrorCode> {}

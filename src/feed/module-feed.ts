@@ -1,9 +1,9 @@
 import { existsSync, statSync } from "node:fs";
 import { isAbsolute, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { FeedOptions } from "../config/thread-options.js";
 import type { Feed } from "./feed.js";
 import { FeedConfigurationError } from "./feed-configuration-error.js";
-import type { FeedOptions } from "./feed-options.js";
 
 type ModuleFeedOptions = Pick<
   FeedOptions,

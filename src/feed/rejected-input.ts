@@ -1,3 +1,4 @@
+import { CodedError } from "../shared/coded-error.js";
 import type { DecimalScale } from "../shared/decimal-scale.js";
 import { type JsonPath, locateInJson, parseExactJson } from "../shared/exact-json.js";
 import { showPosition, TextFault } from "../shared/text-fault.js";
@@ -20,15 +21,12 @@ export type RejectionKind =
 export type LinePlace = number | JsonPath;
 
 /** One line or record of the input that cannot be used. */
-export class RejectedInput extends Error {
-  override readonly name = "RejectedInput";
-  readonly kind: RejectionKind;
+export class RejectedInput extends CodedError<RejectionKind> {
   /** Undefined where the line as a whole is meant. */
   readonly place: LinePlace | undefined;
 
-  constructor(kind: RejectionKind, message: string, place?: LinePlace) {
-    super(message);
-    this.kind = kind;
+  constructor(code: RejectionKind, message: string, place?: LinePlace) {
+    super(code, message);
     this.place = place;
   }
 }
@@ -62,8 +60,8 @@ export function takeLine(
       sink.reject(kind, `${source.name}, ${place}: ${message}`, number);
     };
     if (error instanceof RejectedInput) {
-      const { kind, message, place } = error;
-      reject(kind, message, typeof place === "object" ? source.columnOf(text, place) : place);
+      const { code, message, place } = error;
+      reject(code, message, typeof place === "object" ? source.columnOf(text, place) : place);
     } else if (error instanceof FeedInputError) reject(error.code, error.message);
     else throw error;
     return false;

@@ -1,4 +1,4 @@
-import type { FeedOptions } from "./feed-options.js";
+import type { FeedOptions } from "../config/thread-options.js";
 import { Pacer, type Timing, waitUntil } from "./pacer.js";
 
 /** Rows in one turn of the event loop, where nothing else makes playback wait. */

@@ -1,9 +1,9 @@
 import { once } from "node:events";
+import type { FeedOptions } from "../config/thread-options.js";
 import { csvColumn, splitCsvLine } from "./csv-line.js";
 import type { BookSide, Feed, FeedContext, FeedSink } from "./feed.js";
 import { FeedConfigurationError } from "./feed-configuration-error.js";
 import { type Column, type FeedMap, type FileFormat, loadFeedMap } from "./feed-map.js";
-import type { FeedOptions } from "./feed-options.js";
 import type { Line } from "./lines.js";
 import { systemTiming, type Timing } from "./pacer.js";
 import { readLines, requireFile } from "./recorded-file.js";

@@ -1,7 +1,7 @@
+import type { FeedOptions } from "../config/thread-options.js";
 import type { Side } from "../shared/market.js";
 import { Random } from "../shared/random.js";
 import type { Feed, FeedContext, FeedSink } from "./feed.js";
-import type { FeedOptions } from "./feed-options.js";
 import { Pacer, systemTiming, type Timing } from "./pacer.js";
 import { makeInstrument } from "./synthetic-instruments.js";
 import {

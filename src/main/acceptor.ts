@@ -1,4 +1,5 @@
 import { createServer, type Server, type Socket } from "node:net";
+import type { Config } from "../config/schema.js";
 import { type CounterSection, count, MAIN } from "../counters/counters.js";
 import { clientAddress } from "../shared/client-address.js";
 import type { Logger } from "../shared/log.js";
@@ -18,15 +19,17 @@ const BACKLOG = 4096;
 /** A failure that may come with every connection is logged at most so often, in ms. */
 const LOG_INTERVAL_MS = 1000;
 
-export interface AcceptorOptions {
-  readonly shards: number;
-  readonly maxConnections: number;
-  readonly maxConnectionsPerAddress: number;
-  readonly maxRefusals: number;
-  readonly sendBufferSize: number;
-  readonly receiveBufferSize: number;
+export type AcceptorOptions = Pick<
+  Config,
+  | "shards"
+  | "maxConnections"
+  | "maxConnectionsPerAddress"
+  | "maxRefusals"
+  | "sendBufferSize"
+  | "receiveBufferSize"
+> & {
   readonly handOff: SocketHandOffWay;
-}
+};
 
 /**
  * Accepts sockets, decides whether and on which shard, and hands them over. It reads no byte of a

@@ -6,8 +6,14 @@ import {
   type MarketMemorySizes,
 } from "../ring/market-memory.js";
 import { publishedMark } from "../ring/published-mark.js";
+import { CodedError } from "../shared/coded-error.js";
 import type { Logger, LogOptions } from "../shared/log.js";
-import type { MainToProducer, ProducerTask, ProducerToMain } from "../workers/messages.js";
+import type {
+  MainToProducer,
+  ProducerFault,
+  ProducerTask,
+  ProducerToMain,
+} from "../workers/messages.js";
 import { RestartDelay } from "./restart-delay.js";
 import { endThread } from "./thread-end.js";
 import { Watchdog } from "./watchdog.js";
@@ -41,15 +47,8 @@ export interface ProducerHooks {
   readonly left: (threads: number, replaceable: boolean) => void;
 }
 
-/** Options that make no feed, found out by the producer; the message says what is wrong. */
-export class FeedConfigurationError extends Error {
-  override readonly name = "FeedConfigurationError";
-}
-
-/** A store that the exchange cannot open, as its producer found out; begins with the error's code. */
-export class FeedStoreError extends Error {
-  override readonly name = "FeedStoreError";
-}
+/** Options that make no feed, or a store that the exchange cannot open, as the producer found out. */
+export class ProducerStartError extends CodedError<ProducerFault["code"]> {}
 
 /** One producer, from the start of its thread to its end. */
 interface ProducerLife {
@@ -103,8 +102,8 @@ export class ProducerSupervisor {
   }
 
   /**
-   * Starts the first producer; resolves when one is ready. Rejects with FeedConfigurationError where
-   * its options make no feed, and with FeedStoreError where the store cannot be opened.
+   * Starts the first producer; resolves when one is ready. Rejects with ProducerStartError where its
+   * options make no feed, and where the store cannot be opened.
    */
   start(): Promise<void> {
     return new Promise((ready, invalid) => {
@@ -202,15 +201,10 @@ export class ProducerSupervisor {
     }
   }
 
-  #onInvalid(
-    life: ProducerLife,
-    { code, message }: Extract<ProducerToMain, { type: "feed-invalid" }>,
-  ): void {
-    this.#firstStart?.invalid(
-      code === undefined
-        ? new FeedConfigurationError(message)
-        : new FeedStoreError(`${code}: ${message}`),
-    );
+  #onInvalid(life: ProducerLife, { code, message }: ProducerFault): void {
+    // Of options, the message says it all.
+    const text = code === "FEED_INVALID" ? message : `${code}: ${message}`;
+    this.#firstStart?.invalid(new ProducerStartError(code, text));
     if (!this.#everReady) return;
     // It made a feed before, so what is missing may come back.
     this.#log.error({ code }, `the feed cannot be opened: ${message}`);

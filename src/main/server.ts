@@ -2,10 +2,11 @@ import { randomUUID } from "node:crypto";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { requireDataDirectory } from "../config/data-directory.js";
 import { type Examined, examineConfig } from "../config/examine.js";
-import { resolveJwtKeys } from "../config/jwt-keys.js";
+import { type JwtKeys, resolveJwtKeys } from "../config/jwt-keys.js";
 import { type LoadedConfig, loadConfigWithSources } from "../config/load.js";
 import type { Config } from "../config/schema.js";
 import type { ServerOptions } from "../config/server-options.js";
+import { producerOptionsOf, type ShardOptions, shardOptionsOf } from "../config/thread-options.js";
 import { VERSION } from "../config/version.js";
 import {
   beat,
@@ -25,16 +26,16 @@ import { createLogger, type Logger, type LogOptions } from "../shared/log.js";
 import { startThreadPulse } from "../shared/thread-pulse.js";
 import { nativeSendFault } from "../transport/open-sink.js";
 import { findSocketHandOff, type SocketHandOffWay } from "../transport/socket-hand-off.js";
-import type { JwtOptions, ShardOptions, ShardToMain } from "../workers/messages.js";
+import type { ShardToMain } from "../workers/messages.js";
 import { abortion } from "./abortion.js";
 import { Acceptor } from "./acceptor.js";
+import { logOptionsOf } from "./log-options.js";
 import { createMetrics } from "./metrics.js";
 import { OpsServer } from "./ops-server.js";
 import { ProducerSupervisor } from "./producer-supervisor.js";
 import { ShardPool } from "./shard-pool.js";
 import { SystemHealth } from "./system-health.js";
 import { threadsLeftBehind } from "./thread-end.js";
-import { feedOptionsOf, logOptionsOf, shardOptionsOf } from "./thread-options.js";
 
 /** How much longer than the drain time the last connections may take to be gone. */
 const DRAIN_GRACE_MS = 1000;
@@ -71,7 +72,7 @@ export interface StartOptions {
 /**
  * Starts a server in this process; resolves when it takes connections. Without options it is that of
  * `marketcast serve` without flags; the environment is not read, but for NODE_ENV.
- * Rejects with a ConfigurationError, FeedConfigurationError or FeedStoreError, with Node's error where
+ * Rejects with a ConfigurationError or ProducerStartError, with Node's error where
  * a port cannot be opened, and with the signal's reason where that aborts before the start is
  * complete; nothing keeps running then.
  */
@@ -123,7 +124,7 @@ async function sendsNatively(config: Config, logger: Logger): Promise<boolean> {
 }
 
 /** What has to be there before anything can start. */
-async function prepare(loaded: LoadedConfig): Promise<[Examined, JwtOptions, SocketHandOffWay]> {
+async function prepare(loaded: LoadedConfig): Promise<[Examined, JwtKeys, SocketHandOffWay]> {
   const { config } = loaded;
   const examined = await examineConfig(loaded);
   if (config.feed === "exchange") await requireDataDirectory(config.dataDir);
@@ -175,7 +176,7 @@ class Server implements RunningServer {
     );
     this.#producer = new ProducerSupervisor(
       {
-        feed: feedOptionsOf(config),
+        feed: producerOptionsOf(config),
         run: randomUUID(),
         sizes: config,
         stallTimeoutMs,

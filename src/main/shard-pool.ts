@@ -1,11 +1,12 @@
 import { fileURLToPath } from "node:url";
 import type { MessagePort } from "node:worker_threads";
 import { Piscina } from "piscina";
+import type { ShardOptions } from "../config/thread-options.js";
 import type { CounterBlock, CounterSection } from "../counters/counters.js";
 import type { MarketMemory } from "../ring/market-memory.js";
 import type { Logger, LogOptions } from "../shared/log.js";
 import type { SocketHandOffWay } from "../transport/socket-hand-off.js";
-import type { MainToShard, ShardOptions, ShardTask, ShardToMain } from "../workers/messages.js";
+import type { MainToShard, ShardTask, ShardToMain } from "../workers/messages.js";
 import { RestartDelay } from "./restart-delay.js";
 import { ShardThread } from "./shard-thread.js";
 import { endThread } from "./thread-end.js";

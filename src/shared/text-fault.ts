@@ -1,3 +1,5 @@
+import { CodedError } from "./coded-error.js";
+
 /** A place in a text: both counted from 1, columns in characters. */
 export interface TextPosition {
   readonly line: number;
@@ -8,12 +10,11 @@ export interface TextPosition {
  * Thrown for a text that cannot be read; the message says what was found there, and quotes nothing of
  * the text, which may hold secrets.
  */
-export class TextFault extends Error {
-  override readonly name = "TextFault";
+export class TextFault extends CodedError<"TEXT_INVALID"> {
   readonly position: TextPosition;
 
   constructor(message: string, position: TextPosition) {
-    super(message);
+    super("TEXT_INVALID", message);
     this.position = position;
   }
 }

@@ -1,3 +1,5 @@
+import { CodedError } from "../shared/coded-error.js";
+
 export type StoreErrorCode =
   /** Another server has the store open. */
   | "STORE_LOCKED"
@@ -11,15 +13,7 @@ export type StoreErrorCode =
   | "STORE_UNREADABLE";
 
 /** Thrown where a store cannot do what it is asked; the message names the path and what to do. */
-export class StoreError extends Error {
-  override readonly name = "StoreError";
-  readonly code: StoreErrorCode;
-
-  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
-}
+export class StoreError extends CodedError<StoreErrorCode> {}
 
 /** The reason that an error of Node or of LMDB gives. */
 export function reasonOf(error: unknown): string {

@@ -1,61 +1,18 @@
 import type { MessagePort } from "node:worker_threads";
+import type { ExchangeOptions, FeedOptions, ShardOptions } from "../config/thread-options.js";
 import type { SystemState } from "../counters/system-state.js";
 import type { Rejection } from "../engine/rejection.js";
-import type { FeedOptions } from "../feed/feed-options.js";
 import type { MarketMemory } from "../ring/market-memory.js";
 import type { LogOptions } from "../shared/log.js";
 import type { OrderRequest } from "../shared/order.js";
 import type { ContractOrder, ContractPosition } from "../store/contract-form.js";
+import type { StoreErrorCode } from "../store/store-error.js";
 import type { SocketHandOffWay, SocketInTransit } from "../transport/socket-hand-off.js";
 
 /*
  * Every message between threads. Sockets and figures of market data never travel in one: sockets go
  * by the hand-off, data by ring and table, figures by the counter block.
  */
-
-/** Verification of tokens: one secret (HS*) or one public key in PEM (RS*, ES*). */
-export interface JwtOptions {
-  readonly key: { readonly secret: string } | { readonly publicKey: string };
-  readonly algorithms: readonly string[];
-  readonly issuer: string | undefined;
-  readonly audience: string | undefined;
-}
-
-/** The bounds and intervals that a shard enforces; durations in ms, sizes in bytes. */
-export interface ShardOptions {
-  readonly marketIntervalMs: number;
-  readonly statusIntervalMs: number;
-  readonly pingIntervalMs: number;
-  readonly pongTimeoutMs: number;
-  readonly idleTimeoutMs: number;
-  readonly idleCheckIntervalMs: number;
-  readonly handshakeTimeoutMs: number;
-  readonly maxMessageSize: number;
-  readonly maxSubscriptions: number;
-  readonly maxFilters: number;
-  readonly maxDistinctFilters: number;
-  readonly maxMessageValues: number;
-  readonly maxFragments: number;
-  readonly messageTimeoutMs: number;
-  readonly maxTokenSize: number;
-  readonly maxMessagesPerSecond: number;
-  readonly maxBytesPerSecond: number;
-  readonly maxMessagesPerSecondPerAddress: number;
-  readonly maxBytesPerSecondPerAddress: number;
-  readonly maxHttpRequestsPerSecond: number;
-  readonly maxHttpRequestsPerSecondPerAddress: number;
-  readonly maxQueuedMessages: number;
-  readonly maxQueuedBytes: number;
-  readonly maxOrdersPerSecond: number;
-  readonly maxPendingOrders: number;
-  /** Whether sockets are written to past their streams; there is what that needs. */
-  readonly nativeSend: boolean;
-  /** The feed is the exchange. */
-  readonly takesOrders: boolean;
-  /** Origins that may connect, or ["*"] for any. */
-  readonly allowedOrigins: readonly string[];
-  readonly jwt: JwtOptions;
-}
 
 /** The task that a shard's thread runs for as long as it lives. */
 export interface ShardTask {
@@ -107,28 +64,6 @@ export type ShardToMain =
 export const NOTIFICATION_LEVELS = ["info", "warning", "error"] as const;
 export type NotificationLevel = (typeof NOTIFICATION_LEVELS)[number];
 
-/** What the exchange needs of the configuration; durations in ms, prices and quantities as the contract has them. */
-export interface ExchangeOptions {
-  readonly feed: "exchange";
-  readonly dataDir: string;
-  readonly marketsFile: string | undefined;
-  readonly simTraders: number;
-  /** Commands of the simulated traders per second. */
-  readonly feedRate: number;
-  readonly feedSeed: number;
-  readonly maxPrice: number;
-  readonly maxQuantity: number;
-  readonly maxOpenOrders: number;
-  readonly maxClientOrderIds: number;
-  readonly maxAllClientOrderIds: number;
-  readonly clientOrderIdRetentionMs: number;
-  readonly orderRetentionMs: number;
-  readonly maxStoredOrders: number;
-  readonly tradeRetentionMs: number;
-  readonly maxStoredTrades: number;
-  readonly bookIntervalMs: number;
-}
-
 /** Given to the producer's thread as its workerData. */
 export interface ProducerTask {
   readonly memory: MarketMemory;
@@ -153,16 +88,17 @@ export type MainToProducer =
   /** The thread ends here and now, as if it had died. */
   | { readonly type: "end" };
 
+/** Why a producer runs nothing. */
+export interface ProducerFault {
+  readonly code: "FEED_INVALID" | StoreErrorCode;
+  readonly message: string;
+}
+
 export type ProducerToMain =
   /** The feed has listed what it knows; data may flow. */
   | { readonly type: "ready" }
   /** The feed's options cannot work; nothing runs. */
-  | {
-      readonly type: "feed-invalid";
-      readonly message: string;
-      /** Of the store's errors. */
-      readonly code?: string;
-    }
+  | ({ readonly type: "feed-invalid" } & ProducerFault)
   /** The feed has ended or failed, for a reason; the thread lives on. */
   | { readonly type: "feed-ended"; readonly reason: string }
   /** Why the exchange can store nothing at the moment, or undefined when it can again. */

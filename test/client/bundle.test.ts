@@ -17,7 +17,7 @@ describe("bundle", () => {
   it("bundle - a page with JSON loads nothing but this project's client, in 12 KB", () => {
     expect(entry.gzipBytes).toBeLessThanOrEqual(GZIP_BYTES_MAX);
     const strangers = entry.modules.filter(
-      (path) => !/\/src\/(client|codec\/wire|shared)\//.test(path) && !path.startsWith("\0"),
+      (path) => !/\/src\/(client|contract|shared)\//.test(path) && !path.startsWith("\0"),
     );
     expect(strangers).toEqual([]);
     expect(entry.code).not.toMatch(/node:|from\s*["'`]/);

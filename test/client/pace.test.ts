@@ -3,7 +3,7 @@ import { CoreClient } from "../../src/client/core-client.js";
 import type { ClientOptions } from "../../src/client/options.js";
 import { Pace } from "../../src/client/pace.js";
 import type { ClientMessage, Order, ServerMessage } from "../../src/contract/messages.js";
-import { Allowance } from "../../src/workers/shard/connections/allowance.js";
+import { TokenBucket } from "../../src/workers/shard/connections/token-bucket.js";
 import { acceptance, FakeServer, refusal } from "../support/fake-server.js";
 
 beforeEach(() => {
@@ -30,8 +30,8 @@ class LimitedServer {
   refusals = 0;
   unavailable = false;
   readonly #limits: Limits;
-  #messages: Allowance | undefined;
-  #orders: Allowance | undefined;
+  #messages: TokenBucket | undefined;
+  #orders: TokenBucket | undefined;
 
   constructor(limits: Limits) {
     this.#limits = limits;
@@ -40,8 +40,8 @@ class LimitedServer {
   readonly server = new FakeServer((message, connection): ServerMessage | undefined => {
     const { messages = 1_000_000, orders = 1_000_000 } = this.#limits;
     const now = performance.now();
-    this.#messages ??= new Allowance(now, messages);
-    this.#orders ??= new Allowance(now, orders);
+    this.#messages ??= new TokenBucket(now, messages);
+    this.#orders ??= new TokenBucket(now, orders);
     const left = this.#messages.take(now);
     if (left < -messages) connection.end(4501);
     if (left < 0) return this.#limited(message, messages);

@@ -1,5 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach } from "vitest";
+import type { ExchangeOptions } from "../../src/config/thread-options.js";
 import { counterBlockOf, createCounterBuffer } from "../../src/counters/counters.js";
 import { Exchange, type ExchangeContext } from "../../src/exchange/exchange.js";
 import { ExchangeMarkets } from "../../src/exchange/exchange-markets.js";
@@ -8,7 +9,6 @@ import { createMarketMemory } from "../../src/ring/market-memory.js";
 import { nowMicros } from "../../src/shared/clock.js";
 import { createLogger } from "../../src/shared/log.js";
 import { Store, type StoredState } from "../../src/store/store.js";
-import type { ExchangeOptions } from "../../src/workers/messages.js";
 import { KEEP_ALL } from "../store/directories.js";
 import { PublishedTruth } from "../support/published-truth.js";
 import { HeldStore } from "./held-store.js";
@@ -160,7 +160,7 @@ export class ExchangeWorld {
   }
 
   run(): void {
-    this.running = this.exchange.run(undefined, { signal: this.#abort.signal });
+    this.running = this.exchange.run(this.#abort.signal);
   }
 
   shard(number = 0): ShardEnd {

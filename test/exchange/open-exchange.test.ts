@@ -58,7 +58,7 @@ async function withExchange(
     world.publisher,
   );
   const stop = new AbortController();
-  const running = exchange.run(undefined, { signal: stop.signal });
+  const running = exchange.run(stop.signal);
   const shard = new ShardEnd();
   exchange.attach(0, shard.port);
   try {

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
+import type { FeedOptions } from "../../src/config/thread-options.js";
 import type { FeedContext } from "../../src/feed/feed.js";
-import type { FeedOptions } from "../../src/feed/feed-options.js";
 import type { Timing } from "../../src/feed/pacer.js";
 
 /** Options of a synthetic feed on the defaults; `changes` make other ones of it. */

@@ -162,7 +162,7 @@ export class ShardWorld {
     this.trading = new Trading(this.outbox, this.counters, options.maxPending ?? MAX_PENDING);
     const jwt = {
       key: { secret: "s" },
-      algorithms: ["HS256"],
+      algorithms: ["HS256"] as const,
       issuer: undefined,
       audience: undefined,
     };

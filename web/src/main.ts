@@ -13,8 +13,8 @@ import { FrameLoop } from "./frame-loop.js";
 import { Account } from "./model/account.js";
 import { Health } from "./model/health.js";
 import { type MarketState, MarketStore } from "./model/market-store.js";
+import { PageConnection } from "./page-connection.js";
 import { placeOrder } from "./placement.js";
-import { Session } from "./session.js";
 import { Blotter } from "./views/blotter.js";
 import { ConnectionBadge } from "./views/connection-badge.js";
 import { MarketHeader } from "./views/market-header.js";
@@ -31,7 +31,7 @@ import { TradeTape } from "./views/trade-tape.js";
 
 /*
  * Joins the parts. Data go one way: messages into store and account, which tell the views, which draw
- * in the next frame. What the user does goes to the session.
+ * in the next frame. What the user does goes to the connection.
  */
 
 /** How often it is looked whether anything comes in, in ms. */
@@ -50,7 +50,7 @@ const list = new MarketList(store, loop, {
     select(market, true);
     if (pointed) sections.leaveMarkets();
   },
-  inView: (ids) => session.followPrices(ids),
+  inView: (ids) => connection.followPrices(ids),
 });
 const account = new Account({
   changed: () => blotter.changed(),
@@ -63,7 +63,7 @@ const account = new Account({
 });
 const blotter: Blotter = new Blotter(account, store, loop, async ({ order_id }) => {
   try {
-    const { order } = await session.client.cancelOrder({ order_id });
+    const { order } = await connection.client.cancelOrder({ order_id });
     account.putOrder(order);
   } catch (error) {
     tellNotCancelled(error as Error);
@@ -71,24 +71,24 @@ const blotter: Blotter = new Blotter(account, store, loop, async ({ order_id }) 
 });
 const ticket = new OrderTicket(store, loop, {
   place: async (request, placing) => {
-    const order: Order = await placeOrder(session, request, placing);
+    const order: Order = await placeOrder(connection, request, placing);
     account.putOrder(order);
     return order;
   },
   signIn: () => signIn.open(),
 });
-const signIn: SignIn = new SignIn((token) => session.signIn(token));
+const signIn: SignIn = new SignIn((token) => connection.signIn(token));
 const health = new Health();
 const badge = new ConnectionBadge(
-  () => session.client,
-  () => session.restart(),
+  () => connection.client,
+  () => connection.restart(),
 );
 const accountButton = byId("account");
 let selected: MarketState | undefined;
 let identity: ServerData["Authenticated"] | undefined;
 let tradingDisabled = false;
 
-const session: Session = new Session({
+const connection: PageConnection = new PageConnection({
   state: (state) => {
     health.setConnection(state);
     if (state.status !== "open") showSystem(undefined);
@@ -151,18 +151,18 @@ const session: Session = new Session({
 });
 
 setInterval(() => {
-  const { client } = session;
+  const { client } = connection;
   if (health.look(client.stats.messages)) showStanding(client.state);
 }, LOOK_MS);
 
 accountButton.addEventListener("click", () =>
-  identity === undefined ? signIn.open() : session.signOut(),
+  identity === undefined ? signIn.open() : connection.signOut(),
 );
 
 for (const radio of byId("encoding").querySelectorAll("input")) {
-  radio.checked = radio.value === session.encoding;
+  radio.checked = radio.value === connection.encoding;
   radio.addEventListener("change", () =>
-    session.setEncoding(radio.value === "msgpack" ? "msgpack" : "json"),
+    connection.setEncoding(radio.value === "msgpack" ? "msgpack" : "json"),
   );
 }
 
@@ -207,7 +207,7 @@ function select(market: MarketState, byHand: boolean): void {
   if (byHand) history.replaceState(undefined, "", `#${market.id}`);
   if (market === selected) return;
   selected = market;
-  session.follow(market.id);
+  connection.follow(market.id);
   list.select(market);
   for (const view of [header, chart, book, tape, ticket]) view.show(market);
 }

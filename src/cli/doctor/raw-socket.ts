@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { WebSocket } from "ws";
+import { CodedError } from "../../shared/coded-error.js";
 
 /** What is read of a refusal's body. */
 const REFUSAL_BYTES_MAX = 1024;
@@ -14,13 +15,12 @@ export interface RawMessage {
 }
 
 /** The server refused the upgrade. */
-export class Refusal extends Error {
-  override readonly name = "Refusal";
+export class Refusal extends CodedError<"UPGRADE_REFUSED"> {
   readonly status: number;
   readonly body: string;
 
   constructor(status: number, body: string) {
-    super(`the server answered ${status}: ${body.trim() || "nothing more"}`);
+    super("UPGRADE_REFUSED", `the server answered ${status}: ${body.trim() || "nothing more"}`);
     this.status = status;
     this.body = body;
   }

@@ -1,9 +1,9 @@
 import { parentPort, workerData } from "node:worker_threads";
+import type { ExchangeOptions, FeedOptions } from "../../config/thread-options.js";
 import { beat, count, counterBlockOf, THREAD } from "../../counters/counters.js";
 import type { Exchange } from "../../exchange/exchange.js";
 import { openExchange } from "../../exchange/open-exchange.js";
 import { createFeed } from "../../feed/create-feed.js";
-import type { Feed } from "../../feed/feed.js";
 import { Publisher, type PublisherOptions } from "../../market-data/publisher.js";
 import { nowMicros } from "../../shared/clock.js";
 import { createLogger, type Logger } from "../../shared/log.js";
@@ -12,7 +12,7 @@ import { StoreError } from "../../store/store-error.js";
 import type { MainToProducer, ProducerTask, ProducerToMain } from "../messages.js";
 
 /*
- * The producer thread: runs the configured feed into the publisher. It is a plain worker thread of
+ * The producer thread: runs the configured feed, or the exchange, into the publisher. It is a plain worker thread of
  * main's; a throw that nobody catches ends it, and main starts a new one with a new epoch.
  */
 
@@ -56,72 +56,84 @@ startThreadPulse((loopLagS) => beat(counters, loopLagS));
 let exchange: Exchange | undefined;
 /** The feed is open. */
 let opened = false;
-const running = runFeed();
+const running = task.feed.feed === "exchange" ? runExchange(task.feed) : runFeed(task.feed);
 
 function tell(message: ProducerToMain): void {
   port.postMessage(message);
 }
 
-async function openFeed(): Promise<Feed> {
-  if (task.feed.feed !== "exchange") return createFeed(task.feed);
-  exchange = await openExchange(
-    {
-      options: task.feed,
-      run: task.run,
-      lastTrade: task.lastTrade,
-      counters,
-      log,
-      now: nowMicros,
-      monotonicNow: () => performance.now() * 1000,
-      storeHealth: (reason) => tell({ type: "store", reason }),
-    },
-    publisher,
-  );
-  return exchange;
+/** Opens what data comes from; where its options cannot work, says so, and nothing runs. */
+async function opening<T>(source: Promise<T>): Promise<T | undefined> {
+  try {
+    return await source;
+  } catch (error) {
+    const { message } = error as Error;
+    const code = error instanceof StoreError ? error.code : "FEED_INVALID";
+    tell({ type: "feed-invalid", code, message });
+    return undefined;
+  }
 }
 
-async function runFeed(): Promise<void> {
-  let feed: Feed;
+function ready(): void {
+  opened = true;
+  tell({ type: "ready" });
+}
+
+async function runExchange(options: ExchangeOptions): Promise<void> {
+  const { run, lastTrade } = task;
+  exchange = await opening(
+    openExchange(
+      {
+        options,
+        run,
+        lastTrade,
+        counters,
+        log,
+        now: nowMicros,
+        monotonicNow: () => performance.now() * 1000,
+        storeHealth: (reason) => tell({ type: "store", reason }),
+      },
+      publisher,
+    ),
+  );
+  if (exchange === undefined) return;
+  publisher.flush();
+  ready();
   try {
-    feed = await openFeed();
+    await exchange.run(stop.signal);
   } catch (error) {
-    const code = error instanceof StoreError ? error.code : undefined;
-    tell({
-      type: "feed-invalid",
-      message: (error as Error).message,
-      ...(code !== undefined && { code }),
-    });
-    return;
+    log.error({ err: error }, "feed failed");
+    // Nobody would answer the orders of an exchange that has failed. It ends with its thread, and
+    // another one takes its place.
+    throw error;
   }
+}
+
+async function runFeed(options: FeedOptions): Promise<void> {
+  const feed = await opening(createFeed(options));
+  if (feed === undefined) return;
   try {
     await feed.open?.(publisher);
     publisher.flush();
   } catch (error) {
     log.error({ err: error }, "feed failed to open");
     tell({ type: "ready" });
-    tell({
-      type: "feed-ended",
-      reason: `feed ${task.feed.feed} failed: ${(error as Error).message}`,
-    });
-    return;
+    return feedEnded(`failed: ${(error as Error).message}`);
   }
-  opened = true;
-  tell({ type: "ready" });
+  ready();
   try {
     await feed.run(publisher, { signal: stop.signal, firstSubscriber });
     if (stop.signal.aborted) return;
     log.info("feed ended");
-    tell({ type: "feed-ended", reason: `feed ${task.feed.feed} ended` });
+    feedEnded("ended");
   } catch (error) {
     log.error({ err: error }, "feed failed");
-    // Nobody would answer the orders of an exchange that has failed. It ends with its thread, and
-    // another one takes its place.
-    if (exchange !== undefined) throw error;
-    tell({
-      type: "feed-ended",
-      reason: `feed ${task.feed.feed} failed: ${(error as Error).message}`,
-    });
+    feedEnded(`failed: ${(error as Error).message}`);
   }
+}
+
+function feedEnded(how: string): void {
+  tell({ type: "feed-ended", reason: `feed ${task.feed.feed} ${how}` });
 }
 
 /** Logs the first rejection of each kind; all are counted by the publisher. */

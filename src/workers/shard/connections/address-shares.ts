@@ -1,18 +1,20 @@
-import { Allowance } from "./allowance.js";
+import type { ShardOptions } from "../../../config/thread-options.js";
+import { TokenBucket } from "./token-bucket.js";
 
-export interface AddressLimits {
-  readonly maxHttpRequestsPerSecondPerAddress: number;
-  readonly maxMessagesPerSecondPerAddress: number;
-  readonly maxBytesPerSecondPerAddress: number;
-}
+export type AddressLimits = Pick<
+  ShardOptions,
+  | "maxHttpRequestsPerSecondPerAddress"
+  | "maxMessagesPerSecondPerAddress"
+  | "maxBytesPerSecondPerAddress"
+>;
 
 /** What all connections from one address may send to a shard, together. */
 export interface AddressShare {
   readonly address: string;
   /** Requests before an upgrade, but for the first of each connection. */
-  readonly httpRequests: Allowance;
-  readonly messages: Allowance;
-  readonly bytes: Allowance;
+  readonly httpRequests: TokenBucket;
+  readonly messages: TokenBucket;
+  readonly bytes: TokenBucket;
   connections: number;
 }
 
@@ -42,9 +44,9 @@ export class AddressShares {
       const limits = this.#limits;
       share = {
         address,
-        httpRequests: new Allowance(now, limits.maxHttpRequestsPerSecondPerAddress),
-        messages: new Allowance(now, limits.maxMessagesPerSecondPerAddress),
-        bytes: new Allowance(now, limits.maxBytesPerSecondPerAddress),
+        httpRequests: new TokenBucket(now, limits.maxHttpRequestsPerSecondPerAddress),
+        messages: new TokenBucket(now, limits.maxMessagesPerSecondPerAddress),
+        bytes: new TokenBucket(now, limits.maxBytesPerSecondPerAddress),
         connections: 0,
       };
       this.#shares.set(address, share);

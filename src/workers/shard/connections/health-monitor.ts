@@ -1,14 +1,12 @@
 import { FRAME } from "../../../codec/frame-writer.js";
+import type { ShardOptions } from "../../../config/thread-options.js";
 import { CLOSE } from "../../../contract/close-codes.js";
 import type { Connection } from "./connection.js";
 
-export interface HealthOptions {
-  readonly pingIntervalMs: number;
-  readonly pongTimeoutMs: number;
-  readonly idleTimeoutMs: number;
-  readonly idleCheckIntervalMs: number;
-  readonly messageTimeoutMs: number;
-}
+export type HealthOptions = Pick<
+  ShardOptions,
+  "pingIntervalMs" | "pongTimeoutMs" | "idleTimeoutMs" | "idleCheckIntervalMs" | "messageTimeoutMs"
+>;
 
 const PING = Buffer.of(FRAME.ping, 0);
 /** Longest time between two looks at all connections. */

@@ -1,6 +1,6 @@
-import type { ShardOptions } from "../../messages.js";
+import type { ShardOptions } from "../../../config/thread-options.js";
 import type { AddressShare } from "./address-shares.js";
-import { Allowance } from "./allowance.js";
+import { TokenBucket } from "./token-bucket.js";
 import { Usage } from "./usage.js";
 
 /** What a client may spend a second. */
@@ -14,18 +14,18 @@ export abstract class Spender {
   /** What it shares with the other connections of its address. */
   readonly share: AddressShare;
   /** Messages and orders the client may still send. */
-  readonly messageAllowance: Allowance;
-  readonly orderAllowance: Allowance;
+  readonly messageAllowance: TokenBucket;
+  readonly orderAllowance: TokenBucket;
   /** Bytes it may still send and have in answers; see {@link charge}. */
-  readonly byteAllowance: Allowance;
+  readonly byteAllowance: TokenBucket;
   /** What its requests have cost lately, in bytes. */
   readonly usage: Usage;
 
   constructor(share: AddressShare, limits: SpendingLimits, now: number) {
     this.share = share;
-    this.messageAllowance = new Allowance(now, limits.maxMessagesPerSecond);
-    this.orderAllowance = new Allowance(now, limits.maxOrdersPerSecond);
-    this.byteAllowance = new Allowance(now, limits.maxBytesPerSecond);
+    this.messageAllowance = new TokenBucket(now, limits.maxMessagesPerSecond);
+    this.orderAllowance = new TokenBucket(now, limits.maxOrdersPerSecond);
+    this.byteAllowance = new TokenBucket(now, limits.maxBytesPerSecond);
     this.usage = new Usage(now);
   }
 

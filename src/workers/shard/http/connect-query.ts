@@ -1,3 +1,4 @@
+import { CodedError } from "../../../shared/coded-error.js";
 import { lookAlike } from "../../../shared/look-alike.js";
 
 /** What the query of an upgrade request may ask for. */
@@ -7,8 +8,10 @@ export interface ConnectQuery {
 }
 
 /** A parameter that the server knows, with a value that it does not understand. */
-export class QueryError extends Error {
-  override readonly name = "QueryError";
+export class QueryError extends CodedError<"QUERY_INVALID"> {
+  constructor(message: string, options?: ErrorOptions) {
+    super("QUERY_INVALID", message, options);
+  }
 }
 
 const TOKEN = "token";

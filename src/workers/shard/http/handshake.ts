@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, ServerResponse } from 
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
+import type { ShardOptions } from "../../../config/thread-options.js";
 import { negotiateEncoding, SUBPROTOCOLS } from "../../../contract/encodings.js";
 import {
   type CounterSection,
@@ -13,8 +14,8 @@ import {
 } from "../../../counters/counters.js";
 import type { RefusedBy } from "../../messages.js";
 import type { AddressShare, AddressShares } from "../connections/address-shares.js";
-import { Allowance } from "../connections/allowance.js";
 import { ClientSocket } from "../connections/connection.js";
+import { TokenBucket } from "../connections/token-bucket.js";
 import type { TurnQueue } from "../connections/turn-queue.js";
 import type { Authenticator } from "../requests/authenticator.js";
 import { HEAD_BYTES_MAX, type HeadFault, HttpGate } from "./http-gate.js";
@@ -42,13 +43,14 @@ const RETRY_AFTER_S = 5;
 /** How long a closing handshake may take before the socket is cut. */
 const CLOSE_TIMEOUT_MS = 5000;
 
-export interface HandshakeOptions {
-  readonly handshakeTimeoutMs: number;
-  readonly maxMessageSize: number;
-  readonly maxFragments: number;
-  readonly maxHttpRequestsPerSecond: number;
-  readonly allowedOrigins: readonly string[];
-}
+export type HandshakeOptions = Pick<
+  ShardOptions,
+  | "handshakeTimeoutMs"
+  | "maxMessageSize"
+  | "maxFragments"
+  | "maxHttpRequestsPerSecond"
+  | "allowedOrigins"
+>;
 
 /** A connection that has been upgraded. */
 export interface Upgraded extends UpgradeTerms {
@@ -71,7 +73,7 @@ interface Candidate extends Accepted {
   readonly gate: HttpGate;
   readonly timer: NodeJS.Timeout;
   readonly share: AddressShare;
-  readonly httpRequests: Allowance;
+  readonly httpRequests: TokenBucket;
   /** Requests that have begun. */
   requests: number;
   /** The time of the last of them, for which it may have to wait; ms of performance.now(). */
@@ -165,7 +167,7 @@ export class Handshake {
       gate,
       timer: this.#startTimer(socket),
       share: this.#shares.acquire(accepted.address, now),
-      httpRequests: new Allowance(now, this.#options.maxHttpRequestsPerSecond),
+      httpRequests: new TokenBucket(now, this.#options.maxHttpRequestsPerSecond),
       requests: 0,
       nextAt: 0,
       served: false,

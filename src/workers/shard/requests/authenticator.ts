@@ -1,9 +1,9 @@
 import { createPublicKey, createSecretKey, type KeyObject } from "node:crypto";
-import type { Algorithm } from "jsonwebtoken";
 import jwt from "jsonwebtoken";
 import { z } from "zod";
+import type { JwtKeys } from "../../../config/jwt-keys.js";
+import { CodedError } from "../../../shared/coded-error.js";
 import { roleSchema, userIdSchema, walletSchema } from "../../../shared/text-schema.js";
-import type { JwtOptions } from "../../messages.js";
 import { MalformedTokenError, readCompactJws } from "./compact-jws.js";
 
 /** Who a token says that its bearer is. */
@@ -31,18 +31,20 @@ const claimsSchema = z.object({
 type Claims = z.output<typeof claimsSchema>;
 
 /** A token that is not taken; the message says why and holds nothing of the token. */
-export class AuthenticationError extends Error {
-  override readonly name = "AuthenticationError";
+export class AuthenticationError extends CodedError<"AUTH_FAILED"> {
+  constructor(message: string, options?: ErrorOptions) {
+    super("AUTH_FAILED", message, options);
+  }
 }
 
 /** Verifies tokens by one pinned key and its algorithms. */
 export class Authenticator {
   readonly #key: KeyObject;
   readonly #maxTokenSize: number;
-  readonly #options: JwtOptions;
+  readonly #options: JwtKeys;
 
   /** @param maxTokenSize largest token that is looked at, in bytes */
-  constructor(options: JwtOptions, maxTokenSize: number) {
+  constructor(options: JwtKeys, maxTokenSize: number) {
     this.#maxTokenSize = maxTokenSize;
     // Key objects know what they are for: a public key never passes for a secret.
     this.#key =
@@ -82,7 +84,7 @@ export class Authenticator {
       const payload = readCompactJws(token);
       // Times are compared here, by the ms and not by the second, and where null is absence.
       jwt.verify(token, this.#key, {
-        algorithms: this.#options.algorithms as Algorithm[],
+        algorithms: [...this.#options.algorithms],
         ignoreExpiration: true,
         ignoreNotBefore: true,
       });

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { CodedError } from "../../../shared/coded-error.js";
 
 /**
  * What a header must be, of a token that is taken (RFC 7515, 4.1). Keys that a header brings or
@@ -12,8 +13,10 @@ const headerSchema = z.object({
 });
 
 /** A token that is no JWS in compact form, or one that asks for what this server does not do. */
-export class MalformedTokenError extends Error {
-  override readonly name = "MalformedTokenError";
+export class MalformedTokenError extends CodedError<"TOKEN_MALFORMED"> {
+  constructor(message: string, options?: ErrorOptions) {
+    super("TOKEN_MALFORMED", message, options);
+  }
 }
 
 /** Decodes base64url without padding; undefined where it is not the one spelling of its bytes. */

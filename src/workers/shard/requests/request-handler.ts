@@ -1,4 +1,5 @@
 import { type Decoded, decodeClientMessage, type MessageFault } from "../../../codec/decode.js";
+import type { ShardOptions } from "../../../config/thread-options.js";
 import { type Channel, channelKey } from "../../../contract/channels-schema.js";
 import type { ClientMessage, RequestId } from "../../../contract/client-messages-schema.js";
 import { CLOSE } from "../../../contract/close-codes.js";
@@ -9,9 +10,9 @@ import type { MarketId } from "../../../shared/market-id.js";
 import type { OrderRequest } from "../../../shared/order.js";
 import { isSimulatedWallet } from "../../../sim/wallets.js";
 import type { OrderName } from "../../messages.js";
-import type { Allowance } from "../connections/allowance.js";
 import type { Connection } from "../connections/connection.js";
 import type { Outbox } from "../connections/outbox.js";
+import type { TokenBucket } from "../connections/token-bucket.js";
 import type { FanOut } from "../fan-out/fan-out.js";
 import type { FirstDataSender } from "../fan-out/first-data-sender.js";
 import { isMarketData, type PublicChannel, Subscriptions } from "../fan-out/subscriptions.js";
@@ -33,12 +34,10 @@ const SUBSCRIPTION_COST_BYTES = 32;
 /** For each market that a filter of `Markets` is evaluated on. */
 const EVALUATION_COST_BYTES = 16;
 
-export interface RequestOptions {
-  readonly maxSubscriptions: number;
-  readonly maxFilters: number;
-  readonly maxMessageValues: number;
-  readonly takesOrders: boolean;
-}
+export type RequestOptions = Pick<
+  ShardOptions,
+  "maxSubscriptions" | "maxFilters" | "maxMessageValues" | "takesOrders"
+>;
 
 export interface RequestHooks {
   /** A client has subscribed to market data. */
@@ -333,12 +332,12 @@ function idOf(decoded: Decoded): RequestId | undefined {
   return decoded.message === undefined ? decoded.id : decoded.message.id;
 }
 
-function rateLimited(allowance: Allowance, what: string, now: number): MessageFault {
-  const limit = allowance.perSecond;
+function rateLimited(bucket: TokenBucket, what: string, now: number): MessageFault {
+  const limit = bucket.perSecond;
   return {
     code: "RATE_LIMITED",
     message: `at most ${limit} ${what} a second are taken`,
-    details: { limit, retry_after_ms: allowance.waitMs(now) },
+    details: { limit, retry_after_ms: bucket.waitMs(now) },
   };
 }
 

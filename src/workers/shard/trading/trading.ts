@@ -9,7 +9,7 @@ import type { ExchangeNews, OrderName, Refused } from "../../messages.js";
 import type { Connection, PrivateBatch } from "../connections/connection.js";
 import { FairBudget, type Holder } from "../connections/fair-budget.js";
 import type { Outbox } from "../connections/outbox.js";
-import type { Batch } from "../fan-out/audience.js";
+import { CoalescedWrites } from "./coalesced-writes.js";
 import { ExchangeLink } from "./exchange-link.js";
 import { type PrivateChannel, PrivateChannels, type PrivateType } from "./private-channels.js";
 
@@ -222,52 +222,52 @@ export class Trading {
   // --- What the exchange tells ------------------------------------------------------------------
 
   #tell(news: readonly ExchangeNews[]): void {
-    const letters = new Letters(this.#outbox);
+    const writes = new CoalescedWrites(this.#outbox);
     const made = new Map<object, PrivateBatch[]>();
     for (const item of news) {
       switch (item.type) {
         case "reply":
-          this.#reply(letters, item.request, item.order, item.changed);
+          this.#reply(writes, item.request, item.order, item.changed);
           break;
         case "refusal":
-          this.#refuse(letters, this.#answered(item.request), item.refusal);
+          this.#refuse(writes, this.#answered(item.request), item.refusal);
           break;
         case "order":
-          this.#pushOrder(letters, item.order);
+          this.#pushOrder(writes, item.order);
           break;
         case "position": {
           const live = this.#channels.live(item.position.wallet, "Positions");
-          letters.push(live, { type: "PositionUpdate", data: { position: item.position } });
+          writes.push(live, { type: "PositionUpdate", data: { position: item.position } });
           break;
         }
         case "snapshot":
-          this.#sendSnapshot(letters, item, made);
+          this.#sendSnapshot(writes, item, made);
       }
     }
-    letters.send();
+    writes.send();
   }
 
-  #reply(letters: Letters, request: number, order: ContractOrder, changed: boolean): void {
+  #reply(writes: CoalescedWrites, request: number, order: ContractOrder, changed: boolean): void {
     const waiting = this.#answered(request);
     if (waiting !== undefined) {
-      letters.add(waiting.connection, reply(waiting, { type: "OrderUpdate", data: { order } }));
+      writes.add(waiting.connection, reply(waiting, { type: "OrderUpdate", data: { order } }));
     }
-    if (changed) this.#pushOrder(letters, order, waiting?.connection);
+    if (changed) this.#pushOrder(writes, order, waiting?.connection);
   }
 
-  #refuse(letters: Letters, waiting: WaitingOrder | undefined, refusal: Refused): void {
+  #refuse(writes: CoalescedWrites, waiting: WaitingOrder | undefined, refusal: Refused): void {
     if (waiting === undefined) return;
-    letters.add(waiting.connection, reply(waiting, { type: "Error", data: { ...refusal } }));
+    writes.add(waiting.connection, reply(waiting, { type: "Error", data: { ...refusal } }));
   }
 
-  #pushOrder(letters: Letters, order: ContractOrder, except?: Connection): void {
+  #pushOrder(writes: CoalescedWrites, order: ContractOrder, except?: Connection): void {
     const live = this.#channels.live(order.wallet, "Orders");
-    letters.push(live, { type: "OrderUpdate", data: { order } }, except);
+    writes.push(live, { type: "OrderUpdate", data: { order } }, except);
   }
 
   /** @param made snapshots of these news by what they hold: the same for many connections is made once */
   #sendSnapshot(
-    letters: Letters,
+    writes: CoalescedWrites,
     { request, orders, positions }: Extract<ExchangeNews, { type: "snapshot" }>,
     made: Map<object, PrivateBatch[]>,
   ): void {
@@ -294,7 +294,7 @@ export class Trading {
         asked: true,
       };
       connection.chargeAnswer(batches[encoding].bytes.length);
-      letters.put(connection, batches[encoding]);
+      writes.put(connection, batches[encoding]);
     }
   }
 
@@ -310,41 +310,6 @@ export class Trading {
     for (const one of waiting) {
       this.#outbox.deliver(one.connection, reply(one, { type: "Error", data: { ...LOST } }));
     }
-  }
-}
-
-/** Private messages of one turn, by connection, so that each connection gets them in one write. */
-class Letters {
-  readonly #outbox: Outbox;
-  readonly #batches = new Map<Connection, PrivateBatch[]>();
-
-  constructor(outbox: Outbox) {
-    this.#outbox = outbox;
-  }
-
-  add(connection: Connection, message: ServerMessage): void {
-    this.put(connection, this.#outbox.encode(connection.encoding, message));
-  }
-
-  /** The same message for several connections, encoded once per encoding. */
-  push(connections: Iterable<Connection>, message: ServerMessage, except?: Connection): void {
-    const encoded: (Batch | undefined)[] = [];
-    for (const connection of connections) {
-      if (connection === except) continue;
-      const { encoding } = connection;
-      encoded[encoding] ??= this.#outbox.encode(encoding, message);
-      this.put(connection, encoded[encoding]);
-    }
-  }
-
-  send(): void {
-    for (const [connection, batches] of this.#batches) connection.deliver(batches);
-  }
-
-  put(connection: Connection, batch: PrivateBatch): void {
-    const batches = this.#batches.get(connection);
-    if (batches === undefined) this.#batches.set(connection, [batch]);
-    else batches.push(batch);
   }
 }
 

@@ -57,7 +57,12 @@ async function start(
   clients = [];
   accepted = { address: "192.0.2.1", refusedBy: undefined };
   const secret = "a secret for tests, of more than 32 bytes";
-  const jwt = { key: { secret }, algorithms: ["HS256"], issuer: undefined, audience: undefined };
+  const jwt = {
+    key: { secret },
+    algorithms: ["HS256"] as const,
+    issuer: undefined,
+    audience: undefined,
+  };
   handshake = new Handshake(
     {
       handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,

@@ -19,12 +19,12 @@ const ec = generateKeyPairSync("ec", {
   privateKeyEncoding: { type: "pkcs8", format: "pem" },
 });
 
-const options = { algorithms: ["HS256"], issuer: undefined, audience: undefined };
+const options = { algorithms: ["HS256"] as const, issuer: undefined, audience: undefined };
 const bySecret = new Authenticator({ ...options, key: { secret: SECRET } }, 8192);
 const byRsa = new Authenticator(
   {
     ...options,
-    algorithms: ["RS256"],
+    algorithms: ["RS256"] as const,
     key: { publicKey: rsa.publicKey },
   },
   8192,
@@ -32,7 +32,7 @@ const byRsa = new Authenticator(
 const byEc = new Authenticator(
   {
     ...options,
-    algorithms: ["ES256"],
+    algorithms: ["ES256"] as const,
     key: { publicKey: ec.publicKey },
   },
   8192,
@@ -117,7 +117,7 @@ describe("authenticator", () => {
       refusal(byRsa, confused);
       refusal(byEc, confused);
     }
-    const lax = { ...options, algorithms: ["RS256", "HS256"] };
+    const lax = { ...options, algorithms: ["RS256", "HS256"] as const };
     const both = new Authenticator({ ...lax, key: { publicKey: rsa.publicKey } }, 8192);
     refusal(both, forge({ alg: "HS256", typ: "JWT" }, claims, rsa.publicKey));
   });

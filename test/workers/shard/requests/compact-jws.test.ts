@@ -16,7 +16,7 @@ const SECRET = "a secret of thirty-two characters";
 const authenticator = new Authenticator(
   {
     key: { secret: SECRET },
-    algorithms: ["HS256"],
+    algorithms: ["HS256"] as const,
     issuer: undefined,
     audience: undefined,
   },

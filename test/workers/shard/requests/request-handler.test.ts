@@ -42,7 +42,7 @@ function makeHandler(options: Partial<RequestOptions> = {}): void {
   };
   const key = {
     key: { secret: "s" },
-    algorithms: ["HS256"],
+    algorithms: ["HS256"] as const,
     issuer: undefined,
     audience: undefined,
   };

@@ -1,5 +1,13 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { z } from "zod";
+import { FeedConfigurationError } from "../feed/feed-configuration-error.js";
+import { readJsonOption } from "../feed/json-option.js";
+import {
+  firstIssue,
+  marketFields,
+  numberSchema,
+  toMarketDefinition,
+} from "../feed/market-schema.js";
 import { DecimalScale } from "../shared/decimal-scale.js";
 import type { JsonPath } from "../shared/exact-json.js";
 import { MARKET_STATUSES } from "../shared/market.js";
@@ -7,9 +15,6 @@ import type { MarketId } from "../shared/market-id.js";
 import { nullIsAbsent } from "../shared/null-is-absent.js";
 import { DEFAULT_MARKETS } from "./default-markets.js";
 import type { ExchangeMarket } from "./exchange-market.js";
-import { FeedConfigurationError } from "./feed-configuration-error.js";
-import { readJsonOption } from "./json-option.js";
-import { firstIssue, marketFields, numberSchema, toMarketDefinition } from "./market-schema.js";
 
 const FLAG = "--markets-file";
 

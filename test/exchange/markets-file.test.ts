@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { DEFAULT_MARKETS } from "../../src/feed/default-markets.js";
-import { loadMarkets } from "../../src/feed/markets-file.js";
+import { DEFAULT_MARKETS } from "../../src/exchange/default-markets.js";
+import { loadMarkets } from "../../src/exchange/markets-file.js";
 
 const MARKET = { market_id: 5, title: "Five", status: "Active", tick_size: 0.01, lot_size: 1 };
 const EXAMPLE = fileURLToPath(new URL("../../examples/markets.json", import.meta.url));

@@ -17,7 +17,7 @@ const STABLE_MS = 5000;
 /** How long a closing handshake may take before the connection is cut, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 2000;
 
-export interface SessionEvents {
+export interface ReconnectingLinkEvents {
   received(message: ServerMessage): void;
   /** A link is open; `token` is the one it was opened with. */
   opened(greeting: Greeting, token: string | undefined): void;
@@ -33,12 +33,12 @@ export interface SessionEvents {
  * Keeps one link open at a time: asks for a token, connects, and connects again when a link ends and
  * the reason allows it.
  */
-export class Session {
+export class ReconnectingLink {
   state: ConnectionState = { status: "connecting" };
   readonly #options: ResolvedOptions;
   readonly #platform: Platform;
   readonly #tokens: TokenKeeper;
-  readonly #events: SessionEvents;
+  readonly #events: ReconnectingLinkEvents;
   readonly #alarm = new Alarm();
   #link: Link | undefined;
   /** performance.now() when the link was opened, or last strained. */
@@ -52,7 +52,7 @@ export class Session {
     options: ResolvedOptions,
     platform: Platform,
     tokens: TokenKeeper,
-    events: SessionEvents,
+    events: ReconnectingLinkEvents,
   ) {
     this.#options = options;
     this.#platform = platform;

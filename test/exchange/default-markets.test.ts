@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { DEFAULT_MARKETS } from "../../src/feed/default-markets.js";
+import { DEFAULT_MARKETS } from "../../src/exchange/default-markets.js";
 
 const titles = DEFAULT_MARKETS.map(({ definition }) => definition.title);
 

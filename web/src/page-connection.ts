@@ -27,7 +27,7 @@ function tokenProblem({ code, cause }: ClosedState): string | undefined {
   return refused ? "Your token is not taken any more" : undefined;
 }
 
-export interface SessionEvents {
+export interface PageConnectionEvents {
   state(state: ConnectionState): void;
   /** Somebody else is signed in, or nobody is. */
   identity(identity: ServerData["Authenticated"] | undefined): void;
@@ -43,8 +43,8 @@ export interface SessionEvents {
  * The page's connection. It lives longer than a client: another encoding, and signing out, take a new
  * one, and what is subscribed moves over.
  */
-export class Session {
-  readonly #events: SessionEvents;
+export class PageConnection {
+  readonly #events: PageConnectionEvents;
   readonly #subscriptions: Subscriptions;
   #client: MarketcastClient;
   #encoding: Encoding;
@@ -53,7 +53,7 @@ export class Session {
   /** Called, once, when there is an open connection. */
   #waiting: (() => void)[] = [];
 
-  constructor(events: SessionEvents) {
+  constructor(events: PageConnectionEvents) {
     this.#events = events;
     this.#encoding = localStorage.getItem(STORED_ENCODING) === "msgpack" ? "msgpack" : "json";
     this.#subscriptions = new Subscriptions(events.refused);

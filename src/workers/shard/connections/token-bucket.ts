@@ -1,5 +1,5 @@
-/** What a client may still do of something that is limited per second: a token bucket of one second. */
-export class Allowance {
+/** A token bucket of one second: what a client may still do of something that is limited per second. */
+export class TokenBucket {
   readonly perSecond: number;
   #left: number;
   #at: number;

@@ -1,0 +1,104 @@
+import type { JwtKeys } from "./jwt-keys.js";
+import type { Config, ConfigKey } from "./schema.js";
+
+/*
+ * What the threads need of the configuration, by the keys' own names, and no more: it is copied to
+ * them, and a feed's module can read what its thread was given.
+ */
+
+const FEED_KEYS = [
+  "feedMarkets",
+  "feedRate",
+  "feedSeed",
+  "feedFile",
+  "feedMap",
+  "feedMode",
+  "feedSpeed",
+  "feedLoop",
+  "feedStart",
+  "feedModule",
+  "bookIntervalMs",
+] as const satisfies readonly ConfigKey[];
+
+const EXCHANGE_KEYS = [
+  "dataDir",
+  "marketsFile",
+  "simTraders",
+  "feedRate",
+  "feedSeed",
+  "maxPrice",
+  "maxQuantity",
+  "maxOpenOrders",
+  "maxClientOrderIds",
+  "maxAllClientOrderIds",
+  "clientOrderIdRetentionMs",
+  "orderRetentionMs",
+  "maxStoredOrders",
+  "tradeRetentionMs",
+  "maxStoredTrades",
+  "bookIntervalMs",
+] as const satisfies readonly ConfigKey[];
+
+const SHARD_KEYS = [
+  "marketIntervalMs",
+  "statusIntervalMs",
+  "pingIntervalMs",
+  "pongTimeoutMs",
+  "idleTimeoutMs",
+  "idleCheckIntervalMs",
+  "handshakeTimeoutMs",
+  "maxMessageSize",
+  "maxSubscriptions",
+  "maxFilters",
+  "maxDistinctFilters",
+  "maxMessageValues",
+  "maxFragments",
+  "messageTimeoutMs",
+  "maxTokenSize",
+  "maxMessagesPerSecond",
+  "maxBytesPerSecond",
+  "maxMessagesPerSecondPerAddress",
+  "maxBytesPerSecondPerAddress",
+  "maxHttpRequestsPerSecond",
+  "maxHttpRequestsPerSecondPerAddress",
+  "maxQueuedMessages",
+  "maxQueuedBytes",
+  "maxOrdersPerSecond",
+  "maxPendingOrders",
+  "allowedOrigins",
+] as const satisfies readonly ConfigKey[];
+
+/** What a feed is made of. */
+export type FeedOptions = Pick<Config, (typeof FEED_KEYS)[number]> & {
+  readonly feed: Exclude<Config["feed"], "exchange">;
+};
+
+/** What the exchange is made of; prices and quantities as the contract has them. */
+export type ExchangeOptions = Pick<Config, (typeof EXCHANGE_KEYS)[number]> & {
+  readonly feed: "exchange";
+};
+
+/** The bounds and intervals that a shard enforces. */
+export type ShardOptions = Pick<Config, (typeof SHARD_KEYS)[number]> & {
+  /** The feed is the exchange. */
+  readonly takesOrders: boolean;
+  /** Whether sockets are written to past their streams; there is what that needs. */
+  readonly nativeSend: boolean;
+  readonly jwt: JwtKeys;
+};
+
+function pick<T, K extends keyof T>(from: T, keys: readonly K[]): Pick<T, K> {
+  return Object.fromEntries(keys.map((key) => [key, from[key]])) as Pick<T, K>;
+}
+
+export function producerOptionsOf(config: Config): FeedOptions | ExchangeOptions {
+  const { feed } = config;
+  if (feed === "exchange") return { ...pick(config, EXCHANGE_KEYS), feed };
+  return { ...pick(config, FEED_KEYS), feed };
+}
+
+/** @param nativeSend whether it is wanted and there is what it needs */
+export function shardOptionsOf(config: Config, jwt: JwtKeys, nativeSend: boolean): ShardOptions {
+  const takesOrders = config.feed === "exchange";
+  return { ...pick(config, SHARD_KEYS), takesOrders, nativeSend, jwt };
+}

@@ -1,0 +1,171 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { ExchangeOptions } from "../config/thread-options.js";
+import type { Command, EngineChanges, EngineEvent } from "../engine/commands.js";
+import { Engine, type KnownOrder } from "../engine/engine.js";
+import type { Order, Position, Trade } from "../engine/order.js";
+import type { MarketId } from "../shared/market-id.js";
+import { passedAt } from "../shared/time-stretches.js";
+import type { Venue } from "../sim/venue.js";
+import type { StoredState } from "../store/store.js";
+import type { ExchangeMarkets, TradedMarket } from "./exchange-markets.js";
+import type { ExchangeTime } from "./exchange-time.js";
+
+/** Records that are restored in one turn of the event loop; some milliseconds' worth. */
+const RESTORED_PER_TURN = 1000;
+
+export interface ExchangeCoreContext {
+  readonly options: ExchangeOptions;
+  /** With every market listed; the core's own from now on. */
+  readonly markets: ExchangeMarkets;
+  readonly time: Pick<ExchangeTime, "now" | "passed">;
+}
+
+/** Has a command executed; returns what came of it. */
+export type Execute = (command: Command) => readonly EngineEvent[];
+
+/**
+ * Engine and markets of the exchange. Nothing else has either: all others ask here, so a reload leaves
+ * nobody with an engine in which things have happened that are on no disk.
+ *
+ * It commits nothing. Whoever executes takes the changes, has them stored, and then publishes them; or
+ * reloads what is stored, and nothing of them has happened.
+ */
+export class ExchangeCore implements Venue {
+  readonly #context: ExchangeCoreContext;
+  #engine: Engine;
+  /** The last one that has been published. */
+  #lastTrade: number;
+
+  private constructor(context: ExchangeCoreContext, engine: Engine, lastTrade: number) {
+    this.#context = context;
+    this.#engine = engine;
+    this.#lastTrade = lastTrade;
+  }
+
+  /** Makes a core of what is stored. */
+  static async open(context: ExchangeCoreContext, state: StoredState): Promise<ExchangeCore> {
+    return new ExchangeCore(context, await restoredEngine(context, state), state.nextTradeId - 1);
+  }
+
+  /** Returns to what is stored; until it resolves, the core stays as it is. */
+  async reload(state: StoredState): Promise<void> {
+    this.#engine = await restoredEngine(this.#context, state);
+  }
+
+  execute(command: Command): readonly EngineEvent[] {
+    const { time } = this.#context;
+    const ts = time.now();
+    return this.#engine.execute(command, ts, time.passed);
+  }
+
+  /** What has changed since it was last asked. The caller has it stored, or reloads. */
+  takeChanges(): EngineChanges {
+    return this.#engine.takeChanges();
+  }
+
+  /** Publishes what has changed, trades first, and the books as they are now. */
+  publish({ trades, orders }: Pick<EngineChanges, "trades" | "orders">): void {
+    this.publishTrades(trades);
+    for (const marketId of new Set(orders.map((order) => order.marketId)))
+      this.publishBook(marketId);
+  }
+
+  publishTrades(trades: readonly Trade[]): void {
+    for (const trade of trades) {
+      this.#context.markets.publishTrade(trade);
+      this.#lastTrade = Math.max(this.#lastTrade, trade.tradeId);
+    }
+  }
+
+  publishBook(marketId: MarketId): void {
+    this.#context.markets.publishBook(marketId, this.#engine);
+  }
+
+  /** Number of the last trade that has been published; later ones may be stored. */
+  get lastTrade(): number {
+    return this.#lastTrade;
+  }
+
+  // --- Markets ------------------------------------------------------------------------------------
+
+  get markets(): Iterable<TradedMarket> {
+    return this.#context.markets.all;
+  }
+
+  get marketCount(): number {
+    return this.#context.markets.size;
+  }
+
+  market(marketId: MarketId): TradedMarket | undefined {
+    return this.#context.markets.get(marketId);
+  }
+
+  /** A market that is known to be listed. */
+  listed(marketId: MarketId): TradedMarket {
+    return this.#context.markets.listed(marketId);
+  }
+
+  // --- What the engine holds ----------------------------------------------------------------------
+
+  marketStatus(marketId: MarketId): ReturnType<Venue["marketStatus"]> {
+    return this.#engine.marketStatus(marketId);
+  }
+
+  book(marketId: MarketId): ReturnType<Venue["book"]> {
+    return this.#engine.book(marketId);
+  }
+
+  totals(marketId: MarketId): ReturnType<Venue["totals"]> {
+    return this.#engine.totals(marketId);
+  }
+
+  openOrder(orderId: number): Order | undefined {
+    return this.#engine.openOrder(orderId);
+  }
+
+  openOrders(wallet: string): Iterable<Order> {
+    return this.#engine.openOrders(wallet);
+  }
+
+  positions(wallet: string): Iterable<Position> {
+    return this.#engine.positions(wallet);
+  }
+
+  /** The order that a wallet has given a client order id, as long as it is remembered. */
+  knownOrder(wallet: string, clientOrderId: string): KnownOrder | undefined {
+    return this.#engine.knownOrder(wallet, clientOrderId, this.#context.time.passed);
+  }
+
+  /** Client order ids that are remembered. */
+  get clientOrderIds(): number {
+    return this.#engine.clientOrderIds;
+  }
+
+  /** Whether orders are bound to a session. */
+  hasSession(session: string): boolean {
+    return this.#engine.hasSession(session);
+  }
+
+  /** The sessions that orders are bound to. */
+  sessions(): Iterable<string> {
+    return this.#engine.sessions();
+  }
+}
+
+/** Rebuilds an engine, in turns of the event loop: there may be millions of records. */
+async function restoredEngine(
+  { options, markets }: ExchangeCoreContext,
+  state: StoredState,
+): Promise<Engine> {
+  const engine = new Engine({
+    maxOpenOrders: options.maxOpenOrders,
+    maxClientOrderIds: options.maxClientOrderIds,
+    maxAllClientOrderIds: options.maxAllClientOrderIds,
+    clientOrderIdRetentionMicros: options.clientOrderIdRetentionMs * 1000,
+  });
+  for (const market of markets.all) engine.list(market);
+  let records = 0;
+  for (const _ of engine.restoring(state, (ts) => passedAt(state.stretches, ts)))
+    if (++records % RESTORED_PER_TURN === 0) await nextTurn();
+  return engine;
+}

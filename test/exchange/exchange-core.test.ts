@@ -1,0 +1,76 @@
+import { setImmediate as turn } from "node:timers/promises";
+import { beforeEach, describe, expect, it } from "vitest";
+import { ExchangeCore } from "../../src/exchange/exchange-core.js";
+import { ExchangeMarkets } from "../../src/exchange/exchange-markets.js";
+import type { Store } from "../../src/store/store.js";
+import { openStore, temporaryDirectory } from "../store/directories.js";
+import { orderTerms } from "../support/order-terms.js";
+import { MARKET, OPTIONS, publisherWorld } from "./exchange-world.js";
+
+let world: ReturnType<typeof publisherWorld>;
+let store: Store;
+let core: ExchangeCore;
+beforeEach(async () => {
+  world = publisherWorld();
+  store = await openStore(temporaryDirectory());
+  await store.putMarkets([MARKET]);
+  const markets = new ExchangeMarkets(world.publisher);
+  markets.list({ definition: MARKET, status: "Active", maxPrice: undefined }, undefined);
+  let ts = 0;
+  const time = { now: () => ++ts, passed: 0 };
+  core = await ExchangeCore.open({ options: OPTIONS, markets, time }, await store.load());
+});
+
+function place(side: "Buy" | "Sell", price: number, terms = {}): void {
+  core.execute({
+    type: "place",
+    terms: orderTerms({ marketId: 1, side, price, quantity: 2, ...terms }),
+  });
+}
+
+async function published() {
+  await turn();
+  world.truth.read();
+  return world.truth.of(MARKET.marketId);
+}
+
+describe("exchange core", () => {
+  it("exchange core - what is executed is published when the caller says so, trades before the book", async () => {
+    place("Buy", 40);
+    place("Sell", 40, { wallet: "bob" });
+    place("Buy", 39);
+    expect((await published()).trades).toEqual([]);
+    const changes = core.takeChanges();
+    await store.commit(changes, []);
+    core.publish(changes);
+    const { trades, states } = await published();
+    expect(trades).toMatchObject([{ price: 40, quantity: 2 }]);
+    expect(states.at(-1)).toMatchObject({ price: 40, volume: 2, bestBid: 39, bestAsk: null });
+    expect(core.lastTrade).toBe(1);
+  });
+
+  it("exchange core - after a reload whoever asks finds what is stored, and nothing else", async () => {
+    place("Buy", 40, { wallet: "kept", session: "kept" });
+    await store.commit(core.takeChanges(), []);
+    const kept = [...core.openOrders("kept")];
+    place("Sell", 40, { wallet: "undone", clientOrderId: "undone" });
+    place("Buy", 30, { wallet: "undone", session: "undone" });
+    expect(core.book(1)?.best("Buy")).toBe(30);
+    await core.reload(await store.load());
+    expect(core.book(1)?.best("Buy")).toBe(40);
+    expect([...core.openOrders("kept")]).toEqual(kept);
+    expect([...core.positions("kept"), ...core.positions("undone")]).toEqual([]);
+    expect(core.knownOrder("undone", "undone")).toBeUndefined();
+    expect([...core.sessions()]).toEqual(["kept"]);
+    expect(core.totals(1)).toMatchObject({ lastPrice: undefined });
+    expect(core.takeChanges()).toMatchObject({ orders: [], trades: [], nextTradeId: 1 });
+  });
+
+  it("exchange core - until what is stored has been read, it stays as it is", async () => {
+    place("Buy", 40);
+    const reloading = core.reload(await store.load());
+    expect(core.book(1)?.best("Buy")).toBe(40);
+    await reloading;
+    expect(core.book(1)?.best("Buy")).toBeUndefined();
+  });
+});
