@@ -293,8 +293,8 @@ export class ShardWorld {
 
   #startMirror(truth: PublishedTruth, trades: "tail" | "start" = "tail"): void {
     const { counters, fanOut, memory } = this;
-    const { interests, round } = fanOut;
-    fanOut.setMirror(new Mirror(memory, interests, counters, this.#listener, round, trades));
+    const { round } = fanOut;
+    fanOut.setMirror(new Mirror(memory, counters, this.#listener, round, trades));
     this.truth = truth;
     if (trades === "tail") this.#noteTradesRead(truth);
     else this.#tradesRead.clear();
@@ -320,7 +320,7 @@ export class ShardWorld {
     }
     if (fanOut.mirror.poll(fanOut.round, records, Number.POSITIVE_INFINITY)) {
       for (const { model } of this.clients) model.conflated = true;
-      fanOut.conflating = true;
+      fanOut.conflate();
       fanOut.mirror.repair(fanOut.round);
     }
     fanOut.endRound(tell);

@@ -361,8 +361,8 @@ export class Shard {
   // --- The whole shard ----------------------------------------------------------------------------
 
   #takeMirror(memory: MarketMemory, trades: "tail" | "start"): void {
-    const { interests, round } = this.#fanOut;
-    const mirror = new Mirror(memory, interests, this.#counters, this.#fanOut, round, trades);
+    const { round } = this.#fanOut;
+    const mirror = new Mirror(memory, this.#counters, this.#fanOut, round, trades);
     this.#fanOut.setMirror(mirror);
     const { producer } = this.#block;
     this.#counters[SHARD.ringRecordNumber] = counted(producer, PRODUCER.ringRecordNumber);

@@ -5,7 +5,7 @@ import { CLOSE, type CloseCode } from "../../../contract/close-codes.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
 import type { ByteSink, Taken } from "../../../transport/byte-sink.js";
 import type { OpenSink } from "../../../transport/open-sink.js";
-import type { Audience, Batch } from "../fan-out/audience.js";
+import type { Audience, Member } from "../fan-out/audience.js";
 import type { Identity } from "../requests/authenticator.js";
 import type { AddressShare } from "./address-shares.js";
 import { Backlog } from "./backlog.js";
@@ -18,6 +18,7 @@ import {
   nextFlowState,
 } from "./connection-state.js";
 import type { Holder } from "./fair-budget.js";
+import type { FrameBatch } from "./frame-batch.js";
 import { Spender, type SpendingLimits } from "./spender.js";
 
 /** Not behind: the connection has all that its audience was sent. */
@@ -38,7 +39,7 @@ export interface ConnectionContext extends SpendingLimits {
 }
 
 /** A private message; `asked` where it answers a request for a snapshot, however large. */
-export interface PrivateBatch extends Batch {
+export interface PrivateBatch extends FrameBatch {
   readonly asked?: boolean;
 }
 
@@ -56,7 +57,7 @@ export class ClientSocket extends WebSocket {
  * round on the latest ones are due. Trades and private messages wait in a bounded queue. Other replies
  * are written at once, in a bounded amount.
  */
-export class Connection extends Spender {
+export class Connection extends Spender implements Member {
   readonly number: number;
   readonly socket: Socket;
   readonly ws: ClientSocket;
@@ -80,8 +81,6 @@ export class Connection extends Spender {
   /** Round up to which its `Markets` channels are told, and later ones of some markets, by slot. */
   marketsSince = 0;
   marketsTold: Map<number, number> | undefined;
-  /** How much of what it misses is counted as conflated already. */
-  conflatedCounted = 0;
   /** The code the server closes it with. */
   closeCode: number | undefined;
   /** When it was upgraded, when anything, and when a message, came from it; ms of performance.now(). */
@@ -96,6 +95,8 @@ export class Connection extends Spender {
   silentSince = 0;
 
   #flow: FlowState = "current";
+  /** How much of what it misses is counted as conflated already. */
+  #conflatedCounted = 0;
   /** Of replies that the socket has not taken yet. */
   #replyBytes = 0;
   #backlog: Backlog | undefined;
@@ -197,10 +198,30 @@ export class Connection extends Spender {
     this.#happens("due");
   }
 
+  conflate(messages: number): number {
+    const more = Math.max(0, messages - this.#conflatedCounted);
+    this.#conflatedCounted += more;
+    return more;
+  }
+
   caughtUp(): void {
     this.missedSince = CURRENT;
-    this.conflatedCounted = 0;
+    this.#conflatedCounted = 0;
     this.#settle();
+  }
+
+  moveTo(audience: Audience | undefined): void {
+    this.audience = audience;
+  }
+
+  toldMarkets(round: number): void {
+    this.marketsSince = round;
+    this.marketsTold = undefined;
+  }
+
+  toldMarket(slot: number, round: number): void {
+    this.marketsTold ??= new Map();
+    this.marketsTold.set(slot, round);
   }
 
   /** Whether trades or private messages wait for the socket to drain. */
@@ -212,7 +233,7 @@ export class Connection extends Spender {
    * Keeps what may not be conflated until the socket drains; over its bound it ends the connection.
    * @param asked the client asked for it, so that its size is no sign of slowness
    */
-  enqueue(batch: Batch, asked = false): void {
+  enqueue(batch: FrameBatch, asked = false): void {
     if (!this.open) return;
     const { maxQueuedMessages, maxQueuedBytes, counters } = this.#context;
     this.#backlog ??= new Backlog();
@@ -227,7 +248,7 @@ export class Connection extends Spender {
   }
 
   /** Takes what was queued; empty where nothing was. */
-  takeQueue(): readonly Batch[] {
+  takeQueue(): readonly FrameBatch[] {
     const backlog = this.#backlog;
     if (backlog === undefined) return [];
     count(this.#context.counters, SHARD.queuedBytes, -backlog.bytes);
@@ -240,7 +261,7 @@ export class Connection extends Spender {
    * Writes replies at once, blocked or not. A client that asks and does not read is closed as a slow
    * consumer when the answers that its socket has not taken exceed the bound.
    */
-  reply(batches: readonly Batch[]): void {
+  reply(batches: readonly FrameBatch[]): void {
     if (!this.#takesReplies()) return;
     let bytes = 0;
     for (const batch of batches) bytes += batch.bytes.length;
@@ -251,7 +272,7 @@ export class Connection extends Spender {
   }
 
   /** A {@link reply} to what the client has asked, which is charged for it. */
-  answer(batches: readonly Batch[]): void {
+  answer(batches: readonly FrameBatch[]): void {
     this.chargeAnswer(batches.reduce((sum, batch) => sum + batch.bytes.length, 0));
     this.reply(batches);
   }
@@ -264,7 +285,7 @@ export class Connection extends Spender {
   }
 
   /** Writes whole frames. */
-  write(batch: Batch): void {
+  write(batch: FrameBatch): void {
     if (!this.open) return;
     this.#countSent(batch);
     if (!this.#sink.write(batch.bytes)) this.#block();
@@ -274,7 +295,7 @@ export class Connection extends Spender {
    * Writes several batches with one system call.
    * @param taken called when the socket has taken them all
    */
-  writeAll(batches: readonly Batch[], taken?: Taken): void {
+  writeAll(batches: readonly FrameBatch[], taken?: Taken): void {
     if (!this.open) return;
     const buffers: Buffer[] = [];
     for (const batch of batches) {
@@ -316,7 +337,7 @@ export class Connection extends Spender {
     return false;
   }
 
-  #countSent({ bytes, messages }: Batch): void {
+  #countSent({ bytes, messages }: FrameBatch): void {
     const { counters } = this.#context;
     count(counters, SHARD.messagesSent + this.encoding, messages);
     count(counters, SHARD.bytesSent, bytes.length);

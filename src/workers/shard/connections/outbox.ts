@@ -1,9 +1,12 @@
 import { FrameWriter } from "../../../codec/frame-writer.js";
 import type { PushEncoder } from "../../../codec/push-encoder.js";
 import type { ServerMessage } from "../../../contract/server-messages-schema.js";
-import type { Batch } from "../fan-out/audience.js";
 import { ENCODERS } from "../fan-out/round-frames.js";
 import type { Connection } from "./connection.js";
+import type { FrameBatch } from "./frame-batch.js";
+
+/** Whoever a message to many goes to. */
+type Recipient = Pick<Connection, "encoding" | "reply">;
 
 /**
  * Sends what is no market data: replies, notices, private messages. Everything that one call sends to a
@@ -18,7 +21,7 @@ export class Outbox {
   }
 
   /** A message as a frame, in a buffer of its own. */
-  encode(encoding: number, message: ServerMessage): Batch {
+  encode(encoding: number, message: ServerMessage): FrameBatch {
     return this.#encode(encoding, [message]);
   }
 
@@ -27,8 +30,8 @@ export class Outbox {
   }
 
   /** Sends messages to many connections, encoded once per encoding. */
-  broadcast(connections: Iterable<Connection>, ...messages: readonly ServerMessage[]): void {
-    const encoded = new Map<number, Batch>();
+  broadcast(connections: Iterable<Recipient>, ...messages: readonly ServerMessage[]): void {
+    const encoded = new Map<number, FrameBatch>();
     for (const connection of connections) {
       const { encoding } = connection;
       const batch = encoded.get(encoding) ?? this.#encode(encoding, messages);
@@ -37,7 +40,7 @@ export class Outbox {
     }
   }
 
-  #encode(encoding: number, messages: readonly ServerMessage[]): Batch {
+  #encode(encoding: number, messages: readonly ServerMessage[]): FrameBatch {
     this.#writer.reset();
     for (const message of messages)
       (ENCODERS[encoding] as PushEncoder).message(this.#writer, message);

@@ -1,55 +1,55 @@
-import type { Connection } from "../connections/connection.js";
+import type { Holder } from "../connections/fair-budget.js";
+import type { FrameBatch } from "../connections/frame-batch.js";
 import type { ActiveFilter } from "./filter-registry.js";
+import { FrameRanges } from "./frame-ranges.js";
 import type { Mirror } from "./mirror.js";
 import type { MirrorMarket } from "./mirror-market.js";
 import type { Subscriptions } from "./subscriptions.js";
 
-/** A buffer for the sockets and how many messages are in it. */
-export interface Batch {
-  readonly bytes: Buffer;
-  readonly messages: number;
-}
+/**
+ * A connection as the fan-out sees it: what it takes, and how far it is with what its audience was sent.
+ * Rounds are all that is noted of what it misses.
+ */
+export interface Member {
+  /** Index of the encoding. */
+  readonly encoding: number;
+  /** Who uses its share of what all connections have together. */
+  readonly holder: Holder;
+  readonly audience: Audience | undefined;
+  /** Whether frames may still be written. */
+  readonly open: boolean;
+  /** It has all that its audience was sent, and takes more. */
+  readonly current: boolean;
+  /** Nothing may be written to it that can wait. */
+  readonly waiting: boolean;
+  /** Its socket has not taken all that was written to it. */
+  readonly blocked: boolean;
+  /** Trades or private messages wait for its socket. */
+  readonly hasQueue: boolean;
+  /** It has missed data since the round `missedSince`, when its audience had been offered so much. */
+  readonly behind: boolean;
+  readonly missedSince: number;
+  readonly offeredAtMiss: number;
+  /** Round up to which its `Markets` channels are told, and later ones of some markets, by slot. */
+  readonly marketsSince: number;
+  readonly marketsTold: ReadonlyMap<number, number> | undefined;
 
-/** Stretches of a round's encoded frames, in order; neighbours are merged. */
-export class FrameRanges {
-  messages = 0;
-  #bytes = 0;
-  readonly #bounds: number[] = [];
-
-  add({ start, end }: { readonly start: number; readonly end: number }): void {
-    const bounds = this.#bounds;
-    if (bounds.length > 0 && bounds[bounds.length - 1] === start) bounds[bounds.length - 1] = end;
-    else bounds.push(start, end);
-    this.#bytes += end - start;
-    this.messages++;
-  }
-
-  clear(): void {
-    this.#bounds.length = 0;
-    this.#bytes = 0;
-    this.messages = 0;
-  }
-
-  /**
-   * A buffer of its own with the frames of all the ranges: sockets may hold it long after the round.
-   * Never from Node's pool, of which one slow socket would hold back a whole block.
-   */
-  static concat(source: Buffer, ...all: readonly FrameRanges[]): Batch {
-    let messages = 0;
-    let length = 0;
-    for (const ranges of all) {
-      messages += ranges.messages;
-      length += ranges.#bytes;
-    }
-    const bytes = Buffer.allocUnsafeSlow(length);
-    let at = 0;
-    for (const ranges of all) {
-      for (let bound = 0; bound < ranges.#bounds.length; bound += 2) {
-        at += source.copy(bytes, at, ranges.#bounds[bound], ranges.#bounds[bound + 1]);
-      }
-    }
-    return { bytes, messages };
-  }
+  moveTo(audience: Audience | undefined): void;
+  write(batch: FrameBatch): void;
+  writeAll(batches: readonly FrameBatch[]): void;
+  enqueue(batch: FrameBatch): void;
+  takeQueue(): readonly FrameBatch[];
+  /** Writes at once what cannot wait: replies and notices. */
+  reply(batches: readonly FrameBatch[]): void;
+  closeSlow(reason: string): void;
+  /** Data of the rounds after `round` are not kept for it. */
+  miss(round: number, offered: number): void;
+  /** Of what it misses so many messages will not be sent; returns how many were not counted yet. */
+  conflate(messages: number): number;
+  caughtUp(): void;
+  /** Its `Markets` channels are told of everything up to a round, or of one market. */
+  toldMarkets(round: number): void;
+  toldMarket(slot: number, round: number): void;
 }
 
 /**
@@ -63,7 +63,7 @@ export class Audience {
   readonly subscriptions: Subscriptions;
   /** The filters of its `Markets` channels; any of them may match. */
   readonly filters: readonly ActiveFilter[];
-  readonly members = new Set<Connection>();
+  readonly members = new Set<Member>();
 
   /** Frames of this round: those that may be conflated, and trades. */
   readonly states = new FrameRanges();
@@ -79,8 +79,8 @@ export class Audience {
   dirty = false;
 
   /** What a member that stopped at an earlier round has missed, by that round; for one round only. */
-  readonly catchUps = new Map<number, Batch>();
-  readonly marketsBatches = new Map<number, Batch>();
+  readonly catchUps = new Map<number, FrameBatch>();
+  readonly marketsBatches = new Map<number, FrameBatch>();
 
   #resolvedVersion = -1;
   #resolvedMirror: Mirror | undefined;
@@ -99,6 +99,14 @@ export class Audience {
     this.filters = filters;
     const { prices, states } = subscriptions;
     this.streams = prices.size + 2 * states.size;
+  }
+
+  /** All of the round's frames have been written. */
+  endRound(): void {
+    this.states.clear();
+    this.trades.clear();
+    this.offeredInRound = 0;
+    this.dirty = false;
   }
 
   /** Lets go of what was made for one round. */

@@ -7,9 +7,9 @@ import {
 import type { ServerMessage } from "../../../contract/server-messages-schema.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
 import type { Connection } from "../connections/connection.js";
+import type { FrameBatch } from "../connections/frame-batch.js";
 import type { Intake } from "../connections/intake.js";
 import type { Outbox } from "../connections/outbox.js";
-import type { Batch } from "./audience.js";
 import type { FanOut } from "./fan-out.js";
 import { FirstDataPlan, type PartSizes, type Position, START } from "./first-data.js";
 import { ENCODERS } from "./round-frames.js";
@@ -68,7 +68,7 @@ interface Waiting {
 }
 
 interface Part {
-  readonly batch: Batch;
+  readonly batch: FrameBatch;
   readonly next: Position;
 }
 
@@ -167,7 +167,7 @@ export class FirstDataSender {
       const known = this.#waiting.get(connection);
       const target = known?.restart ?? known?.load?.target ?? connection.audience?.subscriptions;
       // Behind what waits of the markets that were, which is trades.
-      connection.deliver([heads[connection.encoding] as Batch]);
+      connection.deliver([heads[connection.encoding] as FrameBatch]);
       // It may have been closed for that.
       if (target === undefined || !connection.open) continue;
       const waiting = this.#wait(connection);
@@ -291,7 +291,7 @@ export class FirstDataSender {
    * makes them subscriptions; returns whether they were the last. First data are at least as much as
    * what is due, or else a client of much that changes would never come to their end.
    */
-  #send(connection: Connection, load: Load, head: readonly Batch[]): boolean {
+  #send(connection: Connection, load: Load, head: readonly FrameBatch[]): boolean {
     if (!connection.open) return true;
     const { plan, target, before, position } = load;
     const due = [...this.#fanOut.takeDue(connection), ...head];
@@ -326,11 +326,11 @@ export class FirstDataSender {
   }
 
   /** What the part up to a position leaves out of the markets that it tells of. */
-  #dueBeside(connection: Connection, load: Load, to: Position): Batch[] {
+  #dueBeside(connection: Connection, load: Load, to: Position): FrameBatch[] {
     const { plan, untold, position, target } = load;
     const { states } = target;
     const { markets, mirror } = this.#fanOut;
-    const due: Batch[] = [];
+    const due: FrameBatch[] = [];
     for (const { key, complete, ...range } of plan.snapshots(position, to, mirror.markets.length)) {
       due.push(...markets.dueBeside(connection, { key, untold, states, ...range }));
       if (complete) untold.delete(key);

@@ -1,5 +1,6 @@
 import type { MarketId } from "../../../shared/market-id.js";
 import type { Audience } from "./audience.js";
+import type { MirrorMarket } from "./mirror-market.js";
 
 /** The audiences that want each stream of one market. */
 export interface MarketInterest {
@@ -10,37 +11,53 @@ export interface MarketInterest {
 }
 
 /**
- * Leads from a market to its audiences, by id and not by slot: an interest outlives the producer
- * that listed the market, whose successor may list it elsewhere.
+ * Leads from a market to its audiences. An interest is in an id, as it outlives the producer that listed
+ * the market, whose successor may list it elsewhere; it is found by slot.
  */
 export class InterestIndex {
   readonly #interests = new Map<MarketId, MarketInterest>();
+  /** Of the markets that have changed since the last producer came. */
+  readonly #bySlot: (MarketInterest | undefined)[] = [];
   /** Audiences of the trades of every market. */
   readonly allTrades = new Set<Audience>();
 
-  of(marketId: MarketId): MarketInterest {
+  at({ slot, marketId }: Pick<MirrorMarket, "slot" | "marketId">): MarketInterest {
+    let interest = this.#bySlot[slot];
+    if (interest === undefined) {
+      interest = this.#of(marketId);
+      this.#bySlot[slot] = interest;
+    }
+    return interest;
+  }
+
+  /** Another producer lists the markets anew. */
+  forgetSlots(): void {
+    this.#bySlot.length = 0;
+  }
+
+  add(audience: Audience): void {
+    const { subscriptions } = audience;
+    for (const id of subscriptions.prices) this.#of(id).prices.add(audience);
+    for (const id of subscriptions.states) this.#of(id).states.add(audience);
+    // With all trades subscribed, those of one market are among them.
+    if (subscriptions.allTrades) this.allTrades.add(audience);
+    else for (const id of subscriptions.trades) this.#of(id).trades.add(audience);
+  }
+
+  remove(audience: Audience): void {
+    const { subscriptions } = audience;
+    for (const id of subscriptions.prices) this.#of(id).prices.delete(audience);
+    for (const id of subscriptions.states) this.#of(id).states.delete(audience);
+    for (const id of subscriptions.trades) this.#of(id).trades.delete(audience);
+    this.allTrades.delete(audience);
+  }
+
+  #of(marketId: MarketId): MarketInterest {
     let interest = this.#interests.get(marketId);
     if (interest === undefined) {
       interest = { prices: new Set(), states: new Set(), trades: new Set() };
       this.#interests.set(marketId, interest);
     }
     return interest;
-  }
-
-  add(audience: Audience): void {
-    const { subscriptions } = audience;
-    for (const id of subscriptions.prices) this.of(id).prices.add(audience);
-    for (const id of subscriptions.states) this.of(id).states.add(audience);
-    // With all trades subscribed, those of one market are among them.
-    if (subscriptions.allTrades) this.allTrades.add(audience);
-    else for (const id of subscriptions.trades) this.of(id).trades.add(audience);
-  }
-
-  remove(audience: Audience): void {
-    const { subscriptions } = audience;
-    for (const id of subscriptions.prices) this.of(id).prices.delete(audience);
-    for (const id of subscriptions.states) this.of(id).states.delete(audience);
-    for (const id of subscriptions.trades) this.of(id).trades.delete(audience);
-    this.allTrades.delete(audience);
   }
 }

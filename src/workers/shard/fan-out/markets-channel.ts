@@ -1,8 +1,9 @@
 import type { UpdateType } from "../../../contract/server-messages-schema.js";
 import type { MarketId } from "../../../shared/market-id.js";
-import type { Connection } from "../connections/connection.js";
-import { type Audience, type Batch, FrameRanges } from "./audience.js";
+import type { FrameBatch } from "../connections/frame-batch.js";
+import type { Audience, Member } from "./audience.js";
 import { type ActiveFilter, FilterRegistry } from "./filter-registry.js";
+import { FrameRanges } from "./frame-ranges.js";
 import type { Mirror } from "./mirror.js";
 import type { MirrorMarket } from "./mirror-market.js";
 import type { RoundFrames } from "./round-frames.js";
@@ -87,16 +88,16 @@ export class MarketsChannel {
   }
 
   /** Whether a connection was left out when it was told last. */
-  missedBy({ audience, marketsSince }: Connection): boolean {
+  missedBy({ audience, marketsSince }: Member): boolean {
     return audience !== undefined && audience.filters.length > 0 && marketsSince < this.#toldRound;
   }
 
   /** The changes of matching markets since a connection was told last: it is told then. */
-  due(connection: Connection, audience: Audience): readonly Batch[] {
+  due(member: Member, audience: Audience): readonly FrameBatch[] {
     if (audience.filters.length === 0) return [];
     this.evaluate(audience.filters);
-    const { marketsSince: since, marketsTold: told } = connection;
-    this.#toldAll(connection);
+    const { marketsSince: since, marketsTold: told } = member;
+    member.toldMarkets(this.#round);
     let batch = told === undefined ? audience.marketsBatches.get(since) : undefined;
     if (batch === undefined) {
       batch = this.#latest(audience, since, told);
@@ -113,10 +114,10 @@ export class MarketsChannel {
    * part: with the part behind it, it has been told of them all.
    */
   dueBeside(
-    connection: Connection,
+    member: Member,
     { key, untold, states, from, to }: SnapshotPart,
-  ): readonly Batch[] {
-    const { filters, subscriptions, encoding } = connection.audience as Audience;
+  ): readonly FrameBatch[] {
+    const { filters, subscriptions, encoding } = member.audience as Audience;
     this.evaluate(filters);
     const filter = this.filters.get(key);
     const keys = [...subscriptions.filters.keys()];
@@ -126,7 +127,7 @@ export class MarketsChannel {
     let allTold = from === 0 && to === this.#markets.length;
     for (let slot = from; slot < to; slot++) {
       const market = this.#markets[slot] as MirrorMarket;
-      const since = connection.marketsTold?.get(slot) ?? connection.marketsSince;
+      const since = member.marketsTold?.get(slot) ?? member.marketsSince;
       if (market.stateRound <= since) continue;
       const matches = (one: ActiveFilter | undefined) => one?.matches(slot) === true;
       let updateType: UpdateType | undefined;
@@ -141,25 +142,19 @@ export class MarketsChannel {
           updateType = "Unmatched";
         }
       }
-      connection.marketsTold ??= new Map();
-      connection.marketsTold.set(slot, this.#round);
+      member.toldMarket(slot, this.#round);
       if (updateType !== undefined) ranges.add(this.#frames.state(market, encoding, updateType));
     }
-    if (allTold) this.#toldAll(connection);
+    if (allTold) member.toldMarkets(this.#round);
     if (ranges.messages === 0) return [];
     return [FrameRanges.concat(this.#frames.bytes(encoding), ranges)];
-  }
-
-  #toldAll(connection: Connection): void {
-    connection.marketsSince = this.#round;
-    connection.marketsTold = undefined;
   }
 
   #latest(
     { encoding, filters, subscriptions }: Audience,
     sinceAll: number,
     told: ReadonlyMap<number, number> | undefined,
-  ): Batch {
+  ): FrameBatch {
     const ranges = this.#ranges;
     ranges.clear();
     // Whoever was told last time needs only what has changed since; others may need any market.

@@ -4,7 +4,6 @@ import { type BookState, CHANGE, type MarketState } from "../../../ring/records.
 import { DecimalScale } from "../../../shared/decimal-scale.js";
 import { createBook, type MarketDefinition, type MarketStatus } from "../../../shared/market.js";
 import type { MarketId } from "../../../shared/market-id.js";
-import type { MarketInterest } from "./interest-index.js";
 
 /** Where a frame encoded in this round lies in the round's FrameWriter; stale in any other round. */
 export interface CachedFrame {
@@ -38,7 +37,6 @@ export class MirrorMarket implements MarketView, MarketState {
   readonly titleInLowerCase: string;
   readonly priceScale: DecimalScale;
   readonly quantityScale: DecimalScale;
-  readonly interest: MarketInterest;
 
   status: MarketStatus = "Active";
   changes = 0;
@@ -63,14 +61,13 @@ export class MirrorMarket implements MarketView, MarketState {
   /** Made with the market's first book. */
   #book: BookState | undefined;
 
-  constructor(slot: number, definition: MarketDefinition, interest: MarketInterest) {
+  constructor(slot: number, definition: MarketDefinition) {
     this.slot = slot;
     this.marketId = definition.marketId;
     this.title = definition.title;
     this.titleInLowerCase = definition.title.toLowerCase();
     this.priceScale = scaleOf(definition.tickSize);
     this.quantityScale = scaleOf(definition.lotSize);
-    this.interest = interest;
   }
 
   /** Whether there is anything that a `PriceUpdate` could say. */

@@ -15,7 +15,6 @@ import {
   type TradeRecord,
 } from "../../../ring/records.js";
 import type { MarketId } from "../../../shared/market-id.js";
-import type { InterestIndex } from "./interest-index.js";
 import { MirrorMarket } from "./mirror-market.js";
 
 /** Told of every change, after the mirror has made it. */
@@ -49,7 +48,6 @@ export class Mirror {
   readonly #ring: BroadcastReceiver;
   readonly #trades: BroadcastReceiver;
   readonly #table: MarketTableReader;
-  readonly #interests: InterestIndex;
   readonly #counters: CounterSection;
   readonly #listener: MirrorListener | undefined;
   readonly #byId = new Map<MarketId, MirrorMarket>();
@@ -63,14 +61,12 @@ export class Mirror {
    */
   constructor(
     memory: MarketMemory,
-    interests: InterestIndex,
     counters: CounterSection,
     listener: MirrorListener,
     round: number,
     trades: "tail" | "start" = "tail",
   ) {
     this.epoch = memory.epoch;
-    this.#interests = interests;
     this.#counters = counters;
     this.#ring = new BroadcastReceiver(memory.ring);
     this.#trades = new BroadcastReceiver(memory.tradeRing, trades);
@@ -223,7 +219,7 @@ export class Mirror {
   /** Lists the market of the table's slot just read. */
   #list(slot: number): MirrorMarket {
     const definition = readDefinition(this.#table.words, this.#table.definitionOffset);
-    const market = new MirrorMarket(slot, definition, this.#interests.of(definition.marketId));
+    const market = new MirrorMarket(slot, definition);
     this.markets.push(market);
     this.#byId.set(market.marketId, market);
     this.version++;

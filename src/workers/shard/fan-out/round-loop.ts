@@ -84,7 +84,7 @@ export class RoundLoop {
     fanOut.beginRound(conflate);
     const records = conflate ? Number.POSITIVE_INFINITY : ROUND_RECORDS_MAX;
     if (mirror.poll(fanOut.round, records, deadline)) {
-      fanOut.conflating = true;
+      fanOut.conflate();
       mirror.repair(fanOut.round);
     }
     fanOut.endRound(this.#marketsDue);

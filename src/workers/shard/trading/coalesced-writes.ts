@@ -1,7 +1,7 @@
 import type { ServerMessage } from "../../../contract/server-messages-schema.js";
 import type { Connection, PrivateBatch } from "../connections/connection.js";
+import type { FrameBatch } from "../connections/frame-batch.js";
 import type { Outbox } from "../connections/outbox.js";
-import type { Batch } from "../fan-out/audience.js";
 
 /** Private messages of one turn, by connection, so that each connection gets them in one write. */
 export class CoalescedWrites {
@@ -18,7 +18,7 @@ export class CoalescedWrites {
 
   /** The same message for several connections, encoded once per encoding. */
   push(connections: Iterable<Connection>, message: ServerMessage, except?: Connection): void {
-    const encoded: (Batch | undefined)[] = [];
+    const encoded: (FrameBatch | undefined)[] = [];
     for (const connection of connections) {
       if (connection === except) continue;
       const { encoding } = connection;

@@ -7,12 +7,12 @@ import {
   SHARD,
 } from "../../../../src/counters/counters.js";
 import { Connection } from "../../../../src/workers/shard/connections/connection.js";
-import type { Batch } from "../../../../src/workers/shard/fan-out/audience.js";
+import type { FrameBatch } from "../../../../src/workers/shard/connections/frame-batch.js";
 import { addressShare, fakeSockets, openNodeSink } from "../../../support/fake-socket.js";
 
 const MAX_MESSAGES = 4;
 const MAX_BYTES = 100;
-const batch = (length: number, messages = 1): Batch => ({
+const batch = (length: number, messages = 1): FrameBatch => ({
   bytes: Buffer.alloc(length, 1),
   messages,
 });

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Audience, FrameRanges } from "../../../../src/workers/shard/fan-out/audience.js";
+import { Audience } from "../../../../src/workers/shard/fan-out/audience.js";
+import { FrameRanges } from "../../../../src/workers/shard/fan-out/frame-ranges.js";
 import { Subscriptions } from "../../../../src/workers/shard/fan-out/subscriptions.js";
 import { ShardWorld } from "../../../support/shard-world.js";
 

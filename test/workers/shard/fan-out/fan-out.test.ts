@@ -449,8 +449,8 @@ describe("fan-out", () => {
     world.flush();
     // It dies in the middle of a trade.
     world.trade(1, 101);
-    const { interests, round } = world.fanOut;
-    const next = new Mirror(memory, interests, world.counters, world.fanOut, round);
+    const { round } = world.fanOut;
+    const next = new Mirror(memory, world.counters, world.fanOut, round);
     world.fanOut.setMirror(next);
     expect(client.model.last("trade", 1)).toBe(1);
   });
@@ -488,8 +488,8 @@ describe("fan-out", () => {
       publisher.flush();
     }
     const { counters, fanOut } = world;
-    const { interests, round } = fanOut;
-    fanOut.setMirror(new Mirror(next, interests, counters, fanOut, round, "start"));
+    const { round } = fanOut;
+    fanOut.setMirror(new Mirror(next, counters, fanOut, round, "start"));
     expect(client.connection.closeCode).toBeUndefined();
     world.round();
     expect(client.connection.closeCode).toBe(4001);
@@ -505,8 +505,8 @@ describe("fan-out", () => {
     const bytes = (table.buffer.byteLength - 64) / table.capacity;
     Atomics.add(new Int32Array(table.buffer), (64 + 2 * bytes) / 4, 1);
     const next = createMarketMemory("next", SMALL);
-    const { interests, round } = world.fanOut;
-    world.fanOut.setMirror(new Mirror(next, interests, world.counters, world.fanOut, round));
+    const { round } = world.fanOut;
+    world.fanOut.setMirror(new Mirror(next, world.counters, world.fanOut, round));
     expect([trades, prices1].map(({ connection }) => connection.closeCode)).toEqual([
       4001,
       undefined,

@@ -8,12 +8,11 @@ import {
   FilterRegistry,
   matchesFilter,
 } from "../../../../src/workers/shard/fan-out/filter-registry.js";
-import { InterestIndex } from "../../../../src/workers/shard/fan-out/interest-index.js";
 import { MirrorMarket } from "../../../../src/workers/shard/fan-out/mirror-market.js";
 
 function marketOf(slot: number, fields: Partial<MirrorMarket> = {}, title = ""): MirrorMarket {
   const definition = { marketId: slot, title, tickSize: 1, lotSize: 0.5 };
-  return Object.assign(new MirrorMarket(slot, definition, new InterestIndex().of(slot)), fields);
+  return Object.assign(new MirrorMarket(slot, definition), fields);
 }
 
 function filterOf(filter: unknown): MarketsFilter | null {

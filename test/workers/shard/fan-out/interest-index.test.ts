@@ -32,12 +32,16 @@ describe("interest-index", () => {
         }
         const whoWant = (wanted: (subscriptions: Subscriptions) => boolean) =>
           new Set(audiences.filter(({ subscriptions }) => wanted(subscriptions)));
-        for (const id of IDS) {
-          const { states, prices, trades } = index.of(id);
-          expect(states).toEqual(whoWant((one) => one.states.has(id)));
-          expect(prices).toEqual(whoWant((one) => one.prices.has(id)));
+        for (const [position, marketId] of [...IDS, ...IDS].entries()) {
+          // Another producer lists them the other way round.
+          const turned = position >= IDS.length;
+          if (position === IDS.length) index.forgetSlots();
+          const slot = turned ? 2 * IDS.length - 1 - position : position;
+          const { states, prices, trades } = index.at({ slot, marketId });
+          expect(states).toEqual(whoWant((one) => one.states.has(marketId)));
+          expect(prices).toEqual(whoWant((one) => one.prices.has(marketId)));
           // Those that have all trades get this market's among them, and once.
-          expect(trades).toEqual(whoWant((one) => one.trades.has(id) && !one.allTrades));
+          expect(trades).toEqual(whoWant((one) => one.trades.has(marketId) && !one.allTrades));
         }
         expect(index.allTrades).toEqual(whoWant((one) => one.allTrades));
       }),

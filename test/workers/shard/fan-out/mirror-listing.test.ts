@@ -7,7 +7,6 @@ import {
 } from "../../../../src/counters/counters.js";
 import { Publisher } from "../../../../src/market-data/publisher.js";
 import { createMarketMemory } from "../../../../src/ring/market-memory.js";
-import { InterestIndex } from "../../../../src/workers/shard/fan-out/interest-index.js";
 import { Mirror } from "../../../../src/workers/shard/fan-out/mirror.js";
 
 const MARKETS = 40;
@@ -34,7 +33,7 @@ function world() {
     traded: (market: { slot: number }) => traded.push(market.slot),
     tradesLost: () => {},
   };
-  const startMirror = () => new Mirror(memory, new InterestIndex(), section, listener, 0);
+  const startMirror = () => new Mirror(memory, section, listener, 0);
   return { publisher, startMirror, changed, traded, section };
 }
 

@@ -11,7 +11,6 @@ import { Publisher } from "../../../../src/market-data/publisher.js";
 import { createMarketMemory, type MarketMemory } from "../../../../src/ring/market-memory.js";
 import { CHANGE } from "../../../../src/ring/records.js";
 import { createBook } from "../../../../src/shared/market.js";
-import { InterestIndex } from "../../../../src/workers/shard/fan-out/interest-index.js";
 import { Mirror } from "../../../../src/workers/shard/fan-out/mirror.js";
 
 const FOREVER = Number.POSITIVE_INFINITY;
@@ -65,7 +64,7 @@ function startMirror(round = 0): Mirror {
     traded: (_: unknown, { seq }: { seq: number }) => told.push(`trade ${seq}`),
     tradesLost: () => told.push("trades lost"),
   };
-  return new Mirror(memory, new InterestIndex(), counters, listener, round);
+  return new Mirror(memory, counters, listener, round);
 }
 
 function book(price: number): void {

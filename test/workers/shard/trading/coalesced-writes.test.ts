@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
 import type { ServerMessage } from "../../../../src/contract/server-messages-schema.js";
 import type { Connection } from "../../../../src/workers/shard/connections/connection.js";
+import type { FrameBatch } from "../../../../src/workers/shard/connections/frame-batch.js";
 import { Outbox } from "../../../../src/workers/shard/connections/outbox.js";
-import type { Batch } from "../../../../src/workers/shard/fan-out/audience.js";
 import { CoalescedWrites } from "../../../../src/workers/shard/trading/coalesced-writes.js";
 
 const notice = (message: string): ServerMessage => ({
@@ -12,8 +12,8 @@ const notice = (message: string): ServerMessage => ({
 
 /** A connection that keeps what is delivered to it. */
 function connectionOf(encoding: number) {
-  const deliveries: (readonly Batch[])[] = [];
-  const deliver = (batches: readonly Batch[]) => deliveries.push(batches);
+  const deliveries: (readonly FrameBatch[])[] = [];
+  const deliver = (batches: readonly FrameBatch[]) => deliveries.push(batches);
   return { connection: { encoding, deliver } as unknown as Connection, deliveries };
 }
 

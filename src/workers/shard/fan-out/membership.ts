@@ -1,0 +1,95 @@
+import {
+  COUNTED_CHANNELS,
+  type CounterSection,
+  count,
+  countListed,
+  SHARD,
+} from "../../../counters/counters.js";
+import { Audience, type Member } from "./audience.js";
+import type { ActiveFilter } from "./filter-registry.js";
+import { InterestIndex } from "./interest-index.js";
+import type { MarketsChannel } from "./markets-channel.js";
+import type { Mirror } from "./mirror.js";
+import type { Subscriptions } from "./subscriptions.js";
+
+/**
+ * Who is in which audience, and which audiences there are: one for each encoding and set of
+ * subscriptions that somebody has. With an audience come and go its interests and its filters' places.
+ *
+ * Invariant: every audience has a member, and a member's audience is one of these.
+ */
+export class Membership {
+  readonly interests = new InterestIndex();
+  readonly #counters: CounterSection;
+  readonly #markets: MarketsChannel;
+  readonly #audiences = new Map<string, Audience>();
+
+  constructor(counters: CounterSection, markets: MarketsChannel) {
+    this.#counters = counters;
+    this.#markets = markets;
+  }
+
+  get audiences(): Iterable<Audience> {
+    return this.#audiences.values();
+  }
+
+  /**
+   * The audience of a set of subscriptions that is to have this member. Its filters say what holds now,
+   * as the newcomer's snapshots will.
+   */
+  audienceFor(
+    { encoding, holder }: Member,
+    subscriptions: Subscriptions,
+    { markets }: Mirror,
+    round: number,
+  ): Audience {
+    const key = `${encoding}${subscriptions.key()}`;
+    const known = this.#audiences.get(key);
+    if (known !== undefined) {
+      this.#markets.evaluate(known.filters);
+      return known;
+    }
+    const { filters: registry } = this.#markets;
+    const filters: ActiveFilter[] = [];
+    for (const [filterKey, filter] of subscriptions.filters)
+      filters.push(registry.acquire(filterKey, filter, holder, markets, round));
+    this.#markets.evaluate(filters);
+    const audience = new Audience(key, encoding, subscriptions, filters);
+    this.#audiences.set(key, audience);
+    this.interests.add(audience);
+    this.#countFilters();
+    count(this.#counters, SHARD.audiences);
+    return audience;
+  }
+
+  enter(member: Member, audience: Audience): void {
+    audience.members.add(member);
+    member.moveTo(audience);
+    this.#countSubscriptions(audience, 1);
+  }
+
+  leave(member: Member): void {
+    const { audience } = member;
+    if (audience === undefined) return;
+    member.moveTo(undefined);
+    audience.members.delete(member);
+    this.#countSubscriptions(audience, -1);
+    if (audience.members.size > 0) return;
+    this.#audiences.delete(audience.key);
+    this.interests.remove(audience);
+    for (const key of audience.subscriptions.filters.keys()) this.#markets.filters.release(key);
+    this.#countFilters();
+    count(this.#counters, SHARD.audiences, -1);
+  }
+
+  #countFilters(): void {
+    this.#counters[SHARD.distinctFilters] = this.#markets.filters.size;
+  }
+
+  #countSubscriptions(audience: Audience, sign: number): void {
+    for (const [channel, subscribed] of Object.entries(audience.subscriptions.countByChannel())) {
+      const word = SHARD.subscriptionsByChannel;
+      countListed<string>(this.#counters, word, COUNTED_CHANNELS, channel, subscribed * sign);
+    }
+  }
+}
