@@ -2,7 +2,7 @@ import type { ServerMessage } from "../contract/messages.js";
 import { Alarm } from "./alarm.js";
 import { DisconnectedError, MarketcastError } from "./errors.js";
 import { type Greeting, Link, NO_CLOSE_CODE, NORMAL } from "./link.js";
-import { loadCodec } from "./message-codec.js";
+import { loadCodec } from "./load-codec.js";
 import type { ResolvedOptions } from "./options.js";
 import type { Platform } from "./platform.js";
 import { isTokenRefusal, mayReconnect, reconnectDelayMs } from "./reconnect-policy.js";

@@ -1,19 +1,27 @@
+/** What both ends of a connection have to know of an encoding. */
+export interface EncodingForm {
+  /** WebSocket subprotocol that stands for it. */
+  readonly subprotocol: string;
+  /** The frames that its messages come in, either way. */
+  readonly frames: "text" | "binary";
+}
+
 /** Encodings a connection can speak, in the order of their indices. */
-export const ENCODINGS = ["json", "msgpack"] as const;
-export type Encoding = (typeof ENCODINGS)[number];
+export const ENCODING_FORMS = {
+  json: { subprotocol: "marketcast.json", frames: "text" },
+  msgpack: { subprotocol: "marketcast.msgpack", frames: "binary" },
+} as const satisfies Record<string, EncodingForm>;
+export type Encoding = keyof typeof ENCODING_FORMS;
 
-/** Index of an encoding, for arrays that hold one thing per encoding. */
-export const ENCODING_INDEX = { json: 0, msgpack: 1 } as const satisfies Record<Encoding, number>;
+/** Names of the encodings, in the order of their indices. */
+export const ENCODINGS = Object.keys(ENCODING_FORMS) as readonly Encoding[];
 
-/** WebSocket subprotocol of each encoding. */
-export const SUBPROTOCOLS = {
-  json: "marketcast.json",
-  msgpack: "marketcast.msgpack",
-} as const satisfies Record<Encoding, string>;
+/** WebSocket subprotocols of the encodings, in the order of their indices. */
+export const SUBPROTOCOLS = Object.values(ENCODING_FORMS).map(({ subprotocol }) => subprotocol);
 
 /** The encoding a subprotocol name stands for. */
 export function encodingOfSubprotocol(name: string): Encoding | undefined {
-  return ENCODINGS.find((encoding) => SUBPROTOCOLS[encoding] === name);
+  return ENCODINGS.find((encoding) => ENCODING_FORMS[encoding].subprotocol === name);
 }
 
 /**

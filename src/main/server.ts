@@ -13,6 +13,7 @@ import {
   type CounterSection,
   count,
   counted,
+  countedOfEncodings,
   counterBlockOf,
   createCounterBuffer,
   MAIN,
@@ -387,5 +388,5 @@ class Server implements RunningServer {
 }
 
 function messagesSent(section: CounterSection): number {
-  return counted(section, SHARD.messagesSent) + counted(section, SHARD.messagesSent + 1);
+  return countedOfEncodings(section, SHARD.messagesSent);
 }

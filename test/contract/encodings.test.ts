@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
-  ENCODING_INDEX,
+  ENCODING_FORMS,
   ENCODINGS,
   encodingOfSubprotocol,
   negotiateEncoding,
@@ -10,10 +10,10 @@ import {
 
 describe("encodings", () => {
   it("encodings - names, indices and subprotocols are the contract's", () => {
-    expect(ENCODINGS.map((encoding) => ENCODING_INDEX[encoding])).toEqual([0, 1]);
-    expect(SUBPROTOCOLS).toEqual({ json: "marketcast.json", msgpack: "marketcast.msgpack" });
+    expect(ENCODINGS).toEqual(["json", "msgpack"]);
+    expect(SUBPROTOCOLS).toEqual(["marketcast.json", "marketcast.msgpack"]);
     for (const encoding of ENCODINGS)
-      expect(encodingOfSubprotocol(SUBPROTOCOLS[encoding])).toBe(encoding);
+      expect(encodingOfSubprotocol(ENCODING_FORMS[encoding].subprotocol)).toBe(encoding);
     expect(encodingOfSubprotocol("MARKETCAST.JSON")).toBeUndefined();
   });
 

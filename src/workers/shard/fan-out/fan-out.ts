@@ -1,3 +1,4 @@
+import type { EncodingDescriptor } from "../../../codec/encoding.js";
 import {
   COUNTED_CHANNELS,
   type CounterSection,
@@ -41,7 +42,7 @@ export class FanOut implements MirrorListener {
 
   readonly #counters: CounterSection;
   readonly #audiences = new Map<string, Audience>();
-  readonly #frames = new RoundFrames();
+  readonly #frames: RoundFrames;
   readonly markets: MarketsChannel;
   readonly #dirty: Audience[] = [];
   readonly #drained = new Set<Connection>();
@@ -50,8 +51,14 @@ export class FanOut implements MirrorListener {
   readonly #withBatches = new Set<Audience>();
   #mirror: Mirror | undefined;
 
-  constructor(counters: CounterSection, maxDistinctFilters: number) {
+  /** @param encodings in the order of their indices */
+  constructor(
+    counters: CounterSection,
+    maxDistinctFilters: number,
+    encodings?: readonly EncodingDescriptor[],
+  ) {
     this.#counters = counters;
+    this.#frames = new RoundFrames(encodings);
     this.markets = new MarketsChannel(this.#frames, maxDistinctFilters);
   }
 

@@ -116,7 +116,7 @@ function encodingFor({ headers }: IncomingMessage): Encoding | HttpRefusal {
     const body = "Sec-WebSocket-Protocol must list names, each of them once";
     return { status: 400, body, reason };
   }
-  const known = Object.values(SUBPROTOCOLS).join(", ");
+  const known = SUBPROTOCOLS.join(", ");
   const body = `none of the subprotocols is known; known are ${known}`;
   return negotiateEncoding(offered) ?? { status: 400, body, reason };
 }
