@@ -2,7 +2,7 @@ import { fork } from "node:child_process";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import { MarketcastClient } from "../src/client/node.js";
-import { ENCODING_FORMS, type Encoding } from "../src/contract/encodings.js";
+import { type Encoding, subprotocolOf } from "../src/contract/encodings.js";
 import { measurePage } from "./page.js";
 import type { BenchOptions, BenchReport } from "./support/bench-options.js";
 import { endChild, nextMessage } from "./support/child.js";
@@ -134,7 +134,7 @@ async function receive(
   const child = fork(REPLAY_SERVER, { serialization: "advanced" });
   try {
     const request: ReplayRequest = {
-      subprotocol: ENCODING_FORMS[encoding].subprotocol,
+      subprotocol: subprotocolOf(encoding),
       greeting,
       pushes,
     };

@@ -1,4 +1,4 @@
-import { ENCODING_FORMS, type Encoding } from "../contract/encodings.js";
+import { type Encoding, subprotocolOf } from "../contract/encodings.js";
 import type { ClientMessage, ServerData, ServerMessage } from "../contract/messages.js";
 import { DisconnectedError, MarketcastError, ProtocolError, ServerError } from "./errors.js";
 import type { MessageCodec } from "./message-codec.js";
@@ -50,7 +50,7 @@ export class Link {
     this.#codec = codec;
     this.#events = events;
     this.#token = token;
-    const subprotocol = ENCODING_FORMS[encoding].subprotocol;
+    const subprotocol = subprotocolOf(encoding);
     this.#transport = platform.connect(
       { url, subprotocol, token },
       {

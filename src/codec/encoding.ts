@@ -1,9 +1,12 @@
-import type { EncodingForm } from "../contract/encodings.js";
 import type { PushEncoder } from "./push-encoder.js";
 
 /** All that the server has to know of an encoding. */
-export interface EncodingDescriptor extends EncodingForm {
+export interface EncodingDescriptor {
   readonly name: string;
+  /** WebSocket subprotocol that stands for it. */
+  readonly subprotocol: string;
+  /** The frames that its messages come in, either way. */
+  readonly frames: "text" | "binary";
   readonly encoder: PushEncoder;
   readonly decoder: PayloadDecoder;
 }

@@ -1,4 +1,4 @@
-import { ENCODING_FORMS, ENCODINGS, type Encoding } from "../contract/encodings.js";
+import { ENCODING_FRAMES, ENCODINGS, type Encoding, subprotocolOf } from "../contract/encodings.js";
 import type { EncodingDescriptor } from "./encoding.js";
 import { jsonDecoder } from "./encodings/json/json-decoder.js";
 import { jsonEncoder } from "./encodings/json/json-encoder.js";
@@ -12,7 +12,12 @@ const CODECS = {
 
 /** The descriptor of an encoding by its name. */
 export function encodingNamed(name: Encoding): EncodingDescriptor {
-  return { name, ...ENCODING_FORMS[name], ...CODECS[name] };
+  return {
+    name,
+    subprotocol: subprotocolOf(name),
+    frames: ENCODING_FRAMES[name],
+    ...CODECS[name],
+  };
 }
 
 /** The encodings that a server speaks; a connection knows its own by the index. */

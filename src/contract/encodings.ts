@@ -1,27 +1,26 @@
-/** What both ends of a connection have to know of an encoding. */
-export interface EncodingForm {
-  /** WebSocket subprotocol that stands for it. */
-  readonly subprotocol: string;
-  /** The frames that its messages come in, either way. */
-  readonly frames: "text" | "binary";
-}
-
-/** Encodings a connection can speak, in the order of their indices. */
-export const ENCODING_FORMS = {
-  json: { subprotocol: "marketcast.json", frames: "text" },
-  msgpack: { subprotocol: "marketcast.msgpack", frames: "binary" },
-} as const satisfies Record<string, EncodingForm>;
-export type Encoding = keyof typeof ENCODING_FORMS;
+/** Encodings a connection can speak, in the order of their indices, and the frames they come in. */
+export const ENCODING_FRAMES = {
+  json: "text",
+  msgpack: "binary",
+} as const satisfies Record<string, "text" | "binary">;
+export type Encoding = keyof typeof ENCODING_FRAMES;
 
 /** Names of the encodings, in the order of their indices. */
-export const ENCODINGS = Object.keys(ENCODING_FORMS) as readonly Encoding[];
+export const ENCODINGS = Object.keys(ENCODING_FRAMES) as readonly Encoding[];
+
+/** WebSocket subprotocol that stands for an encoding. */
+export function subprotocolOf(encoding: Encoding): string {
+  return `marketcast.${encoding}`;
+}
 
 /** WebSocket subprotocols of the encodings, in the order of their indices. */
-export const SUBPROTOCOLS = Object.values(ENCODING_FORMS).map(({ subprotocol }) => subprotocol);
+export function subprotocols(): readonly string[] {
+  return ENCODINGS.map(subprotocolOf);
+}
 
 /** The encoding a subprotocol name stands for. */
 export function encodingOfSubprotocol(name: string): Encoding | undefined {
-  return ENCODINGS.find((encoding) => ENCODING_FORMS[encoding].subprotocol === name);
+  return ENCODINGS.find((encoding) => subprotocolOf(encoding) === name);
 }
 
 /**

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { ENCODING_TABLE, encodingAt } from "../../src/codec/encodings.js";
-import { ENCODING_FORMS, ENCODINGS } from "../../src/contract/encodings.js";
+import { ENCODING_FRAMES, ENCODINGS, subprotocolOf } from "../../src/contract/encodings.js";
 import {
   type CounterSection,
   count,
@@ -56,7 +56,10 @@ describe("encodings", () => {
   it("encodings - the table has a descriptor for each name of the contract, in its order", () => {
     expect(ENCODING_TABLE.map(({ name }) => name)).toEqual(ENCODINGS);
     for (const [index, name] of ENCODINGS.entries())
-      expect(encodingAt(ENCODING_TABLE, index)).toMatchObject(ENCODING_FORMS[name]);
+      expect(encodingAt(ENCODING_TABLE, index)).toMatchObject({
+        subprotocol: subprotocolOf(name),
+        frames: ENCODING_FRAMES[name],
+      });
     expect(() => encodingAt(ENCODING_TABLE, ENCODINGS.length)).toThrow("encodings");
   });
 

@@ -1,19 +1,19 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
-  ENCODING_FORMS,
   ENCODINGS,
   encodingOfSubprotocol,
   negotiateEncoding,
-  SUBPROTOCOLS,
+  subprotocolOf,
+  subprotocols,
 } from "../../src/contract/encodings.js";
 
 describe("encodings", () => {
   it("encodings - names, indices and subprotocols are the contract's", () => {
     expect(ENCODINGS).toEqual(["json", "msgpack"]);
-    expect(SUBPROTOCOLS).toEqual(["marketcast.json", "marketcast.msgpack"]);
+    expect(subprotocols()).toEqual(["marketcast.json", "marketcast.msgpack"]);
     for (const encoding of ENCODINGS)
-      expect(encodingOfSubprotocol(ENCODING_FORMS[encoding].subprotocol)).toBe(encoding);
+      expect(encodingOfSubprotocol(subprotocolOf(encoding))).toBe(encoding);
     expect(encodingOfSubprotocol("MARKETCAST.JSON")).toBeUndefined();
   });
 

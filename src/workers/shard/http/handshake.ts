@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, ServerResponse } from 
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
-import { ENCODING_FORMS, negotiateEncoding } from "../../../contract/encodings.js";
+import { negotiateEncoding, subprotocolOf } from "../../../contract/encodings.js";
 import {
   type CounterSection,
   count,
@@ -141,7 +141,7 @@ export class Handshake {
       WebSocket: ClientSocket,
       handleProtocols: (offered: Set<string>) => {
         const encoding = negotiateEncoding(offered);
-        return encoding === undefined ? (false as const) : ENCODING_FORMS[encoding].subprotocol;
+        return encoding === undefined ? (false as const) : subprotocolOf(encoding);
       },
     };
     this.#upgrader = new WebSocketServer(upgraderOptions);
