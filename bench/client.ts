@@ -2,7 +2,7 @@ import { fork } from "node:child_process";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import { MarketcastClient } from "../src/client/node.js";
-import { type Encoding, SUBPROTOCOLS } from "../src/contract/encodings.js";
+import { type Encoding, subprotocolOf } from "../src/contract/encodings.js";
 import { measurePage } from "./page.js";
 import type { BenchOptions, BenchReport } from "./support/bench-options.js";
 import { endChild, nextMessage } from "./support/child.js";
@@ -133,7 +133,11 @@ async function receive(
 ): Promise<Row> {
   const child = fork(REPLAY_SERVER, { serialization: "advanced" });
   try {
-    const request: ReplayRequest = { subprotocol: SUBPROTOCOLS[encoding], greeting, pushes };
+    const request: ReplayRequest = {
+      subprotocol: subprotocolOf(encoding),
+      greeting,
+      pushes,
+    };
     child.send(request);
     const { port } = await nextMessage<ReplayReply>(child);
     // The replay answers nothing, a ping included.

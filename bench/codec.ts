@@ -1,8 +1,7 @@
 import { Packr } from "msgpackr";
 import { decodeClientMessage } from "../src/codec/decode.js";
-import { jsonEncoder } from "../src/codec/encodings/json/json-encoder.js";
-import { messagePackEncoder } from "../src/codec/encodings/messagepack/messagepack-encoder.js";
-import { FrameWriter } from "../src/codec/frame-writer.js";
+import { encodingNamed } from "../src/codec/encodings.js";
+import { FRAME, FrameWriter } from "../src/codec/frame-writer.js";
 import type { PushEncoder } from "../src/codec/push-encoder.js";
 import { SAMPLE_COUNT, type Sample, samples } from "./codec-samples.js";
 import type { BenchOptions, BenchReport } from "./support/bench-options.js";
@@ -26,7 +25,7 @@ interface Row {
 /** One kind of push: how the server encodes it, and the plain object that a library is given. */
 interface Push {
   readonly name: string;
-  encode(encoder: PushEncoder, out: FrameWriter, sample: Sample): number;
+  encode(encoder: PushEncoder, out: FrameWriter, sample: Sample): void;
   toObject(sample: Sample): unknown;
 }
 
@@ -129,20 +128,24 @@ function measurePush(push: Push, data: readonly Sample[], milliseconds: number):
   const encodings = [
     {
       encoding: "json",
-      encoder: jsonEncoder,
       baseline: "object, JSON.stringify, Buffer.from",
       encode: (value: unknown) => Buffer.from(JSON.stringify(value)).length,
     },
     {
       encoding: "msgpack",
-      encoder: messagePackEncoder,
       baseline: "object, msgpackr pack",
       encode: (value: unknown) => packr.pack(value).length,
     },
   ] as const;
-  return encodings.map(({ encoding, encoder, baseline, encode }) => {
+  return encodings.map(({ encoding, baseline, encode }) => {
+    const { encoder, frames } = encodingNamed(encoding);
     const out = new FrameWriter();
-    const start = push.encode(encoder, out, sampleAt(0));
+    const write = (sample: Sample): number => {
+      out.begin();
+      push.encode(encoder, out, sample);
+      return out.end(FRAME[frames]);
+    };
+    const start = write(sampleAt(0));
     const bytes = out.position - start;
     return {
       message: push.name,
@@ -150,7 +153,7 @@ function measurePush(push: Push, data: readonly Sample[], milliseconds: number):
       bytes,
       nanoseconds: nanosecondsPerCall(milliseconds, (index) => {
         if (index % FRAMES_PER_RESET === 0) out.reset();
-        return push.encode(encoder, out, sampleAt(index));
+        return write(sampleAt(index));
       }),
       baseline,
       baselineNanoseconds: nanosecondsPerCall(milliseconds, (index) =>
@@ -191,14 +194,14 @@ function measureDecode(milliseconds: number): Row[] {
       },
     ] as const
   ).map(({ encoding, payload, baseline, parse }) => {
-    const { fault } = decodeClientMessage(encoding, payload, VALUES_MAX);
+    const { fault } = decodeClientMessage(encodingNamed(encoding), payload, VALUES_MAX);
     if (fault !== undefined) throw new Error(`codec: the sample does not decode: ${fault.message}`);
     return {
       message: "Subscribe (decode)",
       encoding,
       bytes: payload.length,
       nanoseconds: nanosecondsPerCall(milliseconds, () =>
-        decodeClientMessage(encoding, payload, VALUES_MAX).fault ? 0 : 1,
+        decodeClientMessage(encodingNamed(encoding), payload, VALUES_MAX).fault ? 0 : 1,
       ),
       baseline,
       baselineNanoseconds: nanosecondsPerCall(milliseconds, () => (parse() === null ? 0 : 1)),

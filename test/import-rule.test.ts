@@ -37,13 +37,14 @@ const shared = folder("shared");
 
 /** What each folder of src may import besides itself. Imports point one way. */
 const RULE: Readonly<Record<string, readonly Allowed[]>> = {
-  cli: [folder("main"), folder("client"), folder("store"), folder("config"), shared],
+  cli: [...["main", "client", "store", "config"].map(folder), plainContract, shared],
   main: [
     messageTypes,
     folder("transport"),
     folder("counters"),
     folder("ring"),
     folder("config"),
+    plainContract,
     shared,
   ],
   workers: [

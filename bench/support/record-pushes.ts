@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { Packr } from "msgpackr";
 import { WebSocket } from "ws";
-import { type Encoding, SUBPROTOCOLS } from "../../src/contract/encodings.js";
+import { type Encoding, subprotocolOf } from "../../src/contract/encodings.js";
 
 /** Frames as a server sent them. */
 export interface Recording {
@@ -21,7 +21,7 @@ export async function recordPriceUpdates(
   marketIds: readonly number[],
   messages: number,
 ): Promise<Recording> {
-  const ws = new WebSocket(`ws://127.0.0.1:${port}/ws/v3`, SUBPROTOCOLS[encoding]);
+  const ws = new WebSocket(`ws://127.0.0.1:${port}/ws/v3`, subprotocolOf(encoding));
   const frames: Buffer[] = [];
   const enough = new Promise<void>((resolve, reject) => {
     ws.on("message", (payload: Buffer, isBinary: boolean) => {

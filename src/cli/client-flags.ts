@@ -1,11 +1,10 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type Encoding, MarketcastClient, type MarketId, type OpenState } from "../client/node.js";
+import { ENCODINGS } from "../contract/encodings.js";
 import { exactNumber, inexactReason } from "../shared/exact-number.js";
 import { parseMarketId } from "../shared/market-id.js";
 import { serverUrl } from "./server-url.js";
 import { UsageError } from "./usage-error.js";
-
-const ENCODINGS = ["json", "msgpack"] as const satisfies readonly Encoding[];
 
 /** A week; timers take little more than three. */
 const DURATION_MS_MAX = 7 * 86_400_000;

@@ -1,4 +1,4 @@
-import { SUBPROTOCOLS } from "../contract/encodings.js";
+import { type Encoding, subprotocolOf } from "../contract/encodings.js";
 import type { ClientMessage, ServerData, ServerMessage } from "../contract/messages.js";
 import { DisconnectedError, MarketcastError, ProtocolError, ServerError } from "./errors.js";
 import type { MessageCodec } from "./message-codec.js";
@@ -43,14 +43,14 @@ export class Link {
     platform: Platform,
     codec: MessageCodec,
     url: string,
-    encoding: keyof typeof SUBPROTOCOLS,
+    encoding: Encoding,
     token: string | undefined,
     events: LinkEvents,
   ) {
     this.#codec = codec;
     this.#events = events;
     this.#token = token;
-    const subprotocol = SUBPROTOCOLS[encoding];
+    const subprotocol = subprotocolOf(encoding);
     this.#transport = platform.connect(
       { url, subprotocol, token },
       {

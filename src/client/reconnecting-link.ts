@@ -1,8 +1,8 @@
 import type { ServerMessage } from "../contract/messages.js";
 import { Alarm } from "./alarm.js";
+import { CODEC_LOADERS } from "./codec-loaders.js";
 import { DisconnectedError, MarketcastError } from "./errors.js";
 import { type Greeting, Link, NO_CLOSE_CODE, NORMAL } from "./link.js";
-import { loadCodec } from "./message-codec.js";
 import type { ResolvedOptions } from "./options.js";
 import type { Platform } from "./platform.js";
 import { isTokenRefusal, mayReconnect, reconnectDelayMs } from "./reconnect-policy.js";
@@ -82,7 +82,7 @@ export class ReconnectingLink {
       else this.#link.fail(cause);
     });
     const { url, encoding } = this.#options;
-    Promise.all([this.#tokens.get(), loadCodec(encoding)])
+    Promise.all([this.#tokens.get(), CODEC_LOADERS[encoding]()])
       .then(([token, codec]) => {
         if (!attempt.live || this.state.status === "closed") return;
         this.#link = new Link(this.#platform, codec, url, encoding, token, {

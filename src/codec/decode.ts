@@ -1,4 +1,3 @@
-import { Unpackr } from "msgpackr";
 import type { z } from "zod";
 import {
   type ClientMessage,
@@ -7,10 +6,8 @@ import {
   type RequestId,
   requestIdSchema,
 } from "../contract/client-messages-schema.js";
-import type { Encoding } from "../contract/encodings.js";
 import type { ErrorCode } from "../contract/error-codes.js";
-import { findJsonBoundsFault } from "./encodings/json/json-structure.js";
-import { findMessagePackFault } from "./encodings/messagepack/messagepack-structure.js";
+import type { EncodingDescriptor } from "./encoding.js";
 
 /** Why a client's message was not taken; the body of an `Error` reply. */
 export interface MessageFault {
@@ -28,13 +25,6 @@ export type Decoded =
 /** A client's own key may be part of the field that an answer names. */
 const FIELD_CHARACTERS_MAX = 200;
 
-const unpackr = new Unpackr({
-  useRecords: false,
-  mapsAsObjects: true,
-  // Its "auto" would give 2^53 as a number, which could be any integer next to it.
-  int64AsType: "bigint",
-});
-
 /**
  * Decodes one message of a client. Never throws: what does not parse or fit its schema is a fault
  * that names the field and the rule.
@@ -42,56 +32,19 @@ const unpackr = new Unpackr({
  * @param valuesMax how many values it may have in all
  */
 export function decodeClientMessage(
-  encoding: Encoding,
+  { decoder }: Pick<EncodingDescriptor, "decoder">,
   payload: Buffer,
   valuesMax: number,
 ): Decoded {
+  const fault = decoder.findFault(payload, valuesMax);
+  if (fault !== undefined) return invalid(undefined, fault);
   let value: unknown;
   try {
-    value = encoding === "json" ? parse(payload, valuesMax) : unpack(payload, valuesMax);
+    value = decoder.decode(payload);
   } catch (error) {
-    if (error instanceof BoundsError) return invalid(undefined, error.message);
-    const format = encoding === "json" ? "JSON" : "MessagePack";
-    return invalid(undefined, `not valid ${format}: ${(error as Error).message}`);
+    return invalid(undefined, `not valid ${decoder.format}: ${(error as Error).message}`);
   }
   return parseEnvelope(value);
-}
-
-/** A message that may be well-formed, and is too much. */
-class BoundsError extends Error {}
-
-function parse(payload: Buffer, valuesMax: number): unknown {
-  const fault = findJsonBoundsFault(payload, valuesMax);
-  if (fault !== undefined) throw new BoundsError(fault);
-  return JSON.parse(payload.toString("utf8"));
-}
-
-function unpack(payload: Buffer, valuesMax: number): unknown {
-  const fault = findMessagePackFault(payload, valuesMax);
-  if (fault !== undefined) throw new Error(fault);
-  return withNumbers(unpackr.unpack(payload));
-}
-
-/** The value with each BigInt in it that a number can hold exactly as that number; in place. */
-function withNumbers(value: unknown): unknown {
-  if (typeof value === "bigint") {
-    const number = Number(value);
-    return Number.isSafeInteger(number) ? number : value;
-  }
-  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return value;
-  if (Array.isArray(value)) {
-    for (let index = 0; index < value.length; index++) {
-      const item: unknown = value[index];
-      if (typeof item === "bigint" || typeof item === "object") value[index] = withNumbers(item);
-    }
-    return value;
-  }
-  const fields = value as Record<string, unknown>;
-  for (const key of Object.keys(fields)) {
-    const field = fields[key];
-    if (typeof field === "bigint" || typeof field === "object") fields[key] = withNumbers(field);
-  }
-  return value;
 }
 
 function parseEnvelope(value: unknown): Decoded {

@@ -79,16 +79,10 @@ export class FrameWriter {
     this.position += this.bytes.write(text, this.position, "utf8");
   }
 
-  /** Writes a whole text frame and returns its start. `ascii` says that the payload has no other character. */
-  text(payload: string, ascii: boolean): number {
-    const length = ascii ? payload.length : Buffer.byteLength(payload);
-    this.reserve(HEADER_BYTES_MAX + length);
-    const start = this.position;
-    this.#writeHeader(start, FRAME.text, length);
-    const at = start + headerBytes(length);
-    this.bytes.write(payload, at, length, ascii ? "latin1" : "utf8");
-    this.position = at + length;
-    return start;
+  /** Writes text that has no other characters than those of ASCII into the payload begun last. */
+  ascii(text: string): void {
+    this.reserve(text.length);
+    this.position += this.bytes.write(text, this.position, "latin1");
   }
 
   #writeHeader(at: number, opcode: number, length: number): void {

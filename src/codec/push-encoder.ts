@@ -43,17 +43,17 @@ export const SNAPSHOT_BYTES_MAX = 256 * 1024;
 export const SNAPSHOT_PART_BYTES_MAX = 32 * 1024;
 
 /**
- * Writes messages as complete frames into a {@link FrameWriter}; every method but `marketSnapshot`
- * returns the frame's start offset, its end being the writer's position. The first four are the hot
- * ones: they go straight from the integers of a market to bytes, without an object in between.
+ * Writes messages into the payload that a {@link FrameWriter} has begun; the frame around it is its
+ * caller's. The first four are the hot ones: they go straight from the integers of a market to bytes,
+ * without an object in between.
  */
 export interface PushEncoder {
-  priceUpdate(out: FrameWriter, market: MarketView): number;
-  marketUpdate(out: FrameWriter, market: MarketView, updateType: UpdateType): number;
-  orderBook(out: FrameWriter, market: MarketView, book: BookView): number;
-  tradeExecution(out: FrameWriter, market: MarketView, trade: TradeView): number;
+  priceUpdate(out: FrameWriter, market: MarketView): void;
+  marketUpdate(out: FrameWriter, market: MarketView, updateType: UpdateType): void;
+  orderBook(out: FrameWriter, market: MarketView, book: BookView): void;
+  tradeExecution(out: FrameWriter, market: MarketView, trade: TradeView): void;
   /**
-   * Writes as many of `markets`, from index `from` on, as fit into a message of `bytesMax`, one at
+   * Writes as many of `markets`, from index `from` on, as fit into a payload of `bytesMax`, one at
    * least, with `more` where some are left. Returns the index of the first that is left.
    */
   marketSnapshot(
@@ -62,5 +62,5 @@ export interface PushEncoder {
     from: number,
     bytesMax: number,
   ): number;
-  message(out: FrameWriter, message: ServerMessage): number;
+  message(out: FrameWriter, message: ServerMessage): void;
 }

@@ -1,19 +1,26 @@
-/** Encodings a connection can speak, in the order of their indices. */
-export const ENCODINGS = ["json", "msgpack"] as const;
-export type Encoding = (typeof ENCODINGS)[number];
+/** Encodings a connection can speak, in the order of their indices, and the frames they come in. */
+export const ENCODING_FRAMES = {
+  json: "text",
+  msgpack: "binary",
+} as const satisfies Record<string, "text" | "binary">;
+export type Encoding = keyof typeof ENCODING_FRAMES;
 
-/** Index of an encoding, for arrays that hold one thing per encoding. */
-export const ENCODING_INDEX = { json: 0, msgpack: 1 } as const satisfies Record<Encoding, number>;
+/** Names of the encodings, in the order of their indices. */
+export const ENCODINGS = Object.keys(ENCODING_FRAMES) as readonly Encoding[];
 
-/** WebSocket subprotocol of each encoding. */
-export const SUBPROTOCOLS = {
-  json: "marketcast.json",
-  msgpack: "marketcast.msgpack",
-} as const satisfies Record<Encoding, string>;
+/** WebSocket subprotocol that stands for an encoding. */
+export function subprotocolOf(encoding: Encoding): string {
+  return `marketcast.${encoding}`;
+}
+
+/** WebSocket subprotocols of the encodings, in the order of their indices. */
+export function subprotocols(): readonly string[] {
+  return ENCODINGS.map(subprotocolOf);
+}
 
 /** The encoding a subprotocol name stands for. */
 export function encodingOfSubprotocol(name: string): Encoding | undefined {
-  return ENCODINGS.find((encoding) => SUBPROTOCOLS[encoding] === name);
+  return ENCODINGS.find((encoding) => subprotocolOf(encoding) === name);
 }
 
 /**

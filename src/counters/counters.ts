@@ -6,6 +6,9 @@
 
 const SECTION_WORDS = 256;
 
+/** Words of each list that has one for each encoding: no table of encodings may be longer. */
+export const ENCODINGS_MAX = 16;
+
 /** Upper bounds of the delivery latency histogram's buckets, in seconds; one more holds the rest. */
 export const LATENCY_BUCKETS_S = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
@@ -90,15 +93,14 @@ const closed = latency + LATENCY_BUCKETS_S.length + 1;
 const subscriptions = closed + COUNTED_CLOSE_CODES.length + 1;
 const refused = subscriptions + COUNTED_CHANNELS.length;
 const http = refused + REFUSALS.length;
+const connections = http + 2;
+const messagesSent = connections + ENCODINGS_MAX;
 
 /** Words of a shard's section. Where a word begins a list, the list's order is that of its constant. */
 export const SHARD = {
   ...THREAD,
   /** Sockets the shard holds, upgraded or not. */
   sockets: 2,
-  /** WebSocket connections by encoding, in the order of the codec's encodings. */
-  connections: 3,
-  messagesSent: 5,
   bytesSent: 7,
   messagesReceived: 8,
   /** Number of the next record that the shard reads; see the producer's. */
@@ -138,12 +140,15 @@ export const SHARD = {
   /** HTTP requests, upgrades among them, and those that had to wait for their time. */
   httpRequests: http,
   httpRequestsDelayed: http + 1,
+  /** WebSocket connections and messages by encoding, in the order of the table of encodings. */
+  connections,
+  messagesSent,
 } as const;
 
 /** Words that describe the present; a shard that starts anew clears them and keeps its totals. */
 export const SHARD_GAUGES: readonly (readonly [word: number, count: number])[] = [
   [SHARD.sockets, 1],
-  [SHARD.connections, 2],
+  [SHARD.connections, ENCODINGS_MAX],
   [SHARD.queuedBytes, 1],
   [SHARD.audiences, 1],
   [SHARD.ordersPending, 1],
@@ -175,7 +180,8 @@ export const MAIN = {
   opsRefused: 7 + OPS_DROPS.length,
 } as const;
 
-if (http + 2 > THREAD.logDropped) throw new Error("counters: a section is too small");
+if (messagesSent + ENCODINGS_MAX > THREAD.logDropped)
+  throw new Error("counters: a section is too small");
 
 /** One thread's words. */
 export type CounterSection = Float64Array;
@@ -208,6 +214,14 @@ export function count(section: CounterSection, word: number, by = 1): void {
 
 export function counted(section: CounterSection, word: number): number {
   return section[word] as number;
+}
+
+/** What a list with a word for each encoding counts in all. */
+export function countedOfEncodings(section: CounterSection, word: number): number {
+  let sum = 0;
+  for (let encoding = 0; encoding < ENCODINGS_MAX; encoding++)
+    sum += counted(section, word + encoding);
+  return sum;
 }
 
 /** Counts one of the values of a list constant, or its place for the rest. */

@@ -1,4 +1,11 @@
-import { type CounterBlock, counted, MAIN, PRODUCER, SHARD } from "./counters.js";
+import {
+  type CounterBlock,
+  counted,
+  countedOfEncodings,
+  MAIN,
+  PRODUCER,
+  SHARD,
+} from "./counters.js";
 import type { SystemState } from "./system-state.js";
 
 /** The `status` of a `SystemStatus` message, from what main said last and the counters. */
@@ -17,5 +24,5 @@ export function systemStatus(system: SystemState, counters: CounterBlock) {
 
 /** WebSocket connections of a shard, in all encodings. */
 export function connectionsOf(shard: Float64Array): number {
-  return counted(shard, SHARD.connections) + counted(shard, SHARD.connections + 1);
+  return countedOfEncodings(shard, SHARD.connections);
 }

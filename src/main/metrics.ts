@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, type Metric, Registry } from "prom-client";
+import { ENCODINGS } from "../contract/encodings.js";
 import {
   COMMIT_BUCKETS_S,
   COUNTED_CHANNELS,
@@ -6,6 +7,7 @@ import {
   type CounterBlock,
   type CounterSection,
   counted,
+  ENCODINGS_MAX,
   LATENCY_BUCKETS_S,
   MAIN,
   OPS_DROPS,
@@ -32,10 +34,17 @@ const DELAYED_BY = {
 } as const;
 /** How frames reached their sockets. */
 const SENT_BY = { native: SHARD.nativeSends, ordinary: SHARD.ordinarySends } as const;
-const ENCODING_LABELS = ["json", "msgpack"] as const;
 
-/** A registry whose metrics are read from the counter block when they are asked for. */
-export function createMetrics(block: CounterBlock): Registry {
+/**
+ * A registry whose metrics are read from the counter block when they are asked for.
+ * @param encodings names of those of the block's shards, in the order of their indices
+ */
+export function createMetrics(
+  block: CounterBlock,
+  encodings: readonly string[] = ENCODINGS,
+): Registry {
+  if (encodings.length > ENCODINGS_MAX)
+    throw new Error(`metrics: ${encodings.length} encodings, and words for ${ENCODINGS_MAX}`);
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const add = (
@@ -49,6 +58,7 @@ export function createMetrics(block: CounterBlock): Registry {
   addMainMetrics(add, block);
   addOpsMetrics(add, block);
   addShardMetrics(add, block);
+  addEncodingMetrics(add, block, encodings);
   addDeliveryMetrics(add, block);
   addTradingMetrics(add, block);
   return registry;
@@ -230,12 +240,6 @@ function addShardMetrics(add: Add, { producer, shards }: CounterBlock): void {
     "Filters of Markets that are evaluated, but for that of every market",
   );
   byShard("gauge", "audiences", SHARD.audiences, "Different sets of subscriptions");
-  add("gauge", "connections", "WebSocket connections", () =>
-    shards.flatMap((section, shard) => byEncoding(section, shard, SHARD.connections)),
-  );
-  add("counter", "messages_sent_total", "Messages written to sockets", () =>
-    shards.flatMap((section, shard) => byEncoding(section, shard, SHARD.messagesSent)),
-  );
   add(
     "gauge",
     "subscriptions",
@@ -252,6 +256,24 @@ function addShardMetrics(add: Add, { producer, shards }: CounterBlock): void {
       const lag = (counted(producer, PRODUCER.ringRecordNumber) - value) | 0;
       return { labels, value: Math.max(0, lag) };
     }),
+  );
+}
+
+function addEncodingMetrics(
+  add: Add,
+  { shards }: CounterBlock,
+  encodings: readonly string[],
+): void {
+  const byEncoding = (word: number): readonly Sample[] =>
+    shards.flatMap((section, shard) =>
+      encodings.map((name, encoding) => ({
+        labels: { shard: `${shard}`, encoding: name },
+        value: counted(section, word + encoding),
+      })),
+    );
+  add("gauge", "connections", "WebSocket connections", () => byEncoding(SHARD.connections));
+  add("counter", "messages_sent_total", "Messages written to sockets", () =>
+    byEncoding(SHARD.messagesSent),
   );
 }
 
@@ -322,12 +344,5 @@ function perShard(shards: readonly CounterSection[], word: number): readonly Sam
   return shards.map((section, shard) => ({
     labels: { shard: `${shard}` },
     value: counted(section, word),
-  }));
-}
-
-function byEncoding(section: CounterSection, shard: number, word: number): readonly Sample[] {
-  return ENCODING_LABELS.map((encoding, index) => ({
-    labels: { shard: `${shard}`, encoding },
-    value: counted(section, word + index),
   }));
 }

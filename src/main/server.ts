@@ -14,6 +14,7 @@ import {
   type CounterSection,
   count,
   counted,
+  countedOfEncodings,
   counterBlockOf,
   createCounterBuffer,
   MAIN,
@@ -399,5 +400,5 @@ class Server implements RunningServer {
 }
 
 function messagesSent(section: CounterSection): number {
-  return counted(section, SHARD.messagesSent) + counted(section, SHARD.messagesSent + 1);
+  return countedOfEncodings(section, SHARD.messagesSent);
 }

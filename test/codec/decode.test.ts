@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { Packr } from "msgpackr";
 import { describe, expect, it } from "vitest";
 import { type Decoded, decodeClientMessage as decodeWithin } from "../../src/codec/decode.js";
+import { encodingNamed } from "../../src/codec/encodings.js";
 import { FIELDS_MAX } from "../../src/codec/value-bounds.js";
 import type { Encoding } from "../../src/contract/encodings.js";
 import { ENCODINGS } from "../../src/contract/encodings.js";
@@ -9,7 +10,7 @@ import { ENCODINGS } from "../../src/contract/encodings.js";
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 const VALUES_MAX = 4096;
 const decodeClientMessage = (encoding: Encoding, payload: Buffer): Decoded =>
-  decodeWithin(encoding, payload, VALUES_MAX);
+  decodeWithin(encodingNamed(encoding), payload, VALUES_MAX);
 
 const encoded = (encoding: Encoding, value: unknown): Buffer =>
   encoding === "json" ? Buffer.from(JSON.stringify(value)) : packr.pack(value);

@@ -1,19 +1,19 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
-  ENCODING_INDEX,
   ENCODINGS,
   encodingOfSubprotocol,
   negotiateEncoding,
-  SUBPROTOCOLS,
+  subprotocolOf,
+  subprotocols,
 } from "../../src/contract/encodings.js";
 
 describe("encodings", () => {
   it("encodings - names, indices and subprotocols are the contract's", () => {
-    expect(ENCODINGS.map((encoding) => ENCODING_INDEX[encoding])).toEqual([0, 1]);
-    expect(SUBPROTOCOLS).toEqual({ json: "marketcast.json", msgpack: "marketcast.msgpack" });
+    expect(ENCODINGS).toEqual(["json", "msgpack"]);
+    expect(subprotocols()).toEqual(["marketcast.json", "marketcast.msgpack"]);
     for (const encoding of ENCODINGS)
-      expect(encodingOfSubprotocol(SUBPROTOCOLS[encoding])).toBe(encoding);
+      expect(encodingOfSubprotocol(subprotocolOf(encoding))).toBe(encoding);
     expect(encodingOfSubprotocol("MARKETCAST.JSON")).toBeUndefined();
   });
 

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { Packr, Unpackr } from "msgpackr";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
-import { type Encoding, SUBPROTOCOLS } from "../../src/contract/encodings.js";
+import { type Encoding, subprotocolOf } from "../../src/contract/encodings.js";
 import type { ServerMessage } from "../../src/contract/server-messages-schema.js";
 import { type ServerProcess, startServerProcess } from "../support/server-process.js";
 import { StreamChecker, type StreamName } from "../support/stream-checker.js";
@@ -55,7 +55,7 @@ class SequenceClient {
 
   constructor(port: number, encoding: Encoding) {
     this.#encoding = encoding;
-    this.ws = new WebSocket(`ws://127.0.0.1:${port}/ws/v3`, [SUBPROTOCOLS[encoding]]);
+    this.ws = new WebSocket(`ws://127.0.0.1:${port}/ws/v3`, [subprotocolOf(encoding)]);
     this.ws.on("message", (data: Buffer) => {
       const value = encoding === "json" ? JSON.parse(data.toString()) : unpackr.unpack(data);
       this.checker.take(value as ServerMessage);

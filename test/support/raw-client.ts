@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { type Encoding, SUBPROTOCOLS } from "../../src/contract/encodings.js";
+import { type Encoding, subprotocolOf } from "../../src/contract/encodings.js";
 import { UPGRADE_HEADERS } from "./upgrade-request.js";
 
 export const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
@@ -70,7 +70,7 @@ export class RawClient {
     const lines = Object.entries({
       ...UPGRADE_HEADERS,
       Host: "127.0.0.1",
-      "Sec-WebSocket-Protocol": SUBPROTOCOLS[encoding],
+      "Sec-WebSocket-Protocol": subprotocolOf(encoding),
       ...(token !== undefined && { Authorization: `Bearer ${token}` }),
     }).map(([name, value]) => `${name}: ${value}\r\n`);
     socket.write(`GET /ws/v3 HTTP/1.1\r\n${lines.join("")}\r\n`);

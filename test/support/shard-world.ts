@@ -1,5 +1,7 @@
 import { Packr, Unpackr } from "msgpackr";
-import { FRAME } from "../../src/codec/frame-writer.js";
+import type { EncodingDescriptor } from "../../src/codec/encoding.js";
+import { ENCODING_TABLE, encodingAt } from "../../src/codec/encodings.js";
+import { FRAME, FrameWriter } from "../../src/codec/frame-writer.js";
 import {
   parseServerMessage,
   type ServerMessage,
@@ -54,6 +56,8 @@ const SIZES: MarketMemorySizes = {
 };
 
 export interface WorldOptions {
+  /** The shard's encodings, those that there are by default. */
+  readonly encodings?: readonly EncodingDescriptor[];
   readonly sizes?: Partial<MarketMemorySizes>;
   readonly maxQueuedMessages?: number;
   readonly maxQueuedBytes?: number;
@@ -131,8 +135,8 @@ export class ShardWorld {
     const { maxMessagesPerSecond = 1e9, maxOrdersPerSecond = 1e9, takesOrders = false } = options;
     this.block = counterBlockOf(createCounterBuffer(1));
     this.counters = this.block.shards[0] as CounterSection;
-    this.fanOut = new FanOut(this.counters, maxDistinctFilters);
-    this.outbox = new Outbox();
+    this.fanOut = new FanOut(this.counters, maxDistinctFilters, options.encodings);
+    this.outbox = new Outbox(options.encodings);
     this.intake = new HeldMessages((connection, data, isBinary) => {
       if (connection.open) this.requests.handle(connection, data, isBinary, 0);
     });
@@ -385,7 +389,7 @@ export class ShardWorld {
     const client: Client = { connection, socket, ws, model, messages: [] };
     socket.onData = (bytes) => {
       if (ws.readyState !== 1) throw new Error("written behind the close frame");
-      for (const message of messagesOf(bytes, encoding)) {
+      for (const message of messagesOf(bytes, encoding, this.outbox.encodings)) {
         client.messages.push(message);
         model.take(message);
       }
@@ -406,9 +410,8 @@ export class ShardWorld {
   request({ connection, model }: Client, message: unknown): void {
     // A change of subscriptions may say at once what the next tick would have.
     model.interval++;
-    const binary = connection.encoding === 1;
-    const payload = binary ? packr.pack(message) : Buffer.from(JSON.stringify(message));
-    this.intake.take(connection, payload, binary);
+    const encoding = encodingAt(this.outbox.encodings, connection.encoding);
+    this.intake.take(connection, payloadOf(message, encoding), encoding.frames === "binary");
     if (this.#options.lazy !== true) this.serve();
     else this.#noteFirstData();
   }
@@ -423,12 +426,28 @@ export class ShardWorld {
 }
 
 /** The messages in bytes that a server wrote, each checked against the contract's schemas. */
-export function messagesOf(bytes: Buffer, encoding: number): ServerMessage[] {
+export function messagesOf(
+  bytes: Buffer,
+  index: number,
+  encodings: readonly EncodingDescriptor[] = ENCODING_TABLE,
+): ServerMessage[] {
+  const encoding = encodingAt(encodings, index);
   return parseFrames(bytes).map(({ head, payload }) => {
-    if (head !== (encoding === 0 ? FRAME.text : FRAME.binary))
-      throw new Error(`a frame of the wrong kind: ${head}`);
-    return parseServerMessage(
-      encoding === 0 ? JSON.parse(String(payload)) : unpackr.unpack(payload),
-    );
+    if (head !== FRAME[encoding.frames]) throw new Error(`a frame of the wrong kind: ${head}`);
+    return parseServerMessage(decoded(payload, encoding));
   });
+}
+
+/** What a client's own decoder makes of a payload; of an encoding that is the test's, the encoding's. */
+function decoded(payload: Buffer, { name, decoder }: EncodingDescriptor): unknown {
+  if (name === "json") return JSON.parse(String(payload));
+  return name === "msgpack" ? unpackr.unpack(payload) : decoder.decode(payload);
+}
+
+function payloadOf(message: unknown, { name, encoder }: EncodingDescriptor): Buffer {
+  if (name === "json") return Buffer.from(JSON.stringify(message));
+  if (name === "msgpack") return packr.pack(message);
+  const out = new FrameWriter();
+  encoder.message(out, message as ServerMessage);
+  return out.copy();
 }

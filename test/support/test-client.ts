@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { Packr, Unpackr } from "msgpackr";
 import { type ClientOptions, WebSocket } from "ws";
-import { type Encoding, SUBPROTOCOLS } from "../../src/contract/encodings.js";
+import { type Encoding, subprotocolOf } from "../../src/contract/encodings.js";
 import {
   parseServerMessage,
   type ServerMessage,
@@ -63,7 +63,7 @@ export class TestClient {
   static async connect(port: number, options: TestClientOptions = {}): Promise<TestClient> {
     const {
       encoding = "json",
-      subprotocols = [SUBPROTOCOLS[encoding]],
+      subprotocols = [subprotocolOf(encoding)],
       query = "",
       ...rest
     } = options;

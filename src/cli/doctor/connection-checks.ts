@@ -1,9 +1,9 @@
 import { connect } from "node:net";
 import { HandshakeError } from "../../client/node.js";
+import { subprotocols } from "../../contract/encodings.js";
 import { type Check, passed, skipped } from "./check.js";
 import { Refusal } from "./raw-socket.js";
 
-const KNOWN_SUBPROTOCOLS = ["marketcast.json", "marketcast.msgpack"];
 /** No server of this contract knows it. */
 const UNKNOWN_SUBPROTOCOL = "marketcast.unknown";
 /** A JWT in form, signed by nobody. */
@@ -72,7 +72,7 @@ const unknownSubprotocol: Check = {
     );
     if (refusal === undefined) throw new Error(`${UNKNOWN_SUBPROTOCOL} is taken`);
     if (!(refusal instanceof Refusal) || refusal.status !== 400) throw refusal;
-    const unnamed = KNOWN_SUBPROTOCOLS.filter((name) => !refusal.body.includes(name));
+    const unnamed = subprotocols().filter((name) => !refusal.body.includes(name));
     if (unnamed.length > 0) throw new Error(`400, which does not name ${unnamed.join(", ")}`);
     return passed("refused with 400, which names the known ones");
   },

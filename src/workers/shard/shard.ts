@@ -1,7 +1,7 @@
 import { type MessagePort, threadId } from "node:worker_threads";
 import type { RawData, WebSocket } from "ws";
 import { CLOSE } from "../../contract/close-codes.js";
-import { ENCODING_INDEX } from "../../contract/encodings.js";
+import { ENCODINGS } from "../../contract/encodings.js";
 import type { ServerMessage } from "../../contract/server-messages-schema.js";
 import {
   beat,
@@ -275,7 +275,7 @@ export class Shard {
       this.#shares.acquire(address, now),
       ws,
       socket,
-      ENCODING_INDEX[encoding],
+      ENCODINGS.indexOf(encoding),
       this.#context,
       now,
       cancelOnDisconnect,

@@ -1,7 +1,6 @@
 import type { DecimalScale } from "../../../shared/decimal-scale.js";
 import type { BookSide } from "../../../shared/market.js";
 import type { MarketId } from "../../../shared/market-id.js";
-import { FRAME } from "../../frame-writer.js";
 import type { MarketView, PushEncoder } from "../../push-encoder.js";
 
 /*
@@ -39,45 +38,40 @@ const SNAPSHOT_HEAD = '{"type":"MarketSnapshot","data":{"markets":[';
 const SNAPSHOT_END = "]}}";
 const SNAPSHOT_END_OF_PART = '],"more":true}}';
 
-/** Encodes pushes as JSON in text frames. */
+/** Writes messages as JSON. */
 export const jsonEncoder: PushEncoder = {
   priceUpdate(out, market) {
     const { priceScale } = market;
-    return out.text(
+    out.ascii(
       `{"type":"PriceUpdate","data":{"market_id":${id(market.marketId)},"price":${price(priceScale, market.price)},` +
         `"best_bid":${price(priceScale, market.bestBid)},"best_ask":${price(priceScale, market.bestAsk)},` +
         `"seq":${market.priceSeq},"ts":${market.ts}}}`,
-      true,
     );
   },
 
   marketUpdate(out, market, updateType) {
-    return out.text(
+    out.utf8(
       `{"type":"MarketUpdate","data":{"update_type":"${updateType}","market":${marketJson(market)}}}`,
-      false,
     );
   },
 
   orderBook(out, market, book) {
-    return out.text(
+    out.ascii(
       `{"type":"OrderBook","data":{"market_id":${id(market.marketId)},"bids":${levels(market, book.bids)},` +
         `"asks":${levels(market, book.asks)},"seq":${book.seq},"ts":${book.ts}}}`,
-      true,
     );
   },
 
   tradeExecution(out, market, trade) {
-    return out.text(
+    out.utf8(
       `{"type":"TradeExecution","data":{"trade":{"trade_id":${JSON.stringify(trade.tradeId)},` +
         `"market_id":${id(market.marketId)},"price":${market.priceScale.toNumber(trade.price)},` +
         `"quantity":${market.quantityScale.toNumber(trade.quantity)},"taker_side":"${trade.takerSide}",` +
         `"seq":${trade.seq},"ts":${trade.ts}}}}`,
-      false,
     );
   },
 
   marketSnapshot(out, markets, from, bytesMax) {
-    out.begin();
     out.utf8(SNAPSHOT_HEAD);
     let next = from;
     for (; next < markets.length; next++) {
@@ -91,11 +85,10 @@ export const jsonEncoder: PushEncoder = {
       }
     }
     out.utf8(next < markets.length ? SNAPSHOT_END_OF_PART : SNAPSHOT_END);
-    out.end(FRAME.text);
     return next;
   },
 
   message(out, message) {
-    return out.text(JSON.stringify(message), false);
+    out.utf8(JSON.stringify(message));
   },
 };

@@ -3,7 +3,7 @@ import type { UpdateType } from "../../../contract/server-messages-schema.js";
 import type { DecimalScale } from "../../../shared/decimal-scale.js";
 import type { BookSide } from "../../../shared/market.js";
 import type { MarketId } from "../../../shared/market-id.js";
-import { FRAME, type FrameWriter } from "../../frame-writer.js";
+import type { FrameWriter } from "../../frame-writer.js";
 import type { BookView, MarketView, PushEncoder, TradeView } from "../../push-encoder.js";
 
 /*
@@ -177,28 +177,23 @@ function writeLevels(out: FrameWriter, market: MarketView, side: BookSide): void
   }
 }
 
-/** Encodes pushes as MessagePack in binary frames. */
+/** Writes messages as MessagePack. */
 export const messagePackEncoder: PushEncoder = {
   priceUpdate(out: FrameWriter, market: MarketView) {
-    out.begin();
     writeFixed(out, PRICE_UPDATE);
     writeId(out, market.marketId);
     writeQuote(out, market);
     writeSeqAndTs(out, market.priceSeq, market.ts);
-    return out.end(FRAME.binary);
   },
 
   marketUpdate(out: FrameWriter, market: MarketView, updateType: UpdateType) {
-    out.begin();
     writeFixed(out, MARKET_UPDATE);
     writeText(out, updateType);
     writeFixed(out, KEY.market);
     writeMarket(out, market);
-    return out.end(FRAME.binary);
   },
 
   orderBook(out: FrameWriter, market: MarketView, book: BookView) {
-    out.begin();
     writeFixed(out, ORDER_BOOK);
     writeId(out, market.marketId);
     writeFixed(out, KEY.bids);
@@ -206,11 +201,9 @@ export const messagePackEncoder: PushEncoder = {
     writeFixed(out, KEY.asks);
     writeLevels(out, market, book.asks);
     writeSeqAndTs(out, book.seq, book.ts);
-    return out.end(FRAME.binary);
   },
 
   tradeExecution(out: FrameWriter, market: MarketView, trade: TradeView) {
-    out.begin();
     writeFixed(out, TRADE_EXECUTION);
     writeText(out, trade.tradeId);
     writeFixed(out, KEY.marketId);
@@ -222,11 +215,9 @@ export const messagePackEncoder: PushEncoder = {
     writeFixed(out, KEY.takerSide);
     writeText(out, trade.takerSide);
     writeSeqAndTs(out, trade.seq, trade.ts);
-    return out.end(FRAME.binary);
   },
 
   marketSnapshot(out, markets, from, bytesMax) {
-    out.begin();
     writeFixed(out, MARKET_SNAPSHOT);
     const fields = out.position;
     writeFixed(out, ONE_FIELD);
@@ -251,17 +242,14 @@ export const messagePackEncoder: PushEncoder = {
       out.bytes[fields] = 0x82;
       writeFixed(out, MORE);
     }
-    out.end(FRAME.binary);
     return next;
   },
 
   message(out, message) {
     const payload = packr.pack(withBigIntegers(message));
-    out.begin();
     out.reserve(payload.length);
     out.bytes.set(payload, out.position);
     out.position += payload.length;
-    return out.end(FRAME.binary);
   },
 };
 

@@ -1,7 +1,7 @@
-import { FrameWriter } from "../../../codec/frame-writer.js";
-import type { PushEncoder } from "../../../codec/push-encoder.js";
+import type { EncodingDescriptor } from "../../../codec/encoding.js";
+import { ENCODING_TABLE, encodingAt } from "../../../codec/encodings.js";
+import { FRAME, FrameWriter } from "../../../codec/frame-writer.js";
 import type { ServerMessage } from "../../../contract/server-messages-schema.js";
-import { ENCODERS } from "../fan-out/round-frames.js";
 import type { Connection } from "./connection.js";
 import type { FrameBatch } from "./frame-batch.js";
 
@@ -13,7 +13,13 @@ type Recipient = Pick<Connection, "encoding" | "reply">;
  * connection goes out in one write.
  */
 export class Outbox {
+  /** Those it can write in, in the order of their indices. */
+  readonly encodings: readonly EncodingDescriptor[];
   readonly #writer = new FrameWriter();
+
+  constructor(encodings: readonly EncodingDescriptor[] = ENCODING_TABLE) {
+    this.encodings = encodings;
+  }
 
   /** Sends a private message in its order; see Connection.deliver. */
   deliver(connection: Connection, message: ServerMessage): void {
@@ -41,9 +47,14 @@ export class Outbox {
   }
 
   #encode(encoding: number, messages: readonly ServerMessage[]): FrameBatch {
-    this.#writer.reset();
-    for (const message of messages)
-      (ENCODERS[encoding] as PushEncoder).message(this.#writer, message);
-    return { bytes: this.#writer.copy(), messages: messages.length };
+    const { encoder, frames } = encodingAt(this.encodings, encoding);
+    const writer = this.#writer;
+    writer.reset();
+    for (const message of messages) {
+      writer.begin();
+      encoder.message(writer, message);
+      writer.end(FRAME[frames]);
+    }
+    return { bytes: writer.copy(), messages: messages.length };
   }
 }

@@ -1,3 +1,4 @@
+import type { EncodingDescriptor } from "../../../codec/encoding.js";
 import { type CounterSection, observeLatency } from "../../../counters/counters.js";
 import { CHANGE, type TradeRecord } from "../../../ring/records.js";
 import { nowMicros } from "../../../shared/clock.js";
@@ -29,7 +30,7 @@ const WRITES_PER_CLOCK_READ = 64;
 export class FanOut implements MirrorListener {
   readonly markets: MarketsChannel;
   readonly #counters: CounterSection;
-  readonly #frames = new RoundFrames();
+  readonly #frames: RoundFrames;
   readonly #membership: Membership;
   readonly #catchUp: CatchUp;
   readonly #dirty: Audience[] = [];
@@ -37,8 +38,14 @@ export class FanOut implements MirrorListener {
   #round = 0;
   #conflating = false;
 
-  constructor(counters: CounterSection, maxDistinctFilters: number) {
+  /** @param encodings in the order of their indices */
+  constructor(
+    counters: CounterSection,
+    maxDistinctFilters: number,
+    encodings?: readonly EncodingDescriptor[],
+  ) {
     this.#counters = counters;
+    this.#frames = new RoundFrames(encodings);
     this.markets = new MarketsChannel(this.#frames, maxDistinctFilters);
     this.#membership = new Membership(counters, this.markets);
     this.#catchUp = new CatchUp(counters, this.#frames, this.markets);

@@ -1,9 +1,6 @@
+import { encodingAt } from "../../../codec/encodings.js";
 import { FrameWriter } from "../../../codec/frame-writer.js";
-import {
-  type PushEncoder,
-  SNAPSHOT_BYTES_MAX,
-  SNAPSHOT_PART_BYTES_MAX,
-} from "../../../codec/push-encoder.js";
+import { SNAPSHOT_BYTES_MAX, SNAPSHOT_PART_BYTES_MAX } from "../../../codec/push-encoder.js";
 import type { ServerMessage } from "../../../contract/server-messages-schema.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
 import type { Connection } from "../connections/connection.js";
@@ -12,7 +9,6 @@ import type { Intake } from "../connections/intake.js";
 import type { Outbox } from "../connections/outbox.js";
 import type { FanOut } from "./fan-out.js";
 import { FirstDataPlan, type PartSizes, type Position, START } from "./first-data.js";
-import { ENCODERS } from "./round-frames.js";
 import type { PublicChannel, Subscriptions } from "./subscriptions.js";
 
 /** How long first data are made in a turn of the event loop, so that everything else gets its turn. */
@@ -161,7 +157,9 @@ export class FirstDataSender {
    * their subscriptions.
    */
   restart(connections: Iterable<Connection>, message: ServerMessage): void {
-    const heads = ENCODERS.map((_, encoding) => this.#outbox.encode(encoding, message));
+    const heads = this.#outbox.encodings.map((_, encoding) =>
+      this.#outbox.encode(encoding, message),
+    );
     for (const connection of connections) {
       if (!connection.open) continue;
       const known = this.#waiting.get(connection);
@@ -349,8 +347,8 @@ export class FirstDataSender {
     if (known !== undefined) return known;
     const writer = this.#writer;
     writer.reset();
-    const encoder = ENCODERS[encoding] as PushEncoder;
-    const { messages, next } = plan.write(writer, encoder, mirror, from, this.#sizes);
+    const descriptor = encodingAt(this.#outbox.encodings, encoding);
+    const { messages, next } = plan.write(writer, descriptor, mirror, from, this.#sizes);
     const part = { batch: { bytes: writer.copy(), messages }, next };
     this.#sharedBytes += part.batch.bytes.length + key.length;
     this.#shared.set(key, part);

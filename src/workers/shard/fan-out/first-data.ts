@@ -1,5 +1,5 @@
-import type { FrameWriter } from "../../../codec/frame-writer.js";
-import type { PushEncoder } from "../../../codec/push-encoder.js";
+import type { EncodingDescriptor } from "../../../codec/encoding.js";
+import { FRAME, type FrameWriter } from "../../../codec/frame-writer.js";
 import type { Channel } from "../../../contract/channels-schema.js";
 import { channelKey } from "../../../contract/channels-schema.js";
 import type { MarketId } from "../../../shared/market-id.js";
@@ -90,7 +90,7 @@ export class FirstDataPlan {
    */
   write(
     out: FrameWriter,
-    encoder: PushEncoder,
+    encoding: EncodingDescriptor,
     mirror: Mirror,
     { index, slot }: Position,
     sizes: PartSizes,
@@ -102,13 +102,13 @@ export class FirstDataPlan {
     while (at < this.length && out.position - start < sizes.part) {
       const channel = this.#channels[at];
       if (channel === undefined) {
-        messages += writePrice(out, encoder, mirror, this.#priceAt(at));
+        messages += writePrice(out, encoding, mirror, this.#priceAt(at));
       } else if (channel.type === "Market") {
-        messages += writeMarket(out, encoder, mirror, channel.params.market_id);
+        messages += writeMarket(out, encoding, mirror, channel.params.market_id);
       } else {
         const before = out.position;
         const left = matchingFrom(mirror, channel, fromSlot);
-        const next = writeMarkets(out, encoder, left, fromSlot === 0, sizes);
+        const next = writeMarkets(out, encoding, left, fromSlot === 0, sizes);
         // A large one waits for a part of its own.
         if (before > start && out.position - start > sizes.part) {
           out.position = before;
@@ -185,31 +185,46 @@ function matchingFrom(
 /** Writes a snapshot, or its next part; returns how many markets it has. */
 function writeMarkets(
   out: FrameWriter,
-  encoder: PushEncoder,
+  encoding: EncodingDescriptor,
   markets: readonly MirrorMarket[],
   whole: boolean,
   { part, snapshot }: PartSizes,
 ): number {
   if (whole && markets.length * MARKET_BYTES_MIN <= snapshot) {
     const before = out.position;
-    const next = encoder.marketSnapshot(out, markets, 0, snapshot);
+    const next = writeSnapshot(out, encoding, markets, snapshot);
     if (next === markets.length) return next;
     out.position = before;
   }
-  return encoder.marketSnapshot(out, markets, 0, part);
+  return writeSnapshot(out, encoding, markets, part);
+}
+
+/** Writes what fits of markets as one frame; returns how many it has. */
+function writeSnapshot(
+  out: FrameWriter,
+  { encoder, frames }: EncodingDescriptor,
+  markets: readonly MirrorMarket[],
+  bytesMax: number,
+): number {
+  out.begin();
+  const next = encoder.marketSnapshot(out, markets, 0, bytesMax);
+  out.end(FRAME[frames]);
+  return next;
 }
 
 /** A market that is not listed has no first data. */
 function writeMarket(
   out: FrameWriter,
-  encoder: PushEncoder,
+  encoding: EncodingDescriptor,
   mirror: Mirror,
   marketId: MarketId,
 ): number {
   const market = mirror.find(marketId);
   if (market === undefined) return 0;
-  encoder.marketSnapshot(out, [market], 0, Number.POSITIVE_INFINITY);
-  encoder.orderBook(out, market, market.book ?? { ...EMPTY_BOOK, ts: market.ts });
+  writeSnapshot(out, encoding, [market], Number.POSITIVE_INFINITY);
+  out.begin();
+  encoding.encoder.orderBook(out, market, market.book ?? { ...EMPTY_BOOK, ts: market.ts });
+  out.end(FRAME[encoding.frames]);
   return 2;
 }
 
@@ -219,12 +234,14 @@ const EMPTY_BOOK = { bids: EMPTY_SIDE, asks: EMPTY_SIDE, seq: 0 };
 
 function writePrice(
   out: FrameWriter,
-  encoder: PushEncoder,
+  encoding: EncodingDescriptor,
   mirror: Mirror,
   marketId: MarketId,
 ): number {
   const market = mirror.find(marketId);
   if (market === undefined || !market.hasQuote) return 0;
-  encoder.priceUpdate(out, market);
+  out.begin();
+  encoding.encoder.priceUpdate(out, market);
+  out.end(FRAME[encoding.frames]);
   return 1;
 }

@@ -5,26 +5,6 @@ import { DecimalScale } from "../../../shared/decimal-scale.js";
 import { createBook, type MarketDefinition, type MarketStatus } from "../../../shared/market.js";
 import type { MarketId } from "../../../shared/market-id.js";
 
-/** Where a frame encoded in this round lies in the round's FrameWriter; stale in any other round. */
-export interface CachedFrame {
-  round: number;
-  seq: number;
-  updateType: UpdateType | undefined;
-  start: number;
-  end: number;
-}
-
-const staleFrame = (): CachedFrame => ({
-  round: -1,
-  seq: 0,
-  updateType: undefined,
-  start: 0,
-  end: 0,
-});
-
-/** Cached frames of one stream, one for each encoding, in the order of ENCODINGS. */
-export const staleFrames = (): readonly [CachedFrame, CachedFrame] => [staleFrame(), staleFrame()];
-
 /**
  * A shard's copy of a market, standing at the shard's ring cursor, with the round in which each of
  * its parts changed last: what a connection that stopped at an earlier round has missed follows from
@@ -53,10 +33,6 @@ export class MirrorMarket implements MarketView, MarketState {
   priceRound = 0;
   stateRound = 0;
   bookRound = 0;
-
-  readonly priceFrames = staleFrames();
-  readonly stateFrames = staleFrames();
-  readonly bookFrames = staleFrames();
 
   /** Made with the market's first book. */
   #book: BookState | undefined;

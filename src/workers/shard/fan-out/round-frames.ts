@@ -1,17 +1,71 @@
-import { jsonEncoder } from "../../../codec/encodings/json/json-encoder.js";
-import { messagePackEncoder } from "../../../codec/encodings/messagepack/messagepack-encoder.js";
-import { FrameWriter } from "../../../codec/frame-writer.js";
-import type { BookView, PushEncoder, TradeView } from "../../../codec/push-encoder.js";
+import type { EncodingDescriptor } from "../../../codec/encoding.js";
+import { ENCODING_TABLE } from "../../../codec/encodings.js";
+import { FRAME, FrameWriter } from "../../../codec/frame-writer.js";
+import type { BookView, TradeView } from "../../../codec/push-encoder.js";
 import type { UpdateType } from "../../../contract/server-messages-schema.js";
-import type { CachedFrame, MirrorMarket } from "./mirror-market.js";
+import type { MirrorMarket } from "./mirror-market.js";
 
-/** Encoders in the order of ENCODINGS. */
-export const ENCODERS: readonly PushEncoder[] = [jsonEncoder, messagePackEncoder];
+/** Where a frame lies in the buffer of its encoding. */
+export interface Frame {
+  readonly start: number;
+  readonly end: number;
+}
 
-interface TradeFrame {
-  trade: TradeView | undefined;
+/** A frame of a market, known again by market and sequence number; stale in any other round. */
+interface CachedFrame extends Frame {
+  round: number;
+  /** Slots are given anew with every producer. */
+  market: MirrorMarket | undefined;
+  seq: number;
+  updateType: UpdateType | undefined;
   start: number;
   end: number;
+}
+
+/** Cached frames of one stream, by slot. */
+class SlotFrames {
+  readonly #frames: (CachedFrame | undefined)[] = [];
+
+  at(slot: number): CachedFrame {
+    const known = this.#frames[slot];
+    if (known !== undefined) return known;
+    // Without holes, whatever the order in which slots are asked for.
+    while (this.#frames.length < slot) this.#frames.push(undefined);
+    const frame: CachedFrame = {
+      round: -1,
+      market: undefined,
+      seq: 0,
+      updateType: undefined,
+      start: 0,
+      end: 0,
+    };
+    this.#frames[slot] = frame;
+    return frame;
+  }
+}
+
+/** The frames of one encoding. */
+class EncodingFrames {
+  readonly writer = new FrameWriter();
+  readonly prices = new SlotFrames();
+  readonly states = new SlotFrames();
+  readonly books = new SlotFrames();
+  readonly trade = { start: 0, end: 0 };
+  /** The trade that `trade` is the frame of. */
+  traded: TradeView | undefined;
+  readonly encoder;
+  readonly #opcode: number;
+
+  constructor({ encoder, frames }: EncodingDescriptor) {
+    this.encoder = encoder;
+    this.#opcode = FRAME[frames];
+  }
+
+  /** Ends the frame that was begun, and notes where it lies. */
+  end(frame: { start: number; end: number }): void {
+    frame.start = this.writer.end(this.#opcode);
+    frame.end = this.writer.position;
+  }
 }
 
 /**
@@ -19,85 +73,89 @@ interface TradeFrame {
  * frame is a stretch of its encoding's buffer, good until the next round begins.
  */
 export class RoundFrames {
-  readonly #writers = ENCODERS.map(() => new FrameWriter());
-  readonly #trades: readonly TradeFrame[] = ENCODERS.map(() => ({
-    trade: undefined,
-    start: 0,
-    end: 0,
-  }));
+  readonly #encodings: readonly EncodingFrames[];
   #round = 0;
+
+  /** @param encodings in the order of their indices */
+  constructor(encodings: readonly EncodingDescriptor[] = ENCODING_TABLE) {
+    this.#encodings = encodings.map((encoding) => new EncodingFrames(encoding));
+  }
 
   begin(round: number): void {
     this.#round = round;
-    for (const writer of this.#writers) writer.reset();
-    for (const frame of this.#trades) frame.trade = undefined;
+    for (const frames of this.#encodings) {
+      frames.writer.reset();
+      frames.traded = undefined;
+    }
   }
 
   /** The buffer that the frames of an encoding lie in; another one after more were encoded. */
   bytes(encoding: number): Buffer {
-    return this.#writer(encoding).bytes;
+    return this.#of(encoding).writer.bytes;
   }
 
-  price(market: MirrorMarket, encoding: number): CachedFrame {
-    const frame = market.priceFrames[encoding] as CachedFrame;
-    if (frame.round === this.#round && frame.seq === market.priceSeq) return frame;
-    frame.seq = market.priceSeq;
-    return this.#encoded(
-      frame,
-      encoding,
-      encoder(encoding).priceUpdate(this.#writer(encoding), market),
-    );
-  }
-
-  state(market: MirrorMarket, encoding: number, updateType: UpdateType): CachedFrame {
-    const frame = market.stateFrames[encoding] as CachedFrame;
-    const { stateSeq } = market;
-    if (frame.round === this.#round && frame.seq === stateSeq && frame.updateType === updateType)
+  price(market: MirrorMarket, encoding: number): Frame {
+    const frames = this.#of(encoding);
+    const frame = frames.prices.at(market.slot);
+    const { priceSeq } = market;
+    if (frame.round === this.#round && frame.seq === priceSeq && frame.market === market)
       return frame;
-    frame.seq = stateSeq;
-    frame.updateType = updateType;
-    const start = encoder(encoding).marketUpdate(this.#writer(encoding), market, updateType);
-    return this.#encoded(frame, encoding, start);
+    this.#note(frame, market, priceSeq);
+    frames.writer.begin();
+    frames.encoder.priceUpdate(frames.writer, market);
+    frames.end(frame);
+    return frame;
   }
 
-  book(market: MirrorMarket, book: BookView, encoding: number): CachedFrame {
-    const frame = market.bookFrames[encoding] as CachedFrame;
-    if (frame.round === this.#round && frame.seq === book.seq) return frame;
-    frame.seq = book.seq;
-    return this.#encoded(
-      frame,
-      encoding,
-      encoder(encoding).orderBook(this.#writer(encoding), market, book),
-    );
+  state(market: MirrorMarket, encoding: number, updateType: UpdateType): Frame {
+    const frames = this.#of(encoding);
+    const frame = frames.states.at(market.slot);
+    const { stateSeq } = market;
+    if (
+      frame.round === this.#round &&
+      frame.seq === stateSeq &&
+      frame.updateType === updateType &&
+      frame.market === market
+    )
+      return frame;
+    this.#note(frame, market, stateSeq);
+    frame.updateType = updateType;
+    frames.writer.begin();
+    frames.encoder.marketUpdate(frames.writer, market, updateType);
+    frames.end(frame);
+    return frame;
+  }
+
+  book(market: MirrorMarket, book: BookView, encoding: number): Frame {
+    const frames = this.#of(encoding);
+    const frame = frames.books.at(market.slot);
+    if (frame.round === this.#round && frame.seq === book.seq && frame.market === market)
+      return frame;
+    this.#note(frame, market, book.seq);
+    frames.writer.begin();
+    frames.encoder.orderBook(frames.writer, market, book);
+    frames.end(frame);
+    return frame;
   }
 
   /** Trades come one after the other, so the frame of the one at hand is all that is remembered. */
-  trade(
-    market: MirrorMarket,
-    trade: TradeView,
-    encoding: number,
-  ): { readonly start: number; readonly end: number } {
-    const frame = this.#trades[encoding] as TradeFrame;
-    if (frame.trade === trade) return frame;
-    const writer = this.#writer(encoding);
-    frame.trade = trade;
-    frame.start = encoder(encoding).tradeExecution(writer, market, trade);
-    frame.end = writer.position;
-    return frame;
+  trade(market: MirrorMarket, trade: TradeView, encoding: number): Frame {
+    const frames = this.#of(encoding);
+    if (frames.traded === trade) return frames.trade;
+    frames.traded = trade;
+    frames.writer.begin();
+    frames.encoder.tradeExecution(frames.writer, market, trade);
+    frames.end(frames.trade);
+    return frames.trade;
   }
 
-  #encoded(frame: CachedFrame, encoding: number, start: number): CachedFrame {
+  #note(frame: CachedFrame, market: MirrorMarket, seq: number): void {
     frame.round = this.#round;
-    frame.start = start;
-    frame.end = this.#writer(encoding).position;
-    return frame;
+    frame.market = market;
+    frame.seq = seq;
   }
 
-  #writer(encoding: number): FrameWriter {
-    return this.#writers[encoding] as FrameWriter;
+  #of(encoding: number): EncodingFrames {
+    return this.#encodings[encoding] as EncodingFrames;
   }
-}
-
-function encoder(encoding: number): PushEncoder {
-  return ENCODERS[encoding] as PushEncoder;
 }

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import type { ShardOptions } from "../../../config/thread-options.js";
-import { negotiateEncoding, SUBPROTOCOLS } from "../../../contract/encodings.js";
+import { negotiateEncoding, subprotocolOf } from "../../../contract/encodings.js";
 import {
   type CounterSection,
   count,
@@ -143,7 +143,7 @@ export class Handshake {
       WebSocket: ClientSocket,
       handleProtocols: (offered: Set<string>) => {
         const encoding = negotiateEncoding(offered);
-        return encoding === undefined ? (false as const) : SUBPROTOCOLS[encoding];
+        return encoding === undefined ? (false as const) : subprotocolOf(encoding);
       },
     };
     this.#upgrader = new WebSocketServer(upgraderOptions);

@@ -1,9 +1,10 @@
 import { type Decoded, decodeClientMessage, type MessageFault } from "../../../codec/decode.js";
+import type { EncodingDescriptor } from "../../../codec/encoding.js";
+import { encodingAt } from "../../../codec/encodings.js";
 import type { ShardOptions } from "../../../config/thread-options.js";
 import { type Channel, channelKey } from "../../../contract/channels-schema.js";
 import type { ClientMessage, RequestId } from "../../../contract/client-messages-schema.js";
 import { CLOSE } from "../../../contract/close-codes.js";
-import { ENCODINGS, type Encoding } from "../../../contract/encodings.js";
 import type { ServerMessage } from "../../../contract/server-messages-schema.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
 import type { MarketId } from "../../../shared/market-id.js";
@@ -82,11 +83,11 @@ export class RequestHandler {
    * @param now performance.now()
    */
   handle(connection: Connection, payload: Buffer, isBinary: boolean, now: number): void {
-    const encoding = ENCODINGS[connection.encoding] ?? "json";
-    if (isBinary !== (encoding === "msgpack")) {
+    const encoding = encodingAt(this.#outbox.encodings, connection.encoding);
+    if (isBinary !== (encoding.frames === "binary")) {
       connection.close(
         CLOSE.unsupportedData,
-        `this connection's messages are ${isBinary ? "text" : "binary"} frames`,
+        `this connection's messages are ${encoding.frames} frames`,
       );
       return;
     }
@@ -101,7 +102,12 @@ export class RequestHandler {
   }
 
   /** Refuses a message beyond the limit, undecoded; of a small one the answer has the id. */
-  #refuseByRate(connection: Connection, encoding: Encoding, payload: Buffer, now: number): void {
+  #refuseByRate(
+    connection: Connection,
+    encoding: EncodingDescriptor,
+    payload: Buffer,
+    now: number,
+  ): void {
     if (!connection.open) return;
     const id =
       payload.length <= ANSWERED_WITH_ID_BYTES_MAX

@@ -11,11 +11,13 @@ import { books, markets, otherMessages, trades } from "../../../support/market-m
 import { orderMessages } from "../../../support/order-messages.js";
 
 /** The text of the one frame that `write` makes; a full buffer before it must not matter. */
-function textOf(write: (out: FrameWriter) => number): string {
+function textOf(write: (out: FrameWriter) => void): string {
   const out = new FrameWriter();
-  out.text("x".repeat(out.bytes.length - 20), true);
+  out.ascii("x".repeat(out.bytes.length - 20));
   const before = out.position;
-  const start = write(out);
+  out.begin();
+  write(out);
+  const start = out.end(FRAME.text);
   expect(start).toBe(before);
   const frames = parseFrames(out.bytes.subarray(start, out.position));
   expect(frames.map(({ head }) => head)).toEqual([FRAME.text]);
@@ -72,9 +74,7 @@ describe("json-encoder", () => {
           for (let from = 0; from < all.length; ) {
             let next = from;
             const text = textOf((out) => {
-              const start = out.position;
               next = jsonEncoder.marketSnapshot(out, views, from, bytesMax);
-              return start;
             });
             const textWith = (to: number): string =>
               JSON.stringify({

@@ -20,11 +20,13 @@ function withNumbers(value: unknown): unknown {
 }
 
 /** Checks the one frame that `write` makes, in a buffer that was full before it, against a model. */
-function expectMessage(write: (out: FrameWriter) => number, model: unknown): void {
+function expectMessage(write: (out: FrameWriter) => void, model: unknown): void {
   const out = new FrameWriter();
-  out.text("x".repeat(out.bytes.length - 20), true);
+  out.ascii("x".repeat(out.bytes.length - 20));
   const before = out.position;
-  const start = write(out);
+  out.begin();
+  write(out);
+  const start = out.end(FRAME.binary);
   expect(start).toBe(before);
   const frames = parseFrames(out.bytes.subarray(start, out.position));
   expect(frames.map(({ head }) => head)).toEqual([FRAME.binary]);
@@ -64,11 +66,9 @@ describe("messagepack-encoder", () => {
     fc.assert(
       fc.property(fc.array(markets, { maxLength: 20 }), (listed) => {
         const views = listed.map(({ view }) => view);
-        const write = (out: FrameWriter): number => {
-          const start = out.position;
+        const write = (out: FrameWriter): void => {
           const next = messagePackEncoder.marketSnapshot(out, views, 0, Number.POSITIVE_INFINITY);
           expect(next).toBe(views.length);
-          return start;
         };
         expectMessage(write, {
           type: "MarketSnapshot",
@@ -88,13 +88,13 @@ describe("messagepack-encoder", () => {
           const views = listed.map(({ view }) => view);
           for (let from = 0; from < views.length; ) {
             const measured = new FrameWriter();
+            measured.begin();
             const next = messagePackEncoder.marketSnapshot(measured, views, from, bytesMax);
+            measured.end(FRAME.binary);
             const [frame] = parseFrames(measured.bytes.subarray(0, measured.position));
             if (next > from + 1) expect(frame?.payload.length).toBeLessThanOrEqual(bytesMax);
-            const write = (out: FrameWriter): number => {
-              const start = out.position;
+            const write = (out: FrameWriter): void => {
               messagePackEncoder.marketSnapshot(out, views, from, bytesMax);
-              return start;
             };
             expectMessage(write, {
               type: "MarketSnapshot",
@@ -115,7 +115,9 @@ describe("messagepack-encoder", () => {
     const [example] = fc.sample(markets, { numRuns: 1, seed: 1 });
     const views = Array.from({ length: 65_537 }, () => example?.view as never);
     const out = new FrameWriter();
+    out.begin();
     expect(messagePackEncoder.marketSnapshot(out, views, 1, Number.POSITIVE_INFINITY)).toBe(65_536);
+    out.end(FRAME.binary);
     const [frame] = parseFrames(out.bytes.subarray(0, out.position));
     const { data } = unpackr.unpack(frame?.payload as Buffer);
     expect([data.markets.length, data.more]).toEqual([65_535, true]);

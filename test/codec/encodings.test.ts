@@ -1,0 +1,182 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { ENCODING_TABLE, encodingAt } from "../../src/codec/encodings.js";
+import { ENCODING_FRAMES, ENCODINGS, subprotocolOf } from "../../src/contract/encodings.js";
+import {
+  type CounterSection,
+  count,
+  counted,
+  ENCODINGS_MAX,
+  SHARD,
+  SHARD_GAUGES,
+} from "../../src/counters/counters.js";
+import { systemStatus } from "../../src/counters/system-status.js";
+import { createMetrics } from "../../src/main/metrics.js";
+import { RoundFrames } from "../../src/workers/shard/fan-out/round-frames.js";
+import { type Client, messagesOf, ShardWorld } from "../support/shard-world.js";
+import { THREE_ENCODINGS } from "../support/third-encoding.js";
+
+const NAMES = THREE_ENCODINGS.map(({ name }) => name);
+
+let world: ShardWorld;
+/** One client of each encoding, all with the same subscriptions. */
+let clients: Client[];
+
+/** Words of the shard's section that differ from those before. */
+function wordsChanged(before: CounterSection): number[] {
+  return [...world.counters.keys()].filter((word) => world.counters[word] !== before[word]);
+}
+
+/** The values of a metric by encoding. */
+async function byEncoding(metric: string): Promise<Record<string, number>> {
+  const text = await createMetrics(world.block, NAMES).metrics();
+  const line = new RegExp(`^marketcast_${metric}\\{shard="0",encoding="(\\w+)"\\} (\\d+)$`, "gm");
+  return Object.fromEntries(
+    [...text.matchAll(line)].map(([, encoding, value]) => [encoding, Number(value)]),
+  );
+}
+
+beforeEach(() => {
+  world = new ShardWorld({ encodings: THREE_ENCODINGS });
+  world.list(1);
+  world.flush();
+  world.round();
+  clients = THREE_ENCODINGS.map((_, encoding) => world.connect(encoding));
+  for (const client of clients) {
+    world.subscribe(
+      client,
+      { type: "Markets", params: null },
+      { type: "Market", params: { market_id: 1 } },
+      { type: "PriceFeed", params: { market_ids: [1] } },
+      { type: "Trades", params: { market_id: 1 } },
+    );
+  }
+});
+
+describe("encodings", () => {
+  it("encodings - the table has a descriptor for each name of the contract, in its order", () => {
+    expect(ENCODING_TABLE.map(({ name }) => name)).toEqual(ENCODINGS);
+    for (const [index, name] of ENCODINGS.entries())
+      expect(encodingAt(ENCODING_TABLE, index)).toMatchObject({
+        subprotocol: subprotocolOf(name),
+        frames: ENCODING_FRAMES[name],
+      });
+    expect(() => encodingAt(ENCODING_TABLE, ENCODINGS.length)).toThrow("encodings");
+  });
+
+  it("encodings - with a table of three, each client is sent everything in its own", () => {
+    world.quote(1, 100);
+    world.book(1, 100);
+    world.trade(1, 100);
+    world.settle();
+    const [json, ...others] = clients.map(({ messages }) => messages);
+    expect(new Set(json?.map(({ type }) => type))).toEqual(
+      new Set([
+        "Subscribed",
+        "MarketSnapshot",
+        "OrderBook",
+        "MarketUpdate",
+        "PriceUpdate",
+        "TradeExecution",
+      ]),
+    );
+    for (const messages of others) expect(messages).toEqual(json);
+    expect([...world.fanOut.audiences].map(({ encoding }) => encoding)).toEqual([0, 1, 2]);
+  });
+
+  it("encodings - the messages of a third are counted as its own and nobody else's", async () => {
+    const third = clients[2] as Client;
+    for (const client of clients.slice(0, 2)) world.disconnect(client);
+    const before = world.counters.slice();
+    const told = third.messages.length;
+    world.quote(1, 100);
+    world.book(1, 100);
+    world.trade(1, 100);
+    world.settle();
+    const sent = third.messages.length - told;
+    expect(sent).toBeGreaterThanOrEqual(4);
+    const word = SHARD.messagesSent + 2;
+    expect(counted(world.counters, word) - counted(before, word)).toBe(sent);
+    const latencies = [...world.counters.keys()].filter(
+      (at) => at >= SHARD.latencyBuckets && at < SHARD.closedByCode,
+    );
+    const others = [SHARD.bytesSent, SHARD.ringRecordNumber, SHARD.latencySumS, SHARD.conflated];
+    const allowed = [word, ...others, ...latencies];
+    expect(wordsChanged(before).filter((at) => !allowed.includes(at))).toEqual([]);
+    const counts = clients.map(({ messages }) => messages.length);
+    expect(await byEncoding("messages_sent_total")).toEqual(
+      Object.fromEntries(NAMES.map((name, index) => [name, counts[index]])),
+    );
+  });
+
+  it("encodings - the connections of a third are counted as its own, and cleared with the gauges", async () => {
+    const before = world.counters.slice();
+    for (const { connection } of [...clients, clients[2] as Client])
+      count(world.counters, SHARD.connections + connection.encoding);
+    expect(wordsChanged(before)).toEqual([0, 1, 2].map((at) => SHARD.connections + at));
+    expect(await byEncoding("connections")).toEqual({ json: 1, msgpack: 1, marked: 2 });
+    const system = { state: "running", reasons: [], startedAt: 0, version: "" } as never;
+    expect(systemStatus(system, world.block).connections).toBe(4);
+    for (const [word, words] of SHARD_GAUGES) world.counters.fill(0, word, word + words);
+    expect(await byEncoding("connections")).toEqual({ json: 0, msgpack: 0, marked: 0 });
+    expect(await byEncoding("messages_sent_total")).not.toMatchObject({ marked: 0 });
+  });
+
+  it("encodings - no two words are one, up to as many encodings as have room", () => {
+    const { connections, messagesSent, ...others } = SHARD;
+    const words = Array.from({ length: ENCODINGS_MAX }, (_, at) => at).flatMap((at) => [
+      connections + at,
+      messagesSent + at,
+    ]);
+    expect(new Set(words).size).toBe(2 * ENCODINGS_MAX);
+    expect(Object.values(others).filter((word) => words.includes(word))).toEqual([]);
+    const tooMany = Array.from({ length: ENCODINGS_MAX + 1 }, (_, at) => `e${at}`);
+    expect(() => createMetrics(world.block, tooMany)).toThrow("17 encodings");
+  });
+
+  it("encodings - cached frames are kept by encoding, with a table of three", () => {
+    world.quote(1, 100);
+    world.flush();
+    world.round();
+    const market = world.fanOut.mirror.markets[0];
+    if (market === undefined) throw new Error("the market is not listed");
+    const frames = new RoundFrames(THREE_ENCODINGS);
+    frames.begin(1);
+    const told = THREE_ENCODINGS.map((_, encoding) => {
+      const { start, end } = frames.price(market, encoding);
+      expect(start).toBe(0);
+      expect(frames.price(market, encoding)).toMatchObject({ start, end });
+      return messagesOf(frames.bytes(encoding).subarray(start, end), encoding, THREE_ENCODINGS);
+    });
+    expect(told[0]).toMatchObject([{ type: "PriceUpdate", data: { market_id: 1 } }]);
+    expect(told).toEqual([told[0], told[0], told[0]]);
+  });
+
+  it("encodings - a frame of the wrong type closes, by what the table says of the encoding", () => {
+    for (const [encoding, { frames }] of THREE_ENCODINGS.entries()) {
+      const { connection, ws } = world.connect(encoding);
+      world.requests.handle(connection, Buffer.from("{}"), frames !== "binary", 0);
+      const reason = `this connection's messages are ${frames} frames`;
+      expect(ws.closed).toEqual({ code: 1003, reason });
+    }
+  });
+
+  it("encodings - what does not decode is answered in the encoding, with its format's name", () => {
+    const { connection, messages } = world.connect(2);
+    world.requests.handle(connection, Buffer.from("{}"), true, 0);
+    world.requests.handle(connection, Buffer.from("#{"), true, 0);
+    expect(messages).toMatchObject([
+      { type: "Error", data: { message: "not valid marked JSON: there is no mark" } },
+      { type: "Error", data: { message: expect.stringMatching(/^not valid marked JSON: /) } },
+    ]);
+  });
+
+  it("encodings - a new epoch is told in each of three, with first data behind it", () => {
+    world.settle();
+    world.restartProducer(() => world.list(1, "Another"));
+    world.settle();
+    for (const { messages } of clients) {
+      const changed = messages.findIndex(({ type }) => type === "EpochChanged");
+      expect(messages.slice(changed + 1).map(({ type }) => type)).toContain("MarketSnapshot");
+    }
+  });
+});
