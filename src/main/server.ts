@@ -25,13 +25,13 @@ import { connectionsOf, systemStatus } from "../counters/system-status.js";
 import type { MarketMemory } from "../ring/market-memory.js";
 import { createLogger, type Logger, type LogOptions } from "../shared/log.js";
 import { startThreadPulse } from "../shared/thread-pulse.js";
-import { nativeSendFault } from "../transport/open-sink.js";
 import { findSocketHandOff, type SocketHandOffWay } from "../transport/socket-hand-off.js";
 import type { ShardToMain } from "../workers/messages.js";
 import { abortion } from "./abortion.js";
 import { Acceptor } from "./acceptor.js";
 import { logOptionsOf } from "./log-options.js";
 import { createMetrics } from "./metrics.js";
+import { sendsNatively } from "./native-send.js";
 import { OpsServer } from "./ops-server.js";
 import { ProducerSupervisor } from "./producer-supervisor.js";
 import { ShardPool } from "./shard-pool.js";
@@ -100,7 +100,7 @@ export async function runServer(
   );
   const [examined, jwt, handOff] = await Promise.race([prepare(loaded), aborted]);
   for (const { level, message } of examined.remarks) logger[level](message);
-  const nativeSend = await Promise.race([sendsNatively(config, logger), aborted]);
+  const nativeSend = await Promise.race([sendsNatively(config.nativeSend, logger), aborted]);
   const shard = shardOptionsOf(config, jwt, nativeSend);
   const server = new Server(config, examined, shard, handOff, counters, log, logger);
   try {
@@ -113,15 +113,6 @@ export async function runServer(
   if (signal?.aborted === true) stop();
   else signal?.addEventListener("abort", stop, { once: true });
   return server;
-}
-
-/** Whether shards are to send past streams; where they cannot, the log says why. */
-async function sendsNatively(config: Config, logger: Logger): Promise<boolean> {
-  if (!config.nativeSend) return false;
-  const fault = await nativeSendFault();
-  if (fault !== undefined)
-    logger.info({ reason: fault.message }, "everything is sent through Node's streams");
-  return fault === undefined;
 }
 
 /** What has to be there before anything can start. */
