@@ -18,7 +18,7 @@ const STOP_EXCHANGE_MS_MAX = 10_000;
 const RESTARTING = "the producer ended and is being restarted";
 const WORKER = new URL("../workers/producer/producer-worker.js", import.meta.url);
 
-export interface ProducerOptions {
+interface ProducerOptions {
   readonly feed: ProducerTask["feed"];
   readonly run: string;
   readonly sizes: MarketMemorySizes;
@@ -27,7 +27,7 @@ export interface ProducerOptions {
   readonly log: LogOptions;
 }
 
-export interface ProducerHooks {
+interface ProducerHooks {
   /** A producer is up and its memory is the one to read from now on. */
   readonly ready: (memory: MarketMemory) => void;
   /** Why there is no producer or no feed, or undefined when both are there. */
@@ -42,12 +42,12 @@ export interface ProducerHooks {
 }
 
 /** Options that make no feed, found out by the producer; the message says what is wrong. */
-export class FeedConfigurationError extends Error {
+class FeedConfigurationError extends Error {
   override readonly name = "FeedConfigurationError";
 }
 
 /** A store that the exchange cannot open, as its producer found out; begins with the error's code. */
-export class FeedStoreError extends Error {
+class FeedStoreError extends Error {
   override readonly name = "FeedStoreError";
 }
 
