@@ -22,8 +22,25 @@ const LONG_FILES: Readonly<Record<string, string>> = {
   "src/config/schema.ts": "one list of options, which is read and searched as one",
 };
 
-/** Exports that tests alone import. */
-const FOR_TESTS: Readonly<Record<string, string>> = {};
+/** Exports that only tests import, or only the declarations that the compiler writes. */
+const FOR_TESTS: Readonly<Record<string, string>> = {
+  "src/engine/admission.ts TradableMarket": "the type of an argument that tests make",
+  "src/engine/engine.ts EngineLimits": "the type of an argument that tests make",
+  "src/feed/module-feed.ts resolveFeedModule": "a step of its own, tested by itself",
+  "src/main/acceptor.ts AcceptorOptions": "the type of an argument that tests make",
+  "src/main/ops-server.ts OpsOptions": "the type of an argument that tests make",
+  "src/ring/layout.ts BATCH_BYTES_MAX": "a bound that tests reach for",
+  "src/ring/layout.ts RING_CAPACITY_MAX": "a bound that tests reach for",
+  "src/ring/layout.ts RING_CAPACITY_MIN": "a bound that tests reach for",
+  "src/shared/time-stretches.ts tsAt": "a step of its own, tested by itself",
+  "src/sim/market-maker.ts MarketMakerOptions": "the type of an argument that tests make",
+  "src/sim/simulated-traders.ts SimMarket": "the type of an argument that tests make",
+  "src/store/records.ts FinishedOrder": "named in declarations of other files",
+  "src/workers/shard/http/handshake.ts Accepted": "the type of an argument that tests make",
+  "src/workers/shard/http/handshake.ts HandshakeOptions": "the type of an argument that tests make",
+  "src/workers/shard/requests/request-handler.ts RequestOptions":
+    "the type of an argument that tests make",
+};
 
 /** What programs of others import, and what is started by its path. */
 const ENTRIES = [
@@ -32,6 +49,8 @@ const ENTRIES = [
   "src/client/node.ts",
   "src/client/browser.ts",
   "src/client/exports.ts",
+  "src/workers/shard/shard-worker.ts",
+  "src/workers/producer/producer-worker.ts",
 ];
 
 /** Paths below src; only relative imports are looked at. */

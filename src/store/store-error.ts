@@ -1,4 +1,4 @@
-export type StoreErrorCode =
+type StoreErrorCode =
   /** Another server has the store open. */
   | "STORE_LOCKED"
   /** What is on disk is not what was written. */
