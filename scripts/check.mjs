@@ -1,4 +1,4 @@
-// What `npm run check` runs: types, format and lint, the import rule, and the generated documents.
+// What `npm run check` runs: types, format and lint, tidiness of the sources, and the generated documents.
 // Every step runs, whatever the others say; the exit code is 1 if any of them failed.
 import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
@@ -19,7 +19,7 @@ const steps = [
   ["types", program("typescript", "tsc"), "-p", "tsconfig.json", "--noEmit"],
   ["types of the page", program("typescript", "tsc"), "-p", "web/tsconfig.json", "--noEmit"],
   ["format and lint", program("@biomejs/biome", "biome"), "ci", "."],
-  ["import rule", program("vitest"), "run", "test/import-rule.test.ts"],
+  ["tidiness", program("vitest"), "run", "test/tidy.test.ts"],
   ["generated documents", join(root, "scripts", "docs.mjs"), "--check"],
 ];
 

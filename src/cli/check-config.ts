@@ -14,7 +14,7 @@ function row(info: KeyInfo, { config, sources }: LoadedConfig): [string, string,
 }
 
 /** The effective configuration as a table of key, value and source; secrets are masked. */
-export function configTable(loaded: LoadedConfig): string {
+function configTable(loaded: LoadedConfig): string {
   const rows = [["key", "value", "source"], ...KEY_INFOS.map((info) => row(info, loaded))];
   const width = (column: number) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0));
   const widths = [width(0), width(1)];

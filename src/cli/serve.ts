@@ -1,6 +1,7 @@
 import { constants } from "node:os";
 import type { Command } from "commander";
-import { type RunningServer, runServer } from "../main/server.js";
+import type { RunningServer } from "../main/running-server.js";
+import { runServer } from "../main/server.js";
 import { threadsLeftBehind } from "../main/thread-end.js";
 import { loadCommandConfig } from "./config-flags.js";
 import { explainListenError } from "./listen-error.js";

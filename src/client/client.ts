@@ -9,7 +9,7 @@ import type {
 } from "../contract/messages.js";
 import type { EventName, Listener } from "./events.js";
 import type { Mirror } from "./mirror.js";
-import type { ClientOptions, RequestOptions, TokenSource } from "./options.js";
+import type { RequestOptions, TokenSource } from "./options.js";
 import type { ConnectionState, OpenState } from "./state.js";
 
 /** Figures of a client since it was made. */
@@ -89,6 +89,3 @@ export interface Client extends AsyncIterable<ServerMessage> {
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<ServerMessage>;
 }
-
-/** The constructor of either package entry. */
-export type ClientConstructor = new (options: ClientOptions) => Client;

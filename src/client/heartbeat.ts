@@ -1,6 +1,6 @@
 import { Alarm } from "./alarm.js";
 
-export interface HeartbeatOptions {
+interface HeartbeatOptions {
   readonly pingIntervalMs: number;
   readonly pongTimeoutMs: number;
 }

@@ -21,7 +21,7 @@ export interface Greeting {
   readonly authenticated: ServerData["Authenticated"] | undefined;
 }
 
-export interface LinkEvents {
+interface LinkEvents {
   received(message: ServerMessage): void;
   /** Greeted and, where there is a token, authenticated. */
   opened(greeting: Greeting): void;

@@ -17,7 +17,7 @@ const STABLE_MS = 5000;
 /** How long a closing handshake may take before the connection is cut, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 2000;
 
-export interface ReconnectingLinkEvents {
+interface ReconnectingLinkEvents {
   received(message: ServerMessage): void;
   /** A link is open; `token` is the one it was opened with. */
   opened(greeting: Greeting, token: string | undefined): void;

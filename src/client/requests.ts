@@ -42,7 +42,7 @@ export const STRIKES_MAX = 6;
 /** The server refuses a message over this many bytes before it reads its id. */
 const UNREAD_BYTES_MIN = 4096;
 
-export interface RequestEvents {
+interface RequestEvents {
   /** A request is on its way, or on its way again. */
   sent(pending: PendingRequest): void;
   /** The caller of a request has given up, and it is forgotten. */

@@ -15,7 +15,7 @@ interface Sent {
   done: boolean;
 }
 
-export interface SubscriberEvents {
+interface SubscriberEvents {
   /** Less is wanted than before. */
   reduced(): void;
   /** The server lacks these, which are wanted. */

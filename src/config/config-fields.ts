@@ -26,10 +26,10 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 /** Algorithms that a token may be signed with: one for a secret, two for a public key. */
-export const JWT_ALGORITHMS = ["HS256", "RS256", "ES256"] as const;
+const JWT_ALGORITHMS = ["HS256", "RS256", "ES256"] as const;
 export type JwtAlgorithm = (typeof JWT_ALGORITHMS)[number];
 
-export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
+const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 
 const network = {
   host: text({

@@ -22,7 +22,7 @@ export async function requireDataDirectory(dataDir: string): Promise<void> {
 }
 
 /** The error for a data directory in which nothing can be kept. */
-export function unusable(dataDir: string, error: unknown): ConfigurationError {
+function unusable(dataDir: string, error: unknown): ConfigurationError {
   const reason = error instanceof Error ? error.message : String(error);
   const message = `data-dir: nothing can be kept in ${dataDir}: ${reason}; see to its owner and mode, or choose another directory with --data-dir`;
   return new ConfigurationError([message], { cause: error });

@@ -6,7 +6,7 @@ import type { ConfigKey } from "./schema.js";
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What the environment says to the server. */
-export interface EnvironmentValues {
+interface EnvironmentValues {
   readonly values: readonly { readonly info: KeyInfo; readonly value: string }[];
   /** What is not taken, and why it is in vain. */
   readonly remarks: readonly Remark[];

@@ -20,7 +20,7 @@ export interface ConfigInput {
 }
 
 /** A value as it was given, not yet checked. */
-export interface GivenValue {
+interface GivenValue {
   readonly value: unknown;
   /** Such as `flag --port`. */
   readonly source: string;

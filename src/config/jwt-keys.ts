@@ -17,7 +17,7 @@ export interface JwtKeys {
   readonly audience: string | undefined;
 }
 
-export type JwtConfig = Pick<
+type JwtConfig = Pick<
   Config,
   "jwtSecret" | "jwtPublicKeyFile" | "jwtAlgorithms" | "jwtIssuer" | "jwtAudience" | "dataDir"
 >;

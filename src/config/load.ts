@@ -97,8 +97,3 @@ export function loadConfigWithSources(input: ConfigInput): LoadedConfig {
   const sources = KEY_INFOS.map(({ key }) => [key, given.get(key)?.source ?? "default"] as const);
   return { config: Object.freeze(config), sources: new Map(sources), production, remarks };
 }
-
-/** As {@link loadConfigWithSources}, for who only wants the values. */
-export function loadConfig(input: ConfigInput): Config {
-  return loadConfigWithSources(input).config;
-}

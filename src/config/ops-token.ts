@@ -6,7 +6,7 @@ import type { Config } from "./schema.js";
 const TOKEN = /^[\x21-\x7e]+$/;
 const FILE_BYTES_MAX = 4096;
 
-export type OpsTokenConfig = Pick<Config, "opsToken" | "opsTokenFile">;
+type OpsTokenConfig = Pick<Config, "opsToken" | "opsTokenFile">;
 
 /** At most a little more than a token may have: a path can lead to what never ends. */
 async function readStart(path: string): Promise<string> {

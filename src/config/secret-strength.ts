@@ -1,5 +1,5 @@
 /** What an HMAC with SHA-256 asks for (RFC 7518, 3.2). */
-export const SECRET_BYTES_MIN = 32;
+const SECRET_BYTES_MIN = 32;
 
 /**
  * What is wrong with a secret that is too short to resist guessing, and how to make a better one;

@@ -14,7 +14,7 @@ export interface TradableMarket {
 }
 
 /** Bounds on every order, numbers of the contract. */
-export interface AdmissionLimits {
+interface AdmissionLimits {
   readonly maxPrice: number;
   readonly maxQuantity: number;
 }

@@ -7,7 +7,7 @@ import type { Rejection } from "./rejection.js";
 export const FILL_OR_KILL_REASON = "fill-or-kill: not all of it can be filled at once";
 
 /** The bounds that the engine's rules know. */
-export interface OrderLimits {
+interface OrderLimits {
   readonly maxOpenOrders: number;
   readonly maxClientOrderIds: number;
   readonly maxAllClientOrderIds: number;

@@ -4,7 +4,7 @@ import { readTextFile } from "../shared/text-file.js";
 import { FeedConfigurationError } from "./feed-configuration-error.js";
 
 /** The content of a JSON file that a flag names. */
-export interface JsonOption {
+interface JsonOption {
   readonly value: unknown;
   /** Where in the file the value at a path stands, as `line 3, column 7`. */
   readonly placeOf: (path: JsonPath) => string;

@@ -5,7 +5,7 @@ const LF = 0x0a;
 const CR = 0x0d;
 
 /** Longest line that is taken, in bytes without its end. */
-export const LINE_BYTES_MAX = 65_536;
+const LINE_BYTES_MAX = 65_536;
 
 export interface Line {
   /** 1-based. */

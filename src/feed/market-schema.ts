@@ -34,7 +34,7 @@ export const marketFields = {
   lot_size: stepSchema,
 };
 
-export type MarketFields = z.infer<z.ZodObject<typeof marketFields>>;
+type MarketFields = z.infer<z.ZodObject<typeof marketFields>>;
 
 export function toMarketDefinition(fields: MarketFields): MarketDefinition {
   return {

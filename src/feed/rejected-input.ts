@@ -6,7 +6,7 @@ import { FeedInputError, type FeedSink, type ListedMarket } from "./feed.js";
 import type { Line } from "./lines.js";
 
 /** Kinds of input that a feed rejects by itself; a {@link FeedInputError} adds its code as a kind. */
-export type RejectionKind =
+type RejectionKind =
   | "LINE_TOO_LONG"
   | "INVALID_UTF8"
   | "INVALID_JSON"
@@ -18,7 +18,7 @@ export type RejectionKind =
   | "CROSSED_BOOK";
 
 /** Where in a line something is: its column, counted from 1, or its path among the values. */
-export type LinePlace = number | JsonPath;
+type LinePlace = number | JsonPath;
 
 /** One line or record of the input that cannot be used. */
 export class RejectedInput extends CodedError<RejectionKind> {

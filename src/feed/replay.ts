@@ -23,7 +23,7 @@ type PlaybackOptions = Pick<
 >;
 
 /** What is known of a recording before it plays: all that can be wrong with the options is checked. */
-export interface ReplayPlan {
+interface ReplayPlan {
   readonly path: string;
   /** Its columns are indexes for CSV, keys for NDJSON. */
   readonly map: FeedMap;

@@ -37,7 +37,7 @@ interface CellField extends InputField {
 type Fields = { readonly [Name in keyof FeedMapColumns]: CellField };
 
 /** A market of the map as its rows have left it. */
-export interface RowMarket {
+interface RowMarket {
   readonly listed: ListedMarket;
   /** Of the prices in the file. */
   readonly rawPrices: DecimalScale;

@@ -59,6 +59,8 @@ export function createMetrics(
   addOpsMetrics(add, block);
   addShardMetrics(add, block);
   addEncodingMetrics(add, block, encodings);
+  addRequestMetrics(add, block);
+  addConnectionMetrics(add, block);
   addDeliveryMetrics(add, block);
   addTradingMetrics(add, block);
   return registry;
@@ -161,9 +163,14 @@ function addOpsMetrics(add: Add, { main }: CounterBlock): void {
   );
 }
 
-function addShardMetrics(add: Add, { producer, shards }: CounterBlock): void {
-  const byShard = (type: MetricType, name: string, word: number, help: string): void =>
+/** Adds metrics that are one word of every shard's. */
+const byShardOf =
+  (add: Add, shards: readonly CounterSection[]) =>
+  (type: MetricType, name: string, word: number, help: string): void =>
     add(type, name, help, () => perShard(shards, word));
+
+function addShardMetrics(add: Add, { producer, shards }: CounterBlock): void {
+  const byShard = byShardOf(add, shards);
   byShard("counter", "bytes_sent_total", SHARD.bytesSent, "Bytes of frames written to sockets");
   add("counter", "sends_total", "Writes to sockets: past Node's stream, or through it", () =>
     (["native", "ordinary"] as const).flatMap((way) =>
@@ -182,6 +189,17 @@ function addShardMetrics(add: Add, { producer, shards }: CounterBlock): void {
     "Trades overwritten before the shard read them",
   );
   byShard("counter", "conflated_total", SHARD.conflated, "Messages left out for newer ones");
+  add("gauge", "ring_lag_records", "Records published that the shard has not read yet", () =>
+    perShard(shards, SHARD.ringRecordNumber).map(({ labels, value }) => {
+      // Wrap-safe; a reader that is a moment ahead of the counter has no lag.
+      const lag = (counted(producer, PRODUCER.ringRecordNumber) - value) | 0;
+      return { labels, value: Math.max(0, lag) };
+    }),
+  );
+}
+
+function addRequestMetrics(add: Add, { shards }: CounterBlock): void {
+  const byShard = byShardOf(add, shards);
   byShard(
     "counter",
     "rate_limited_total",
@@ -214,6 +232,10 @@ function addShardMetrics(add: Add, { producer, shards }: CounterBlock): void {
     SHARD.httpRequestsDelayed,
     "HTTP requests over a limit per second, which had to wait",
   );
+}
+
+function addConnectionMetrics(add: Add, { shards }: CounterBlock): void {
+  const byShard = byShardOf(add, shards);
   byShard("gauge", "sockets", SHARD.sockets, "Sockets held, upgraded or not");
   byShard(
     "gauge",
@@ -249,13 +271,6 @@ function addShardMetrics(add: Add, { producer, shards }: CounterBlock): void {
         labels: { channel },
         value: sumOf(shards, SHARD.subscriptionsByChannel + index),
       })),
-  );
-  add("gauge", "ring_lag_records", "Records published that the shard has not read yet", () =>
-    perShard(shards, SHARD.ringRecordNumber).map(({ labels, value }) => {
-      // Wrap-safe; a reader that is a moment ahead of the counter has no lag.
-      const lag = (counted(producer, PRODUCER.ringRecordNumber) - value) | 0;
-      return { labels, value: Math.max(0, lag) };
-    }),
   );
 }
 

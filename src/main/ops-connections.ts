@@ -15,7 +15,7 @@ const LINGER_MS = 1000;
 /** Requests that a client may have asked ahead of their answers. */
 const PIPELINED_MAX = 8;
 
-export interface OpsConnectionsOptions {
+interface OpsConnectionsOptions {
   readonly maxConnections: number;
   readonly requestTimeoutMs: number;
   readonly counters: CounterSection;

@@ -13,14 +13,14 @@ export interface OpsRefusal {
 }
 
 /** What a request is after, as far as it decides who may ask. */
-export interface OpsAccess {
+interface OpsAccess {
   /** It needs no token: a probe has none. */
   readonly open: boolean;
   /** It changes something. */
   readonly change: boolean;
 }
 
-export interface OpsGuardOptions {
+interface OpsGuardOptions {
   /** Undefined where none is asked for. */
   readonly token: string | undefined;
   /** Names that the port is reached by, as {@link hostnameOf} gives them. */

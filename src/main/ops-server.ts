@@ -41,7 +41,7 @@ const notificationSchema = z.strictObject({
   message: textSchema("text", { min: 1, max: 4096 }),
 });
 
-export interface OpsHooks {
+interface OpsHooks {
   /** Whether every part is up, with state and reasons. */
   readonly readiness: () => {
     readonly ready: boolean;

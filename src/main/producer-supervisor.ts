@@ -24,7 +24,7 @@ const STOP_EXCHANGE_MS_MAX = 10_000;
 const RESTARTING = "the producer ended and is being restarted";
 const WORKER = new URL("../workers/producer/producer-worker.js", import.meta.url);
 
-export interface ProducerOptions {
+interface ProducerOptions {
   readonly feed: ProducerTask["feed"];
   readonly run: string;
   readonly sizes: MarketMemorySizes;
@@ -33,7 +33,7 @@ export interface ProducerOptions {
   readonly log: LogOptions;
 }
 
-export interface ProducerHooks {
+interface ProducerHooks {
   /** A producer is up and its memory is the one to read from now on. */
   readonly ready: (memory: MarketMemory) => void;
   /** Why there is no producer or no feed, or undefined when both are there. */

@@ -34,6 +34,7 @@ import { createMetrics } from "./metrics.js";
 import { sendsNatively } from "./native-send.js";
 import { OpsServer } from "./ops-server.js";
 import { ProducerSupervisor } from "./producer-supervisor.js";
+import type { RunningServer } from "./running-server.js";
 import { ShardPool } from "./shard-pool.js";
 import { SystemHealth } from "./system-health.js";
 import { threadsLeftBehind } from "./thread-end.js";
@@ -49,23 +50,7 @@ const PRODUCER_LOST =
   "the producer's thread does not end, and its store cannot be opened beside it";
 const EXCHANGE_DOWN = `${PRODUCER_DOWN}, and until then no order is taken`;
 
-export interface RunningServer {
-  readonly port: number;
-  readonly opsPort: number;
-  /** Ends a shard's thread as the watchdog would: its clients are cut, and it starts again. */
-  restartShard(shard: number): void;
-  /** Ends the producer's thread: another takes its place, with a new epoch. */
-  restartProducer(): void;
-  /** Drains and stops; resolves when it has. Asked again, it is the same stop. */
-  stop(): Promise<void>;
-  /**
-   * Resolves with the exit code when the server has stopped: 0 where it was asked to, 1 where it gave
-   * itself up because only a new process can help.
-   */
-  readonly closed: Promise<number>;
-}
-
-export interface StartOptions {
+interface StartOptions {
   /** Stops the server: while it starts, at once, and later as {@link RunningServer.stop} does. */
   readonly signal?: AbortSignal;
 }
@@ -161,17 +146,38 @@ class Server implements RunningServer {
       markClosed = resolve;
     });
     this.#markClosed = markClosed;
-    const { shards, stallTimeoutMs } = config;
     this.#block = counterBlockOf(counters);
     this.#health = new SystemHealth(VERSION, (system) =>
       this.#pool.broadcast({ type: "system", system }),
     );
-    this.#producer = new ProducerSupervisor(
+    this.#producer = this.#createProducer(counters, log);
+    this.#pool = this.#createPool(shard, handOff, counters, log);
+    this.#acceptor = new Acceptor({ ...config, handOff }, this.#pool, this.#block.main, logger);
+    this.#ops = new OpsServer(
+      {
+        readiness: () => this.#readiness(),
+        status: () => this.#status(),
+        notify: (level, message) => this.#pool.broadcast({ type: "notify", level, message }),
+        metrics: createMetrics(this.#block),
+      },
+      {
+        token: opsToken,
+        allowedHosts: config.opsAllowedHosts,
+        maxConnections: config.opsMaxConnections,
+        requestTimeoutMs: config.opsRequestTimeoutMs,
+        counters: this.#block.main,
+      },
+    );
+  }
+
+  #createProducer(counters: SharedArrayBuffer, log: LogOptions): ProducerSupervisor {
+    const config = this.#config;
+    return new ProducerSupervisor(
       {
         feed: producerOptionsOf(config),
         run: randomUUID(),
         sizes: config,
-        stallTimeoutMs,
+        stallTimeoutMs: config.stallTimeoutMs,
         counters,
         log,
       },
@@ -190,9 +196,18 @@ class Server implements RunningServer {
           if (threads > 0 && !replaceable) this.#giveUp(PRODUCER_LOST);
         },
       },
-      logger,
+      this.#log,
     );
-    this.#pool = new ShardPool(
+  }
+
+  #createPool(
+    shard: ShardOptions,
+    handOff: SocketHandOffWay,
+    counters: SharedArrayBuffer,
+    log: LogOptions,
+  ): ShardPool {
+    const { shards, stallTimeoutMs } = this.#config;
+    return new ShardPool(
       { shards, stallTimeoutMs, shard, counters, handOff, log },
       this.#block,
       {
@@ -213,23 +228,7 @@ class Server implements RunningServer {
         leftBehind: (index) => this.#acceptor.shardLeftBehind(index),
         left: (index, threads) => this.#reportLeft(`shard ${index}`, threads),
       },
-      logger,
-    );
-    this.#acceptor = new Acceptor({ ...config, handOff }, this.#pool, this.#block.main, logger);
-    this.#ops = new OpsServer(
-      {
-        readiness: () => this.#readiness(),
-        status: () => this.#status(),
-        notify: (level, message) => this.#pool.broadcast({ type: "notify", level, message }),
-        metrics: createMetrics(this.#block),
-      },
-      {
-        token: opsToken,
-        allowedHosts: config.opsAllowedHosts,
-        maxConnections: config.opsMaxConnections,
-        requestTimeoutMs: config.opsRequestTimeoutMs,
-        counters: this.#block.main,
-      },
+      this.#log,
     );
   }
 

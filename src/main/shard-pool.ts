@@ -18,7 +18,7 @@ const TASK_NAME = "runShard";
 /** In messages of errors, of which not all have a code. */
 const NO_DESCRIPTORS = /\bE[MN]FILE\b/;
 
-export interface ShardPoolOptions {
+interface ShardPoolOptions {
   readonly shards: number;
   readonly stallTimeoutMs: number;
   readonly shard: ShardOptions;
@@ -27,7 +27,7 @@ export interface ShardPoolOptions {
   readonly log: LogOptions;
 }
 
-export interface ShardPoolHooks {
+interface ShardPoolHooks {
   /** What a shard is told about market data and system when it starts. */
   readonly current: (shard: number) => Pick<ShardTask, "memory" | "exchange" | "system">;
   readonly message: (shard: number, message: ShardToMain) => void;

@@ -5,7 +5,7 @@ import type { MainToShard, ShardTask, ShardToMain } from "../workers/messages.js
 import { endThread } from "./thread-end.js";
 import { Watchdog } from "./watchdog.js";
 
-export interface ShardThreadHooks {
+interface ShardThreadHooks {
   readonly message: (message: ShardToMain) => void;
   /** The shard takes no more: it has ended, or is to end because it shows no life. Once. */
   readonly failing: (stalled: boolean) => void;

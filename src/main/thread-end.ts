@@ -13,7 +13,7 @@ export function threadsLeftBehind(): number {
   return leftBehind;
 }
 
-export interface EndingThread {
+interface EndingThread {
   /** Has it end itself, as soon as its loop turns. */
   readonly ask: () => void;
   readonly terminate: () => unknown;

@@ -16,7 +16,7 @@ import {
 
 /** What {@link BroadcastReceiver.receive} found. */
 export const RECEIVED = { nothing: 0, records: 1, lapped: 2 } as const;
-export type Received = (typeof RECEIVED)[keyof typeof RECEIVED];
+type Received = (typeof RECEIVED)[keyof typeof RECEIVED];
 
 /**
  * A reading end of a broadcast ring, with a cursor of its own; the producer knows nothing of it.

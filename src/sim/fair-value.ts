@@ -6,7 +6,7 @@ const DEVIATION_MIN = 2;
 /** Keeps the walk's odds within what {@link Random.below} can draw. */
 const DEVIATION_MAX = 10_000;
 
-export interface FairValueRange {
+interface FairValueRange {
   readonly min: number;
   readonly max: number;
 }

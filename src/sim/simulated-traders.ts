@@ -9,7 +9,7 @@ import type { Venue } from "./venue.js";
 import { simulatedWallet } from "./wallets.js";
 
 /** Most traders there can be, now or in an earlier run. */
-export const SIM_TRADERS_MAX = 1000;
+const SIM_TRADERS_MAX = 1000;
 
 /** Looks for something to do, one after another in vain, before the traders pause. */
 const IDLE_LOOKS_MAX = 64;
@@ -30,7 +30,7 @@ export interface SimMarket {
   readonly quantityLimit?: number;
 }
 
-export interface SimulatedTradersOptions {
+interface SimulatedTradersOptions {
   /** Wallets `sim-1` to `sim-N`, at most {@link SIM_TRADERS_MAX}. */
   readonly traders: number;
   /** Equal seeds on equal venues give equal commands. */

@@ -17,7 +17,7 @@ const RECORDS_PER_TURN = 2000;
 const NAMED_PROBLEMS_MAX = 20;
 
 /** What one check found. */
-export interface CheckResult {
+interface CheckResult {
   readonly name: string;
   /** How many things it looked at. */
   readonly examined: number;

@@ -46,7 +46,7 @@ export interface ContractPosition {
  * A trade as everybody knows it, but with the time of its match: `TradeExecution` has a sequence number,
  * and the time of its publication.
  */
-export interface ContractTrade {
+interface ContractTrade {
   readonly trade_id: string;
   readonly market_id: MarketId;
   readonly price: number;

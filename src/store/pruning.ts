@@ -19,7 +19,7 @@ const ORDERS_PER_STEP = 250;
 const TRADES_PER_STEP = 500;
 
 /** One step of pruning: it removes `count` orders or trades, none where all may stay. */
-export interface PruningStep {
+interface PruningStep {
   readonly count: number;
   readonly operations: readonly Operation[];
 }

@@ -57,7 +57,7 @@ export interface FinishedOrder {
 }
 
 /** The client order id of a finished order. */
-export type FinishedClientOrderId = RememberedClientOrderId;
+type FinishedClientOrderId = RememberedClientOrderId;
 
 /** The longest there is. */
 const MARKET_ID_MAX: MarketId = String((1n << 128n) - 1n);

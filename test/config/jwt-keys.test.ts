@@ -5,7 +5,7 @@ import { join } from "node:path";
 import jwt from "jsonwebtoken";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readJwtKeys, resolveJwtKeys } from "../../src/config/jwt-keys.js";
-import { loadConfig } from "../../src/config/load.js";
+import { loadConfig } from "../support/load-config.js";
 
 const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
 const ec = generateKeyPairSync("ec", { namedCurve: "P-256" });

@@ -5,7 +5,8 @@ import { describe, expect, it } from "vitest";
 import { ConfigurationError } from "../../src/config/configuration-error.js";
 import type { ConfigInput } from "../../src/config/given-values.js";
 import { KEY_INFOS } from "../../src/config/keys.js";
-import { loadConfig, loadConfigWithSources } from "../../src/config/load.js";
+import { loadConfigWithSources } from "../../src/config/load.js";
+import { loadConfig } from "../support/load-config.js";
 
 const SECRET = "hunter2-hunter2-hunter2-hunter2-hunter2";
 

@@ -79,13 +79,6 @@ describe("create-feed", () => {
   });
 
   const cases: readonly (readonly [Partial<FeedOptions>, flag: string, rule: string])[] = [
-    [{ feedMarkets: 0 }, "--feed-markets", "0: must be an integer from 1"],
-    [{ feedMarkets: 1.5 }, "--feed-markets", "integer"],
-    [{ feedRate: 0 }, "--feed-rate", "from 1 to 1000000"],
-    [{ feedRate: 1_000_001 }, "--feed-rate", "from 1 to 1000000"],
-    [{ feedRate: Number.NaN }, "--feed-rate", "from 1 to 1000000"],
-    [{ feedSeed: -1 }, "--feed-seed", "from 0"],
-    [{ feedSpeed: 0 }, "--feed-speed", "above 0"],
     [{ feed: "replay" }, "--feed-file", "(not set): replay needs"],
     [{ ...REPLAY, feedFile: "none.csv" }, "--feed-file", "no such file"],
     [{ ...REPLAY, feedFile: "folder" }, "--feed-file", "regular file"],

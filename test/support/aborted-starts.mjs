@@ -1,10 +1,10 @@
 // Starts servers in this process and aborts their signal at different moments; prints what came of it.
-import { loadConfig } from "../../dist/config/load.js";
+import { loadConfigWithSources } from "../../dist/config/load.js";
 import { startServer } from "../../dist/main/server.js";
 
 const flags = { port: "0", "ops-port": "0", feed: "synthetic", "log-level": "fatal" };
 const secret = { "jwt-secret": "a secret for tests, of more than 32 bytes" };
-const config = loadConfig({ flags: { ...flags, ...secret }, env: {} });
+const { config } = loadConfigWithSources({ flags: { ...flags, ...secret }, env: {} });
 const reason = new Error("the reason");
 const handles = () => process.getActiveResourcesInfo().filter((name) => /Server|Worker/.test(name));
 

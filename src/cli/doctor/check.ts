@@ -1,7 +1,7 @@
 import type { Examination } from "./examination.js";
 
 /** Measurements for the report; names end in their unit. */
-export type Figures = Readonly<Record<string, number>>;
+type Figures = Readonly<Record<string, number>>;
 
 /** What a check that did not fail found. */
 export type Finding =

@@ -15,7 +15,7 @@ export function clientOf({ client }: Examination): MarketcastClient {
   throw new Error("the connection is gone");
 }
 
-export function milliseconds(ms: number): string {
+function milliseconds(ms: number): string {
   return `${ms.toFixed(ms < 10 ? 2 : 1)} ms`;
 }
 

@@ -4,7 +4,7 @@ import type { Deliveries } from "./deliveries.js";
 import { RawSocket } from "./raw-socket.js";
 
 /** What is examined, and how patiently. */
-export interface Subject {
+interface Subject {
   readonly url: URL;
   readonly token: string | undefined;
   /** Longest wait for any one answer of the server. */

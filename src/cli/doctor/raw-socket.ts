@@ -8,7 +8,7 @@ const REFUSAL_BYTES_MAX = 1024;
 const WAITING_MESSAGES_MAX = 100;
 
 /** A message as far as it is looked at here. */
-export interface RawMessage {
+interface RawMessage {
   readonly type?: unknown;
   readonly id?: unknown;
   readonly data?: Readonly<Record<string, unknown>>;

@@ -25,11 +25,17 @@ import type { OpenSink } from "../../transport/open-sink.js";
 import type { TakeSocket } from "../../transport/socket-hand-off.js";
 import type { MainToShard, ShardTask, ShardToMain } from "../messages.js";
 import { AddressShares } from "./connections/address-shares.js";
-import { type ClientSocket, Connection, type ConnectionContext } from "./connections/connection.js";
+import { Connection, type ConnectionContext } from "./connections/connection.js";
 import { drainConnections } from "./connections/drain.js";
 import { HealthMonitor } from "./connections/health-monitor.js";
 import { Intake } from "./connections/intake.js";
 import { Outbox } from "./connections/outbox.js";
+import {
+  connectionOf,
+  onHeard,
+  onPing,
+  PROTOCOL_CLOSE_CODES,
+} from "./connections/socket-listeners.js";
 import { TurnQueue } from "./connections/turn-queue.js";
 import { FanOut } from "./fan-out/fan-out.js";
 import { FirstDataSender } from "./fan-out/first-data-sender.js";
@@ -41,21 +47,6 @@ import { Authenticator } from "./requests/authenticator.js";
 import { authenticated, RequestHandler } from "./requests/request-handler.js";
 import { Trading } from "./trading/trading.js";
 
-/** What `ws` closes a connection with, by the code of its error. */
-const PROTOCOL_CLOSE_CODES = new Map<string | undefined, number>([
-  ["WS_ERR_EXPECTED_FIN", CLOSE.protocolError],
-  ["WS_ERR_EXPECTED_MASK", CLOSE.protocolError],
-  ["WS_ERR_INVALID_CLOSE_CODE", CLOSE.protocolError],
-  ["WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH", CLOSE.protocolError],
-  ["WS_ERR_INVALID_OPCODE", CLOSE.protocolError],
-  ["WS_ERR_UNEXPECTED_RSV_1", CLOSE.protocolError],
-  ["WS_ERR_UNEXPECTED_RSV_2_3", CLOSE.protocolError],
-  ["WS_ERR_INVALID_UTF8", CLOSE.invalidPayload],
-  ["WS_ERR_TOO_MANY_BUFFERED_PARTS", CLOSE.policyViolation],
-  ["WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH", CLOSE.messageTooBig],
-  ["WS_ERR_UNSUPPORTED_MESSAGE_LENGTH", CLOSE.messageTooBig],
-  ["WS_ERR_TOO_MANY_BUFFERED_PARTS", CLOSE.policyViolation],
-]);
 /** How often addresses without a connection are looked at, to be forgotten. */
 const SWEEP_INTERVAL_MS = 1000;
 
@@ -403,19 +394,4 @@ export class Shard {
     this.#notify("warning", message);
     this.#stops.push(drainConnections(this.#connections, drainTimeMs));
   }
-}
-
-function connectionOf(ws: WebSocket): Connection {
-  return (ws as ClientSocket).connection;
-}
-
-function onHeard(this: WebSocket): void {
-  connectionOf(this).heardAt = performance.now();
-}
-
-/** Not by `ws`: who pings and does not read the pongs is bounded like who asks and does not read. */
-function onPing(this: WebSocket, payload: Buffer): void {
-  const connection = connectionOf(this);
-  connection.heardAt = performance.now();
-  connection.pong(payload);
 }

@@ -37,7 +37,7 @@ import {
   type UpgradeTerms,
 } from "./upgrade-request.js";
 
-export const WEBSOCKET_PATH = "/ws/v3";
+const WEBSOCKET_PATH = "/ws/v3";
 /** What a refused client is asked to wait, in seconds. */
 const RETRY_AFTER_S = 5;
 /** How long a closing handshake may take before the socket is cut. */

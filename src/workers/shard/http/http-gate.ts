@@ -18,7 +18,7 @@ const CR = 0x0d;
 export type HeadFault = "line-too-long" | "head-too-long" | "no-request";
 
 /** What a gate asks and tells. */
-export interface GateKeeper {
+interface GateKeeper {
   /** Reserves a request; returns how long it has to wait, in ms. */
   delayMs(): number;
   /** A request begins: its stream is for the HTTP server. */

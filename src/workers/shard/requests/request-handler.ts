@@ -40,7 +40,7 @@ export type RequestOptions = Pick<
   "maxSubscriptions" | "maxFilters" | "maxMessageValues" | "takesOrders"
 >;
 
-export interface RequestHooks {
+interface RequestHooks {
   /** A client has subscribed to market data. */
   readonly subscribed: () => void;
   /** A connection has an identity, its first or another. */

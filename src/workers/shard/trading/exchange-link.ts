@@ -6,7 +6,7 @@ import type {
   ShardToExchange,
 } from "../../messages.js";
 
-export interface ExchangeLinkHooks {
+interface ExchangeLinkHooks {
   /** What the exchange has told, in its order. */
   readonly news: (news: readonly ExchangeNews[]) => void;
   /** The exchange is gone: what it has not answered it never will. */

@@ -10,7 +10,7 @@ import type { Connection } from "../connections/connection.js";
 /** A channel that belongs to one wallet. */
 export type PrivateChannel = Extract<Channel, { readonly type: "Orders" | "Positions" }>;
 export type PrivateType = PrivateChannel["type"];
-export const PRIVATE_TYPES = ["Orders", "Positions"] as const satisfies readonly PrivateType[];
+const PRIVATE_TYPES = ["Orders", "Positions"] as const satisfies readonly PrivateType[];
 
 export function isPrivate(channel: Channel): channel is PrivateChannel {
   return channel.type === "Orders" || channel.type === "Positions";
