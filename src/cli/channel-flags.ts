@@ -6,19 +6,10 @@ import type {
   MarketStatus,
   MarketsFilter,
 } from "../client/node.js";
+import { CHANNEL_TYPES } from "../contract/channel-kinds.js";
 import { MARKET_STATUSES } from "../shared/market.js";
 import { parseExact, parseMarket } from "./client-flags.js";
 import { UsageError } from "./usage-error.js";
-
-const CHANNEL_TYPES = [
-  "Markets",
-  "Market",
-  "PriceFeed",
-  "Trades",
-  "Orders",
-  "Positions",
-  "SystemStatus",
-] as const satisfies readonly ChannelType[];
 
 /** What to subscribe to, as flags say it. */
 export interface ChannelFlags {

@@ -1,10 +1,8 @@
+import { CHANNELS_PER_REQUEST_MAX, PRICE_FEED_MARKETS_MAX } from "../contract/limits.js";
 import type { Channel, ChannelType, MarketId, MarketsFilter } from "../contract/messages.js";
 
 type PriceFeed = Extract<Channel, { readonly type: "PriceFeed" }>;
 
-/** Most markets in one `PriceFeed`, and most channels in one request. */
-const PRICE_FEED_MARKETS_MAX = 1000;
-const CHANNELS_PER_REQUEST_MAX = 100;
 /** Markets that a `PriceFeed` names at a time in requests of the client's own. */
 const PRICE_FEED_PART = 64;
 /** What the channels of such a request may have as JSON: a server reads 4 KiB whatever its load. */

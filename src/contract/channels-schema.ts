@@ -3,12 +3,8 @@ import { MARKET_STATUSES } from "../shared/market.js";
 import { compareMarketIds, type MarketId, parseMarketId } from "../shared/market-id.js";
 import { nullIsAbsent } from "../shared/null-is-absent.js";
 import { textSchema, walletSchema } from "../shared/text-schema.js";
-
-/** Most market ids that one `PriceFeed` may name. */
-export const PRICE_FEED_MARKETS_MAX = 1000;
-/** Most channels that one request may name. */
-export const CHANNELS_PER_REQUEST_MAX = 100;
-export const SEARCH_CHARACTERS_MAX = 64;
+import type { PrivateType } from "./channel-kinds.js";
+import { PRICE_FEED_MARKETS_MAX, SEARCH_CHARACTERS_MAX } from "./limits.js";
 
 /** Parses a market id in any form a client may send into its canonical one. */
 export const marketIdSchema = z.unknown().transform((value, context): MarketId => {
@@ -113,6 +109,10 @@ export const channelSchema = z.discriminatedUnion("type", [
 /** A channel in canonical form. */
 export type Channel = z.output<typeof channelSchema>;
 export type ChannelType = Channel["type"];
+/** A channel that belongs to one wallet. */
+export type PrivateChannel = Extract<Channel, { readonly type: PrivateType }>;
+/** A channel that is open to everybody. */
+export type PublicChannel = Exclude<Channel, PrivateChannel>;
 
 /** A text that equal channels share; the key of a subscription. */
 export function channelKey(channel: Channel): string {

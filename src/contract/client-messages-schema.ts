@@ -3,15 +3,13 @@ import { SIDES } from "../shared/market.js";
 import { nullIsAbsent } from "../shared/null-is-absent.js";
 import { ORDER_TYPES, TIMES_IN_FORCE } from "../shared/order.js";
 import { textSchema } from "../shared/text-schema.js";
+import { boundedList, channelKey, channelSchema, marketIdSchema } from "./channels-schema.js";
 import {
-  boundedList,
   CHANNELS_PER_REQUEST_MAX,
-  channelKey,
-  channelSchema,
-  marketIdSchema,
-} from "./channels-schema.js";
-
-export const REQUEST_ID_CHARACTERS_MAX = 64;
+  CLIENT_ORDER_ID_CHARACTERS_MAX,
+  ORDER_ID_CHARACTERS_MAX,
+  REQUEST_ID_CHARACTERS_MAX,
+} from "./limits.js";
 
 /**
  * A client's request id: a safe integer or a short string, given back with each direct reply as it was.
@@ -27,8 +25,6 @@ export type RequestId = z.infer<typeof requestIdSchema>;
 const channels = boundedList(channelSchema, CHANNELS_PER_REQUEST_MAX).transform((named) => [
   ...new Map(named.map((one) => [channelKey(one), one])).values(),
 ]);
-export const CLIENT_ORDER_ID_CHARACTERS_MAX = 36;
-const ORDER_ID_CHARACTERS_MAX = 64;
 
 const clientOrderId = z
   .string()

@@ -4,6 +4,8 @@
  * read and written whole on every platform Node runs on, so plain loads and stores will do.
  */
 
+import { CHANNEL_TYPES } from "../contract/channel-kinds.js";
+
 const SECTION_WORDS = 256;
 
 /** Words of each list that has one for each encoding: no table of encodings may be longer. */
@@ -17,17 +19,6 @@ export const LATENCY_BUCKETS_S = [
 /** Close codes that are counted by themselves; others count under the last. */
 export const COUNTED_CLOSE_CODES = [
   1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1011, 1012, 4000, 4001, 4002, 4500, 4501,
-] as const;
-
-/** Channel types whose subscriptions are counted. */
-export const COUNTED_CHANNELS = [
-  "Markets",
-  "Market",
-  "PriceFeed",
-  "Trades",
-  "Orders",
-  "Positions",
-  "SystemStatus",
 ] as const;
 
 /** Why a shard refused a connection. */
@@ -91,7 +82,7 @@ export const PRODUCER = {
 const latency = 32;
 const closed = latency + LATENCY_BUCKETS_S.length + 1;
 const subscriptions = closed + COUNTED_CLOSE_CODES.length + 1;
-const refused = subscriptions + COUNTED_CHANNELS.length;
+const refused = subscriptions + CHANNEL_TYPES.length;
 const http = refused + REFUSALS.length;
 const connections = http + 2;
 const messagesSent = connections + ENCODINGS_MAX;
@@ -156,7 +147,7 @@ export const SHARD_GAUGES: readonly (readonly [word: number, count: number])[] =
   [SHARD.blockedConnections, 1],
   [SHARD.loadingConnections, 1],
   [SHARD.distinctFilters, 1],
-  [subscriptions, COUNTED_CHANNELS.length],
+  [subscriptions, CHANNEL_TYPES.length],
 ];
 
 /** Why the operations port ended a connection: for a newcomer, or because it took too long. */
@@ -224,16 +215,31 @@ export function countedOfEncodings(section: CounterSection, word: number): numbe
   return sum;
 }
 
-/** Counts one of the values of a list constant, or its place for the rest. */
-export function countListed<T>(
+/**
+ * Counts a value of a list, in the word of its place.
+ * @param word the list's first word
+ */
+export function countListed<const T>(
+  section: CounterSection,
+  word: number,
+  list: readonly T[],
+  value: NoInfer<T>,
+  by = 1,
+): void {
+  const index = list.indexOf(value);
+  if (index < 0) throw new Error(`counters: ${String(value)} has no word`);
+  count(section, word + index, by);
+}
+
+/** The same for values that may be others as well; those count together, in the word behind the list. */
+export function countListedOrOther<T>(
   section: CounterSection,
   word: number,
   list: readonly T[],
   value: T,
-  by = 1,
 ): void {
   const index = list.indexOf(value);
-  count(section, word + (index < 0 ? list.length : index), by);
+  count(section, word + (index < 0 ? list.length : index));
 }
 
 /** Adds `weight` observations of `seconds` to the delivery latency histogram. */

@@ -91,7 +91,9 @@ function publishMessage(sink: FeedSink, message: StdinMessage): void {
       return;
     }
     case "status":
-      sink.setStatus(requireMarket(sink, message.market_id), message.status);
+      return sink.setStatus(requireMarket(sink, message.market_id), message.status);
+    default:
+      return message satisfies never;
   }
 }
 

@@ -1,8 +1,8 @@
 import { collectDefaultMetrics, type Metric, Registry } from "prom-client";
+import { CHANNEL_TYPES } from "../contract/channel-kinds.js";
 import { ENCODINGS } from "../contract/encodings.js";
 import {
   COMMIT_BUCKETS_S,
-  COUNTED_CHANNELS,
   COUNTED_CLOSE_CODES,
   type CounterBlock,
   type CounterSection,
@@ -156,7 +156,7 @@ function addOpsMetrics(add: Add, { main }: CounterBlock): void {
       })),
   );
   add("counter", "ops_requests_refused_total", "Requests refused by the operations port", () =>
-    OPS_REFUSALS.map((status, index) => ({
+    [...OPS_REFUSALS.map(String), "other"].map((status, index) => ({
       labels: { status: `${status}` },
       value: counted(main, MAIN.opsRefused + index),
     })),
@@ -267,7 +267,7 @@ function addConnectionMetrics(add: Add, { shards }: CounterBlock): void {
     "subscriptions",
     "Subscriptions by channel; each market of PriceFeed counts one",
     () =>
-      COUNTED_CHANNELS.map((channel, index) => ({
+      CHANNEL_TYPES.map((channel, index) => ({
         labels: { channel },
         value: sumOf(shards, SHARD.subscriptionsByChannel + index),
       })),

@@ -15,7 +15,7 @@ import { unguardedOps } from "../config/cross-key-rules.js";
 import {
   type CounterSection,
   counterBlockOf,
-  countListed,
+  countListedOrOther,
   createCounterBuffer,
   MAIN,
   OPS_REFUSALS,
@@ -202,13 +202,13 @@ export class OpsServer {
   }
 
   #refuse(response: ServerResponse, refusal: OpsRefusal): void {
-    countListed<number>(this.#counters, MAIN.opsRefused, OPS_REFUSALS, refusal.status);
+    countListedOrOther<number>(this.#counters, MAIN.opsRefused, OPS_REFUSALS, refusal.status);
     sendError(response, refusal);
   }
 
   /** Answers what the parser could not read as a request. */
   #refuseUnparsed(socket: Duplex, status: number, { message }: Error): void {
-    countListed<number>(this.#counters, MAIN.opsRefused, OPS_REFUSALS, status);
+    countListedOrOther<number>(this.#counters, MAIN.opsRefused, OPS_REFUSALS, status);
     if (!socket.writable) return void socket.destroy();
     const body = errorBody({ code: "INVALID_MESSAGE", message });
     socket.end(

@@ -197,7 +197,9 @@ export class ProducerSupervisor {
         this.#hooks.health("feed", undefined);
         this.#hooks.ready(life.memory);
         if (this.#subscribed) this.#tell({ type: "subscribed" });
-        this.#firstStart?.ready();
+        return this.#firstStart?.ready();
+      default:
+        return message satisfies never;
     }
   }
 

@@ -1,11 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { CHANNELS_PER_REQUEST_MAX } from "../../src/contract/channels-schema.js";
+import { clientData, requestIdSchema } from "../../src/contract/client-messages-schema.js";
 import {
+  CHANNELS_PER_REQUEST_MAX,
   CLIENT_ORDER_ID_CHARACTERS_MAX,
-  clientData,
   REQUEST_ID_CHARACTERS_MAX,
-  requestIdSchema,
-} from "../../src/contract/client-messages-schema.js";
+} from "../../src/contract/limits.js";
 
 describe("client-messages", () => {
   it("client-messages - a request id is a safe integer or a short string", () => {

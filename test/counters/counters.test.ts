@@ -1,13 +1,14 @@
 import { describe, expect, it } from "vitest";
+import { CHANNEL_TYPES } from "../../src/contract/channel-kinds.js";
 import {
   beat,
   COMMIT_BUCKETS_S,
-  COUNTED_CHANNELS,
   COUNTED_CLOSE_CODES,
   count,
   counted,
   counterBlockOf,
   countListed,
+  countListedOrOther,
   createCounterBuffer,
   LATENCY_BUCKETS_S,
   MAIN,
@@ -27,7 +28,7 @@ const LISTS: Readonly<Partial<Record<keyof typeof SHARD | keyof typeof PRODUCER,
   messagesSent: 2,
   latencyBuckets: LATENCY_BUCKETS_S.length + 1,
   closedByCode: COUNTED_CLOSE_CODES.length + 1,
-  subscriptionsByChannel: COUNTED_CHANNELS.length,
+  subscriptionsByChannel: CHANNEL_TYPES.length,
   refusedByReason: REFUSALS.length,
   commitBuckets: COMMIT_BUCKETS_S.length + 1,
   ordersByResult: ORDER_RESULTS.length,
@@ -64,10 +65,18 @@ describe("counters", () => {
 
   it("counters - values outside a list count at its end", () => {
     const { main } = counterBlockOf(createCounterBuffer(1));
-    const list = ["a", "b"];
+    const list = ["a", "b", "c"];
     for (const value of ["b", "b", "c", "a"]) countListed(main, 10, list, value);
-    countListed(main, 10, list, "z", 5);
-    expect([...main.slice(10, 13)]).toEqual([1, 2, 6]);
+    countListed(main, 10, list, "c", 5);
+    for (const value of ["b", "y", "z"]) countListedOrOther(main, 10, list, value);
+    expect([...main.slice(9, 15)]).toEqual([0, 1, 3, 6, 2, 0]);
+  });
+
+  it("counters - what a list does not have is counted nowhere", () => {
+    const { main } = counterBlockOf(createCounterBuffer(1));
+    // @ts-expect-error The compiler refuses it as well, where the list's type says what is in it.
+    expect(() => countListed(main, 10, ["a", "b"] as const, "z")).toThrow("z has no word");
+    expect(main.every((count) => count === 0)).toBe(true);
   });
 
   it("counters - latencies go into the first bucket whose bound they do not exceed", () => {

@@ -11,7 +11,7 @@ import {
   count,
   counted,
   counterBlockOf,
-  countListed,
+  countListedOrOther,
   PRODUCER,
   SHARD,
   SHARD_GAUGES,
@@ -206,7 +206,9 @@ export class Shard {
         return this.#drain(message.drainTimeMs, message.message);
       case "end":
         // Of a worker thread, exit() ends the thread.
-        process.exit(1);
+        return process.exit(1);
+      default:
+        return message satisfies never;
     }
   }
 
@@ -346,7 +348,7 @@ export class Shard {
     this.#trading.forget(connection);
     count(this.#counters, SHARD.connections + connection.encoding, -1);
     const { closeCode = code } = connection;
-    countListed<number>(this.#counters, SHARD.closedByCode, COUNTED_CLOSE_CODES, closeCode);
+    countListedOrOther<number>(this.#counters, SHARD.closedByCode, COUNTED_CLOSE_CODES, closeCode);
   }
 
   // --- The whole shard ----------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import type { ActiveFilter } from "./filter-registry.js";
 import { FrameRanges } from "./frame-ranges.js";
 import type { Mirror } from "./mirror.js";
 import type { MirrorMarket } from "./mirror-market.js";
-import type { Subscriptions } from "./subscriptions.js";
+import type { SubscriptionSet } from "./subscription-set.js";
 
 /**
  * A connection as the fan-out sees it: what it takes, and how far it is with what its audience was sent.
@@ -60,7 +60,7 @@ export class Audience {
   readonly key: string;
   /** Index of the encoding. */
   readonly encoding: number;
-  readonly subscriptions: Subscriptions;
+  readonly subscriptions: SubscriptionSet;
   /** The filters of its `Markets` channels; any of them may match. */
   readonly filters: readonly ActiveFilter[];
   readonly members = new Set<Member>();
@@ -90,7 +90,7 @@ export class Audience {
   constructor(
     key: string,
     encoding: number,
-    subscriptions: Subscriptions,
+    subscriptions: SubscriptionSet,
     filters: readonly ActiveFilter[],
   ) {
     this.key = key;

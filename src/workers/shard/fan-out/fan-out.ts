@@ -11,7 +11,7 @@ import { Membership } from "./membership.js";
 import type { Mirror, MirrorListener } from "./mirror.js";
 import { type MirrorMarket, updateTypeOf } from "./mirror-market.js";
 import { RoundFrames } from "./round-frames.js";
-import type { Subscriptions } from "./subscriptions.js";
+import type { SubscriptionSet } from "./subscription-set.js";
 
 /** Sockets written between two looks at the clock, for the latency histogram. */
 const WRITES_PER_CLOCK_READ = 64;
@@ -110,7 +110,7 @@ export class FanOut implements MirrorListener {
    * Moves a member to the audience of its new subscriptions, undefined for none. What it was due from
    * the old one is sent first, so that no sequence repeats or goes back.
    */
-  move(member: Member, subscriptions: Subscriptions | undefined): void {
+  move(member: Member, subscriptions: SubscriptionSet | undefined): void {
     const { audience } = member;
     const due = [...this.takeDue(member)];
     if (audience !== undefined) due.push(...this.markets.due(member, audience));
@@ -122,7 +122,7 @@ export class FanOut implements MirrorListener {
    * Puts a member into the audience of its new subscriptions, undefined for none. It has been sent what
    * it was due, but for `Markets`, which go on, and is sent the first data of what is new.
    */
-  join(member: Member, subscriptions: Subscriptions | undefined): void {
+  join(member: Member, subscriptions: SubscriptionSet | undefined): void {
     const before = member.audience;
     if (before !== undefined && before.subscriptions === subscriptions) return;
     const audience =

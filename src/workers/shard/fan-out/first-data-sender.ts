@@ -1,6 +1,7 @@
 import { encodingAt } from "../../../codec/encodings.js";
 import { FrameWriter } from "../../../codec/frame-writer.js";
 import { SNAPSHOT_BYTES_MAX, SNAPSHOT_PART_BYTES_MAX } from "../../../codec/push-encoder.js";
+import type { PublicChannel } from "../../../contract/channels-schema.js";
 import type { ServerMessage } from "../../../contract/server-messages-schema.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
 import type { Connection } from "../connections/connection.js";
@@ -9,7 +10,7 @@ import type { Intake } from "../connections/intake.js";
 import type { Outbox } from "../connections/outbox.js";
 import type { FanOut } from "./fan-out.js";
 import { FirstDataPlan, type PartSizes, type Position, START } from "./first-data.js";
-import type { PublicChannel, Subscriptions } from "./subscriptions.js";
+import type { SubscriptionSet } from "./subscription-set.js";
 
 /** How long first data are made in a turn of the event loop, so that everything else gets its turn. */
 const TURN_MS_MAX = 4;
@@ -42,11 +43,11 @@ export interface FirstDataOptions {
 interface Load {
   readonly plan: FirstDataPlan;
   /** What it was subscribed to before; undefined where all begins anew. */
-  readonly before: Subscriptions | undefined;
+  readonly before: SubscriptionSet | undefined;
   /** What it is subscribed to when all is sent. */
-  readonly target: Subscriptions;
+  readonly target: SubscriptionSet;
   /** What it is subscribed to now; undefined until the first part has been sent and was not the last. */
-  told: Subscriptions | undefined;
+  told: SubscriptionSet | undefined;
   position: Position;
   /** The client has asked for it, and is charged. */
   readonly asked: boolean;
@@ -58,7 +59,7 @@ interface Load {
 interface Waiting {
   load: Load | undefined;
   /** What it is subscribed to, where all of its first data are due anew and no load of them has begun. */
-  restart: Subscriptions | undefined;
+  restart: SubscriptionSet | undefined;
   /** A request that is taken up when the load is done. */
   request: (() => void) | undefined;
 }
@@ -96,7 +97,7 @@ export class FirstDataSender {
   readonly #waiting = new Map<Connection, Waiting>();
   /** Those that wait for their turn, not for their socket. */
   readonly #ready = new Set<Connection>();
-  readonly #plans = new WeakMap<Subscriptions, FirstDataPlan>();
+  readonly #plans = new WeakMap<SubscriptionSet, FirstDataPlan>();
   readonly #shared = new Map<string, Part>();
   #sharedBytes = 0;
   #sharedEpoch = "";
@@ -144,7 +145,7 @@ export class FirstDataSender {
     connection: Connection,
     reply: ServerMessage,
     channels: readonly PublicChannel[],
-    target: Subscriptions,
+    target: SubscriptionSet,
   ): void {
     const before = connection.audience?.subscriptions;
     const load = loadOf(new FirstDataPlan(channels), before, target, true);
@@ -176,7 +177,7 @@ export class FirstDataSender {
   }
 
   /** Begins a load of all that a connection is subscribed to, from nothing. */
-  #restarted(connection: Connection, target: Subscriptions): Load {
+  #restarted(connection: Connection, target: SubscriptionSet): Load {
     // Members of an audience share their subscriptions, and with the plan its parts.
     const plan = this.#plans.get(target) ?? FirstDataPlan.of(target);
     this.#plans.set(target, plan);
@@ -364,8 +365,8 @@ export class FirstDataSender {
 
 function loadOf(
   plan: FirstDataPlan,
-  before: Subscriptions | undefined,
-  target: Subscriptions,
+  before: SubscriptionSet | undefined,
+  target: SubscriptionSet,
   asked: boolean,
 ): Load {
   const untold = new Set<string>();

@@ -1,12 +1,13 @@
 import type { EncodingDescriptor } from "../../../codec/encoding.js";
 import { FRAME, type FrameWriter } from "../../../codec/frame-writer.js";
+import { CHANNEL_KINDS, isPrivate } from "../../../contract/channel-kinds.js";
 import type { Channel } from "../../../contract/channels-schema.js";
 import { channelKey } from "../../../contract/channels-schema.js";
 import type { MarketId } from "../../../shared/market-id.js";
 import { matchesFilter } from "./filter-registry.js";
 import type { Mirror } from "./mirror.js";
 import type { MirrorMarket } from "./mirror-market.js";
-import { Subscriptions } from "./subscriptions.js";
+import { SubscriptionSet } from "./subscription-set.js";
 
 type SnapshotChannel = Extract<Channel, { readonly type: "Markets" | "Market" }>;
 
@@ -63,7 +64,7 @@ export class FirstDataPlan {
     this.systemStatus = channels.some(({ type }) => type === "SystemStatus");
     this.#channels = channels.filter(
       (channel): channel is SnapshotChannel =>
-        channel.type === "Markets" || channel.type === "Market",
+        !isPrivate(channel) && CHANNEL_KINDS[channel.type].firstData === "snapshot",
     );
     const prices = new Set<MarketId>();
     for (const channel of channels) {
@@ -74,7 +75,7 @@ export class FirstDataPlan {
   }
 
   /** The plan of all that a set of subscriptions stands for. */
-  static of(subscriptions: Subscriptions): FirstDataPlan {
+  static of(subscriptions: SubscriptionSet): FirstDataPlan {
     return new FirstDataPlan([...channelsOf(subscriptions)]);
   }
 
@@ -141,8 +142,8 @@ export class FirstDataPlan {
   }
 
   /** A set of subscriptions with what lies between two positions as well. */
-  extend(subscriptions: Subscriptions, from: Position, to: Position): Subscriptions {
-    const extended = new Subscriptions(subscriptions);
+  extend(subscriptions: SubscriptionSet, from: Position, to: Position): SubscriptionSet {
+    const extended = new SubscriptionSet(subscriptions);
     for (let at = from.index; at < to.index; at++) {
       const channel = this.#channels[at];
       if (channel === undefined) extended.prices.add(this.#priceAt(at));
@@ -157,7 +158,7 @@ export class FirstDataPlan {
 }
 
 /** The channels that a set of subscriptions stands for. */
-function* channelsOf(subscriptions: Subscriptions): Generator<Channel> {
+function* channelsOf(subscriptions: SubscriptionSet): Generator<Channel> {
   for (const filter of subscriptions.filters.values()) {
     yield { type: "Markets", params: filter === null ? null : { filter } };
   }

@@ -1,16 +1,11 @@
-import {
-  COUNTED_CHANNELS,
-  type CounterSection,
-  count,
-  countListed,
-  SHARD,
-} from "../../../counters/counters.js";
+import { CHANNEL_TYPES } from "../../../contract/channel-kinds.js";
+import { type CounterSection, count, countListed, SHARD } from "../../../counters/counters.js";
 import { Audience, type Member } from "./audience.js";
 import type { ActiveFilter } from "./filter-registry.js";
 import { InterestIndex } from "./interest-index.js";
 import type { MarketsChannel } from "./markets-channel.js";
 import type { Mirror } from "./mirror.js";
-import type { Subscriptions } from "./subscriptions.js";
+import type { SubscriptionSet } from "./subscription-set.js";
 
 /**
  * Who is in which audience, and which audiences there are: one for each encoding and set of
@@ -39,7 +34,7 @@ export class Membership {
    */
   audienceFor(
     { encoding, holder }: Member,
-    subscriptions: Subscriptions,
+    subscriptions: SubscriptionSet,
     { markets }: Mirror,
     round: number,
   ): Audience {
@@ -87,9 +82,10 @@ export class Membership {
   }
 
   #countSubscriptions(audience: Audience, sign: number): void {
-    for (const [channel, subscribed] of Object.entries(audience.subscriptions.countByChannel())) {
-      const word = SHARD.subscriptionsByChannel;
-      countListed<string>(this.#counters, word, COUNTED_CHANNELS, channel, subscribed * sign);
+    const subscribed = audience.subscriptions.countByChannel();
+    for (const type of CHANNEL_TYPES) {
+      const by = (subscribed[type] ?? 0) * sign;
+      countListed(this.#counters, SHARD.subscriptionsByChannel, CHANNEL_TYPES, type, by);
     }
   }
 }

@@ -2,12 +2,17 @@ import { type Decoded, decodeClientMessage, type MessageFault } from "../../../c
 import type { EncodingDescriptor } from "../../../codec/encoding.js";
 import { encodingAt } from "../../../codec/encodings.js";
 import type { ShardOptions } from "../../../config/thread-options.js";
-import { type Channel, channelKey } from "../../../contract/channels-schema.js";
+import { CHANNEL_KINDS, isPrivate, marketIdsOf } from "../../../contract/channel-kinds.js";
+import {
+  type Channel,
+  channelKey,
+  type PrivateChannel,
+  type PublicChannel,
+} from "../../../contract/channels-schema.js";
 import type { ClientMessage, RequestId } from "../../../contract/client-messages-schema.js";
 import { CLOSE } from "../../../contract/close-codes.js";
 import type { ServerMessage } from "../../../contract/server-messages-schema.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
-import type { MarketId } from "../../../shared/market-id.js";
 import type { OrderRequest } from "../../../shared/order.js";
 import { isSimulatedWallet } from "../../../sim/wallets.js";
 import type { OrderName } from "../../messages.js";
@@ -16,8 +21,7 @@ import type { Outbox } from "../connections/outbox.js";
 import type { TokenBucket } from "../connections/token-bucket.js";
 import type { FanOut } from "../fan-out/fan-out.js";
 import type { FirstDataSender } from "../fan-out/first-data-sender.js";
-import { isMarketData, type PublicChannel, Subscriptions } from "../fan-out/subscriptions.js";
-import { isPrivate, type PrivateChannel } from "../trading/private-channels.js";
+import { SubscriptionSet } from "../fan-out/subscription-set.js";
 import type { Trading } from "../trading/trading.js";
 import { AuthenticationError, type Authenticator, type Identity } from "./authenticator.js";
 
@@ -139,6 +143,8 @@ export class RequestHandler {
         return this.#place(connection, message.id, message.data.order, now);
       case "CancelOrder":
         return this.#cancel(connection, message.id, message.data);
+      default:
+        return message satisfies never;
     }
   }
 
@@ -230,7 +236,7 @@ export class RequestHandler {
   ): void {
     const ofWallets = channels.filter(isPrivate);
     const ofMarkets = channels.filter((channel) => !isPrivate(channel));
-    const after = new Subscriptions(connection.audience?.subscriptions);
+    const after = new SubscriptionSet(connection.audience?.subscriptions);
     const fault =
       this.#privateFaultOf(connection, ofWallets) ??
       this.#addAll(connection, after, ofMarkets, ofWallets);
@@ -238,7 +244,7 @@ export class RequestHandler {
     const subscribed = reply(id, { type: "Subscribed", data: { channels: [...channels] } });
     this.#firstData.subscribe(connection, subscribed, ofMarkets, after);
     this.#trading.subscribe(connection, ofWallets);
-    if (ofMarkets.some(isMarketData)) this.#hooks.subscribed();
+    if (ofMarkets.some(({ type }) => CHANNEL_KINDS[type].marketData)) this.#hooks.subscribed();
   }
 
   /** Why a connection may not have one of the private channels it asks for. */
@@ -268,12 +274,12 @@ export class RequestHandler {
   /** Adds channels to a set, or says why one of them cannot be. */
   #addAll(
     connection: Connection,
-    subscriptions: Subscriptions,
+    subscriptions: SubscriptionSet,
     channels: readonly PublicChannel[],
     ofWallets: readonly PrivateChannel[],
   ): MessageFault | undefined {
     for (const channel of channels) {
-      const unknown = marketsOf(channel).find((id) => this.#fanOut.mirror.find(id) === undefined);
+      const unknown = marketIdsOf(channel).find((id) => this.#fanOut.mirror.find(id) === undefined);
       if (unknown !== undefined) {
         const details = { field: "market_id" };
         return { code: "MARKET_NOT_FOUND", message: `no market has the id ${unknown}`, details };
@@ -308,7 +314,7 @@ export class RequestHandler {
     id: RequestId | undefined,
     channels: readonly Channel[],
   ): void {
-    const after = new Subscriptions(connection.audience?.subscriptions);
+    const after = new SubscriptionSet(connection.audience?.subscriptions);
     for (const channel of channels) if (!isPrivate(channel)) after.remove(channel);
     this.#fanOut.move(connection, after);
     this.#trading.unsubscribe(connection, channels.filter(isPrivate));
@@ -349,12 +355,6 @@ function rateLimited(bucket: TokenBucket, what: string, now: number): MessageFau
 
 function reply(id: RequestId | undefined, message: ServerMessage): ServerMessage {
   return id === undefined ? message : { ...message, id };
-}
-
-function marketsOf(channel: PublicChannel): readonly MarketId[] {
-  if (channel.type === "PriceFeed") return channel.params.market_ids;
-  if (channel.type === "Market") return [channel.params.market_id];
-  return channel.type === "Trades" && channel.params !== null ? [channel.params.market_id] : [];
 }
 
 function tradingDisabled(what: string): MessageFault {

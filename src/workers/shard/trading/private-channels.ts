@@ -1,20 +1,7 @@
-import type { Channel } from "../../../contract/channels-schema.js";
-import {
-  COUNTED_CHANNELS,
-  type CounterSection,
-  countListed,
-  SHARD,
-} from "../../../counters/counters.js";
+import { CHANNEL_TYPES, PRIVATE_TYPES, type PrivateType } from "../../../contract/channel-kinds.js";
+import type { PrivateChannel } from "../../../contract/channels-schema.js";
+import { type CounterSection, countListed, SHARD } from "../../../counters/counters.js";
 import type { Connection } from "../connections/connection.js";
-
-/** A channel that belongs to one wallet. */
-export type PrivateChannel = Extract<Channel, { readonly type: "Orders" | "Positions" }>;
-export type PrivateType = PrivateChannel["type"];
-const PRIVATE_TYPES = ["Orders", "Positions"] as const satisfies readonly PrivateType[];
-
-export function isPrivate(channel: Channel): channel is PrivateChannel {
-  return channel.type === "Orders" || channel.type === "Positions";
-}
 
 /**
  * A connection's subscription to a channel. It is live once its snapshot has been sent: what the
@@ -134,6 +121,6 @@ export class PrivateChannels {
   }
 
   #count(type: PrivateType, by: number): void {
-    countListed<string>(this.#counters, SHARD.subscriptionsByChannel, COUNTED_CHANNELS, type, by);
+    countListed(this.#counters, SHARD.subscriptionsByChannel, CHANNEL_TYPES, type, by);
   }
 }

@@ -1,5 +1,7 @@
 import type { MessagePort } from "node:worker_threads";
 import type { MessageFault } from "../../../codec/decode.js";
+import type { PrivateType } from "../../../contract/channel-kinds.js";
+import type { PrivateChannel } from "../../../contract/channels-schema.js";
 import type { RequestId } from "../../../contract/client-messages-schema.js";
 import type { ServerMessage } from "../../../contract/server-messages-schema.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
@@ -11,7 +13,7 @@ import { FairBudget, type Holder } from "../connections/fair-budget.js";
 import type { Outbox } from "../connections/outbox.js";
 import { CoalescedWrites } from "./coalesced-writes.js";
 import { ExchangeLink } from "./exchange-link.js";
-import { type PrivateChannel, PrivateChannels, type PrivateType } from "./private-channels.js";
+import { PrivateChannels } from "./private-channels.js";
 
 /** Whose request the exchange has not answered yet. */
 interface WaitingOrder {
@@ -242,6 +244,9 @@ export class Trading {
         }
         case "snapshot":
           this.#sendSnapshot(writes, item, made);
+          break;
+        default:
+          item satisfies never;
       }
     }
     writes.send();

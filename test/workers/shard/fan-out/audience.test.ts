@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Audience } from "../../../../src/workers/shard/fan-out/audience.js";
 import { FrameRanges } from "../../../../src/workers/shard/fan-out/frame-ranges.js";
-import { Subscriptions } from "../../../../src/workers/shard/fan-out/subscriptions.js";
+import { SubscriptionSet } from "../../../../src/workers/shard/fan-out/subscription-set.js";
 import { ShardWorld } from "../../../support/shard-world.js";
 
 describe("audience", () => {
@@ -38,7 +38,7 @@ describe("audience", () => {
 
   it("audience - its markets are those that are listed, with every listing and every mirror", () => {
     const world = new ShardWorld();
-    const subscriptions = new Subscriptions();
+    const subscriptions = new SubscriptionSet();
     for (const market_id of [1, 2]) subscriptions.add({ type: "Market", params: { market_id } });
     subscriptions.add({ type: "PriceFeed", params: { market_ids: [2, 3] } });
     const audience = new Audience("", 0, subscriptions, []);

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Audience } from "../../../../src/workers/shard/fan-out/audience.js";
 import { InterestIndex } from "../../../../src/workers/shard/fan-out/interest-index.js";
-import { Subscriptions } from "../../../../src/workers/shard/fan-out/subscriptions.js";
+import { SubscriptionSet } from "../../../../src/workers/shard/fan-out/subscription-set.js";
 
 const IDS = [0, 1, "9007199254740993"];
 const wants = fc.record({
@@ -20,7 +20,7 @@ describe("interest-index", () => {
         const index = new InterestIndex();
         const audiences: Audience[] = [];
         for (const [{ states, prices, trades, allTrades }, leaving] of list) {
-          const subscriptions = new Subscriptions();
+          const subscriptions = new SubscriptionSet();
           for (const id of states) subscriptions.states.add(id);
           for (const id of prices) subscriptions.prices.add(id);
           for (const id of trades) subscriptions.trades.add(id);
@@ -30,7 +30,7 @@ describe("interest-index", () => {
           audiences.push(audience);
           for (const left of audiences.splice(leaving)) index.remove(left);
         }
-        const whoWant = (wanted: (subscriptions: Subscriptions) => boolean) =>
+        const whoWant = (wanted: (subscriptions: SubscriptionSet) => boolean) =>
           new Set(audiences.filter(({ subscriptions }) => wanted(subscriptions)));
         for (const [position, marketId] of [...IDS, ...IDS].entries()) {
           // Another producer lists them the other way round.

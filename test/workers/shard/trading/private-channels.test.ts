@@ -1,11 +1,9 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { COUNTED_CHANNELS, counted, SHARD } from "../../../../src/counters/counters.js";
+import { CHANNEL_TYPES } from "../../../../src/contract/channel-kinds.js";
+import type { PrivateChannel } from "../../../../src/contract/channels-schema.js";
+import { counted, SHARD } from "../../../../src/counters/counters.js";
 import type { Connection } from "../../../../src/workers/shard/connections/connection.js";
-import {
-  isPrivate,
-  type PrivateChannel,
-  PrivateChannels,
-} from "../../../../src/workers/shard/trading/private-channels.js";
+import { PrivateChannels } from "../../../../src/workers/shard/trading/private-channels.js";
 import { ShardWorld } from "../../../support/shard-world.js";
 
 const orders = (wallet: string): PrivateChannel => ({ type: "Orders", params: { wallet } });
@@ -24,15 +22,9 @@ beforeEach(() => {
 });
 
 const subscribed = (type: PrivateChannel["type"]): number =>
-  counted(world.counters, SHARD.subscriptionsByChannel + COUNTED_CHANNELS.indexOf(type));
+  counted(world.counters, SHARD.subscriptionsByChannel + CHANNEL_TYPES.indexOf(type));
 
 describe("private-channels", () => {
-  it("private-channels - Orders and Positions are private, and no other channel is", () => {
-    expect([orders("w"), positions("w")].map(isPrivate)).toEqual([true, true]);
-    expect(isPrivate({ type: "Markets", params: null })).toBe(false);
-    expect(isPrivate({ type: "SystemStatus", params: null })).toBe(false);
-  });
-
   it("private-channels - a channel is live from its snapshot on, each by itself", () => {
     channels.add(one, orders("w"), 1);
     channels.add(one, positions("w"), 1);

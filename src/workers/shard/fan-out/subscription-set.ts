@@ -1,20 +1,16 @@
 import {
-  type Channel,
   type ChannelType,
   channelKey,
   type MarketsFilter,
+  type PublicChannel,
 } from "../../../contract/channels-schema.js";
 import { compareMarketIds, type MarketId } from "../../../shared/market-id.js";
-import type { PrivateChannel } from "../trading/private-channels.js";
-
-/** A channel that is open to everybody. */
-export type PublicChannel = Exclude<Channel, PrivateChannel>;
 
 /**
  * The public channels of a connection, as sets. Shared by all connections with the same ones and never
  * changed once it is; a change starts with a copy.
  */
-export class Subscriptions {
+export class SubscriptionSet {
   /** Filters of `Markets`, by their key; null asks for every market. */
   readonly filters: Map<string, MarketsFilter | null>;
   /** Markets of `Market` channels. */
@@ -27,7 +23,7 @@ export class Subscriptions {
   systemStatus: boolean;
   #key: string | undefined;
 
-  constructor(from?: Subscriptions) {
+  constructor(from?: SubscriptionSet) {
     this.filters = new Map(from?.filters);
     this.states = new Set(from?.states);
     this.prices = new Set(from?.prices);
@@ -40,8 +36,8 @@ export class Subscriptions {
    * What somebody begins with who is told these part by part, beside what was told before: `Markets`,
    * told nothing until they have their snapshots, and trades, which have no first data.
    */
-  beginning(before: Subscriptions | undefined): Subscriptions {
-    const begun = new Subscriptions(before);
+  beginning(before: SubscriptionSet | undefined): SubscriptionSet {
+    const begun = new SubscriptionSet(before);
     for (const [key, filter] of this.filters) begun.filters.set(key, filter);
     for (const id of this.trades) begun.trades.add(id);
     begun.allTrades ||= this.allTrades;
@@ -80,6 +76,9 @@ export class Subscriptions {
         break;
       case "SystemStatus":
         this.systemStatus = true;
+        break;
+      default:
+        channel satisfies never;
     }
   }
 
@@ -100,6 +99,9 @@ export class Subscriptions {
         break;
       case "SystemStatus":
         this.systemStatus = false;
+        break;
+      default:
+        channel satisfies never;
     }
   }
 
@@ -120,9 +122,4 @@ export class Subscriptions {
       this.systemStatus ? "s" : "",
     ].join("|");
   }
-}
-
-/** Whether a channel carries market data, which a feed may wait for. */
-export function isMarketData(channel: PublicChannel): boolean {
-  return channel.type !== "SystemStatus";
 }

@@ -1,11 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { channelSchema } from "../../../../src/contract/channels-schema.js";
-import {
-  isMarketData,
-  type PublicChannel,
-  Subscriptions,
-} from "../../../../src/workers/shard/fan-out/subscriptions.js";
+import { channelSchema, type PublicChannel } from "../../../../src/contract/channels-schema.js";
+import { SubscriptionSet } from "../../../../src/workers/shard/fan-out/subscription-set.js";
 
 const ids = fc.oneof(fc.nat(4), fc.constantFrom("9007199254740993", "9007199254740994"));
 const channels: fc.Arbitrary<PublicChannel> = fc
@@ -31,8 +27,10 @@ function items(channel: PublicChannel): string[] {
   return channel.params.market_ids.map((id) => `price ${id}`);
 }
 
-function apply(list: readonly (readonly [boolean, PublicChannel])[]): [Subscriptions, Set<string>] {
-  const subscriptions = new Subscriptions();
+function apply(
+  list: readonly (readonly [boolean, PublicChannel])[],
+): [SubscriptionSet, Set<string>] {
+  const subscriptions = new SubscriptionSet();
   const model = new Set<string>();
   for (const [add, channel] of list) {
     if (add) subscriptions.add(channel);
@@ -86,17 +84,12 @@ describe("subscriptions", () => {
       fc.property(changes, channels, (list, channel) => {
         const [original] = apply(list);
         const key = original.key();
-        const copy = new Subscriptions(original);
+        const copy = new SubscriptionSet(original);
         expect(copy.key()).toBe(key);
         copy.add(channel);
         copy.remove(channel);
         expect(original.key()).toBe(key);
       }),
     );
-  });
-
-  it("subscriptions - every public channel but SystemStatus is market data", () => {
-    expect(isMarketData({ type: "SystemStatus", params: null })).toBe(false);
-    expect(isMarketData({ type: "Markets", params: null })).toBe(true);
   });
 });

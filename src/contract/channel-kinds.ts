@@ -1,0 +1,69 @@
+import type { MarketId } from "../shared/market-id.js";
+import type { Channel, ChannelType } from "./messages.js";
+
+type ChannelOf<T extends ChannelType> = Extract<Channel, { readonly type: T }>;
+
+/** What sets channels of one type apart. */
+interface ChannelKind<T extends ChannelType> {
+  /** What is told is of one wallet, and needs a token with it. */
+  readonly private: boolean;
+  /** It is market data, which a feed may wait for. */
+  readonly marketData: boolean;
+  /** What a subscriber gets at once; updates follow it. */
+  readonly firstData: "snapshot" | "prices" | "status" | "none";
+  /** The markets that a channel names. */
+  readonly marketIds: (channel: ChannelOf<T>) => readonly MarketId[];
+}
+
+const NONE: readonly MarketId[] = [];
+const noMarkets = (): readonly MarketId[] => NONE;
+
+/** All types of channels, in the order in which they are counted and listed. */
+export const CHANNEL_KINDS = {
+  Markets: { private: false, marketData: true, firstData: "snapshot", marketIds: noMarkets },
+  Market: {
+    private: false,
+    marketData: true,
+    firstData: "snapshot",
+    marketIds: ({ params }) => [params.market_id],
+  },
+  PriceFeed: {
+    private: false,
+    marketData: true,
+    firstData: "prices",
+    marketIds: ({ params }) => params.market_ids,
+  },
+  Trades: {
+    private: false,
+    marketData: true,
+    firstData: "none",
+    marketIds: ({ params }) => (params?.market_id === undefined ? NONE : [params.market_id]),
+  },
+  Orders: { private: true, marketData: false, firstData: "snapshot", marketIds: noMarkets },
+  Positions: { private: true, marketData: false, firstData: "snapshot", marketIds: noMarkets },
+  SystemStatus: { private: false, marketData: false, firstData: "status", marketIds: noMarkets },
+} as const satisfies { readonly [T in ChannelType]: ChannelKind<T> };
+
+export const CHANNEL_TYPES = Object.keys(CHANNEL_KINDS) as readonly ChannelType[];
+
+/** Types of channels that belong to one wallet. */
+export type PrivateType = {
+  [T in ChannelType]: (typeof CHANNEL_KINDS)[T]["private"] extends true ? T : never;
+}[ChannelType];
+
+export const PRIVATE_TYPES = CHANNEL_TYPES.filter(
+  (type): type is PrivateType => CHANNEL_KINDS[type].private,
+);
+
+/** Whether a channel belongs to one wallet. */
+export function isPrivate<C extends { readonly type: ChannelType }>(
+  channel: C,
+): channel is Extract<C, { readonly type: PrivateType }> {
+  return CHANNEL_KINDS[channel.type].private;
+}
+
+/** The markets that a channel names; none where it is of all, or of something else. */
+export function marketIdsOf(channel: Channel): readonly MarketId[] {
+  const { marketIds } = CHANNEL_KINDS[channel.type] as ChannelKind<ChannelType>;
+  return marketIds(channel);
+}

@@ -1,0 +1,14 @@
+/*
+ * Limits of the contract that both sides keep. Those that an operator sets are in the configuration.
+ */
+
+/** Most market ids that one `PriceFeed` may name. */
+export const PRICE_FEED_MARKETS_MAX = 1000;
+/** Most channels that one request may name. */
+export const CHANNELS_PER_REQUEST_MAX = 100;
+/** Longest part of a title that a filter may search for. */
+export const SEARCH_CHARACTERS_MAX = 64;
+/** Longest id of a request that is a text. */
+export const REQUEST_ID_CHARACTERS_MAX = 64;
+export const CLIENT_ORDER_ID_CHARACTERS_MAX = 36;
+export const ORDER_ID_CHARACTERS_MAX = 64;
