@@ -31,7 +31,7 @@ export const FULL: FanoutParameters = {
   warmupSeconds: 2,
   windowSeconds: 4,
   steadyWindowSeconds: 8,
-  rounds: 3,
+  rounds: 5,
   saturationRates: [16_000, 24_000, 32_000, 40_000, 48_000, 64_000],
   saturationBatches: { "uWebSockets.js": [16, 32, 64, 256], ws: [1, 16] },
   bisections: 5,

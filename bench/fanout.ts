@@ -1,3 +1,4 @@
+import { BATCH_MAX } from "./baselines/pacer.js";
 import { type FanoutParameters, FULL, SHORT } from "./fanout-parameters.js";
 import {
   completeTable,
@@ -14,6 +15,8 @@ import {
 import type { BenchOptions, BenchReport, TargetCheck } from "./support/bench-options.js";
 import { measureClientCeiling } from "./support/client-ceiling.js";
 import { bytesPerIdleConnection, type IdleMemory } from "./support/idle-memory.js";
+import { besideOtherWork, otherWorkText } from "./support/other-work.js";
+import { peerVersions } from "./support/peers.js";
 import { progress } from "./support/progress.js";
 import {
   availableServers,
@@ -24,14 +27,43 @@ import {
 import { atLeast, atMost, formatTargets } from "./support/target-checks.js";
 import { runTrial, type Trial, type TrialResult } from "./support/trial.js";
 
+const UNIT_TEXT =
+  "offered, conflated and delivered are messages a second over all connections: offered is what was " +
+  "published times the connections, conflated is what was offered and a later message of its market " +
+  "took the place of (of a baseline: what did not arrive), delivered is what the load client read";
+
 /** The two steady rates at which latency is taken, in updates a second. */
 const STEADY_RATES = [100, 1000] as const;
-const BASELINE_BATCH_MAX = 64;
 /** Neighbouring rates in the search for the highest one differ by this factor. */
 const RATE_STEP = 2 ** (1 / 8);
 
-/** Measures the fan-out of Marketcast and, in the same run, of the baselines. */
-export async function runFanout({ short }: BenchOptions): Promise<BenchReport> {
+/**
+ * Measures the fan-out of Marketcast and, in the same run, of the baselines; a run beside other work
+ * on the machine is called invalid, and its targets count as not measured.
+ */
+export async function runFanout(options: BenchOptions): Promise<BenchReport> {
+  const peers = peerVersions();
+  console.log(
+    `peers: ${Object.entries(peers)
+      .map(([name, version]) => `${name} ${version}`)
+      .join("; ")}`,
+  );
+  console.log(`${UNIT_TEXT}\n`);
+  const [report, otherWork] = await besideOtherWork(() => measureFanout(options));
+  const targets = otherWork.valid ? report.targets : report.targets.map(withoutVerdict);
+  console.log(`${formatTargets(targets)}\n\n${otherWorkText(otherWork)}`);
+  return {
+    parameters: { ...report.parameters, peers, otherWork },
+    results: report.results,
+    targets,
+  };
+}
+
+function withoutVerdict(target: TargetCheck): TargetCheck {
+  return { ...target, measured: `${target.measured} (invalid run)`, reached: undefined };
+}
+
+async function measureFanout({ short }: BenchOptions): Promise<BenchReport> {
   const parameters = short ? SHORT : FULL;
   const servers = availableServers();
   for (const name of SERVER_NAMES) {
@@ -82,7 +114,6 @@ export async function runFanout({ short }: BenchOptions): Promise<BenchReport> {
   console.log(`memory per connection\n${memoryTable(memory)}\n`);
 
   const targets = checkTargets(saturated, steady, memory);
-  console.log(formatTargets(targets));
   return {
     parameters: { ...parameters, messageBytes, clientCeilingPerSecond: ceiling },
     results: {
@@ -107,7 +138,7 @@ async function forEachServer<T>(
 }
 
 function offerOf({ markets }: FanoutParameters, messageBytes: number, rate: number): Offer {
-  return { rate, markets, batchMax: BASELINE_BATCH_MAX, messageBytes };
+  return { rate, markets, batchMax: BATCH_MAX, messageBytes };
 }
 
 type TrialRest = Pick<Trial, "offer" | "burst"> & Partial<Pick<Trial, "windowSeconds">>;

@@ -10,6 +10,7 @@ import { endChild, nextMessage } from "./child.js";
 
 const READY_TIMEOUT_MS = 20_000;
 const MARKETCAST = fileURLToPath(new URL("../../../dist/cli/marketcast.js", import.meta.url));
+const DUE_TIME_FEED = fileURLToPath(new URL("./due-time-feed.js", import.meta.url));
 const GC_HOOK = new URL("./gc-on-request.js", import.meta.url).href;
 const FIRST_MARKET_ID = 1001;
 
@@ -85,7 +86,7 @@ async function startBaseline(file: string, offer: Offer): Promise<ServerUnderTes
 async function startMarketcast({ rate, markets }: Offer): Promise<ServerUnderTest> {
   const marketIds = Array.from({ length: markets }, (_, index) => FIRST_MARKET_ID + index);
   return startMarketcastWith(
-    { feed: "synthetic", "feed-markets": markets, "feed-rate": rate },
+    { feed: "module", "feed-module": DUE_TIME_FEED, "feed-markets": markets, "feed-rate": rate },
     marketIds,
   );
 }
