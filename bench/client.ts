@@ -10,7 +10,7 @@ import { bundleClient } from "./support/client-bundle.js";
 import { progress } from "./support/progress.js";
 import { type Recording, recordPriceUpdates } from "./support/record-pushes.js";
 import type { ReplayReply, ReplayRequest } from "./support/replay-messages.js";
-import { type ServerUnderTest, startServer } from "./support/server-under-test.js";
+import { type ServerUnderTest, startSynthetic } from "./support/server-under-test.js";
 import { formatTable } from "./support/table.js";
 import { atLeast, atMost, formatTargets } from "./support/target-checks.js";
 import { seconds } from "./support/wait.js";
@@ -96,12 +96,7 @@ export async function runClient(options: BenchOptions): Promise<BenchReport> {
 /** Records what a server sends, and has the client receive it as fast as it can. */
 async function measureDispatch(messages: number, durationSeconds: number): Promise<Row[]> {
   const recordings = new Map<Encoding, Recording>();
-  const server = await startServer("marketcast", {
-    rate: RECORDED_RATE,
-    markets: MARKETS,
-    batchMax: 1,
-    messageBytes: 0,
-  });
+  const server = await startSynthetic(RECORDED_RATE, MARKETS);
   try {
     for (const encoding of ["msgpack", "json"] as const) {
       progress(`recording ${messages} PriceUpdates in ${encoding}`);

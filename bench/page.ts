@@ -1,7 +1,7 @@
 import type { BenchOptions, BenchReport } from "./support/bench-options.js";
 import { CHROMIUM, ChromiumPage } from "./support/chromium-page.js";
 import { progress } from "./support/progress.js";
-import { startServer } from "./support/server-under-test.js";
+import { startSynthetic } from "./support/server-under-test.js";
 import { formatTable } from "./support/table.js";
 import { atLeast, atMost } from "./support/target-checks.js";
 import { seconds } from "./support/wait.js";
@@ -45,12 +45,7 @@ interface Smoothness {
  * markets in view get 2,000 updates a second. Without Chromium only the bytes are measured.
  */
 export async function measurePage({ short }: BenchOptions): Promise<BenchReport> {
-  const server = await startServer("marketcast", {
-    rate: UPDATES_PER_SECOND,
-    markets: MARKETS,
-    batchMax: 1,
-    messageBytes: 0,
-  });
+  const server = await startSynthetic(UPDATES_PER_SECOND, MARKETS);
   const url = `http://127.0.0.1:${server.port}/`;
   const frames: Smoothness[] = [];
   let firstLoadBytes: number;

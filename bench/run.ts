@@ -23,7 +23,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<BenchR
   client: runClient,
 };
 
-const HELP = `Usage: npm run bench -- NAME [--short] [--json FILE]
+const HELP = `Usage: npm run bench -- NAME [--short] [--only SECTION] [--json FILE]
 
   fanout   deliveries/s, latency, CPU and memory, beside uWebSockets.js and plain ws
   orders   orders/s through the socket, acknowledged when they are on disk, beside a fan-out
@@ -36,6 +36,7 @@ const HELP = `Usage: npm run bench -- NAME [--short] [--json FILE]
   all      each of them
 
   --short      a brief form for continuous integration; its figures mean little
+  --only NAME  only this section of fanout
   --json FILE  also write everything measured, with parameters and machine, to FILE`;
 
 /** Runs the named benches and returns the process's exit code. */
@@ -44,6 +45,7 @@ async function main(): Promise<number> {
     allowPositionals: true,
     options: {
       short: { type: "boolean", default: false },
+      only: { type: "string" },
       json: { type: "string" },
       help: { type: "boolean", short: "h", default: false },
     },
@@ -67,7 +69,10 @@ async function main(): Promise<number> {
   for (const each of names) {
     const run = BENCHES[each] as (options: BenchOptions) => Promise<BenchReport>;
     console.log(`\n== ${each}${values.short ? " (short form)" : ""}\n`);
-    reports[each] = await run({ short: values.short });
+    reports[each] = await run({
+      short: values.short,
+      ...(values.only === undefined ? {} : { only: values.only }),
+    });
     if (values.short)
       console.log("\nshort form: it shows that the bench runs, not how fast anything is");
     console.log(`\nparameters: ${JSON.stringify(reports[each].parameters)}`);

@@ -10,9 +10,9 @@ export function runBaseline(port: number, publish: (update: PriceUpdate) => void
   };
   const start = ({ rate, batchMax, messageBytes }: StartRequest): void => {
     const next = priceUpdates(messageBytes);
-    pace(rate, batchMax, (count) => {
-      for (let index = 0; index < count; index++) publish(next());
-      published += count;
+    pace(rate, batchMax, (dueMicros) => {
+      publish(next(dueMicros));
+      published++;
     });
   };
   process.on("message", (request: BaselineRequest) => {

@@ -4,6 +4,7 @@
  * stringified or framed meanwhile.
  */
 import { type AddressInfo, createServer, type Socket } from "node:net";
+import { nowMicros } from "../../src/shared/clock.js";
 import type { BaselineReply } from "./baseline-messages.js";
 import { priceUpdates } from "./price-updates.js";
 
@@ -14,7 +15,7 @@ const RESPONSE =
 
 /** A block of whole text frames, each with a payload of `messageBytes`; 126 to 65,535. */
 function framedBlock(messageBytes: number): Buffer {
-  const payload = JSON.stringify(priceUpdates(messageBytes)());
+  const payload = JSON.stringify(priceUpdates(messageBytes)(nowMicros()));
   const frame = Buffer.from(`1234${payload}`);
   frame.set([0x81, 126, payload.length >> 8, payload.length & 255]);
   return Buffer.concat(

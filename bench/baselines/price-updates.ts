@@ -1,4 +1,5 @@
 import { nowMicros } from "../../src/shared/clock.js";
+import { stampOf } from "../support/due-time.js";
 
 /** Shaped as the server's own `PriceUpdate`. */
 export interface PriceUpdate {
@@ -18,26 +19,27 @@ const FIRST_MARKET_ID = 1001;
 const SEQ_DIGITS_MAX = 15;
 
 /**
- * Makes price updates whose JSON is `messageBytes` long, give or take the digits of the prices: the
- * sequence number starts with as many digits as it takes. `ts` is the moment of the call.
+ * Makes price updates whose JSON is `messageBytes` long, the sequence number
+ * starting with as many digits as it takes. Each call is given when its message was due, which the
+ * prices carry; `ts` is the moment of the call.
  */
-export function priceUpdates(messageBytes: number): () => PriceUpdate {
+export function priceUpdates(messageBytes: number): (dueMicros: number) => PriceUpdate {
   let count = 0;
-  const make = (firstSeq: number): PriceUpdate => {
-    const ticks = 400 + (count % 199);
+  const make = (firstSeq: number, dueMicros: number): PriceUpdate => {
+    const stamp = stampOf(dueMicros);
     return {
       type: "PriceUpdate",
       data: {
         market_id: FIRST_MARKET_ID + (count % MARKETS),
-        price: ticks / 1000,
-        best_bid: (ticks - 1) / 1000,
-        best_ask: (ticks + 1) / 1000,
+        price: stamp,
+        best_bid: stamp,
+        best_ask: stamp + 1,
         seq: firstSeq + count++,
         ts: nowMicros(),
       },
     };
   };
-  const shortest = JSON.stringify(make(1)).length;
+  const shortest = JSON.stringify(make(1, 0)).length;
   const digits = Math.min(Math.max(messageBytes - shortest, 0) + 1, SEQ_DIGITS_MAX);
-  return () => make(10 ** (digits - 1));
+  return (dueMicros) => make(10 ** (digits - 1), dueMicros);
 }

@@ -2,6 +2,8 @@
 export interface BenchOptions {
   /** The form for continuous integration: everything runs, briefly; the figures mean little. */
   readonly short: boolean;
+  /** The one section to run, of a bench that has sections. */
+  readonly only?: string;
 }
 
 /** What a bench hands back, beside what it has printed: plain data for `--json`. */

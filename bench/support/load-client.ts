@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import { build } from "hdr-histogram-js";
 import { nowMicros } from "../../src/shared/clock.js";
+import { latencyOf } from "./due-time.js";
 import type { FrameTally } from "./frame-counter.js";
 import { openConnection } from "./load-connection.js";
 import type {
@@ -42,8 +43,7 @@ const tally: FrameTally = {
       strays++;
       return;
     }
-    const ts = Number.parseInt(text.slice(text.indexOf('"ts":') + 5), 10);
-    latency.recordValue(Math.min(Math.max(now - ts, 0), LATENCY_US_MAX));
+    latency.recordValue(Math.min(Math.max(latencyOf(text, now), 0), LATENCY_US_MAX));
     sample ??= text;
   },
 };

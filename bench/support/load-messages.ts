@@ -54,7 +54,7 @@ export interface IntervalReply {
   readonly idle: number;
 }
 
-/** From a message's `ts` to its receipt, in microseconds. */
+/** From the moment at which a message was due to its receipt, in microseconds. */
 export interface LatencySummary {
   readonly samples: number;
   readonly p50: number;

@@ -10,7 +10,7 @@ import { endChild, nextMessage } from "./child.js";
 
 const READY_TIMEOUT_MS = 20_000;
 const MARKETCAST = fileURLToPath(new URL("../../../dist/cli/marketcast.js", import.meta.url));
-const GC_HOOK = new URL("./gc-on-request.js", import.meta.url).href;
+const DUE_TIME_FEED = fileURLToPath(new URL("./due-time-feed.js", import.meta.url));
 const FIRST_MARKET_ID = 1001;
 
 /** Messages offered to a server's connections. */
@@ -39,8 +39,6 @@ export interface ServerUnderTest {
   startPublishing(): void;
   /** Messages published since the start; undefined where the server does not tell. */
   published(): Promise<number | undefined>;
-  /** Collects garbage in every thread; returns in how many. */
-  collectGarbage(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -60,7 +58,7 @@ export function startServer(name: ServerName, offer: Offer): Promise<ServerUnder
 
 async function startBaseline(file: string, offer: Offer): Promise<ServerUnderTest> {
   const entry = fileURLToPath(new URL(`../baselines/${file}`, import.meta.url));
-  const child = fork(entry, { execArgv: ["--expose-gc", "--import", GC_HOOK] });
+  const child = fork(entry);
   const ask = (request: BaselineRequest): boolean => child.send(request);
   const reply = await nextMessage<BaselineReply>(child);
   if (reply.kind !== "listening") throw new Error(`${file} did not listen`);
@@ -77,17 +75,26 @@ async function startBaseline(file: string, offer: Offer): Promise<ServerUnderTes
       const answer = await nextMessage<BaselineReply>(child);
       return answer.kind === "published" ? answer.published : undefined;
     },
-    collectGarbage: () => collectGarbage(child),
     stop: () => endChild(child),
   };
 }
 
 async function startMarketcast({ rate, markets }: Offer): Promise<ServerUnderTest> {
-  const marketIds = Array.from({ length: markets }, (_, index) => FIRST_MARKET_ID + index);
+  const marketIds = idsOf(markets);
   return startMarketcastWith(
-    { feed: "synthetic", "feed-markets": markets, "feed-rate": rate },
+    { feed: "module", "feed-module": DUE_TIME_FEED, "feed-markets": markets, "feed-rate": rate },
     marketIds,
   );
+}
+
+/** Starts Marketcast with the synthetic feed, whose trades, books and states come beside the prices. */
+export function startSynthetic(rate: number, markets: number): Promise<ServerUnderTest> {
+  const flags = { feed: "synthetic", "feed-markets": markets, "feed-rate": rate };
+  return startMarketcastWith(flags, idsOf(markets));
+}
+
+function idsOf(markets: number): number[] {
+  return Array.from({ length: markets }, (_, index) => FIRST_MARKET_ID + index);
 }
 
 /** Starts Marketcast with flags of one's own; its clients subscribe to the prices of `marketIds`. */
@@ -115,7 +122,6 @@ export async function startMarketcastWith(
     ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]),
   ];
   const child = fork(MARKETCAST, args, {
-    execArgv: ["--expose-gc", "--import", GC_HOOK],
     stdio: ["ignore", "pipe", "inherit", "ipc"],
   });
   const removeData = (): void => rmSync(dataDir, { recursive: true, force: true });
@@ -133,17 +139,11 @@ export async function startMarketcastWith(
     subscribe: JSON.stringify({ type: "Subscribe", data: { channels } }),
     startPublishing: () => undefined,
     published: async () => undefined,
-    collectGarbage: () => collectGarbage(child),
     stop: async () => {
       await endChild(child);
       removeData();
     },
   };
-}
-
-async function collectGarbage(child: ChildProcess): Promise<number> {
-  child.send("gc");
-  return (await nextMessage<{ collected: number }>(child)).collected;
 }
 
 interface ReadyLine {

@@ -1,9 +1,9 @@
-import type { BurstResult } from "./support/burst.js";
-import type { IdleMemory } from "./support/idle-memory.js";
-import type { Offer, ServerName } from "./support/server-under-test.js";
-import { median } from "./support/statistics.js";
-import { formatTable } from "./support/table.js";
-import type { TrialResult } from "./support/trial.js";
+import type { BurstResult } from "../support/burst.js";
+import type { IdleMemory } from "../support/idle-memory.js";
+import type { Offer, ServerName } from "../support/server-under-test.js";
+import { median } from "../support/statistics.js";
+import { formatTable } from "../support/table.js";
+import type { TrialResult } from "../support/trial.js";
 
 /** The results of each server, one a round. */
 export type Rounds = ReadonlyMap<ServerName, readonly TrialResult[]>;
@@ -149,17 +149,16 @@ export function steadyTable(rounds: Rounds): string {
   );
 }
 
-export function memoryTable(memory: ReadonlyMap<ServerName, IdleMemory>): string {
+export function memoryTable(memory: ReadonlyMap<ServerName, readonly IdleMemory[]>): string {
   const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);
   return formatTable(
-    ["server", "connections", "bytes each", "MiB before", "MiB with them", "threads collected"],
+    ["server", "connections", "bytes each", "MiB before", "MiB with them"],
     [...memory].map(([server, figures]) => [
       server,
-      figures.connections,
-      Math.round(figures.bytesPerConnection),
-      mib(figures.bytesBefore),
-      mib(figures.bytesWith),
-      figures.threads,
+      figures[0]?.connections,
+      Math.round(median(figures.map((each) => each.bytesPerConnection))),
+      mib(median(figures.map((each) => each.bytesBefore))),
+      mib(median(figures.map((each) => each.bytesWith))),
     ]),
   );
 }

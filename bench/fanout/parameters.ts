@@ -1,5 +1,5 @@
-import type { BurstOptions } from "./support/burst.js";
-import type { ServerName } from "./support/server-under-test.js";
+import type { BurstOptions } from "../support/burst.js";
+import type { ServerName } from "../support/server-under-test.js";
 
 /** What the fan-out bench is run with. */
 export interface FanoutParameters {
@@ -8,7 +8,9 @@ export interface FanoutParameters {
   readonly markets: number;
   readonly warmupSeconds: number;
   readonly windowSeconds: number;
-  /** The window at the two steady rates, where the rare latencies count. */
+  /** Updates a second at which latency is taken. */
+  readonly steadyRates: readonly number[];
+  /** The window at the steady rates, where the rare latencies count. */
   readonly steadyWindowSeconds: number;
   readonly rounds: number;
   /** Updates a second offered to Marketcast in search of its saturation. */
@@ -21,8 +23,8 @@ export interface FanoutParameters {
   readonly bisections: number;
   readonly burst: BurstOptions;
   readonly idleConnections: number;
-  /** Garbage collections before each weighing of the memory. */
-  readonly collections: number;
+  /** Clients that connect, subscribe and wait for their first data. */
+  readonly firstDataClients: number;
 }
 
 export const FULL: FanoutParameters = {
@@ -30,20 +32,22 @@ export const FULL: FanoutParameters = {
   markets: 1000,
   warmupSeconds: 2,
   windowSeconds: 4,
+  steadyRates: [20, 100, 1000, 2000, 4000],
   steadyWindowSeconds: 8,
-  rounds: 3,
+  rounds: 5,
   saturationRates: [16_000, 24_000, 32_000, 40_000, 48_000, 64_000],
   saturationBatches: { "uWebSockets.js": [16, 32, 64, 256], ws: [1, 16] },
   bisections: 5,
   burst: { count: 500, repeats: 3, timeoutMs: 90_000 },
-  idleConnections: 10_000,
-  collections: 6,
+  idleConnections: 5000,
+  firstDataClients: 5000,
 };
 
 export const SHORT: FanoutParameters = {
   ...FULL,
   warmupSeconds: 0.5,
   windowSeconds: 0.5,
+  steadyRates: [20, 1000],
   steadyWindowSeconds: 0.5,
   rounds: 1,
   saturationRates: [32_000],
@@ -51,5 +55,5 @@ export const SHORT: FanoutParameters = {
   bisections: 1,
   burst: { count: 500, repeats: 1, timeoutMs: 2000 },
   idleConnections: 1000,
-  collections: 1,
+  firstDataClients: 500,
 };

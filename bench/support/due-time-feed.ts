@@ -1,0 +1,36 @@
+// The feed of Marketcast under test: bare quotes, paced as the baselines pace themselves.
+import type { Feed, ListedMarket } from "../../src/feed/feed.js";
+import { BATCH_MAX, pace } from "../baselines/pacer.js";
+import { stampOf } from "./due-time.js";
+
+const FIRST_MARKET_ID = 1001;
+
+/** Makes a feed of `rate` quotes a second, market after market, whose best bid is the due time's stamp. */
+export function createFeed({ rate, markets: count }: { rate: number; markets: number }): Feed {
+  const markets: ListedMarket[] = [];
+  return {
+    open(sink) {
+      for (let index = 0; index < count; index++) {
+        const marketId = FIRST_MARKET_ID + index;
+        markets.push(sink.list({ marketId, title: `Market ${index}`, tickSize: 1, lotSize: 1 }));
+      }
+    },
+    run(sink, { signal }) {
+      let next = 0;
+      const end = pace(rate, BATCH_MAX, (dueMicros) => {
+        const bid = stampOf(dueMicros);
+        sink.quote(markets[next++ % count] as ListedMarket, bid, bid + 1);
+      });
+      return new Promise((resolve) => {
+        signal.addEventListener(
+          "abort",
+          () => {
+            end();
+            resolve();
+          },
+          { once: true },
+        );
+      });
+    },
+  };
+}
