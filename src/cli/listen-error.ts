@@ -9,7 +9,7 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /** Thrown when the server cannot listen; the message names the flags to change. */
-export class ListenError extends CodedError<"LISTEN_FAILED"> {
+class ListenError extends CodedError<"LISTEN_FAILED"> {
   constructor(message: string, options?: ErrorOptions) {
     super("LISTEN_FAILED", message, options);
   }

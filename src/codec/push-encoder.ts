@@ -1,4 +1,4 @@
-import type { ServerMessage, UpdateType } from "../contract/server-messages-schema.js";
+import type { MarketUpdateType, ServerMessage } from "../contract/messages.js";
 import type { DecimalScale } from "../shared/decimal-scale.js";
 import type { Book, MarketStatus, Side } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
@@ -49,7 +49,7 @@ export const SNAPSHOT_PART_BYTES_MAX = 32 * 1024;
  */
 export interface PushEncoder {
   priceUpdate(out: FrameWriter, market: MarketView): void;
-  marketUpdate(out: FrameWriter, market: MarketView, updateType: UpdateType): void;
+  marketUpdate(out: FrameWriter, market: MarketView, updateType: MarketUpdateType): void;
   orderBook(out: FrameWriter, market: MarketView, book: BookView): void;
   tradeExecution(out: FrameWriter, market: MarketView, trade: TradeView): void;
   /**

@@ -13,7 +13,7 @@ import type { ExchangeTime } from "./exchange-time.js";
 /** Records that are restored in one turn of the event loop; some milliseconds' worth. */
 const RESTORED_PER_TURN = 1000;
 
-export interface ExchangeCoreContext {
+interface ExchangeCoreContext {
   readonly options: ExchangeOptions;
   /** With every market listed; the core's own from now on. */
   readonly markets: ExchangeMarkets;

@@ -44,7 +44,7 @@ interface Asked {
 
 type Holdings = Pick<Extract<ExchangeNews, { type: "snapshot" }>, "orders" | "positions">;
 
-export interface ExchangeGatewayContext {
+interface ExchangeGatewayContext {
   readonly options: ExchangeOptions;
   /** Tells this run of the server from all others. */
   readonly run: string;
@@ -53,7 +53,7 @@ export interface ExchangeGatewayContext {
   readonly log: Logger;
 }
 
-export interface ExchangeGatewayHooks {
+interface ExchangeGatewayHooks {
   /** Something has been asked. */
   readonly asked: () => void;
   /** A session's orders are to be cancelled. */

@@ -21,7 +21,7 @@ export function addNews(news: News, shard: AttachedShard, one: ExchangeNews): vo
   else all.push(one);
 }
 
-export interface ExchangeShardsHooks {
+interface ExchangeShardsHooks {
   readonly request: (from: AttachedShard, request: ExchangeRequest) => void;
   /** The shard's thread has ended, and all that it sent has been heard. */
   readonly gone: (shard: AttachedShard) => void;

@@ -21,7 +21,7 @@ const BOUNDED_BY: Partial<Record<FeedInputError["code"], string>> = {
   TITLE_TOO_LONG: "--max-title-bytes",
 };
 
-export interface OpenExchangeContext extends Omit<ExchangeContext, "store" | "markets" | "untold"> {
+interface OpenExchangeContext extends Omit<ExchangeContext, "store" | "markets" | "untold"> {
   /** The last trade that an earlier producer of this run has told; undefined where there was none. */
   readonly lastTrade?: number | undefined;
 }

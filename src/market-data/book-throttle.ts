@@ -1,6 +1,6 @@
 import type { Book } from "../shared/market.js";
 
-export interface BookThrottleOptions<Market> {
+interface BookThrottleOptions<Market> {
   readonly intervalMs: number;
   /** The time in microseconds; see nowMicros. */
   readonly now: () => number;

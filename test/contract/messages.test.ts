@@ -7,7 +7,7 @@ import type {
   ServerData,
   Channel as WireChannel,
 } from "../../src/contract/messages.js";
-import type { ServerType, serverData } from "../../src/contract/server-messages-schema.js";
+import type { ServerType, serverData } from "../support/server-messages-schema.js";
 
 /** As zod has it, but that what may be missing is never there and undefined, and nothing is written to. */
 type Plain<T> = T extends readonly [infer A, infer B]

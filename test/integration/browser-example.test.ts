@@ -1,10 +1,8 @@
 import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
-import {
-  parseServerMessage,
-  type ServerMessage,
-} from "../../src/contract/server-messages-schema.js";
+import type { ServerMessage } from "../../src/contract/messages.js";
+import { parseServerMessage } from "../support/server-messages-schema.js";
 import { type ServerProcess, startServerProcess, testToken } from "../support/server-process.js";
 
 /** What the browser sends, to the letter. */

@@ -1,7 +1,7 @@
 import { Packr } from "msgpackr";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ENCODINGS } from "../../src/contract/encodings.js";
-import type { ServerMessage } from "../../src/contract/server-messages-schema.js";
+import type { ServerMessage } from "../../src/contract/messages.js";
 import { type ServerProcess, startServerProcess, testToken } from "../support/server-process.js";
 import { TestClient } from "../support/test-client.js";
 

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "vitest";
-import type { ServerMessage } from "../../src/contract/server-messages-schema.js";
+import type { ServerMessage } from "../../src/contract/messages.js";
 import { type ServerProcess, startServerProcess } from "../support/server-process.js";
 import { SlowLink } from "../support/slow-link.js";
 import { StreamChecker } from "../support/stream-checker.js";

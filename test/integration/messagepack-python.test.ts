@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { parseServerMessage, serverData } from "../../src/contract/server-messages-schema.js";
+import { parseServerMessage, serverData } from "../support/server-messages-schema.js";
 import { type ServerProcess, startServerProcess, testToken } from "../support/server-process.js";
 import { temporaryDirectory } from "../support/trading.js";
 

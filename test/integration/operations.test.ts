@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { systemStatusSchema } from "../../src/contract/server-messages-schema.js";
+import { systemStatusSchema } from "../support/server-messages-schema.js";
 import { type ServerProcess, startServerProcess } from "../support/server-process.js";
 import { TestClient } from "../support/test-client.js";
 

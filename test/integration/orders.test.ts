@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import type { ServerMessage } from "../../src/contract/server-messages-schema.js";
+import type { ServerMessage } from "../../src/contract/messages.js";
 import { type ServerProcess, startServerProcess, testToken } from "../support/server-process.js";
 import { TestClient } from "../support/test-client.js";
 import {

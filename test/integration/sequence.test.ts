@@ -3,7 +3,7 @@ import { Packr, Unpackr } from "msgpackr";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { type Encoding, subprotocolOf } from "../../src/contract/encodings.js";
-import type { ServerMessage } from "../../src/contract/server-messages-schema.js";
+import type { ServerMessage } from "../../src/contract/messages.js";
 import { type ServerProcess, startServerProcess } from "../support/server-process.js";
 import { StreamChecker, type StreamName } from "../support/stream-checker.js";
 

@@ -1,6 +1,6 @@
 import type { Channel, MarketsFilter } from "../../src/contract/channels-schema.js";
 import { channelKey } from "../../src/contract/channels-schema.js";
-import type { ServerMessage } from "../../src/contract/server-messages-schema.js";
+import type { ServerMessage } from "../../src/contract/messages.js";
 import type { MarketId } from "../../src/shared/market-id.js";
 import type { PublishedTruth } from "./published-truth.js";
 
@@ -100,13 +100,14 @@ export class ClientModel {
   take(message: ServerMessage): void {
     switch (message.type) {
       case "Subscribed":
-        // Replies come in the order of their requests, with first data behind each.
+        // Replies come in the order of their requests, with first data behind each, and name channels
+        // in canonical form.
         this.firstDataDone();
-        for (const channel of message.data.channels) this.#subscribe(channel);
+        for (const channel of message.data.channels) this.#subscribe(channel as Channel);
         return;
       case "Unsubscribed":
         this.firstDataDone();
-        for (const channel of message.data.channels) this.#unsubscribe(channel);
+        for (const channel of message.data.channels) this.#unsubscribe(channel as Channel);
         this.#judgeView();
         return;
       case "EpochChanged":

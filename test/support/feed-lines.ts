@@ -1,4 +1,4 @@
-import type { ServerMessage } from "../../src/contract/server-messages-schema.js";
+import type { ServerMessage } from "../../src/contract/messages.js";
 import type { MarketStatus, Side } from "../../src/shared/market.js";
 import type { MarketId } from "../../src/shared/market-id.js";
 import type { ServerProcess } from "./server-process.js";

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import type { ServerMessage } from "../../src/contract/server-messages-schema.js";
+import type { ServerMessage } from "../../src/contract/messages.js";
 import { SIDES } from "../../src/shared/market.js";
 import { fromBigInt } from "../../src/shared/market-id.js";
 import { ORDER_STATUSES, ORDER_TYPES, TIMES_IN_FORCE } from "../../src/shared/order.js";

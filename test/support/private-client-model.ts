@@ -1,4 +1,4 @@
-import type { ServerMessage } from "../../src/contract/server-messages-schema.js";
+import type { ServerMessage } from "../../src/contract/messages.js";
 import type { ContractOrder, ContractPosition } from "../../src/store/contract-form.js";
 import { isOpen, stateText } from "./exchange-model.js";
 

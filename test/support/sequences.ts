@@ -1,4 +1,4 @@
-import type { ServerMessage } from "../../src/contract/server-messages-schema.js";
+import type { ServerMessage } from "../../src/contract/messages.js";
 
 /** A market's number in one of its streams. */
 interface Position {

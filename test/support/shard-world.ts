@@ -2,10 +2,7 @@ import { Packr, Unpackr } from "msgpackr";
 import type { EncodingDescriptor } from "../../src/codec/encoding.js";
 import { ENCODING_TABLE, encodingAt } from "../../src/codec/encodings.js";
 import { FRAME, FrameWriter } from "../../src/codec/frame-writer.js";
-import {
-  parseServerMessage,
-  type ServerMessage,
-} from "../../src/contract/server-messages-schema.js";
+import type { ServerMessage } from "../../src/contract/messages.js";
 import {
   type CounterBlock,
   type CounterSection,
@@ -37,6 +34,7 @@ import { addressShare, type FakeSocket, fakeSockets, openNodeSink } from "./fake
 import { parseFrames } from "./frames.js";
 import { HeldMessages } from "./held-messages.js";
 import { PublishedTruth } from "./published-truth.js";
+import { parseServerMessage } from "./server-messages-schema.js";
 
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 const unpackr = new Unpackr({

@@ -1,5 +1,5 @@
 import type { Channel } from "../../src/contract/channels-schema.js";
-import type { ServerMessage } from "../../src/contract/server-messages-schema.js";
+import type { ServerMessage } from "../../src/contract/messages.js";
 import type { MarketId } from "../../src/shared/market-id.js";
 
 const STREAMS = ["state", "price", "book", "trade"] as const;
@@ -35,11 +35,12 @@ export class StreamChecker {
 
   take(message: ServerMessage): void {
     switch (message.type) {
+      // The server names channels in canonical form.
       case "Subscribed":
-        for (const channel of message.data.channels) this.#change(channel, true);
+        for (const channel of message.data.channels) this.#change(channel as Channel, true);
         break;
       case "Unsubscribed":
-        for (const channel of message.data.channels) this.#change(channel, false);
+        for (const channel of message.data.channels) this.#change(channel as Channel, false);
         break;
       case "MarketSnapshot":
         for (const { market_id, seq } of message.data.markets) this.#check("state", market_id, seq);

@@ -2,11 +2,8 @@ import { once } from "node:events";
 import { Packr, Unpackr } from "msgpackr";
 import { type ClientOptions, WebSocket } from "ws";
 import { type Encoding, subprotocolOf } from "../../src/contract/encodings.js";
-import {
-  parseServerMessage,
-  type ServerMessage,
-  type ServerType,
-} from "../../src/contract/server-messages-schema.js";
+import type { ServerMessage } from "../../src/contract/messages.js";
+import { parseServerMessage, type ServerType } from "./server-messages-schema.js";
 
 export type MessageOf<T extends ServerType> = Extract<ServerMessage, { type: T }>;
 
@@ -107,7 +104,7 @@ export class TestClient {
 
   /** Takes messages up to the end of a snapshot, of however many parts, and returns its markets. */
   async takeSnapshot(): Promise<MessageOf<"MarketSnapshot">["data"]["markets"]> {
-    const markets: MessageOf<"MarketSnapshot">["data"]["markets"] = [];
+    const markets: MessageOf<"MarketSnapshot">["data"]["markets"][number][] = [];
     for (;;) {
       const { data } = await this.take("MarketSnapshot");
       markets.push(...data.markets);

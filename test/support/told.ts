@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import type { ServerMessage } from "../../src/contract/server-messages-schema.js";
+import type { ServerMessage } from "../../src/contract/messages.js";
 import { isFinished, isLater } from "./order-progress.js";
 import type { MessageOf } from "./test-client.js";
 import type { TestOrder } from "./trading.js";

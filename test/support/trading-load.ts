@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ServerMessage } from "../../src/contract/server-messages-schema.js";
+import type { ServerMessage } from "../../src/contract/messages.js";
 import type { Random } from "../../src/shared/random.js";
 import type { Flags } from "./server-process.js";
 import { TestClient } from "./test-client.js";

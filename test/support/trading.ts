@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Encoding } from "../../src/contract/encodings.js";
-import type { ServerMessage } from "../../src/contract/server-messages-schema.js";
+import type { ServerMessage } from "../../src/contract/messages.js";
 import { type Flags, testToken } from "./server-process.js";
 import { type MessageOf, TestClient } from "./test-client.js";
 

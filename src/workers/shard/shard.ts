@@ -2,7 +2,7 @@ import { type MessagePort, threadId } from "node:worker_threads";
 import type { RawData, WebSocket } from "ws";
 import { CLOSE } from "../../contract/close-codes.js";
 import { ENCODINGS } from "../../contract/encodings.js";
-import type { ServerMessage } from "../../contract/server-messages-schema.js";
+import type { ServerMessage } from "../../contract/messages.js";
 import {
   beat,
   COUNTED_CLOSE_CODES,

@@ -1,5 +1,5 @@
 import { Packr } from "msgpackr";
-import type { UpdateType } from "../../../contract/server-messages-schema.js";
+import type { MarketUpdateType } from "../../../contract/messages.js";
 import type { DecimalScale } from "../../../shared/decimal-scale.js";
 import type { BookSide } from "../../../shared/market.js";
 import type { MarketId } from "../../../shared/market-id.js";
@@ -186,7 +186,7 @@ export const messagePackEncoder: PushEncoder = {
     writeSeqAndTs(out, market.priceSeq, market.ts);
   },
 
-  marketUpdate(out: FrameWriter, market: MarketView, updateType: UpdateType) {
+  marketUpdate(out: FrameWriter, market: MarketView, updateType: MarketUpdateType) {
     writeFixed(out, MARKET_UPDATE);
     writeText(out, updateType);
     writeFixed(out, KEY.market);

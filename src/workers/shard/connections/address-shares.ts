@@ -1,7 +1,7 @@
 import type { ShardOptions } from "../../../config/thread-options.js";
 import { TokenBucket } from "./token-bucket.js";
 
-export type AddressLimits = Pick<
+type AddressLimits = Pick<
   ShardOptions,
   | "maxHttpRequestsPerSecondPerAddress"
   | "maxMessagesPerSecondPerAddress"

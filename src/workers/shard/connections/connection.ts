@@ -6,7 +6,6 @@ import { type CounterSection, count, SHARD } from "../../../counters/counters.js
 import type { ByteSink, Taken } from "../../../transport/byte-sink.js";
 import type { OpenSink } from "../../../transport/open-sink.js";
 import type { Audience, Member } from "../fan-out/audience.js";
-import type { Identity } from "../requests/authenticator.js";
 import type { AddressShare } from "./address-shares.js";
 import { Backlog } from "./backlog.js";
 import {
@@ -17,7 +16,6 @@ import {
   isLoading,
   nextFlowState,
 } from "./connection-state.js";
-import type { Holder } from "./fair-budget.js";
 import type { FrameBatch } from "./frame-batch.js";
 import { Spender, type SpendingLimits } from "./spender.js";
 
@@ -69,7 +67,6 @@ export class Connection extends Spender implements Member {
   /** Its open orders are cancelled when it ends. */
   readonly cancelOnDisconnect: boolean;
 
-  identity: Identity | undefined;
   audience: Audience | undefined;
   /** Wallets of its private channels; see PrivateChannels. */
   wallets: Set<string> | undefined;
@@ -143,19 +140,6 @@ export class Connection extends Spender implements Member {
   /** Whether it has any subscription. */
   get subscribed(): boolean {
     return this.audience !== undefined || (this.wallets?.size ?? 0) > 0;
-  }
-
-  /** Who uses its share of what all connections have together. */
-  get holder(): Holder {
-    const { address, identity } = this;
-    const name = identity === undefined ? `address ${address}` : `user ${identity.userId}`;
-    return { name, group: address };
-  }
-
-  /** Whose trading it is: its wallet's, however many connections and users that has. */
-  get trader(): Holder {
-    const wallet = this.identity?.wallet ?? undefined;
-    return wallet === undefined ? this.holder : { name: `wallet ${wallet}`, group: this.address };
   }
 
   get state(): ConnectionState {

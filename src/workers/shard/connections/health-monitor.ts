@@ -3,7 +3,7 @@ import type { ShardOptions } from "../../../config/thread-options.js";
 import { CLOSE } from "../../../contract/close-codes.js";
 import type { Connection } from "./connection.js";
 
-export type HealthOptions = Pick<
+type HealthOptions = Pick<
   ShardOptions,
   "pingIntervalMs" | "pongTimeoutMs" | "idleTimeoutMs" | "idleCheckIntervalMs" | "messageTimeoutMs"
 >;

@@ -1,7 +1,7 @@
 import type { EncodingDescriptor } from "../../../codec/encoding.js";
 import { ENCODING_TABLE, encodingAt } from "../../../codec/encodings.js";
 import { FRAME, FrameWriter } from "../../../codec/frame-writer.js";
-import type { ServerMessage } from "../../../contract/server-messages-schema.js";
+import type { ServerMessage } from "../../../contract/messages.js";
 import type { Connection } from "./connection.js";
 import type { FrameBatch } from "./frame-batch.js";
 

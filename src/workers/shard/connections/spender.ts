@@ -1,5 +1,7 @@
 import type { ShardOptions } from "../../../config/thread-options.js";
+import type { Identity } from "../requests/authenticator.js";
 import type { AddressShare } from "./address-shares.js";
+import type { Holder } from "./fair-budget.js";
 import { TokenBucket } from "./token-bucket.js";
 import { Usage } from "./usage.js";
 
@@ -9,7 +11,7 @@ export type SpendingLimits = Pick<
   "maxMessagesPerSecond" | "maxBytesPerSecond" | "maxOrdersPerSecond"
 >;
 
-/** The side of a connection that pays for what its client sends and asks for. */
+/** The side of a connection that pays for what its client sends and asks for, and says who that is. */
 export abstract class Spender {
   /** What it shares with the other connections of its address. */
   readonly share: AddressShare;
@@ -21,6 +23,8 @@ export abstract class Spender {
   /** What its requests have cost lately, in bytes. */
   readonly usage: Usage;
 
+  identity: Identity | undefined;
+
   constructor(share: AddressShare, limits: SpendingLimits, now: number) {
     this.share = share;
     this.messageAllowance = new TokenBucket(now, limits.maxMessagesPerSecond);
@@ -31,6 +35,19 @@ export abstract class Spender {
 
   get address(): string {
     return this.share.address;
+  }
+
+  /** Who uses its share of what all connections have together. */
+  get holder(): Holder {
+    const { address, identity } = this;
+    const name = identity === undefined ? `address ${address}` : `user ${identity.userId}`;
+    return { name, group: address };
+  }
+
+  /** Whose trading it is: its wallet's, however many connections and users that has. */
+  get trader(): Holder {
+    const wallet = this.identity?.wallet ?? undefined;
+    return wallet === undefined ? this.holder : { name: `wallet ${wallet}`, group: this.address };
   }
 
   /**

@@ -2,7 +2,7 @@ import { encodingAt } from "../../../codec/encodings.js";
 import { FrameWriter } from "../../../codec/frame-writer.js";
 import { SNAPSHOT_BYTES_MAX, SNAPSHOT_PART_BYTES_MAX } from "../../../codec/push-encoder.js";
 import type { PublicChannel } from "../../../contract/channels-schema.js";
-import type { ServerMessage } from "../../../contract/server-messages-schema.js";
+import type { ServerMessage } from "../../../contract/messages.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
 import type { Connection } from "../connections/connection.js";
 import type { FrameBatch } from "../connections/frame-batch.js";
@@ -23,7 +23,7 @@ const SIZES: PartSizes = { part: SNAPSHOT_PART_BYTES_MAX, snapshot: SNAPSHOT_BYT
 /** Most bytes of parts that are kept for those who ask for the same in the same round. */
 const SHARED_BYTES_MAX = 4 * 1024 * 1024;
 
-export interface FirstDataHooks {
+interface FirstDataHooks {
   readonly systemStatus: () => ServerMessage;
   /** A connection waits no more; it may be due what it missed meanwhile. */
   readonly served: (connection: Connection) => void;
@@ -31,7 +31,7 @@ export interface FirstDataHooks {
   readonly failed: (connection: Connection, error: unknown) => void;
 }
 
-export interface FirstDataOptions {
+interface FirstDataOptions {
   readonly sizes?: PartSizes;
   /** A clock in ms. */
   readonly now?: () => number;

@@ -22,7 +22,7 @@ export interface Position {
 export const START: Position = { index: 0, slot: 0 };
 
 /** What a part says of a `Markets` channel. */
-export interface SnapshotRange {
+interface SnapshotRange {
   /** The channel's key. */
   readonly key: string;
   /** The markets it tells of, by slot. */
@@ -43,7 +43,7 @@ export interface PartSizes {
 const MARKET_BYTES_MIN = 100;
 
 /** What a part leads to, and how many messages it has. */
-export interface WrittenPart {
+interface WrittenPart {
   readonly next: Position;
   readonly messages: number;
 }

@@ -3,7 +3,7 @@ import type { Audience } from "./audience.js";
 import type { MirrorMarket } from "./mirror-market.js";
 
 /** The audiences that want each stream of one market. */
-export interface MarketInterest {
+interface MarketInterest {
   readonly prices: Set<Audience>;
   /** States and books of the `Market` channel. */
   readonly states: Set<Audience>;

@@ -1,4 +1,4 @@
-import type { UpdateType } from "../../../contract/server-messages-schema.js";
+import type { MarketUpdateType } from "../../../contract/messages.js";
 import type { MarketId } from "../../../shared/market-id.js";
 import type { FrameBatch } from "../connections/frame-batch.js";
 import type { Audience, Member } from "./audience.js";
@@ -9,7 +9,7 @@ import type { MirrorMarket } from "./mirror-market.js";
 import type { RoundFrames } from "./round-frames.js";
 
 /** A part of a filter's snapshot: what it says of the markets in a range of slots. */
-export interface SnapshotPart {
+interface SnapshotPart {
   readonly key: string;
   /** Keys of the connection's filters whose own snapshots have not been sent to their end. */
   readonly untold: ReadonlySet<string>;
@@ -130,7 +130,7 @@ export class MarketsChannel {
       const since = member.marketsTold?.get(slot) ?? member.marketsSince;
       if (market.stateRound <= since) continue;
       const matches = (one: ActiveFilter | undefined) => one?.matches(slot) === true;
-      let updateType: UpdateType | undefined;
+      let updateType: MarketUpdateType | undefined;
       if (!matches(filter)) {
         if (told.some(matches)) {
           if (!states.has(market.marketId)) updateType = market.updateTypeSince(since);
@@ -162,7 +162,7 @@ export class MarketsChannel {
     for (const market of candidates) {
       const since = told?.get(market.slot) ?? sinceAll;
       if (market.stateRound <= since) continue;
-      let updateType: UpdateType;
+      let updateType: MarketUpdateType;
       if (filters.some((filter) => filter.matches(market.slot))) {
         // The Market channel has told it already.
         if (subscriptions.states.has(market.marketId)) continue;

@@ -1,5 +1,5 @@
 import type { BookView, MarketView } from "../../../codec/push-encoder.js";
-import type { UpdateType } from "../../../contract/server-messages-schema.js";
+import type { MarketUpdateType } from "../../../contract/messages.js";
 import { type BookState, CHANGE, type MarketState } from "../../../ring/records.js";
 import { DecimalScale } from "../../../shared/decimal-scale.js";
 import { createBook, type MarketDefinition, type MarketStatus } from "../../../shared/market.js";
@@ -70,7 +70,7 @@ export class MirrorMarket implements MarketView, MarketState {
   }
 
   /** The update type that tells everything since a round: the first that applies. */
-  updateTypeSince(round: number): UpdateType {
+  updateTypeSince(round: number): MarketUpdateType {
     if (this.createdRound > round) return "Created";
     if (this.statusRound > round) return "Status";
     return this.priceRound > round ? "Price" : "Volume";
@@ -78,7 +78,7 @@ export class MirrorMarket implements MarketView, MarketState {
 }
 
 /** The update type of one state record: the first that applies. */
-export function updateTypeOf(changes: number): UpdateType {
+export function updateTypeOf(changes: number): MarketUpdateType {
   if ((changes & CHANGE.created) !== 0) return "Created";
   if ((changes & CHANGE.status) !== 0) return "Status";
   return (changes & (CHANGE.price | CHANGE.quote)) !== 0 ? "Price" : "Volume";

@@ -2,11 +2,11 @@ import type { EncodingDescriptor } from "../../../codec/encoding.js";
 import { ENCODING_TABLE } from "../../../codec/encodings.js";
 import { FRAME, FrameWriter } from "../../../codec/frame-writer.js";
 import type { BookView, TradeView } from "../../../codec/push-encoder.js";
-import type { UpdateType } from "../../../contract/server-messages-schema.js";
+import type { MarketUpdateType } from "../../../contract/messages.js";
 import type { MirrorMarket } from "./mirror-market.js";
 
 /** Where a frame lies in the buffer of its encoding. */
-export interface Frame {
+interface Frame {
   readonly start: number;
   readonly end: number;
 }
@@ -17,7 +17,7 @@ interface CachedFrame extends Frame {
   /** Slots are given anew with every producer. */
   market: MirrorMarket | undefined;
   seq: number;
-  updateType: UpdateType | undefined;
+  updateType: MarketUpdateType | undefined;
   start: number;
   end: number;
 }
@@ -107,7 +107,7 @@ export class RoundFrames {
     return frame;
   }
 
-  state(market: MirrorMarket, encoding: number, updateType: UpdateType): Frame {
+  state(market: MirrorMarket, encoding: number, updateType: MarketUpdateType): Frame {
     const frames = this.#of(encoding);
     const frame = frames.states.at(market.slot);
     const { stateSeq } = market;

@@ -11,7 +11,7 @@ import {
 } from "../../../contract/channels-schema.js";
 import type { ClientMessage, RequestId } from "../../../contract/client-messages-schema.js";
 import { CLOSE } from "../../../contract/close-codes.js";
-import type { ServerMessage } from "../../../contract/server-messages-schema.js";
+import type { ServerMessage } from "../../../contract/messages.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
 import type { OrderRequest } from "../../../shared/order.js";
 import { isSimulatedWallet } from "../../../sim/wallets.js";

@@ -1,4 +1,4 @@
-import type { ServerMessage } from "../../../contract/server-messages-schema.js";
+import type { ServerMessage } from "../../../contract/messages.js";
 import type { Connection, PrivateBatch } from "../connections/connection.js";
 import type { FrameBatch } from "../connections/frame-batch.js";
 import type { Outbox } from "../connections/outbox.js";

@@ -3,7 +3,7 @@ import type { MessageFault } from "../../../codec/decode.js";
 import type { PrivateType } from "../../../contract/channel-kinds.js";
 import type { PrivateChannel } from "../../../contract/channels-schema.js";
 import type { RequestId } from "../../../contract/client-messages-schema.js";
-import type { ServerMessage } from "../../../contract/server-messages-schema.js";
+import type { ServerMessage } from "../../../contract/messages.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
 import type { OrderRequest } from "../../../shared/order.js";
 import type { ContractOrder } from "../../../store/contract-form.js";

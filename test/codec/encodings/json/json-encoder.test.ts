@@ -2,13 +2,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { jsonEncoder } from "../../../../src/codec/encodings/json/json-encoder.js";
 import { FRAME, FrameWriter } from "../../../../src/codec/frame-writer.js";
-import {
-  parseServerMessage,
-  UPDATE_TYPES,
-} from "../../../../src/contract/server-messages-schema.js";
 import { parseFrames } from "../../../support/frames.js";
 import { books, markets, otherMessages, trades } from "../../../support/market-model.js";
 import { orderMessages } from "../../../support/order-messages.js";
+import { parseServerMessage, UPDATE_TYPES } from "../../../support/server-messages-schema.js";
 
 /** The text of the one frame that `write` makes; a full buffer before it must not matter. */
 function textOf(write: (out: FrameWriter) => void): string {

@@ -4,11 +4,11 @@ import { describe, expect, it } from "vitest";
 import { messagePackEncoder } from "../../../../src/codec/encodings/messagepack/messagepack-encoder.js";
 import { findMessagePackFault } from "../../../../src/codec/encodings/messagepack/messagepack-structure.js";
 import { FRAME, FrameWriter } from "../../../../src/codec/frame-writer.js";
-import { UPDATE_TYPES } from "../../../../src/contract/server-messages-schema.js";
 import { parseFrames } from "../../../support/frames.js";
 import { books, markets, otherMessages, trades } from "../../../support/market-model.js";
 import { numberFormats } from "../../../support/messagepack-numbers.js";
 import { orderMessages } from "../../../support/order-messages.js";
+import { UPDATE_TYPES } from "../../../support/server-messages-schema.js";
 
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType: "bigint" });
 

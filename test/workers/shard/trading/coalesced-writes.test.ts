@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { ServerMessage } from "../../../../src/contract/server-messages-schema.js";
+import type { ServerMessage } from "../../../../src/contract/messages.js";
 import type { Connection } from "../../../../src/workers/shard/connections/connection.js";
 import type { FrameBatch } from "../../../../src/workers/shard/connections/frame-batch.js";
 import { Outbox } from "../../../../src/workers/shard/connections/outbox.js";

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { ServerMessage } from "../../../../src/contract/server-messages-schema.js";
+import type { ServerMessage } from "../../../../src/contract/messages.js";
 import { counted, SHARD } from "../../../../src/counters/counters.js";
 import type { ContractOrder, ContractPosition } from "../../../../src/store/contract-form.js";
 import type { ExchangeNews, ExchangeRequest } from "../../../../src/workers/messages.js";

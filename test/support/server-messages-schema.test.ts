@@ -1,11 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  parseServerMessage,
-  type ServerMessage,
-} from "../../src/contract/server-messages-schema.js";
+import type { ServerMessage } from "../../src/contract/messages.js";
 import { otherMessages } from "../support/market-model.js";
 import { orderMessages } from "../support/order-messages.js";
+import { parseServerMessage } from "./server-messages-schema.js";
 
 const market = {
   market_id: 1001,

@@ -1,9 +1,10 @@
 import { z } from "zod";
-import { BOOK_LEVELS_MAX, MARKET_STATUSES, SIDES } from "../shared/market.js";
-import { ORDER_STATUSES, ORDER_TYPES, TIMES_IN_FORCE } from "../shared/order.js";
-import { channelSchema, marketIdSchema } from "./channels-schema.js";
-import { requestIdSchema } from "./client-messages-schema.js";
-import { ERROR_CODES } from "./error-codes.js";
+import { channelSchema, marketIdSchema } from "../../src/contract/channels-schema.js";
+import { requestIdSchema } from "../../src/contract/client-messages-schema.js";
+import { ERROR_CODES } from "../../src/contract/error-codes.js";
+import type { ServerMessage } from "../../src/contract/messages.js";
+import { BOOK_LEVELS_MAX, MARKET_STATUSES, SIDES } from "../../src/shared/market.js";
+import { ORDER_STATUSES, ORDER_TYPES, TIMES_IN_FORCE } from "../../src/shared/order.js";
 
 const seq = z.int().positive();
 const ts = z.int().positive();
@@ -125,15 +126,6 @@ export const serverData = {
 } as const;
 
 export type ServerType = keyof typeof serverData;
-
-/** A message to a client; `id` on direct replies to a request that had one. */
-export type ServerMessage = {
-  [T in ServerType]: {
-    readonly type: T;
-    readonly id?: z.infer<typeof requestIdSchema>;
-    readonly data: z.infer<(typeof serverData)[T]>;
-  };
-}[ServerType];
 
 /** Parses any message of the server; throws where it breaks the contract. For clients and tests. */
 export function parseServerMessage(value: unknown): ServerMessage {
