@@ -38,7 +38,7 @@ export const FULL: FanoutParameters = {
   saturationRates: [16_000, 24_000, 32_000, 40_000, 48_000, 64_000],
   saturationBatches: { "uWebSockets.js": [16, 32, 64, 256], ws: [1, 16] },
   bisections: 5,
-  burst: { count: 500, repeats: 3, timeoutMs: 90_000 },
+  burst: { count: 500, repeats: 3, timeoutMs: 10_000 },
   idleConnections: 5000,
   firstDataClients: 5000,
 };
