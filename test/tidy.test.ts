@@ -117,7 +117,7 @@ const RULE: Readonly<Record<string, readonly Allowed[]>> = {
   "market-data": ["feed", "ring", "counters", "shared"].map(folder),
   transport: [shared],
   client: [plainContract, marketValues],
-  store: [engineTypes, shared],
+  store: [engineTypes, plainContract, shared],
   config: [shared],
   feed: [configTypes, shared],
   sim: [engineTypes, shared],

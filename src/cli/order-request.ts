@@ -8,10 +8,10 @@ import type {
   Side,
   TimeInForce,
 } from "../client/node.js";
+import { CLIENT_ORDER_ID_CHARACTERS_MAX } from "../contract/limits.js";
 import { UsageError } from "./usage-error.js";
 
-/** As the protocol has it. */
-const CLIENT_ORDER_ID = /^[A-Za-z0-9_-]{1,36}$/;
+const CLIENT_ORDER_ID = new RegExp(`^[A-Za-z0-9_-]{1,${CLIENT_ORDER_ID_CHARACTERS_MAX}}$`);
 
 /** An order to place, as flags say it. */
 export interface OrderRequestFlags {
@@ -34,7 +34,9 @@ export interface OrderReferenceFlags {
 /** A parser of `--client-order-id`. */
 export function parseClientOrderId(text: string): string {
   if (CLIENT_ORDER_ID.test(text)) return text;
-  throw new InvalidArgumentError("It is not 1 to 36 of A-Z a-z 0-9 _ -.");
+  throw new InvalidArgumentError(
+    `It is not 1 to ${CLIENT_ORDER_ID_CHARACTERS_MAX} of A-Z a-z 0-9 _ -.`,
+  );
 }
 
 /** The order that flags ask for. Throws UsageError for flags that do not fit each other. */

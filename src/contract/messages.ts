@@ -4,8 +4,8 @@ import type { OrderStatus, OrderType, TimeInForce } from "../shared/order.js";
 import type { ErrorCode } from "./error-codes.js";
 
 /*
- * Every message of the protocol as plain types, for clients. The server parses with the schemas in
- * codec; a type test holds the two together. Prices and quantities are exact multiples of the
+ * Every message of the protocol as plain types, for clients. The server parses with the schemas
+ * beside them; a type test holds the two together. Prices and quantities are exact multiples of the
  * market's tick and lot; `ts` and names ending in `_ts` are microseconds since the Unix epoch.
  */
 

@@ -5,6 +5,7 @@
  */
 
 import { CHANNEL_TYPES } from "../contract/channel-kinds.js";
+import { CLOSE } from "../contract/close-codes.js";
 
 const SECTION_WORDS = 256;
 
@@ -17,9 +18,11 @@ export const LATENCY_BUCKETS_S = [
 ] as const;
 
 /** Close codes that are counted by themselves; others count under the last. */
-export const COUNTED_CLOSE_CODES = [
-  1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1011, 1012, 4000, 4001, 4002, 4500, 4501,
-] as const;
+export const COUNTED_CLOSE_CODES: readonly number[] = [
+  ...Object.values(CLOSE),
+  // A client that goes away, one that says no code, and one that says nothing.
+  ...[1001, 1005, 1006],
+].sort((a, b) => a - b);
 
 /** Why a shard refused a connection. */
 export const REFUSALS = [

@@ -1,8 +1,12 @@
+import type {
+  Order as ContractOrder,
+  Position as ContractPosition,
+  Trade as ContractTrade,
+} from "../contract/messages.js";
 import type { Order, Position, Trade } from "../engine/order.js";
 import type { DecimalScale } from "../shared/decimal-scale.js";
-import type { Side } from "../shared/market.js";
-import type { MarketId } from "../shared/market-id.js";
-import type { OrderStatus, OrderType, TimeInForce } from "../shared/order.js";
+
+export type { ContractOrder, ContractPosition };
 
 /** The steps that a market's prices and quantities are counted in. */
 export interface MarketScales {
@@ -10,50 +14,11 @@ export interface MarketScales {
   readonly quantityScale: DecimalScale;
 }
 
-/** An order as clients know it. What does not apply to it is absent. */
-export interface ContractOrder {
-  readonly order_id: string;
-  readonly client_order_id?: string;
-  readonly market_id: MarketId;
-  readonly wallet: string;
-  readonly side: Side;
-  readonly order_type: OrderType;
-  readonly time_in_force: TimeInForce;
-  readonly post_only: boolean;
-  readonly price?: number;
-  readonly quantity: number;
-  readonly filled_quantity: number;
-  readonly average_price?: number;
-  readonly status: OrderStatus;
-  readonly reason?: string;
-  readonly created_ts: number;
-  readonly updated_ts: number;
-}
-
-/** A position as clients know it. */
-export interface ContractPosition {
-  readonly wallet: string;
-  readonly market_id: MarketId;
-  /** Signed: negative is short. */
-  readonly quantity: number;
-  /** 0 where the position is flat. */
-  readonly average_price: number;
-  readonly realized_pnl: number;
-  readonly updated_ts: number;
-}
-
 /**
  * A trade as everybody knows it, but with the time of its match: `TradeExecution` has a sequence number,
  * and the time of its publication.
  */
-interface ContractTrade {
-  readonly trade_id: string;
-  readonly market_id: MarketId;
-  readonly price: number;
-  readonly quantity: number;
-  readonly taker_side: Side;
-  readonly ts: number;
-}
+type StoredTrade = Omit<ContractTrade, "seq">;
 
 /** Decimals of a quotient of whole numbers: more than the digits of any double. */
 const QUOTIENT_DECIMALS = 20;
@@ -115,7 +80,7 @@ export function toContractPosition(position: Position, scales: MarketScales): Co
 }
 
 /** The contract's `trade` of a `TradeExecution`, but for `seq` and `ts`, which its publisher gives. */
-export function toContractTrade(trade: Trade, scales: MarketScales): ContractTrade {
+export function toContractTrade(trade: Trade, scales: MarketScales): StoredTrade {
   return {
     trade_id: String(trade.tradeId),
     market_id: trade.marketId,

@@ -63,7 +63,7 @@ describe("counters", () => {
     }
   });
 
-  it("counters - values outside a list count at its end", () => {
+  it("counters - values of a list count in its order, and others of an open one behind it", () => {
     const { main } = counterBlockOf(createCounterBuffer(1));
     const list = ["a", "b", "c"];
     for (const value of ["b", "b", "c", "a"]) countListed(main, 10, list, value);
