@@ -5,6 +5,7 @@ import { measureRates } from "./fanout/rates.js";
 import { measureSaturation } from "./fanout/saturation.js";
 import { offerOf, type Section, trialOf } from "./fanout/section.js";
 import { millions } from "./fanout/tables.js";
+import { measureDisjoint, measureSlowReaders, measureVariants } from "./fanout/variants.js";
 import type { BenchOptions, BenchReport, TargetCheck } from "./support/bench-options.js";
 import { measureClientCeiling } from "./support/client-ceiling.js";
 import { besideOtherWork, otherWorkText } from "./support/other-work.js";
@@ -21,6 +22,9 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   "fresh-server": measureFreshServer,
   "first-data": measureFirstData,
   memory: measureMemory,
+  variants: measureVariants,
+  disjoint: measureDisjoint,
+  "slow-readers": measureSlowReaders,
 };
 
 const UNIT_TEXT =

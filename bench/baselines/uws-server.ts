@@ -15,10 +15,17 @@ const app = uws.App().ws("/*", {
   open: (client) => {
     client.subscribe(TOPIC);
   },
+  message: (client, message) => {
+    const { topics } = JSON.parse(Buffer.from(message).toString()) as { topics: number[] };
+    client.unsubscribe(TOPIC);
+    for (const marketId of topics) client.subscribe(`${marketId}`);
+  },
 });
 app.listen("127.0.0.1", 0, (listenSocket) => {
   if (!listenSocket) throw new Error("uWebSockets.js cannot listen");
   runBaseline(uws.us_socket_local_port(listenSocket), (update) => {
-    app.publish(TOPIC, JSON.stringify(update));
+    const text = JSON.stringify(update);
+    app.publish(TOPIC, text);
+    app.publish(`${update.data.market_id}`, text);
   });
 });

@@ -18,6 +18,14 @@ export function medianOf(
   return values.length === 0 || values.includes(undefined) ? undefined : median(values as number[]);
 }
 
+/** The median of a figure over results; undefined where there are none. */
+export function medianFigure(
+  results: readonly TrialResult[] | undefined,
+  figure: (result: TrialResult) => number,
+): number | undefined {
+  return results === undefined || results.length === 0 ? undefined : median(results.map(figure));
+}
+
 /** Time that a burst took; undefined where it was not done in time. */
 function burstMs(burst: BurstResult | undefined): number | undefined {
   return burst !== undefined && burst.opened === burst.asked ? burst.elapsedMs : undefined;
@@ -160,5 +168,26 @@ export function memoryTable(memory: ReadonlyMap<ServerName, readonly IdleMemory[
       mib(median(figures.map((each) => each.bytesBefore))),
       mib(median(figures.map((each) => each.bytesWith))),
     ]),
+  );
+}
+
+/** Latencies are of what arrived, whether or not all did: a server that conflates delivers the latest. */
+export function variantsTable(variants: ReadonlyMap<string, readonly TrialResult[]>): string {
+  return formatTable(
+    ["", "offered", "delivered", "p50 ms", "p99 ms", "CPU µs/delivery", "CPU server", "bytes each"],
+    [...variants].map(([name, results]) => {
+      const figure = (of: (result: TrialResult) => number, digits: number) =>
+        medianFigure(results, of)?.toFixed(digits);
+      return [
+        name,
+        figure((result) => result.offeredPerSecond, 0),
+        figure((result) => result.deliveredPerSecond, 0),
+        figure((result) => result.latency.p50 / 1000, 2),
+        figure((result) => result.latency.p99 / 1000, 2),
+        figure((result) => result.serverMicrosPerDelivery, 2),
+        figure((result) => result.serverCores, 2),
+        figure((result) => result.messageBytes, 0),
+      ];
+    }),
   );
 }

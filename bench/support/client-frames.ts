@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 
 const OPCODE_PONG = 10;
 const OPCODE_TEXT = 1;
+const OPCODE_BINARY = 2;
 
 /** The request that asks for a WebSocket; with `subprotocol`, offers that one. */
 export function upgradeRequest(
@@ -24,6 +25,11 @@ export function upgradeRequest(
 /** A client's text message as one masked frame; at most 65,535 bytes. */
 export function textFrame(text: string): Buffer {
   return maskedFrame(OPCODE_TEXT, Buffer.from(text));
+}
+
+/** A client's binary message as one masked frame; at most 65,535 bytes. */
+export function binaryFrame(payload: Uint8Array): Buffer {
+  return maskedFrame(OPCODE_BINARY, payload);
 }
 
 /** The answer to a ping that carried `payload`. */

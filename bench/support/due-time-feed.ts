@@ -3,7 +3,10 @@ import type { Feed, ListedMarket } from "../../src/feed/feed.js";
 import { BATCH_MAX, pace } from "../baselines/pacer.js";
 import { stampOf } from "./due-time.js";
 
-const FIRST_MARKET_ID = 1001;
+export const FIRST_MARKET_ID = 1001;
+/** Markets that are listed and say nothing. */
+export const FIRST_SILENT_MARKET_ID = 1_000_001;
+const SILENT_MARKETS = 500;
 
 /** Makes a feed of `rate` quotes a second, market after market, whose best bid is the due time's stamp. */
 export function createFeed({ rate, markets: count }: { rate: number; markets: number }): Feed {
@@ -13,6 +16,10 @@ export function createFeed({ rate, markets: count }: { rate: number; markets: nu
       for (let index = 0; index < count; index++) {
         const marketId = FIRST_MARKET_ID + index;
         markets.push(sink.list({ marketId, title: `Market ${index}`, tickSize: 1, lotSize: 1 }));
+      }
+      for (let index = 0; index < SILENT_MARKETS; index++) {
+        const marketId = FIRST_SILENT_MARKET_ID + index;
+        sink.list({ marketId, title: `Silent ${index}`, tickSize: 1, lotSize: 1 });
       }
     },
     run(sink, { signal }) {

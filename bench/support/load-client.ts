@@ -2,6 +2,7 @@
 import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import { build } from "hdr-histogram-js";
+import { Unpackr } from "msgpackr";
 import { nowMicros } from "../../src/shared/clock.js";
 import { latencyOf } from "./due-time.js";
 import type { FrameTally } from "./frame-counter.js";
@@ -20,6 +21,9 @@ const LATENCY_US_MAX = 600_000_000;
 /** Before the first interval: rare enough to cost nothing at any rate. */
 const IDLE_SAMPLE_EVERY = 997;
 
+const OPENING_BRACE = 0x7b;
+
+const unpackr = new Unpackr({ useRecords: false, int64AsType: "auto" as "number" });
 const readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
 const latency = build({ lowestDiscernibleValue: 1, highestTrackableValue: LATENCY_US_MAX });
 const sockets = new Set<Socket>();
@@ -31,6 +35,15 @@ let intervalStart = performance.now();
 let cpuStart = process.cpuUsage();
 let loopStart = performance.eventLoopUtilization();
 
+/** What connections that are left out of the figures count. */
+const aside: FrameTally = {
+  frames: 0,
+  payloadBytes: 0,
+  untilSample: Number.POSITIVE_INFINITY,
+  sampleEvery: Number.POSITIVE_INFINITY,
+  sample: () => undefined,
+};
+
 const tally: FrameTally = {
   frames: 0,
   payloadBytes: 0,
@@ -38,7 +51,7 @@ const tally: FrameTally = {
   sampleEvery: IDLE_SAMPLE_EVERY,
   sample(chunk, start, end) {
     const now = nowMicros();
-    const text = chunk.toString("latin1", start, end);
+    const text = textOf(chunk, start, end);
     if (!text.startsWith('{"type":"PriceUpdate"')) {
       strays++;
       return;
@@ -47,6 +60,12 @@ const tally: FrameTally = {
     sample ??= text;
   },
 };
+
+/** A message as JSON, whatever its encoding. */
+function textOf(chunk: Buffer, start: number, end: number): string {
+  if (chunk[start] === OPENING_BRACE) return chunk.toString("latin1", start, end);
+  return JSON.stringify(unpackr.unpack(chunk.subarray(start, end)));
+}
 
 function open(request: OpenRequest): Promise<OpenReply> {
   const start = performance.now();
@@ -71,9 +90,12 @@ function open(request: OpenRequest): Promise<OpenReply> {
     };
     const startMore = (): void => {
       while (started < count && underway < concurrency) {
-        started++;
+        const index = started++;
         underway++;
-        const socket = openConnection(request, readBuffer, tally, {
+        const counted = request.slow === true ? aside : tally;
+        const message = request.subscribe?.[index % request.subscribe.length];
+        const one = { ...request, subscribe: message };
+        const socket = openConnection(one, readBuffer, counted, {
           upgraded: () => request.until === "upgrade" && arrive(),
           firstPush: () => request.until === "first-push" && arrive(),
           lost: (reason) => {

@@ -1,11 +1,16 @@
 import { connect, type Socket } from "node:net";
-import { pongFrame, textFrame, upgradeRequest } from "./client-frames.js";
+import { binaryFrame, pongFrame, textFrame, upgradeRequest } from "./client-frames.js";
 import { FrameCounter, type FrameTally } from "./frame-counter.js";
 import type { OpenRequest } from "./load-messages.js";
 
 const OPCODE_CLOSE = 8;
 const OPCODE_PING = 9;
 const HEAD_END = "\r\n\r\n";
+
+/** One of the connections that an {@link OpenRequest} asks for. */
+type ConnectionRequest = Pick<OpenRequest, "port" | "path" | "subprotocol" | "binary" | "slow"> & {
+  readonly subscribe?: string | undefined;
+};
 
 export interface ConnectionEvents {
   upgraded(): void;
@@ -15,6 +20,8 @@ export interface ConnectionEvents {
   lost(reason: string): void;
 }
 
+/** How long a connection that reads slowly does not, after each chunk. */
+const SLOW_PAUSE_MS = 200;
 /** Replies that precede the first push of market data on a connection that subscribes. */
 const REPLIES_BEFORE_PUSH = 2;
 
@@ -24,7 +31,7 @@ const REPLIES_BEFORE_PUSH = 2;
  * All connections read into the one `buffer`: what `onread` gives is used up before it returns.
  */
 export function openConnection(
-  request: OpenRequest,
+  request: ConnectionRequest,
   buffer: Buffer,
   tally: FrameTally,
   events: ConnectionEvents,
@@ -52,7 +59,10 @@ export function openConnection(
       return bytes;
     }
     head = undefined;
-    if (request.subscribe !== undefined) socket.write(textFrame(request.subscribe));
+    const { subscribe, binary } = request;
+    if (subscribe !== undefined) {
+      socket.write(binary ? binaryFrame(Buffer.from(subscribe, "base64")) : textFrame(subscribe));
+    }
     events.upgraded();
     return end + HEAD_END.length - before;
   };
@@ -68,7 +78,9 @@ export function openConnection(
         events.firstPush();
       }
     }
-    return true;
+    if (request.slow !== true || head !== undefined) return true;
+    setTimeout(() => socket.resume(), SLOW_PAUSE_MS);
+    return false;
   };
 
   const socket = connect({

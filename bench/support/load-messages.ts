@@ -7,8 +7,12 @@ export interface OpenRequest {
   readonly port: number;
   readonly path: string;
   readonly subprotocol?: string;
-  /** A message to send on each connection once it is open. */
-  readonly subscribe?: string;
+  /** Messages to send once a connection is open, one each and again from the first. */
+  readonly subscribe?: readonly string[];
+  /** They are binary, and in base64 here. */
+  readonly binary?: boolean;
+  /** They read a little now and then, and are left out of all figures. */
+  readonly slow?: boolean;
   readonly count: number;
   /** Connections that may be on their way at once; all, where it is missing. */
   readonly concurrency?: number;

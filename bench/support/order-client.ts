@@ -81,7 +81,7 @@ function startTrader(
     };
     const { port, subprotocol } = request;
     const open = { kind: "open", port, path, subprotocol, count: 1, until: "upgrade" } as const;
-    const socket = openConnection({ ...open, timeoutMs: 0 }, readBuffer, tally, {
+    const socket = openConnection(open, readBuffer, tally, {
       upgraded: () => {},
       firstPush: () => {},
       lost: (reason) => reject(new Error(`an order connection ended: ${reason}`)),

@@ -4,14 +4,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { Packr } from "msgpackr";
 import type { BaselineReply, BaselineRequest } from "../baselines/baseline-messages.js";
 import { loadUws } from "../baselines/uws-binary.js";
 import { endChild, nextMessage } from "./child.js";
+import { FIRST_MARKET_ID, FIRST_SILENT_MARKET_ID } from "./due-time-feed.js";
 
 const READY_TIMEOUT_MS = 20_000;
 const MARKETCAST = fileURLToPath(new URL("../../../dist/cli/marketcast.js", import.meta.url));
 const DUE_TIME_FEED = fileURLToPath(new URL("./due-time-feed.js", import.meta.url));
-const FIRST_MARKET_ID = 1001;
+/** Connections that differ from each other before they begin again. */
+const VARIANTS = 500;
+
+const packr = new Packr({ useRecords: false, variableMapSize: true });
 
 /** Messages offered to a server's connections. */
 export interface Offer {
@@ -23,6 +28,19 @@ export interface Offer {
   readonly batchMax: number;
   /** Size of a message's JSON (baselines). */
   readonly messageBytes: number;
+  /** Threads that serve connections (Marketcast); 1 where it is missing. */
+  readonly shards?: number;
+  /** JSON where it is missing (Marketcast). */
+  readonly encoding?: "json" | "msgpack";
+  /** Connections that have the same subscriptions (Marketcast); all, where it is missing. */
+  readonly audience?: number;
+  /** Markets that each connection subscribes to, at random; all, where it is missing. */
+  readonly marketsEach?: number;
+}
+
+/** What messages about how many of the offer's markets a connection is sent, as a share of all. */
+export function wantedShare({ markets, marketsEach = markets }: Offer): number {
+  return marketsEach / markets;
 }
 
 /** A running server process, in the same terms for all of them. */
@@ -31,8 +49,10 @@ export interface ServerUnderTest {
   readonly port: number;
   readonly path: string;
   readonly subprotocol?: string;
-  /** What a client sends to receive every message. */
-  readonly subscribe?: string;
+  /** What clients send to receive messages, one each and again from the first. */
+  readonly subscribe?: readonly string[];
+  /** It is binary, and in base64 here. */
+  readonly binary?: boolean;
   /** Port of the operations endpoints. */
   readonly opsPort?: number;
   /** Starts the publishing, where that did not begin with the server. */
@@ -66,6 +86,10 @@ async function startBaseline(file: string, offer: Offer): Promise<ServerUnderTes
     pid: child.pid as number,
     port: reply.port,
     path: "/",
+    // A baseline sends every market to whoever asks for none.
+    ...(offer.marketsEach !== undefined && {
+      subscribe: pickedMarkets(offer).map((topics) => JSON.stringify({ topics })),
+    }),
     startPublishing: () => {
       const { rate, batchMax, messageBytes } = offer;
       ask({ kind: "start", rate, batchMax, messageBytes });
@@ -79,12 +103,46 @@ async function startBaseline(file: string, offer: Offer): Promise<ServerUnderTes
   };
 }
 
-async function startMarketcast({ rate, markets }: Offer): Promise<ServerUnderTest> {
-  const marketIds = idsOf(markets);
-  return startMarketcastWith(
-    { feed: "module", "feed-module": DUE_TIME_FEED, "feed-markets": markets, "feed-rate": rate },
-    marketIds,
-  );
+async function startMarketcast(offer: Offer): Promise<ServerUnderTest> {
+  const { rate, markets, shards = 1, encoding = "json" } = offer;
+  const feed = { feed: "module", "feed-module": DUE_TIME_FEED, "feed-markets": markets };
+  const server = await startMarketcastWith({ ...feed, "feed-rate": rate, shards }, idsOf(markets));
+  const messages = subscriptionsOf(offer).map((channels) => ({
+    type: "Subscribe",
+    data: { channels },
+  }));
+  if (encoding === "json")
+    return { ...server, subscribe: messages.map((message) => JSON.stringify(message)) };
+  const subscribe = messages.map((message) => packr.pack(message).toString("base64"));
+  return { ...server, subprotocol: "marketcast.msgpack", subscribe, binary: true };
+}
+
+/** Channels of the connections, one after the other. */
+function subscriptionsOf(offer: Offer): readonly unknown[][] {
+  const prices = (market_ids: readonly number[]) => ({ type: "PriceFeed", params: { market_ids } });
+  if (offer.marketsEach !== undefined) return pickedMarkets(offer).map((ids) => [prices(ids)]);
+  const all = prices(idsOf(offer.markets));
+  if (offer.audience === undefined) return [[all]];
+  // A market that says nothing sets audiences apart, whose messages are the same.
+  return Array.from({ length: VARIANTS / offer.audience }, (_, index) => [
+    all,
+    prices([FIRST_SILENT_MARKET_ID + index]),
+  ]);
+}
+
+/** Random markets of each connection, the same in every run and for every server. */
+function pickedMarkets({ markets, marketsEach = markets }: Offer): number[][] {
+  let state = 1;
+  const random = (below: number): number => {
+    // A linear congruential generator modulo a prime (Park and Miller's).
+    state = (state * 48_271) % 2_147_483_647;
+    return state % below;
+  };
+  return Array.from({ length: VARIANTS }, () => {
+    const picked = new Set<number>();
+    while (picked.size < marketsEach) picked.add(FIRST_MARKET_ID + random(markets));
+    return [...picked];
+  });
 }
 
 /** Starts Marketcast with the synthetic feed, whose trades, books and states come beside the prices. */
@@ -136,7 +194,7 @@ export async function startMarketcastWith(
     opsPort: ready.ops_port,
     path: "/ws/v3",
     subprotocol: "marketcast.json",
-    subscribe: JSON.stringify({ type: "Subscribe", data: { channels } }),
+    subscribe: [JSON.stringify({ type: "Subscribe", data: { channels } })],
     startPublishing: () => undefined,
     published: async () => undefined,
     stop: async () => {

@@ -8,6 +8,7 @@ import {
   type ServerName,
   type ServerUnderTest,
   startServer,
+  wantedShare,
 } from "./server-under-test.js";
 import { seconds } from "./wait.js";
 
@@ -25,6 +26,8 @@ export interface Trial {
   readonly connections: number;
   readonly warmupSeconds: number;
   readonly windowSeconds: number;
+  /** Connections beside them that read slowly, and are left out of all figures. */
+  readonly slow?: number;
   /** Further clients to connect, all at once, while the fan-out goes on after the window. */
   readonly burst?: BurstOptions;
 }
@@ -61,6 +64,7 @@ export async function runTrial(trial: Trial): Promise<TrialResult> {
   const client = LoadClient.start();
   try {
     await connectAll(server, client, trial.connections);
+    if (trial.slow !== undefined) await connectAll(server, client, trial.slow, true);
     server.startPublishing();
     await seconds(trial.warmupSeconds);
     const measured = await measure(trial, server, client);
@@ -74,14 +78,16 @@ export async function runTrial(trial: Trial): Promise<TrialResult> {
   }
 }
 
-/** Connects and subscribes `count` connections of a load client. */
+/** Connects and subscribes `count` connections of a load client, such that read slowly if need be. */
 export async function connectAll(
   server: ServerUnderTest,
   client: LoadClient,
   count: number,
+  slow = false,
 ): Promise<void> {
   const { opened } = await client.open({
     ...clientOptions(server),
+    slow,
     count,
     until: "upgrade",
     timeoutMs: CONNECT_TIMEOUT_MS,
@@ -89,12 +95,13 @@ export async function connectAll(
   if (opened < count) throw new Error(`only ${opened} of ${count} clients connected`);
 }
 
-function clientOptions({ port, path, subprotocol, subscribe }: ServerUnderTest) {
+function clientOptions({ port, path, subprotocol, subscribe, binary }: ServerUnderTest) {
   return {
     port,
     path,
     ...(subprotocol === undefined ? {} : { subprotocol }),
     ...(subscribe === undefined ? {} : { subscribe }),
+    ...(binary === undefined ? {} : { binary }),
   };
 }
 
@@ -105,7 +112,8 @@ async function measure(
 ): Promise<Omit<TrialResult, "connected" | "joined">> {
   const { offer, connections } = trial;
   const before = await counts(server);
-  await client.interval(samplingFor(offer.rate * connections));
+  const wantedEach = wantedShare(offer);
+  await client.interval(samplingFor(offer.rate * wantedEach * connections));
   const cpuBefore = cpuSeconds(server.pid);
   await seconds(trial.windowSeconds);
   const interval = await client.interval(samplingFor(0));
@@ -115,12 +123,12 @@ async function measure(
   const countedSeconds = (after.at - before.at) / 1000;
   const published = after.published - before.published;
   const rate = Number.isNaN(published) ? offer.rate : published / countedSeconds;
-  const offeredPerSecond = rate * connections;
+  const offeredPerSecond = rate * wantedEach * connections;
   const deliveredPerSecond = interval.frames / interval.seconds;
   const conflated = (after.conflated - before.conflated) / countedSeconds;
   const conflatedPerSecond =
     trial.server === "marketcast" ? conflated : Math.max(offeredPerSecond - deliveredPerSecond, 0);
-  const wanted = (offer.rate === 0 ? rate : offer.rate) * connections;
+  const wanted = (offer.rate === 0 ? rate : offer.rate) * wantedEach * connections;
   const arrived = deliveredPerSecond >= wanted * DELIVERED_SHARE_MIN;
   return {
     server: trial.server,

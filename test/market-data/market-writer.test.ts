@@ -20,6 +20,7 @@ import { type Client, ShardWorld } from "../support/shard-world.js";
 
 const SIZES = { ringSize: 1 << 16, tradeRingSize: 1 << 16, maxMarkets: 4, maxTitleBytes: 16 };
 const FIVE: MarketDefinition = { marketId: 5, title: "Five", tickSize: 0.01, lotSize: 1 };
+const ORIGIN_EPOCH = "of-the-origin";
 /** Where the origin's clock stands, in microseconds: nowhere near the edge's. */
 const ORIGIN_TIME = 1_700_000_000_000_000;
 
@@ -73,14 +74,17 @@ function relay({ publisher, rings }: ReturnType<typeof createOrigin>, writer: Ma
 
 describe("market writer", () => {
   let world: ShardWorld;
+  let client: Client;
   let writer: MarketWriter;
   let origin: ReturnType<typeof createOrigin>;
 
   beforeEach(() => {
     world = new ShardWorld({ sizes: SIZES });
-    // The edge's memory has the origin's epoch; what its own producer would publish is never used.
-    origin = createOrigin(world.memory.epoch);
-    writer = new MarketWriter(world.memory, noCounters());
+    client = world.connect(0);
+    origin = createOrigin(ORIGIN_EPOCH);
+    const memory = createMarketMemory(ORIGIN_EPOCH, SIZES);
+    writer = new MarketWriter(memory, noCounters());
+    world.follow(memory);
   });
 
   function relayed(): void {
@@ -96,15 +100,14 @@ describe("market writer", () => {
     const market = origin.publisher.list(FIVE);
     for (let tick = 1; tick <= 3; tick++) origin.publisher.quote(market, tick, tick + 2);
     relayed();
-    const client = world.connect(0);
     world.subscribe(
       client,
       { type: "PriceFeed", params: { market_ids: [5] } },
       { type: "Market", params: { market_id: 5 } },
       { type: "Trades", params: null },
     );
-    expect(world.fanOut.mirror.epoch).toBe(world.memory.epoch);
-    // The origin's clock: 1 the listing, then one tick for each record.
+    expect(messages(client, "EpochChanged")).toEqual([{ epoch: ORIGIN_EPOCH }]);
+    // The origin's clock moves with each look at it: for the listing, for each record, to pace a book.
     const first = { market_id: 5, seq: 3, ts: ORIGIN_TIME + 4 };
     expect(messages(client, "PriceUpdate")).toEqual([expect.objectContaining(first)]);
 
@@ -125,6 +128,7 @@ describe("market writer", () => {
     });
     expect(messages(client, "OrderBook").at(-1)).toMatchObject({
       seq: 1,
+      ts: ORIGIN_TIME + 8,
       bids: [[0.08, 4]],
     });
   });

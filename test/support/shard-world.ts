@@ -268,6 +268,19 @@ export class ShardWorld {
     this.#restarting = false;
     publisher.flush();
     truth.read();
+    this.#changeEpoch(truth);
+  }
+
+  /** Goes on with memory that somebody else writes, in an epoch of its own: {@link publisher} has no part in it. */
+  follow(memory: MarketMemory): void {
+    this.flush();
+    this.memory = memory;
+    const truth = new PublishedTruth(memory);
+    truth.read();
+    this.#changeEpoch(truth);
+  }
+
+  #changeEpoch(truth: PublishedTruth): void {
     this.#startMirror(truth, "start");
     const changed = { type: "EpochChanged", data: { epoch: this.memory.epoch } } as const;
     this.firstData.restart(

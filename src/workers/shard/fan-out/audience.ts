@@ -101,6 +101,20 @@ export class Audience {
     this.streams = prices.size + 2 * states.size;
   }
 
+  /** Notes a message of this round; returns whether it is the first. */
+  begin(ts: number): boolean {
+    if (this.dirty) return false;
+    this.dirty = true;
+    this.oldestTs = ts;
+    return true;
+  }
+
+  /** Counts a message that may be conflated. */
+  offer(): void {
+    this.offered++;
+    this.offeredInRound++;
+  }
+
   /** All of the round's frames have been written. */
   endRound(): void {
     this.states.clear();

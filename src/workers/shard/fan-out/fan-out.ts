@@ -232,8 +232,7 @@ export class FanOut implements MirrorListener {
   /** Counts a message for an audience; returns whether this round tells it by itself. */
   #offer(audience: Audience, ts: number): boolean {
     this.#markDirty(audience, ts);
-    audience.offered++;
-    audience.offeredInRound++;
+    audience.offer();
     return !this.#conflating;
   }
 
@@ -245,10 +244,7 @@ export class FanOut implements MirrorListener {
   }
 
   #markDirty(audience: Audience, ts: number): void {
-    if (audience.dirty) return;
-    audience.dirty = true;
-    audience.oldestTs = ts;
-    this.#dirty.push(audience);
+    if (audience.begin(ts)) this.#dirty.push(audience);
   }
 
   #flush(audience: Audience): void {

@@ -25,6 +25,8 @@ export class InterestIndex {
     let interest = this.#bySlot[slot];
     if (interest === undefined) {
       interest = this.#of(marketId);
+      // Without holes: an array that begins far from its end would become a hash table.
+      while (this.#bySlot.length < slot) this.#bySlot.push(undefined);
       this.#bySlot[slot] = interest;
     }
     return interest;
