@@ -85,6 +85,7 @@ describe("examples", () => {
     try {
       const quotes = await watchQuotes(exchange.port, "bot-wallet");
       const other = newClient(exchange.port, { token: testToken({ sub: "o", wallet: "other" }) });
+      const taker = newClient(exchange.port, { token: testToken({ sub: "t", wallet: "taker" }) });
       const order = { market_id: 1001, order_type: "Limit", quantity: 500 } as const;
       await other.placeOrder({ ...order, side: "Buy", price: 0.4 });
       await other.placeOrder({ ...order, side: "Sell", price: 0.6 });
@@ -104,8 +105,13 @@ describe("examples", () => {
             return type === "PlaceOrder";
           };
         if (round === 1) await until("its orders are gone", () => quotes.ended >= ended + 2);
-        await bothAgain();
-        await other.placeOrder({ market_id: 1001, order_type: "Market", side, quantity: 5 });
+        // While the bot moves its quotes, it is the other's order that is met, at its own price.
+        let price: number | undefined;
+        do {
+          await bothAgain();
+          const taking = { market_id: 1001, order_type: "Market", side, quantity: 5 } as const;
+          price = (await taker.placeOrder(taking)).order.average_price;
+        } while (price === 0.4 || price === 0.6);
         await until("it is filled", () => quotes.filled > filled);
         await bothAgain();
       }

@@ -183,6 +183,22 @@ describe.skipIf(CHROMIUM === undefined)("the page in Chromium", () => {
     });
   });
 
+  it("page - markets that are walked through faster than they come all stay listed", async () => {
+    const page = await open();
+    await until("all are listed", async () => (await count(page)) === `${MARKETS} markets`);
+    await page.locator("#market-grid").focus();
+    const seen = new Set<string | null>();
+    for (let press = 0; press < 40; press++) {
+      await page.keyboard.press(press % 20 < 10 ? "ArrowDown" : "ArrowUp");
+      seen.add(await count(page));
+    }
+    const chosen = await selected(page).locator(".title").textContent();
+    await until("the last is shown", async () => (await text(page, "#market-title")) === chosen);
+    await moved(page, "#market-header .figures");
+    seen.add(await count(page));
+    expect([...seen]).toEqual([`${MARKETS} markets`]);
+  });
+
   it("page - what the tab key reaches is visible, named, and shows its focus", async () => {
     const page = await open();
     const seen = new Set<string>();

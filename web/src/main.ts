@@ -85,6 +85,8 @@ const badge = new ConnectionBadge(
 );
 const accountButton = byId("account");
 let selected: MarketState | undefined;
+/** Markets that were selected and whose snapshots have not come: by then another may be selected. */
+const followed = new Set<MarketId>();
 let identity: ServerData["Authenticated"] | undefined;
 let tradingDisabled = false;
 
@@ -116,13 +118,20 @@ const connection: PageConnection = new PageConnection({
   client: (client) => {
     let listed: readonly Market[] = [];
     client.on("state", ({ status }) => {
-      if (status !== "open") listed = [];
+      if (status === "open") return;
+      listed = [];
+      followed.clear();
     });
     client.on("MarketSnapshot", ({ markets, more = false }) => {
       for (const market of markets) store.put(market);
-      // A snapshot of the selected market alone comes with its own channel; any other is the full list,
-      // or a part of it.
-      if (!more && markets.length === 1 && markets[0]?.market_id === selected?.id) return;
+      // A snapshot of one market that is or was selected comes with its own channel; any other is the
+      // full list, or a part of it.
+      const [only] = more || markets.length > 1 ? [] : markets;
+      if (
+        only !== undefined &&
+        (followed.delete(only.market_id) || only.market_id === selected?.id)
+      )
+        return;
       listed = [...listed, ...markets];
       if (more) return;
       store.retain(listed);
@@ -207,6 +216,7 @@ function select(market: MarketState, byHand: boolean): void {
   if (byHand) history.replaceState(undefined, "", `#${market.id}`);
   if (market === selected) return;
   selected = market;
+  followed.add(market.id);
   connection.follow(market.id);
   list.select(market);
   for (const view of [header, chart, book, tape, ticket]) view.show(market);
