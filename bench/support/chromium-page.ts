@@ -65,7 +65,8 @@ export class ChromiumPage {
         `--user-data-dir=${profile}`,
         "about:blank",
       ],
-      { stdio: ["ignore", "ignore", "pipe"] },
+      // A process group of its own, so that no helper of the browser outlives it.
+      { stdio: ["ignore", "ignore", "pipe"], detached: true },
     );
     const devTools = new WebSocket(await devToolsUrl(child));
     await once(devTools, "open");
@@ -94,6 +95,7 @@ export class ChromiumPage {
   async close(): Promise<void> {
     this.#devTools.close();
     await endChild(this.#child);
+    endGroup(this.#child.pid as number);
     rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   }
 
@@ -127,4 +129,13 @@ function devToolsUrl(child: ChildProcess): Promise<string> {
       resolve(url);
     });
   });
+}
+
+/** Ends what is left of a process group: a helper that still writes keeps its directory from going. */
+function endGroup(leader: number): void {
+  try {
+    process.kill(-leader, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
 }
