@@ -9,8 +9,8 @@ interface ChannelKind<T extends ChannelType> {
   readonly private: boolean;
   /** It is market data, which a feed may wait for. */
   readonly marketData: boolean;
-  /** What a subscriber gets at once; updates follow it. */
-  readonly firstData: "snapshot" | "prices" | "status" | "none";
+  /** A subscriber gets a `MarketSnapshot` at once. */
+  readonly marketSnapshot: boolean;
   /** The markets that a channel names. */
   readonly marketIds: (channel: ChannelOf<T>) => readonly MarketId[];
 }
@@ -20,28 +20,28 @@ const noMarkets = (): readonly MarketId[] => NONE;
 
 /** All types of channels, in the order in which they are counted and listed. */
 export const CHANNEL_KINDS = {
-  Markets: { private: false, marketData: true, firstData: "snapshot", marketIds: noMarkets },
+  Markets: { private: false, marketData: true, marketSnapshot: true, marketIds: noMarkets },
   Market: {
     private: false,
     marketData: true,
-    firstData: "snapshot",
+    marketSnapshot: true,
     marketIds: ({ params }) => [params.market_id],
   },
   PriceFeed: {
     private: false,
     marketData: true,
-    firstData: "prices",
+    marketSnapshot: false,
     marketIds: ({ params }) => params.market_ids,
   },
   Trades: {
     private: false,
     marketData: true,
-    firstData: "none",
+    marketSnapshot: false,
     marketIds: ({ params }) => (params?.market_id === undefined ? NONE : [params.market_id]),
   },
-  Orders: { private: true, marketData: false, firstData: "snapshot", marketIds: noMarkets },
-  Positions: { private: true, marketData: false, firstData: "snapshot", marketIds: noMarkets },
-  SystemStatus: { private: false, marketData: false, firstData: "status", marketIds: noMarkets },
+  Orders: { private: true, marketData: false, marketSnapshot: false, marketIds: noMarkets },
+  Positions: { private: true, marketData: false, marketSnapshot: false, marketIds: noMarkets },
+  SystemStatus: { private: false, marketData: false, marketSnapshot: false, marketIds: noMarkets },
 } as const satisfies { readonly [T in ChannelType]: ChannelKind<T> };
 
 export const CHANNEL_TYPES = Object.keys(CHANNEL_KINDS) as readonly ChannelType[];

@@ -1,6 +1,6 @@
 import type { EncodingDescriptor } from "../../../codec/encoding.js";
 import { FRAME, type FrameWriter } from "../../../codec/frame-writer.js";
-import { CHANNEL_KINDS, isPrivate } from "../../../contract/channel-kinds.js";
+import { CHANNEL_KINDS } from "../../../contract/channel-kinds.js";
 import type { Channel } from "../../../contract/channels-schema.js";
 import { channelKey } from "../../../contract/channels-schema.js";
 import type { MarketId } from "../../../shared/market-id.js";
@@ -63,8 +63,7 @@ export class FirstDataPlan {
     this.key = channels.map(channelKey).join();
     this.systemStatus = channels.some(({ type }) => type === "SystemStatus");
     this.#channels = channels.filter(
-      (channel): channel is SnapshotChannel =>
-        !isPrivate(channel) && CHANNEL_KINDS[channel.type].firstData === "snapshot",
+      (channel): channel is SnapshotChannel => CHANNEL_KINDS[channel.type].marketSnapshot,
     );
     const prices = new Set<MarketId>();
     for (const channel of channels) {
