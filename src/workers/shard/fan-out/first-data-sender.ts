@@ -150,7 +150,8 @@ export class FirstDataSender {
     const before = connection.audience?.subscriptions;
     const load = loadOf(new FirstDataPlan(channels), before, target, true);
     const head = this.#outbox.encode(connection.encoding, reply);
-    if (!this.#send(connection, load, [head])) this.#wait(connection).load = load;
+    // Of a request's own turn it takes one part, so that those who ask at once do not delay the others.
+    if (!this.#send(connection, load, [head], 1)) this.#wait(connection).load = load;
   }
 
   /**
@@ -286,11 +287,16 @@ export class FirstDataSender {
   // --- Parts --------------------------------------------------------------------------------------
 
   /**
-   * Sends what a connection is due and the next parts, as long as its socket takes them at once, and
-   * makes them subscriptions; returns whether they were the last. First data are at least as much as
+   * Sends what a connection is due and the next parts until they are so many bytes, as long as its
+   * socket takes them at once, and makes them subscriptions; returns whether they were the last. First data are at least as much as
    * what is due, or else a client of much that changes would never come to their end.
    */
-  #send(connection: Connection, load: Load, head: readonly FrameBatch[]): boolean {
+  #send(
+    connection: Connection,
+    load: Load,
+    head: readonly FrameBatch[],
+    bytesMax = TURN_BYTES_MAX,
+  ): boolean {
     if (!connection.open) return true;
     const { plan, target, before, position } = load;
     const due = [...this.#fanOut.takeDue(connection), ...head];
@@ -298,7 +304,7 @@ export class FirstDataSender {
     const bytesMin = Math.min(dueBytes, TURN_BYTES_MAX);
     const endsAt = this.#now() + TURN_MS_MAX;
     const goesOn = (bytes: number): boolean =>
-      bytes < bytesMin || (bytes < TURN_BYTES_MAX && !connection.blocked && this.#now() < endsAt);
+      bytes < bytesMin || (bytes < bytesMax && !connection.blocked && this.#now() < endsAt);
     for (let bytes = 0; connection.open && (bytes === 0 || goesOn(bytes)); ) {
       const { batch, next } = this.#part(connection.encoding, plan, load.position);
       const done = next.index === plan.length;

@@ -75,10 +75,13 @@ const ping = (id: number) => ({ type: "Ping", id, data: { timestamp: 1 } });
 const loading = (): number => counted(world.counters, SHARD.loadingConnections);
 
 describe("first-data-sender", () => {
-  it("first-data-sender - a socket that takes everything gets all at once, in parts, the last of them marked by nothing", () => {
+  it("first-data-sender - a socket that takes everything gets one part with its request and all others in one turn, the last of them marked by nothing", () => {
     for (const encoding of [0, 1]) {
       const client = world.connect(encoding);
       world.subscribe(client, MARKETS);
+      // A request costs those behind it no more than that.
+      expect(parts(client)).toHaveLength(1);
+      world.serve(1);
       expect(client.connection.loading).toBe(false);
       const all = parts(client);
       expect(all.length).toBeGreaterThan(2);
@@ -172,6 +175,7 @@ describe("first-data-sender", () => {
     const client = world.connect(0);
     const ids = Array.from({ length: 12 }, (_, id) => id);
     world.subscribe(client, ...ids.map(market));
+    world.serve();
     congest(client);
     world.subscribe(client, MARKETS, prices(...ids));
     let takes = 0;
