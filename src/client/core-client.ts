@@ -1,3 +1,4 @@
+import { NO_CLOSE_CODE } from "../contract/close-codes.js";
 import type {
   Channel,
   Market,
@@ -19,7 +20,7 @@ import {
 } from "./errors.js";
 import type { ClientEvents, EventName, Listener, Silence } from "./events.js";
 import { Heartbeat } from "./heartbeat.js";
-import { type Greeting, NO_CLOSE_CODE } from "./link.js";
+import type { Greeting } from "./link.js";
 import { MarketState } from "./market-state.js";
 import { MessageIterator } from "./message-iterator.js";
 import type { Mirror } from "./mirror.js";

@@ -1,3 +1,4 @@
+import { CLOSE_CODES } from "../contract/close-codes.js";
 import { type Encoding, subprotocolOf } from "../contract/encodings.js";
 import type { ClientMessage, ServerData, ServerMessage } from "../contract/messages.js";
 import { DisconnectedError, MarketcastError, ProtocolError, ServerError } from "./errors.js";
@@ -7,12 +8,6 @@ import type { Platform, Transport } from "./platform.js";
 
 /** Id of the greeting's `Authenticate`; those of other requests count from 1. */
 const GREETING_ID = 0;
-/** Close code of a client that does not understand the server (RFC 6455, section 7.4.1). */
-const PROTOCOL_ERROR = 1002;
-/** Close code of a client that is done. */
-export const NORMAL = 1000;
-/** The code of a connection that ended without one. */
-export const NO_CLOSE_CODE = 1006;
 
 /** What the server said before a link was open. */
 export interface Greeting {
@@ -73,7 +68,7 @@ export class Link {
 
   /** Starts the closing handshake; `ended` follows when it is through. */
   close(): void {
-    this.#transport.close(NORMAL);
+    this.#transport.close(CLOSE_CODES.normal);
   }
 
   /** Ends the link now, for `cause`. */
@@ -89,7 +84,7 @@ export class Link {
       message = withoutNulls(this.#codec.decode(payload));
     } catch (cause) {
       this.#end(new ProtocolError("a message of the server does not decode", { cause }));
-      this.#transport.close(PROTOCOL_ERROR);
+      this.#transport.close(CLOSE_CODES.protocolError);
       return;
     }
     this.#events.received(message);

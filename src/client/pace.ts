@@ -7,7 +7,7 @@ export interface LimitDetails {
 
 /**
  * Requests that may be under way at first, and how many answers within a second allow one more. So a
- * burst passes a limit that nobody told by less than the second's worth that ends in 4501, from some
+ * burst passes a limit that nobody told by less than the second's worth that is flooding, from some
  * ten a second on.
  */
 const WINDOW_MIN = 8;

@@ -1,15 +1,14 @@
-import { CLOSE } from "../contract/close-codes.js";
+import { CLOSE_CODES, isFinalOwnCode } from "../contract/close-codes.js";
 import { DisconnectedError, HandshakeError, type MarketcastError, ServerError } from "./errors.js";
 
 /** Close codes, outside the server's own, after which nothing would be different another time. */
 const FINAL_CLOSE_CODES: ReadonlySet<number> = new Set([
-  CLOSE.normal,
-  1001,
-  // A policy is broken (RFC 6455, section 7.4.1).
-  1008,
-  CLOSE.unsupportedData,
-  CLOSE.invalidPayload,
-  CLOSE.messageTooBig,
+  CLOSE_CODES.normal,
+  CLOSE_CODES.goingAway,
+  CLOSE_CODES.policyViolation,
+  CLOSE_CODES.unsupportedData,
+  CLOSE_CODES.invalidPayload,
+  CLOSE_CODES.messageTooBig,
 ]);
 /** Client errors of HTTP that may pass: timeout, too early, too many requests. */
 const PASSING_STATUSES: ReadonlySet<number> = new Set([408, 425, 429]);
@@ -39,8 +38,8 @@ export function mayReconnect(
   }
   if (cause instanceof DisconnectedError) {
     const { closeCode } = cause;
-    if (closeCode === CLOSE.tokenExpired) return renewable;
-    return !FINAL_CLOSE_CODES.has(closeCode) && !(closeCode >= 4500 && closeCode <= 4999);
+    if (closeCode === CLOSE_CODES.tokenExpired) return renewable;
+    return !FINAL_CLOSE_CODES.has(closeCode) && !isFinalOwnCode(closeCode);
   }
   return true;
 }

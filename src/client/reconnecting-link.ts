@@ -1,8 +1,9 @@
+import { CLOSE_CODES, NO_CLOSE_CODE } from "../contract/close-codes.js";
 import type { ServerMessage } from "../contract/messages.js";
 import { Alarm } from "./alarm.js";
 import { CODEC_LOADERS } from "./codec-loaders.js";
 import { DisconnectedError, MarketcastError } from "./errors.js";
-import { type Greeting, Link, NO_CLOSE_CODE, NORMAL } from "./link.js";
+import { type Greeting, Link } from "./link.js";
 import type { ResolvedOptions } from "./options.js";
 import type { Platform } from "./platform.js";
 import { isTokenRefusal, mayReconnect, reconnectDelayMs } from "./reconnect-policy.js";
@@ -122,7 +123,7 @@ export class ReconnectingLink {
       const cut = new DisconnectedError("no answer to the closing handshake", NO_CLOSE_CODE);
       this.#alarm.set(CLOSE_TIMEOUT_MS, () => link.fail(cut));
     }
-    this.#closed(NORMAL, "", undefined);
+    this.#closed(CLOSE_CODES.normal, "", undefined);
     return this.#closing?.done ?? Promise.resolve();
   }
 

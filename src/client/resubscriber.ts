@@ -1,4 +1,4 @@
-import { CLOSE } from "../contract/close-codes.js";
+import { CLOSE_CODES } from "../contract/close-codes.js";
 import type { Channel } from "../contract/messages.js";
 import {
   DisconnectedError,
@@ -119,5 +119,5 @@ function sleep(ms: number): Promise<void> {
 
 /** Whether the server closed a connection as that of a slow consumer. */
 export function isSlowness(cause: MarketcastError): boolean {
-  return cause instanceof DisconnectedError && cause.closeCode === CLOSE.slowConsumer;
+  return cause instanceof DisconnectedError && cause.closeCode === CLOSE_CODES.slowConsumer;
 }

@@ -1,13 +1,13 @@
 /**
- * The codes a connection is closed with. Of the server's own, 4000–4499 invite a reconnect and
- * 4500–4999 do not.
+ * The codes that a connection is closed with, by either side; docs/protocol.md says when, and
+ * closings.ts with which reason. Of the server's own, 4000–4499 invite a reconnect and 4500–4999 do not.
  */
-export const CLOSE = {
+export const CLOSE_CODES = {
   normal: 1000,
+  goingAway: 1001,
   protocolError: 1002,
   unsupportedData: 1003,
   invalidPayload: 1007,
-  /** A message in too many fragments, or one that does not end. */
   policyViolation: 1008,
   messageTooBig: 1009,
   internalError: 1011,
@@ -18,4 +18,14 @@ export const CLOSE = {
   tokenExpired: 4500,
   flooding: 4501,
 } as const;
-export type CloseCode = (typeof CLOSE)[keyof typeof CLOSE];
+export type CloseCode = (typeof CLOSE_CODES)[keyof typeof CLOSE_CODES];
+
+/** Stands for a close frame without a code; never sent. */
+export const NO_STATUS_CODE = 1005;
+/** Stands for the end of a connection without a close frame; never sent. */
+export const NO_CLOSE_CODE = 1006;
+
+/** Whether a code of the server's own says that a reconnect is no use. */
+export function isFinalOwnCode(code: number): boolean {
+  return code >= 4500 && code <= 4999;
+}

@@ -5,7 +5,7 @@
  */
 
 import { CHANNEL_TYPES } from "../contract/channel-kinds.js";
-import { CLOSE } from "../contract/close-codes.js";
+import { CLOSE_CODES, NO_CLOSE_CODE, NO_STATUS_CODE } from "../contract/close-codes.js";
 
 const SECTION_WORDS = 256;
 
@@ -19,9 +19,10 @@ export const LATENCY_BUCKETS_S = [
 
 /** Close codes that are counted by themselves; others count under the last. */
 export const COUNTED_CLOSE_CODES: readonly number[] = [
-  ...Object.values(CLOSE),
-  // A client that goes away, one that says no code, and one that says nothing.
-  ...[1001, 1005, 1006],
+  ...Object.values(CLOSE_CODES),
+  // A client that says no code, and one that says nothing.
+  NO_STATUS_CODE,
+  NO_CLOSE_CODE,
 ].sort((a, b) => a - b);
 
 /** Why a shard refused a connection. */

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, type Metric, Registry } from "prom-client";
 import { CHANNEL_TYPES } from "../contract/channel-kinds.js";
+import { CLOSE_CODES } from "../contract/close-codes.js";
 import { ENCODINGS } from "../contract/encodings.js";
 import {
   COMMIT_BUCKETS_S,
@@ -107,8 +108,11 @@ function addMainMetrics(add: Add, { main, producer, shards }: CounterBlock): voi
       value: sumOf(shards, SHARD.closedByCode + index),
     })),
   );
-  add("counter", "slow_consumers_closed_total", "Connections closed with 4001", () =>
-    single(sumOf(shards, SHARD.slowConsumersClosed)),
+  add(
+    "counter",
+    "slow_consumers_closed_total",
+    `Connections closed with ${CLOSE_CODES.slowConsumer}`,
+    () => single(sumOf(shards, SHARD.slowConsumersClosed)),
   );
   add("counter", "ring_records_total", "Records published on the ring of states and books", () =>
     single(counted(producer, PRODUCER.ringRecords)),

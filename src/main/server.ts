@@ -8,6 +8,7 @@ import type { Config } from "../config/schema.js";
 import type { ServerOptions } from "../config/server-options.js";
 import { producerOptionsOf, type ShardOptions, shardOptionsOf } from "../config/thread-options.js";
 import { VERSION } from "../config/version.js";
+import { CLOSE_CODES } from "../contract/close-codes.js";
 import {
   beat,
   type CounterBlock,
@@ -43,8 +44,7 @@ import { threadsLeftBehind } from "./thread-end.js";
 const DRAIN_GRACE_MS = 1000;
 /** With more threads that do not end, the server ends itself. */
 const THREADS_LEFT_MAX = 16;
-const DRAIN_NOTICE =
-  "the server restarts; this connection will be closed with code 1012, please reconnect";
+const DRAIN_NOTICE = `the server restarts; this connection will be closed with code ${CLOSE_CODES.serviceRestart}, please reconnect`;
 const PRODUCER_DOWN = "market data is interrupted; a new epoch and fresh snapshots will follow";
 const PRODUCER_LOST =
   "the producer's thread does not end, and its store cannot be opened beside it";

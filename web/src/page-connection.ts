@@ -8,21 +8,20 @@ import {
   type ServerData,
   ServerError,
 } from "marketcast/client";
+import { CLOSE_CODES } from "../../src/contract/close-codes.js";
 import { Subscriptions } from "./subscriptions.js";
 
 const STORED_ENCODING = "marketcast.encoding";
 /** Somebody is looking: a dead connection and a slow one show soon, and a server that is back too. */
 const PING_INTERVAL_MS = 3000;
 const RECONNECT_INTERVAL_MS_MAX = 5000;
-/** Closed by the server because the token has expired. */
-const TOKEN_EXPIRED = 4500;
 
 /** Answers to the token of a new connection. */
 const TOKEN_REFUSALS: readonly string[] = ["AUTH_FAILED", "FORBIDDEN"];
 
 /** What is wrong with the token, if a connection ended, or could not be made, for that. */
 function tokenProblem({ code, cause }: ClosedState): string | undefined {
-  if (code === TOKEN_EXPIRED) return "Your token has expired";
+  if (code === CLOSE_CODES.tokenExpired) return "Your token has expired";
   const refused = cause instanceof ServerError && TOKEN_REFUSALS.includes(cause.code);
   return refused ? "Your token is not taken any more" : undefined;
 }

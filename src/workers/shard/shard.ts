@@ -1,6 +1,6 @@
 import { type MessagePort, threadId } from "node:worker_threads";
 import type { RawData, WebSocket } from "ws";
-import { CLOSE } from "../../contract/close-codes.js";
+import { CLOSE } from "../../contract/closings.js";
 import { ENCODINGS } from "../../contract/encodings.js";
 import type { ServerMessage } from "../../contract/messages.js";
 import {
@@ -335,7 +335,7 @@ export class Shard {
 
   #failed(connection: Connection, error: unknown): void {
     this.#log.error({ err: error, connection: connection.number }, "a request failed");
-    connection.close(CLOSE.internalError, "server fault");
+    connection.close(CLOSE.serverFault);
   }
 
   #forget(connection: Connection, code: number): void {

@@ -1,7 +1,8 @@
 import type { Socket } from "node:net";
 import { WebSocket } from "ws";
 import { FRAME } from "../../../codec/frame-writer.js";
-import { CLOSE, type CloseCode } from "../../../contract/close-codes.js";
+import { CLOSE_CODES, type CloseCode } from "../../../contract/close-codes.js";
+import { CLOSE, type Closing } from "../../../contract/closings.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
 import type { ByteSink, Taken } from "../../../transport/byte-sink.js";
 import type { OpenSink } from "../../../transport/open-sink.js";
@@ -79,7 +80,7 @@ export class Connection extends Spender implements Member {
   marketsSince = 0;
   marketsTold: Map<number, number> | undefined;
   /** The code the server closes it with. */
-  closeCode: number | undefined;
+  closeCode: CloseCode | undefined;
   /** When it was upgraded, when anything, and when a message, came from it; ms of performance.now(). */
   readonly openedAt: number;
   heardAt: number;
@@ -125,10 +126,7 @@ export class Connection extends Spender implements Member {
     const left = this.messageAllowance.take(now);
     if (left >= 0) return true;
     count(counters, SHARD.rateLimited);
-    if (left < -maxMessagesPerSecond) {
-      const reason = `more than ${maxMessagesPerSecond} messages a second after RATE_LIMITED`;
-      this.close(CLOSE.flooding, reason);
-    }
+    if (left < -maxMessagesPerSecond) this.close(CLOSE.flooding(maxMessagesPerSecond));
     return false;
   }
 
@@ -224,11 +222,8 @@ export class Connection extends Spender implements Member {
     this.#backlog.add(batch, asked);
     this.#happens("due");
     count(counters, SHARD.queuedBytes, batch.bytes.length);
-    if (this.#backlog.exceeds(maxQueuedMessages, maxQueuedBytes)) {
-      this.closeSlow(
-        `slow consumer: more than ${maxQueuedMessages} messages or ${maxQueuedBytes} bytes wait`,
-      );
-    }
+    if (this.#backlog.exceeds(maxQueuedMessages, maxQueuedBytes))
+      this.close(CLOSE.queueFull(maxQueuedMessages, maxQueuedBytes));
   }
 
   /** Takes what was queued; empty where nothing was. */
@@ -317,7 +312,7 @@ export class Connection extends Spender implements Member {
     if (!this.open) return false;
     const { maxQueuedBytes } = this.#context;
     if (this.#replyBytes <= maxQueuedBytes) return true;
-    this.closeSlow(`slow consumer: more than ${maxQueuedBytes} bytes of replies wait`);
+    this.close(CLOSE.repliesUnread(maxQueuedBytes));
     return false;
   }
 
@@ -332,16 +327,10 @@ export class Connection extends Spender implements Member {
     return this.#sink.hasTakenMore();
   }
 
-  /** Ends a connection for which something was lost that may not be. */
-  closeSlow(reason: string): void {
-    if (!this.open) return;
-    count(this.#context.counters, SHARD.slowConsumersClosed);
-    this.close(CLOSE.slowConsumer, reason);
-  }
-
   /** Starts the closing handshake, unless one has started; nothing is written after the close frame. */
-  close(code: CloseCode, reason: string): void {
+  close({ code, reason }: Closing): void {
     if (!this.open) return;
+    if (code === CLOSE_CODES.slowConsumer) count(this.#context.counters, SHARD.slowConsumersClosed);
     this.takeQueue();
     this.closeCode = code;
     this.#sink.end();
@@ -362,7 +351,7 @@ export class Connection extends Spender implements Member {
    */
   closeExpired(nowMs: number): boolean {
     if (this.identity === undefined || nowMs < this.identity.expiresAt) return false;
-    this.close(CLOSE.tokenExpired, "the token has expired");
+    this.close(CLOSE.tokenExpired);
     return true;
   }
 

@@ -1,4 +1,4 @@
-import { CLOSE } from "../../../contract/close-codes.js";
+import { CLOSE } from "../../../contract/closings.js";
 import type { Connection } from "./connection.js";
 
 /** The part of the drain time over which closes are spread; the rest is for the last handshakes. */
@@ -22,7 +22,7 @@ export function drainConnections(
   const timer = setInterval(() => {
     const elapsed = performance.now() - startedAt;
     while (next < closing.length && elapsed >= dueAt) {
-      closing[next]?.close(CLOSE.serviceRestart, "the server restarts");
+      closing[next]?.close(CLOSE.restart);
       dueAt = (++next + Math.random()) * window;
     }
     if (elapsed < drainTimeMs) return;

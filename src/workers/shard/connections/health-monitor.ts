@@ -1,6 +1,6 @@
 import { FRAME } from "../../../codec/frame-writer.js";
 import type { ShardOptions } from "../../../config/thread-options.js";
-import { CLOSE } from "../../../contract/close-codes.js";
+import { CLOSE } from "../../../contract/closings.js";
 import type { Connection } from "./connection.js";
 
 type HealthOptions = Pick<
@@ -53,20 +53,15 @@ export class HealthMonitor {
       if (connection.socket.readableLength > 0 && connection.state !== "stalled") continue;
       const { pingedAt, heardAt, unfinishedSince } = connection;
       if (unfinishedSince > 0 && now - unfinishedSince >= messageTimeoutMs) {
-        const reason = `a message did not end within ${messageTimeoutMs} ms`;
-        connection.close(CLOSE.policyViolation, reason);
+        connection.close(CLOSE.unendedMessage(messageTimeoutMs));
         continue;
       }
       if (pingedAt > 0 && heardAt < pingedAt) {
         // Its answer waits behind what it takes, or at a door that is shut for its own requests' sake.
         const detained = connection.state === "loading";
         if (connection.hasTakenMore() || detained) connection.silentSince = now;
-        else if (now - connection.silentSince >= pongTimeoutMs) {
-          connection.close(
-            CLOSE.pongTimeout,
-            `nothing came back within ${pongTimeoutMs} ms of a ping`,
-          );
-        }
+        else if (now - connection.silentSince >= pongTimeoutMs)
+          connection.close(CLOSE.pongTimeout(pongTimeoutMs));
       } else if (now - Math.max(pingedAt, connection.openedAt) >= pingIntervalMs) {
         connection.pingedAt = connection.silentSince = now;
         connection.control(PING);
@@ -80,7 +75,7 @@ export class HealthMonitor {
     const now = performance.now();
     for (const connection of this.#connections) {
       if (connection.subscribed || now - connection.messageAt < idleTimeoutMs) continue;
-      connection.close(CLOSE.idle, `neither subscription nor message for ${idleTimeoutMs} ms`);
+      connection.close(CLOSE.idle(idleTimeoutMs));
     }
   }
 }

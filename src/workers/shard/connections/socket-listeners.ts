@@ -1,20 +1,20 @@
 import type { WebSocket } from "ws";
-import { CLOSE } from "../../../contract/close-codes.js";
+import { CLOSE_CODES, type CloseCode } from "../../../contract/close-codes.js";
 import type { ClientSocket, Connection } from "./connection.js";
 
 /** What `ws` closes a connection with, by the code of its error. */
-export const PROTOCOL_CLOSE_CODES = new Map<string | undefined, number>([
-  ["WS_ERR_EXPECTED_FIN", CLOSE.protocolError],
-  ["WS_ERR_EXPECTED_MASK", CLOSE.protocolError],
-  ["WS_ERR_INVALID_CLOSE_CODE", CLOSE.protocolError],
-  ["WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH", CLOSE.protocolError],
-  ["WS_ERR_INVALID_OPCODE", CLOSE.protocolError],
-  ["WS_ERR_UNEXPECTED_RSV_1", CLOSE.protocolError],
-  ["WS_ERR_UNEXPECTED_RSV_2_3", CLOSE.protocolError],
-  ["WS_ERR_INVALID_UTF8", CLOSE.invalidPayload],
-  ["WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH", CLOSE.messageTooBig],
-  ["WS_ERR_UNSUPPORTED_MESSAGE_LENGTH", CLOSE.messageTooBig],
-  ["WS_ERR_TOO_MANY_BUFFERED_PARTS", CLOSE.policyViolation],
+export const PROTOCOL_CLOSE_CODES = new Map<string | undefined, CloseCode>([
+  ["WS_ERR_EXPECTED_FIN", CLOSE_CODES.protocolError],
+  ["WS_ERR_EXPECTED_MASK", CLOSE_CODES.protocolError],
+  ["WS_ERR_INVALID_CLOSE_CODE", CLOSE_CODES.protocolError],
+  ["WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH", CLOSE_CODES.protocolError],
+  ["WS_ERR_INVALID_OPCODE", CLOSE_CODES.protocolError],
+  ["WS_ERR_UNEXPECTED_RSV_1", CLOSE_CODES.protocolError],
+  ["WS_ERR_UNEXPECTED_RSV_2_3", CLOSE_CODES.protocolError],
+  ["WS_ERR_INVALID_UTF8", CLOSE_CODES.invalidPayload],
+  ["WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH", CLOSE_CODES.messageTooBig],
+  ["WS_ERR_UNSUPPORTED_MESSAGE_LENGTH", CLOSE_CODES.messageTooBig],
+  ["WS_ERR_TOO_MANY_BUFFERED_PARTS", CLOSE_CODES.policyViolation],
 ]);
 
 /** The connection of a socket whose listeners are shared. */

@@ -1,3 +1,4 @@
+import type { Closing } from "../../../contract/closings.js";
 import type { Holder } from "../connections/fair-budget.js";
 import type { FrameBatch, LentBatch } from "../connections/frame-batch.js";
 import type { ActiveFilter } from "./filter-registry.js";
@@ -41,7 +42,7 @@ export interface Member {
   takeQueue(): readonly FrameBatch[];
   /** Writes at once what cannot wait: replies and notices. */
   reply(batches: readonly FrameBatch[]): void;
-  closeSlow(reason: string): void;
+  close(closing: Closing): void;
   /** Data of the rounds after `round` are not kept for it. */
   miss(round: number, offered: number): void;
   /** Of what it misses so many messages will not be sent; returns how many were not counted yet. */

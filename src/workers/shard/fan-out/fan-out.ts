@@ -1,4 +1,5 @@
 import type { EncodingDescriptor } from "../../../codec/encoding.js";
+import { CLOSE } from "../../../contract/closings.js";
 import { type CounterSection, observeLatency } from "../../../counters/counters.js";
 import { CHANGE, type TradeRecord } from "../../../ring/records.js";
 import { nowMicros } from "../../../shared/clock.js";
@@ -215,8 +216,7 @@ export class FanOut implements MirrorListener {
   tradesLost(): void {
     for (const audience of this.audiences) {
       if (!audience.subscriptions.allTrades && audience.subscriptions.trades.size === 0) continue;
-      for (const member of audience.members)
-        member.closeSlow("trades were lost before they reached this shard");
+      for (const member of audience.members) member.close(CLOSE.tradesLost);
     }
   }
 

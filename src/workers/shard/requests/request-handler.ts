@@ -10,7 +10,7 @@ import {
   type PublicChannel,
 } from "../../../contract/channels-schema.js";
 import type { ClientMessage, RequestId } from "../../../contract/client-messages-schema.js";
-import { CLOSE } from "../../../contract/close-codes.js";
+import { CLOSE } from "../../../contract/closings.js";
 import type { ServerMessage } from "../../../contract/messages.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
 import type { OrderRequest } from "../../../shared/order.js";
@@ -89,10 +89,7 @@ export class RequestHandler {
   handle(connection: Connection, payload: Buffer, isBinary: boolean, now: number): void {
     const encoding = encodingAt(this.#outbox.encodings, connection.encoding);
     if (isBinary !== (encoding.frames === "binary")) {
-      connection.close(
-        CLOSE.unsupportedData,
-        `this connection's messages are ${encoding.frames} frames`,
-      );
+      connection.close(CLOSE.wrongFrames(encoding.frames));
       return;
     }
     connection.messageAt = now;

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import { CLOSE } from "../../../../src/contract/closings.js";
 import {
   type CounterSection,
   counted,
@@ -92,8 +93,8 @@ describe("connection", () => {
   it("connection - one that closes is told of once, and not as drained", () => {
     sockets.socket.congested = true;
     connection.writeAll([batch(5)]);
-    connection.close(1012, "");
-    connection.close(1012, "");
+    connection.close(CLOSE.restart);
+    connection.close(CLOSE.restart);
     sockets.socket.drain();
     expect([drained, closing]).toEqual([[], [connection]]);
     expect(counted(counters, SHARD.blockedConnections)).toBe(0);
@@ -201,7 +202,7 @@ describe("connection", () => {
     note();
     connection.takeQueue();
     note();
-    connection.close(1000, "");
+    connection.close(CLOSE.restart);
     note();
     expect(states).toEqual([
       "current",
@@ -236,13 +237,13 @@ describe("connection", () => {
 
   it("connection - nothing is written once it closes, and the first code it closes with stands", () => {
     connection.enqueue(batch(5));
-    connection.close(4000, "idle");
+    connection.close(CLOSE.idle(1));
     expect(connection.hasQueue).toBe(false);
     connection.writeAll([batch(1)]);
     connection.writeAll([batch(1)]);
     connection.reply([batch(1)]);
-    connection.closeSlow("too late");
-    connection.close(1012, "restart");
+    connection.close(CLOSE.tradesLost);
+    connection.close(CLOSE.restart);
     expect(written()).toEqual([]);
     expect([connection.closeCode, sockets.ws.closed?.code]).toEqual([4000, 4000]);
     expect(counted(counters, SHARD.slowConsumersClosed)).toBe(0);

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import { CLOSE } from "../../../../src/contract/closings.js";
 import { type Client, ShardWorld } from "../../../support/shard-world.js";
 
 const MARKETS = { type: "Markets" };
@@ -60,7 +61,7 @@ describe("outbox", () => {
   it("outbox - a broadcast is encoded once an encoding and shared by all that are open", () => {
     const clients = [0, 0, 1, 1].map((encoding) => world.connect(encoding)) as Client[];
     const closing = world.connect(0);
-    closing.connection.close(1000, "");
+    closing.connection.close(CLOSE.restart);
     world.outbox.broadcast(
       world.clients.map(({ connection }) => connection),
       notice,

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import { CLOSE } from "../../../../src/contract/closings.js";
 import { counted, SHARD } from "../../../../src/counters/counters.js";
 import { type Client, ShardWorld, type WorldOptions } from "../../../support/shard-world.js";
 
@@ -326,7 +327,7 @@ describe("first-data-sender", () => {
     for (const client of [closing, gone]) world.subscribe(client, MARKETS);
     world.request(closing, ping(1));
     expect(loading()).toBe(2);
-    closing.connection.close(1012, "");
+    closing.connection.close(CLOSE.restart);
     // It is read again, for the answer to the close frame.
     expect([world.intake.holds(closing.connection), loading()]).toEqual([false, 1]);
     world.disconnect(gone);
