@@ -125,7 +125,7 @@ const RULE: Readonly<Record<string, readonly Allowed[]>> = {
   contract: [shared],
   counters: [plainContract, shared],
   ring: [shared],
-  engine: [shared],
+  engine: [plainContract, shared],
   shared: [],
 };
 

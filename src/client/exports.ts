@@ -1,4 +1,5 @@
 /* What both entries of the package export, besides the class of each. */
+export type { PrivateChannel } from "../contract/channel-kinds.js";
 export type { Encoding } from "../contract/encodings.js";
 export type * from "../contract/messages.js";
 export type { Client, ClientStats } from "./client.js";

@@ -55,10 +55,19 @@ export const PRIVATE_TYPES = CHANNEL_TYPES.filter(
   (type): type is PrivateType => CHANNEL_KINDS[type].private,
 );
 
+/** Of channels, in whichever spelling, those that belong to one wallet. */
+export type PrivateOf<C extends { readonly type: ChannelType }> = Extract<
+  C,
+  { readonly type: PrivateType }
+>;
+
+/** Channels whose data are for one wallet, and need a token with it. */
+export type PrivateChannel = PrivateOf<Channel>;
+
 /** Whether a channel belongs to one wallet. */
 export function isPrivate<C extends { readonly type: ChannelType }>(
   channel: C,
-): channel is Extract<C, { readonly type: PrivateType }> {
+): channel is PrivateOf<C> {
   return CHANNEL_KINDS[channel.type].private;
 }
 

@@ -3,7 +3,7 @@ import { MARKET_STATUSES } from "../shared/market.js";
 import { compareMarketIds, type MarketId, parseMarketId } from "../shared/market-id.js";
 import { nullIsAbsent } from "../shared/null-is-absent.js";
 import { textSchema, walletSchema } from "../shared/text-schema.js";
-import type { PrivateType } from "./channel-kinds.js";
+import type { PrivateOf } from "./channel-kinds.js";
 import { PRICE_FEED_MARKETS_MAX, SEARCH_CHARACTERS_MAX } from "./limits.js";
 
 /** Parses a market id in any form a client may send into its canonical one. */
@@ -110,7 +110,7 @@ export const channelSchema = z.discriminatedUnion("type", [
 export type Channel = z.output<typeof channelSchema>;
 export type ChannelType = Channel["type"];
 /** A channel that belongs to one wallet. */
-export type PrivateChannel = Extract<Channel, { readonly type: PrivateType }>;
+export type PrivateChannel = PrivateOf<Channel>;
 /** A channel that is open to everybody. */
 export type PublicChannel = Exclude<Channel, PrivateChannel>;
 

@@ -10,6 +10,7 @@ import {
   ORDER_ID_CHARACTERS_MAX,
   REQUEST_ID_CHARACTERS_MAX,
 } from "./limits.js";
+import type { RequestedOrder } from "./messages.js";
 
 /**
  * A client's request id: a safe integer or a short string, given back with each direct reply as it was.
@@ -78,7 +79,10 @@ export const clientData = {
   Subscribe: z.object({ channels }),
   Unsubscribe: z.object({ channels }),
   Ping: z.object({ timestamp: z.number() }),
-  PlaceOrder: z.object({ order: nullIsAbsent(orderRequest) }),
+  PlaceOrder: z.object({
+    // What may be missing is there, or is not: no encoding brings an undefined one.
+    order: nullIsAbsent(orderRequest).transform((order) => order as RequestedOrder),
+  }),
   CancelOrder: orderReference,
 } as const;
 

@@ -121,11 +121,6 @@ export interface MarketsFilter {
   readonly search?: string;
 }
 
-/** Channels whose data are for one wallet, and need a token with it. */
-export type PrivateChannel = {
-  [T in "Orders" | "Positions"]: { readonly type: T; readonly params: { readonly wallet: string } };
-}["Orders" | "Positions"];
-
 /** A channel, in any spelling that a client may send. */
 export type Channel =
   | {
@@ -139,30 +134,37 @@ export type Channel =
       readonly params: { readonly market_ids: readonly MarketId[] };
     }
   | { readonly type: "Trades"; readonly params?: { readonly market_id?: MarketId } | null }
-  | PrivateChannel
+  | { readonly type: "Orders"; readonly params: { readonly wallet: string } }
+  | { readonly type: "Positions"; readonly params: { readonly wallet: string } }
   | { readonly type: "SystemStatus"; readonly params?: null };
 
 export type ChannelType = Channel["type"];
 
-/** What every order has, whatever its type. */
-interface OrderRequestBase {
+/**
+ * The fields of any order that is asked for. Which of them go together the two types below say, and the
+ * exchange checks.
+ */
+export interface RequestedOrder {
   readonly market_id: MarketId;
   readonly side: Side;
+  readonly order_type: OrderType;
+  /** There for a Limit order, and only there. */
+  readonly price?: number;
   readonly quantity: number;
-  /** 1 to 36 of `A-Z a-z 0-9 _ -`. A second order with it gets the first one's state and places nothing. */
-  readonly client_order_id?: string;
-}
-
-export interface LimitOrderRequest extends OrderRequestBase {
-  readonly order_type: "Limit";
-  readonly price: number;
   /** Default GTC. */
   readonly time_in_force?: TimeInForce;
   /** Rejected where it would trade at once. Default false. */
   readonly post_only?: boolean;
+  /** 1 to 36 of `A-Z a-z 0-9 _ -`. A second order with it gets the first one's state and places nothing. */
+  readonly client_order_id?: string;
 }
 
-export interface MarketOrderRequest extends OrderRequestBase {
+export interface LimitOrderRequest extends RequestedOrder {
+  readonly order_type: "Limit";
+  readonly price: number;
+}
+
+export interface MarketOrderRequest extends Omit<RequestedOrder, "price" | "post_only"> {
   readonly order_type: "Market";
   /** Market orders are immediate or cancel. */
   readonly time_in_force?: "IOC";

@@ -1,6 +1,7 @@
+import type { RequestedOrder } from "../contract/messages.js";
 import type { DecimalScale } from "../shared/decimal-scale.js";
 import type { MarketId } from "../shared/market-id.js";
-import type { OrderRequest, TimeInForce } from "../shared/order.js";
+import type { TimeInForce } from "../shared/order.js";
 import type { OrderTerms } from "./order.js";
 import type { Rejection } from "./rejection.js";
 
@@ -26,7 +27,7 @@ interface AdmissionLimits {
  * @param session the connection whose end cancels the order, if one does
  */
 export function admitOrder(
-  request: OrderRequest,
+  request: RequestedOrder,
   market: TradableMarket | undefined,
   limits: AdmissionLimits,
   wallet: string,
@@ -55,7 +56,7 @@ export function admitOrder(
   };
 }
 
-function brokenCombination(request: OrderRequest, timeInForce: TimeInForce): string | undefined {
+function brokenCombination(request: RequestedOrder, timeInForce: TimeInForce): string | undefined {
   const { order_type: orderType, price, post_only: postOnly } = request;
   if (orderType === "Limit" && price === undefined) return "a Limit order needs a price";
   if (orderType === "Market" && price !== undefined)

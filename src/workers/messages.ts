@@ -1,10 +1,10 @@
 import type { MessagePort } from "node:worker_threads";
 import type { ExchangeOptions, FeedOptions, ShardOptions } from "../config/thread-options.js";
+import type { RequestedOrder } from "../contract/messages.js";
 import type { SystemState } from "../counters/system-state.js";
 import type { Rejection } from "../engine/rejection.js";
 import type { MarketMemory } from "../ring/market-memory.js";
 import type { LogOptions } from "../shared/log.js";
-import type { OrderRequest } from "../shared/order.js";
 import type { ContractOrder, ContractPosition } from "../store/contract-form.js";
 import type { StoreErrorCode } from "../store/store-error.js";
 import type { SocketHandOffWay, SocketInTransit } from "../transport/socket-hand-off.js";
@@ -118,7 +118,7 @@ export type ExchangeRequest =
       readonly type: "place";
       readonly request: number;
       readonly wallet: string;
-      readonly order: OrderRequest;
+      readonly order: RequestedOrder;
       /** The connection whose end cancels the order, if one does. */
       readonly boundTo: number | undefined;
     }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
+import type { RequestedOrder } from "../../src/contract/messages.js";
 import { admitOrder, type TradableMarket } from "../../src/engine/admission.js";
 import { DecimalScale } from "../../src/shared/decimal-scale.js";
-import type { OrderRequest } from "../../src/shared/order.js";
 
 const MARKET: TradableMarket = {
   marketId: 7,
@@ -11,8 +11,11 @@ const MARKET: TradableMarket = {
 };
 const LIMITS = { maxPrice: 1000, maxQuantity: 100 };
 
-function admit(given: Partial<OrderRequest>, market: TradableMarket | undefined = MARKET): unknown {
-  const request: OrderRequest = {
+/** Terms in place of those of a sound order; undefined for one that is to be missing. */
+type Given = { readonly [Term in keyof RequestedOrder]?: RequestedOrder[Term] | undefined };
+
+function admit(given: Given, market: TradableMarket | undefined = MARKET): unknown {
+  const terms = {
     market_id: 7,
     side: "Buy",
     order_type: "Limit",
@@ -20,7 +23,7 @@ function admit(given: Partial<OrderRequest>, market: TradableMarket | undefined 
     quantity: 10,
     ...given,
   };
-  return admitOrder(request, market, LIMITS, "alice", "session-1");
+  return admitOrder(terms as RequestedOrder, market, LIMITS, "alice", "session-1");
 }
 
 const marketOrder = { order_type: "Market", price: undefined } as const;
@@ -57,7 +60,7 @@ describe("admission", () => {
     });
   });
 
-  it.each<Partial<OrderRequest>>([
+  it.each<Given>([
     { post_only: true },
     { post_only: true, time_in_force: "GTC" },
     { time_in_force: "IOC" },
@@ -69,7 +72,7 @@ describe("admission", () => {
     expect(admit(request)).toMatchObject({ marketId: 7 });
   });
 
-  it.each<readonly [string, Partial<OrderRequest>]>([
+  it.each<readonly [string, Given]>([
     ["a Limit order needs a price", { price: undefined }],
     ["a Market order takes no price, and has 0.52", { order_type: "Market" }],
     ["a Market order is IOC and cannot be GTC", { ...marketOrder, time_in_force: "GTC" }],
@@ -137,7 +140,7 @@ describe("admission", () => {
 
   it("admission - checks the market, the combination, the price and the quantity, in this order", () => {
     const wrong = { price: -1, quantity: -2, time_in_force: "FOK", post_only: true } as const;
-    const request: OrderRequest = { market_id: 8, side: "Buy", order_type: "Limit", ...wrong };
+    const request: RequestedOrder = { market_id: 8, side: "Buy", order_type: "Limit", ...wrong };
     expect(admitOrder(request, undefined, LIMITS, "alice", undefined)).toEqual({
       code: "MARKET_NOT_FOUND",
       message: "market 8 is not listed",

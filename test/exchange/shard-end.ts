@@ -1,5 +1,5 @@
 import { MessageChannel, type MessagePort } from "node:worker_threads";
-import type { OrderRequest } from "../../src/shared/order.js";
+import type { RequestedOrder } from "../../src/contract/messages.js";
 import type { ExchangeNews, ExchangeRequest, ExchangeToShard } from "../../src/workers/messages.js";
 import { until } from "../support/until.js";
 
@@ -11,7 +11,7 @@ type RequestWithout<T extends ExchangeRequest["type"]> = Omit<
 type Answer = Extract<ExchangeNews, { readonly request: number }>;
 
 /** A limit order of market 1 for one lot at 0.5, unless told otherwise. */
-export function limitOrder(given: Partial<OrderRequest> = {}): OrderRequest {
+export function limitOrder(given: Partial<RequestedOrder> = {}): RequestedOrder {
   return {
     market_id: 1,
     side: "Buy",
@@ -51,7 +51,7 @@ export class ShardEnd {
 
   place(
     wallet: string,
-    order: Partial<OrderRequest> = {},
+    order: Partial<RequestedOrder> = {},
     boundTo?: number,
   ): Extract<ExchangeRequest, { type: "place" }> {
     return {
@@ -85,7 +85,7 @@ export class ShardEnd {
   }
 
   /** Places an order and returns its state. */
-  async placed(wallet: string, order: Partial<OrderRequest> = {}, boundTo?: number) {
+  async placed(wallet: string, order: Partial<RequestedOrder> = {}, boundTo?: number) {
     const answer = await this.ask(this.place(wallet, order, boundTo));
     if (answer.type !== "reply") throw new Error(`no order: ${JSON.stringify(answer)}`);
     return answer.order;

@@ -11,9 +11,8 @@ import {
 } from "../../../contract/channels-schema.js";
 import type { ClientMessage, RequestId } from "../../../contract/client-messages-schema.js";
 import { CLOSE } from "../../../contract/closings.js";
-import type { ServerMessage } from "../../../contract/messages.js";
+import type { RequestedOrder, ServerMessage } from "../../../contract/messages.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
-import type { OrderRequest } from "../../../shared/order.js";
 import { isSimulatedWallet } from "../../../sim/wallets.js";
 import type { OrderName } from "../../messages.js";
 import type { Connection } from "../connections/connection.js";
@@ -158,7 +157,7 @@ export class RequestHandler {
   #place(
     connection: Connection,
     id: RequestId | undefined,
-    order: OrderRequest,
+    order: RequestedOrder,
     now: number,
   ): void {
     const trader = this.#traderOf(connection, "PlaceOrder");

@@ -3,9 +3,8 @@ import type { MessageFault } from "../../../codec/decode.js";
 import type { PrivateType } from "../../../contract/channel-kinds.js";
 import type { PrivateChannel } from "../../../contract/channels-schema.js";
 import type { RequestId } from "../../../contract/client-messages-schema.js";
-import type { ServerMessage } from "../../../contract/messages.js";
+import type { RequestedOrder, ServerMessage } from "../../../contract/messages.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
-import type { OrderRequest } from "../../../shared/order.js";
 import type { ContractOrder } from "../../../store/contract-form.js";
 import type { ExchangeNews, OrderName, Refused } from "../../messages.js";
 import type { Connection, PrivateBatch } from "../connections/connection.js";
@@ -115,7 +114,7 @@ export class Trading {
     connection: Connection,
     id: RequestId | undefined,
     wallet: string,
-    order: OrderRequest,
+    order: RequestedOrder,
   ): MessageFault | undefined {
     const fault = this.#unavailable(connection);
     if (fault !== undefined) return fault;
