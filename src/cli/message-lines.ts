@@ -80,9 +80,22 @@ function entriesOf(message: ServerMessage): Entry[] {
       return [{ text: `${message.data.level}: ${printable(message.data.message)}` }];
     case "EpochChanged":
       return [{ text: `${printable(message.data.epoch)}: sequence numbers start again` }];
+    case "Connected":
+    case "Authenticated":
+    case "Subscribed":
+    case "Unsubscribed":
+    case "Error":
+    case "Pong":
+      return [dataEntry(message)];
     default:
-      return [{ text: printable(JSON.stringify(message.data)) }];
+      // Of a newer server.
+      return [dataEntry(message satisfies never)];
   }
+}
+
+/** All that is in a message. */
+function dataEntry({ data }: ServerMessage): Entry {
+  return { text: printable(JSON.stringify(data)) };
 }
 
 /** An entry for each item, or one that says that there is none. */

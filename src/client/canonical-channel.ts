@@ -17,29 +17,32 @@ interface Params {
 export function canonicalChannel(channel: Channel): Channel {
   if (typeof channel !== "object" || channel === null)
     throw new TypeError(`a channel is an object { type, params? }, not ${String(channel)}`);
-  const { type } = channel;
+  const { type: kind } = channel;
   const params: Params = channel.params ?? {};
-  switch (type) {
+  switch (kind) {
     case "Markets": {
       const filter = canonicalFilter(params.filter);
-      return { type, params: filter === null ? null : { filter } };
+      return { type: kind, params: filter === null ? null : { filter } };
     }
     case "PriceFeed": {
       if (!Array.isArray(params.market_ids)) break;
       const ids = new Set((params.market_ids as readonly MarketId[]).map(canonicalId));
-      return { type, params: { market_ids: [...ids].sort(compareIds) } };
+      return { type: kind, params: { market_ids: [...ids].sort(compareIds) } };
     }
     case "Market":
-      return { type, params: { market_id: canonicalId(params.market_id as MarketId) } };
+      return { type: kind, params: { market_id: canonicalId(params.market_id as MarketId) } };
     case "Trades": {
       const id = params.market_id ?? undefined;
-      return { type, params: id === undefined ? null : { market_id: canonicalId(id) } };
+      return { type: kind, params: id === undefined ? null : { market_id: canonicalId(id) } };
     }
     case "SystemStatus":
-      return { type, params: null };
+      return { type: kind, params: null };
     case "Orders":
     case "Positions":
-      return { type, params: { wallet: params.wallet as string } };
+      return { type: kind, params: { wallet: params.wallet as string } };
+    default:
+      // Of a newer contract, or none: for the server to refuse.
+      kind satisfies never;
   }
   return { ...(channel as Channel), params } as Channel;
 }

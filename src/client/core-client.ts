@@ -27,6 +27,7 @@ import type { Mirror } from "./mirror.js";
 import type { ClientOptions, RequestOptions, ResolvedOptions, TokenSource } from "./options.js";
 import { given } from "./plain-value.js";
 import type { Platform } from "./platform.js";
+import { randomOrderId } from "./random-order-id.js";
 import { ReconnectingLink } from "./reconnecting-link.js";
 import { OWN, type Replies, Requests } from "./requests.js";
 import { resolveOptions } from "./resolve-options.js";
@@ -38,6 +39,12 @@ import { Subscriber } from "./subscriber.js";
 import type { Subscriptions } from "./subscriptions.js";
 import { TokenKeeper } from "./token-keeper.js";
 import { TokenRenewal } from "./token-renewal.js";
+
+/** Types of messages that mean nothing to the client as a whole, but to parts of it or to the program. */
+type OfOthers =
+  | ("Connected" | "Unsubscribed" | "Pong" | "SystemStatus" | "Notification")
+  | ("MarketSnapshot" | "MarketUpdate" | "PriceUpdate" | "OrderBook" | "TradeExecution")
+  | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate");
 
 /** The client on any platform: ties the parts together and has the public methods. */
 export class CoreClient implements Client {
@@ -256,6 +263,9 @@ export class CoreClient implements Client {
       }
       case "Error":
         if (message.id === undefined) this.#onError(new ServerError(message.data));
+        return;
+      default:
+        message satisfies ServerMessage<OfOthers>;
     }
   }
 
@@ -385,10 +395,4 @@ export class CoreClient implements Client {
 function print(error: MarketcastError): void {
   // biome-ignore lint/suspicious/noConsole: an error that nobody listens for must not be lost
   console.error(error);
-}
-
-/** A `client_order_id` of 32 hexadecimal digits. */
-function randomOrderId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

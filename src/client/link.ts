@@ -117,6 +117,12 @@ export class Link {
   }
 }
 
+/** Types of messages whose data have no optional field that a server could say null for. */
+type WithoutOptionals =
+  | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "EpochChanged" | "Pong")
+  | ("MarketSnapshot" | "MarketUpdate" | "PriceUpdate" | "OrderBook" | "TradeExecution")
+  | ("PositionSnapshot" | "PositionUpdate" | "SystemStatus" | "Notification");
+
 /** A message as its types have it, from a server that says null for an optional field. */
 function withoutNulls(message: ServerMessage): ServerMessage {
   const { type, data } = message;
@@ -129,7 +135,9 @@ function withoutNulls(message: ServerMessage): ServerMessage {
     case "OrderSnapshot":
       return { ...envelope, type, data: { orders: data.orders.map(given) } };
     default:
-      return envelope === message ? message : ({ type, data } as ServerMessage);
+      return envelope === message
+        ? message
+        : ({ type: type satisfies WithoutOptionals, data } as ServerMessage);
   }
 }
 

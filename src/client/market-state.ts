@@ -3,6 +3,12 @@ import { matchesFilter } from "./markets-filter.js";
 import { MirrorStore } from "./mirror-store.js";
 import type { Subscriptions } from "./subscriptions.js";
 
+/** Types of messages that tell neither a market's state nor its book. */
+type WithoutState =
+  | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "EpochChanged" | "Error")
+  | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate")
+  | ("Pong" | "TradeExecution" | "SystemStatus" | "Notification");
+
 /** The local copies of markets and books, kept from the messages. */
 export class MarketState {
   readonly markets: MirrorStore<Market>;
@@ -39,7 +45,10 @@ export class MarketState {
       case "OrderBook": {
         const { market_id } = message.data;
         if (this.#subscriptions.hasMarket(market_id)) this.books.set(market_id, message.data);
+        return;
       }
+      default:
+        message satisfies ServerMessage<WithoutState>;
     }
   }
 

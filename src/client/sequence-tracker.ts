@@ -4,6 +4,15 @@ import type { Subscriptions } from "./subscriptions.js";
 
 const STREAMS = ["state", "price", "book", "trade"] as const satisfies readonly Stream[];
 
+/** Types of messages without a number of these streams. */
+type Unnumbered =
+  | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "Error" | "Pong")
+  | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate")
+  | ("SystemStatus" | "Notification");
+
+/** Types of channels without first data that have numbers of these streams. */
+type WithoutNumbers = "Markets" | "Trades" | "Orders" | "Positions" | "SystemStatus";
+
 type Positions = Readonly<Record<Stream, Map<MarketId, number>>>;
 
 const noPositions = (): Positions => ({
@@ -55,6 +64,8 @@ export class SequenceTracker {
         return;
       case "EpochChanged":
         return this.reset();
+      default:
+        message satisfies ServerMessage<Unnumbered>;
     }
   }
 
@@ -66,6 +77,8 @@ export class SequenceTracker {
       } else if (channel.type === "Market") {
         this.#here.state.delete(channel.params.market_id);
         this.#here.book.delete(channel.params.market_id);
+      } else {
+        channel.type satisfies WithoutNumbers;
       }
     }
   }

@@ -4,8 +4,15 @@ import type { Silence } from "./events.js";
 /** Looks per timeout, so that a silence is found at most a quarter late. */
 const LOOKS_PER_TIMEOUT = 4;
 
-/** The channels whose data each message may be. Orders and positions are silent by nature. */
-const CHANNELS_OF: Partial<Record<ServerType, readonly ChannelType[]>> = {
+/** Types of messages that no channel is missed by; orders and positions are silent by nature. */
+type Unmissed =
+  | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "EpochChanged" | "Error")
+  | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate")
+  | ("Pong" | "Notification");
+
+/** The channels whose data each message may be. */
+const CHANNELS_OF: Readonly<Record<Exclude<ServerType, Unmissed>, readonly ChannelType[]>> &
+  Readonly<Partial<Record<Unmissed, never>>> = {
   PriceUpdate: ["PriceFeed"],
   TradeExecution: ["Trades"],
   OrderBook: ["Market"],

@@ -97,4 +97,11 @@ describe("message lines", () => {
     const [line = ""] = messageLines({ type: "PositionUpdate", data: { position } });
     expect(plain(line)).toMatch(/^\d\d:04:05\.006 /);
   });
+
+  it.each(["Connected", "Candle"])("message lines - of %s, known or not, all data", (type) => {
+    const message = { type, data: { epoch: "\u001bc" } } as unknown as ServerMessage;
+    expect(messageLines(message).map((line) => plain(line).slice(30))).toEqual([
+      '{"epoch":"\\u001bc"}',
+    ]);
+  });
 });

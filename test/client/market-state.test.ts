@@ -207,4 +207,18 @@ describe("market-state", () => {
     await ending;
     expect(listed()).toEqual([]);
   });
+
+  it("market-state - a type of message that a newer server has changes nothing, and is passed on", async () => {
+    firstData = [snapshot([1]), book(1)];
+    await subscribe(one(1));
+    const heard: unknown[] = [];
+    client.on("message", (message) => heard.push(message));
+    client.on("error", (error) => heard.push(error));
+    const unknown = { type: "Candle", data: { market_id: 1, close: 3, seq: 9, ts: 9 } };
+    tellAll(server.connection, [unknown as unknown as ServerMessage]);
+    await pass();
+    expect(heard).toEqual([unknown]);
+    expect(client.markets.get(1)).toEqual(market(1));
+    expect(client.state.status).toBe("open");
+  });
 });
