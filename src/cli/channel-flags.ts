@@ -6,7 +6,7 @@ import type {
   MarketStatus,
   MarketsFilter,
 } from "../client/node.js";
-import { CHANNEL_TYPES } from "../contract/channel-kinds.js";
+import { CHANNEL_TYPES, PRIVATE_TYPES } from "../contract/channel-kinds.js";
 import { MARKET_STATUSES } from "../shared/market.js";
 import { parseExact, parseMarket } from "./client-flags.js";
 import { UsageError } from "./usage-error.js";
@@ -29,7 +29,7 @@ const CHANNELS_OF_FLAG = {
   search: ["Markets"],
   minVolume: ["Markets"],
   maxVolume: ["Markets"],
-  wallet: ["Orders", "Positions"],
+  wallet: PRIVATE_TYPES,
 } as const satisfies Partial<Record<keyof ChannelFlags, readonly ChannelType[]>>;
 
 /** A parser of a flag that may be given several times, with one of `choices` each time. */

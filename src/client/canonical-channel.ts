@@ -1,6 +1,6 @@
+import { canonicalFilter } from "../contract/canonical-filter.js";
 import type { Channel, MarketId, MarketsFilter } from "../contract/messages.js";
 import { compareMarketIds, parseMarketId } from "../shared/market-id.js";
-import { canonicalFilter } from "./markets-filter.js";
 
 /** What the params of any channel may be, as a program without types passes them. */
 interface Params {

@@ -1,3 +1,4 @@
+import { channelKey } from "../contract/channel-kinds.js";
 import { CHANNELS_PER_REQUEST_MAX, PRICE_FEED_MARKETS_MAX } from "../contract/limits.js";
 import type { Channel, ChannelType, MarketId, MarketsFilter } from "../contract/messages.js";
 
@@ -13,9 +14,9 @@ const REQUEST_CHARACTERS_MAX = 3000;
  * they are for the server.
  */
 export class Subscriptions {
-  /** All but `PriceFeed`, by their JSON. */
+  /** All but `PriceFeed`, by their key. */
   readonly #channels = new Map<string, Channel>();
-  /** Filters of `Markets` channels, by the JSON of those. */
+  /** Filters of `Markets` channels, by the key of those. */
   readonly #filters = new Map<string, MarketsFilter | null>();
   readonly #prices = new Set<MarketId>();
   /** Markets of `Market` channels, whose states and books are contiguous. */
@@ -30,7 +31,7 @@ export class Subscriptions {
       if (isPriceFeed(channel)) {
         for (const id of channel.params.market_ids) this.#prices.add(id);
       } else {
-        const key = JSON.stringify(channel);
+        const key = channelKey(channel);
         this.#channels.set(key, channel);
         if (channel.type === "Market") this.#markets.add(channel.params.market_id);
         if (channel.type === "Markets") this.#filters.set(key, channel.params?.filter ?? null);
@@ -43,7 +44,7 @@ export class Subscriptions {
       if (isPriceFeed(channel)) {
         for (const id of channel.params.market_ids) this.#prices.delete(id);
       } else {
-        const key = JSON.stringify(channel);
+        const key = channelKey(channel);
         this.#channels.delete(key);
         this.#filters.delete(key);
         if (channel.type === "Market") this.#markets.delete(channel.params.market_id);
@@ -87,7 +88,7 @@ export class Subscriptions {
   /** Whether trades of a market are subscribed, by itself or with all. */
   hasTrades(marketId: MarketId): boolean {
     return [null, { market_id: marketId }].some((params) =>
-      this.#channels.has(JSON.stringify({ type: "Trades", params })),
+      this.#channels.has(channelKey({ type: "Trades", params })),
     );
   }
 
@@ -98,7 +99,7 @@ export class Subscriptions {
   #partition(channels: readonly Channel[], inside: boolean): Channel[] {
     return channels.flatMap((channel): Channel[] => {
       if (!isPriceFeed(channel))
-        return this.#channels.has(JSON.stringify(channel)) === inside ? [channel] : [];
+        return this.#channels.has(channelKey(channel)) === inside ? [channel] : [];
       const { market_ids } = channel.params;
       const ids = market_ids.filter((id) => this.#prices.has(id) === inside);
       return ids.length === 0 ? [] : [priceFeed(ids)];

@@ -51,7 +51,7 @@ export type PrivateType = {
   [T in ChannelType]: (typeof CHANNEL_KINDS)[T]["private"] extends true ? T : never;
 }[ChannelType];
 
-export const PRIVATE_TYPES = CHANNEL_TYPES.filter(
+export const PRIVATE_TYPES = /* @__PURE__ */ CHANNEL_TYPES.filter(
   (type): type is PrivateType => CHANNEL_KINDS[type].private,
 );
 
@@ -75,4 +75,9 @@ export function isPrivate<C extends { readonly type: ChannelType }>(
 export function marketIdsOf(channel: Channel): readonly MarketId[] {
   const { marketIds } = CHANNEL_KINDS[channel.type] as ChannelKind<ChannelType>;
   return marketIds(channel);
+}
+
+/** A text that equal channels share, where they are in canonical form; the key of a subscription. */
+export function channelKey<C extends { readonly type: ChannelType }>(channel: C): string {
+  return JSON.stringify(channel);
 }

@@ -3,6 +3,7 @@ import { MARKET_STATUSES } from "../shared/market.js";
 import { compareMarketIds, type MarketId, parseMarketId } from "../shared/market-id.js";
 import { nullIsAbsent } from "../shared/null-is-absent.js";
 import { textSchema, walletSchema } from "../shared/text-schema.js";
+import { canonicalFilter } from "./canonical-filter.js";
 import type { PrivateOf } from "./channel-kinds.js";
 import { PRICE_FEED_MARKETS_MAX, SEARCH_CHARACTERS_MAX } from "./limits.js";
 
@@ -51,31 +52,6 @@ const filterSchema = z.object({
   search: textSchema("line", { max: SEARCH_CHARACTERS_MAX }).optional(),
 });
 
-/** Conditions on the markets of a `Markets` channel, in canonical form; all must hold. */
-export interface MarketsFilter {
-  readonly status?: readonly (typeof MARKET_STATUSES)[number][];
-  readonly min_volume?: number;
-  readonly max_volume?: number;
-  /** In lower case. */
-  readonly search?: string;
-}
-
-/** Two spellings of a filter have one canonical form; a filter that asks for nothing has null. */
-function canonicalFilter(filter: z.infer<typeof filterSchema> | undefined): MarketsFilter | null {
-  const { status, min_volume, max_volume, search } = filter ?? {};
-  const canonical: MarketsFilter = {
-    ...(status !== undefined && {
-      status: MARKET_STATUSES.filter((one) =>
-        typeof status === "string" ? one === status : status.includes(one),
-      ),
-    }),
-    ...(min_volume !== undefined && { min_volume }),
-    ...(max_volume !== undefined && { max_volume }),
-    ...(search !== undefined && search !== "" && { search: search.toLowerCase() }),
-  };
-  return Object.keys(canonical).length === 0 ? null : canonical;
-}
-
 const marketParams = z.object({ market_id: marketIdSchema });
 const walletParams = z.object({ wallet: walletSchema });
 
@@ -108,16 +84,8 @@ export const channelSchema = z.discriminatedUnion("type", [
 
 /** A channel in canonical form. */
 export type Channel = z.output<typeof channelSchema>;
-export type ChannelType = Channel["type"];
-/** A channel that belongs to one wallet. */
-export type PrivateChannel = PrivateOf<Channel>;
 /** A channel that is open to everybody. */
-export type PublicChannel = Exclude<Channel, PrivateChannel>;
-
-/** A text that equal channels share; the key of a subscription. */
-export function channelKey(channel: Channel): string {
-  return JSON.stringify(channel);
-}
+export type PublicChannel = Exclude<Channel, PrivateOf<Channel>>;
 
 /** A short text of any value; of an object no more than that it is one, as its own text may throw. */
 function describe(value: unknown): string {

@@ -3,7 +3,8 @@ import { SIDES } from "../shared/market.js";
 import { nullIsAbsent } from "../shared/null-is-absent.js";
 import { ORDER_TYPES, TIMES_IN_FORCE } from "../shared/order.js";
 import { textSchema } from "../shared/text-schema.js";
-import { boundedList, channelKey, channelSchema, marketIdSchema } from "./channels-schema.js";
+import { channelKey } from "./channel-kinds.js";
+import { boundedList, channelSchema, marketIdSchema } from "./channels-schema.js";
 import {
   CHANNELS_PER_REQUEST_MAX,
   CLIENT_ORDER_ID_CHARACTERS_MAX,

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import {
   CHANNEL_KINDS,
   CHANNEL_TYPES,
+  channelKey,
   isPrivate,
   marketIdsOf,
   PRIVATE_TYPES,
@@ -41,5 +42,11 @@ describe("channel kinds", () => {
   it("channel kinds - a feed waits for subscribers of market data only", () => {
     const types = CHANNEL_TYPES.filter((type) => CHANNEL_KINDS[type].marketData);
     expect(types).toEqual(["Markets", "Market", "PriceFeed", "Trades"]);
+  });
+
+  it("channel kinds - channels that differ have keys that do, and equal ones the same", () => {
+    const keys = CHANNELS.map(([channel]) => channelKey(channel));
+    expect(new Set(keys).size).toBe(CHANNELS.length);
+    expect(CHANNELS.map(([channel]) => channelKey(structuredClone(channel)))).toEqual(keys);
   });
 });

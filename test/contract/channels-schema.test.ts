@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { channelKey, channelSchema } from "../../src/contract/channels-schema.js";
+import { channelKey } from "../../src/contract/channel-kinds.js";
+import { channelSchema } from "../../src/contract/channels-schema.js";
 import { PRICE_FEED_MARKETS_MAX, SEARCH_CHARACTERS_MAX } from "../../src/contract/limits.js";
 import { MARKET_STATUSES } from "../../src/shared/market.js";
 import { isName } from "../../src/shared/text.js";

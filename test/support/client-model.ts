@@ -1,5 +1,6 @@
-import type { Channel, MarketsFilter } from "../../src/contract/channels-schema.js";
-import { channelKey } from "../../src/contract/channels-schema.js";
+import type { CanonicalFilter } from "../../src/contract/canonical-filter.js";
+import { channelKey } from "../../src/contract/channel-kinds.js";
+import type { Channel } from "../../src/contract/channels-schema.js";
 import type { ServerMessage } from "../../src/contract/messages.js";
 import type { MarketId } from "../../src/shared/market-id.js";
 import type { PublishedTruth } from "./published-truth.js";
@@ -30,7 +31,7 @@ type MarketsDue = Extract<Due, { readonly what: "Markets" }>;
 
 /** First data that must come next; of a snapshot in parts, the markets that were in none yet. */
 type Due =
-  | { readonly what: "Markets"; readonly filter: MarketsFilter | null; from: number }
+  | { readonly what: "Markets"; readonly filter: CanonicalFilter | null; from: number }
   | {
       readonly what: "Market" | "book" | "price";
       readonly id: MarketId;
@@ -38,7 +39,7 @@ type Due =
       readonly optional: boolean;
     };
 
-export function matchesFilter(filter: MarketsFilter | null, market: Market): boolean {
+export function matchesFilter(filter: CanonicalFilter | null, market: Market): boolean {
   if (filter === null) return true;
   const { status, search, min_volume, max_volume } = filter;
   if (status !== undefined && !status.includes(market.status)) return false;
@@ -52,7 +53,7 @@ export function matchesFilter(filter: MarketsFilter | null, market: Market): boo
  * should not have been sent, or that says something else than was published.
  */
 export class ClientModel {
-  readonly filters = new Map<string, MarketsFilter | null>();
+  readonly filters = new Map<string, CanonicalFilter | null>();
   readonly subscribed: Record<Stream, Set<MarketId>> = {
     state: new Set(),
     price: new Set(),

@@ -1,4 +1,5 @@
 import { type Channel, type MarketcastClient, type MarketId, ServerError } from "marketcast/client";
+import { channelKey } from "../../src/contract/channel-kinds.js";
 import { isTransient } from "./transient.js";
 
 const RETRY_MS = 1000;
@@ -66,9 +67,7 @@ export class Subscriptions {
   /** Makes one request towards what is wanted; undefined where there is none to make. */
   #nextRequest(client: MarketcastClient): Promise<unknown> | undefined {
     const held = this.#held;
-    const wanted = new Map(
-      [...this.#wanted.values()].flat().map((one) => [JSON.stringify(one), one]),
-    );
+    const wanted = new Map([...this.#wanted.values()].flat().map((one) => [channelKey(one), one]));
     const surplus = [...held].filter(([key]) => !wanted.has(key));
     if (surplus.length > 0) {
       for (const [key] of surplus) held.delete(key);

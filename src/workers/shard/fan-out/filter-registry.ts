@@ -1,4 +1,4 @@
-import type { MarketsFilter } from "../../../contract/channels-schema.js";
+import type { CanonicalFilter } from "../../../contract/canonical-filter.js";
 import { FairBudget, type Holder } from "../connections/fair-budget.js";
 import type { MirrorMarket } from "./mirror-market.js";
 
@@ -7,7 +7,7 @@ import type { MirrorMarket } from "./mirror-market.js";
  * once per changed market, however many connections use it. It has room for the markets there are.
  */
 export class ActiveFilter {
-  readonly filter: MarketsFilter | null;
+  readonly filter: CanonicalFilter | null;
   /** Whose budget it is of: that of the first who asked for it, for as long as anybody uses it. */
   readonly holder: Holder | undefined;
   users = 0;
@@ -18,7 +18,7 @@ export class ActiveFilter {
   #unmatchedRound: Float64Array | undefined;
 
   /** @param markets as many as it is made for; it grows with them */
-  constructor(filter: MarketsFilter | null, markets: number, holder?: Holder) {
+  constructor(filter: CanonicalFilter | null, markets: number, holder?: Holder) {
     this.filter = filter;
     this.holder = holder;
     this.#matching = new Uint8Array(markets);
@@ -95,7 +95,7 @@ export class FilterRegistry {
   }
 
   /** Whether somebody may use these filters; those that are in use already cost nothing. */
-  mayAcquire(holder: Holder, filters: ReadonlyMap<string, MarketsFilter | null>): boolean {
+  mayAcquire(holder: Holder, filters: ReadonlyMap<string, CanonicalFilter | null>): boolean {
     let places = 0;
     for (const [key, filter] of filters) {
       if (filter !== null && !this.#filters.has(key)) places++;
@@ -105,7 +105,7 @@ export class FilterRegistry {
 
   acquire(
     key: string,
-    filter: MarketsFilter | null,
+    filter: CanonicalFilter | null,
     holder: Holder,
     markets: readonly MirrorMarket[],
     round: number,
@@ -130,7 +130,7 @@ export class FilterRegistry {
 }
 
 /** Whether a market meets every condition of a filter; volumes compare in real units. */
-export function matchesFilter(filter: MarketsFilter | null, market: MirrorMarket): boolean {
+export function matchesFilter(filter: CanonicalFilter | null, market: MirrorMarket): boolean {
   if (filter === null) return true;
   if (filter.status !== undefined && !filter.status.includes(market.status)) return false;
   if (filter.search !== undefined && !market.titleInLowerCase.includes(filter.search)) return false;

@@ -1,8 +1,7 @@
 import type { EncodingDescriptor } from "../../../codec/encoding.js";
 import { FRAME, type FrameWriter } from "../../../codec/frame-writer.js";
-import { CHANNEL_KINDS } from "../../../contract/channel-kinds.js";
+import { CHANNEL_KINDS, channelKey } from "../../../contract/channel-kinds.js";
 import type { Channel } from "../../../contract/channels-schema.js";
-import { channelKey } from "../../../contract/channels-schema.js";
 import type { MarketId } from "../../../shared/market-id.js";
 import { matchesFilter } from "./filter-registry.js";
 import type { Mirror } from "./mirror.js";

@@ -1,9 +1,7 @@
-import {
-  type ChannelType,
-  channelKey,
-  type MarketsFilter,
-  type PublicChannel,
-} from "../../../contract/channels-schema.js";
+import type { CanonicalFilter } from "../../../contract/canonical-filter.js";
+import { channelKey } from "../../../contract/channel-kinds.js";
+import type { PublicChannel } from "../../../contract/channels-schema.js";
+import type { ChannelType } from "../../../contract/messages.js";
 import { compareMarketIds, type MarketId } from "../../../shared/market-id.js";
 
 /**
@@ -12,7 +10,7 @@ import { compareMarketIds, type MarketId } from "../../../shared/market-id.js";
  */
 export class SubscriptionSet {
   /** Filters of `Markets`, by their key; null asks for every market. */
-  readonly filters: Map<string, MarketsFilter | null>;
+  readonly filters: Map<string, CanonicalFilter | null>;
   /** Markets of `Market` channels. */
   readonly states: Set<MarketId>;
   /** Markets of `PriceFeed`. */

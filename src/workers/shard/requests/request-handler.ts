@@ -2,13 +2,14 @@ import { type Decoded, decodeClientMessage, type MessageFault } from "../../../c
 import type { EncodingDescriptor } from "../../../codec/encoding.js";
 import { encodingAt } from "../../../codec/encodings.js";
 import type { ShardOptions } from "../../../config/thread-options.js";
-import { CHANNEL_KINDS, isPrivate, marketIdsOf } from "../../../contract/channel-kinds.js";
 import {
-  type Channel,
+  CHANNEL_KINDS,
   channelKey,
+  isPrivate,
+  marketIdsOf,
   type PrivateChannel,
-  type PublicChannel,
-} from "../../../contract/channels-schema.js";
+} from "../../../contract/channel-kinds.js";
+import type { Channel, PublicChannel } from "../../../contract/channels-schema.js";
 import type { ClientMessage, RequestId } from "../../../contract/client-messages-schema.js";
 import { CLOSE } from "../../../contract/closings.js";
 import type { RequestedOrder, ServerMessage } from "../../../contract/messages.js";

@@ -1,5 +1,9 @@
-import { CHANNEL_TYPES, PRIVATE_TYPES, type PrivateType } from "../../../contract/channel-kinds.js";
-import type { PrivateChannel } from "../../../contract/channels-schema.js";
+import {
+  CHANNEL_TYPES,
+  PRIVATE_TYPES,
+  type PrivateChannel,
+  type PrivateType,
+} from "../../../contract/channel-kinds.js";
 import { type CounterSection, countListed, SHARD } from "../../../counters/counters.js";
 import type { Connection } from "../connections/connection.js";
 

@@ -1,7 +1,6 @@
 import type { MessagePort } from "node:worker_threads";
 import type { MessageFault } from "../../../codec/decode.js";
-import type { PrivateType } from "../../../contract/channel-kinds.js";
-import type { PrivateChannel } from "../../../contract/channels-schema.js";
+import type { PrivateChannel, PrivateType } from "../../../contract/channel-kinds.js";
 import type { RequestId } from "../../../contract/client-messages-schema.js";
 import type { RequestedOrder, ServerMessage } from "../../../contract/messages.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";

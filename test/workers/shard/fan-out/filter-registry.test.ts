@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { channelSchema, type MarketsFilter } from "../../../../src/contract/channels-schema.js";
+import type { CanonicalFilter } from "../../../../src/contract/canonical-filter.js";
+import { channelSchema } from "../../../../src/contract/channels-schema.js";
 import { MARKET_STATUSES } from "../../../../src/shared/market.js";
 import type { Holder } from "../../../../src/workers/shard/connections/fair-budget.js";
 import {
@@ -15,7 +16,7 @@ function marketOf(slot: number, fields: Partial<MirrorMarket> = {}, title = ""):
   return Object.assign(new MirrorMarket(slot, definition), fields);
 }
 
-function filterOf(filter: unknown): MarketsFilter | null {
+function filterOf(filter: unknown): CanonicalFilter | null {
   const channel = channelSchema.parse({ type: "Markets", params: { filter } });
   return channel.type === "Markets" ? (channel.params?.filter ?? null) : null;
 }

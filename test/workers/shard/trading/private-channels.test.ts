@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import type { PrivateChannel } from "../../../../src/contract/channel-kinds.js";
 import { CHANNEL_TYPES } from "../../../../src/contract/channel-kinds.js";
-import type { PrivateChannel } from "../../../../src/contract/channels-schema.js";
 import { counted, SHARD } from "../../../../src/counters/counters.js";
 import type { Connection } from "../../../../src/workers/shard/connections/connection.js";
 import { PrivateChannels } from "../../../../src/workers/shard/trading/private-channels.js";
