@@ -7,7 +7,6 @@ import {
   type CounterBlock,
   type CounterSection,
   counted,
-  ENCODINGS_MAX,
   LATENCY_BUCKETS_S,
   MAIN,
   OPS_DROPS,
@@ -15,6 +14,7 @@ import {
   ORDER_RESULTS,
   PRODUCER,
   REFUSALS,
+  requireWordsFor,
   SHARD,
   THREAD,
 } from "../counters/counters.js";
@@ -43,8 +43,7 @@ export function createMetrics(
   block: CounterBlock,
   encodings: readonly string[] = ENCODINGS,
 ): Registry {
-  if (encodings.length > ENCODINGS_MAX)
-    throw new Error(`metrics: ${encodings.length} encodings, and words for ${ENCODINGS_MAX}`);
+  requireWordsFor(encodings);
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const add = (

@@ -18,7 +18,7 @@ import {
 import type { Book, MarketDefinition } from "../shared/market.js";
 
 /** A trade and its place: in its market's stream, and among all trades where they are numbered. */
-export interface SequencedTrade extends Omit<TradeRecord, "tradeId"> {
+interface SequencedTrade extends Omit<TradeRecord, "tradeId"> {
   /** Ever upwards; 0 where trades have no numbers. */
   readonly tradeNumber: number;
 }
