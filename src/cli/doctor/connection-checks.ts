@@ -4,7 +4,7 @@ import { ENCODINGS, type Encoding, subprotocolOf, subprotocols } from "../../con
 import { type Check, passed, skipped } from "./check.js";
 import { Refusal } from "./raw-socket.js";
 
-/** No server of this contract knows it. */
+/** No server of this protocol knows it. */
 const UNKNOWN_SUBPROTOCOL = "marketcast.unknown";
 /** A JWT in form, signed by nobody. */
 const BAD_TOKEN = "e30.e30.AAAA";

@@ -92,6 +92,7 @@ const told = ({ writes }: FakeMember): string[] => toldBy(writes.flat());
 describe("catch-up", () => {
   it("catch-up - who fell behind is sent the latest of each stream that changed since, and no other", () => {
     change(CHANGE.quote, 0, 1, 2);
+    changeBook(1);
     const member = behind();
     change(CHANGE.quote, 1);
     change(CHANGE.volume, 2);
@@ -263,22 +264,28 @@ describe("catch-up", () => {
     expect(catchUp.takeDue(alone, mirror)).toEqual([QUEUED]);
   });
 
-  it("catch-up - missed Markets come with the rest, and only where they were missed", () => {
-    const subscriptions = new SubscriptionSet();
-    subscriptions.add({ type: "Markets", params: null });
+  it("catch-up - missed Markets come with the rest, and others not before their time", () => {
+    const { subscriptions } = audience;
+    const withMarkets = new SubscriptionSet(subscriptions);
+    withMarkets.add({ type: "Markets", params: null });
     const filter = channel.filters.acquire("all", null, new FakeMember().holder, markets, 0);
-    audience = new Audience("key", 0, subscriptions, [filter]);
-    const [missing, told] = [behind(), behind()];
+    audience = new Audience("key", 0, withMarkets, [filter]);
+    const [missing, told] = [new FakeMember(), new FakeMember()];
+    for (const member of [missing, told]) member.moveTo(audience);
     change(CHANGE.quote, 3);
-    const changed = markets[3] as MirrorMarket;
-    channel.changed(changed, 0);
+    channel.changed(markets[3] as MirrorMarket, 0);
     told.toldMarkets(round);
     channel.tell([]);
+    // Of the next interval, at whose end it will be told.
+    told.miss(round, audience.offered);
+    change(CHANGE.quote, 0);
+    channel.changed(markets[0] as MirrorMarket, 0);
     for (const member of [missing, told]) catchUp.drained(member);
     begin();
     catchUp.sendToDrained(mirror);
-    expect(toldBy(missing.writes.flat())).toEqual(["Price 3"]);
-    expect(told.writes.flat()).toEqual([]);
+    expect(toldBy(missing.writes.flat())).toEqual(["Price 0", "Price 3"]);
+    expect(toldBy(told.writes.flat())).toEqual(["PriceUpdate 0"]);
+    expect(catchUp.hasDrained).toBe(false);
   });
 
   it("catch-up - more messages for a member than it missed are a fault, with both numbers", () => {

@@ -78,6 +78,13 @@ function memberOf(audience: Audience): FakeMember {
   return member;
 }
 
+/** A member that has been told of everything before this round. */
+function memberOfBefore(audience: Audience): FakeMember {
+  const member = memberOf(audience);
+  member.toldMarkets(round - 1);
+  return member;
+}
+
 /** What a member has been sent since this was asked last. */
 const news = (member: FakeMember): string[] => toldBy(member.writes.splice(0).flat());
 
@@ -176,6 +183,8 @@ describe("markets-channel", () => {
     channel.tell([audience]);
     expect([channel.missedBy(member), channel.missedBy(alone)]).toEqual([false, false]);
     expect([member.writes, channel.due(member, audience)]).toEqual([[], []]);
+    // Should it ask for `Markets` later, it has not been told.
+    expect(member.marketsSince).toBe(-1);
   });
 
   it("markets-channel - a filter is evaluated for what changed, once a round, and before anybody is told", () => {
@@ -189,6 +198,13 @@ describe("markets-channel", () => {
     marketAt(1).status = "Active";
     channel.evaluate(audience.filters);
     expect(filter?.matches(1)).toBe(false);
+    // Who is told between two intervals is told what holds.
+    setStatus(0, "Closed");
+    expect(toldBy(channel.due(memberOfBefore(audience), audience))).toContain("Unmatched 0");
+    // What is told to nobody is known all the same.
+    setStatus(2, "Halted");
+    channel.tell([]);
+    expect(filter?.matches(2)).toBe(false);
   });
 
   it("markets-channel - other markets: nothing of those that were is told, and filters say what holds", () => {
@@ -202,6 +218,7 @@ describe("markets-channel", () => {
     channel.setMirror(fakeMirror(markets));
     expect(channel.missedBy(member)).toBe(true);
     member.toldMarkets(round);
+    begin();
     channel.tell([audience]);
     expect(member.writes).toEqual([]);
     const [filter] = audience.filters;
@@ -214,7 +231,7 @@ describe("markets-channel", () => {
 
   it("markets-channel - a part's markets count as told of, each from its part on", () => {
     const audience = audienceOf([ACTIVE]);
-    const member = memberOf(audience);
+    const [plain, member] = [memberOf(audience), memberOf(audience)];
     const [key] = audience.subscriptions.filters.keys() as Iterable<string>;
     const part = {
       key: key as string,
@@ -234,6 +251,8 @@ describe("markets-channel", () => {
     // The first of them has not changed since its part, nor have those of the second.
     expect(news(member)).toEqual(["Price 1"]);
     expect([member.marketsSince, member.marketsTold]).toEqual([2, undefined]);
+    // Whoever was told of nothing since the same round is told of them all.
+    expect(news(plain).sort()).toEqual(["Price 0", "Price 1", "Price 2", "Price 3"]);
   });
 
   it("markets-channel - beside a part come markets of it that the member's told filters still show", () => {
@@ -261,6 +280,21 @@ describe("markets-channel", () => {
     expect([member.marketsSince, member.marketsTold]).toEqual([round - 1, undefined]);
     expect(channel.dueBeside(member, { key: halted, states: none, ...whole })).toEqual([]);
     expect(member.marketsSince).toBe(round);
+  });
+
+  it("markets-channel - what one part has told a part of another filter does not tell again", () => {
+    const audience = audienceOf([ACTIVE, HALTED]);
+    const member = memberOf(audience);
+    const [active, halted] = [...audience.subscriptions.filters.keys()] as [string, string];
+    const range = { states: new Set<number>(), from: 0, to: 2 };
+    quote(1);
+    const untold = new Set([active, halted]);
+    expect(channel.dueBeside(member, { ...range, key: active, untold })).toEqual([]);
+    untold.delete(active);
+    expect(channel.dueBeside(member, { ...range, key: halted, untold })).toEqual([]);
+    quote(1);
+    const due = channel.dueBeside(member, { ...range, key: halted, untold });
+    expect(toldBy(due)).toEqual(["Price 1"]);
   });
 
   it("markets-channel - rounds only rise, and nobody was told of one that is to come", () => {

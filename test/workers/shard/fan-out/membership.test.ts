@@ -150,6 +150,12 @@ describe("membership", () => {
     expect(filter?.matches(1)).toBe(false);
     // As of the round in which it came, so it is not told that a market ceased to match before.
     expect([filter?.unmatchedSince(1, 1), filter?.unmatchedSince(1, 2)]).toEqual([true, false]);
+    // The same for a new audience of a filter that others have already.
+    channel.beginRound(3);
+    const closed = Object.assign(markets[2] as MirrorMarket, { status: "Closed", stateRound: 3 });
+    channel.changed(closed, 0);
+    expect(enter(new FakeMember(1), marketsOf("Active"), 3).filters).toEqual([filter]);
+    expect(filter?.matches(2)).toBe(false);
     const [ofHalted] = enter(new FakeMember(), marketsOf("Halted"), 2).filters;
     expect([0, 1, 2].map((slot) => ofHalted?.matches(slot))).toEqual([false, true, false]);
   });
