@@ -255,6 +255,15 @@ describe("tidy", () => {
     expect(long.sort()).toEqual(Object.keys(LONG_FILES).sort());
   });
 
+  it("tidy - every file that the architecture names is there", () => {
+    const text = readFileSync(new URL("../docs/architecture.md", import.meta.url), "utf8");
+    const named = [...text.matchAll(/`([\w/-]+(?:\.\w+)*\.ts)`/g)].map(([, name = ""]) => name);
+    const files = filesBelow(["src", "web/src", "test"], ".ts");
+    const missing = named.filter((name) => !files.some((file) => `/${file}`.endsWith(`/${name}`)));
+    expect(named.length).toBeGreaterThan(50);
+    expect(missing).toEqual([]);
+  });
+
   it("tidy - no function is over 70 lines", () => {
     const long = sources.flatMap(({ file, functions }) =>
       functions
