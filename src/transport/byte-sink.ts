@@ -2,6 +2,17 @@
 export type Taken = () => void;
 
 /**
+ * Bytes that many sinks are given, in a buffer that is used again: they are good for the call they come
+ * with, and a sink that keeps any of them has a copy, which all that keep them share.
+ */
+export interface LentBytes {
+  /** Begins with the bytes. */
+  readonly buffer: Buffer;
+  readonly length: number;
+  copy(): Buffer;
+}
+
+/**
  * Where a connection's bytes go. They leave in the order in which they were given, and also in that
  * order with what others write to the same stream; how they leave is the sink's alone to know.
  */
@@ -11,6 +22,8 @@ export interface ByteSink {
    * @returns whether they were taken at once, or wait on purpose because the stream is corked
    */
   write(bytes: Buffer, taken?: Taken): boolean;
+  /** Gives bytes that stay the giver's; see {@link LentBytes}. */
+  writeLent(bytes: LentBytes): boolean;
   /** Gives several buffers, none of them empty, with one system call; `taken` is called for all. */
   writeAll(buffers: readonly Buffer[], taken?: Taken): boolean;
   /** Calls back once all that was given has been taken, and never if the stream ends before. */

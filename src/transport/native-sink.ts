@@ -1,12 +1,12 @@
 import type { Socket } from "node:net";
-import type { Taken } from "./byte-sink.js";
+import type { LentBytes, Taken } from "./byte-sink.js";
 import { NodeSink, type SendCounts } from "./node-sink.js";
 
 /**
- * Sends what a socket takes of the bytes at once.
+ * Sends what a socket takes of the first `length` bytes at once.
  * @returns how many bytes were taken; a negative number where none could be, whatever the reason
  */
-export type SendAtOnce = (fd: number, bytes: Buffer) => number;
+export type SendAtOnce = (fd: number, bytes: Buffer, length: number) => number;
 
 const DROPPED = -1;
 
@@ -31,10 +31,18 @@ export class NativeSink extends NodeSink {
 
   override write(bytes: Buffer, taken?: Taken): boolean {
     if (!this.#isStreamIdle()) return super.write(bytes, taken);
-    const sent = this.#send(this.#fd, bytes);
+    const sent = this.#send(this.#fd, bytes, bytes.length);
     if (sent < bytes.length) return super.write(sent > 0 ? bytes.subarray(sent) : bytes, taken);
     this.counts.native();
     taken?.();
+    return true;
+  }
+
+  override writeLent(bytes: LentBytes): boolean {
+    if (!this.#isStreamIdle()) return super.writeLent(bytes);
+    const sent = this.#send(this.#fd, bytes.buffer, bytes.length);
+    if (sent < bytes.length) return super.write(bytes.copy().subarray(Math.max(0, sent)));
+    this.counts.native();
     return true;
   }
 

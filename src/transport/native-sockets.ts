@@ -59,12 +59,12 @@ export function isOpen(fd: number): boolean {
 }
 
 /**
- * Sends what the socket takes of the bytes without waiting. Returns how many those are, or -1 where it takes
+ * Sends what the socket takes of the first `length` bytes without waiting. Returns how many those are, or -1 where it takes
  * none or cannot be written to; the errno is left alone, as to ask for it costs and whoever writes the rest
  * to the socket's stream is told there.
  */
-export function sendAtOnce(fd: number, bytes: Buffer): number {
-  return send(fd, bytes, bytes.length, constants.sendFlags);
+export function sendAtOnce(fd: number, bytes: Buffer, length: number): number {
+  return send(fd, bytes, length, constants.sendFlags);
 }
 
 /** Ends a connection in both directions, whoever holds its descriptor; one that has ended stays so. */

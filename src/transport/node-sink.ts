@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { ByteSink, Taken } from "./byte-sink.js";
+import type { ByteSink, LentBytes, Taken } from "./byte-sink.js";
 
 const NOTHING = Buffer.alloc(0);
 
@@ -31,6 +31,10 @@ export class NodeSink implements ByteSink {
     this.counts.ordinary();
     this.socket.write(bytes, taken);
     return this.#tookAll();
+  }
+
+  writeLent(bytes: LentBytes): boolean {
+    return this.write(bytes.copy());
   }
 
   writeAll(buffers: readonly Buffer[], taken?: Taken): boolean {

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { LentBytes } from "../../src/transport/byte-sink.js";
 import { NativeSink, type SendAtOnce } from "../../src/transport/native-sink.js";
 import { sendAtOnce } from "../../src/transport/native-sockets.js";
 import { descriptorOf } from "../../src/transport/socket-hand-off.js";
@@ -21,9 +22,9 @@ function open(send: SendAtOnce = sendAtOnce, socket = pair.near): NativeSink {
   return new NativeSink(
     socket,
     descriptorOf(socket) as number,
-    (fd, bytes) => {
-      const sent = send(fd, bytes);
-      asked.push({ fd, length: bytes.length, sent });
+    (fd, bytes, length) => {
+      const sent = send(fd, bytes, length);
+      asked.push({ fd, length, sent });
       return sent;
     },
     counts,
@@ -33,6 +34,20 @@ function open(send: SendAtOnce = sendAtOnce, socket = pair.near): NativeSink {
 /** Bytes that say where in a stream they belong. */
 function numbered(from: number, length: number): Buffer {
   return Buffer.from(Array.from({ length }, (_, index) => (from + index) % 251));
+}
+
+/** A text at the beginning of a larger buffer. */
+function lentBytes(text: string): LentBytes & { copies: number } {
+  const buffer = Buffer.alloc(64, text);
+  return {
+    buffer,
+    length: text.length,
+    copies: 0,
+    copy() {
+      this.copies++;
+      return Buffer.from(text);
+    },
+  };
 }
 
 beforeEach(async () => {
@@ -52,7 +67,7 @@ describe("native sink", () => {
   });
 
   it("native sink - the rest of a partial send comes next, before what is written after it", async () => {
-    const sink = open((fd, bytes) => sendAtOnce(fd, bytes.subarray(0, 3)));
+    const sink = open((fd, bytes) => sendAtOnce(fd, bytes, 3));
     const taken: string[] = [];
     sink.write(Buffer.from("abcdef"), () => taken.push("first"));
     sink.write(Buffer.from("ghi"), () => taken.push("second"));
@@ -60,6 +75,21 @@ describe("native sink", () => {
     expect(pair.received.toString()).toBe("abcdefghi");
     expect(sends.ordinary).toBeGreaterThanOrEqual(1);
     await until("both are told of", () => taken.length === 2);
+  });
+
+  it("native sink - of lent bytes that the kernel takes nothing is kept; of others the rest, in a copy", async () => {
+    const lent = lentBytes("abcdef");
+    const sink = open();
+    expect(sink.writeLent(lent)).toBe(true);
+    expect([lent.copies, sends]).toEqual([0, { native: 1, ordinary: 0 }]);
+    const partial = open((fd, bytes) => sendAtOnce(fd, bytes, 2));
+    partial.writeLent(lent);
+    partial.writeLent(lent);
+    // Lent to others meanwhile.
+    lent.buffer.fill("-");
+    expect(lent.copies).toBe(2);
+    await until("all has arrived", () => pair.received.length === 18);
+    expect(pair.received.toString()).toBe("abcdefabcdefabcdef");
   });
 
   it("native sink - a full kernel blocks it, all goes through the stream until it has drained, in order", async () => {
@@ -149,7 +179,7 @@ describe("native sink", () => {
     pair.far.resetAndDestroy();
     await until(
       "the kernel knows",
-      () => sendAtOnce(descriptorOf(pair.near) ?? -1, Buffer.of(1)) < 0,
+      () => sendAtOnce(descriptorOf(pair.near) ?? -1, Buffer.of(1), 1) < 0,
     );
     open(() => -1).write(Buffer.from("x"));
     await until("the stream is destroyed", () => pair.near.destroyed);
@@ -157,7 +187,7 @@ describe("native sink", () => {
 
   it("native sink - a stream that closes during a send is given the rest, and the descriptor nothing", async () => {
     const sink = open((fd, bytes) => {
-      const sent = sendAtOnce(fd, bytes.subarray(0, 1));
+      const sent = sendAtOnce(fd, bytes, 1);
       pair.near.destroy();
       return sent;
     });

@@ -16,7 +16,7 @@ import {
   isLoading,
   nextFlowState,
 } from "./connection-state.js";
-import type { FrameBatch } from "./frame-batch.js";
+import type { FrameBatch, LentBatch } from "./frame-batch.js";
 import { Spender, type SpendingLimits } from "./spender.js";
 
 /** Not behind: the connection has all that its audience was sent. */
@@ -268,15 +268,15 @@ export class Connection extends Spender implements Member {
     else this.writeAll(batches);
   }
 
-  /** Writes whole frames. */
-  write(batch: FrameBatch): void {
+  /** Writes whole frames that others are lent as well. */
+  writeLent(batch: LentBatch): void {
     if (!this.open) return;
-    this.#countSent(batch);
-    if (!this.#sink.write(batch.bytes)) this.#block();
+    this.#countSent(batch.length, batch.messages);
+    if (!this.#sink.writeLent(batch)) this.#block();
   }
 
   /**
-   * Writes several batches with one system call.
+   * Writes batches of whole frames with one system call.
    * @param taken called when the socket has taken them all
    */
   writeAll(batches: readonly FrameBatch[], taken?: Taken): void {
@@ -284,7 +284,7 @@ export class Connection extends Spender implements Member {
     const buffers: Buffer[] = [];
     for (const batch of batches) {
       if (batch.messages === 0) continue;
-      this.#countSent(batch);
+      this.#countSent(batch.bytes.length, batch.messages);
       buffers.push(batch.bytes);
     }
     const [only] = buffers;
@@ -321,10 +321,10 @@ export class Connection extends Spender implements Member {
     return false;
   }
 
-  #countSent({ bytes, messages }: FrameBatch): void {
+  #countSent(bytes: number, messages: number): void {
     const { counters } = this.#context;
     count(counters, SHARD.messagesSent + this.encoding, messages);
-    count(counters, SHARD.bytesSent, bytes.length);
+    count(counters, SHARD.bytesSent, bytes);
   }
 
   /** See {@link ByteSink.hasTakenMore}. */

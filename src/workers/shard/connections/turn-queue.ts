@@ -1,5 +1,7 @@
-/** How long a turn of the event loop may be spent on it, in ms. */
-const TURN_MS = 2;
+import { TurnBudget } from "./turn-budget.js";
+
+/** As much as everything else, so that a large fan-out does not delay whoever connects beside it. */
+const TURNS = { leastMs: 2, mostMs: 10, share: 1 };
 
 /** What waits for a turn. */
 export interface Waiting {
@@ -16,6 +18,7 @@ export class TurnQueue {
   /** What this round still has to serve, and what waits for the next. */
   #round = new Set<Waiting>();
   #later = new Set<Waiting>();
+  readonly #budget = new TurnBudget(TURNS, () => performance.now());
   #scheduled = false;
   #turnEndsAt = 0;
 
@@ -44,7 +47,7 @@ export class TurnQueue {
   }
 
   readonly #turn = (): void => {
-    this.#turnEndsAt = performance.now() + TURN_MS;
+    this.#turnEndsAt = performance.now() + this.#budget.begin();
     if (this.#round.size === 0) [this.#round, this.#later] = [this.#later, this.#round];
     this.#next();
   };
@@ -59,6 +62,7 @@ export class TurnQueue {
       return;
     }
     this.#scheduled = this.#round.size + this.#later.size > 0;
+    this.#budget.end(this.#scheduled);
     if (this.#scheduled) setImmediate(this.#turn);
     this.#turnEnded();
   };

@@ -1,5 +1,5 @@
 import type { Holder } from "../connections/fair-budget.js";
-import type { FrameBatch } from "../connections/frame-batch.js";
+import type { FrameBatch, LentBatch } from "../connections/frame-batch.js";
 import type { ActiveFilter } from "./filter-registry.js";
 import { FrameRanges } from "./frame-ranges.js";
 import type { Mirror } from "./mirror.js";
@@ -35,7 +35,7 @@ export interface Member {
   readonly marketsTold: ReadonlyMap<number, number> | undefined;
 
   moveTo(audience: Audience | undefined): void;
-  write(batch: FrameBatch): void;
+  writeLent(batch: LentBatch): void;
   writeAll(batches: readonly FrameBatch[]): void;
   enqueue(batch: FrameBatch): void;
   takeQueue(): readonly FrameBatch[];

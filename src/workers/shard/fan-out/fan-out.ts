@@ -6,6 +6,7 @@ import type { FrameBatch } from "../connections/frame-batch.js";
 import type { Audience, Member } from "./audience.js";
 import { CatchUp } from "./catch-up.js";
 import { FrameRanges } from "./frame-ranges.js";
+import { LentFrames } from "./lent-frames.js";
 import { MarketsChannel } from "./markets-channel.js";
 import { Membership } from "./membership.js";
 import type { Mirror, MirrorListener } from "./mirror.js";
@@ -20,7 +21,7 @@ const WRITES_PER_CLOCK_READ = 64;
  * From changes of the mirror to bytes on sockets, in rounds.
  *
  * Within a round every message is encoded once per encoding, into that encoding's FrameWriter, and
- * noted by each audience that wants it; at the round's end each audience's frames become one buffer
+ * noted by each audience that wants it; at the round's end each audience's frames are gathered in one buffer
  * that all of its members share, in one write each. A member that is not current gets, instead, the
  * latest state of whatever changed since the round it stopped at, by {@link CatchUp}.
  *
@@ -36,6 +37,7 @@ export class FanOut implements MirrorListener {
   readonly #membership: Membership;
   readonly #catchUp: CatchUp;
   readonly #dirty: Audience[] = [];
+  readonly #lent = new LentFrames();
   #mirror: Mirror | undefined;
   #round = 0;
   #underWay = false;
@@ -272,14 +274,15 @@ export class FanOut implements MirrorListener {
   #flush(audience: Audience): void {
     const { states, trades } = audience;
     const source = this.#frames.bytes(audience.encoding);
-    let all: FrameBatch | undefined;
+    let gathered = false;
     let tradesOnly: FrameBatch | undefined;
     let written = 0;
     for (const member of audience.members) {
       if (!member.open) continue;
       if (!this.#conflating && member.current) {
-        all ??= FrameRanges.concat(source, states, trades);
-        member.write(all);
+        if (!gathered) this.#lent.gather(source, states, trades);
+        gathered = true;
+        member.writeLent(this.#lent);
       } else {
         if (trades.messages > 0) tradesOnly ??= FrameRanges.concat(source, trades);
         if (audience.offeredInRound > 0)

@@ -8,15 +8,14 @@ import type { Connection } from "../connections/connection.js";
 import type { FrameBatch } from "../connections/frame-batch.js";
 import type { Intake } from "../connections/intake.js";
 import type { Outbox } from "../connections/outbox.js";
+import { TurnBudget } from "../connections/turn-budget.js";
 import type { FanOut } from "./fan-out.js";
 import { FirstDataPlan, type PartSizes, type Position, START } from "./first-data.js";
 import type { SubscriptionSet } from "./subscription-set.js";
 
-/** How long first data are made in a turn of the event loop, so that everything else gets its turn. */
+/** How long first data are made in a turn of the event loop. */
 const TURN_MS_MAX = 4;
-/** The same where the rest of a turn takes longer: a share of that, or a busy shard would get nowhere. */
-const BUSY_SHARE = 0.5;
-const BUSY_TURN_MS_MAX = 20;
+const TURNS = { leastMs: TURN_MS_MAX, mostMs: 20, share: 0.5 };
 /** What a connection is sent before it is another one's turn, in bytes. */
 const TURN_BYTES_MAX = 256 * 1024;
 const SIZES: PartSizes = { part: SNAPSHOT_PART_BYTES_MAX, snapshot: SNAPSHOT_BYTES_MAX };
@@ -102,9 +101,8 @@ export class FirstDataSender {
   #sharedBytes = 0;
   #sharedEpoch = "";
   #sharedRound = 0;
+  readonly #budget: TurnBudget;
   #spentMs = 0;
-  /** When the last turn ended that left somebody waiting; 0 where none did. */
-  #turnEndedAt = 0;
   #scheduled = false;
 
   constructor(
@@ -122,6 +120,7 @@ export class FirstDataSender {
     this.#hooks = hooks;
     this.#sizes = sizes;
     this.#now = now ?? (() => performance.now());
+    this.#budget = new TurnBudget(TURNS, this.#now);
     this.#defer = defer ?? ((run) => setImmediate(run));
   }
 
@@ -238,8 +237,7 @@ export class FirstDataSender {
   /** Serves connections one after the other, each with a part, while there is time: one at least. */
   readonly #turn = (): void => {
     this.#scheduled = false;
-    const restMs = this.#turnEndedAt === 0 ? 0 : this.#now() - this.#turnEndedAt;
-    const turnMs = Math.min(BUSY_TURN_MS_MAX, Math.max(TURN_MS_MAX, restMs * BUSY_SHARE));
+    const turnMs = this.#budget.begin();
     do {
       const [connection] = this.#ready;
       if (connection === undefined) break;
@@ -247,7 +245,7 @@ export class FirstDataSender {
       this.#timed(() => this.#serve(connection));
     } while (this.#spentMs < turnMs);
     this.#spentMs = 0;
-    this.#turnEndedAt = this.#ready.size > 0 ? this.#now() : 0;
+    this.#budget.end(this.#ready.size > 0);
     if (this.#ready.size > 0) this.#schedule();
   };
 

@@ -89,7 +89,7 @@ export class MarketsChannel {
       if (audience.filters.length === 0) continue;
       for (const member of audience.members) {
         if (member.waiting || !member.open) continue;
-        for (const batch of this.due(member, audience)) member.write(batch);
+        member.writeAll(this.due(member, audience));
       }
     }
     this.#toldRound = this.#round;

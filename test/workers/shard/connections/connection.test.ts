@@ -61,7 +61,7 @@ describe("connection", () => {
 
   it("connection - what a socket does not take at once blocks it, until it has taken everything", () => {
     sockets.socket.congested = true;
-    connection.write(batch(5));
+    connection.writeAll([batch(5)]);
     expect([connection.blocked, connection.current]).toEqual([true, false]);
     // A reply is written all the same, and is waited for as well.
     connection.reply([batch(6)]);
@@ -80,7 +80,7 @@ describe("connection", () => {
 
   it("connection - a socket that was destroyed, or closes, is not told of as drained", () => {
     sockets.socket.congested = true;
-    connection.write(batch(5));
+    connection.writeAll([batch(5)]);
     sockets.socket.destroyed = true;
     sockets.socket.drain();
     expect([connection.blocked, drained.length]).toEqual([true, 0]);
@@ -91,7 +91,7 @@ describe("connection", () => {
 
   it("connection - one that closes is told of once, and not as drained", () => {
     sockets.socket.congested = true;
-    connection.write(batch(5));
+    connection.writeAll([batch(5)]);
     connection.close(1012, "");
     connection.close(1012, "");
     sockets.socket.drain();
@@ -101,7 +101,7 @@ describe("connection", () => {
 
   it("connection - what is corked from outside waits on purpose and does not block", () => {
     sockets.socket.cork();
-    connection.write(batch(5));
+    connection.writeAll([batch(5)]);
     connection.reply([batch(6)]);
     expect(connection.blocked).toBe(false);
     sockets.socket.uncork();
@@ -147,7 +147,7 @@ describe("connection", () => {
 
   it("connection - a client that reads what it asked for is not closed, however full its socket is", () => {
     sockets.socket.congested = true;
-    connection.write(batch(1));
+    connection.writeAll([batch(1)]);
     for (let question = 0; question < 20; question++) {
       connection.reply([batch(MAX_BYTES - 1)]);
       const untilAnswer = sockets.socket.waiting;
@@ -186,7 +186,7 @@ describe("connection", () => {
     const states = [connection.state];
     const note = () => states.push(connection.state);
     socket.congested = true;
-    connection.write(batch(1));
+    connection.writeAll([batch(1)]);
     note();
     connection.loading = true;
     note();
@@ -218,19 +218,19 @@ describe("connection", () => {
 
   it("connection - progress is what is taken of what waited, not what an empty socket takes at once", () => {
     expect(connection.hasTakenMore()).toBe(false);
-    connection.write(batch(5));
+    connection.writeAll([batch(5)]);
     expect(connection.hasTakenMore()).toBe(false);
     sockets.socket.congested = true;
-    connection.write(batch(5));
+    connection.writeAll([batch(5)]);
     expect(connection.hasTakenMore()).toBe(false);
-    connection.write(batch(5));
+    connection.writeAll([batch(5)]);
     expect(connection.hasTakenMore()).toBe(false);
     sockets.socket.drain(1);
     expect(connection.hasTakenMore()).toBe(true);
     expect(connection.hasTakenMore()).toBe(false);
     sockets.socket.drain();
     expect(connection.hasTakenMore()).toBe(true);
-    connection.write(batch(5));
+    connection.writeAll([batch(5)]);
     expect(connection.hasTakenMore()).toBe(false);
   });
 
@@ -238,7 +238,7 @@ describe("connection", () => {
     connection.enqueue(batch(5));
     connection.close(4000, "idle");
     expect(connection.hasQueue).toBe(false);
-    connection.write(batch(1));
+    connection.writeAll([batch(1)]);
     connection.writeAll([batch(1)]);
     connection.reply([batch(1)]);
     connection.closeSlow("too late");
@@ -259,7 +259,7 @@ describe("connection", () => {
 
   it("connection - a control frame is written at once, blocked or not", () => {
     sockets.socket.congested = true;
-    connection.write(batch(5));
+    connection.writeAll([batch(5)]);
     connection.control(Buffer.alloc(2));
     expect(written()).toEqual([5, 2]);
     expect(counted(counters, SHARD.messagesSent + 1)).toBe(1);

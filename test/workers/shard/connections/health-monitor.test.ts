@@ -123,7 +123,7 @@ describe("health-monitor", () => {
     expect(connection.open).toBe(true);
     // What an empty socket takes is no sign of anybody.
     for (let second = 0; second < 4; second++) {
-      connection.write({ bytes: Buffer.alloc(10), messages: 1 });
+      connection.writeAll([{ bytes: Buffer.alloc(10), messages: 1 }]);
       vi.advanceTimersByTime(1000);
     }
     expect(ws.closed?.code).toBe(4002);
