@@ -1,5 +1,5 @@
 import type { Holder } from "../../src/workers/shard/connections/fair-budget.js";
-import type { FrameBatch } from "../../src/workers/shard/connections/frame-batch.js";
+import type { FrameBatch, LentBatch } from "../../src/workers/shard/connections/frame-batch.js";
 import type { Audience, Member } from "../../src/workers/shard/fan-out/audience.js";
 import type { Mirror } from "../../src/workers/shard/fan-out/mirror.js";
 import { MirrorMarket } from "../../src/workers/shard/fan-out/mirror-market.js";
@@ -49,8 +49,8 @@ export class FakeMember implements Member {
     this.audience = audience;
   }
 
-  write(batch: FrameBatch): void {
-    this.writeAll([batch]);
+  writeLent(batch: LentBatch): void {
+    this.writeAll([{ bytes: batch.copy(), messages: batch.messages }]);
   }
 
   writeAll(batches: readonly FrameBatch[]): void {

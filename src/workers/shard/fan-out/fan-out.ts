@@ -21,9 +21,9 @@ const WRITES_PER_CLOCK_READ = 64;
  * From changes of the mirror to bytes on sockets, in rounds.
  *
  * Within a round every message is encoded once per encoding, into that encoding's FrameWriter, and
- * noted by each audience that wants it; at the round's end each audience's frames are gathered in one buffer
- * that all of its members share, in one write each. A member that is not current gets, instead, the
- * latest state of whatever changed since the round it stopped at, by {@link CatchUp}.
+ * noted by each audience that wants it; at the round's end each audience's frames are gathered in one
+ * buffer that all of its members share, in one write each. A member that is not current gets, instead,
+ * the latest state of whatever changed since the round it stopped at, by {@link CatchUp}.
  *
  * Invariants: one round is under way at a time, and only between two of them members are moved, sent
  * what they are due, or given another mirror; between rounds no audience is dirty, and an open member

@@ -60,6 +60,17 @@ describe("frame-ranges", () => {
     expect(bytes.buffer.byteLength).toBe(3);
   });
 
+  it("frame-ranges - copied into a buffer, they lie from where they are to begin, and others go on there", () => {
+    const target = Buffer.alloc(8, 0xff);
+    const [first, second] = [rangesOf([3, 5], [9, 10]), rangesOf([0, 2])];
+    expect([first.bytes, second.bytes, rangesOf().bytes]).toEqual([3, 2, 0]);
+    const end = first.copyTo(target, 1, SOURCE);
+    expect(end).toBe(4);
+    expect(rangesOf().copyTo(target, end, SOURCE)).toBe(end);
+    expect(second.copyTo(target, end, SOURCE)).toBe(6);
+    expect([...target]).toEqual([0xff, 3, 4, 9, 0, 1, 0xff, 0xff]);
+  });
+
   it("frame-ranges - nothing makes an empty batch of no messages", () => {
     for (const all of [[], [rangesOf()], [rangesOf(), rangesOf()]]) {
       const { bytes, messages } = FrameRanges.concat(SOURCE, ...all);
