@@ -26,7 +26,6 @@ const LONG_FILES: Readonly<Record<string, string>> = {
 const FOR_TESTS: Readonly<Record<string, string>> = {
   "src/codec/value-bounds.ts FIELDS_MAX": "a bound that tests reach for",
   "src/contract/error-codes.ts ERROR_CODES": "what the type of the codes is made of",
-  "src/contract/encodings.ts encodingOfSubprotocol": "a step of its own, tested by itself",
   "src/exchange/exchange-time.ts StoredTime": "the type of an argument that tests make",
   "src/exchange/exchange.ts ExchangeStore": "the type of an argument that tests make",
   "src/transport/native-sink.ts SendAtOnce": "the type of an argument that tests make",
@@ -254,6 +253,15 @@ describe("tidy", () => {
     ];
     const long = files.filter((file) => linesOf(file) > MAX_FILE_LINES);
     expect(long.sort()).toEqual(Object.keys(LONG_FILES).sort());
+  });
+
+  it("tidy - every file that the architecture names is there", () => {
+    const text = readFileSync(new URL("../docs/architecture.md", import.meta.url), "utf8");
+    const named = [...text.matchAll(/`([\w/-]+(?:\.\w+)*\.ts)`/g)].map(([, name = ""]) => name);
+    const files = filesBelow(["src", "web/src", "test"], ".ts");
+    const missing = named.filter((name) => !files.some((file) => `/${file}`.endsWith(`/${name}`)));
+    expect(named.length).toBeGreaterThan(50);
+    expect(missing).toEqual([]);
   });
 
   it("tidy - no function is over 70 lines", () => {

@@ -4,9 +4,10 @@ import type { OrderStatus, OrderType, TimeInForce } from "../shared/order.js";
 import type { ErrorCode } from "./error-codes.js";
 
 /*
- * Every message of the protocol as plain types, for clients. The server parses with the schemas
- * beside them; a type test holds the two together. Prices and quantities are exact multiples of the
- * market's tick and lot; `ts` and names ending in `_ts` are microseconds since the Unix epoch.
+ * Every message of the protocol as plain types, for server and clients alike. What clients send, the
+ * server parses with the schemas in the files beside this one; type tests hold types and schemas
+ * together. Prices and quantities are exact multiples of the market's tick and lot, averages aside; `ts`
+ * and names ending in `_ts` are microseconds since the Unix epoch.
  */
 
 export type { ErrorCode, MarketId, MarketStatus, OrderStatus, OrderType, Side, TimeInForce };
@@ -54,7 +55,7 @@ export interface OrderBook {
 }
 
 export interface Trade {
-  /** Never used twice in a data directory. */
+  /** The exchange's is never used twice in a data directory; a feed may bring its own. */
   readonly trade_id: string;
   readonly market_id: MarketId;
   readonly price: number;
@@ -155,7 +156,10 @@ export interface RequestedOrder {
   readonly time_in_force?: TimeInForce;
   /** Rejected where it would trade at once. Default false. */
   readonly post_only?: boolean;
-  /** 1 to 36 of `A-Z a-z 0-9 _ -`. A second order with it gets the first one's state and places nothing. */
+  /**
+   * 1 to 36 of `A-Z a-z 0-9 _ -`. As long as it is remembered, a second order with it places nothing and
+   * gets the first one's state.
+   */
   readonly client_order_id?: string;
 }
 

@@ -9,7 +9,10 @@ import { CLOSE_CODES, NO_CLOSE_CODE, NO_STATUS_CODE } from "../contract/close-co
 
 const SECTION_WORDS = 256;
 
-/** Words of each list that has one for each encoding: no table of encodings may be longer. */
+/**
+ * Words of each list that has one for each encoding. A fixed number, as the words behind such a list
+ * must be the same for every thread, whatever table each was given; see {@link requireWordsFor}.
+ */
 export const ENCODINGS_MAX = 16;
 
 /** Upper bounds of the delivery latency histogram's buckets, in seconds; one more holds the rest. */
@@ -209,6 +212,12 @@ export function count(section: CounterSection, word: number, by = 1): void {
 
 export function counted(section: CounterSection, word: number): number {
   return section[word] as number;
+}
+
+/** Throws for a table of encodings of which some would have no words of their own. */
+export function requireWordsFor({ length }: readonly unknown[]): void {
+  if (length > ENCODINGS_MAX)
+    throw new Error(`counters: ${length} encodings, and words for ${ENCODINGS_MAX}`);
 }
 
 /** What a list with a word for each encoding counts in all. */

@@ -8,7 +8,6 @@ import {
   type CounterBlock,
   type CounterSection,
   counted,
-  ENCODINGS_MAX,
   LATENCY_BUCKETS_S,
   MAIN,
   OPS_DROPS,
@@ -16,6 +15,7 @@ import {
   ORDER_RESULTS,
   PRODUCER,
   REFUSALS,
+  requireWordsFor,
   SHARD,
   THREAD,
 } from "../counters/counters.js";
@@ -44,8 +44,7 @@ export function createMetrics(
   block: CounterBlock,
   encodings: readonly string[] = ENCODINGS,
 ): Registry {
-  if (encodings.length > ENCODINGS_MAX)
-    throw new Error(`metrics: ${encodings.length} encodings, and words for ${ENCODINGS_MAX}`);
+  requireWordsFor(encodings);
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const add = (

@@ -17,6 +17,12 @@ import {
 } from "../ring/records.js";
 import type { Book, MarketDefinition } from "../shared/market.js";
 
+/** A trade and its place: in its market's stream, and among all trades where they are numbered. */
+interface SequencedTrade extends Omit<TradeRecord, "tradeId"> {
+  /** Ever upwards; 0 where trades have no numbers. */
+  readonly tradeNumber: number;
+}
+
 /**
  * The single writer of rings, table and doorbell. It takes records as they are, with the `seq` and `ts`
  * that somebody has given them: this process's {@link Sequencer}, or the one at the origin of a stream,
@@ -26,7 +32,8 @@ import type { Book, MarketDefinition } from "../shared/market.js";
  * tail finds in the table at least what lies before it. Records become visible, and readers are woken,
  * with {@link publish}.
  *
- * Invariant: slots are taken in the order of listing, and nothing is written of one that is not.
+ * Invariants: slots are taken in the order of listing, and nothing is written of one that is not; where
+ * trades are numbered, each has a higher number than the one before.
  */
 export class MarketWriter {
   readonly #ring: BroadcastTransmitter;
@@ -100,14 +107,17 @@ export class MarketWriter {
   }
 
   /**
+   * Its number becomes the trade ring's mark, so whoever continues another's trades gives theirs.
    * @param id the trade's id as UTF-8, at most TRADE_ID_BYTES_MAX bytes
-   * @param number the trade's number, where they are numbered; ever upwards
    */
-  trade(trade: Omit<TradeRecord, "tradeId">, id: Uint8Array, number = 0): void {
-    this.#checkSlot(trade.slot);
+  trade(trade: SequencedTrade, id: Uint8Array): void {
+    const { slot, tradeNumber } = trade;
+    this.#checkSlot(slot);
+    if (this.#lastTrade > 0 && tradeNumber <= this.#lastTrade)
+      throw new Error(`market writer: trade ${tradeNumber} is not after ${this.#lastTrade}`);
     const offset = this.#trades.claim(RECORD.trade, tradeBytes(id.length));
     writeTrade(this.#trades.words, offset, trade, id);
-    this.#lastTrade = number;
+    this.#lastTrade = tradeNumber;
     count(this.#counters, PRODUCER.tradeRecords);
   }
 

@@ -87,10 +87,10 @@ export class Sequencer {
   /** @param id the trade's id as UTF-8 */
   trade(market: SequencedMarket, trade: NumberedTrade, id: Uint8Array): void {
     const { slot } = market;
-    const { price, quantity, takerSide } = trade;
+    const { price, quantity, takerSide, tradeNumber = 0 } = trade;
     const seq = ++market.tradeSeq;
-    const record = { slot, seq, price, quantity, takerSide, ts: this.#now() };
-    this.#writer.trade(record, id, trade.tradeNumber);
+    const record = { slot, seq, price, quantity, takerSide, ts: this.#now(), tradeNumber };
+    this.#writer.trade(record, id);
     market.traded = true;
     // No larger one could be told as an exact number.
     market.volume = Math.min(market.volume + quantity, market.quantityScale.countMax);

@@ -1,6 +1,12 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import type { EncodingDescriptor } from "../../src/codec/encoding.js";
 import { ENCODING_TABLE, encodingAt } from "../../src/codec/encodings.js";
-import { ENCODING_FRAMES, ENCODINGS, subprotocolOf } from "../../src/contract/encodings.js";
+import {
+  ENCODING_FRAMES,
+  ENCODINGS,
+  negotiateEncoding,
+  subprotocolOf,
+} from "../../src/contract/encodings.js";
 import {
   type CounterSection,
   count,
@@ -11,6 +17,8 @@ import {
 } from "../../src/counters/counters.js";
 import { systemStatus } from "../../src/counters/system-status.js";
 import { createMetrics } from "../../src/main/metrics.js";
+import { Outbox } from "../../src/workers/shard/connections/outbox.js";
+import { FanOut } from "../../src/workers/shard/fan-out/fan-out.js";
 import { RoundFrames } from "../../src/workers/shard/fan-out/round-frames.js";
 import { type Client, messagesOf, ShardWorld } from "../support/shard-world.js";
 import { THREE_ENCODINGS } from "../support/third-encoding.js";
@@ -129,8 +137,45 @@ describe("encodings", () => {
     ]);
     expect(new Set(words).size).toBe(2 * ENCODINGS_MAX);
     expect(Object.values(others).filter((word) => words.includes(word))).toEqual([]);
-    const tooMany = Array.from({ length: ENCODINGS_MAX + 1 }, (_, at) => `e${at}`);
-    expect(() => createMetrics(world.block, tooMany)).toThrow("17 encodings");
+  });
+
+  it("encodings - a table longer than there are words is refused by all that count by it", () => {
+    const [any] = THREE_ENCODINGS as readonly [EncodingDescriptor];
+    const tableOf = (length: number) =>
+      Array.from({ length }, (_, at) => ({ ...any, name: `e${at}` }));
+    const taking = [
+      (table: readonly EncodingDescriptor[]) => new Outbox(table),
+      (table: readonly EncodingDescriptor[]) => new FanOut(world.counters, 1, table),
+      (table: readonly EncodingDescriptor[]) =>
+        createMetrics(
+          world.block,
+          table.map(({ name }) => name),
+        ),
+    ];
+    for (const take of taking) {
+      expect(() => take(tableOf(ENCODINGS_MAX))).not.toThrow();
+      const message = `${ENCODINGS_MAX + 1} encodings, and words for ${ENCODINGS_MAX}`;
+      expect(() => take(tableOf(ENCODINGS_MAX + 1))).toThrow(message);
+    }
+  });
+
+  it("encodings - with a table of three, a subprotocol leads to the descriptor that it stands for", () => {
+    const negotiated = (...offered: string[]) => {
+      const name = negotiateEncoding(offered, NAMES);
+      return name === undefined ? undefined : THREE_ENCODINGS[NAMES.indexOf(name)];
+    };
+    for (const descriptor of THREE_ENCODINGS) {
+      const { subprotocol } = descriptor;
+      expect(negotiated(subprotocol)).toBe(descriptor);
+      // The client's order counts, not the table's, and what nobody knows is passed over.
+      const others = THREE_ENCODINGS.map((other) => other.subprotocol);
+      expect(negotiated("marketcast.fourth", subprotocol, ...others)).toBe(descriptor);
+    }
+    expect(negotiated()).toBe(THREE_ENCODINGS[0]);
+    expect(negotiated("marketcast.fourth")).toBeUndefined();
+    // A server that does not have the third does not pick it.
+    expect(negotiateEncoding(["marketcast.marked"])).toBeUndefined();
+    expect(negotiateEncoding(["marketcast.marked", "marketcast.json"])).toBe("json");
   });
 
   it("encodings - cached frames are kept by encoding, with a table of three", () => {

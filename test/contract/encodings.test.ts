@@ -2,7 +2,6 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   ENCODINGS,
-  encodingOfSubprotocol,
   negotiateEncoding,
   subprotocolOf,
   subprotocols,
@@ -13,8 +12,8 @@ describe("encodings", () => {
     expect(ENCODINGS).toEqual(["json", "msgpack"]);
     expect(subprotocols()).toEqual(["marketcast.json", "marketcast.msgpack"]);
     for (const encoding of ENCODINGS)
-      expect(encodingOfSubprotocol(subprotocolOf(encoding))).toBe(encoding);
-    expect(encodingOfSubprotocol("MARKETCAST.JSON")).toBeUndefined();
+      expect(negotiateEncoding([subprotocolOf(encoding)])).toBe(encoding);
+    expect(negotiateEncoding(["MARKETCAST.JSON"])).toBeUndefined();
   });
 
   it("encodings - the first known subprotocol wins; none offered is JSON; none known is refused", () => {

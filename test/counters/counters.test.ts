@@ -10,6 +10,7 @@ import {
   countListed,
   countListedOrOther,
   createCounterBuffer,
+  ENCODINGS_MAX,
   LATENCY_BUCKETS_S,
   MAIN,
   ORDER_RESULTS,
@@ -24,8 +25,8 @@ import {
 
 /** Words that each name of a section stands for; one where nothing else is said. */
 const LISTS: Readonly<Partial<Record<keyof typeof SHARD | keyof typeof PRODUCER, number>>> = {
-  connections: 2,
-  messagesSent: 2,
+  connections: ENCODINGS_MAX,
+  messagesSent: ENCODINGS_MAX,
   latencyBuckets: LATENCY_BUCKETS_S.length + 1,
   closedByCode: COUNTED_CLOSE_CODES.length + 1,
   subscriptionsByChannel: CHANNEL_TYPES.length,

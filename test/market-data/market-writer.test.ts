@@ -4,7 +4,8 @@ import { MarketWriter } from "../../src/market-data/market-writer.js";
 import { Publisher } from "../../src/market-data/publisher.js";
 import { BroadcastReceiver, RECEIVED } from "../../src/ring/broadcast-receiver.js";
 import { RECORD } from "../../src/ring/layout.js";
-import { createMarketMemory } from "../../src/ring/market-memory.js";
+import { createMarketMemory, type MarketMemory } from "../../src/ring/market-memory.js";
+import { publishedMark } from "../../src/ring/published-mark.js";
 import {
   type BookState,
   type MarketState,
@@ -38,12 +39,16 @@ function createOrigin(epoch: string) {
     reject: () => {},
   });
   const rings = [new BroadcastReceiver(memory.ring), new BroadcastReceiver(memory.tradeRing)];
-  return { publisher, rings };
+  return { publisher, rings, tradeRing: memory.tradeRing };
 }
 
-/** Writes what an origin has published, as it is. */
-function relay({ publisher, rings }: ReturnType<typeof createOrigin>, writer: MarketWriter): void {
+/** Writes what an origin has published, as it is: a trade at most, whose number is its ring's mark then. */
+function relay(
+  { publisher, rings, tradeRing }: ReturnType<typeof createOrigin>,
+  writer: MarketWriter,
+): void {
   publisher.flush();
+  const tradeNumber = publishedMark(tradeRing);
   const definitions = new Map<number, MarketDefinition>();
   for (const ring of rings) {
     while (ring.receive() === RECEIVED.records) {
@@ -64,7 +69,7 @@ function relay({ publisher, rings }: ReturnType<typeof createOrigin>, writer: Ma
           writer.book(readSlot(words, offset), book.seq, book.ts, book);
         } else {
           const trade = readTrade(words, offset);
-          writer.trade(trade, utf8(trade.tradeId));
+          writer.trade({ ...trade, tradeNumber }, utf8(trade.tradeId));
         }
       }
     }
@@ -76,13 +81,14 @@ describe("market writer", () => {
   let world: ShardWorld;
   let client: Client;
   let writer: MarketWriter;
+  let memory: MarketMemory;
   let origin: ReturnType<typeof createOrigin>;
 
   beforeEach(() => {
     world = new ShardWorld({ sizes: SIZES });
     client = world.connect(0);
     origin = createOrigin(ORIGIN_EPOCH);
-    const memory = createMarketMemory(ORIGIN_EPOCH, SIZES);
+    memory = createMarketMemory(ORIGIN_EPOCH, SIZES);
     writer = new MarketWriter(memory, noCounters());
     world.follow(memory);
   });
@@ -111,7 +117,8 @@ describe("market writer", () => {
     const first = { market_id: 5, seq: 3, ts: ORIGIN_TIME + 4 };
     expect(messages(client, "PriceUpdate")).toEqual([expect.objectContaining(first)]);
 
-    origin.publisher.trade(market, { price: 9, quantity: 2, takerSide: "Sell", tradeId: "theirs" });
+    const theirs = { takerSide: "Sell", tradeId: "theirs", tradeNumber: 41 } as const;
+    origin.publisher.trade(market, { price: 9, quantity: 2, ...theirs });
     origin.publisher.quote(market, 8, 10);
     const book = createBook();
     book.bids.length = 1;
@@ -131,6 +138,37 @@ describe("market writer", () => {
       ts: ORIGIN_TIME + 8,
       bids: [[0.08, 4]],
     });
+  });
+
+  it("market writer - an origin's trades keep their numbers, so that whoever comes next can go on", () => {
+    origin.publisher.continueTrades(40);
+    writer.continueTrades(40);
+    const market = origin.publisher.list(FIVE);
+    relayed();
+    expect(publishedMark(memory.tradeRing)).toBe(40);
+    for (const tradeNumber of [41, 42, 57]) {
+      origin.publisher.trade(market, { price: 9, quantity: 2, takerSide: "Sell", tradeNumber });
+      relayed();
+      expect(publishedMark(memory.tradeRing)).toBe(tradeNumber);
+    }
+    // A batch without trades leaves the mark as it is.
+    origin.publisher.quote(market, 8, 10);
+    relayed();
+    expect(publishedMark(memory.tradeRing)).toBe(57);
+  });
+
+  it("market writer - once trades are numbered, each has a higher number than the one before", () => {
+    const slot = 0;
+    writer.list(FIVE, utf8("Five"), { slot } as MarketState);
+    const trade = { slot, seq: 1, price: 9, quantity: 1, takerSide: "Buy", ts: 1 } as const;
+    for (const tradeNumber of [0, 0, 7])
+      expect(() => writer.trade({ ...trade, tradeNumber }, utf8("t"))).not.toThrow();
+    for (const tradeNumber of [0, 6, 7]) {
+      const message = `trade ${tradeNumber} is not after 7`;
+      expect(() => writer.trade({ ...trade, tradeNumber }, utf8("t"))).toThrow(message);
+    }
+    writer.publish();
+    expect(publishedMark(memory.tradeRing)).toBe(7);
   });
 
   it("market writer - a market is listed in the next slot, or nothing is written of it", () => {

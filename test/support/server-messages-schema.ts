@@ -127,7 +127,7 @@ export const serverData = {
 
 export type ServerType = keyof typeof serverData;
 
-/** Parses any message of the server; throws where it breaks the contract. For clients and tests. */
+/** Parses any message of the server; throws where it is none that the protocol knows. */
 export function parseServerMessage(value: unknown): ServerMessage {
   const { type, id, data } = envelopeSchema.parse(value);
   const parsed = serverData[type].parse(data);

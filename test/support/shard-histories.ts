@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect } from "vitest";
 import { counted, SHARD } from "../../src/counters/counters.js";
+import { checkFanOutInvariants } from "./fan-out-invariants.js";
 import {
   ActedWorld,
   type ActedWorldOptions,
@@ -80,10 +81,21 @@ function expectUpToDate(world: ActedWorld, { model, connection }: Client): void 
   }
 }
 
+/** What the parts of the shard say of themselves, between two of its doings. */
+function checkInvariants({ fanOut, counters, intake, open }: ActedWorld): void {
+  const connections = open.map(({ connection }) => connection);
+  checkFanOutInvariants(fanOut, counters, connections);
+  for (const connection of connections) expect(intake.holds(connection)).toBe(connection.loading);
+}
+
 function run(actions: readonly ShardAction[], options: ActedWorldOptions = {}): ActedWorld {
   const world = new ActedWorld(options);
-  for (const action of actions) actWithCheckedWrites(world, action);
+  for (const action of actions) {
+    actWithCheckedWrites(world, action);
+    checkInvariants(world);
+  }
   world.settle();
+  checkInvariants(world);
   for (const client of world.open) expectUpToDate(world, client);
   return world;
 }

@@ -1,10 +1,10 @@
 import { connect } from "node:net";
 import { HandshakeError } from "../../client/node.js";
-import { subprotocols } from "../../contract/encodings.js";
+import { ENCODINGS, type Encoding, subprotocolOf, subprotocols } from "../../contract/encodings.js";
 import { type Check, passed, skipped } from "./check.js";
 import { Refusal } from "./raw-socket.js";
 
-/** No server of this contract knows it. */
+/** No server of this protocol knows it. */
 const UNKNOWN_SUBPROTOCOL = "marketcast.unknown";
 /** A JWT in form, signed by nobody. */
 const BAD_TOKEN = "e30.e30.AAAA";
@@ -41,26 +41,20 @@ const upgrade: Check = {
   },
 };
 
-const json: Check = {
-  name: "json",
-  needs: ["upgrade"],
-  async run(examination) {
-    examination.client = await examination.connect("json");
-    await examination.client.ping();
-    return passed("marketcast.json is spoken");
-  },
-};
-
-const msgpack: Check = {
-  name: "msgpack",
-  needs: ["upgrade"],
-  async run(examination) {
-    const client = await examination.connect("msgpack");
-    await client.ping();
-    await client.close();
-    return passed("marketcast.msgpack is spoken");
-  },
-};
+/** That an encoding is spoken; later checks go on with the client of the first. */
+function spoken(encoding: Encoding): Check {
+  return {
+    name: encoding,
+    needs: ["upgrade"],
+    async run(examination) {
+      const client = await examination.connect(encoding);
+      if (encoding === ENCODINGS[0]) examination.client = client;
+      await client.ping();
+      if (examination.client !== client) await client.close();
+      return passed(`${subprotocolOf(encoding)} is spoken`);
+    },
+  };
+}
 
 const unknownSubprotocol: Check = {
   name: "unknown subprotocol",
@@ -121,8 +115,7 @@ const badToken: Check = {
 export const CONNECTION_CHECKS: readonly Check[] = [
   tcp,
   upgrade,
-  json,
-  msgpack,
+  ...ENCODINGS.map(spoken),
   unknownSubprotocol,
   anonymous,
   token,

@@ -10,9 +10,9 @@ const AGE_US_MAX = 3_600_000_000;
  * numbers.
  */
 export class Deliveries {
-  /** Prices that were left out, as the contract allows. */
+  /** Prices that were left out, as the protocol allows. */
   conflated = 0;
-  /** How often came what the contract does not allow: trades that skip one, numbers that go back. */
+  /** How often came what the protocol does not allow: trades that skip one, numbers that go back. */
   faults = 0;
   /** The first of them. */
   firstFault = "";

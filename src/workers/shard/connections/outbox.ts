@@ -2,6 +2,7 @@ import type { EncodingDescriptor } from "../../../codec/encoding.js";
 import { ENCODING_TABLE, encodingAt } from "../../../codec/encodings.js";
 import { FRAME, FrameWriter } from "../../../codec/frame-writer.js";
 import type { ServerMessage } from "../../../contract/messages.js";
+import { requireWordsFor } from "../../../counters/counters.js";
 import type { Connection } from "./connection.js";
 import type { FrameBatch } from "./frame-batch.js";
 
@@ -18,6 +19,8 @@ export class Outbox {
   readonly #writer = new FrameWriter();
 
   constructor(encodings: readonly EncodingDescriptor[] = ENCODING_TABLE) {
+    // Connections count what they are sent by their encoding.
+    requireWordsFor(encodings);
     this.encodings = encodings;
   }
 

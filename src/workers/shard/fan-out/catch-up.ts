@@ -9,6 +9,9 @@ import type { RoundFrames } from "./round-frames.js";
 /**
  * Sends members that fell behind the latest state of whatever changed since the round they stopped at.
  * Members of an audience that stopped at the same round share a buffer, made once in a round.
+ *
+ * Invariants: nothing is sent to a member that is blocked; a member is due no more messages than it
+ * missed; the rest of what it missed is counted as conflated, once.
  */
 export class CatchUp {
   readonly #counters: CounterSection;
@@ -53,6 +56,8 @@ export class CatchUp {
   send(member: Member, mirror: Mirror, trades?: FrameBatch): void {
     const { audience } = member;
     if (!member.open) return;
+    if (member.blocked)
+      throw new Error(`catch-up: a blocked member of ${audience?.key} is sent what it is due`);
     const due = [...member.takeQueue()];
     if (audience === undefined) return member.writeAll(due);
     if (trades !== undefined) due.push(trades);
@@ -98,7 +103,12 @@ export class CatchUp {
       batch = this.#latestSince(audience, since, mirror);
       audience.catchUps.set(since, batch);
     }
-    this.#countConflated(member, audience.offered - member.offeredAtMiss - batch.messages);
+    const missed = audience.offered - member.offeredAtMiss;
+    if (missed < batch.messages)
+      throw new Error(
+        `catch-up: ${batch.messages} messages of rounds after ${since} for ${missed} missed`,
+      );
+    this.#countConflated(member, missed - batch.messages);
     member.caughtUp();
     return batch.messages > 0 ? [batch] : [];
   }

@@ -22,12 +22,14 @@ const WRITES_PER_CLOCK_READ = 64;
  * From changes of the mirror to bytes on sockets, in rounds.
  *
  * Within a round every message is encoded once per encoding, into that encoding's FrameWriter, and
- * noted by each audience that wants it; at the round's end each audience's frames are gathered in one buffer
- * that all of its members share, in one write each. A member that is not current gets, instead, the
- * latest state of whatever changed since the round it stopped at, by {@link CatchUp}.
+ * noted by each audience that wants it; at the round's end each audience's frames are gathered in one
+ * buffer that all of its members share, in one write each. A member that is not current gets, instead,
+ * the latest state of whatever changed since the round it stopped at, by {@link CatchUp}.
  *
- * Invariants: between rounds no audience is dirty; a member that is current has been sent everything
- * up to the current round.
+ * Invariants: one round is under way at a time, and only between two of them members are moved, sent
+ * what they are due, or given another mirror; between rounds no audience is dirty, and an open member
+ * that is current has been sent everything up to the current round, but for `Markets`. One that waits
+ * for nothing and is not current, or missed `Markets`, waits to be caught up.
  */
 export class FanOut implements MirrorListener {
   readonly markets: MarketsChannel;
@@ -39,6 +41,7 @@ export class FanOut implements MirrorListener {
   readonly #lent = new LentFrames();
   #mirror: Mirror | undefined;
   #round = 0;
+  #underWay = false;
   #conflating = false;
 
   /** @param encodings in the order of their indices */
@@ -69,6 +72,7 @@ export class FanOut implements MirrorListener {
    * that wait are kept. Everybody's first data are due then; see FirstDataSender.
    */
   setMirror(mirror: Mirror): void {
+    this.#requireBetweenRounds("another mirror");
     if (this.#mirror !== undefined) this.#readToEnd(this.#mirror);
     this.#mirror = mirror;
     this.markets.setMirror(mirror);
@@ -126,6 +130,7 @@ export class FanOut implements MirrorListener {
    * it was due, but for `Markets`, which go on, and is sent the first data of what is new.
    */
   join(member: Member, subscriptions: SubscriptionSet | undefined): void {
+    this.#requireBetweenRounds("a move");
     const before = member.audience;
     if (before !== undefined && before.subscriptions === subscriptions) return;
     const audience =
@@ -162,6 +167,7 @@ export class FanOut implements MirrorListener {
 
   /** What a member is due between two rounds, but for `Markets`: with it, it is current. */
   takeDue(member: Member): readonly FrameBatch[] {
+    this.#requireBetweenRounds("taking what is due");
     return this.#catchUp.takeDue(member, this.mirror);
   }
 
@@ -169,6 +175,10 @@ export class FanOut implements MirrorListener {
 
   /** Starts a round; with `conflating`, states that change in it are told once, at its end. */
   beginRound(conflating: boolean): void {
+    this.#requireBetweenRounds("another round");
+    if (this.#dirty.length > 0)
+      throw new Error(`fan-out: ${this.#dirty.length} audiences dirty after round ${this.#round}`);
+    this.#underWay = true;
     this.#round++;
     this.#conflating = conflating;
     this.#frames.begin(this.#round);
@@ -178,6 +188,7 @@ export class FanOut implements MirrorListener {
 
   /** Has the round that is under way conflate from here on. */
   conflate(): void {
+    this.#requireUnderWay("conflating");
     this.#conflating = true;
   }
 
@@ -225,10 +236,12 @@ export class FanOut implements MirrorListener {
    * @param tellMarkets the market interval has passed
    */
   endRound(tellMarkets: boolean): void {
+    this.#requireUnderWay("an end");
     for (const audience of this.#dirty) this.#flush(audience);
     this.#dirty.length = 0;
     if (tellMarkets) this.markets.tell(this.audiences);
     this.#catchUp.sendToDrained(this.mirror);
+    this.#underWay = false;
   }
 
   /** Counts a message for an audience; returns whether this round tells it by itself. */
@@ -245,7 +258,16 @@ export class FanOut implements MirrorListener {
     }
   }
 
+  #requireBetweenRounds(what: string): void {
+    if (this.#underWay) throw new Error(`fan-out: ${what} during round ${this.#round}`);
+  }
+
+  #requireUnderWay(what: string): void {
+    if (!this.#underWay) throw new Error(`fan-out: ${what} without a round after ${this.#round}`);
+  }
+
   #markDirty(audience: Audience, ts: number): void {
+    this.#requireUnderWay("a message");
     if (audience.begin(ts)) this.#dirty.push(audience);
   }
 

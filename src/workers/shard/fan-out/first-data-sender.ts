@@ -286,8 +286,9 @@ export class FirstDataSender {
 
   /**
    * Sends what a connection is due and the next parts until they are so many bytes, as long as its
-   * socket takes them at once, and makes them subscriptions; returns whether they were the last. First data are at least as much as
-   * what is due, or else a client of much that changes would never come to their end.
+   * socket takes them at once, and makes them subscriptions; returns whether they were the last. First
+   * data are at least as much as what is due, or else a client of much that changes would never come to
+   * their end.
    */
   #send(
     connection: Connection,

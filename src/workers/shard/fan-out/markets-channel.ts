@@ -26,6 +26,9 @@ interface SnapshotPart {
  *
  * Rounds are its memory: a connection knows the round up to which it has been told, `marketsSince`, and
  * for markets that changed while a snapshot was sent in parts, `marketsTold`, the round of their part.
+ *
+ * Invariants: rounds only rise; nobody has been told of a round to come; the markets that changed since
+ * the last telling are noted once each.
  */
 export class MarketsChannel {
   readonly filters: FilterRegistry;
@@ -55,6 +58,8 @@ export class MarketsChannel {
   }
 
   beginRound(round: number): void {
+    if (round <= this.#round)
+      throw new Error(`markets channel: round ${round} begins after ${this.#round}`);
     this.#round = round;
     for (const audience of this.#withBatches) audience.forgetBatches();
     this.#withBatches.clear();
@@ -62,6 +67,10 @@ export class MarketsChannel {
 
   /** @param before the round in which the market changed last before */
   changed(market: MirrorMarket, before: number): void {
+    if (before > this.#round || market.stateRound !== this.#round)
+      throw new Error(
+        `markets channel: market ${market.marketId} changed in round ${market.stateRound} after ${before}, and it is ${this.#round}`,
+      );
     if (before <= this.#toldRound) this.#changed.push(market);
   }
 
@@ -97,6 +106,8 @@ export class MarketsChannel {
     if (audience.filters.length === 0) return [];
     this.evaluate(audience.filters);
     const { marketsSince: since, marketsTold: told } = member;
+    if (since > this.#round)
+      throw new Error(`markets channel: told up to round ${since}, and it is ${this.#round}`);
     member.toldMarkets(this.#round);
     let batch = told === undefined ? audience.marketsBatches.get(since) : undefined;
     if (batch === undefined) {
@@ -117,7 +128,9 @@ export class MarketsChannel {
     member: Member,
     { key, untold, states, from, to }: SnapshotPart,
   ): readonly FrameBatch[] {
-    const { filters, subscriptions, encoding } = member.audience as Audience;
+    if (member.audience === undefined)
+      throw new Error(`markets channel: a part of ${key} for a member of no audience`);
+    const { filters, subscriptions, encoding } = member.audience;
     this.evaluate(filters);
     const filter = this.filters.get(key);
     const keys = [...subscriptions.filters.keys()];

@@ -11,7 +11,7 @@ import type { SubscriptionSet } from "./subscription-set.js";
  * Who is in which audience, and which audiences there are: one for each encoding and set of
  * subscriptions that somebody has. With an audience come and go its interests and its filters' places.
  *
- * Invariant: every audience has a member, and a member's audience is one of these.
+ * Invariant: every audience has a member, of its encoding, and a member's audience is one of these.
  */
 export class Membership {
   readonly interests = new InterestIndex();
@@ -57,17 +57,28 @@ export class Membership {
     return audience;
   }
 
+  /** Puts a member that is in no audience into the one that {@link audienceFor} has found for it. */
   enter(member: Member, audience: Audience): void {
+    if (member.audience !== undefined)
+      throw new Error(`membership: a member of ${member.audience.key} enters ${audience.key}`);
+    if (this.#audiences.get(audience.key) !== audience || member.encoding !== audience.encoding)
+      throw new Error(
+        `membership: a member of encoding ${member.encoding} enters ${audience.key}, not one of ${this.#audiences.size}`,
+      );
     audience.members.add(member);
     member.moveTo(audience);
     this.#countSubscriptions(audience, 1);
   }
 
+  /** Takes a member out of its audience, if it has one; with its last member an audience goes. */
   leave(member: Member): void {
     const { audience } = member;
     if (audience === undefined) return;
+    if (this.#audiences.get(audience.key) !== audience || !audience.members.delete(member))
+      throw new Error(
+        `membership: one who leaves ${audience.key} is none of its ${audience.members.size} members`,
+      );
     member.moveTo(undefined);
-    audience.members.delete(member);
     this.#countSubscriptions(audience, -1);
     if (audience.members.size > 0) return;
     this.#audiences.delete(audience.key);

@@ -3,6 +3,7 @@ import { ENCODING_TABLE } from "../../../codec/encodings.js";
 import { FRAME, FrameWriter } from "../../../codec/frame-writer.js";
 import type { BookView, TradeView } from "../../../codec/push-encoder.js";
 import type { MarketUpdateType } from "../../../contract/messages.js";
+import { requireWordsFor } from "../../../counters/counters.js";
 import type { MirrorMarket } from "./mirror-market.js";
 
 /** Where a frame lies in the buffer of its encoding. */
@@ -78,6 +79,7 @@ export class RoundFrames {
 
   /** @param encodings in the order of their indices */
   constructor(encodings: readonly EncodingDescriptor[] = ENCODING_TABLE) {
+    requireWordsFor(encodings);
     this.#encodings = encodings.map((encoding) => new EncodingFrames(encoding));
   }
 
@@ -156,6 +158,9 @@ export class RoundFrames {
   }
 
   #of(encoding: number): EncodingFrames {
-    return this.#encodings[encoding] as EncodingFrames;
+    const frames = this.#encodings[encoding];
+    if (frames === undefined)
+      throw new Error(`round frames: encoding ${encoding} of ${this.#encodings.length}`);
+    return frames;
   }
 }

@@ -12,15 +12,21 @@ const BEHIND_RING_SHARE_MAX = 0.25;
 
 /**
  * Runs the fan-out's rounds: while there is something to read, one per turn of the event loop;
- * otherwise it waits for the producer's doorbell, without blocking the thread.
+ * otherwise it waits for the producer's doorbell, without blocking the thread. Whether a round conflates
+ * is decided here, by how far behind the one before has left the shard.
+ *
+ * Invariants: at most one turn is scheduled and one wait under way, however often it is woken; a wait
+ * begins only with nothing to do and no turn scheduled.
  */
 export class RoundLoop {
   readonly #fanOut: FanOut;
   #doorbell: Int32Array;
+  /** A turn is to come. */
   #scheduled = false;
   /** A wait for the doorbell is under way. */
   #waiting = false;
   #marketsDue = false;
+  /** The next round conflates. */
   #conflate = false;
   #stopped = false;
 
@@ -66,6 +72,10 @@ export class RoundLoop {
     }
     // One wait is enough, however many turns find nothing to do.
     if (this.#waiting) return;
+    if (this.#scheduled)
+      throw new Error(
+        `round loop: a wait with a turn scheduled, after round ${this.#fanOut.round}`,
+      );
     const wait = Atomics.waitAsync(this.#doorbell, 0, rung);
     if (!wait.async) return this.wake();
     this.#waiting = true;

@@ -512,4 +512,34 @@ describe("fan-out", () => {
       undefined,
     ]);
   });
+
+  it("fan-out - one round is under way at a time, and members are moved between two of them", () => {
+    const { fanOut } = world;
+    const { connection } = connect(0, prices(1));
+    const { round, mirror } = fanOut;
+    expect(() => fanOut.endRound(false)).toThrow(`an end without a round after ${round}`);
+    expect(() => fanOut.conflate()).toThrow(`conflating without a round after ${round}`);
+    fanOut.beginRound(false);
+    const during = `during round ${round + 1}`;
+    expect(() => fanOut.beginRound(false)).toThrow(`another round ${during}`);
+    expect(() => fanOut.join(connection, undefined)).toThrow(`a move ${during}`);
+    expect(() => fanOut.move(connection, undefined)).toThrow(during);
+    expect(() => fanOut.takeDue(connection)).toThrow(during);
+    expect(() => fanOut.setMirror(mirror)).toThrow(`another mirror ${during}`);
+    expect([fanOut.round, connection.audience !== undefined]).toEqual([round + 1, true]);
+    fanOut.endRound(false);
+    fanOut.move(connection, undefined);
+    expect(connection.audience).toBeUndefined();
+  });
+
+  it("fan-out - a change between two rounds is a fault, as it would be written at no round's end", () => {
+    const { fanOut } = world;
+    connect(0, market(1));
+    world.book(1, 100);
+    world.flush();
+    const { mirror, round } = fanOut;
+    expect(() => mirror.poll(round, 10, Number.POSITIVE_INFINITY)).toThrow(
+      `a message without a round after ${round}`,
+    );
+  });
 });
