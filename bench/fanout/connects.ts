@@ -12,7 +12,7 @@ import { connectMs, roundsTable } from "./tables.js";
 const FAN_OUT_RATE = 4000;
 const FIRST_DATA_MARKETS = 50;
 /** So low that with thousands of clients the fan-out is not what is measured. */
-const FIRST_DATA_RATE = 20;
+const FIRST_DATA_RATE = 1;
 
 /** Further clients during a fan-out that is the same for every server. */
 export const measureJoining: Section = async ({ servers, parameters, messageBytes }) => {

@@ -1,5 +1,6 @@
 // The feed of Marketcast under test: bare quotes, paced as the baselines pace themselves.
 import type { Feed, ListedMarket } from "../../src/feed/feed.js";
+import { nowMicros } from "../../src/shared/clock.js";
 import { BATCH_MAX, pace } from "../baselines/pacer.js";
 import { stampOf } from "./due-time.js";
 
@@ -8,7 +9,10 @@ export const FIRST_MARKET_ID = 1001;
 export const FIRST_SILENT_MARKET_ID = 1_000_001;
 const SILENT_MARKETS = 500;
 
-/** Makes a feed of `rate` quotes a second, market after market, whose best bid is the due time's stamp. */
+/**
+ * Makes a feed of a quote for each market at once, and of `rate` a second from then on, market after market,
+ * whose best bid is the due time's stamp.
+ */
 export function createFeed({ rate, markets: count }: { rate: number; markets: number }): Feed {
   const markets: ListedMarket[] = [];
   return {
@@ -24,10 +28,12 @@ export function createFeed({ rate, markets: count }: { rate: number; markets: nu
     },
     run(sink, { signal }) {
       let next = 0;
-      const end = pace(rate, BATCH_MAX, (dueMicros) => {
+      const quote = (dueMicros: number): void => {
         const bid = stampOf(dueMicros);
         sink.quote(markets[next++ % count] as ListedMarket, bid, bid + 1);
-      });
+      };
+      while (next < count) quote(nowMicros());
+      const end = pace(rate, BATCH_MAX, quote);
       return new Promise((resolve) => {
         signal.addEventListener(
           "abort",
