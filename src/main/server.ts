@@ -255,14 +255,6 @@ class Server implements RunningServer {
     );
   }
 
-  restartShard(shard: number): void {
-    this.#pool.restart(shard);
-  }
-
-  restartProducer(): void {
-    this.#producer.restart();
-  }
-
   stop(): Promise<void> {
     this.#stopping ??= this.#drain();
     return this.#stopping;
