@@ -161,10 +161,8 @@ class Server implements RunningServer {
         metrics: createMetrics(this.#block),
       },
       {
+        ...config,
         token: opsToken,
-        allowedHosts: config.opsAllowedHosts,
-        maxConnections: config.opsMaxConnections,
-        requestTimeoutMs: config.opsRequestTimeoutMs,
         counters: this.#block.main,
       },
     );
