@@ -59,6 +59,15 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 
+/** Compiles a file of the project as strictly as can be, with the types of all that it uses checked. */
+function compile(file: string, ...more: readonly string[]) {
+  const flags = "--strict --exactOptionalPropertyTypes --skipLibCheck false --types node";
+  const target = "--target es2023 --module nodenext --moduleResolution nodenext";
+  const tsc = join(project, "node_modules", "typescript", "bin", "tsc");
+  const args = [tsc, ...flags.split(" "), ...target.split(" "), ...more, file];
+  return run(process.execPath, args, project);
+}
+
 const files = (): string[] => readdirSync(installed, { recursive: true, encoding: "utf8" });
 
 describe("package", () => {
@@ -116,7 +125,7 @@ describe("package", () => {
       const refused = await startServer({ prot: 1, port: "x" }).catch((error) => error);
       console.log(JSON.stringify({
         markets: status.status.markets,
-        refused: refused instanceof ConfigurationError && refused.problems,
+        refused: refused instanceof ConfigurationError && refused.message.split("\\n"),
       }));
       `,
     );
@@ -162,12 +171,73 @@ describe("package", () => {
       export { ConfigurationError, type Feed, MarketcastClient, ports, stopped };
       `,
     );
-    const flags =
-      "--noEmit --strict --exactOptionalPropertyTypes --skipLibCheck false --types node";
-    const target = "--target es2023 --module nodenext --moduleResolution nodenext";
-    const tsc = join(project, "node_modules", "typescript", "bin", "tsc");
-    const args = [tsc, ...flags.split(" "), ...target.split(" "), "types.ts"];
-    const { status, stdout } = run(process.execPath, args, project);
+    const { status, stdout } = compile("types.ts", "--noEmit");
     expect([status, stdout]).toEqual([0, ""]);
+  });
+
+  it("package - a strict program in TypeScript compiles, and runs a server, a client and a refusal", () => {
+    writeFileSync(
+      join(project, "program.ts"),
+      `
+      import {
+        type ConfigurationDetail,
+        ConfigurationError,
+        type RunningServer,
+        type ServerOptions,
+        startServer,
+      } from "marketcast";
+      import { MarketcastClient } from "marketcast/client";
+
+      const options: ServerOptions = {
+        port: 0, opsPort: 0, feed: "synthetic", feedMarkets: 4, drainTime: 0, logLevel: "silent",
+      };
+      const server: RunningServer = await startServer(options);
+      const client = new MarketcastClient({ url: \`ws://127.0.0.1:\${server.port}\` });
+      await client.subscribe([{ type: "Markets" }]);
+      const titles: string[] = [...client.markets].map(({ title }) => title);
+      await client.close();
+      await server.stop();
+      const code: number = await server.closed;
+
+      async function refusalOf(wrong: ServerOptions): Promise<readonly ConfigurationDetail[]> {
+        try {
+          await startServer(wrong);
+        } catch (error) {
+          if (!(error instanceof ConfigurationError)) throw error;
+          const invalid: "CONFIGURATION_INVALID" = error.code;
+          return invalid === "CONFIGURATION_INVALID" ? error.details : [];
+        }
+        return [];
+      }
+      const refused = await refusalOf({ port: 70_000, feed: "synthetic" });
+      const together = await refusalOf({ feed: "replay" });
+      console.log(JSON.stringify({ titles: titles.length, code, refused, together }));
+      `,
+    );
+    const compiled = compile("program.ts");
+    expect([compiled.status, compiled.stdout]).toEqual([0, ""]);
+    const { status, stdout, stderr } = run(process.execPath, ["program.js"], project);
+    expect([status, stderr]).toEqual([0, ""]);
+    const allowed = "an integer from 0 to 65535";
+    expect(JSON.parse(stdout)).toEqual({
+      titles: 4,
+      code: 0,
+      refused: [
+        {
+          key: "port",
+          value: 70_000,
+          rule: allowed,
+          source: "option port",
+          line: `port: 70000 (option port) is not ${allowed}`,
+        },
+      ],
+      together: [
+        {
+          key: "feed-file",
+          rule: "must be set when feed is replay",
+          line: "feed-file: must be set when feed is replay",
+        },
+      ],
+    });
   });
 });

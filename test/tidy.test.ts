@@ -41,7 +41,6 @@ const FOR_TESTS: Readonly<Record<string, string>> = {
   "src/sim/market-maker.ts MarketMakerOptions": "the type of an argument that tests make",
   "src/sim/simulated-traders.ts SimMarket": "the type of an argument that tests make",
   "src/store/records.ts FinishedOrder": "named in declarations of other files",
-  "src/workers/shard/http/handshake.ts Accepted": "the type of an argument that tests make",
   "src/workers/shard/http/handshake.ts HandshakeOptions": "the type of an argument that tests make",
   "src/workers/shard/requests/request-handler.ts RequestOptions":
     "the type of an argument that tests make",

@@ -1,35 +1,49 @@
 import { isIP } from "node:net";
 import { isLoopback } from "../shared/loopback.js";
 import type { ConfigValues } from "./config-fields.js";
+import { type ConfigurationDetail, problem } from "./configuration-error.js";
 
 /** Says what is wrong with the combination of two keys, or returns undefined. */
-type Rule = (config: ConfigValues) => string | undefined;
+type Rule = (config: ConfigValues) => ConfigurationDetail | undefined;
+
+/** A problem of two keys, told under the names of both. */
+function together(key: string, names: string, rule: string): ConfigurationDetail {
+  return problem(key, rule, { line: `${names}: ${rule}` });
+}
 
 const differentPorts: Rule = (config) =>
   config.port === config.opsPort && config.port !== 0 && config.host === config.opsHost
-    ? `port and ops-port: both are ${config.port} on ${config.host}; they must differ`
+    ? together(
+        "ops-port",
+        "port and ops-port",
+        `both are ${config.port} on ${config.host}; they must differ`,
+      )
     : undefined;
 
 const oneKey: Rule = (config) =>
   config.jwtSecret !== undefined && config.jwtPublicKeyFile !== undefined
-    ? "jwt-secret and jwt-public-key-file: only one of them may be set"
+    ? together("jwt-secret", "jwt-secret and jwt-public-key-file", "only one of them may be set")
     : undefined;
 
 const algorithmsFitKey: Rule = ({ jwtAlgorithms, jwtPublicKeyFile }) => {
   if (jwtPublicKeyFile === undefined) {
     const wrong = jwtAlgorithms?.find((algorithm) => algorithm !== "HS256");
     return (
-      wrong && `jwt-algorithms: ${wrong} needs jwt-public-key-file, a secret allows HS256 only`
+      wrong &&
+      problem("jwt-algorithms", `${wrong} needs jwt-public-key-file, a secret allows HS256 only`)
     );
   }
   return jwtAlgorithms?.includes("HS256")
-    ? "jwt-algorithms: HS256 needs a secret, jwt-public-key-file allows RS256 and ES256 only"
+    ? problem(
+        "jwt-algorithms",
+        "HS256 needs a secret, jwt-public-key-file allows RS256 and ES256 only",
+      )
     : undefined;
 };
 
 const oneOpsToken: Rule = (config) =>
   config.opsToken !== undefined && config.opsTokenFile !== undefined
-    ? "ops-token and ops-token-file: only one of them may be set"
+    ? together("ops-token", "ops-token and ops-token-file", "only one of them may be set")
     : undefined;
 
 /** A name is looked up, and looked at, when the server listens. */
@@ -39,27 +53,33 @@ const opsIsGuarded: Rule = ({ opsHost, opsToken, opsTokenFile }) =>
     : undefined;
 
 /** Why the operations port does not open on an address that others can reach. */
-export function unguardedOps(host: string, address: string): string {
+export function unguardedOps(host: string, address: string): ConfigurationDetail {
   const which = host === address ? `is ${host}` : `is ${host}, that is ${address}`;
-  return `ops-host: it ${which}, which is not on loopback; set ops-token or ops-token-file to open the operations port there`;
+  return problem(
+    "ops-host",
+    `it ${which}, which is not on loopback; set ops-token or ops-token-file to open the operations port there`,
+  );
 }
 
 const replayHasFile: Rule = (config) =>
   config.feed === "replay" && config.feedFile === undefined
-    ? "feed-file: must be set when feed is replay"
+    ? problem("feed-file", "must be set when feed is replay")
     : undefined;
 
 const moduleIsNamed: Rule = (config) =>
   config.feed === "module" && config.feedModule === undefined
-    ? "feed-module: must be set when feed is module"
+    ? problem("feed-module", "must be set when feed is module")
     : undefined;
 
 const marketsFitTable: Rule = (config) =>
   config.feed === "synthetic" && config.feedMarkets > config.maxMarkets
-    ? `feed-markets: ${config.feedMarkets} is more than max-markets, which is ${config.maxMarkets}`
+    ? problem(
+        "feed-markets",
+        `${config.feedMarkets} is more than max-markets, which is ${config.maxMarkets}`,
+      )
     : undefined;
 
-/** What must hold between keys; each message names all the keys it is about. */
+/** What must hold between keys; each line names all the keys it is about. */
 export const CONFIG_RULES: readonly Rule[] = [
   differentPorts,
   oneKey,

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { makeDirectory } from "../shared/make-directory.js";
-import { ConfigurationError } from "./configuration-error.js";
+import { ConfigurationError, problem } from "./configuration-error.js";
 
 const MODE = 0o700;
 /** A disk that is full may have room again, and is no reason not to start. */
@@ -24,8 +24,8 @@ export async function requireDataDirectory(dataDir: string): Promise<void> {
 /** The error for a data directory in which nothing can be kept. */
 function unusable(dataDir: string, error: unknown): ConfigurationError {
   const reason = error instanceof Error ? error.message : String(error);
-  const message = `data-dir: nothing can be kept in ${dataDir}: ${reason}; see to its owner and mode, or choose another directory with --data-dir`;
-  return new ConfigurationError([message], { cause: error });
+  const rule = `nothing can be kept in ${dataDir}: ${reason}; see to its owner and mode, or choose another directory with --data-dir`;
+  return new ConfigurationError([problem("data-dir", rule)], { cause: error });
 }
 
 /** By making a file: what modes and mounts allow is not all that counts. */

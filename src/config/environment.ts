@@ -1,4 +1,5 @@
 import { lookAlike } from "../shared/look-alike.js";
+import { type ConfigurationDetail, problem } from "./configuration-error.js";
 import { KEY_INFOS, type KeyInfo, VARIABLE_PREFIX } from "./keys.js";
 import type { Remark } from "./remark.js";
 import type { ConfigKey } from "./schema.js";
@@ -10,8 +11,10 @@ interface EnvironmentValues {
   readonly values: readonly { readonly info: KeyInfo; readonly value: string }[];
   /** What is not taken, and why it is in vain. */
   readonly remarks: readonly Remark[];
-  /** Those of the remarks that are about a key which decides who is let in. */
-  readonly guards: readonly string[];
+  /** Those of the remarks that are about what looks like a slip. */
+  readonly slips: readonly ConfigurationDetail[];
+  /** Those of the slips that are about a key which decides who is let in. */
+  readonly guards: readonly ConfigurationDetail[];
 }
 
 /** What the commands that are clients read, without the prefix. */
@@ -73,8 +76,8 @@ function remarksOf(links: readonly string[], others: readonly string[]): Remark[
  */
 export function readEnvironment(env: Environment): EnvironmentValues {
   const values: { info: KeyInfo; value: string }[] = [];
-  const slips: Remark[] = [];
-  const guards: string[] = [];
+  const slips: ConfigurationDetail[] = [];
+  const guards: ConfigurationDetail[] = [];
   const links: string[] = [];
   const others: string[] = [];
   for (const [variable, value] of Object.entries(env)) {
@@ -90,10 +93,12 @@ export function readEnvironment(env: Environment): EnvironmentValues {
         others.push(variable);
         continue;
       }
-      const message = `${variable}: there is no such environment variable; did you mean ${VARIABLE_PREFIX}${meant}?`;
-      slips.push({ level: "warn", message });
-      if (GUARDS.some((key) => key === byName.get(meant)?.key)) guards.push(message);
+      const rule = `there is no such environment variable; did you mean ${VARIABLE_PREFIX}${meant}?`;
+      const slip = problem(variable, rule, { source: `environment variable ${variable}` });
+      slips.push(slip);
+      if (GUARDS.some((key) => key === byName.get(meant)?.key)) guards.push(slip);
     }
   }
-  return { values, remarks: [...slips, ...remarksOf(links, others)], guards };
+  const told = slips.map(({ line }): Remark => ({ level: "warn", message: line }));
+  return { values, remarks: [...told, ...remarksOf(links, others)], slips, guards };
 }

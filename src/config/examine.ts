@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { ConfigurationError } from "./configuration-error.js";
+import { type ConfigurationDetail, ConfigurationError, problem } from "./configuration-error.js";
 import { type FileRole, fileDangers } from "./file-safety.js";
 import { jwtSecretFile } from "./jwt-secret.js";
 import { infoOf } from "./keys.js";
@@ -52,10 +52,10 @@ function filesOf(loaded: LoadedConfig): File[] {
   return files;
 }
 
-async function dangersOf(loaded: LoadedConfig): Promise<string[]> {
+async function dangersOf(loaded: LoadedConfig): Promise<ConfigurationDetail[]> {
   const found = await Promise.all(
     filesOf(loaded).map(async ({ key, path, role }) =>
-      (await fileDangers(path, role)).map((danger) => `${infoOf(key).flag}: ${danger}`),
+      (await fileDangers(path, role)).map((danger) => problem(infoOf(key).flag, danger)),
     ),
   );
   return found.flat();
@@ -73,10 +73,12 @@ export async function examineConfig(loaded: LoadedConfig): Promise<Examined> {
   if (config.opsTokenFile !== undefined && opsToken !== undefined) {
     const weakness = secretWeakness(opsToken);
     if (weakness !== undefined) {
-      dangers.push(`ops-token-file: the secret (file ${config.opsTokenFile}) ${weakness}`);
+      dangers.push(
+        problem("ops-token-file", `the secret (file ${config.opsTokenFile}) ${weakness}`),
+      );
     }
   }
   if (production && dangers.length > 0) throw new ConfigurationError(dangers);
-  const warnings = dangers.map((message): Remark => ({ level: "warn", message }));
+  const warnings = dangers.map(({ line }): Remark => ({ level: "warn", message: line }));
   return { opsToken, remarks: [...loaded.remarks, ...warnings] };
 }

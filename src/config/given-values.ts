@@ -2,7 +2,7 @@ import { parseUniqueJson } from "../shared/exact-json.js";
 import { showPosition, TextFault } from "../shared/text-fault.js";
 import { readTextFile } from "../shared/text-file.js";
 import { withoutMark } from "../shared/utf8.js";
-import { ConfigurationError } from "./configuration-error.js";
+import { type ConfigurationDetail, ConfigurationError, problem } from "./configuration-error.js";
 import { type Environment, readEnvironment } from "./environment.js";
 import { findKey, KEY_INFOS, type KeyInfo } from "./keys.js";
 import type { Remark } from "./remark.js";
@@ -32,17 +32,19 @@ type Collected = Map<ConfigKey, GivenValue>;
 
 /** What is wrong with what was given, and what is only worth a remark. */
 export interface Findings {
-  readonly problems: string[];
+  readonly problems: ConfigurationDetail[];
   readonly remarks: Remark[];
+  /** Those of the remarks that may be why something else is missing. */
+  readonly slips: ConfigurationDetail[];
   /** Remarks that are problems in production. */
-  readonly guards: string[];
+  readonly guards: ConfigurationDetail[];
 }
 
 function fromFlags(flags: Readonly<Record<string, unknown>>, { problems }: Findings): Collected {
   const given: Collected = new Map();
   for (const [name, value] of Object.entries(flags)) {
     const info = findKey(name);
-    if (info === undefined) problems.push(`${name}: there is no such flag`);
+    if (info === undefined) problems.push(problem(name, "there is no such flag"));
     else if (value !== undefined) given.set(info.key, { value, source: `flag --${info.flag}` });
   }
   return given;
@@ -60,17 +62,20 @@ function fromOptions(
   const given: Collected = new Map();
   for (const [name, value] of Object.entries(options)) {
     const info = findOption(name);
-    if (info === undefined) problems.push(`${name}: there is no such option`);
+    const source = `option ${name}`;
+    if (info === undefined) problems.push(problem(name, "there is no such option", { source }));
     else if (value === undefined) continue;
-    else if (given.has(info.key)) problems.push(`${info.flag}: given twice, in two spellings`);
-    else given.set(info.key, { value, source: `option ${name}` });
+    else if (given.has(info.key))
+      problems.push(problem(info.flag, "given twice, in two spellings", { source }));
+    else given.set(info.key, { value, source });
   }
   return given;
 }
 
 function fromEnvironment(env: Environment, findings: Findings): Collected {
-  const { values, remarks, guards } = readEnvironment(env);
+  const { values, remarks, slips, guards } = readEnvironment(env);
   findings.remarks.push(...remarks);
+  findings.slips.push(...slips);
   findings.guards.push(...guards);
   return new Map(
     values.map(({ info, value }) => [
@@ -86,14 +91,14 @@ function parseFile(path: string, readFile: (path: string) => string): Record<str
     content = parseUniqueJson(withoutMark(readFile(path)));
   } catch (error) {
     if (error instanceof TextFault) {
-      const problem = `is not valid JSON at ${showPosition(error.position)}: ${error.message}`;
-      throw new ConfigurationError([`config: the file ${path} ${problem}`]);
+      const fault = `is not valid JSON at ${showPosition(error.position)}: ${error.message}`;
+      throw new ConfigurationError([problem("config", `the file ${path} ${fault}`)]);
     }
     const reason = error instanceof Error ? error.message : String(error);
-    throw new ConfigurationError([`config: the file ${path} cannot be read: ${reason}`]);
+    throw new ConfigurationError([problem("config", `the file ${path} cannot be read: ${reason}`)]);
   }
   if (typeof content !== "object" || content === null || Array.isArray(content)) {
-    throw new ConfigurationError([`config: the file ${path} must hold one JSON object`]);
+    throw new ConfigurationError([problem("config", `the file ${path} must hold one JSON object`)]);
   }
   return { ...content };
 }
@@ -105,18 +110,20 @@ function fromFile(
 ): Collected {
   const given: Collected = new Map();
   const source = `file ${path}`;
+  const wrong = (key: string, rule: string): number =>
+    problems.push(problem(key, rule, { source, line: `${key}: ${rule} (${source})` }));
   for (const [name, value] of Object.entries(content)) {
     const info = findKey(name);
     if (info === undefined) {
-      problems.push(`${name}: there is no such configuration key (${source})`);
+      wrong(name, "there is no such configuration key");
       continue;
     }
     // Null is as good as no key.
     if (value === null) continue;
     if (info.key === "config") {
-      problems.push(`config: not allowed in a configuration file (${source})`);
+      wrong("config", "not allowed in a configuration file");
     } else if (given.has(info.key)) {
-      problems.push(`${info.flag}: given twice, in two spellings (${source})`);
+      wrong(info.flag, "given twice, in two spellings");
     } else {
       given.set(info.key, { value, source });
     }

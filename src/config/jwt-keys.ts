@@ -3,7 +3,7 @@ import { characterAt } from "../shared/json-fault-text.js";
 import { positionAt, showPosition, TextFault } from "../shared/text-fault.js";
 import { readTextFile } from "../shared/text-file.js";
 import type { JwtAlgorithm } from "./config-fields.js";
-import { ConfigurationError } from "./configuration-error.js";
+import { ConfigurationError, problem } from "./configuration-error.js";
 import { readJwtSecret, readOrCreateJwtSecret } from "./jwt-secret.js";
 import type { Config } from "./schema.js";
 
@@ -33,7 +33,12 @@ function readPublicKey(path: string): KeyObject {
     const place = error instanceof TextFault ? `${showPosition(error.position)}: ` : "";
     const reason = error instanceof Error ? error.message : String(error);
     throw new ConfigurationError(
-      [`jwt-public-key-file: no public key in PEM can be read from ${path}: ${place}${reason}`],
+      [
+        problem(
+          "jwt-public-key-file",
+          `no public key in PEM can be read from ${path}: ${place}${reason}`,
+        ),
+      ],
       { cause: error },
     );
   }
@@ -60,12 +65,18 @@ async function publicKeys(config: JwtConfig, path: string): Promise<JwtKeys> {
   const algorithm = algorithmOf(key);
   if (algorithm === undefined) {
     throw new ConfigurationError([
-      `jwt-public-key-file: the key in ${path} is neither RSA of at least ${RSA_BITS_MIN} bits nor EC on P-256`,
+      problem(
+        "jwt-public-key-file",
+        `the key in ${path} is neither RSA of at least ${RSA_BITS_MIN} bits nor EC on P-256`,
+      ),
     ]);
   }
   if (config.jwtAlgorithms !== undefined && !config.jwtAlgorithms.includes(algorithm)) {
     throw new ConfigurationError([
-      `jwt-algorithms: the key in jwt-public-key-file is for ${algorithm}, which is not in ${config.jwtAlgorithms.join(",")}`,
+      problem(
+        "jwt-algorithms",
+        `the key in jwt-public-key-file is for ${algorithm}, which is not in ${config.jwtAlgorithms.join(",")}`,
+      ),
     ]);
   }
   // Exported anew, so that a private key in the file does not travel any further.

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { link, open, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { ConfigurationError } from "./configuration-error.js";
+import { ConfigurationError, problem } from "./configuration-error.js";
 import { requireDataDirectory } from "./data-directory.js";
 
 const SECRET_BYTES = 32;
@@ -20,7 +20,7 @@ function codeOf(error: unknown): unknown {
 
 function fileProblem(path: string, action: string, error: unknown): ConfigurationError {
   const reason = error instanceof Error ? error.message : String(error);
-  return new ConfigurationError([`data-dir: ${path} cannot be ${action}: ${reason}`], {
+  return new ConfigurationError([problem("data-dir", `${path} cannot be ${action}: ${reason}`)], {
     cause: error,
   });
 }
@@ -53,13 +53,19 @@ export async function readJwtSecret(dataDir: string): Promise<string | undefined
   if (process.platform !== "win32" && (mode & OTHERS_MAY_READ) !== 0) {
     const shown = (mode & 0o777).toString(8);
     throw new ConfigurationError([
-      `data-dir: ${path} has mode ${shown}, so others may read the secret; run: chmod 600 ${path}`,
+      problem(
+        "data-dir",
+        `${path} has mode ${shown}, so others may read the secret; run: chmod 600 ${path}`,
+      ),
     ]);
   }
   const secret = content.trim();
   if (secret.length < SECRET_LENGTH_MIN) {
     throw new ConfigurationError([
-      `data-dir: ${path} holds no secret of at least ${SECRET_LENGTH_MIN} characters; remove it to have a new one made`,
+      problem(
+        "data-dir",
+        `${path} holds no secret of at least ${SECRET_LENGTH_MIN} characters; remove it to have a new one made`,
+      ),
     ]);
   }
   return secret;
@@ -101,7 +107,7 @@ export async function readOrCreateJwtSecret(dataDir: string): Promise<string> {
   }
   const secret = await readJwtSecret(dataDir);
   if (secret === undefined) {
-    throw new ConfigurationError([`data-dir: ${jwtSecretFile(dataDir)} vanished`]);
+    throw new ConfigurationError([problem("data-dir", `${jwtSecretFile(dataDir)} vanished`)]);
   }
   return secret;
 }

@@ -1,5 +1,5 @@
 import { open } from "node:fs/promises";
-import { ConfigurationError } from "./configuration-error.js";
+import { ConfigurationError, problem } from "./configuration-error.js";
 import type { Config } from "./schema.js";
 
 /** What an `Authorization` header can carry. */
@@ -29,7 +29,7 @@ async function readToken(path: string): Promise<string> {
     return (await readStart(path)).trim();
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new ConfigurationError([`ops-token-file: ${path} cannot be read: ${reason}`], {
+    throw new ConfigurationError([problem("ops-token-file", `${path} cannot be read: ${reason}`)], {
       cause: error,
     });
   }
@@ -46,9 +46,12 @@ export async function readOpsToken({
   const token = opsTokenFile === undefined ? opsToken : await readToken(opsTokenFile);
   if (token === undefined) return undefined;
   if (!TOKEN.test(token) || token.length > FILE_BYTES_MAX) {
-    const where = opsTokenFile === undefined ? "ops-token: it" : `ops-token-file: ${opsTokenFile}`;
+    const key = opsTokenFile === undefined ? "ops-token" : "ops-token-file";
     throw new ConfigurationError([
-      `${where} is no token of 1 to ${FILE_BYTES_MAX} printable ASCII characters without spaces`,
+      problem(
+        key,
+        `${opsTokenFile ?? "it"} is no token of 1 to ${FILE_BYTES_MAX} printable ASCII characters without spaces`,
+      ),
     ]);
   }
   return token;

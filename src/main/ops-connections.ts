@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import type { Config } from "../config/schema.js";
 import {
   type CounterSection,
   countListed,
@@ -15,9 +16,7 @@ const LINGER_MS = 1000;
 /** Requests that a client may have asked ahead of their answers. */
 const PIPELINED_MAX = 8;
 
-interface OpsConnectionsOptions {
-  readonly maxConnections: number;
-  readonly requestTimeoutMs: number;
+interface OpsConnectionsOptions extends Pick<Config, "opsMaxConnections" | "opsRequestTimeoutMs"> {
   readonly counters: CounterSection;
 }
 
@@ -45,9 +44,9 @@ export class OpsConnections {
 
   /** Takes a socket that was accepted, for the HTTP server to serve. */
   admit(accepted: Socket): OpsSocket {
-    if (this.#states.size >= this.#options.maxConnections) this.#makeRoom();
+    if (this.#states.size >= this.#options.opsMaxConnections) this.#makeRoom();
     const socket = new OpsSocket(accepted);
-    const timer = this.#timer(socket, this.#options.requestTimeoutMs);
+    const timer = this.#timer(socket, this.#options.opsRequestTimeoutMs);
     this.#states.set(socket, { timer, asked: 0, idle: false });
     this.#note();
     socket.on("data", () => this.#heard(socket));
@@ -84,7 +83,7 @@ export class OpsConnections {
     const state = this.#states.get(socket);
     if (state?.idle !== true) return;
     state.idle = false;
-    this.#restart(socket, this.#options.requestTimeoutMs);
+    this.#restart(socket, this.#options.opsRequestTimeoutMs);
   }
 
   #timer(socket: OpsSocket, ms: number): NodeJS.Timeout {

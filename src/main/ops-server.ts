@@ -12,11 +12,10 @@ import type { Registry } from "prom-client";
 import { z } from "zod";
 import { ConfigurationError } from "../config/configuration-error.js";
 import { unguardedOps } from "../config/cross-key-rules.js";
+import type { Config } from "../config/schema.js";
 import {
   type CounterSection,
-  counterBlockOf,
   countListedOrOther,
-  createCounterBuffer,
   MAIN,
   OPS_REFUSALS,
 } from "../counters/counters.js";
@@ -53,15 +52,11 @@ interface OpsHooks {
   readonly metrics: Registry;
 }
 
-/** The defaults are those of the configuration. */
-export interface OpsOptions {
+export interface OpsOptions
+  extends Pick<Config, "opsAllowedHosts" | "opsMaxConnections" | "opsRequestTimeoutMs"> {
   /** Asked for where it is set; without one only loopback is listened on. */
-  readonly token?: string | undefined;
-  /** Names that the port is reached by, beside its address. */
-  readonly allowedHosts?: readonly string[] | undefined;
-  readonly maxConnections?: number;
-  readonly requestTimeoutMs?: number;
-  readonly counters?: CounterSection;
+  readonly token: string | undefined;
+  readonly counters: CounterSection;
 }
 
 interface Endpoint {
@@ -98,13 +93,11 @@ export class OpsServer {
   #rendering: Promise<string> | undefined;
   #closed = false;
 
-  constructor(hooks: OpsHooks, options: OpsOptions = {}) {
-    const { maxConnections = 256, requestTimeoutMs = 10_000 } = options;
+  constructor(hooks: OpsHooks, options: OpsOptions) {
     this.#hooks = hooks;
     this.#options = options;
-    this.#counters = options.counters ?? counterBlockOf(createCounterBuffer(0)).main;
-    const counters = this.#counters;
-    this.#connections = new OpsConnections({ maxConnections, requestTimeoutMs, counters });
+    this.#counters = options.counters;
+    this.#connections = new OpsConnections(options);
     // A missing Host is refused with all others that are none of ours.
     this.#http = createHttpServer({ requireHostHeader: false, keepAliveTimeout: 0 });
     this.#http.on("request", (request, response) => this.#onRequest(request, response));
@@ -121,7 +114,7 @@ export class OpsServer {
    * ConfigurationError where others could reach the port and no token is asked for.
    */
   async listen(host: string, port: number): Promise<number> {
-    const { token, allowedHosts = [] } = this.#options;
+    const { token, opsAllowedHosts: allowedHosts = [] } = this.#options;
     // Looked up once: what is judged is what is listened on.
     const { address } = await lookup(host);
     if (token === undefined && !isLoopback(address)) {

@@ -124,15 +124,6 @@ export class ProducerSupervisor {
     this.#life?.worker.postMessage(message, [port]);
   }
 
-  /**
-   * Ends the producer as the watchdog does: another one takes its place. Where its loop turns it ends
-   * itself; else it is terminated, which is the second resort, as that can end the whole process when
-   * it comes while LMDB opens a file.
-   */
-  restart(): void {
-    if (this.#life !== undefined) this.#end(this.#life, "the producer is being restarted");
-  }
-
   /** Ends the producer in order, within bounded time. */
   async stop(): Promise<void> {
     this.#stopping = true;
@@ -214,7 +205,11 @@ export class ProducerSupervisor {
     this.#end(life, RESTARTING);
   }
 
-  /** Has a thread end, whose producer counts for nothing from now on. */
+  /**
+   * Has a thread end, whose producer counts for nothing from now on. Where its loop turns it ends
+   * itself; else it is terminated, which is the second resort, as that can end the whole process when
+   * it comes while LMDB opens a file.
+   */
   #end(life: ProducerLife, reason: string): void {
     if (life.state === "ending" || this.#stopping) return;
     this.#retire(life, reason);

@@ -161,10 +161,8 @@ class Server implements RunningServer {
         metrics: createMetrics(this.#block),
       },
       {
+        ...config,
         token: opsToken,
-        allowedHosts: config.opsAllowedHosts,
-        maxConnections: config.opsMaxConnections,
-        requestTimeoutMs: config.opsRequestTimeoutMs,
         counters: this.#block.main,
       },
     );
@@ -253,14 +251,6 @@ class Server implements RunningServer {
       { port: this.port, ops_port: this.opsPort, host, shards, version: VERSION },
       "ready",
     );
-  }
-
-  restartShard(shard: number): void {
-    this.#pool.restart(shard);
-  }
-
-  restartProducer(): void {
-    this.#producer.restart();
   }
 
   stop(): Promise<void> {

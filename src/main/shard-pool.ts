@@ -132,11 +132,6 @@ export class ShardPool {
     }
   }
 
-  /** Ends a shard's thread as the watchdog does: its clients are cut and another one takes its place. */
-  restart(shard: number): void {
-    this.#slot(shard).thread?.end();
-  }
-
   /** Ends all shards, within bounded time. */
   async stop(): Promise<void> {
     if (this.#stopping) return;

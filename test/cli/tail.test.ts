@@ -25,7 +25,10 @@ let proxy: FrameProxy;
 const running: RunningCommand[] = [];
 
 beforeAll(async () => {
-  server = await startServerProcess({ feed: "stdin", shards: 1 }, { host: true, stdin: "pipe" });
+  server = await startServerProcess(
+    { feed: "stdin", shards: 1 },
+    { threadEnds: true, stdin: "pipe" },
+  );
   proxy = await FrameProxy.start(server.port);
   await feedListings(
     server,

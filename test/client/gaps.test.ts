@@ -17,7 +17,7 @@ beforeAll(async () => {
     "feed-rate": 300,
     "market-interval": 50,
   };
-  server = await startServerProcess(flags, { host: true });
+  server = await startServerProcess(flags, { threadEnds: true });
   proxy = await FrameProxy.start(server.port);
 });
 beforeEach(() => {

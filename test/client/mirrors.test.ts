@@ -10,7 +10,7 @@ let server: ServerProcess;
 let proxy: FrameProxy;
 beforeAll(async () => {
   const flags = { feed: "synthetic", shards: 1, "feed-rate": 2000, "market-interval": 50 };
-  server = await startServerProcess(flags, { host: true });
+  server = await startServerProcess(flags, { threadEnds: true });
   proxy = await FrameProxy.start(server.port);
 });
 beforeEach(() => {

@@ -11,7 +11,7 @@ describe("orders", () => {
   let proxy: FrameProxy;
   beforeAll(async () => {
     const flags = { feed: "exchange", "sim-traders": 0, shards: 1 };
-    server = await startServerProcess(flags, { host: true });
+    server = await startServerProcess(flags, { threadEnds: true });
     proxy = await FrameProxy.start(server.port);
   });
   beforeEach(() => {

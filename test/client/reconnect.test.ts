@@ -64,7 +64,7 @@ describe("reconnect", () => {
   let proxy: FrameProxy;
   beforeAll(async () => {
     const flags = { feed: "synthetic", shards: 2, "feed-rate": 2000, "market-interval": 100 };
-    server = await startServerProcess(flags, { host: true });
+    server = await startServerProcess(flags, { threadEnds: true });
     proxy = await FrameProxy.start(server.port);
   });
   afterEach(() => {

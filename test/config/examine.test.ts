@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { ConfigurationError } from "../../src/config/configuration-error.js";
 import { examineConfig } from "../../src/config/examine.js";
 import { loadConfigWithSources } from "../../src/config/load.js";
 
@@ -33,7 +34,7 @@ async function found(options: Readonly<Record<string, unknown>>): Promise<readon
   const warnings = remarks.map(({ message }) => message);
   const refused = await examineConfig(load("production")).then(
     () => [],
-    ({ problems }: { problems: string[] }) => problems,
+    ({ details }: ConfigurationError) => details.map(({ line }) => line),
   );
   expect(refused).toEqual(warnings);
   return warnings;

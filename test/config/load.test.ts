@@ -2,7 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ConfigurationError } from "../../src/config/configuration-error.js";
+import {
+  type ConfigurationDetail,
+  ConfigurationError,
+} from "../../src/config/configuration-error.js";
 import type { ConfigInput } from "../../src/config/given-values.js";
 import { KEY_INFOS } from "../../src/config/keys.js";
 import { loadConfigWithSources } from "../../src/config/load.js";
@@ -16,7 +19,7 @@ function problemsOf(input: ConfigInput): readonly string[] {
     loadConfig(input);
     return [];
   } catch (error) {
-    if (error instanceof ConfigurationError) return error.problems;
+    if (error instanceof ConfigurationError) return error.details.map(({ line }) => line);
     throw error;
   }
 }
@@ -483,5 +486,49 @@ describe("secrets", () => {
     const problems = problemsOf(input);
     expect(problems.length).toBeGreaterThan(0);
     expect(problems.join("\n")).not.toContain("hunter2");
+  });
+});
+
+describe("details", () => {
+  /** The details that an input is refused with. */
+  function detailsOf(input: ConfigInput): readonly ConfigurationDetail[] {
+    try {
+      loadConfig(input);
+    } catch (error) {
+      if (error instanceof ConfigurationError) return error.details;
+      throw error;
+    }
+    throw new Error("it was taken");
+  }
+
+  it("config - details name key, value, rule and source for a program", () => {
+    expect(detailsOf({ flags: { port: "x" } })).toEqual([
+      {
+        key: "port",
+        value: "x",
+        rule: "an integer from 0 to 65535",
+        source: "flag --port",
+        line: 'port: "x" (flag --port) is not an integer from 0 to 65535',
+      },
+    ]);
+    expect(detailsOf(file({ no_such_key: 1 }))).toMatchObject([
+      { key: "no_such_key", rule: "there is no such configuration key", source: "file a.json" },
+    ]);
+    expect(detailsOf({ flags: { port: 5, "ops-port": 5 } })).toMatchObject([
+      { key: "ops-port", rule: "both are 5 on 127.0.0.1; they must differ" },
+    ]);
+  });
+
+  it("config - the value of a secret is in no detail", () => {
+    const [detail] = detailsOf({ options: { jwtSecret: 4711 } });
+    expect(detail).toMatchObject({ key: "jwt-secret", source: "option jwtSecret" });
+    expect(JSON.stringify(detail)).not.toContain("4711");
+  });
+
+  it("config - its message is the lines of all details", () => {
+    const input = { options: { port: "x", shards: 0 } };
+    const lines = detailsOf(input).map(({ line }) => line);
+    expect(lines).toHaveLength(2);
+    expect(() => loadConfig(input)).toThrow(lines.join("\n"));
   });
 });

@@ -31,7 +31,10 @@ afterEach(async () => {
 
 async function start(flags: Flags = {}): Promise<ServerProcess> {
   const dataDir = { "data-dir": join(folder.path, "data") };
-  server = await startServerProcess({ ...QUIET_EXCHANGE, ...dataDir, ...flags }, { host: true });
+  server = await startServerProcess(
+    { ...QUIET_EXCHANGE, ...dataDir, ...flags },
+    { threadEnds: true },
+  );
   return server;
 }
 

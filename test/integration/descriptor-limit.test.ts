@@ -47,7 +47,7 @@ it.runIf(HAS_PROC)(
   async () => {
     server = await startServerProcess(
       { shards: 2, "handshake-timeout": 60_000 },
-      { host: true, node: nodeWithFewDescriptors() },
+      { threadEnds: true, node: nodeWithFewDescriptors() },
     );
     const running = server;
     const { port, pid } = running;

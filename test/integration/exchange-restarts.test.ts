@@ -40,7 +40,7 @@ async function start(flags = {}): Promise<ServerProcess> {
   server = await startServerProcess(
     { ...QUIET_EXCHANGE, ...dataDir, ...flags },
     {
-      host: true,
+      threadEnds: true,
       nodeFlags: ["--import", END_BEFORE_PUBLICATION],
       env: { END_BEFORE_PUBLICATION: arm() },
     },

@@ -142,7 +142,7 @@ test("first data - one question at a time over 1 MB/s, each a snapshot of 1,000 
 test("first data - after EpochChanged they come in parts as well, each stream's before its updates", async () => {
   server = await startServerProcess(
     { "feed-markets": 3000, "feed-rate": 2000, "market-interval": 100 },
-    { host: true },
+    { threadEnds: true },
   );
   link = await SlowLink.start(server.port, 4 * LINK);
   const client = await TestClient.connect(link.port, { encoding: "msgpack" });

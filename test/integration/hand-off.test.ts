@@ -57,7 +57,7 @@ describe.each(RUNTIMES)("hand-off on $name", ({ path: node }) => {
   let server: ServerProcess | undefined;
 
   async function start(flags: Flags): Promise<ServerProcess> {
-    server = await startServerProcess(flags, { host: true, node });
+    server = await startServerProcess(flags, { threadEnds: true, node });
     // The first connection of a thread leaves it one descriptor more for good: libuv's reserve.
     const { port } = server;
     const first = await Promise.all(

@@ -36,7 +36,7 @@ describe("a MessagePack client in Python", () => {
     await writeFile(file, JSON.stringify(MARKET_IDS.map((market_id) => ({ market_id, ...rest }))));
     server = await startServerProcess(
       { shards: 1, "market-interval": 50, feed: "exchange", "markets-file": file },
-      { host: true },
+      { threadEnds: true },
     );
   });
   afterAll(async () => {

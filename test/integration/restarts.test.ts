@@ -26,7 +26,7 @@ const CHANNELS = [
 test.each(["json", "msgpack"] as const)(
   "restarts - a producer that dies: EpochChanged, fresh snapshots, and every %s stream from its start",
   async (encoding) => {
-    server = await startServerProcess({ shards: 2, "feed-rate": 2000 }, { host: true });
+    server = await startServerProcess({ shards: 2, "feed-rate": 2000 }, { threadEnds: true });
     const client = await TestClient.connect(server.port, { encoding });
     const { epoch } = (await client.take("Connected")).data;
     await client.subscribe(...CHANNELS);
@@ -59,7 +59,7 @@ test.each(["json", "msgpack"] as const)(
 );
 
 test("restarts - a connection without subscriptions hears of a new epoch as well", async () => {
-  server = await startServerProcess({}, { host: true });
+  server = await startServerProcess({}, { threadEnds: true });
   const client = await TestClient.connect(server.port);
   await client.take("Connected");
   server.command({ restartProducer: true });
@@ -121,7 +121,7 @@ test("restarts - a feed that throws where nobody catches it ends its producer; a
 });
 
 test("restarts - a shard that dies is back, and the state says so meanwhile and no longer", async () => {
-  server = await startServerProcess({ shards: 2 }, { host: true });
+  server = await startServerProcess({ shards: 2 }, { threadEnds: true });
   const running = server;
   running.command({ restartShard: 1 });
   await running.logged((line) => line["msg"] === "the shard ended");

@@ -22,7 +22,7 @@ test(`producer kills - the process survives ${KILLS} of them under orders, every
   const folder = await temporaryDirectory();
   const server = await startServerProcess(
     { ...FAST_EXCHANGE, shards: 2, "data-dir": folder.path, "sim-traders": 0 },
-    { host: true },
+    { threadEnds: true },
   );
   try {
     const load = await TradingLoad.start(server.port, random, told);

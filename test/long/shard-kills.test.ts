@@ -34,7 +34,7 @@ if (!("path" in node24)) {
 it.runIf(HAS_PROC).each(RUNTIMES)(
   "shard kills - half a minute of kills under arrivals on $name: none hangs, none leaks",
   async ({ path: node }) => {
-    server = await startServerProcess({ shards: SHARDS }, { host: true, node });
+    server = await startServerProcess({ shards: SHARDS }, { threadEnds: true, node });
     const running = server;
     const { port, pid } = running;
     const first = await Promise.all(Array.from({ length: SHARDS }, () => TestClient.connect(port)));

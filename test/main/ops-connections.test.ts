@@ -28,7 +28,11 @@ afterEach(() => {
 
 async function open(requestTimeoutMs = TIMEOUT_MS): Promise<void> {
   counters = counterBlockOf(createCounterBuffer(0)).main;
-  ops = await openOpsPort({ maxConnections: MAX, requestTimeoutMs, counters });
+  ops = await openOpsPort({
+    opsMaxConnections: MAX,
+    opsRequestTimeoutMs: requestTimeoutMs,
+    counters,
+  });
 }
 
 /** A connection that has written these bytes; `closed` resolves with when it ended, and what came. */

@@ -117,7 +117,7 @@ describe("ops-guard: Host", () => {
   });
 
   it("ops-guard - further names are those that are listed, and no others", async () => {
-    await open({ allowedHosts: ["ops.example", "[fd00::1]"] });
+    await open({ opsAllowedHosts: ["ops.example", "[fd00::1]"] });
     for (const Host of ["ops.example", "OPS.example:80", "[fd00:0::1]:9081"])
       expect(await get("/status", { Host })).toEqual(ok);
     expect(await get("/status", { Host: "other.example" })).toEqual(misdirected);
@@ -245,7 +245,7 @@ describe("ops-guard: addresses", () => {
 
   it("ops-guard - elsewhere a token reads by any Host, and changes by a Host of its own", async () => {
     const { port, notices } = await open(
-      { token: TOKEN, allowedHosts: ["ops.example"] },
+      { token: TOKEN, opsAllowedHosts: ["ops.example"] },
       "0.0.0.0",
     );
     const auth = { Authorization: `Bearer ${TOKEN}` };

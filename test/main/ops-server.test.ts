@@ -3,6 +3,7 @@ import { connect } from "node:net";
 import { Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { OpsServer } from "../../src/main/ops-server.js";
+import { opsOptions } from "../support/ops-server.js";
 
 let server: OpsServer;
 let port: number;
@@ -18,15 +19,18 @@ beforeEach(async () => {
   notices = [];
   const metrics = new Registry();
   metrics.setDefaultLabels({ a: "b" });
-  server = new OpsServer({
-    readiness: () => ({ ready, state: reasons.length === 0 ? "ok" : "degraded", reasons }),
-    status: () => {
-      if (failure !== undefined) throw failure;
-      return { status: { shards: 1 } };
+  server = new OpsServer(
+    {
+      readiness: () => ({ ready, state: reasons.length === 0 ? "ok" : "degraded", reasons }),
+      status: () => {
+        if (failure !== undefined) throw failure;
+        return { status: { shards: 1 } };
+      },
+      notify: (level, message) => notices.push([level, message]),
+      metrics,
     },
-    notify: (level, message) => notices.push([level, message]),
-    metrics,
-  });
+    opsOptions(),
+  );
   port = await server.listen("127.0.0.1", 0);
 });
 afterEach(() => server.close());
@@ -157,12 +161,15 @@ describe("ops-server", () => {
   });
 
   it("ops-server - a port that is taken is Node's error; closed, it lets its connections go", async () => {
-    const other = new OpsServer({
-      readiness: () => ({ ready, state: "", reasons }),
-      status: () => ({}),
-      notify: () => {},
-      metrics: new Registry(),
-    });
+    const other = new OpsServer(
+      {
+        readiness: () => ({ ready, state: "", reasons }),
+        status: () => ({}),
+        notify: () => {},
+        metrics: new Registry(),
+      },
+      opsOptions(),
+    );
     await expect(other.listen("127.0.0.1", port)).rejects.toMatchObject({ code: "EADDRINUSE" });
     const socket = connect(port, "127.0.0.1");
     const closed = new Promise((resolve) => socket.once("close", resolve));

@@ -1,6 +1,8 @@
 import { connect, type Socket } from "node:net";
 import { Registry } from "prom-client";
+import { counterBlockOf, createCounterBuffer } from "../../src/counters/counters.js";
 import { type OpsOptions, OpsServer } from "../../src/main/ops-server.js";
+import { loadConfig } from "./load-config.js";
 
 export interface OpsPort {
   readonly server: OpsServer;
@@ -10,8 +12,17 @@ export interface OpsPort {
   close(): void;
 }
 
+/** The options of an operations port by default, which asks for no token; counters of its own. */
+export function opsOptions(options: Partial<OpsOptions> = {}): OpsOptions {
+  const counters = counterBlockOf(createCounterBuffer(0)).main;
+  return { ...loadConfig({}), token: undefined, counters, ...options };
+}
+
 /** An operations port with nothing behind it. */
-export async function openOpsPort(options: OpsOptions = {}, host = "127.0.0.1"): Promise<OpsPort> {
+export async function openOpsPort(
+  options: Partial<OpsOptions> = {},
+  host = "127.0.0.1",
+): Promise<OpsPort> {
   const notices: string[] = [];
   const metrics = new Registry();
   const server = new OpsServer(
@@ -21,7 +32,7 @@ export async function openOpsPort(options: OpsOptions = {}, host = "127.0.0.1"):
       notify: (_, message) => notices.push(message),
       metrics,
     },
-    options,
+    opsOptions(options),
   );
   const port = await server.listen(host, 0);
   return { server, port, notices, close: () => server.close() };

@@ -9,8 +9,8 @@ import { fileURLToPath } from "node:url";
 import jwt from "jsonwebtoken";
 
 const CLI = fileURLToPath(new URL("../../dist/cli/marketcast.js", import.meta.url));
-/** Starts the server in a process that takes commands; see there. */
-const HOST = fileURLToPath(new URL("./server-host.mjs", import.meta.url));
+/** Ends single threads of a server; see there. */
+const THREAD_ENDS = fileURLToPath(new URL("./thread-ends.mjs", import.meta.url));
 
 export const JWT_SECRET = "a secret for tests, of more than 32 bytes";
 
@@ -34,7 +34,7 @@ export interface ServerProcess {
   metric(series: string): Promise<number>;
   /** Writes NDJSON to standard input, in one chunk. Only with `stdin: "pipe"`. */
   feed(...messages: readonly Readonly<Record<string, unknown>>[]): void;
-  /** Ends a shard's or the producer's thread, as the watchdog would. Only with `host: true`. */
+  /** Has a shard's or the producer's thread end as if it had died. Only with `threadEnds: true`. */
   command(command: { readonly restartShard: number } | { readonly restartProducer: true }): void;
   /** SIGTERM; resolves with the exit code. */
   stop(): Promise<number | null>;
@@ -43,8 +43,8 @@ export interface ServerProcess {
 }
 
 export interface StartOptions {
-  /** Runs it under a host that takes commands over IPC. */
-  readonly host?: boolean;
+  /** Its threads can be ended by `command`. */
+  readonly threadEnds?: boolean;
   readonly node?: string;
   /** Another build's command line; default this one's. */
   readonly cli?: string;
@@ -73,15 +73,16 @@ export async function startServerProcess(
   };
   const args = Object.entries(all).map(([flag, value]) => `--${flag}=${value}`);
   const {
-    host = false,
+    threadEnds = false,
     node = process.execPath,
     cli = CLI,
     nodeFlags = [],
     env = {},
     stdin = "ignore",
   } = options;
-  const child = spawn(node, [...nodeFlags, ...(host ? [HOST] : [cli, "serve"]), ...args], {
-    stdio: [stdin, "pipe", "pipe", ...(host ? (["ipc"] as const) : [])],
+  const preloaded = threadEnds ? ["--import", THREAD_ENDS] : [];
+  const child = spawn(node, [...nodeFlags, ...preloaded, cli, "serve", ...args], {
+    stdio: [stdin, "pipe", "pipe", ...(threadEnds ? (["ipc"] as const) : [])],
     env: { ...process.env, ...env },
   });
   const log: Record<string, unknown>[] = [];

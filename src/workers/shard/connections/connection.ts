@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { WebSocket } from "ws";
 import { FRAME } from "../../../codec/frame-writer.js";
+import type { ShardOptions } from "../../../config/thread-options.js";
 import { CLOSE_CODES, type CloseCode } from "../../../contract/close-codes.js";
 import { CLOSE, type Closing } from "../../../contract/closings.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
@@ -25,10 +26,10 @@ const CURRENT = -1;
 const { OPEN } = WebSocket;
 
 /** What all connections of a shard share. */
-export interface ConnectionContext extends SpendingLimits {
+export interface ConnectionContext
+  extends SpendingLimits,
+    Pick<ShardOptions, "maxQueuedMessages" | "maxQueuedBytes"> {
   readonly counters: CounterSection;
-  readonly maxQueuedMessages: number;
-  readonly maxQueuedBytes: number;
   /** Makes the sink that writes to a connection's socket. */
   readonly openSink: OpenSink;
   /** Called when a blocked connection's socket has taken all that was written to it. */

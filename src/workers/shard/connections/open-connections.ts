@@ -1,0 +1,145 @@
+import type { RawData, WebSocket } from "ws";
+import { CLOSE } from "../../../contract/closings.js";
+import { ENCODINGS } from "../../../contract/encodings.js";
+import type { ServerMessage } from "../../../contract/messages.js";
+import {
+  COUNTED_CLOSE_CODES,
+  count,
+  countListedOrOther,
+  SHARD,
+} from "../../../counters/counters.js";
+import type { Logger } from "../../../shared/log.js";
+import type { FanOut } from "../fan-out/fan-out.js";
+import type { FirstDataSender } from "../fan-out/first-data-sender.js";
+import type { Upgraded } from "../http/handshake.js";
+import { authenticated, type RequestHandler } from "../requests/request-handler.js";
+import type { Trading } from "../trading/trading.js";
+import type { AddressShares } from "./address-shares.js";
+import { Connection, type ConnectionContext } from "./connection.js";
+import type { Intake } from "./intake.js";
+import type { Outbox } from "./outbox.js";
+import { connectionOf, onHeard, onPing, PROTOCOL_CLOSE_CODES } from "./socket-listeners.js";
+
+/** What serves a connection, and forgets it when it has ended. */
+interface ConnectionParts {
+  readonly fanOut: FanOut;
+  readonly outbox: Outbox;
+  readonly intake: Intake;
+  readonly firstData: FirstDataSender;
+  readonly trading: Trading;
+  readonly requests: RequestHandler;
+  readonly shares: AddressShares;
+}
+
+/** The open connections of a shard, each from its upgrade to its end. */
+export class OpenConnections {
+  /** For all others, to look at only. */
+  readonly all: ReadonlySet<Connection>;
+  readonly #all = new Set<Connection>();
+  readonly #parts: ConnectionParts;
+  readonly #context: ConnectionContext;
+  readonly #pingIntervalMs: number;
+  readonly #log: Logger;
+
+  constructor(
+    parts: ConnectionParts,
+    context: ConnectionContext,
+    pingIntervalMs: number,
+    log: Logger,
+  ) {
+    this.all = this.#all;
+    this.#parts = parts;
+    this.#context = context;
+    this.#pingIntervalMs = pingIntervalMs;
+    this.#log = log;
+  }
+
+  /** Serves an upgraded socket; the first that its client gets is `Connected`. */
+  open({ number, address, ws, socket, encoding, identity, cancelOnDisconnect }: Upgraded): void {
+    const { fanOut, outbox, intake, shares } = this.#parts;
+    const now = performance.now();
+    const connection = new Connection(
+      number,
+      shares.acquire(address, now),
+      ws,
+      socket,
+      ENCODINGS.indexOf(encoding),
+      this.#context,
+      now,
+      cancelOnDisconnect,
+    );
+    ws.connection = connection;
+    this.#all.add(connection);
+    count(this.#context.counters, SHARD.connections + connection.encoding);
+    // Shared functions, which find the connection by their socket: ten thousand closures are memory.
+    ws.on("message", this.#onClientMessage);
+    ws.on("ping", onPing);
+    ws.on("pong", onHeard);
+    ws.on("error", this.#onProtocolError);
+    ws.on("close", this.#onClientClose);
+    intake.attach(connection);
+    const connected: ServerMessage = {
+      type: "Connected",
+      data: {
+        connection_id: `${number}`,
+        server_time: Date.now(),
+        epoch: fanOut.mirror.epoch,
+        ping_interval_ms: this.#pingIntervalMs,
+      },
+    };
+    if (identity === undefined) return outbox.send(connection, connected);
+    outbox.send(connection, connected, authenticated(identity));
+    connection.identity = identity;
+  }
+
+  /** A fault of the server's own, of which only the one connection is to suffer. */
+  failed(connection: Connection, error: unknown): void {
+    this.#log.error({ err: error, connection: connection.number }, "a request failed");
+    connection.close(CLOSE.serverFault);
+  }
+
+  readonly #onClientMessage = ((connections: OpenConnections) =>
+    function (this: WebSocket, data: RawData, isBinary: boolean): void {
+      // A Buffer: the only kind there is with the default binaryType.
+      connections.#handle(connectionOf(this), data as Buffer, isBinary);
+    })(this);
+
+  /** `ws` has sent the close frame by itself, but reports such an end as 1006. */
+  readonly #onProtocolError = ((connections: OpenConnections) =>
+    function (this: WebSocket, error: Error & { readonly code?: string }): void {
+      const connection = connectionOf(this);
+      connection.closeCode ??= PROTOCOL_CLOSE_CODES.get(error.code);
+      connections.#parts.intake.end(connection);
+    })(this);
+
+  readonly #onClientClose = ((connections: OpenConnections) =>
+    function (this: WebSocket, code: number): void {
+      connections.#forget(connectionOf(this), code);
+    })(this);
+
+  #handle(connection: Connection, data: Buffer, isBinary: boolean): void {
+    const now = performance.now();
+    connection.heardAt = now;
+    if (!connection.open || connection.closeExpired(Date.now())) return;
+    try {
+      this.#parts.requests.handle(connection, data, isBinary, now);
+    } catch (error) {
+      this.failed(connection, error);
+    }
+  }
+
+  #forget(connection: Connection, code: number): void {
+    const { fanOut, intake, firstData, trading, shares } = this.#parts;
+    const { counters } = this.#context;
+    this.#all.delete(connection);
+    intake.end(connection);
+    shares.release(connection.share);
+    firstData.forget(connection);
+    connection.ended();
+    fanOut.leave(connection);
+    trading.forget(connection);
+    count(counters, SHARD.connections + connection.encoding, -1);
+    const { closeCode = code } = connection;
+    countListedOrOther<number>(counters, SHARD.closedByCode, COUNTED_CLOSE_CODES, closeCode);
+  }
+}
