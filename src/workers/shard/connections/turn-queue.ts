@@ -18,13 +18,19 @@ export class TurnQueue {
   /** What this round still has to serve, and what waits for the next. */
   #round = new Set<Waiting>();
   #later = new Set<Waiting>();
-  readonly #budget = new TurnBudget(TURNS, () => performance.now());
+  readonly #now: () => number;
+  readonly #budget: TurnBudget;
   #scheduled = false;
   #turnEndsAt = 0;
 
-  /** @param turnEnded called behind all that a turn has served, before the loop looks at sockets */
-  constructor(turnEnded: () => void = () => {}) {
+  /**
+   * @param turnEnded called behind all that a turn has served, before the loop looks at sockets
+   * @param now a clock in ms
+   */
+  constructor(turnEnded: () => void = () => {}, now: () => number = () => performance.now()) {
     this.#turnEnded = turnEnded;
+    this.#now = now;
+    this.#budget = new TurnBudget(TURNS, now);
   }
 
   /** Has an item served once; one that waits already is not added again. */
@@ -47,14 +53,14 @@ export class TurnQueue {
   }
 
   readonly #turn = (): void => {
-    this.#turnEndsAt = performance.now() + this.#budget.begin();
+    this.#turnEndsAt = this.#now() + this.#budget.begin();
     if (this.#round.size === 0) [this.#round, this.#later] = [this.#later, this.#round];
     this.#next();
   };
 
   readonly #next = (): void => {
     const [item] = this.#round;
-    if (item !== undefined && performance.now() < this.#turnEndsAt) {
+    if (item !== undefined && this.#now() < this.#turnEndsAt) {
       this.#round.delete(item);
       item.serve();
       // What is served is written in the ticks behind it, and is part of its time.
