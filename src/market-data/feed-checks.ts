@@ -1,11 +1,15 @@
-import { FeedInputError, type ListedMarket } from "../feed/feed.js";
+import { FeedInputError, type ListedMarket, type TradedSoFar } from "../feed/feed.js";
 import { TRADE_ID_BYTES_MAX, utf8 } from "../ring/records.js";
 import { DecimalScale } from "../shared/decimal-scale.js";
 import {
   BOOK_LEVELS_MAX,
   type Book,
   type BookSide,
+  MARKET_STATUSES,
   type MarketDefinition,
+  type MarketStatus,
+  SIDES,
+  type Side,
 } from "../shared/market.js";
 import { type MarketId, parseMarketId } from "../shared/market-id.js";
 import { type TextKind, textFault } from "../shared/text.js";
@@ -67,7 +71,11 @@ export function checkSame(listed: MarketDefinition, definition: MarketDefinition
   );
 }
 
-export function checkPrice(market: ListedMarket, ticks: number, what: string): void {
+export function checkPrice(
+  market: Pick<ListedMarket, "marketId" | "priceScale">,
+  ticks: number,
+  what: string,
+): void {
   if (Number.isInteger(ticks) && Math.abs(ticks) <= market.priceScale.countMax) return;
   throw new FeedInputError(
     "INVALID_VALUE",
@@ -80,6 +88,41 @@ export function checkQuantity(market: ListedMarket, lots: number): void {
   throw new FeedInputError(
     "INVALID_VALUE",
     `market ${market.marketId}: quantity ${lots} is no positive count of lots`,
+  );
+}
+
+export function checkTakerSide({ marketId }: ListedMarket, side: Side): void {
+  if (!SIDES.includes(side)) throw notOneOf(marketId, "taker side", side, SIDES);
+}
+
+export function checkStatus(marketId: MarketId, status: MarketStatus): void {
+  if (!MARKET_STATUSES.includes(status))
+    throw notOneOf(marketId, "status", status, MARKET_STATUSES);
+}
+
+/** What a market that is about to be listed has traded. */
+export function checkTraded(
+  { definition, priceScale, quantityScale }: Omit<CheckedDefinition, "title">,
+  { lastPrice, volume }: TradedSoFar,
+): void {
+  const { marketId } = definition;
+  if (lastPrice !== undefined) checkPrice({ marketId, priceScale }, lastPrice, "last price");
+  if (Number.isInteger(volume) && volume >= 0 && volume <= quantityScale.countMax) return;
+  throw new FeedInputError(
+    "INVALID_VALUE",
+    `market ${marketId}: traded volume ${volume} is no count of lots`,
+  );
+}
+
+function notOneOf(
+  marketId: MarketId,
+  what: string,
+  value: unknown,
+  known: readonly string[],
+): FeedInputError {
+  return new FeedInputError(
+    "INVALID_VALUE",
+    `market ${marketId}: ${what} ${JSON.stringify(value)} is none of ${known.join(", ")}`,
   );
 }
 

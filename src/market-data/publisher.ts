@@ -15,7 +15,10 @@ import {
   checkPrice,
   checkQuantity,
   checkSame,
+  checkStatus,
+  checkTakerSide,
   checkTitle,
+  checkTraded,
   checkTradeId,
 } from "./feed-checks.js";
 import { MarketWriter } from "./market-writer.js";
@@ -90,6 +93,7 @@ export class Publisher implements FeedSink {
   }
 
   setStatus(market: ListedMarket, status: MarketStatus): void {
+    checkStatus(market.marketId, status);
     if (this.#sequencer.setStatus(market as SequencedMarket, status)) this.#flushLater();
   }
 
@@ -103,6 +107,7 @@ export class Publisher implements FeedSink {
   trade(market: ListedMarket, trade: NumberedTrade): void {
     checkPrice(market, trade.price, "trade price");
     checkQuantity(market, trade.quantity);
+    checkTakerSide(market, trade.takerSide);
     const { tradeId = `${this.#epoch}-${++this.#tradesMade}` } = trade;
     const id = checkTradeId(market, tradeId);
     this.#sequencer.trade(market as SequencedMarket, trade, id);
@@ -139,6 +144,8 @@ export class Publisher implements FeedSink {
       return listed;
     }
     const { capacity, titleBytesMax } = this.#writer;
+    checkStatus(marketId, status);
+    checkTraded(checked, traded);
     const title = checkTitle(marketId, definition.title, titleBytesMax);
     if (this.#writer.listed === capacity) {
       throw new FeedInputError(

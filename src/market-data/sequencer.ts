@@ -28,7 +28,7 @@ export class Sequencer {
   readonly #writer: MarketWriter;
   readonly #now: () => number;
   /** Markets with pending changes that no state record has told. */
-  readonly #untold: SequencedMarket[] = [];
+  readonly #untold = new Set<SequencedMarket>();
 
   /** @param now the time in microseconds; see nowMicros */
   constructor(writer: MarketWriter, now: () => number) {
@@ -94,7 +94,7 @@ export class Sequencer {
     market.traded = true;
     // No larger one could be told as an exact number.
     market.volume = Math.min(market.volume + quantity, market.quantityScale.countMax);
-    if (market.pending === 0) this.#untold.push(market);
+    if (market.pending === 0) this.#untold.add(market);
     market.pending |= CHANGE.volume;
     movePrice(market, price);
   }
@@ -106,7 +106,7 @@ export class Sequencer {
   /** Tells the states that trades have changed and nothing has told yet. */
   tellPending(): void {
     for (const market of this.#untold) if (market.pending !== 0) this.#tell(market);
-    this.#untold.length = 0;
+    this.#untold.clear();
   }
 
   #tell(market: SequencedMarket): void {

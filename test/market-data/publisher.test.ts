@@ -17,6 +17,8 @@ import {
   type BookSide,
   createBook,
   type MarketDefinition,
+  type MarketStatus,
+  type Side,
 } from "../../src/shared/market.js";
 
 const SIZES = { ringSize: 1 << 16, tradeRingSize: 1 << 16, maxMarkets: 3, maxTitleBytes: 16 };
@@ -415,6 +417,8 @@ describe("publisher", () => {
       ["no quantity", { quantity: 0 }],
       ["a negative quantity", { quantity: -1 }],
       ["a fractional quantity", { quantity: 0.5 }],
+      ["a taker side of another spelling", { takerSide: "buy" as Side }],
+      ["no taker side", { takerSide: undefined as unknown as Side }],
       ["an empty id", { tradeId: "" }],
       ["an id of 65 bytes", { tradeId: `${"é".repeat(32)}x` }],
     ])("publisher - a trade with %s", (_, change) => {
@@ -427,6 +431,27 @@ describe("publisher", () => {
       turn();
       expect(publishedTrades()).toMatchObject([{ seq: 1 }]);
       expect(published()).toMatchObject([{ volume: 4, price: 102 }]);
+    });
+
+    it.each([
+      ["a status of another spelling", "active", { lastPrice: undefined, volume: 0 }],
+      ["a fractional last price", "Active", { lastPrice: 1.5, volume: 1 }],
+      ["a negative volume", "Active", { lastPrice: 1, volume: -1 }],
+      ["a volume that is no number", "Active", { lastPrice: 1, volume: Number.NaN }],
+    ])("publisher - a market with %s", (_, status, traded) => {
+      expectRefused("INVALID_VALUE", () => publisher.list(FIVE, status as MarketStatus, traded));
+      expect(publisher.find(5)).toBeUndefined();
+      expectNothing();
+      expect(publisher.list(FIVE).marketId).toBe(5);
+    });
+
+    it("publisher - a status that there is not", () => {
+      const market = list();
+      expectRefused("INVALID_VALUE", () => publisher.setStatus(market, "halted" as MarketStatus));
+      expectNothing();
+      publisher.setStatus(market, "Halted");
+      turn();
+      expect(published()).toMatchObject([{ stateSeq: 2, status: "Halted" }]);
     });
 
     it.each<[string, readonly Level[], readonly Level[]]>([
