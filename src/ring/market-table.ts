@@ -1,3 +1,4 @@
+import { CodedError } from "../shared/coded-error.js";
 import type { Book, MarketDefinition } from "../shared/market.js";
 import { alignToUnit, type Words, wordsOf } from "./layout.js";
 import {
@@ -109,6 +110,13 @@ export class MarketTableWriter {
   }
 }
 
+/** A slot stays locked: its writer died while it wrote. */
+export class SlotLockedError extends CodedError<"SLOT_LOCKED"> {
+  constructor(slot: number) {
+    super("SLOT_LOCKED", `market table: slot ${slot} stays locked`);
+  }
+}
+
 /** A shard's side of the table: reads whole slots, consistently, without stopping the writer. */
 export class MarketTableReader {
   /** The copy of the slot last read; the offsets below point into it. */
@@ -137,7 +145,7 @@ export class MarketTableReader {
     return Atomics.load(this.#locks, 0);
   }
 
-  /** Copies a slot into {@link words}. Throws where it stays locked: its writer died in the middle. */
+  /** Copies a slot into {@link words}. Throws {@link SlotLockedError}. */
   read(slot: number): void {
     const start = TABLE_HEADER_BYTES + slot * this.#slotBytes;
     for (let look = 1; look <= LOOKS_MAX; look++) {
@@ -151,6 +159,6 @@ export class MarketTableReader {
       Atomics.exchange(this.#barrier, 0, slot);
       if (Atomics.load(this.#locks, start >>> 2) === before) return;
     }
-    throw new Error(`market table: slot ${slot} stays locked`);
+    throw new SlotLockedError(slot);
   }
 }

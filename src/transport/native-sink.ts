@@ -9,6 +9,8 @@ import { NodeSink, type SendCounts } from "./node-sink.js";
 export type SendAtOnce = (fd: number, bytes: Buffer, length: number) => number;
 
 const DROPPED = -1;
+/** Several buffers go to the kernel as one where they have room in this one, the thread's own. */
+const gathered = Buffer.allocUnsafeSlow(64 * 1024);
 
 /**
  * Gives bytes to the kernel itself, past the stream, which costs less: where nothing is before them in the
@@ -46,6 +48,18 @@ export class NativeSink extends NodeSink {
     return true;
   }
 
+  override writeAll(buffers: readonly Buffer[], taken?: Taken): boolean {
+    const length = buffers.reduce((sum, bytes) => sum + bytes.length, 0);
+    if (length > gathered.length || !this.#isStreamIdle()) return super.writeAll(buffers, taken);
+    let end = 0;
+    for (const bytes of buffers) end += bytes.copy(gathered, end);
+    const sent = Math.max(0, this.#send(this.#fd, gathered, length));
+    if (sent < length) return super.writeAll(behind(buffers, sent), taken);
+    this.counts.native();
+    taken?.();
+    return true;
+  }
+
   override end(): void {
     this.#fd = DROPPED;
   }
@@ -60,4 +74,15 @@ export class NativeSink extends NodeSink {
       this.#fd !== DROPPED
     );
   }
+}
+
+/** What is left of buffers behind their first bytes. */
+function behind(buffers: readonly Buffer[], count: number): Buffer[] {
+  const left: Buffer[] = [];
+  let start = count;
+  for (const bytes of buffers) {
+    if (start < bytes.length) left.push(bytes.subarray(start));
+    start = Math.max(0, start - bytes.length);
+  }
+  return left;
 }

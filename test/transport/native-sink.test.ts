@@ -92,6 +92,30 @@ describe("native sink", () => {
     expect(pair.received.toString()).toBe("abcdefabcdefabcdef");
   });
 
+  it("native sink - several buffers are one send, however many bytes of them the kernel takes", async () => {
+    const buffers = ["ab", "c", "def"].map((text) => Buffer.from(text));
+    let taken = 0;
+    for (let takes = 0; takes <= 6; takes++) {
+      const sink = open((fd, bytes, length) =>
+        takes === 0 ? -1 : sendAtOnce(fd, bytes, Math.min(takes, length)),
+      );
+      sink.writeAll(buffers, () => taken++);
+      await until("it is told of", () => taken === takes + 1);
+    }
+    await until("all has arrived", () => pair.received.length === 42);
+    expect(pair.received.toString()).toBe("abcdef".repeat(7));
+    expect(asked.map(({ length }) => length)).toEqual(Array(7).fill(6));
+    expect(sends).toEqual({ native: 1, ordinary: 6 });
+  });
+
+  it("native sink - what has no room in one buffer goes through the stream", async () => {
+    const buffers = [numbered(0, 60_000), numbered(60_000, 10_000)];
+    open().writeAll(buffers);
+    expect([asked.length, sends.ordinary]).toEqual([0, 1]);
+    await until("all has arrived", () => pair.received.length === 70_000);
+    expect(pair.received.equals(Buffer.concat(buffers))).toBe(true);
+  });
+
   it("native sink - a full kernel blocks it, all goes through the stream until it has drained, in order", async () => {
     const sink = open();
     pair.far.pause();

@@ -22,7 +22,7 @@
  * current  it has, in order, all that its audience was sent, and takes more
  * due      it takes more, but what it missed or what waits for it comes first, in the next round
  * blocked  its socket has not taken all that was written to it
- * loading  FirstDataSender alone writes market data to it, and its socket takes more
+ * loading  FirstDataSender alone writes market data to it, but for trades, and its socket takes more
  * stalled  it loads, and its socket has not taken all: its client holds up its own first data
  * closing  the closing handshake has begun, or the socket has ended, in whichever of the states above:
  *          nothing is written any more, and what happens in the others runs out without effect

@@ -298,14 +298,15 @@ export class Connection extends Spender implements Member {
     frame[1] = payload.length;
     payload.copy(frame, 2);
     this.#replyBytes += frame.length;
-    this.#sink.write(frame, () => {
+    this.control(frame, () => {
       this.#replyBytes -= frame.length;
     });
   }
 
   /** Writes a control frame: behind what the socket holds already, ahead of all that waits for it. */
-  control(frame: Buffer): void {
-    this.#sink.write(frame);
+  control(frame: Buffer, taken?: Taken): void {
+    this.#countSent(frame.length, 0);
+    if (!this.#sink.write(frame, taken)) this.#block();
   }
 
   /** Whether it may be replied to; closes one of which too many bytes of replies wait. */

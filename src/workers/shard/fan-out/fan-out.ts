@@ -1,6 +1,7 @@
 import type { EncodingDescriptor } from "../../../codec/encoding.js";
 import { CLOSE } from "../../../contract/closings.js";
 import { type CounterSection, observeLatency } from "../../../counters/counters.js";
+import { SlotLockedError } from "../../../ring/market-table.js";
 import { CHANGE, type TradeRecord } from "../../../ring/records.js";
 import { nowMicros } from "../../../shared/clock.js";
 import type { FrameBatch } from "../connections/frame-batch.js";
@@ -98,7 +99,8 @@ export class FanOut implements MirrorListener {
       try {
         // A lap on states needs no repair, as fresh snapshots follow.
         mirror.poll(this.#round, all, all);
-      } catch {
+      } catch (error) {
+        if (!(error instanceof SlotLockedError)) throw error;
         this.tradesLost();
         return;
       } finally {
@@ -300,6 +302,7 @@ export class FanOut implements MirrorListener {
       if (++written % WRITES_PER_CLOCK_READ === 0) this.#observe(audience, WRITES_PER_CLOCK_READ);
     }
     this.#observe(audience, written % WRITES_PER_CLOCK_READ);
+    if (gathered) this.#lent.release();
     audience.endRound();
   }
 

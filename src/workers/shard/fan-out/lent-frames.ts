@@ -5,7 +5,7 @@ const INITIAL_BYTES = 64 * 1024;
 
 /**
  * What the members of an audience are sent in a round, in one buffer for all audiences: a buffer for each
- * is most of what a small one costs. Good until the next audience's frames are gathered.
+ * is most of what a small one costs. Good until they are released.
  */
 export class LentFrames implements LentBatch {
   buffer: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
@@ -17,9 +17,16 @@ export class LentFrames implements LentBatch {
   gather(source: Buffer, states: FrameRanges, trades: FrameRanges): void {
     this.length = states.bytes + trades.bytes;
     this.messages = states.messages + trades.messages;
-    this.#copy = undefined;
     if (this.length > this.buffer.length) this.buffer = Buffer.allocUnsafeSlow(2 * this.length);
     trades.copyTo(this.buffer, states.copyTo(this.buffer, 0, source), source);
+  }
+
+  /** The audience has what it is sent. */
+  release(): void {
+    this.#copy = undefined;
+    // One huge round must not hold its memory for good.
+    if (this.buffer.length > 16 * INITIAL_BYTES)
+      this.buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
   }
 
   /** One for all members that keep some; not from Node's pool, see {@link FrameRanges.concat}. */

@@ -142,12 +142,12 @@ export class Mirror {
     if (type === RECORD.state) {
       if (readStateSeq(words, offset) <= market.stateSeq) return;
       readState(words, offset, market);
-      this.lastTs = market.ts;
+      this.lastTs = Math.max(this.lastTs, market.ts);
       this.#changed(market, round);
     } else if (type === RECORD.book) {
       if (readBookSeq(words, offset) <= (market.book?.seq ?? 0)) return;
       this.#takeBook(market, words, offset, round);
-    }
+    } else throw new Error(`mirror: a record of unknown type ${type}`);
   }
 
   #takeBook(market: MirrorMarket, words: Words, offset: number, round: number): void {

@@ -307,6 +307,15 @@ describe("connection", () => {
     expect(counted(counters, SHARD.slowConsumersClosed)).toBe(1);
   });
 
+  it("connection - a control frame that its socket does not take blocks it, and is counted as sent", () => {
+    sockets.socket.congested = true;
+    const before = counted(counters, SHARD.bytesSent);
+    connection.pong(Buffer.alloc(8));
+    expect([connection.blocked, connection.current]).toEqual([true, false]);
+    expect(counted(counters, SHARD.bytesSent) - before).toBe(10);
+    expect(counted(counters, SHARD.blockedConnections)).toBe(1);
+  });
+
   it("connection - a pong is not slow for the size of what was asked for before it; unread pongs are bounded", () => {
     sockets.socket.congested = true;
     connection.deliver([{ ...batch(MAX_BYTES + 1), asked: true }]);

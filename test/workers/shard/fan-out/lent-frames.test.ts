@@ -34,7 +34,18 @@ it("lent-frames - who keeps some share a copy, which what is gathered next leave
   lent.gather(Buffer.from("first"), ranges([0, 5]), ranges());
   const copy = lent.copy();
   expect(lent.copy()).toBe(copy);
+  lent.release();
   lent.gather(Buffer.from("other"), ranges([0, 5]), ranges());
   expect(copy.toString()).toBe("first");
   expect(lent.copy().toString()).toBe("other");
+});
+
+it("lent-frames - one huge round does not hold its memory for good", () => {
+  const lent = new LentFrames();
+  const { length } = lent.buffer;
+  const huge = Buffer.alloc(16 * length, "x");
+  lent.gather(huge, ranges([0, huge.length]), ranges());
+  expect(lent.buffer.length).toBeGreaterThan(16 * length);
+  lent.release();
+  expect(lent.buffer.length).toBe(length);
 });
