@@ -47,7 +47,7 @@ export const COMMIT_BUCKETS_S = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
 ] as const;
 
-/** What became of a `PlaceOrder` at the exchange. */
+/** What became of a `PlaceOrder` at the exchange; of a cancel only that it was `unavailable`. */
 export const ORDER_RESULTS = [
   "open",
   "partially_filled",
@@ -86,17 +86,8 @@ export const PRODUCER = {
   clientOrderIds: 9 + COMMIT_BUCKETS_S.length + 1 + ORDER_RESULTS.length,
 } as const;
 
-const latency = 32;
-const closed = latency + LATENCY_BUCKETS_S.length + 1;
-const subscriptions = closed + COUNTED_CLOSE_CODES.length + 1;
-const refused = subscriptions + CHANNEL_TYPES.length;
-const http = refused + REFUSALS.length;
-const connections = http + 2;
-const messagesSent = connections + ENCODINGS_MAX;
-
-/** Words of a shard's section. Where a word begins a list, the list's order is that of its constant. */
-export const SHARD = {
-  ...THREAD,
+/** Those words of a shard's section that are one value each, beside a thread's. */
+const SHARD_VALUES = {
   /** Sockets the shard holds, upgraded or not. */
   sockets: 2,
   bytesSent: 7,
@@ -131,6 +122,20 @@ export const SHARD = {
   /** What was given to sockets past their streams, and through them. */
   nativeSends: 27,
   ordinarySends: 28,
+} as const;
+
+const latency = Math.max(...Object.values(SHARD_VALUES)) + 1;
+const closed = latency + LATENCY_BUCKETS_S.length + 1;
+const subscriptions = closed + COUNTED_CLOSE_CODES.length + 1;
+const refused = subscriptions + CHANNEL_TYPES.length;
+const http = refused + REFUSALS.length;
+const connections = http + 2;
+const messagesSent = connections + ENCODINGS_MAX;
+
+/** Words of a shard's section. Where a word begins a list, the list's order is that of its constant. */
+export const SHARD = {
+  ...THREAD,
+  ...SHARD_VALUES,
   latencyBuckets: latency,
   closedByCode: closed,
   subscriptionsByChannel: subscriptions,

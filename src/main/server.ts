@@ -310,10 +310,18 @@ class Server implements RunningServer {
   }
 
   #onShardMessage(message: ShardToMain): void {
-    if (message.type === "moves") {
-      for (const connection of message.taken) this.#acceptor.taken(connection);
-      this.#acceptor.ended(message.ended);
-    } else if (message.type === "subscribed") this.#producer.subscribed();
+    switch (message.type) {
+      case "moves":
+        for (const connection of message.taken) this.#acceptor.taken(connection);
+        return this.#acceptor.ended(message.ended);
+      case "subscribed":
+        return this.#producer.subscribed();
+      case "ready":
+        // The pool's.
+        return;
+      default:
+        return message satisfies never;
+    }
   }
 
   #takeMemory(memory: MarketMemory): void {
