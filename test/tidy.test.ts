@@ -34,6 +34,7 @@ const FOR_TESTS: Readonly<Record<string, string>> = {
   "src/feed/module-feed.ts resolveFeedModule": "a step of its own, tested by itself",
   "src/main/acceptor.ts AcceptorOptions": "the type of an argument that tests make",
   "src/main/ops-server.ts OpsOptions": "the type of an argument that tests make",
+  "src/market-data/position-clock.ts Clocks": "the type of an argument that tests make",
   "src/ring/layout.ts BATCH_BYTES_MAX": "a bound that tests reach for",
   "src/ring/layout.ts RING_CAPACITY_MAX": "a bound that tests reach for",
   "src/ring/layout.ts RING_CAPACITY_MIN": "a bound that tests reach for",

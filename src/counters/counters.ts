@@ -84,6 +84,8 @@ export const PRODUCER = {
   ordersByResult: 9 + COMMIT_BUCKETS_S.length + 1,
   /** Client order ids that the exchange remembers. */
   clientOrderIds: 9 + COMMIT_BUCKETS_S.length + 1 + ORDER_RESULTS.length,
+  /** The latest `ts` that was told, or is about to be; it outlives the producer. */
+  latestTs: 9 + COMMIT_BUCKETS_S.length + 1 + ORDER_RESULTS.length + 1,
 } as const;
 
 /** Those words of a shard's section that are one value each, beside a thread's. */

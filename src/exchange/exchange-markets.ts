@@ -1,7 +1,7 @@
 import type { Engine } from "../engine/engine.js";
 import type { MarketTotals, Trade } from "../engine/order.js";
-import type { FeedSink, ListedMarket } from "../feed/feed.js";
-import type { NumberedTrade } from "../market-data/sequencer.js";
+import type { ListedMarket } from "../feed/feed.js";
+import type { Publisher } from "../market-data/publisher.js";
 import { type Book, createBook, type MarketStatus } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
 import type { ExchangeMarket } from "./exchange-market.js";
@@ -24,10 +24,10 @@ export interface TradedMarket {
 
 /** The exchange's markets, and what is published of them. */
 export class ExchangeMarkets {
-  readonly #sink: FeedSink;
+  readonly #sink: Publisher;
   readonly #markets = new Map<MarketId, TradedMarket>();
 
-  constructor(sink: FeedSink) {
+  constructor(sink: Publisher) {
     this.#sink = sink;
   }
 
@@ -65,17 +65,10 @@ export class ExchangeMarkets {
     return this.#markets.values();
   }
 
-  publishTrade({ marketId, price, quantity, takerSide, tradeId }: Trade): void {
+  publishTrade({ marketId, price, quantity, takerSide, tradeId, ts }: Trade): void {
     const { listed } = this.listed(marketId);
-    const tradeNumber = tradeId;
-    const trade: NumberedTrade = {
-      price,
-      quantity,
-      takerSide,
-      tradeId: String(tradeId),
-      tradeNumber,
-    };
-    this.#sink.trade(listed, trade);
+    const numbered = { tradeId: String(tradeId), tradeNumber: tradeId };
+    this.#sink.storedTrade(listed, { price, quantity, takerSide, ts, ...numbered });
   }
 
   /** Publishes a market's quote and book as they stand in the engine. */

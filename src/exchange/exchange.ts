@@ -5,13 +5,14 @@ import { type CounterSection, observeCommit, PRODUCER } from "../counters/counte
 import type { Command, EngineChanges, EngineEvent } from "../engine/commands.js";
 import type { Trade } from "../engine/order.js";
 import { Pacer } from "../feed/pacer.js";
+import type { PositionClock } from "../market-data/position-clock.js";
 import type { Logger } from "../shared/log.js";
 import type { Store, StoredState } from "../store/store.js";
 import type { Refused } from "../workers/messages.js";
 import { ExchangeCore } from "./exchange-core.js";
 import { ExchangeGateway } from "./exchange-gateway.js";
 import type { ExchangeMarkets } from "./exchange-markets.js";
-import { type Clocks, ExchangeTime } from "./exchange-time.js";
+import { ExchangeTime } from "./exchange-time.js";
 import { isOfRun } from "./sessions.js";
 import { BATCH_SIMULATED_MAX, Simulation } from "./simulation.js";
 import { namelessOrders, Withdrawals } from "./withdrawals.js";
@@ -30,6 +31,12 @@ const PRUNE_INTERVAL_MS = 1000;
 /** Books that are published in one turn of the event loop at the start. */
 const BOOKS_PER_TURN = 1000;
 
+/**
+ * How much later than a commit's the `ts` of what is told before the next one may be, in microseconds.
+ * Books at their interval are, and `ts` stands still beyond that.
+ */
+export const TOLD_AFTER_COMMIT_MICROS = 250_000;
+
 /** Reasons that cancelled orders carry. */
 const SERVER_RESTARTED = "cancel on disconnect: the server was restarted";
 const SERVER_STOPPED = "cancel on disconnect: the server stopped";
@@ -42,7 +49,7 @@ const STORE_UNAVAILABLE: Refused = {
 /** The part of the store that trading needs; a test may hold it back. */
 export type ExchangeStore = Pick<Store, "load" | "commit" | "order" | "prune" | "probe" | "close">;
 
-export interface ExchangeContext extends Clocks {
+export interface ExchangeContext {
   readonly options: ExchangeOptions;
   /** Tells this run of the server from all others. */
   readonly run: string;
@@ -51,6 +58,8 @@ export interface ExchangeContext extends Clocks {
   readonly markets: ExchangeMarkets;
   /** Trades that are stored and were never published, as the producer before died in between. */
   readonly untold?: readonly Trade[];
+  /** The source of every `ts`, of the publisher's, too. */
+  readonly position: PositionClock;
   readonly counters: CounterSection;
   readonly log: Logger;
   /** Why nothing can be stored, or undefined when it can again. */
@@ -107,8 +116,8 @@ export class Exchange {
    * yet.
    */
   static async open(context: ExchangeContext, state: StoredState): Promise<Exchange> {
-    const { options, markets, run, log } = context;
-    const time = new ExchangeTime(context, state);
+    const { options, markets, position, run, log } = context;
+    const time = new ExchangeTime(position, state);
     const core = await ExchangeCore.open({ options, markets, time }, state);
     const nameless = await namelessOrders(state.openOrders);
     if (nameless.length > 0)
@@ -126,8 +135,9 @@ export class Exchange {
    * the books.
    */
   async recover(): Promise<void> {
-    const { options, untold = [] } = this.#context;
+    const { options, position, untold = [] } = this.#context;
     this.#core.publishTrades(untold);
+    position.release();
     if (options.simTraders > 0 && this.#isNew)
       this.#simulation.add(OPENING_COMMANDS_PER_MARKET * this.#core.marketCount, Infinity);
     do {
@@ -195,9 +205,14 @@ export class Exchange {
   // --- A batch ----------------------------------------------------------------------------------
 
   async #turn(): Promise<void> {
+    const { position } = this.#context;
+    // Whatever is told before the batch is on disk has no later ts than what the batch brings about.
+    position.hold();
     this.#executeBatch();
     const changes = this.#core.takeChanges();
-    if (isEmpty(changes) || (await this.#commit(changes))) this.#release(changes);
+    const isStored = isEmpty(changes) || (await this.#commit(changes));
+    position.release();
+    if (isStored) this.#release(changes);
     else await this.#rollBack();
   }
 
@@ -232,8 +247,11 @@ export class Exchange {
       toldSlow = true;
       this.#context.storeHealth(STORE_SLOW);
     }, SLOW_COMMIT_MS);
+    const { store, position } = this.#context;
+    const limit = position.now() + TOLD_AFTER_COMMIT_MICROS;
     try {
-      await this.#context.store.commit(changes, this.#time.stretches);
+      await store.commit(changes, this.#time.stretches, limit);
+      position.limit = limit;
     } catch (error) {
       this.#context.log.error({ err: error }, "the store cannot be written; orders are refused");
       this.#storeFailure = (error as Error).message;

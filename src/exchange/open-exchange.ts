@@ -6,9 +6,9 @@ import type { Publisher } from "../market-data/publisher.js";
 import type { MarketId } from "../shared/market-id.js";
 import { textFault } from "../shared/text.js";
 import type { StoredMarket } from "../store/records.js";
-import { Store } from "../store/store.js";
+import { Store, type StoredState } from "../store/store.js";
 import { storeDirectory } from "../store/store-file.js";
-import { Exchange, type ExchangeContext } from "./exchange.js";
+import { Exchange, type ExchangeContext, TOLD_AFTER_COMMIT_MICROS } from "./exchange.js";
 import type { ExchangeMarket } from "./exchange-market.js";
 import { ExchangeMarkets } from "./exchange-markets.js";
 import { loadMarkets } from "./markets-file.js";
@@ -45,12 +45,15 @@ export async function openExchange(
     }
     const all = [...configured, ...delisted(known, configured)];
     const state = await store.load();
+    await beginTime(context, store, state);
     const { lastTrade = state.nextTradeId - 1 } = context;
     sink.continueTrades(lastTrade);
     const untold = store.tradesAfter(lastTrade);
     const stored = state.nextTradeId - 1 - lastTrade;
     if (untold.length < stored)
       context.log.error({ lastTrade, stored, read: untold.length }, "trades cannot be published");
+    // What is told before them is no later than they are.
+    if (untold[0] !== undefined) context.position.hold(untold[0].ts);
     const markets = new ExchangeMarkets(sink);
     const totals = totalsBefore(untold, state.totals);
     for (const [index, market] of all.entries()) {
@@ -68,6 +71,27 @@ export async function openExchange(
   } catch (error) {
     await store.close();
     throw error;
+  }
+}
+
+/**
+ * Has time go on behind all that was told before. How far it may be told without a commit of the exchange
+ * is stored first; where nothing can be stored, it stands still at its beginning until something can.
+ */
+async function beginTime(
+  { position, log }: OpenExchangeContext,
+  store: Store,
+  { latestTs, nextOrderId, nextTradeId, stretches }: StoredState,
+): Promise<void> {
+  position.beginBehind(latestTs);
+  position.limit = latestTs + 1;
+  const limit = position.now() + TOLD_AFTER_COMMIT_MICROS;
+  const changes = { orders: [], trades: [], positions: [], totals: [], nextOrderId, nextTradeId };
+  try {
+    await store.commit(changes, stretches, limit);
+    position.limit = limit;
+  } catch (error) {
+    log.warn({ err: error }, "the store cannot be written; ts stands still until it can");
   }
 }
 

@@ -19,6 +19,7 @@ import {
   SHARD,
   THREAD,
 } from "../counters/counters.js";
+import { nowMicros } from "../shared/clock.js";
 
 type Labels = Record<string, string>;
 interface Sample {
@@ -118,6 +119,9 @@ function addMainMetrics(add: Add, { main, producer, shards }: CounterBlock): voi
   );
   add("counter", "trades_total", "Trades published", () =>
     single(counted(producer, PRODUCER.tradeRecords)),
+  );
+  add("gauge", "ts_ahead_seconds", "How far the latest ts is ahead of the clock it waits for", () =>
+    single(Math.max(0, counted(producer, PRODUCER.latestTs) - nowMicros()) / 1e6),
   );
   add("gauge", "markets", "Markets listed", () => single(counted(producer, PRODUCER.markets)));
   add("counter", "feed_rejected_total", "Lines or records of the feed that could not be used", () =>

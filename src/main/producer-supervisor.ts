@@ -1,5 +1,5 @@
 import { type MessagePort, Worker } from "node:worker_threads";
-import { type CounterBlock, PRODUCER } from "../counters/counters.js";
+import { type CounterBlock, counted, PRODUCER } from "../counters/counters.js";
 import {
   createMarketMemory,
   type MarketMemory,
@@ -146,8 +146,9 @@ export class ProducerSupervisor {
     const { feed, run, sizes, stallTimeoutMs, counters, log } = this.#options;
     const memory = createMarketMemory(`${Date.now().toString(36)}-${++this.#epochs}`, sizes);
     const lastTrade = this.#lastTrade;
-    const task: ProducerTask = { memory, counters, feed, run, lastTrade, log };
     const { producer } = this.#block;
+    const latestTs = counted(producer, PRODUCER.latestTs);
+    const task: ProducerTask = { memory, counters, feed, run, lastTrade, latestTs, log };
     producer[PRODUCER.markets] = producer[PRODUCER.ringRecordNumber] = 0;
     // Standard input stays this process's own: a feed that reads it opens the descriptor itself.
     const worker = new Worker(WORKER, { workerData: task, name: "producer" });

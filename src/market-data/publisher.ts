@@ -2,6 +2,7 @@ import { type CounterSection, count, PRODUCER } from "../counters/counters.js";
 import {
   FeedInputError,
   type FeedSink,
+  type FeedTrade,
   type ListedMarket,
   type TradedSoFar,
 } from "../feed/feed.js";
@@ -22,11 +23,11 @@ import {
   checkTradeId,
 } from "./feed-checks.js";
 import { MarketWriter } from "./market-writer.js";
-import { type NumberedTrade, type SequencedMarket, Sequencer } from "./sequencer.js";
+import { type SequencedMarket, Sequencer, type StoredTrade } from "./sequencer.js";
 
 export interface PublisherOptions {
   readonly bookIntervalMs: number;
-  /** The time in microseconds; see nowMicros. */
+  /** The `ts` of what is told now, never less than before; see PositionClock. */
   readonly now: () => number;
   /** Runs a task once the current turn's work is done. */
   readonly defer: (task: () => void) => void;
@@ -55,7 +56,7 @@ export class Publisher implements FeedSink {
   constructor(memory: MarketMemory, counters: CounterSection, options: PublisherOptions) {
     const { bookIntervalMs, now, setTimer } = options;
     this.#writer = new MarketWriter(memory, counters);
-    this.#sequencer = new Sequencer(this.#writer, now);
+    this.#sequencer = new Sequencer(this.#writer, now, counters);
     this.#throttle = new BookThrottle({
       intervalMs: bookIntervalMs,
       now,
@@ -104,14 +105,13 @@ export class Publisher implements FeedSink {
     if (this.#sequencer.quote(own, bestBid, bestAsk)) this.#flushLater();
   }
 
-  trade(market: ListedMarket, trade: NumberedTrade): void {
-    checkPrice(market, trade.price, "trade price");
-    checkQuantity(market, trade.quantity);
-    checkTakerSide(market, trade.takerSide);
-    const { tradeId = `${this.#epoch}-${++this.#tradesMade}` } = trade;
-    const id = checkTradeId(market, tradeId);
-    this.#sequencer.trade(market as SequencedMarket, trade, id);
-    this.#flushLater();
+  trade(market: ListedMarket, trade: FeedTrade): void {
+    this.#trade(market, trade);
+  }
+
+  /** Publishes a trade as it is stored: with its number and its `ts`. */
+  storedTrade(market: ListedMarket, trade: StoredTrade): void {
+    this.#trade(market, trade, trade);
   }
 
   book(market: ListedMarket, book: Book): void {
@@ -157,6 +157,16 @@ export class Publisher implements FeedSink {
     this.#markets.set(marketId, market);
     this.#flushLater();
     return market;
+  }
+
+  #trade(market: ListedMarket, trade: FeedTrade, place?: StoredTrade): void {
+    checkPrice(market, trade.price, "trade price");
+    checkQuantity(market, trade.quantity);
+    checkTakerSide(market, trade.takerSide);
+    const { tradeId = `${this.#epoch}-${++this.#tradesMade}` } = trade;
+    const id = checkTradeId(market, tradeId);
+    this.#sequencer.trade(market as SequencedMarket, trade, id, place);
+    this.#flushLater();
   }
 
   /** The feed may have changed the book since it was checked, and nobody would catch the error. */

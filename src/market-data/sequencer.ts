@@ -1,12 +1,16 @@
+import { type CounterSection, PRODUCER } from "../counters/counters.js";
 import type { FeedTrade, ListedMarket, TradedSoFar } from "../feed/feed.js";
 import { CHANGE, type MarketState } from "../ring/records.js";
 import type { Book, MarketDefinition, MarketStatus } from "../shared/market.js";
 import type { CheckedDefinition } from "./feed-checks.js";
 import type { MarketWriter } from "./market-writer.js";
 
-/** A trade of a feed that numbers its trades, ever upwards. */
-export interface NumberedTrade extends FeedTrade {
-  readonly tradeNumber?: number;
+/** A trade that is stored already, so that its place is known. */
+export interface StoredTrade extends FeedTrade {
+  /** Ever upwards. */
+  readonly tradeNumber: number;
+  /** Not before that of anything told so far. */
+  readonly ts: number;
 }
 
 /** A market and where its streams stand. */
@@ -23,17 +27,22 @@ export interface SequencedMarket extends Omit<ListedMarket, "status">, MarketSta
  * Gives what happens to markets its place in their streams: what has changed, the next `seq`, the `ts`.
  * It is given checked values only. A state is told once for all that has happened to it since the last
  * one; after a trade, with the next quote or with {@link tellPending}.
+ *
+ * Invariant: over all streams, no `ts` is less than the one before.
  */
 export class Sequencer {
   readonly #writer: MarketWriter;
   readonly #now: () => number;
+  readonly #counters: CounterSection;
+  #latestTs = 0;
   /** Markets with pending changes that no state record has told. */
   readonly #untold = new Set<SequencedMarket>();
 
-  /** @param now the time in microseconds; see nowMicros */
-  constructor(writer: MarketWriter, now: () => number) {
+  /** @param now the `ts` of what is told now, never less than before; see PositionClock */
+  constructor(writer: MarketWriter, now: () => number, counters: CounterSection) {
     this.#writer = writer;
     this.#now = now;
+    this.#counters = counters;
   }
 
   list(checked: CheckedDefinition, status: MarketStatus, traded: TradedSoFar): SequencedMarket {
@@ -53,7 +62,7 @@ export class Sequencer {
       bestBid: null,
       bestAsk: null,
       volume: traded.volume,
-      ts: this.#now(),
+      ts: this.#stamp(this.#now()),
       traded: traded.lastPrice !== undefined,
       tradeSeq: 0,
       bookSeq: 0,
@@ -84,13 +93,21 @@ export class Sequencer {
     return true;
   }
 
-  /** @param id the trade's id as UTF-8 */
-  trade(market: SequencedMarket, trade: NumberedTrade, id: Uint8Array): void {
+  /**
+   * @param id the trade's id as UTF-8
+   * @param place the trade's number and `ts`, where it has them already
+   */
+  trade(
+    market: SequencedMarket,
+    { price, quantity, takerSide }: FeedTrade,
+    id: Uint8Array,
+    place?: Pick<StoredTrade, "tradeNumber" | "ts">,
+  ): void {
     const { slot } = market;
-    const { price, quantity, takerSide, tradeNumber = 0 } = trade;
+    const { tradeNumber, ts } = place ?? { tradeNumber: 0, ts: this.#now() };
+    this.#stamp(ts);
     const seq = ++market.tradeSeq;
-    const record = { slot, seq, price, quantity, takerSide, ts: this.#now(), tradeNumber };
-    this.#writer.trade(record, id);
+    this.#writer.trade({ slot, seq, price, quantity, takerSide, ts, tradeNumber }, id);
     market.traded = true;
     // No larger one could be told as an exact number.
     market.volume = Math.min(market.volume + quantity, market.quantityScale.countMax);
@@ -100,7 +117,7 @@ export class Sequencer {
   }
 
   book(market: SequencedMarket, book: Book): void {
-    this.#writer.book(market.slot, ++market.bookSeq, this.#now(), book);
+    this.#writer.book(market.slot, ++market.bookSeq, this.#stamp(this.#now()), book);
   }
 
   /** Tells the states that trades have changed and nothing has told yet. */
@@ -114,8 +131,17 @@ export class Sequencer {
     market.pending = 0;
     market.stateSeq++;
     if ((market.changes & (CHANGE.price | CHANGE.quote)) !== 0) market.priceSeq++;
-    market.ts = this.#now();
+    market.ts = this.#stamp(this.#now());
     this.#writer.state(market);
+  }
+
+  /** Before the record is written: what the counters say is no less than what anybody can have read. */
+  #stamp(ts: number): number {
+    if (ts < this.#latestTs)
+      throw new Error(`sequencer: ts ${ts} comes after ${this.#latestTs} was told`);
+    this.#latestTs = ts;
+    this.#counters[PRODUCER.latestTs] = ts;
+    return ts;
   }
 }
 

@@ -108,7 +108,12 @@ class StoreCheck {
   readonly #signal: AbortSignal | undefined;
   readonly #markets = new Map<MarketId, MarketSums>();
   /** Where they cannot be read, no id is beyond them. */
-  #counters: Counters = { nextOrderId: Infinity, nextTradeId: Infinity, stretches: [] };
+  #counters: Counters = {
+    nextOrderId: Infinity,
+    nextTradeId: Infinity,
+    stretches: [],
+    latestTs: 0,
+  };
 
   constructor(tables: Environment, transaction: Transaction, signal: AbortSignal | undefined) {
     this.#tables = tables;

@@ -48,6 +48,8 @@ export interface Counters {
   readonly nextOrderId: number;
   readonly nextTradeId: number;
   readonly stretches: readonly Stretch[];
+  /** The latest `ts` that may have been told, stored or not; 0 where that is not known. */
+  readonly latestTs: number;
 }
 
 /** When an order without a client order id finished. */
@@ -318,16 +320,16 @@ function toTuple({ ts, passed, pace }: Stretch): z.infer<typeof stretch> {
 /** The only record of its table. */
 export const COUNTERS_KEY = "counters";
 export const countersForm = form(
-  // A time that has always gone as the wall clock did takes no field.
-  z.tuple([id, id, z.array(stretch).optional()]),
+  // Stores of earlier versions have two or three of these fields.
+  z.tuple([id, id, z.array(stretch).optional(), timestamp.optional()]),
   (_: Counters) => COUNTERS_KEY,
-  ({ nextOrderId, nextTradeId, stretches }) => {
-    if (stretches.length === 0) return [nextOrderId, nextTradeId];
-    return [nextOrderId, nextTradeId, stretches.map(toTuple)];
+  ({ nextOrderId, nextTradeId, stretches, latestTs }) => {
+    return [nextOrderId, nextTradeId, stretches.map(toTuple), latestTs];
   },
-  ([nextOrderId, nextTradeId, stretches = []]) => ({
+  ([nextOrderId, nextTradeId, stretches = [], latestTs = 0]) => ({
     nextOrderId,
     nextTradeId,
+    latestTs,
     stretches: stretches.map(([ts, passed, pace]) => ({ ts, passed, pace })),
   }),
 );

@@ -112,7 +112,7 @@ async function create(dir: string): Promise<void> {
   const { schema, counters } = environment;
   const first = [
     schema.put(SCHEMA_VERSION),
-    counters.put({ nextOrderId: 1, nextTradeId: 1, stretches: [] }),
+    counters.put({ nextOrderId: 1, nextTradeId: 1, stretches: [], latestTs: 0 }),
   ];
   await Promise.all(first.map(({ write }) => write()));
   await environment.close();

@@ -18,7 +18,7 @@ const MARKETS_PER_WRITE = 1000;
 
 /** All that an engine is rebuilt from, and where its time had come to. */
 export interface StoredState extends EngineState {
-  /** The latest time of an order, trade or position; 0 where there is none. */
+  /** The latest of an order, trade or position, or that may have been told; 0 where there is none. */
   readonly latestTs: number;
   readonly stretches: readonly Stretch[];
 }
@@ -75,7 +75,7 @@ export class Store {
     return this.#inTurn(async () => {
       const environment = this.#reopen();
       const { counters, clientOrderIds } = environment;
-      const { nextOrderId, nextTradeId, stretches } =
+      const { nextOrderId, nextTradeId, stretches, latestTs } =
         counters.get(COUNTERS_KEY) ?? this.#missing("counters");
       const openOrders = await environment.openOrders.all();
       const positions = await environment.positions.all();
@@ -90,7 +90,10 @@ export class Store {
         totals: await environment.totals.all(),
         nextOrderId,
         nextTradeId,
-        latestTs: positions.reduce(laterTs, openOrders.reduce(laterTs, finishedTs)),
+        latestTs: positions.reduce(
+          laterTs,
+          openOrders.reduce(laterTs, Math.max(finishedTs, latestTs)),
+        ),
         stretches,
       };
     });
@@ -114,8 +117,9 @@ export class Store {
    * STORE_WRITE_FAILED, and then none of it is there.
    *
    * @param stretches of the time of all that is stored
+   * @param latestTs the latest that may be told before the next commit
    */
-  commit(changes: EngineChanges, stretches: readonly Stretch[] = []): Promise<void> {
+  commit(changes: EngineChanges, stretches: readonly Stretch[] = [], latestTs = 0): Promise<void> {
     return this.#write((environment) => {
       const { trades, positions, totals, counters } = environment;
       return [
@@ -128,6 +132,7 @@ export class Store {
           nextOrderId: changes.nextOrderId,
           nextTradeId: changes.nextTradeId,
           stretches,
+          latestTs,
         }),
       ];
     });

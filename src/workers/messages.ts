@@ -76,6 +76,8 @@ export interface ProducerTask {
    * where there was none.
    */
   readonly lastTrade: number | undefined;
+  /** The latest `ts` that earlier producers of this run can have told; 0 where there was none. */
+  readonly latestTs: number;
   readonly log: LogOptions;
 }
 

@@ -8,6 +8,8 @@ const SECOND = 1_000_000;
 const HOUR = 3600 * SECOND;
 const DAY = 24 * HOUR;
 const DAY_MS = 86_400_000;
+/** After so long a clock that has leapt ahead is followed. */
+const FOLLOWED = 61 * SECOND;
 
 /** What the shipped configuration keeps: client order ids for a day, orders for a week. */
 const RETENTION = { clientOrderIdRetentionMs: DAY_MS, orderRetentionMs: 7 * DAY_MS };
@@ -37,6 +39,8 @@ describe("exchange: a wall clock that is set ahead and back", () => {
     clocks.wind(HOUR);
     clocks.set(30 * DAY);
     expect(await shard.placed("w1", ONCE)).toEqual(first);
+    await shard.placed("w1", { time_in_force: "IOC" });
+    clocks.wind(FOLLOWED);
     const ahead = await shard.placed("w1", { ...ONCE, client_order_id: "ahead" });
     await pruned(world);
     clocks.set(-30 * DAY);
@@ -49,13 +53,13 @@ describe("exchange: a wall clock that is set ahead and back", () => {
     shard = world.shard();
     expect(await shard.placed("w1", ONCE)).toEqual(first);
     expect(await shard.placed("w1", { ...ONCE, client_order_id: "ahead" })).toEqual(ahead);
-    clocks.wind(DAY - HOUR - 30 * SECOND);
+    clocks.wind(DAY - HOUR - FOLLOWED - 30 * SECOND);
     expect(await shard.placed("w1", ONCE)).toEqual(first);
     clocks.wind(60 * SECOND);
     expect((await shard.placed("w1", ONCE)).order_id).not.toBe(first.order_id);
     // The one from the time that was wrongly ahead is no younger than it is.
     expect(await shard.placed("w1", { ...ONCE, client_order_id: "ahead" })).toEqual(ahead);
-    clocks.wind(HOUR);
+    clocks.wind(HOUR + FOLLOWED);
     expect((await shard.placed("w1", { ...ONCE, client_order_id: "ahead" })).order_id).not.toBe(
       ahead.order_id,
     );
@@ -76,8 +80,8 @@ describe("exchange: a wall clock that is set ahead and back", () => {
     clocks.set(-HOUR);
     await place();
     clocks.wind(10 * SECOND);
-    const later = await place();
-    expect(later - ahead).toBeGreaterThan(4 * SECOND);
+    // It all but stands still.
+    expect((await place()) - ahead).toBeLessThan(SECOND);
     await world.stop();
     world = await start("run-2");
     await place();
@@ -85,7 +89,7 @@ describe("exchange: a wall clock that is set ahead and back", () => {
     clocks.wind(2 * HOUR);
     const wall = clocks.now();
     expect((await place()) - wall).toBeLessThan(SECOND);
-    expect(told.every((ts, at) => at === 0 || ts > (told[at - 1] as number))).toBe(true);
+    expect(told.every((ts, at) => at === 0 || ts >= (told[at - 1] as number))).toBe(true);
   });
 
   it("exchange clock - nothing is pruned for a jump, and all in its time", async () => {
@@ -97,6 +101,8 @@ describe("exchange: a wall clock that is set ahead and back", () => {
     await shard.placed("w1", { side: "Sell", quantity: 2 });
     const early = await shard.placed("w2", { time_in_force: "IOC" });
     clocks.set(300 * DAY);
+    await shard.placed("w2", { time_in_force: "IOC" });
+    clocks.wind(FOLLOWED);
     const ahead = await shard.placed("w2", { time_in_force: "IOC" });
     await pruned(world);
     clocks.set(-300 * DAY);

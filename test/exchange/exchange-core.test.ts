@@ -16,8 +16,7 @@ beforeEach(async () => {
   await store.putMarkets([MARKET]);
   const markets = new ExchangeMarkets(world.publisher);
   markets.list({ definition: MARKET, status: "Active", maxPrice: undefined }, undefined);
-  let ts = 0;
-  const time = { now: () => ++ts, passed: 0 };
+  const time = { now: () => world.position.now(), passed: 0 };
   core = await ExchangeCore.open({ options: OPTIONS, markets, time }, await store.load());
 });
 

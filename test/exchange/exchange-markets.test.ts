@@ -85,8 +85,9 @@ it("exchange markets - the published book is a copy, whatever the engine does un
   expect([book.bids.length, book.bids.price[0]]).toEqual([1, 40]);
 });
 
-it("exchange markets - a trade goes out with the id that it has in the store", async () => {
+it("exchange markets - a trade goes out with the id and the ts that it has in the store", async () => {
   list();
+  const ts = world.position.now();
   markets.publishTrade({
     tradeId: 12,
     marketId: 1,
@@ -97,9 +98,9 @@ it("exchange markets - a trade goes out with the id that it has in the store", a
     takerOrderId: 2,
     makerWallet: "a",
     takerWallet: "b",
-    ts: 5,
+    ts,
   });
   expect((await published()).trades).toMatchObject([
-    { tradeId: "12", price: 50, quantity: 3, takerSide: "Sell", seq: 1 },
+    { tradeId: "12", price: 50, quantity: 3, takerSide: "Sell", seq: 1, ts },
   ]);
 });

@@ -4,6 +4,7 @@ import type { ExchangeOptions } from "../../src/config/thread-options.js";
 import { counterBlockOf, createCounterBuffer } from "../../src/counters/counters.js";
 import { Exchange, type ExchangeContext } from "../../src/exchange/exchange.js";
 import { ExchangeMarkets } from "../../src/exchange/exchange-markets.js";
+import { PositionClock } from "../../src/market-data/position-clock.js";
 import { Publisher } from "../../src/market-data/publisher.js";
 import { createMarketMemory } from "../../src/ring/market-memory.js";
 import { nowMicros } from "../../src/shared/clock.js";
@@ -42,19 +43,20 @@ afterEach(async () => {
 });
 
 /** A publisher with rings of its own, and everything that comes out of it. */
-export function publisherWorld() {
+export function publisherWorld(clocks = new TestClocks()) {
+  const position = new PositionClock(clocks);
   const memory = createMarketMemory("epoch", SIZES);
   const counters = counterBlockOf(createCounterBuffer(1)).producer;
   const publisher = new Publisher(memory, counters, {
     bookIntervalMs: 0,
-    now: nowMicros,
+    now: position.tell,
     defer: setImmediate,
     setTimer: setTimeout,
     reject: (kind, message) => {
       throw new Error(`${kind}: ${message}`);
     },
   });
-  return { counters, memory, publisher, truth: new PublishedTruth(memory) };
+  return { counters, memory, position, publisher, truth: new PublishedTruth(memory) };
 }
 
 /** The machine's clocks, which a test may set and wind on. */
@@ -104,7 +106,7 @@ export class ExchangeWorld {
   ) {
     this.store = store;
     this.clocks = clocks;
-    const { counters, publisher, truth } = publisherWorld();
+    const { counters, position, publisher, truth } = publisherWorld(clocks);
     this.counters = counters;
     this.#truth = truth;
     const markets = new ExchangeMarkets(publisher);
@@ -114,10 +116,9 @@ export class ExchangeWorld {
       run,
       store,
       markets,
+      position,
       counters,
       log: createLogger({ level: "silent", format: "json" }, {}),
-      now: () => clocks.now(),
-      monotonicNow: () => clocks.monotonicNow(),
       storeHealth: (reason: string | undefined) => this.health.push(reason ?? "ok"),
     };
   }

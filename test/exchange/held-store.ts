@@ -39,9 +39,13 @@ export class HeldStore implements ExchangeStore {
     return this.#waiting.length;
   }
 
-  async commit(changes: EngineChanges, stretches: readonly Stretch[]): Promise<void> {
+  async commit(
+    changes: EngineChanges,
+    stretches: readonly Stretch[],
+    latestTs: number,
+  ): Promise<void> {
     if (this.failure !== undefined) throw this.failure;
-    await this.#store.commit(changes, stretches);
+    await this.#store.commit(changes, stretches, latestTs);
     this.commits.push(changes);
     if (this.#held) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }

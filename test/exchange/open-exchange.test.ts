@@ -1,11 +1,10 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { Exchange } from "../../src/exchange/exchange.js";
 import { openExchange } from "../../src/exchange/open-exchange.js";
 import { FeedConfigurationError } from "../../src/feed/feed-configuration-error.js";
 import { publishedMark } from "../../src/ring/published-mark.js";
-import { nowMicros } from "../../src/shared/clock.js";
 import { createLogger } from "../../src/shared/log.js";
 import { Store } from "../../src/store/store.js";
 import { KEEP_ALL, temporaryDirectory } from "../store/directories.js";
@@ -35,6 +34,8 @@ const writeMarkets = (...markets: readonly Readonly<Record<string, unknown>>[]) 
     ),
   );
 
+afterEach(() => void vi.restoreAllMocks());
+
 /** Opens an exchange on the directory and the file, uses it, and stops it. */
 async function withExchange(
   use: (
@@ -51,8 +52,7 @@ async function withExchange(
       lastTrade,
       counters: world.counters,
       log: createLogger({ level: "silent", format: "json" }, {}),
-      now: nowMicros,
-      monotonicNow: () => performance.now() * 1000,
+      position: world.position,
       storeHealth: () => {},
     },
     world.publisher,
@@ -140,6 +140,24 @@ it("open exchange - a store that cannot be opened is an error of the store", asy
   const store = await Store.open(join(dataDir, "exchange"), KEEP_ALL);
   await expect(withExchange()).rejects.toMatchObject({ code: "STORE_LOCKED" });
   await store.close();
+});
+
+it("open exchange - begins behind what may have been told, and stands there while nothing can be stored", async () => {
+  await writeMarkets({});
+  await withExchange(async (shard) => void (await shard.placed("w1")));
+  const store = await Store.open(join(dataDir, "exchange"), KEEP_ALL);
+  const { latestTs, openOrders } = await store.load();
+  await store.close();
+  expect(latestTs).toBeGreaterThan([...openOrders].at(-1)?.updatedTs as number);
+  vi.spyOn(Store.prototype, "commit").mockRejectedValueOnce(new Error("no space"));
+  await withExchange(async (shard, { truth, position }) => {
+    await shard.snapshot("w1");
+    truth.read();
+    expect(truth.of(1).states.map(({ ts }) => ts)).toEqual([latestTs + 1, latestTs + 1]);
+    const { updated_ts } = await shard.placed("w1");
+    expect(updated_ts).toBeGreaterThan(latestTs);
+    expect(position.tell()).toBeGreaterThanOrEqual(updated_ts);
+  });
 });
 
 it("open exchange - a file that will not do makes no store", async () => {

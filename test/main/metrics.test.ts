@@ -53,6 +53,15 @@ test("metrics - show what the threads counted, by shard and summed", async () =>
   expect(series.get("marketcast_ring_records_total")).toBe(1000);
 });
 
+test("metrics - a ts that waits for the clock is told by how far it is ahead, one that does not as 0", async () => {
+  const ahead = async () => (await scrape()).get("marketcast_ts_ahead_seconds") as number;
+  block.producer[PRODUCER.latestTs] = (Date.now() - 5000) * 1000;
+  expect(await ahead()).toBe(0);
+  block.producer[PRODUCER.latestTs] = (Date.now() + 3_600_000) * 1000;
+  expect(await ahead()).toBeGreaterThan(3000);
+  expect(await ahead()).toBeLessThanOrEqual(3601);
+});
+
 test("metrics - the latency histogram is cumulative and its count and sum agree", async () => {
   observeLatency(first, 0.0004, 3);
   observeLatency(second, 0.03, 2);

@@ -31,15 +31,16 @@ const noCounters = () => counterBlockOf(createCounterBuffer(1)).producer;
 function createOrigin(epoch: string) {
   const memory = createMarketMemory(epoch, SIZES);
   let time = ORIGIN_TIME;
+  const now = () => ++time;
   const publisher = new Publisher(memory, noCounters(), {
     bookIntervalMs: 0,
-    now: () => ++time,
+    now,
     defer: () => {},
     setTimer: () => {},
     reject: () => {},
   });
   const rings = [new BroadcastReceiver(memory.ring), new BroadcastReceiver(memory.tradeRing)];
-  return { publisher, rings, tradeRing: memory.tradeRing };
+  return { now, publisher, rings, tradeRing: memory.tradeRing };
 }
 
 /** Writes what an origin has published, as it is: a trade at most, whose number is its ring's mark then. */
@@ -147,7 +148,14 @@ describe("market writer", () => {
     relayed();
     expect(publishedMark(memory.tradeRing)).toBe(40);
     for (const tradeNumber of [41, 42, 57]) {
-      origin.publisher.trade(market, { price: 9, quantity: 2, takerSide: "Sell", tradeNumber });
+      const trade = {
+        price: 9,
+        quantity: 2,
+        takerSide: "Sell",
+        tradeNumber,
+        ts: origin.now(),
+      } as const;
+      origin.publisher.storedTrade(market, trade);
       relayed();
       expect(publishedMark(memory.tradeRing)).toBe(tradeNumber);
     }

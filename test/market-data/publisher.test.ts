@@ -285,6 +285,23 @@ describe("publisher", () => {
     expect(counted(counters, PRODUCER.tradeRecords)).toBe(3);
   });
 
+  it("publisher - a ts that a feed gives is not looked at; a stored trade goes out with its own", () => {
+    const market = list();
+    const bought = { price: 5, quantity: 1, takerSide: "Buy" } as const;
+    const dated = { ...bought, ts: time + 1e12, tradeNumber: 7 };
+    publisher.trade(market, dated);
+    turn();
+    expect(publishedTrades()).toMatchObject([{ ts: time }]);
+    expect(counters[PRODUCER.latestTs]).toBe(time);
+    publisher.storedTrade(market, { ...bought, ts: time + 3, tradeNumber: 7, tradeId: "7" });
+    expect(counters[PRODUCER.latestTs]).toBe(time + 3);
+    // Its clock has not come to that yet.
+    expect(() => publisher.quote(market, 4, 6)).toThrow(`ts ${time} comes after ${time + 3}`);
+    time += 3;
+    turn();
+    expect(publishedTrades()).toMatchObject([{ tradeId: "7", ts: time }]);
+  });
+
   it("publisher - a book goes out at once, then at most once an interval, in its latest form", () => {
     const market = list();
     const kept = book([[100, 5]], [[102, 6]]);

@@ -42,7 +42,7 @@ describe("sequencer", () => {
     now = 1000;
     const { producer } = counterBlockOf(createCounterBuffer(1));
     writer = new KeptWriter(createMarketMemory("epoch", SIZES), producer);
-    sequencer = new Sequencer(writer, () => now++);
+    sequencer = new Sequencer(writer, () => now++, producer);
     const definition = { marketId: 5, title: "Five", tickSize: 1, lotSize: 1 };
     const checked = { ...checkDefinition(definition), title: utf8("Five") };
     market = sequencer.list(checked, "Active", { lastPrice: undefined, volume: 0 });

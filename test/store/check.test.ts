@@ -126,7 +126,7 @@ const PLANTED: Readonly<Record<string, Planted>> = {
   },
   "an id that was not given yet": {
     damage: ({ counters }, { nextTradeId }) => [
-      counters.put({ nextOrderId: 2, nextTradeId, stretches: [] }),
+      counters.put({ nextOrderId: 2, nextTradeId, stretches: [], latestTs: 0 }),
     ],
     problem: /^(open|finished) order \d+ has an id that the counter, 2, has yet to give$/,
   },

@@ -4,6 +4,7 @@ import { beat, count, counterBlockOf, THREAD } from "../../counters/counters.js"
 import type { Exchange } from "../../exchange/exchange.js";
 import { openExchange } from "../../exchange/open-exchange.js";
 import { createFeed } from "../../feed/create-feed.js";
+import { type ClockReport, PositionClock } from "../../market-data/position-clock.js";
 import { Publisher, type PublisherOptions } from "../../market-data/publisher.js";
 import { nowMicros } from "../../shared/clock.js";
 import { createLogger, type Logger } from "../../shared/log.js";
@@ -28,9 +29,11 @@ const log = createLogger(task.log, { thread: "producer" }, (lines) =>
 );
 const stop = new AbortController();
 
+const clocks = { now: nowMicros, monotonicNow: () => performance.now() * 1000 };
+const position = new PositionClock(clocks, task.latestTs, clockLog(log));
 const publisher = new Publisher(task.memory, counters, {
   bookIntervalMs: task.feed.bookIntervalMs,
-  now: nowMicros,
+  now: position.tell,
   defer: setImmediate,
   setTimer: setTimeout,
   reject: rejectionLog(log),
@@ -89,8 +92,7 @@ async function runExchange(options: ExchangeOptions): Promise<void> {
         lastTrade,
         counters,
         log,
-        now: nowMicros,
-        monotonicNow: () => performance.now() * 1000,
+        position,
         storeHealth: (reason) => tell({ type: "store", reason }),
       },
       publisher,
@@ -134,6 +136,30 @@ async function runFeed(options: FeedOptions): Promise<void> {
 
 function feedEnded(how: string): void {
   tell({ type: "feed-ended", reason: `feed ${task.feed.feed} ${how}` });
+}
+
+/** Says of the wall clock what an operator has to see to. */
+function clockLog(logger: Logger): (report: ClockReport) => void {
+  return (report) => {
+    switch (report.type) {
+      case "behind":
+        return logger.error(
+          { aheadS: report.micros / 1e6 },
+          "the clock is behind the time that was told; ts all but stands still until it has caught up",
+        );
+      case "leapt":
+        return logger.error(
+          { leapS: report.micros / 1e6 },
+          "the clock has leapt ahead; ts follows it in a minute, unless it is set back before",
+        );
+      case "caught-up":
+        return logger.info("the clock has caught up with the time that was told");
+      case "followed":
+        return logger.info("ts goes by the clock again, wherever it is");
+      default:
+        return report satisfies never;
+    }
+  };
 }
 
 /** Logs the first rejection of each kind; all are counted by the publisher. */

@@ -307,6 +307,9 @@ export class FanOut implements MirrorListener {
   }
 
   #observe(audience: Audience, writes: number): void {
-    if (writes > 0) observeLatency(this.#counters, (nowMicros() - audience.oldestTs) / 1e6, writes);
+    if (writes === 0) return;
+    // A ts that waits for the clock is ahead of it.
+    const ageS = Math.max(0, nowMicros() - audience.oldestTs) / 1e6;
+    observeLatency(this.#counters, ageS, writes);
   }
 }

@@ -15,10 +15,10 @@ let waits: { mock: { calls: unknown[] } };
 
 beforeEach(() => {
   world = new ShardWorld();
-  world.nowMicros = nowMicros();
   world.list(1);
   world.flush();
   world.round();
+  world.nowMicros = nowMicros();
   client = world.connect(0);
   world.subscribe(client, PRICES);
   waits = vi.spyOn(Atomics, "waitAsync");
