@@ -14,7 +14,7 @@ const cwd = mkdtempSync(join(tmpdir(), "marketcast-doctor-"));
 afterAll(() => rmSync(cwd, { recursive: true, force: true }));
 
 const NAMES = [
-  ...["tcp", "upgrade", "json", "msgpack", "unknown subprotocol", "anonymous", "token"],
+  ...["tcp", "upgrade", "json", "msgpack", "protobuf", "unknown subprotocol", "anonymous", "token"],
   ...["bad token", "ping", "subscription", "delivery", "sequence", "INVALID_MESSAGE"],
   ...["UNKNOWN_TYPE", "MARKET_NOT_FOUND", "trading"],
 ];

@@ -5,6 +5,7 @@ import {
   ServerError,
   TooManyRequestsError,
 } from "../../src/client/errors.js";
+import { ENCODINGS } from "../../src/contract/encodings.js";
 import { closeClients, newClient, nextEvent } from "../support/client-harness.js";
 import { FrameProxy } from "../support/frame-proxy.js";
 import { type ServerProcess, startServerProcess } from "../support/server-process.js";
@@ -39,7 +40,7 @@ function letTimeOut(): void {
 
 const PRICE_1001 = [{ type: "PriceFeed", params: { market_ids: [1001] } }] as const;
 
-describe.each(["json", "msgpack"] as const)("requests, %s", (encoding) => {
+describe.each(ENCODINGS)("requests, %s", (encoding) => {
   it(`requests - subscribe resolves with the server's spelling, in ${encoding}`, async () => {
     const client = newClient(server.port, { encoding });
     const { channels } = await client.subscribe([

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { MarketcastClient } from "../../src/client/node.js";
+import { ENCODINGS } from "../../src/contract/encodings.js";
 import type { Channel, OrderRequest } from "../../src/contract/messages.js";
 import { closeClients, newClient, nextEvent } from "../support/client-harness.js";
 import { FrameProxy } from "../support/frame-proxy.js";
@@ -30,7 +31,7 @@ let wallets = 0;
 /** A program without types passes whatever it likes. */
 const anything = (value: unknown): never => value as never;
 
-describe.each(["json", "msgpack"] as const)("values, %s", (encoding) => {
+describe.each(ENCODINGS)("values, %s", (encoding) => {
   let client: MarketcastClient;
   let wallet: string;
   beforeEach(async () => {
