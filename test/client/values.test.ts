@@ -141,12 +141,16 @@ describe.each(ENCODINGS)("values, %s", (encoding) => {
       { type: "Orders" },
       { type: "Markets", params: { filter: { status: ["Bogus", "Active"] } } },
     ]) {
-      const subscribing = client.subscribe([anything(channel)]);
-      await expect(subscribing, JSON.stringify(channel)).rejects.toMatchObject({
-        code: "INVALID_MESSAGE",
-      });
-      const ending = client.unsubscribe([anything(channel)]);
-      await expect(ending).rejects.toMatchObject({ code: "INVALID_MESSAGE" });
+      const refusals = await Promise.all(
+        [client.subscribe([anything(channel)]), client.unsubscribe([anything(channel)])].map(
+          (asking) => asking.catch((error: unknown) => error),
+        ),
+      );
+      // What Protocol Buffers have no place for the client refuses.
+      for (const refusal of refusals) {
+        if (encoding === "protobuf" && refusal instanceof TypeError) continue;
+        expect(refusal, JSON.stringify(channel)).toMatchObject({ code: "INVALID_MESSAGE" });
+      }
     }
     expect(client.subscriptions).toEqual([]);
     expect(client.state.status).toBe("open");

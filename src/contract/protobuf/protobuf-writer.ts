@@ -20,6 +20,8 @@ function writeMessage(writer: BinaryWriter, table: MessageTable, from: Fields, p
   for (const field of table.fields) {
     const value = from[field.name];
     if (value !== undefined && value !== null) writeField(writer, field, value, path);
+    else if (field.absent === "zero" || field.absent === "list")
+      throw new TypeError(`${path}${field.name}: is missing`);
   }
   if (table.strict) refuseUnknown(table, from, path);
 }
