@@ -2,7 +2,7 @@ import { fork } from "node:child_process";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import { MarketcastClient } from "../src/client/node.js";
-import { type Encoding, subprotocolOf } from "../src/contract/encodings.js";
+import { ENCODINGS, type Encoding, subprotocolOf } from "../src/contract/encodings.js";
 import { measurePage } from "./page.js";
 import type { BenchOptions, BenchReport } from "./support/bench-options.js";
 import { endChild, nextMessage } from "./support/child.js";
@@ -45,8 +45,8 @@ export async function runClient(options: BenchOptions): Promise<BenchReport> {
   console.log(
     formatTable(
       ["bundle for browsers", "bytes", "gzip"],
-      files.map(({ isEntry, bytes, gzipBytes }) => [
-        isEntry ? "client, JSON" : "MessagePack, when asked for",
+      files.map(({ isEntry, name, bytes, gzipBytes }) => [
+        isEntry ? "client, JSON" : `${name}, when asked for`,
         bytes,
         gzipBytes,
       ]),
@@ -98,7 +98,7 @@ async function measureDispatch(messages: number, durationSeconds: number): Promi
   const recordings = new Map<Encoding, Recording>();
   const server = await startSynthetic(RECORDED_RATE, MARKETS);
   try {
-    for (const encoding of ["msgpack", "json"] as const) {
+    for (const encoding of [...ENCODINGS].reverse()) {
       progress(`recording ${messages} PriceUpdates in ${encoding}`);
       recordings.set(encoding, await record(server, encoding, messages));
     }

@@ -3,11 +3,18 @@ import { decodeClientMessage } from "../src/codec/decode.js";
 import { encodingNamed } from "../src/codec/encodings.js";
 import { FRAME, FrameWriter } from "../src/codec/frame-writer.js";
 import type { PushEncoder } from "../src/codec/push-encoder.js";
+import type { Encoding } from "../src/contract/encodings.js";
+import { CLIENT_MESSAGE, SERVER_MESSAGE } from "../src/contract/protobuf/protobuf-messages.js";
+import { readProtobuf } from "../src/contract/protobuf/protobuf-reader.js";
+import { writeProtobuf } from "../src/contract/protobuf/protobuf-writer.js";
 import { SAMPLE_COUNT, type Sample, samples } from "./codec-samples.js";
 import type { BenchOptions, BenchReport } from "./support/bench-options.js";
 import { nanosecondsPerCall } from "./support/micro-benchmark.js";
 import { formatTable } from "./support/table.js";
+import { atLeast, atMost, formatTargets } from "./support/target-checks.js";
 
+/** Most bytes of a `PriceUpdate` in Protocol Buffers, the head of its frame with them. */
+const BYTES_MAX = 60;
 /** More than any message here has. */
 const VALUES_MAX = 4096;
 /** Messages between two resets of the frame writer, as in a busy round of a shard. */
@@ -15,7 +22,7 @@ const FRAMES_PER_RESET = 256;
 
 interface Row {
   readonly message: string;
-  readonly encoding: "json" | "msgpack";
+  readonly encoding: Encoding;
   readonly bytes: number;
   readonly nanoseconds: number;
   readonly baseline: string;
@@ -91,7 +98,7 @@ const PUSHES: readonly Push[] = [
   },
 ];
 
-/** Measures encoding and decoding, beside `JSON` and msgpackr. */
+/** Measures encoding and decoding, beside `JSON`, msgpackr, and Protocol Buffers by their tables. */
 export async function runCodec({ short }: BenchOptions): Promise<BenchReport> {
   const milliseconds = short ? 50 : 500;
   const data = samples();
@@ -115,10 +122,18 @@ export async function runCodec({ short }: BenchOptions): Promise<BenchReport> {
       ]),
     ),
   );
+  const price = (name: Encoding) =>
+    rows.find(({ message, encoding }) => message === "PriceUpdate" && encoding === name) as Row;
+  const timesFaster = price("msgpack").nanoseconds / price("protobuf").nanoseconds;
+  const targets = [
+    atMost("PriceUpdate in Protocol Buffers", price("protobuf").bytes, BYTES_MAX, " bytes"),
+    atLeast("its encoding, × MessagePack's speed", timesFaster, 1),
+  ];
+  console.log(`\n${formatTargets(targets)}`);
   return {
     parameters: { millisecondsPerRow: milliseconds, samples: SAMPLE_COUNT },
     results: { rows },
-    targets: [],
+    targets,
   };
 }
 
@@ -135,6 +150,11 @@ function measurePush(push: Push, data: readonly Sample[], milliseconds: number):
       encoding: "msgpack",
       baseline: "object, msgpackr pack",
       encode: (value: unknown) => packr.pack(value).length,
+    },
+    {
+      encoding: "protobuf",
+      baseline: "object, tables, @bufbuild/protobuf",
+      encode: (value: unknown) => writeProtobuf(SERVER_MESSAGE, value as object).length,
     },
   ] as const;
   return encodings.map(({ encoding, baseline, encode }) => {
@@ -178,6 +198,7 @@ function measureDecode(milliseconds: number): Row[] {
   };
   const text = Buffer.from(JSON.stringify(subscribe));
   const packed = Buffer.from(packr.pack(subscribe));
+  const protobuf = Buffer.from(writeProtobuf(CLIENT_MESSAGE, subscribe));
   return (
     [
       {
@@ -191,6 +212,12 @@ function measureDecode(milliseconds: number): Row[] {
         payload: packed,
         baseline: "msgpackr unpack",
         parse: () => packr.unpack(packed),
+      },
+      {
+        encoding: "protobuf",
+        payload: protobuf,
+        baseline: "tables, @bufbuild/protobuf",
+        parse: () => readProtobuf(CLIENT_MESSAGE, protobuf),
       },
     ] as const
   ).map(({ encoding, payload, baseline, parse }) => {

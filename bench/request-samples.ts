@@ -1,5 +1,6 @@
 import jwt from "jsonwebtoken";
-import { Packr } from "msgpackr";
+import type { Encoding } from "../src/contract/encodings.js";
+import { encodeRequest } from "./support/encode-request.js";
 
 export const SECRET = "a secret for benches, of more than 32 bytes";
 export const MARKETS = 1000;
@@ -11,14 +12,13 @@ const VALUES = 4096 - 8;
 /** The most fields in a message, less those of an envelope. */
 const FIELDS = 1024 - 16;
 
-/** A message of a client: its JSON or MessagePack, and what it stands for. */
+/** A message of a client in an encoding, and what it stands for. */
 export interface RequestSample {
   readonly name: string;
-  readonly encoding: "json" | "msgpack";
+  readonly encoding: Encoding;
   readonly payload: Buffer;
 }
 
-const packr = new Packr({ useRecords: false });
 const marketIds = Array.from({ length: MARKETS }, (_, index) => FIRST_MARKET_ID + index);
 const many = <T>(count: number, make: (index: number) => T): T[] =>
   Array.from({ length: count }, (_, index) => make(index));
@@ -98,11 +98,21 @@ const MESSAGES: Readonly<Record<string, { readonly type: string; readonly data: 
   "unknown type": { type: "x".repeat(60_000), data: {} },
 };
 
+const SELF_DESCRIBING = ["json", "msgpack"] as const;
+/** Names of messages that Protocol Buffers have no place for. */
+const NOT_OF_THE_CONTRACT = /beside it|many|malformed|unknown type/;
+
 /** Every sample in each encoding, and what only one of them can have. */
 export function requestSamples(): RequestSample[] {
   const samples = Object.entries(MESSAGES).flatMap(([name, message]): RequestSample[] => [
-    { name, encoding: "json", payload: Buffer.from(JSON.stringify(message)) },
-    { name, encoding: "msgpack", payload: packr.pack(message) },
+    ...SELF_DESCRIBING.map((encoding) => ({
+      name,
+      encoding,
+      payload: encodeRequest(encoding, message),
+    })),
+    ...(NOT_OF_THE_CONTRACT.test(name)
+      ? []
+      : [{ name, encoding: "protobuf" as const, payload: encodeRequest("protobuf", message) }]),
   ]);
   const [open, close] = ["[".repeat(32_000), "]".repeat(32_000)];
   samples.push(
@@ -110,6 +120,13 @@ export function requestSamples(): RequestSample[] {
     { name: "no JSON", encoding: "json", payload: Buffer.alloc(BYTES, 0x7b) },
     { name: "many escapes", encoding: "json", payload: escapes() },
     { name: "nested very deep", encoding: "msgpack", payload: Buffer.alloc(BYTES, 0x91) },
+    {
+      name: "many unknown fields",
+      encoding: "protobuf",
+      payload: Buffer.alloc(2 * FIELDS, "x\u0001"),
+    },
+    { name: "many ids", encoding: "protobuf", payload: manyIds() },
+    { name: "no Protocol Buffers", encoding: "protobuf", payload: Buffer.alloc(BYTES, 0xff) },
     { name: "no MessagePack", encoding: "msgpack", payload: Buffer.alloc(BYTES, 0xc1) },
   );
   return samples.map((sample) => ({ ...sample, payload: sample.payload.subarray(0, BYTES) }));
@@ -128,6 +145,12 @@ function wallets() {
 
 function order() {
   return { market_id: FIRST_MARKET_ID, side: "Buy", order_type: "Limit", price: 0.5, quantity: 1 };
+}
+
+/** As many ids of 64 bits as may be, in a list that a message may have once. */
+function manyIds(): Buffer {
+  const market_ids = many(VALUES, () => `${2n ** 64n - 1n}`);
+  return encodeRequest("protobuf", subscribe([{ type: "PriceFeed", params: { market_ids } }]));
 }
 
 function escapes(): Buffer {

@@ -2,10 +2,11 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Packr } from "msgpackr";
 import { WebSocket } from "ws";
+import { ENCODING_FRAMES, type Encoding } from "../src/contract/encodings.js";
 import { BEARER, MARKETS, type RequestSample, requestSamples, SECRET } from "./request-samples.js";
 import type { BenchOptions, BenchReport } from "./support/bench-options.js";
+import { encodeRequest } from "./support/encode-request.js";
 import { type ServerUnderTest, startMarketcastWith } from "./support/server-under-test.js";
 import { formatTable } from "./support/table.js";
 import { atMost } from "./support/target-checks.js";
@@ -25,8 +26,6 @@ interface Row {
   readonly shardUs: number;
   readonly msPerUnit: number;
 }
-
-const packr = new Packr({ useRecords: false });
 
 /**
  * What a shard's thread spends on each kind of request, at its largest and most awkward, and for 64 KiB of
@@ -98,12 +97,13 @@ async function measure(
     received += data.length;
   });
   const ping = { type: "Ping", id: "end", data: { timestamp: 1 } };
-  const marker = encoding === "json" ? JSON.stringify(ping) : packr.pack(ping);
+  const marker = encodeRequest(encoding, ping);
+  const binary = ENCODING_FRAMES[encoding] === "binary";
   const run = async (count: number): Promise<void> => {
     for (let sent = 0; sent < count; sent += WINDOW) {
-      for (let one = 0; one < WINDOW; one++) ws.send(payload, { binary: encoding === "msgpack" });
-      ws.send(marker);
-      await ended(ws);
+      for (let one = 0; one < WINDOW; one++) ws.send(payload, { binary });
+      ws.send(marker, { binary });
+      await ended(ws, encoding);
     }
   };
   await run(Math.ceil(times / 4));
@@ -118,12 +118,16 @@ async function measure(
   return { request: name, encoding, bytesIn: payload.length, bytesOut, shardUs, msPerUnit };
 }
 
+/** The id of the answer to the marker: the types of Protocol Buffers have no names. */
+const PROTOBUF_MARK = "\u0012\u0003end";
+
 /** Resolves when the answer to the marker has come. */
-function ended(ws: WebSocket): Promise<void> {
+function ended(ws: WebSocket, encoding: Encoding): Promise<void> {
+  const pong = encoding === "protobuf" ? PROTOBUF_MARK : "Pong";
   return new Promise((resolve, reject) => {
     const closed = (code: number): void => reject(new Error(`closed with ${code}`));
     const look = (data: Buffer): void => {
-      if (data.length > 200 || !data.includes("Pong") || !data.includes("end")) return;
+      if (data.length > 200 || !data.includes(pong) || !data.includes("end")) return;
       ws.off("message", look);
       ws.off("close", closed);
       resolve();

@@ -77,7 +77,16 @@ describe("package", () => {
     expect(targets.length).toBeGreaterThan(5);
     for (const target of targets) expect(existsSync(join(installed, target)), target).toBe(true);
     expect(readdirSync(installed).sort()).toEqual(
-      ["CHANGELOG.md", "LICENSE", "README.md", "dist", "docs", "examples", "package.json"].sort(),
+      [
+        "CHANGELOG.md",
+        "LICENSE",
+        "README.md",
+        "dist",
+        "docs",
+        "examples",
+        "package.json",
+        "proto",
+      ].sort(),
     );
   });
 

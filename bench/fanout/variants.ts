@@ -1,3 +1,4 @@
+import { ENCODINGS } from "../../src/contract/encodings.js";
 import { progress } from "../support/progress.js";
 import type { Offer, ServerName } from "../support/server-under-test.js";
 import { atLeast } from "../support/target-checks.js";
@@ -42,7 +43,7 @@ async function compare(
   return results;
 }
 
-/** JSON beside MessagePack, audiences of three sizes, and one, two and four shards. */
+/** The encodings beside each other, audiences of three sizes, and one, two and four shards. */
 export const measureVariants: Section = async (context) => {
   const { parameters, messageBytes } = context;
   const own = (name: string, more: Partial<Offer> = {}): Variant => ({
@@ -52,7 +53,7 @@ export const measureVariants: Section = async (context) => {
   });
   const at = `${RATE * parameters.connections} deliveries/s`;
   const sections = {
-    encodings: [own("json"), own("msgpack", { encoding: "msgpack" })],
+    encodings: ENCODINGS.map((encoding) => own(encoding, { encoding })),
     audiences: [1, 50, 500].map((audience) => own(`audiences of ${audience}`, { audience })),
     shards: [1, 2, 4].map((shards) =>
       own(shards === 1 ? "1 shard" : `${shards} shards`, { shards }),

@@ -5,6 +5,8 @@ import { build } from "vite";
 export interface BundledFile {
   /** Whether it is what a page loads; others come by dynamic imports. */
   readonly isEntry: boolean;
+  /** The module's that it is made for. */
+  readonly name: string;
   readonly code: string;
   readonly bytes: number;
   readonly gzipBytes: number;
@@ -13,8 +15,8 @@ export interface BundledFile {
 }
 
 /**
- * Bundles and minifies the client as a page would, in memory: its browser entry, with MessagePack in
- * a file of its own.
+ * Bundles and minifies the client as a page would, in memory: its browser entry, with each
+ * further encoding in a file of its own.
  * @param root the project's folder
  */
 export async function bundleClient(root: string): Promise<readonly BundledFile[]> {
@@ -42,11 +44,12 @@ export async function bundleClient(root: string): Promise<readonly BundledFile[]
   if (bundle === undefined || !("output" in bundle)) throw new Error("vite made no bundle");
   return bundle.output.flatMap((file): BundledFile[] => {
     if (file.type !== "chunk") return [];
-    const { isEntry, code } = file;
+    const { isEntry, name, code } = file;
     const modules = Object.keys(file.modules);
     return [
       {
         isEntry,
+        name,
         code,
         bytes: Buffer.byteLength(code),
         gzipBytes: gzipSync(code, { level: 9 }).length,

@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import { build } from "hdr-histogram-js";
 import { Unpackr } from "msgpackr";
+import { protobufCodec } from "../../src/client/protobuf-codec.js";
 import { nowMicros } from "../../src/shared/clock.js";
 import { latencyOf } from "./due-time.js";
 import type { FrameTally } from "./frame-counter.js";
@@ -22,6 +23,8 @@ const LATENCY_US_MAX = 600_000_000;
 const IDLE_SAMPLE_EVERY = 997;
 
 const OPENING_BRACE = 0x7b;
+/** First bytes of MessagePack's maps are from here on, those of Protocol Buffers below it. */
+const FIRST_MAP = 0x80;
 
 const unpackr = new Unpackr({ useRecords: false, int64AsType: "auto" as "number" });
 const readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
@@ -64,7 +67,9 @@ const tally: FrameTally = {
 /** A message as JSON, whatever its encoding. */
 function textOf(chunk: Buffer, start: number, end: number): string {
   if (chunk[start] === OPENING_BRACE) return chunk.toString("latin1", start, end);
-  return JSON.stringify(unpackr.unpack(chunk.subarray(start, end)));
+  const payload = chunk.subarray(start, end);
+  const isMap = (payload[0] ?? 0) >= FIRST_MAP;
+  return JSON.stringify(isMap ? unpackr.unpack(payload) : protobufCodec.decode(payload));
 }
 
 function open(request: OpenRequest): Promise<OpenReply> {

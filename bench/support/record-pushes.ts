@@ -1,7 +1,7 @@
 import { once } from "node:events";
-import { Packr } from "msgpackr";
 import { WebSocket } from "ws";
-import { type Encoding, subprotocolOf } from "../../src/contract/encodings.js";
+import { ENCODING_FRAMES, type Encoding, subprotocolOf } from "../../src/contract/encodings.js";
+import { encodeRequest } from "./encode-request.js";
 
 /** Frames as a server sent them. */
 export interface Recording {
@@ -11,8 +11,6 @@ export interface Recording {
   readonly pushes: Buffer;
   readonly messages: number;
 }
-
-const packr = new Packr({ useRecords: false, variableMapSize: true });
 
 /** Records the first `messages` PriceUpdates that a running server sends for markets. */
 export async function recordPriceUpdates(
@@ -34,7 +32,7 @@ export async function recordPriceUpdates(
   await once(ws, "open");
   const channels = [{ type: "PriceFeed", params: { market_ids: marketIds } }];
   const subscribe = { type: "Subscribe", data: { channels } };
-  ws.send(encoding === "json" ? JSON.stringify(subscribe) : packr.pack(subscribe));
+  ws.send(encodeRequest(encoding, subscribe), { binary: ENCODING_FRAMES[encoding] === "binary" });
   await enough;
   ws.removeAllListeners("close");
   ws.terminate();

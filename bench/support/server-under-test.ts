@@ -4,19 +4,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { Packr } from "msgpackr";
+import { ENCODING_FRAMES, type Encoding, subprotocolOf } from "../../src/contract/encodings.js";
 import type { BaselineReply, BaselineRequest } from "../baselines/baseline-messages.js";
 import { loadUws } from "../baselines/uws-binary.js";
 import { endChild, nextMessage } from "./child.js";
 import { FIRST_MARKET_ID, FIRST_SILENT_MARKET_ID } from "./due-time-feed.js";
+import { encodeRequest } from "./encode-request.js";
 
 const READY_TIMEOUT_MS = 20_000;
 const MARKETCAST = fileURLToPath(new URL("../../../dist/cli/marketcast.js", import.meta.url));
 const DUE_TIME_FEED = fileURLToPath(new URL("./due-time-feed.js", import.meta.url));
 /** Connections that differ from each other before they begin again. */
 const VARIANTS = 500;
-
-const packr = new Packr({ useRecords: false, variableMapSize: true });
 
 /** Messages offered to a server's connections. */
 export interface Offer {
@@ -31,7 +30,7 @@ export interface Offer {
   /** Threads that serve connections (Marketcast); 1 where it is missing. */
   readonly shards?: number;
   /** JSON where it is missing (Marketcast). */
-  readonly encoding?: "json" | "msgpack";
+  readonly encoding?: Encoding;
   /** Connections that have the same subscriptions (Marketcast); all, where it is missing. */
   readonly audience?: number;
   /** Markets that each connection subscribes to, at random; all, where it is missing. */
@@ -111,10 +110,10 @@ async function startMarketcast(offer: Offer): Promise<ServerUnderTest> {
     type: "Subscribe",
     data: { channels },
   }));
-  if (encoding === "json")
+  if (ENCODING_FRAMES[encoding] === "text")
     return { ...server, subscribe: messages.map((message) => JSON.stringify(message)) };
-  const subscribe = messages.map((message) => packr.pack(message).toString("base64"));
-  return { ...server, subprotocol: "marketcast.msgpack", subscribe, binary: true };
+  const subscribe = messages.map((message) => encodeRequest(encoding, message).toString("base64"));
+  return { ...server, subprotocol: subprotocolOf(encoding), subscribe, binary: true };
 }
 
 /** Channels of the connections, one after the other. */

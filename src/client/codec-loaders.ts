@@ -6,4 +6,5 @@ import type { MessageCodec } from "./message-codec.js";
 export const CODEC_LOADERS: Readonly<Record<Encoding, () => Promise<MessageCodec>>> = {
   json: async () => jsonCodec,
   msgpack: async () => (await import("./messagepack-codec.js")).messagePackCodec,
+  protobuf: async () => (await import("./protobuf-codec.js")).protobufCodec,
 };

@@ -1,5 +1,5 @@
 /**
- * A copy of what a program passes, as both encodings can carry it: undefined fields do not exist.
+ * A copy of what a program passes, as every encoding can carry it: undefined fields do not exist.
  * Throws TypeError for what cannot be sent.
  */
 export function plainValue<T>(value: T): T {

@@ -4,10 +4,13 @@ import { jsonDecoder } from "./encodings/json/json-decoder.js";
 import { jsonEncoder } from "./encodings/json/json-encoder.js";
 import { messagePackDecoder } from "./encodings/messagepack/messagepack-decoder.js";
 import { messagePackEncoder } from "./encodings/messagepack/messagepack-encoder.js";
+import { protobufDecoder } from "./encodings/protobuf/protobuf-decoder.js";
+import { protobufEncoder } from "./encodings/protobuf/protobuf-encoder.js";
 
 const CODECS = {
   json: { encoder: jsonEncoder, decoder: jsonDecoder },
   msgpack: { encoder: messagePackEncoder, decoder: messagePackDecoder },
+  protobuf: { encoder: protobufEncoder, decoder: protobufDecoder },
 } as const satisfies Record<Encoding, Pick<EncodingDescriptor, "encoder" | "decoder">>;
 
 /** The descriptor of an encoding by its name. */

@@ -2,6 +2,7 @@
 export const ENCODING_FRAMES = {
   json: "text",
   msgpack: "binary",
+  protobuf: "binary",
 } as const satisfies Record<string, "text" | "binary">;
 export type Encoding = keyof typeof ENCODING_FRAMES;
 

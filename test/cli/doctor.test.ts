@@ -14,7 +14,7 @@ const cwd = mkdtempSync(join(tmpdir(), "marketcast-doctor-"));
 afterAll(() => rmSync(cwd, { recursive: true, force: true }));
 
 const NAMES = [
-  ...["tcp", "upgrade", "json", "msgpack", "unknown subprotocol", "anonymous", "token"],
+  ...["tcp", "upgrade", "json", "msgpack", "protobuf", "unknown subprotocol", "anonymous", "token"],
   ...["bad token", "ping", "subscription", "delivery", "sequence", "INVALID_MESSAGE"],
   ...["UNKNOWN_TYPE", "MARKET_NOT_FOUND", "trading"],
 ];
@@ -85,7 +85,7 @@ describe("doctor, on a server", () => {
       /^\d+ messages\/s; latency p50 \d+\.\d+ ms, p99 \d+\.\d+ ms$/,
     );
     expect(verdict.details["trading"]).toContain("AUTH_REQUIRED");
-    expect(verdict.summary).toMatch(/^15 passed, 0 failed, 1 skipped in \d+\.\d s$/);
+    expect(verdict.summary).toMatch(/^16 passed, 0 failed, 1 skipped in \d+\.\d s$/);
   });
 
   it("doctor - takes a token from the environment and writes a report", async () => {

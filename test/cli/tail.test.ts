@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
+import { ENCODINGS } from "../../src/contract/encodings.js";
 import { feedListings, listing, quote, trade } from "../support/feed-lines.js";
 import { FrameProxy } from "../support/frame-proxy.js";
 import { type ServerProcess, startServerProcess, testToken } from "../support/server-process.js";
@@ -95,12 +96,13 @@ describe("tail, what it prints", () => {
     await once(ws, "open");
     const channels = [{ type: "PriceFeed", params: { market_ids: [7] } }];
     ws.send(JSON.stringify({ type: "Subscribe", data: { channels } }));
-    const inJson = await startAndSee([...PRICES, "--count", "4"]);
-    const inMessagePack = await startAndSee([...PRICES, "--count", "4", "--encoding", "msgpack"]);
+    const commands: RunningCommand[] = [];
+    for (const encoding of ENCODINGS)
+      commands.push(await startAndSee([...PRICES, "--count", "4", "--encoding", encoding]));
     feedPrices(3);
     await ended;
     ws.terminate();
-    for (const command of [inJson, inMessagePack]) {
+    for (const command of commands) {
       const { code, stdout, stderr } = await command.outcome;
       expect([code, stderr]).toEqual([0, ""]);
       expect(stdout).toBe(`${frames.join("\n")}\n`);

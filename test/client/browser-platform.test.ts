@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { MarketcastClient } from "../../src/client/browser.js";
 import type { ClientOptions } from "../../src/client/options.js";
+import { ENCODINGS } from "../../src/contract/encodings.js";
 import { closeClients, collect, newClient, nextEvent } from "../support/client-harness.js";
 import { FrameProxy } from "../support/frame-proxy.js";
 import { type ServerProcess, startServerProcess } from "../support/server-process.js";
@@ -31,7 +32,7 @@ const browserClient = (url: string, options: Partial<ClientOptions> = {}): Marke
   newClient(url, options, MarketcastClient);
 
 describe("browser-platform", () => {
-  it.each(["json", "msgpack"] as const)(
+  it.each(ENCODINGS)(
     "browser-platform - subscribes, receives and comes back, in %s",
     async (encoding) => {
       const client = browserClient(proxy.url, { encoding });

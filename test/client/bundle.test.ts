@@ -24,17 +24,18 @@ describe("bundle", () => {
     expect(entry.code).toMatch(/MarketcastClient/);
   });
 
-  it("bundle - MessagePack comes by itself, when asked for", () => {
-    expect(others.length).toBe(1);
-    const [messagePack] = others;
-    expect(messagePack?.modules.some((path) => path.includes("/node_modules/msgpackr/"))).toBe(
-      true,
-    );
-    expect(
-      messagePack?.modules
-        .filter((path) => path.includes("/node_modules/"))
-        .every((path) => path.includes("/msgpackr/")),
-    ).toBe(true);
-    expect(messagePack?.code).not.toMatch(/node:/);
+  it.each([
+    ["MessagePack", "msgpackr"],
+    ["Protocol Buffers", "@bufbuild/protobuf"],
+  ])("bundle - %s comes by itself, with nothing but %s, when asked for", (_, library) => {
+    expect(others.length).toBe(2);
+    const strangers = (file: BundledFile) =>
+      file.modules.filter((path) => path.includes("/node_modules/"));
+    const own = others.filter((file) => strangers(file).some((path) => path.includes(library)));
+    expect(own.length).toBe(1);
+    for (const file of own) {
+      expect(strangers(file).every((path) => path.includes(`/${library}/`))).toBe(true);
+      expect(file.code).not.toMatch(/node:/);
+    }
   });
 });

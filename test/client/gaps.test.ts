@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Gap } from "../../src/client/events.js";
 import type { MarketcastClient } from "../../src/client/node.js";
+import { ENCODINGS } from "../../src/contract/encodings.js";
 import type { Channel } from "../../src/contract/messages.js";
 import { closeClients, collect, newClient, nextEvent } from "../support/client-harness.js";
 import { FrameProxy } from "../support/frame-proxy.js";
@@ -48,7 +49,7 @@ async function untilAllFlow(client: MarketcastClient, sequences: Sequences): Pro
   }
 }
 
-describe.each(["json", "msgpack"] as const)("gaps, %s", (encoding) => {
+describe.each(ENCODINGS)("gaps, %s", (encoding) => {
   it(`gaps - all that the messages show, and no others, in ${encoding}`, async () => {
     const client = newClient(proxy.url, { encoding });
     const gaps = collect(client, "gap");

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { MirrorChange } from "../../src/client/mirror.js";
+import { ENCODINGS } from "../../src/contract/encodings.js";
 import type { Market } from "../../src/contract/messages.js";
 import { closeClients, collect, newClient, nextEvent } from "../support/client-harness.js";
 import { FrameProxy } from "../support/frame-proxy.js";
@@ -19,7 +20,7 @@ beforeEach(() => {
 afterEach(closeClients);
 afterAll(() => Promise.all([proxy.close(), server.dispose()]));
 
-describe.each(["json", "msgpack"] as const)("mirrors, %s", (encoding) => {
+describe.each(ENCODINGS)("mirrors, %s", (encoding) => {
   it(`mirrors - markets and books are what the messages say, in ${encoding}`, async () => {
     const client = newClient(server.port, { encoding });
     const changes: MirrorChange<Market>[] = [];

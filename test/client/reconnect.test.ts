@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { WebSocketServer } from "ws";
+import { ENCODINGS } from "../../src/contract/encodings.js";
 import type { Channel } from "../../src/contract/messages.js";
 import { closeClients, collect, newClient, nextEvent } from "../support/client-harness.js";
 import { FrameProxy } from "../support/frame-proxy.js";
@@ -20,7 +21,7 @@ const inOrder = (channels: readonly Channel[]): Channel[] =>
 
 afterEach(closeClients);
 
-describe.each(["json", "msgpack"] as const)("reconnect, %s", (encoding) => {
+describe.each(ENCODINGS)("reconnect, %s", (encoding) => {
   it(`reconnect - through a kill and a restart of the server, in ${encoding}`, async () => {
     const flags = { feed: "synthetic", shards: 1, "feed-rate": 2000 };
     let server = await startServerProcess(flags);

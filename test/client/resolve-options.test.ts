@@ -40,7 +40,11 @@ describe("resolve-options", () => {
   it.each([
     [{ url: "localhost" }, TypeError, /Invalid URL/],
     [{ url: "ftp://localhost" }, TypeError, /^url: must be ws, wss, http or https, not ftp:/],
-    [{ url, encoding: "xml" as "json" }, TypeError, /^encoding: must be one of json, msgpack/],
+    [
+      { url, encoding: "xml" as "json" },
+      TypeError,
+      /^encoding: must be one of json, msgpack, protobuf/,
+    ],
     [{ url, pongTimeoutMs: -1 }, RangeError, /^pongTimeoutMs: must be a number from 0 on, not -1/],
     [{ url, pongTimeoutMs: Number.NaN }, RangeError, /not NaN/],
     [{ url, pongTimeoutMs: "5" as unknown as number }, RangeError, /not 5/],

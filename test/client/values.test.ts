@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { MarketcastClient } from "../../src/client/node.js";
+import { ENCODINGS } from "../../src/contract/encodings.js";
 import type { Channel, OrderRequest } from "../../src/contract/messages.js";
 import { closeClients, newClient, nextEvent } from "../support/client-harness.js";
 import { FrameProxy } from "../support/frame-proxy.js";
@@ -30,7 +31,7 @@ let wallets = 0;
 /** A program without types passes whatever it likes. */
 const anything = (value: unknown): never => value as never;
 
-describe.each(["json", "msgpack"] as const)("values, %s", (encoding) => {
+describe.each(ENCODINGS)("values, %s", (encoding) => {
   let client: MarketcastClient;
   let wallet: string;
   beforeEach(async () => {
@@ -140,12 +141,16 @@ describe.each(["json", "msgpack"] as const)("values, %s", (encoding) => {
       { type: "Orders" },
       { type: "Markets", params: { filter: { status: ["Bogus", "Active"] } } },
     ]) {
-      const subscribing = client.subscribe([anything(channel)]);
-      await expect(subscribing, JSON.stringify(channel)).rejects.toMatchObject({
-        code: "INVALID_MESSAGE",
-      });
-      const ending = client.unsubscribe([anything(channel)]);
-      await expect(ending).rejects.toMatchObject({ code: "INVALID_MESSAGE" });
+      const refusals = await Promise.all(
+        [client.subscribe([anything(channel)]), client.unsubscribe([anything(channel)])].map(
+          (asking) => asking.catch((error: unknown) => error),
+        ),
+      );
+      // What Protocol Buffers have no place for the client refuses.
+      for (const refusal of refusals) {
+        if (encoding === "protobuf" && refusal instanceof TypeError) continue;
+        expect(refusal, JSON.stringify(channel)).toMatchObject({ code: "INVALID_MESSAGE" });
+      }
     }
     expect(client.subscriptions).toEqual([]);
     expect(client.state.status).toBe("open");

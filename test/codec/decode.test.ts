@@ -5,8 +5,9 @@ import { type Decoded, decodeClientMessage as decodeWithin } from "../../src/cod
 import { encodingNamed } from "../../src/codec/encodings.js";
 import { FIELDS_MAX } from "../../src/codec/value-bounds.js";
 import type { Encoding } from "../../src/contract/encodings.js";
-import { ENCODINGS } from "../../src/contract/encodings.js";
 
+/** Those that can carry what is no message; the third has tests of its own. */
+const SELF_DESCRIBING = ["json", "msgpack"] as const;
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 const VALUES_MAX = 4096;
 const decodeClientMessage = (encoding: Encoding, payload: Buffer): Decoded =>
@@ -106,7 +107,7 @@ describe("decode", () => {
     }
   });
 
-  for (const encoding of ENCODINGS) {
+  for (const encoding of SELF_DESCRIBING) {
     it(`decode - no bytes whatever make it throw (${encoding})`, () => {
       fc.assert(
         fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
@@ -372,7 +373,7 @@ describe("decode", () => {
     const maps = (length: number) => Array.from({ length }, () => ({}));
     const fields = (length: number) =>
       Object.fromEntries(Array.from({ length }, (_, index) => [`k${index}`, index]));
-    for (const encoding of ENCODINGS) {
+    for (const encoding of SELF_DESCRIBING) {
       const faultOf = (data: unknown) =>
         decodeClientMessage(encoding, encoded(encoding, { type: "Ping", data })).fault;
       // The envelope has three values: itself, its type and its data; and two fields.
@@ -520,7 +521,7 @@ describe("decode", () => {
 
   it("decode - a request id comes back as it was, whatever well-formed text it is", () => {
     for (const id of ["\u0000\u001b", " a\n", "\ufffd", "\ufeff\u202e", "😀".repeat(32)])
-      for (const encoding of ENCODINGS) {
+      for (const encoding of SELF_DESCRIBING) {
         const message = { type: "Ping", id, data: { timestamp: 1 } };
         expect(decodeClientMessage(encoding, encoded(encoding, message)).message).toEqual(message);
       }

@@ -20,10 +20,12 @@ import { createMetrics } from "../../src/main/metrics.js";
 import { Outbox } from "../../src/workers/shard/connections/outbox.js";
 import { FanOut } from "../../src/workers/shard/fan-out/fan-out.js";
 import { RoundFrames } from "../../src/workers/shard/fan-out/round-frames.js";
+import { WITH_MARKED } from "../support/marked-encoding.js";
 import { type Client, messagesOf, ShardWorld } from "../support/shard-world.js";
-import { THREE_ENCODINGS } from "../support/third-encoding.js";
 
-const NAMES = THREE_ENCODINGS.map(({ name }) => name);
+const NAMES = WITH_MARKED.map(({ name }) => name);
+/** Index of the one that only tests know. */
+const MARKED = NAMES.length - 1;
 
 let world: ShardWorld;
 /** One client of each encoding, all with the same subscriptions. */
@@ -44,11 +46,11 @@ async function byEncoding(metric: string): Promise<Record<string, number>> {
 }
 
 beforeEach(() => {
-  world = new ShardWorld({ encodings: THREE_ENCODINGS });
+  world = new ShardWorld({ encodings: WITH_MARKED });
   world.list(1);
   world.flush();
   world.round();
-  clients = THREE_ENCODINGS.map((_, encoding) => world.connect(encoding));
+  clients = WITH_MARKED.map((_, encoding) => world.connect(encoding));
   for (const client of clients) {
     world.subscribe(
       client,
@@ -71,7 +73,7 @@ describe("encodings", () => {
     expect(() => encodingAt(ENCODING_TABLE, ENCODINGS.length)).toThrow("encodings");
   });
 
-  it("encodings - with a table of three, each client is sent everything in its own", () => {
+  it("encodings - with a table of one more, each client is sent everything in its own", () => {
     world.quote(1, 100);
     world.book(1, 100);
     world.trade(1, 100);
@@ -88,21 +90,21 @@ describe("encodings", () => {
       ]),
     );
     for (const messages of others) expect(messages).toEqual(json);
-    expect([...world.fanOut.audiences].map(({ encoding }) => encoding)).toEqual([0, 1, 2]);
+    expect([...world.fanOut.audiences].map(({ encoding }) => encoding)).toEqual([...NAMES.keys()]);
   });
 
-  it("encodings - the messages of a third are counted as its own and nobody else's", async () => {
-    const third = clients[2] as Client;
-    for (const client of clients.slice(0, 2)) world.disconnect(client);
+  it("encodings - the messages of a further one are counted as its own and nobody else's", async () => {
+    const marked = clients[MARKED] as Client;
+    for (const client of clients.slice(0, MARKED)) world.disconnect(client);
     const before = world.counters.slice();
-    const told = third.messages.length;
+    const told = marked.messages.length;
     world.quote(1, 100);
     world.book(1, 100);
     world.trade(1, 100);
     world.settle();
-    const sent = third.messages.length - told;
+    const sent = marked.messages.length - told;
     expect(sent).toBeGreaterThanOrEqual(4);
-    const word = SHARD.messagesSent + 2;
+    const word = SHARD.messagesSent + MARKED;
     expect(counted(world.counters, word) - counted(before, word)).toBe(sent);
     const latencies = [...world.counters.keys()].filter(
       (at) => at >= SHARD.latencyBuckets && at < SHARD.closedByCode,
@@ -116,16 +118,26 @@ describe("encodings", () => {
     );
   });
 
-  it("encodings - the connections of a third are counted as its own, and cleared with the gauges", async () => {
+  it("encodings - the connections of a further one are counted as its own, and cleared with the gauges", async () => {
     const before = world.counters.slice();
-    for (const { connection } of [...clients, clients[2] as Client])
+    for (const { connection } of [...clients, clients[MARKED] as Client])
       count(world.counters, SHARD.connections + connection.encoding);
-    expect(wordsChanged(before)).toEqual([0, 1, 2].map((at) => SHARD.connections + at));
-    expect(await byEncoding("connections")).toEqual({ json: 1, msgpack: 1, marked: 2 });
+    expect(wordsChanged(before)).toEqual([...NAMES.keys()].map((at) => SHARD.connections + at));
+    expect(await byEncoding("connections")).toEqual({
+      json: 1,
+      msgpack: 1,
+      protobuf: 1,
+      marked: 2,
+    });
     const system = { state: "running", reasons: [], startedAt: 0, version: "" } as never;
-    expect(systemStatus(system, world.block).connections).toBe(4);
+    expect(systemStatus(system, world.block).connections).toBe(clients.length + 1);
     for (const [word, words] of SHARD_GAUGES) world.counters.fill(0, word, word + words);
-    expect(await byEncoding("connections")).toEqual({ json: 0, msgpack: 0, marked: 0 });
+    expect(await byEncoding("connections")).toEqual({
+      json: 0,
+      msgpack: 0,
+      protobuf: 0,
+      marked: 0,
+    });
     expect(await byEncoding("messages_sent_total")).not.toMatchObject({ marked: 0 });
   });
 
@@ -140,7 +152,7 @@ describe("encodings", () => {
   });
 
   it("encodings - a table longer than there are words is refused by all that count by it", () => {
-    const [any] = THREE_ENCODINGS as readonly [EncodingDescriptor];
+    const [any] = WITH_MARKED as readonly [EncodingDescriptor];
     const tableOf = (length: number) =>
       Array.from({ length }, (_, at) => ({ ...any, name: `e${at}` }));
     const taking = [
@@ -159,45 +171,45 @@ describe("encodings", () => {
     }
   });
 
-  it("encodings - with a table of three, a subprotocol leads to the descriptor that it stands for", () => {
+  it("encodings - with a table of one more, a subprotocol leads to the descriptor that it stands for", () => {
     const negotiated = (...offered: string[]) => {
       const name = negotiateEncoding(offered, NAMES);
-      return name === undefined ? undefined : THREE_ENCODINGS[NAMES.indexOf(name)];
+      return name === undefined ? undefined : WITH_MARKED[NAMES.indexOf(name)];
     };
-    for (const descriptor of THREE_ENCODINGS) {
+    for (const descriptor of WITH_MARKED) {
       const { subprotocol } = descriptor;
       expect(negotiated(subprotocol)).toBe(descriptor);
       // The client's order counts, not the table's, and what nobody knows is passed over.
-      const others = THREE_ENCODINGS.map((other) => other.subprotocol);
-      expect(negotiated("marketcast.fourth", subprotocol, ...others)).toBe(descriptor);
+      const others = WITH_MARKED.map((other) => other.subprotocol);
+      expect(negotiated("marketcast.unknown", subprotocol, ...others)).toBe(descriptor);
     }
-    expect(negotiated()).toBe(THREE_ENCODINGS[0]);
-    expect(negotiated("marketcast.fourth")).toBeUndefined();
-    // A server that does not have the third does not pick it.
+    expect(negotiated()).toBe(WITH_MARKED[0]);
+    expect(negotiated("marketcast.unknown")).toBeUndefined();
+    // A server that does not have it does not pick it.
     expect(negotiateEncoding(["marketcast.marked"])).toBeUndefined();
     expect(negotiateEncoding(["marketcast.marked", "marketcast.json"])).toBe("json");
   });
 
-  it("encodings - cached frames are kept by encoding, with a table of three", () => {
+  it("encodings - cached frames are kept by encoding, with a table of one more", () => {
     world.quote(1, 100);
     world.flush();
     world.round();
     const market = world.fanOut.mirror.markets[0];
     if (market === undefined) throw new Error("the market is not listed");
-    const frames = new RoundFrames(THREE_ENCODINGS);
+    const frames = new RoundFrames(WITH_MARKED);
     frames.begin(1);
-    const told = THREE_ENCODINGS.map((_, encoding) => {
+    const told = WITH_MARKED.map((_, encoding) => {
       const { start, end } = frames.price(market, encoding);
       expect(start).toBe(0);
       expect(frames.price(market, encoding)).toMatchObject({ start, end });
-      return messagesOf(frames.bytes(encoding).subarray(start, end), encoding, THREE_ENCODINGS);
+      return messagesOf(frames.bytes(encoding).subarray(start, end), encoding, WITH_MARKED);
     });
     expect(told[0]).toMatchObject([{ type: "PriceUpdate", data: { market_id: 1 } }]);
-    expect(told).toEqual([told[0], told[0], told[0]]);
+    expect(told).toEqual(WITH_MARKED.map(() => told[0]));
   });
 
   it("encodings - a frame of the wrong type closes, by what the table says of the encoding", () => {
-    for (const [encoding, { frames }] of THREE_ENCODINGS.entries()) {
+    for (const [encoding, { frames }] of WITH_MARKED.entries()) {
       const { connection, ws } = world.connect(encoding);
       world.requests.handle(connection, Buffer.from("{}"), frames !== "binary", 0);
       const reason = `this connection's messages are ${frames} frames`;
@@ -206,7 +218,7 @@ describe("encodings", () => {
   });
 
   it("encodings - what does not decode is answered in the encoding, with its format's name", () => {
-    const { connection, messages } = world.connect(2);
+    const { connection, messages } = world.connect(MARKED);
     world.requests.handle(connection, Buffer.from("{}"), true, 0);
     world.requests.handle(connection, Buffer.from("#{"), true, 0);
     expect(messages).toMatchObject([
@@ -215,7 +227,7 @@ describe("encodings", () => {
     ]);
   });
 
-  it("encodings - a new epoch is told in each of three, with first data behind it", () => {
+  it("encodings - a new epoch is told in each, with first data behind it", () => {
     world.settle();
     world.restartProducer(() => world.list(1, "Another"));
     world.settle();

@@ -108,26 +108,29 @@ describe.each(ENCODINGS)("market ids in %s", (encoding) => {
   });
 
   const field = "data.channels.0.params.market_id";
-  it.each([
-    "9007199254740992",
-    "1e300",
-    "1.5",
-    "-1",
-    "true",
-    "null",
-    "[1]",
-    '""',
-    '" 1"',
-    '"-1"',
-    '"+1"',
-    '"01"',
-    '"1.0"',
-    '"1e3"',
-    '"0x10"',
-    '"١"',
-    `"${2n ** 128n}"`,
-    `"1${"0".repeat(60)}"`,
-  ])("ids - %s is INVALID_MESSAGE", async (literal) => {
+  // Protocol Buffers have a place for ids alone.
+  it
+    .skipIf(encoding === "protobuf")
+    .each([
+      "9007199254740992",
+      "1e300",
+      "1.5",
+      "-1",
+      "true",
+      "null",
+      "[1]",
+      '""',
+      '" 1"',
+      '"-1"',
+      '"+1"',
+      '"01"',
+      '"1.0"',
+      '"1e3"',
+      '"0x10"',
+      '"١"',
+      `"${2n ** 128n}"`,
+      `"1${"0".repeat(60)}"`,
+    ])("ids - %s is INVALID_MESSAGE", async (literal) => {
     const client = await connect();
     await client.take("Connected");
     const text = `{"type":"Subscribe","data":{"channels":[{"type":"Market","params":{"market_id":${literal}}}]}}`;

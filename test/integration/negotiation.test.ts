@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
+import { ENCODINGS, subprotocolOf } from "../../src/contract/encodings.js";
 import { type ServerProcess, startServerProcess } from "../support/server-process.js";
 import { TestClient } from "../support/test-client.js";
 import { httpRequest, UPGRADE_HEADERS, upgradeRequest } from "../support/upgrade-request.js";
 
 const JSON_NAME = "marketcast.json";
 const MSGPACK_NAME = "marketcast.msgpack";
+const PROTOBUF_NAME = "marketcast.protobuf";
 
 let server: ServerProcess;
 
@@ -23,12 +25,14 @@ describe("negotiation", () => {
     { subprotocols: [MSGPACK_NAME, JSON_NAME], protocol: MSGPACK_NAME, binary: true },
     { subprotocols: [JSON_NAME, MSGPACK_NAME], protocol: JSON_NAME, binary: false },
     { subprotocols: ["other.v1", MSGPACK_NAME], protocol: MSGPACK_NAME, binary: true },
+    { subprotocols: [PROTOBUF_NAME], protocol: PROTOBUF_NAME, binary: true },
+    { subprotocols: ["other.v1", PROTOBUF_NAME, JSON_NAME], protocol: PROTOBUF_NAME, binary: true },
     { subprotocols: [], protocol: "", binary: false },
   ])(
     "negotiation - $subprotocols gives '$protocol'",
     async ({ subprotocols, protocol, binary }) => {
       const client = await TestClient.connect(server.port, {
-        encoding: binary ? "msgpack" : "json",
+        encoding: ENCODINGS.find((name) => subprotocolOf(name) === protocol) ?? "json",
         subprotocols,
       });
       const frames: boolean[] = [];
@@ -55,6 +59,7 @@ describe("negotiation", () => {
       expect(status).toBe(400);
       expect(body).toContain(JSON_NAME);
       expect(body).toContain(MSGPACK_NAME);
+      expect(body).toContain(PROTOBUF_NAME);
     },
   );
 
@@ -207,6 +212,7 @@ describe("frame types", () => {
   it.each([
     { encoding: "json", payload: Buffer.from('{"type":"Ping","data":{"timestamp":1}}') },
     { encoding: "msgpack", payload: '{"type":"Ping","data":{"timestamp":1}}' },
+    { encoding: "protobuf", payload: '{"type":"Ping","data":{"timestamp":1}}' },
   ] as const)(
     "negotiation - the wrong frame type on a $encoding connection closes it with 1003",
     async ({ encoding, payload }) => {

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { unpack } from "msgpackr";
 import type { ClientMessage, ServerMessage } from "../../src/contract/messages.js";
+import { decodeClientPayload, decodeServerMessage } from "./protobuf-json.js";
 
 const HEADERS_END = "\r\n\r\n";
 
@@ -85,9 +86,14 @@ export class FrameProxy {
         other.destroy();
       });
     }
+    let protobuf = false;
+    const binary = (payload: Buffer, decode: (payload: Buffer) => unknown): unknown =>
+      protobuf ? decode(payload) : unpack(payload);
     const fromClient = new FrameSplitter(
       (head) => {
-        this.upgrades.push(head.toString("latin1"));
+        const text = head.toString("latin1");
+        this.upgrades.push(text);
+        protobuf = text.includes("marketcast.protobuf");
         server.write(head);
       },
       (frame, payload) => {
@@ -100,6 +106,7 @@ export class FrameProxy {
           server.end(() => client.destroy());
         }
       },
+      (payload) => binary(payload, decodeClientPayload),
     );
     const fromServer = new FrameSplitter(
       (head) => client.write(head),
@@ -107,6 +114,7 @@ export class FrameProxy {
         const message = payload as ServerMessage | undefined;
         if (message === undefined || !this.rules.dropFromServer?.(message)) client.write(frame);
       },
+      (payload) => binary(payload, decodeServerMessage),
     );
     client.on("data", (bytes) => this.frozen || fromClient.take(bytes));
     server.on("data", (bytes) => this.frozen || fromServer.take(bytes));
@@ -123,10 +131,17 @@ class FrameSplitter {
   #refused = false;
   readonly #onHead: (head: Buffer) => void;
   readonly #onFrame: (frame: Buffer, message: unknown) => void;
+  readonly #decode: (payload: Buffer) => unknown;
 
-  constructor(onHead: (head: Buffer) => void, onFrame: (frame: Buffer, message: unknown) => void) {
+  /** @param decode reads the payload of a binary frame */
+  constructor(
+    onHead: (head: Buffer) => void,
+    onFrame: (frame: Buffer, message: unknown) => void,
+    decode: (payload: Buffer) => unknown,
+  ) {
     this.#onHead = onHead;
     this.#onFrame = onFrame;
+    this.#decode = decode;
   }
 
   take(bytes: Buffer): void {
@@ -143,7 +158,7 @@ class FrameSplitter {
       const length = frameLength(this.#rest);
       if (length === undefined || this.#rest.length < length) return;
       const frame = this.#cut(length);
-      this.#onFrame(frame, messageOf(frame));
+      this.#onFrame(frame, messageOf(frame, this.#decode));
     }
   }
 
@@ -180,7 +195,7 @@ function frameLength(bytes: Buffer): number | undefined {
  * The message in a data frame; undefined for a control frame, and for what does not decode. Nobody
  * here sends fragments.
  */
-function messageOf(frame: Buffer): unknown {
+function messageOf(frame: Buffer, decode: (payload: Buffer) => unknown): unknown {
   const { mask, start } = headerOf(frame) as { mask: number; start: number };
   const opcode = frame.readUInt8(0) & 0x0f;
   if (opcode !== 1 && opcode !== 2) return undefined;
@@ -190,7 +205,7 @@ function messageOf(frame: Buffer): unknown {
       payload[at] = (payload[at] as number) ^ (frame[mask + (at % 4)] as number);
   }
   try {
-    return opcode === 1 ? JSON.parse(payload.toString("utf8")) : unpack(payload);
+    return opcode === 1 ? JSON.parse(payload.toString("utf8")) : decode(payload);
   } catch {
     return undefined;
   }

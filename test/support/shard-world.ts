@@ -33,6 +33,7 @@ import { ClientModel } from "./client-model.js";
 import { addressShare, type FakeSocket, fakeSockets, openNodeSink } from "./fake-socket.js";
 import { parseFrames } from "./frames.js";
 import { HeldMessages } from "./held-messages.js";
+import { decodeServerMessage, encodeClientMessage } from "./protobuf-json.js";
 import { PublishedTruth } from "./published-truth.js";
 import { parseServerMessage } from "./server-messages-schema.js";
 
@@ -452,12 +453,14 @@ export function messagesOf(
 /** What a client's own decoder makes of a payload; of an encoding that is the test's, the encoding's. */
 function decoded(payload: Buffer, { name, decoder }: EncodingDescriptor): unknown {
   if (name === "json") return JSON.parse(String(payload));
+  if (name === "protobuf") return decodeServerMessage(payload);
   return name === "msgpack" ? unpackr.unpack(payload) : decoder.decode(payload);
 }
 
 function payloadOf(message: unknown, { name, encoder }: EncodingDescriptor): Buffer {
   if (name === "json") return Buffer.from(JSON.stringify(message));
   if (name === "msgpack") return packr.pack(message);
+  if (name === "protobuf") return encodeClientMessage(message);
   const out = new FrameWriter();
   encoder.message(out, message as ServerMessage);
   return out.copy();

@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import { Packr, Unpackr } from "msgpackr";
 import { type ClientOptions, WebSocket } from "ws";
-import { type Encoding, subprotocolOf } from "../../src/contract/encodings.js";
+import { ENCODING_FRAMES, type Encoding, subprotocolOf } from "../../src/contract/encodings.js";
 import type { ServerMessage } from "../../src/contract/messages.js";
+import { decodeServerMessage, encodeClientMessage } from "./protobuf-json.js";
 import { parseServerMessage, type ServerType } from "./server-messages-schema.js";
 
 export type MessageOf<T extends ServerType> = Extract<ServerMessage, { type: T }>;
@@ -38,7 +39,7 @@ export class TestClient {
     this.encoding = encoding;
     ws.on("message", (data: Buffer, isBinary: boolean) => {
       try {
-        const value = isBinary ? unpackr.unpack(data) : JSON.parse(data.toString("utf8"));
+        const value = decoded(data, isBinary, encoding);
         this.inbox.push(parseServerMessage(value));
       } catch (error) {
         this.failure ??= error as Error;
@@ -71,7 +72,7 @@ export class TestClient {
   }
 
   send(message: unknown): void {
-    this.ws.send(this.encoding === "json" ? JSON.stringify(message) : packr.pack(message));
+    this.ws.send(encoded(message, this.encoding));
   }
 
   /** Takes the next message, of any type, in order. */
@@ -127,7 +128,7 @@ export class TestClient {
 
   /** Sends a payload as it is, text or binary as the encoding asks, and returns the next message. */
   async requestRaw(payload: string | Uint8Array): Promise<ServerMessage> {
-    this.ws.send(payload, { binary: this.encoding === "msgpack" });
+    this.ws.send(payload, { binary: ENCODING_FRAMES[this.encoding] === "binary" });
     return this.next();
   }
 
@@ -157,4 +158,14 @@ export class TestClient {
     this.#changed = [];
     for (const resolve of waiting) resolve();
   }
+}
+
+function decoded(payload: Buffer, isBinary: boolean, encoding: Encoding): unknown {
+  if (!isBinary) return JSON.parse(payload.toString("utf8"));
+  return encoding === "protobuf" ? decodeServerMessage(payload) : unpackr.unpack(payload);
+}
+
+function encoded(message: unknown, encoding: Encoding): string | Buffer {
+  if (encoding === "json") return JSON.stringify(message);
+  return encoding === "protobuf" ? encodeClientMessage(message) : packr.pack(message);
 }

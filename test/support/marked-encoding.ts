@@ -12,8 +12,8 @@ function mark(out: FrameWriter): void {
   out.bytes[out.position++] = MARK;
 }
 
-/** A third encoding, which only tests know: JSON behind a mark, in binary frames. */
-export const thirdEncoding: EncodingDescriptor = {
+/** A further encoding, which only tests know: JSON behind a mark, in binary frames. */
+export const markedEncoding: EncodingDescriptor = {
   name: "marked",
   subprotocol: "marketcast.marked",
   frames: "binary",
@@ -53,5 +53,5 @@ export const thirdEncoding: EncodingDescriptor = {
   },
 };
 
-/** The encodings that there are, and the third. */
-export const THREE_ENCODINGS: readonly EncodingDescriptor[] = [...ENCODING_TABLE, thirdEncoding];
+/** The encodings that there are, and one more. */
+export const WITH_MARKED: readonly EncodingDescriptor[] = [...ENCODING_TABLE, markedEncoding];

@@ -1,0 +1,255 @@
+import type { MarketStatus, Side } from "../../shared/market.js";
+import type { OrderStatus, OrderType, TimeInForce } from "../../shared/order.js";
+import type { ErrorCode } from "../error-codes.js";
+import type {
+  ChannelType,
+  ClientType,
+  MarketUpdateType,
+  ServerData,
+  ServerType,
+  SystemStatus,
+} from "../messages.js";
+import {
+  bool,
+  channelUnion,
+  double,
+  enumOf,
+  envelope,
+  type FieldShape,
+  json,
+  levels,
+  list,
+  marketId,
+  message,
+  nullable,
+  optional,
+  table,
+  text,
+  uint64,
+  word,
+} from "./protobuf-table.js";
+
+type Numbers<Word extends string> = Readonly<Record<Word, number>>;
+
+export const MARKET_STATUS: Numbers<MarketStatus> = { Active: 1, Halted: 2, Closed: 3 };
+export const SIDE: Numbers<Side> = { Buy: 1, Sell: 2 };
+export const UPDATE_TYPE: Numbers<MarketUpdateType> = {
+  Created: 1,
+  Status: 2,
+  Price: 3,
+  Volume: 4,
+  Unmatched: 5,
+};
+const ORDER_TYPE: Numbers<OrderType> = { Limit: 1, Market: 2 };
+const TIME_IN_FORCE: Numbers<TimeInForce> = { GTC: 1, IOC: 2, FOK: 3 };
+const ORDER_STATUS: Numbers<OrderStatus> = {
+  Open: 1,
+  PartiallyFilled: 2,
+  Filled: 3,
+  Cancelled: 4,
+};
+const SYSTEM_STATE: Numbers<SystemStatus["state"]> = { ok: 1, degraded: 2, draining: 3 };
+const NOTIFICATION_LEVEL: Numbers<ServerData["Notification"]["level"]> = {
+  info: 1,
+  warning: 2,
+  error: 3,
+};
+const ERROR_CODE: Numbers<ErrorCode> = {
+  INVALID_MESSAGE: 1,
+  UNKNOWN_TYPE: 2,
+  AUTH_REQUIRED: 3,
+  AUTH_FAILED: 4,
+  FORBIDDEN: 5,
+  MARKET_NOT_FOUND: 6,
+  MARKET_NOT_ACTIVE: 7,
+  ORDER_NOT_FOUND: 8,
+  ORDER_REJECTED: 9,
+  TRADING_DISABLED: 10,
+  TOO_MANY_SUBSCRIPTIONS: 11,
+  RATE_LIMITED: 12,
+  UNAVAILABLE: 13,
+  INTERNAL: 14,
+};
+
+const marketStatuses = enumOf(MARKET_STATUS);
+const sides = enumOf(SIDE);
+const orderTypes = enumOf(ORDER_TYPE);
+const timesInForce = enumOf(TIME_IN_FORCE);
+
+const market = table({
+  market_id: marketId(1),
+  title: text(3),
+  status: word(4, marketStatuses),
+  price: nullable(double(5)),
+  best_bid: nullable(double(6)),
+  best_ask: nullable(double(7)),
+  volume: double(8),
+  tick_size: double(9),
+  lot_size: double(10),
+  seq: uint64(11),
+  ts: uint64(12),
+});
+
+const trade = table({
+  trade_id: text(1),
+  market_id: marketId(2),
+  price: double(4),
+  quantity: double(5),
+  taker_side: word(6, sides),
+  seq: uint64(7),
+  ts: uint64(8),
+});
+
+const order = table({
+  order_id: text(1),
+  client_order_id: optional(text(2)),
+  market_id: marketId(3),
+  wallet: text(5),
+  side: word(6, sides),
+  order_type: word(7, orderTypes),
+  time_in_force: word(8, timesInForce),
+  post_only: bool(9),
+  price: optional(double(10)),
+  quantity: double(11),
+  filled_quantity: double(12),
+  average_price: optional(double(13)),
+  status: word(14, enumOf(ORDER_STATUS)),
+  reason: optional(text(15)),
+  created_ts: uint64(16),
+  updated_ts: uint64(17),
+});
+
+const position = table({
+  wallet: text(1),
+  market_id: marketId(2),
+  quantity: double(4),
+  average_price: double(5),
+  realized_pnl: double(6),
+  updated_ts: uint64(7),
+});
+
+const systemStatus = table({
+  state: word(1, enumOf(SYSTEM_STATE)),
+  reasons: list(text(2)),
+  connections: uint64(3),
+  shards: uint64(4),
+  markets: uint64(5),
+  messages_per_second: double(6),
+  uptime_s: uint64(7),
+  version: text(8),
+});
+
+const filter = table({
+  status: optional(list(word(1, marketStatuses))),
+  min_volume: optional(double(2)),
+  max_volume: optional(double(3)),
+  search: optional(text(4)),
+});
+
+const ofWallet = table({ wallet: text(1) });
+
+const CHANNELS: Readonly<Record<ChannelType, FieldShape>> = {
+  Markets: message(1, table({ filter: message(1, filter) })),
+  Market: message(2, table({ market_id: marketId(1) })),
+  PriceFeed: message(3, table({ market_ids: list(marketId(1)) })),
+  Trades: message(4, table({ market_id: optional(marketId(1)) })),
+  Orders: message(5, ofWallet),
+  Positions: message(6, ofWallet),
+  SystemStatus: message(7, table({})),
+};
+
+const channels = table({ channels: list(message(1, channelUnion(CHANNELS))) });
+
+const CLIENT_TYPES: Readonly<Record<ClientType, FieldShape>> = {
+  Authenticate: message(3, table({ token: text(1) })),
+  Subscribe: message(4, channels),
+  Unsubscribe: message(5, channels),
+  Ping: message(6, table({ timestamp: double(1) })),
+  PlaceOrder: message(
+    7,
+    table({
+      order: message(
+        1,
+        table(
+          {
+            market_id: marketId(1),
+            side: word(3, sides),
+            order_type: word(4, orderTypes),
+            price: optional(double(5)),
+            quantity: double(6),
+            time_in_force: optional(word(7, timesInForce)),
+            post_only: optional(bool(8)),
+            client_order_id: optional(text(9)),
+          },
+          { strict: true },
+        ),
+      ),
+    }),
+  ),
+  CancelOrder: message(
+    8,
+    table({ order_id: optional(text(1)), client_order_id: optional(text(2)) }),
+  ),
+};
+
+const SERVER_TYPES: Readonly<Record<ServerType, FieldShape>> = {
+  PriceUpdate: message(
+    3,
+    table({
+      market_id: marketId(1),
+      price: nullable(double(3)),
+      best_bid: nullable(double(4)),
+      best_ask: nullable(double(5)),
+      seq: uint64(6),
+      ts: uint64(7),
+    }),
+  ),
+  MarketUpdate: message(
+    4,
+    table({ update_type: word(1, enumOf(UPDATE_TYPE)), market: message(2, market) }),
+  ),
+  OrderBook: message(
+    5,
+    table({
+      market_id: marketId(1),
+      bids: levels(3),
+      asks: levels(4),
+      seq: uint64(5),
+      ts: uint64(6),
+    }),
+  ),
+  TradeExecution: message(6, table({ trade: message(1, trade) })),
+  MarketSnapshot: message(7, table({ markets: list(message(1, market)), more: optional(bool(2)) })),
+  OrderUpdate: message(8, table({ order: message(1, order) })),
+  PositionUpdate: message(9, table({ position: message(1, position) })),
+  OrderSnapshot: message(10, table({ orders: list(message(1, order)) })),
+  PositionSnapshot: message(11, table({ positions: list(message(1, position)) })),
+  Pong: message(12, table({ timestamp: double(1), server_time: uint64(2) })),
+  Error: message(
+    13,
+    table({ code: word(1, enumOf(ERROR_CODE)), message: text(2), details: json(3) }),
+  ),
+  Subscribed: message(14, channels),
+  Unsubscribed: message(15, channels),
+  Connected: message(
+    16,
+    table({
+      connection_id: text(1),
+      server_time: uint64(2),
+      epoch: text(3),
+      ping_interval_ms: uint64(4),
+    }),
+  ),
+  Authenticated: message(17, table({ user_id: text(1), wallet: nullable(text(2)) })),
+  EpochChanged: message(18, table({ epoch: text(1) })),
+  SystemStatus: message(19, table({ status: message(1, systemStatus) })),
+  Notification: message(
+    20,
+    table({ level: word(1, enumOf(NOTIFICATION_LEVEL)), message: text(2) }),
+  ),
+};
+
+/** What a client sends. */
+export const CLIENT_MESSAGE = envelope(CLIENT_TYPES);
+/** What the server sends. */
+export const SERVER_MESSAGE = envelope(SERVER_TYPES);

@@ -1,0 +1,172 @@
+import type { ClientMessage, ServerMessage } from "../../src/contract/messages.js";
+
+const WIDE_ID = `${2n ** 128n - 1n}`;
+const TS = 1_790_000_000_000_000;
+
+const order = {
+  order_id: "12",
+  client_order_id: "my-1",
+  market_id: 1001,
+  wallet: "wället",
+  side: "Sell",
+  order_type: "Limit",
+  time_in_force: "GTC",
+  post_only: true,
+  price: 0.5,
+  quantity: 3,
+  filled_quantity: 1,
+  average_price: 0.25,
+  status: "PartiallyFilled",
+  created_ts: TS,
+  updated_ts: TS + 1,
+} as const;
+const market = {
+  market_id: 1001,
+  title: "Märket",
+  status: "Active",
+  price: null,
+  best_bid: 0.5,
+  best_ask: null,
+  volume: 0,
+  tick_size: 0.25,
+  lot_size: 1,
+  seq: 1,
+  ts: TS,
+} as const;
+const position = {
+  wallet: "w",
+  market_id: WIDE_ID,
+  quantity: -2,
+  average_price: 0.5,
+  realized_pnl: -1.5,
+  updated_ts: TS,
+} as const;
+
+/** One message of each type that the server sends. */
+export const SERVER_SAMPLES: { readonly [T in ServerMessage["type"]]: ServerMessage<T> } = {
+  Connected: {
+    type: "Connected",
+    data: {
+      connection_id: "c1",
+      server_time: 1_790_000_000_000,
+      epoch: "e1",
+      ping_interval_ms: 25_000,
+    },
+  },
+  Authenticated: { type: "Authenticated", id: 0, data: { user_id: "u", wallet: null } },
+  Subscribed: {
+    type: "Subscribed",
+    id: -1,
+    data: {
+      channels: [
+        { type: "Markets", params: { filter: { status: ["Active", "Closed"], search: "x" } } },
+        { type: "Markets", params: null },
+        { type: "PriceFeed", params: { market_ids: [1001, WIDE_ID] } },
+      ],
+    },
+  },
+  Unsubscribed: {
+    type: "Unsubscribed",
+    id: "ü",
+    data: { channels: [{ type: "Trades", params: { market_id: 1001 } }] },
+  },
+  EpochChanged: { type: "EpochChanged", data: { epoch: "e2" } },
+  Error: {
+    type: "Error",
+    id: Number.MAX_SAFE_INTEGER,
+    data: { code: "RATE_LIMITED", message: "slow", details: { limit: "x", retry_after_ms: 5 } },
+  },
+  Pong: { type: "Pong", id: "", data: { timestamp: 1.5, server_time: 1_790_000_000_000 } },
+  MarketSnapshot: { type: "MarketSnapshot", data: { markets: [market], more: true } },
+  MarketUpdate: { type: "MarketUpdate", data: { update_type: "Unmatched", market } },
+  PriceUpdate: {
+    type: "PriceUpdate",
+    data: { market_id: 1001, price: 0.5, best_bid: 0.25, best_ask: 0.75, seq: 300, ts: TS },
+  },
+  OrderBook: {
+    type: "OrderBook",
+    data: { market_id: 1001, bids: [[0.5, 2]], asks: [[0.75, 1]], seq: 7, ts: TS },
+  },
+  TradeExecution: {
+    type: "TradeExecution",
+    data: {
+      trade: {
+        trade_id: "9",
+        market_id: 1001,
+        price: 0.5,
+        quantity: 2,
+        taker_side: "Buy",
+        seq: 1,
+        ts: TS,
+      },
+    },
+  },
+  OrderSnapshot: { type: "OrderSnapshot", data: { orders: [order] } },
+  OrderUpdate: { type: "OrderUpdate", id: 7, data: { order } },
+  PositionSnapshot: { type: "PositionSnapshot", data: { positions: [] } },
+  PositionUpdate: { type: "PositionUpdate", data: { position } },
+  SystemStatus: {
+    type: "SystemStatus",
+    data: {
+      status: {
+        state: "degraded",
+        reasons: ["a", "b"],
+        connections: 3,
+        shards: 2,
+        markets: 50,
+        messages_per_second: 12.5,
+        uptime_s: 100,
+        version: "0.1.0",
+      },
+    },
+  },
+  Notification: { type: "Notification", data: { level: "warning", message: "m" } },
+};
+
+/** One message of each type that a client sends, in canonical form. */
+export const CLIENT_SAMPLES: { readonly [T in ClientMessage["type"]]: ClientMessage<T> } = {
+  Authenticate: { type: "Authenticate", id: 1, data: { token: "t" } },
+  Subscribe: {
+    type: "Subscribe",
+    id: 2,
+    data: {
+      channels: [
+        {
+          type: "Markets",
+          params: {
+            filter: { status: ["Active"], min_volume: 1, max_volume: 2.5, search: "rain" },
+          },
+        },
+        { type: "Market", params: { market_id: `${2n ** 64n}` } },
+        { type: "PriceFeed", params: { market_ids: [1001, 1002] } },
+        { type: "Trades", params: null },
+        { type: "Orders", params: { wallet: "w" } },
+        { type: "Positions", params: { wallet: "w" } },
+        { type: "SystemStatus", params: null },
+      ],
+    },
+  },
+  Unsubscribe: {
+    type: "Unsubscribe",
+    id: "three",
+    data: { channels: [{ type: "Trades", params: { market_id: WIDE_ID } }] },
+  },
+  Ping: { type: "Ping", data: { timestamp: 1_790_000_000_000 } },
+  PlaceOrder: {
+    type: "PlaceOrder",
+    id: 4,
+    data: {
+      order: {
+        market_id: 1001,
+        side: "Buy",
+        order_type: "Limit",
+        price: 0.5,
+        quantity: 10,
+        time_in_force: "GTC",
+        post_only: false,
+        client_order_id: "my-1",
+      },
+    },
+  },
+  CancelOrder: { type: "CancelOrder", id: 5, data: { client_order_id: "my-1" } },
+};
