@@ -57,10 +57,13 @@ it.runIf(HAS_PROC)(
     for (let count = 0; count < ARRIVALS; count++) arrive(port);
     await until("none is left", () => openDescriptors(pid) > DESCRIPTORS - 30);
     for (let restart = 0; restart < RESTARTS; restart++) {
-      running.command({ restartShard: restart % 2 });
       const ended = running.log.length;
       for (let count = 0; count < ARRIVALS / 4; count++) arrive(port);
-      await until("the shard has ended", () => running.log.length > ended);
+      // A thread that is starting, as it was ended before, does not hear it yet.
+      await until("the shard has ended", () => {
+        running.command({ restartShard: restart % 2 });
+        return running.log.length > ended;
+      });
     }
     for (const socket of sockets.splice(0)) socket.destroy();
     await untilReady(running, 20_000);
