@@ -118,9 +118,10 @@ export class ExchangeGateway {
 
   /** The batch is on disk: tells what came of it. */
   release(): void {
-    this.#shards.tell(this.#news);
+    // Counted first: whoever is told of an order finds it in the metrics.
     for (const result of this.#results)
       countListed(this.#context.counters, PRODUCER.ordersByResult, ORDER_RESULTS, result);
+    this.#shards.tell(this.#news);
     this.#forget();
   }
 

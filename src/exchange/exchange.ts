@@ -270,8 +270,8 @@ export class Exchange {
   #release(changes: EngineChanges): void {
     this.#withdrawals.committed();
     this.#core.publish(changes);
-    this.#gateway.release();
     this.#context.counters[PRODUCER.clientOrderIds] = this.#core.clientOrderIds;
+    this.#gateway.release();
   }
 
   /** Undoes a batch that is not on disk: nothing of it is left anywhere, and what it was asked is answered. */
