@@ -17,6 +17,8 @@ export class LentFrames implements LentBatch {
   gather(source: Buffer, states: FrameRanges, trades: FrameRanges): void {
     this.length = states.bytes + trades.bytes;
     this.messages = states.messages + trades.messages;
+    // Whatever has kept the last frames from being released, nobody is sent a copy of them.
+    this.#copy = undefined;
     if (this.length > this.buffer.length) this.buffer = Buffer.allocUnsafeSlow(2 * this.length);
     trades.copyTo(this.buffer, states.copyTo(this.buffer, 0, source), source);
   }

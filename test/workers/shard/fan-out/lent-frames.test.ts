@@ -40,6 +40,14 @@ it("lent-frames - who keeps some share a copy, which what is gathered next leave
   expect(lent.copy().toString()).toBe("other");
 });
 
+it("lent-frames - frames that were never released are not copied in place of the next", () => {
+  const lent = new LentFrames();
+  for (const text of ["first", "other"]) {
+    lent.gather(Buffer.from(text), ranges([0, 5]), ranges());
+    expect(lent.copy().toString()).toBe(text);
+  }
+});
+
 it("lent-frames - one huge round does not hold its memory for good", () => {
   const lent = new LentFrames();
   const { length } = lent.buffer;
