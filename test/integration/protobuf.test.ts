@@ -1,57 +1,34 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { createInterface } from "node:readline";
+import { spawnSync } from "node:child_process";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { parseServerMessage, serverData } from "../support/server-messages-schema.js";
-import { type ServerProcess, startServerProcess, testToken } from "../support/server-process.js";
+import {
+  expectPythonReadsEveryMessage,
+  MARKET_IDS,
+  PYTHON,
+  provoke,
+  SERVER_TYPES,
+  startServerOfEveryMessage,
+} from "../support/every-message.js";
+import { type ServerProcess, testToken } from "../support/server-process.js";
 import { TestClient } from "../support/test-client.js";
 import { temporaryDirectory } from "../support/trading.js";
 
-/** Debian's own, which its python3-websockets and python3-protobuf are for. */
-const PYTHON = "/usr/bin/python3";
 const CLIENT = fileURLToPath(new URL("../support/protobuf-client.py", import.meta.url));
 const PROTO = fileURLToPath(new URL("../../proto/marketcast.proto", import.meta.url));
 const MISSING = `no protoc, or ${PYTHON} has no websockets and protobuf (Debian: protobuf-compiler python3-protobuf python3-websockets)`;
-/** As wide as ids may be, in the forms that a file has for them. */
-const MARKET_IDS = [1001, Number.MAX_SAFE_INTEGER, `${2n ** 53n}`, `${2n ** 128n - 1n}`];
-const TYPES = Object.keys(serverData).sort();
-
-interface Report {
-  readonly counts: Readonly<Record<string, number>>;
-  readonly examples: Readonly<Record<string, unknown>>;
-  readonly faults: readonly string[];
-}
 
 let folder: Awaited<ReturnType<typeof temporaryDirectory>>;
 let server: ServerProcess;
-let python: ChildProcess | undefined;
 
 beforeEach(async () => {
   folder = await temporaryDirectory();
-  const file = join(folder.path, "markets.json");
-  const rest = { title: "Märket", status: "Active", tick_size: 0.001, lot_size: 1, max_price: 1 };
-  await writeFile(file, JSON.stringify(MARKET_IDS.map((market_id) => ({ market_id, ...rest }))));
-  server = await startServerProcess(
-    { shards: 1, "market-interval": 50, feed: "exchange", "markets-file": file },
-    { threadEnds: true },
-  );
+  server = await startServerOfEveryMessage(folder.path);
 });
 afterEach(async () => {
-  if (python?.exitCode === null) python.kill("SIGKILL");
   await server.dispose();
   await folder.remove();
 });
-
-/** What only comes when it is made to. */
-async function provoke(): Promise<void> {
-  const body = JSON.stringify({ level: "info", message: "ünïcode" });
-  const headers = { "Content-Type": "application/json" };
-  await fetch(`http://127.0.0.1:${server.opsPort}/notify`, { method: "POST", body, headers });
-  server.command({ restartProducer: true });
-}
 
 describe("protobuf", () => {
   it("protobuf - another library reads every message type of the server, to the contract's JSON", async () => {
@@ -75,9 +52,9 @@ describe("protobuf", () => {
     client.send({ type: "Unsubscribe", id: 2 ** 40, data: { channels: [{ type: "Trades" }] } });
     client.send({ type: "Subscribe", id: 1, data: { channels: [{ type: "Trades" }] } });
     client.send({ type: "PlaceOrder", id: 2, data: { order } });
-    await provoke();
-    while (seen.size < TYPES.length) seen.add((await client.next()).type);
-    expect([...seen].sort()).toEqual(TYPES);
+    await provoke(server);
+    while (seen.size < SERVER_TYPES.length) seen.add((await client.next()).type);
+    expect([...seen].sort()).toEqual(SERVER_TYPES);
     await client.close();
   });
 
@@ -105,19 +82,6 @@ describe("protobuf", () => {
     if (made.status !== 0 || spawnSync(PYTHON, ["-c", imports]).status !== 0)
       return test.skip(MISSING);
     const uri = `ws://127.0.0.1:${server.port}/ws/v3?token=${testToken()}`;
-    python = spawn(PYTHON, [CLIENT, folder.path, uri, TYPES.join(",")], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    const exited = once(python, "exit");
-    const lines: string[] = [];
-    for await (const line of createInterface({ input: python.stdout as NodeJS.ReadableStream })) {
-      lines.push(line);
-      if (line === "subscribed") await provoke();
-    }
-    await exited;
-    const report = JSON.parse(lines.at(-1) as string) as Report;
-    expect(report.faults).toEqual([]);
-    expect(Object.keys(report.counts).sort()).toEqual(TYPES);
-    for (const example of Object.values(report.examples)) parseServerMessage(example);
+    await expectPythonReadsEveryMessage(server, [CLIENT, folder.path, uri]);
   });
 });
