@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import jwt from "jsonwebtoken";
 import type { BenchOptions, BenchReport } from "./support/bench-options.js";
-import { nextMessage, waitForExit } from "./support/child.js";
+import { hasEnded, nextMessage, waitForExit } from "./support/child.js";
 import { LoadClient } from "./support/load-client-process.js";
 import type { LatencySummary } from "./support/load-messages.js";
 import { readMetrics } from "./support/ops-metrics.js";
@@ -238,6 +238,7 @@ class OrderClient {
   }
 
   async stop(): Promise<void> {
+    if (hasEnded(this.#child)) return;
     await this.#ask({ kind: "stop" });
     const exit = waitForExit(this.#child);
     this.#child.disconnect();

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { nextMessage, waitForExit } from "./child.js";
+import { hasEnded, nextMessage, waitForExit } from "./child.js";
 import type {
   CloseReply,
   IntervalReply,
@@ -40,8 +40,9 @@ export class LoadClient {
     (await this.#ask({ kind: "close" })) as CloseReply;
   }
 
-  /** Resets all connections and ends the process. */
+  /** Resets all connections and ends the process, where it has not ended by itself. */
   async stop(): Promise<void> {
+    if (hasEnded(this.#child)) return;
     await this.closeConnections();
     const exit = waitForExit(this.#child);
     this.#child.disconnect();

@@ -4,6 +4,7 @@ import { performance } from "node:perf_hooks";
 import { build } from "hdr-histogram-js";
 import { Unpackr } from "msgpackr";
 import { protobufCodec } from "../../src/client/protobuf-codec.js";
+import { type Encoding, negotiateEncoding } from "../../src/contract/encodings.js";
 import { nowMicros } from "../../src/shared/clock.js";
 import { latencyOf } from "./due-time.js";
 import type { FrameTally } from "./frame-counter.js";
@@ -22,15 +23,13 @@ const LATENCY_US_MAX = 600_000_000;
 /** Before the first interval: rare enough to cost nothing at any rate. */
 const IDLE_SAMPLE_EVERY = 997;
 
-const OPENING_BRACE = 0x7b;
-/** First bytes of MessagePack's maps are from here on, those of Protocol Buffers below it. */
-const FIRST_MAP = 0x80;
-
 const unpackr = new Unpackr({ useRecords: false, int64AsType: "auto" as "number" });
 const readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
 const latency = build({ lowestDiscernibleValue: 1, highestTrackableValue: LATENCY_US_MAX });
 const sockets = new Set<Socket>();
 
+/** What all connections of this client speak. */
+let encoding: Encoding = "json";
 let strays = 0;
 let sample: string | undefined;
 let lost: Record<string, number> = {};
@@ -66,13 +65,20 @@ const tally: FrameTally = {
 
 /** A message as JSON, whatever its encoding. */
 function textOf(chunk: Buffer, start: number, end: number): string {
-  if (chunk[start] === OPENING_BRACE) return chunk.toString("latin1", start, end);
   const payload = chunk.subarray(start, end);
-  const isMap = (payload[0] ?? 0) >= FIRST_MAP;
-  return JSON.stringify(isMap ? unpackr.unpack(payload) : protobufCodec.decode(payload));
+  switch (encoding) {
+    case "json":
+      return payload.toString("latin1");
+    case "msgpack":
+      return JSON.stringify(unpackr.unpack(payload));
+    case "protobuf":
+      return JSON.stringify(protobufCodec.decode(payload));
+  }
 }
 
 function open(request: OpenRequest): Promise<OpenReply> {
+  encoding =
+    negotiateEncoding(request.subprotocol === undefined ? [] : [request.subprotocol]) ?? encoding;
   const start = performance.now();
   const { count, concurrency = count } = request;
   return new Promise((resolve) => {
