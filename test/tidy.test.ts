@@ -25,7 +25,6 @@ const LONG_FILES: Readonly<Record<string, string>> = {
 /** Exports that only tests import, or only the declarations that the compiler writes. */
 const FOR_TESTS: Readonly<Record<string, string>> = {
   "src/codec/value-bounds.ts FIELDS_MAX": "a bound that tests reach for",
-  "src/contract/error-codes.ts ERROR_CODES": "what the type of the codes is made of",
   "src/exchange/exchange-time.ts StoredTime": "the type of an argument that tests make",
   "src/exchange/exchange.ts ExchangeStore": "the type of an argument that tests make",
   "src/transport/native-sink.ts SendAtOnce": "the type of an argument that tests make",

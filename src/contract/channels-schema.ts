@@ -92,7 +92,9 @@ export const channelSchema = z.discriminatedUnion("type", [
     })),
   z.object({ type: z.literal("Orders"), params: walletParams }),
   z.object({ type: z.literal("Positions"), params: walletParams }),
-  z.object({ type: z.literal("SystemStatus") }).transform(({ type }) => ({ type, params: null })),
+  z
+    .object({ type: z.literal("SystemStatus"), params: z.unknown().optional() })
+    .transform(({ type }) => ({ type, params: null })),
 ]);
 
 /** A channel in canonical form. */

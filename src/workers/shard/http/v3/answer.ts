@@ -3,7 +3,7 @@ import type { AddressShare } from "../../connections/address-shares.js";
 import type { TurnQueue, Waiting } from "../../connections/turn-queue.js";
 
 /** An answer's body: the whole of it, or its parts one after the other. */
-export type Body = string | Buffer | Iterator<string, undefined>;
+type Body = string | Buffer | Iterator<string, undefined>;
 
 export interface Answer {
   readonly contentType?: string;
@@ -15,7 +15,7 @@ export interface Answer {
   readonly charged: boolean;
 }
 
-export interface Exchange {
+interface Exchange {
   readonly response: ServerResponse;
   readonly head: boolean;
   readonly headers: Readonly<Record<string, string>>;

@@ -13,7 +13,7 @@ const STATUSES = {
 
 type ApiErrorCode = keyof typeof STATUSES;
 
-export interface ErrorDetails {
+interface ErrorDetails {
   /** The parameter at fault. */
   readonly field: string;
 }

@@ -23,12 +23,10 @@ const LIMITS = [
   "idleTimeoutMs",
 ] as const satisfies readonly (keyof ShardOptions)[];
 
-export type LimitOptions = Pick<ShardOptions, (typeof LIMITS)[number]>;
-
 /** What the descriptions say of this very server. */
 export interface Description {
   readonly version: string;
-  readonly limits: LimitOptions;
+  readonly limits: Pick<ShardOptions, (typeof LIMITS)[number]>;
 }
 
 /**

@@ -14,7 +14,7 @@ const PREFIX = "/v3/";
 const METHODS = "GET, HEAD, OPTIONS";
 
 /** A request below /v3/, and how it is answered. */
-export interface ApiRequest {
+interface ApiRequest {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly target: RequestTarget;

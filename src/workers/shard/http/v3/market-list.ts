@@ -9,7 +9,7 @@ import { ApiError } from "./api-error.js";
 /** Markets that are looked at for one part, whether or not they match. */
 const EVALUATED_MAX = 2048;
 
-export interface MarketListOptions {
+interface MarketListOptions {
   readonly filter: CanonicalFilter | null;
   /** Only markets behind this one, in the order of their listing. */
   readonly after: MarketId | undefined;
