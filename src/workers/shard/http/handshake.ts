@@ -300,6 +300,7 @@ export class Handshake {
       taken: () => {
         if (this.#candidates.has(socket)) timer.refresh();
       },
+      delayed: () => count(this.#counters, SHARD.httpRequestsDelayed),
       cut: () => void socket.destroy(),
     });
   }

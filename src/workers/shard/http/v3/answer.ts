@@ -22,6 +22,8 @@ interface Exchange {
   readonly share: AddressShare;
   /** The client has taken something: its connection is not idle. */
   readonly taken: () => void;
+  /** Told when the answer has to wait for its address, once. */
+  readonly delayed: () => void;
   /** Answers what the body threw, where nothing has been written. */
   readonly failed: (error: unknown) => void;
 }
@@ -39,6 +41,7 @@ export class Answering implements Waiting {
   readonly #turns: TurnQueue;
   #parts: Iterator<string, undefined> | undefined;
   #delay: NodeJS.Timeout | undefined;
+  #delayed = false;
   #ended = false;
 
   constructor(answer: Answer, exchange: Exchange, turns: TurnQueue) {
@@ -67,6 +70,8 @@ export class Answering implements Waiting {
   #wait(): void {
     const delayMs = this.#answer.charged ? debtMs(this.#exchange.share) : 0;
     if (delayMs === 0) return this.#turns.add(this);
+    if (!this.#delayed) this.#exchange.delayed();
+    this.#delayed = true;
     this.#delay = setTimeout(() => this.#wait(), delayMs);
   }
 

@@ -21,6 +21,8 @@ interface ApiRequest {
   readonly share: AddressShare;
   /** Told when the client has taken a part of an answer. */
   readonly taken: () => void;
+  /** Told when an answer has to wait for its address, once. */
+  readonly delayed: () => void;
   /** Ends the connection: an answer cannot be brought to its end. */
   readonly cut: () => void;
 }
@@ -62,18 +64,18 @@ export class HttpApi {
 
   /** Answers a request whose path is here; the answer may take turns. */
   answer(asked: ApiRequest): void {
-    const { request, response, target, share, taken } = asked;
+    const { request, target } = asked;
     const { method } = request;
     const headers = this.#headers(request, target.authority ?? request.headers.host);
     try {
       const { route, id } = this.#match(target.path);
-      if (method === "OPTIONS") return this.#options(request, response, headers);
+      if (method === "OPTIONS") return this.#options(asked, headers);
       if (method !== "GET" && method !== "HEAD")
         throw new ApiError("METHOD_NOT_ALLOWED", `${target.path} takes ${METHODS}, not ${method}`);
       const answer = route.answer(this.#sources, id, target.query);
       const head = method === "HEAD";
       const failed = (error: unknown): void => this.#fail(asked, headers, error);
-      new Answering(answer, { response, head, headers, share, taken, failed }, this.#turns);
+      new Answering(answer, { ...asked, head, headers, failed }, this.#turns);
     } catch (error) {
       this.#fail(asked, headers, error);
     }
@@ -111,8 +113,7 @@ export class HttpApi {
   }
 
   #options(
-    { headers: asked }: IncomingMessage,
-    response: ServerResponse,
+    { request: { headers: asked }, response }: ApiRequest,
     headers: Record<string, string>,
   ): void {
     const preflight =
