@@ -102,7 +102,7 @@ const RULE: Readonly<Record<string, readonly Allowed[]>> = {
   workers: [
     configTypes,
     engineTypes,
-    ...["feed", "sim", "ring", "counters", "contract", "codec", "store"].map(folder),
+    ...["feed", "sim", "ring", "counters", "contract", "codec", "store", "archive"].map(folder),
     ...["exchange", "market-data", "transport", "shared"].map(folder),
   ],
   exchange: [
@@ -123,6 +123,7 @@ const RULE: Readonly<Record<string, readonly Allowed[]>> = {
   contract: [shared],
   counters: [plainContract, shared],
   ring: [shared],
+  archive: [shared],
   engine: [plainContract, shared],
   shared: [],
 };

@@ -118,7 +118,11 @@ export class Shard {
   #createHttpApi(log: Logger): HttpApi {
     const { options, system } = this.#task;
     return new HttpApi(
-      { mirror: () => this.#fanOut.mirror, status: () => this.#notices.status().data.status },
+      {
+        mirror: () => this.#fanOut.mirror,
+        status: () => this.#notices.status().data.status,
+        archive: () => undefined,
+      },
       { version: system.version, limits: options },
       options.allowedOrigins,
       this.#arrivals,

@@ -62,7 +62,7 @@ function api(turns: TurnQueue): HttpApi {
   };
   const limits = {} as Description["limits"];
   const log = createLogger({ level: "silent", format: "json" }, {});
-  const sources = { mirror: () => mirror, status };
+  const sources = { mirror: () => mirror, status, archive: () => undefined };
   return new HttpApi(sources, { version: "1", limits }, ["*"], turns, log);
 }
 

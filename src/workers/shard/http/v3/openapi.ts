@@ -67,13 +67,13 @@ function operationOf({ path, summary, parameters, schema }: Route): JsonSchema {
 function parameterOf(
   name: string,
   place: "path" | "query",
-  { description, schema }: Parameter<unknown>,
+  { description, schema, required }: Parameter<unknown>,
 ): JsonSchema {
   return {
     name,
     in: place,
     description,
-    ...(place === "path" && { required: true }),
+    ...((place === "path" || required === true) && { required: true }),
     schema,
     // A list stands between commas.
     ...(schema["type"] === "array" && { style: "form", explode: false }),

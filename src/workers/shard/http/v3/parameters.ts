@@ -14,14 +14,28 @@ export interface Parameter<Value> {
   readonly parse: (text: string) => Value | undefined;
   /** What a value has to be, behind "it takes". */
   readonly rule: string;
+  /** A request has to give it. */
+  readonly required?: boolean;
+}
+
+interface RequiredParameter<Value> extends Parameter<Value> {
+  readonly required: true;
 }
 
 export type Parameters = Readonly<Record<string, Parameter<unknown>>>;
 
-/** What a request gave for parameters, by name; those are missing that it did not give. */
+/** What a request gave for parameters, by name; those are missing that it need not give and did not. */
 export type Given<P extends Parameters> = {
-  readonly [Name in keyof P]?: P[Name] extends Parameter<infer Value> ? Value : never;
+  readonly [Name in keyof P as P[Name] extends RequiredParameter<unknown> ? never : Name]?: ValueOf<
+    P[Name]
+  >;
+} & {
+  readonly [Name in keyof P as P[Name] extends RequiredParameter<unknown> ? Name : never]: ValueOf<
+    P[Name]
+  >;
 };
+
+type ValueOf<P> = P extends Parameter<infer Value> ? Value : never;
 
 /** What is shown of a value, at most. */
 const SHOWN_LENGTH_MAX = 40;
@@ -60,6 +74,10 @@ export function oneOf<Value extends string | number>(
     parse: (text) => values.find((value) => `${value}` === text),
     rule: `one of ${values.join(", ")}`,
   };
+}
+
+export function required<Value>(parameter: Parameter<Value>): RequiredParameter<Value> {
+  return { ...parameter, required: true };
 }
 
 /** Some of a few values, as a list between commas. */
@@ -114,7 +132,7 @@ export function marketId(description: string): Parameter<MarketId> {
 
 /**
  * Reads a query. Throws an ApiError that names parameter, value and rule where a known one is not
- * understood, is there twice, or is misspelled. Others are ignored.
+ * understood, is there twice, is misspelled, or is missing and required. Others are ignored.
  */
 export function parseQuery<P extends Parameters>(query: string, parameters: P): Given<P> {
   const given: Record<string, unknown> = {};
@@ -125,6 +143,10 @@ export function parseQuery<P extends Parameters>(query: string, parameters: P): 
     else if (Object.hasOwn(given, name))
       throw invalid(name, `the parameter ${name} is given twice`);
     else given[name] = parseParameter(name, text, parameter);
+  }
+  for (const [name, { required: needed, rule }] of Object.entries(parameters)) {
+    if (needed === true && !Object.hasOwn(given, name))
+      throw invalid(name, `the parameter ${name} is missing: it takes ${rule}`);
   }
   return given as Given<P>;
 }

@@ -7,6 +7,7 @@ import {
   marketId,
   oneOf,
   parseQuery,
+  required,
   someOf,
 } from "../../../../../src/workers/shard/http/v3/parameters.js";
 
@@ -84,6 +85,14 @@ describe("parameters of a query", () => {
   it("parameters - one that is there twice is refused, even with the same value", () => {
     expect(refusal("limit=5&limit=5").message).toBe("the parameter limit is given twice");
     expect(refusal("limit=5&depth=1&%6cimit=6").message).toContain("limit is given twice");
+  });
+
+  it("parameters - one that is required and missing is refused", () => {
+    const parameters = { interval: required(oneOf("interval", ["1s", "1m"])) };
+    expect(parseQuery("interval=1m", parameters)).toEqual({ interval: "1m" });
+    expect(() => parseQuery("", parameters)).toThrow(
+      "the parameter interval is missing: it takes one of 1s, 1m",
+    );
   });
 
   it("parameters - a slip in a name is refused, names that are nobody's are ignored", () => {
