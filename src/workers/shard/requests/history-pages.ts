@@ -16,7 +16,7 @@ export const HISTORY_LIMIT_MAX = 1000;
 export const HISTORY_LIMIT_DEFAULT = 100;
 
 /** What a page is asked for by; `from` and `to` are µs, inclusive and exclusive. */
-export interface HistoryQuery {
+interface HistoryQuery {
   readonly market_id: MarketId;
   readonly from?: number | undefined;
   readonly to?: number | undefined;
@@ -25,7 +25,7 @@ export interface HistoryQuery {
   readonly limit?: number | undefined;
 }
 
-export interface CandleQuery extends HistoryQuery {
+interface CandleQuery extends HistoryQuery {
   readonly interval: CandleInterval;
 }
 
