@@ -7,13 +7,25 @@ import { canonicalFilter } from "./canonical-filter.js";
 import type { PrivateOf } from "./channel-kinds.js";
 import { PRICE_FEED_MARKETS_MAX, SEARCH_CHARACTERS_MAX } from "./limits.js";
 
+/** How a market id is described to those who read schemas. */
+export const MARKET_ID_FORM = {
+  description: "an integer from 0 to 2^128-1; a decimal string beyond 2^53-1",
+  anyOf: [
+    { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
+    { type: "string", pattern: "^(0|[1-9][0-9]{0,38})$" },
+  ],
+};
+
 /** Parses a market id in any form a client may send into its canonical one. */
-export const marketIdSchema = z.unknown().transform((value, context): MarketId => {
-  const id = parseMarketId(value);
-  if (id !== undefined) return id;
-  context.addIssue({ code: "custom", message: noMarketId(value) });
-  return z.NEVER;
-});
+export const marketIdSchema = z
+  .unknown()
+  .transform((value, context): MarketId => {
+    const id = parseMarketId(value);
+    if (id !== undefined) return id;
+    context.addIssue({ code: "custom", message: noMarketId(value) });
+    return z.NEVER;
+  })
+  .meta(MARKET_ID_FORM);
 
 function noMarketId(value: unknown): string {
   return `must be an integer from 0 to 2^128-1, beyond 2^53-1 as a decimal string, not ${describe(value)}`;
@@ -35,7 +47,8 @@ const marketIdsSchema = z
       }
     }
     return [...ids].sort(compareMarketIds);
-  });
+  })
+  .meta({ items: MARKET_ID_FORM });
 
 const statusSchema = z.enum(MARKET_STATUSES);
 const volumeSchema = z.number().nonnegative();
@@ -79,7 +92,9 @@ export const channelSchema = z.discriminatedUnion("type", [
     })),
   z.object({ type: z.literal("Orders"), params: walletParams }),
   z.object({ type: z.literal("Positions"), params: walletParams }),
-  z.object({ type: z.literal("SystemStatus") }).transform(({ type }) => ({ type, params: null })),
+  z
+    .object({ type: z.literal("SystemStatus"), params: z.unknown().optional() })
+    .transform(({ type }) => ({ type, params: null })),
 ]);
 
 /** A channel in canonical form. */

@@ -149,7 +149,7 @@ const filter = table({
 const ofWallet = table({ wallet: text(1) });
 
 const CHANNELS: Readonly<Record<ChannelType, FieldShape>> = {
-  Markets: message(1, table({ filter: message(1, filter) })),
+  Markets: message(1, table({ filter: optional(message(1, filter)) })),
   Market: message(2, table({ market_id: marketId(1) })),
   PriceFeed: message(3, table({ market_ids: list(marketId(1)) })),
   Trades: message(4, table({ market_id: optional(marketId(1)) })),
@@ -227,7 +227,7 @@ const SERVER_TYPES: Readonly<Record<ServerType, FieldShape>> = {
   Pong: message(12, table({ timestamp: double(1), server_time: uint64(2) })),
   Error: message(
     13,
-    table({ code: word(1, enumOf(ERROR_CODE)), message: text(2), details: json(3) }),
+    table({ code: word(1, enumOf(ERROR_CODE)), message: text(2), details: optional(json(3)) }),
   ),
   Subscribed: message(14, channels),
   Unsubscribed: message(15, channels),

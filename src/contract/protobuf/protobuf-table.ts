@@ -30,6 +30,8 @@ export interface Field {
    */
   readonly absent: "zero" | "null" | "nothing" | "list";
   readonly list: boolean;
+  /** A message of the contract may be without it. */
+  readonly optional?: true;
 }
 
 /** What is known of a field's number. */
@@ -92,7 +94,7 @@ export function list(shape: FieldShape): FieldShape {
 
 /** A field that may be missing; of a list, one that is missing where it is empty. */
 export function optional(shape: FieldShape): FieldShape {
-  return { ...shape, absent: "nothing" };
+  return { ...shape, absent: "nothing", optional: true };
 }
 
 /** A field that may be null. */

@@ -32,6 +32,7 @@ import { Mirror } from "./fan-out/mirror.js";
 import { RoundLoop } from "./fan-out/round-loop.js";
 import { Handshake } from "./http/handshake.js";
 import { PageFiles } from "./http/page-files.js";
+import { HttpApi } from "./http/v3/http-api.js";
 import { Authenticator } from "./requests/authenticator.js";
 import { RequestHandler } from "./requests/request-handler.js";
 import { Trading } from "./trading/trading.js";
@@ -97,6 +98,7 @@ export class Shard {
       options,
       authenticator,
       new PageFiles(),
+      this.#createHttpApi(log),
       this.#counters,
       this.#shares,
       this.#arrivals,
@@ -111,6 +113,21 @@ export class Shard {
       taken: (accepted, socket) => this.#handshake.accept(accepted, socket),
       tell: (message) => this.#tell(message),
     });
+  }
+
+  #createHttpApi(log: Logger): HttpApi {
+    const { options, system } = this.#task;
+    return new HttpApi(
+      {
+        mirror: () => this.#fanOut.mirror,
+        status: () => this.#notices.status().data.status,
+        archive: () => undefined,
+      },
+      { version: system.version, limits: options },
+      options.allowedOrigins,
+      this.#arrivals,
+      log,
+    );
   }
 
   #createConnections(

@@ -1,7 +1,7 @@
 import type { DecimalScale } from "../../../shared/decimal-scale.js";
 import type { BookSide } from "../../../shared/market.js";
 import type { MarketId } from "../../../shared/market-id.js";
-import type { MarketView, PushEncoder } from "../../push-encoder.js";
+import type { BookView, MarketView, PushEncoder } from "../../push-encoder.js";
 
 /*
  * JSON by template: field by field what JSON.stringify would give, at a fraction of its cost. A
@@ -14,7 +14,8 @@ const id = (marketId: MarketId): string =>
 const price = (scale: DecimalScale, ticks: number | null): string =>
   ticks === null ? "null" : `${scale.toNumber(ticks)}`;
 
-function marketJson(market: MarketView): string {
+/** A `Market`. */
+export function marketJson(market: MarketView): string {
   const { priceScale, quantityScale } = market;
   return (
     `{"market_id":${id(market.marketId)},"title":${JSON.stringify(market.title)},"status":"${market.status}",` +
@@ -24,14 +25,22 @@ function marketJson(market: MarketView): string {
   );
 }
 
-function levels(market: MarketView, side: BookSide): string {
+function levels(market: MarketView, side: BookSide, depth: number): string {
   let text = "[";
-  for (let level = 0; level < side.length; level++) {
+  for (let level = 0; level < side.length && level < depth; level++) {
     const at = market.priceScale.toNumber(side.price[level] as number);
     const quantity = market.quantityScale.toNumber(side.quantity[level] as number);
     text += level === 0 ? `[${at},${quantity}]` : `,[${at},${quantity}]`;
   }
   return `${text}]`;
+}
+
+/** An `OrderBook` with at most so many levels a side. */
+export function bookJson(market: MarketView, book: BookView, depth: number): string {
+  return (
+    `{"market_id":${id(market.marketId)},"bids":${levels(market, book.bids, depth)},` +
+    `"asks":${levels(market, book.asks, depth)},"seq":${book.seq},"ts":${book.ts}}`
+  );
 }
 
 const SNAPSHOT_HEAD = '{"type":"MarketSnapshot","data":{"markets":[';
@@ -56,10 +65,7 @@ export const jsonEncoder: PushEncoder = {
   },
 
   orderBook(out, market, book) {
-    out.ascii(
-      `{"type":"OrderBook","data":{"market_id":${id(market.marketId)},"bids":${levels(market, book.bids)},` +
-        `"asks":${levels(market, book.asks)},"seq":${book.seq},"ts":${book.ts}}}`,
-    );
+    out.ascii(`{"type":"OrderBook","data":${bookJson(market, book, Number.POSITIVE_INFINITY)}}`);
   },
 
   tradeExecution(out, market, trade) {

@@ -35,7 +35,7 @@ export class Notices {
     this.broadcastStatus();
   }
 
-  status(): ServerMessage {
+  status(): ServerMessage<"SystemStatus"> {
     return { type: "SystemStatus", data: { status: systemStatus(this.#system, this.#block) } };
   }
 

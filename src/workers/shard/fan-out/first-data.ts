@@ -1,5 +1,6 @@
 import type { EncodingDescriptor } from "../../../codec/encoding.js";
 import { FRAME, type FrameWriter } from "../../../codec/frame-writer.js";
+import type { BookView } from "../../../codec/push-encoder.js";
 import { CHANNEL_KINDS, channelKey } from "../../../contract/channel-kinds.js";
 import type { Channel } from "../../../contract/channels-schema.js";
 import type { MarketId } from "../../../shared/market-id.js";
@@ -222,7 +223,7 @@ function writeMarket(
   if (market === undefined) return 0;
   writeSnapshot(out, encoding, [market], Number.POSITIVE_INFINITY);
   out.begin();
-  encoding.encoder.orderBook(out, market, market.book ?? { ...EMPTY_BOOK, ts: market.ts });
+  encoding.encoder.orderBook(out, market, bookOf(market));
   out.end(FRAME[encoding.frames]);
   return 2;
 }
@@ -230,6 +231,11 @@ function writeMarket(
 const EMPTY_SIDE = { price: new Float64Array(), quantity: new Float64Array(), length: 0 };
 /** The book of a market that has published none; the first one published follows it with seq 1. */
 const EMPTY_BOOK = { bids: EMPTY_SIDE, asks: EMPTY_SIDE, seq: 0 };
+
+/** The book that a market has, or an empty one. */
+export function bookOf(market: MirrorMarket): BookView {
+  return market.book ?? { ...EMPTY_BOOK, ts: market.ts };
+}
 
 function writePrice(
   out: FrameWriter,

@@ -36,6 +36,7 @@ import {
   hasBody,
   type UpgradeTerms,
 } from "./upgrade-request.js";
+import type { HttpApi } from "./v3/http-api.js";
 
 const WEBSOCKET_PATH = "/ws/v3";
 /** What a refused client is asked to wait, in seconds. */
@@ -79,8 +80,8 @@ interface Candidate extends Accepted {
   /** The time of the last of them, for which it may have to wait; ms of performance.now(). */
   nextAt: number;
   /**
-   * It has had a file of the page, or its last answer: its end by the timer is that of an idle HTTP
-   * connection.
+   * It has had a file of the page, data, or its last answer: its end by the timer is that of an idle
+   * HTTP connection.
    */
   served: boolean;
 }
@@ -93,11 +94,11 @@ const HEAD_FAULTS: Readonly<Record<HeadFault, HttpRefusal>> = {
 
 /**
  * Takes sockets from their first byte to the WebSocket upgrade, or refuses them; between them it
- * answers requests for the page.
+ * answers requests for the page and for what is below /v3/.
  *
  * An HTTP server that never listens reads the requests, each of them alone: a gate before it bounds
  * what a socket may ask. As such a server enforces no timeout of its own, every socket has a timer
- * until its upgrade. Each file of the page starts it again.
+ * until its upgrade. Each file of the page starts it again, and each part of data that the client takes.
  */
 export class Handshake {
   readonly #http: Server;
@@ -108,6 +109,7 @@ export class Handshake {
   readonly #options: HandshakeOptions;
   readonly #authenticator: Authenticator;
   readonly #page: PageFiles;
+  readonly #api: HttpApi;
   readonly #counters: CounterSection;
   readonly #upgraded: (upgraded: Upgraded) => void;
   /** Every new connection is refused: the server stops. */
@@ -118,6 +120,7 @@ export class Handshake {
     options: HandshakeOptions,
     authenticator: Authenticator,
     page: PageFiles,
+    api: HttpApi,
     counters: CounterSection,
     shares: AddressShares,
     turns: TurnQueue,
@@ -126,6 +129,7 @@ export class Handshake {
     this.#options = options;
     this.#authenticator = authenticator;
     this.#page = page;
+    this.#api = api;
     this.#counters = counters;
     this.#turns = turns;
     this.#upgraded = upgraded;
@@ -269,15 +273,36 @@ export class Handshake {
     response.shouldKeepAlive &&= sound && !hasBody(request);
     response.on("finish", () => candidate.gate.answered(response.shouldKeepAlive));
     if (!response.shouldKeepAlive) candidate.served = true;
-    if (sound && this.#page.has(outcome.path)) {
+    const inApi = this.#api.has(sound ? outcome.path : (request.url ?? ""));
+    if (sound && (inApi || this.#page.has(outcome.path))) {
       candidate.served = true;
       candidate.timer.refresh();
-      this.#page.answer(outcome.path, request, response);
+      if (inApi) this.#askApi(request, response, outcome, candidate);
+      else this.#page.answer(outcome.path, request, response);
       return;
     }
     const refusal = sound ? this.#noPage(outcome) : outcome;
     this.#countRefusal(refusal.reason);
-    respond(response, refusal);
+    respond(response, inApi ? this.#api.refusal(request, refusal) : refusal);
+  }
+
+  #askApi(
+    request: IncomingMessage,
+    response: ServerResponse,
+    target: RequestTarget,
+    { share, timer, gate: { socket } }: Candidate,
+  ): void {
+    this.#api.answer({
+      request,
+      response,
+      target,
+      share,
+      taken: () => {
+        if (this.#candidates.has(socket)) timer.refresh();
+      },
+      delayed: () => count(this.#counters, SHARD.httpRequestsDelayed),
+      cut: () => void socket.destroy(),
+    });
   }
 
   #upgrade(request: IncomingMessage, candidate: Candidate): void {

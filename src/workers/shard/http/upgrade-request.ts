@@ -99,7 +99,7 @@ function handshakeFault(request: IncomingMessage): HttpRefusal | undefined {
  * which proxies the server is known. Browsers bring no credentials of their own along, so a page
  * that a name server has pointed here gains no more than what anybody gets who connects.
  */
-function allowsOrigin(
+export function allowsOrigin(
   allowed: readonly string[],
   origin: string,
   host: string | undefined,

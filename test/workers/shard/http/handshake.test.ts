@@ -6,8 +6,11 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { REFUSALS, type Refusal, SHARD } from "../../../../src/counters/counters.js";
+import { createLogger } from "../../../../src/shared/log.js";
 import { AddressShares } from "../../../../src/workers/shard/connections/address-shares.js";
 import { TurnQueue } from "../../../../src/workers/shard/connections/turn-queue.js";
+import type { Mirror } from "../../../../src/workers/shard/fan-out/mirror.js";
+import type { MirrorMarket } from "../../../../src/workers/shard/fan-out/mirror-market.js";
 import {
   type Accepted,
   Handshake,
@@ -15,8 +18,11 @@ import {
   type Upgraded,
 } from "../../../../src/workers/shard/http/handshake.js";
 import { PageFiles } from "../../../../src/workers/shard/http/page-files.js";
+import type { Description } from "../../../../src/workers/shard/http/v3/descriptions.js";
+import { HttpApi } from "../../../../src/workers/shard/http/v3/http-api.js";
 import { Authenticator } from "../../../../src/workers/shard/requests/authenticator.js";
 import { maskedFrame } from "../../../support/client-frames.js";
+import { fakeMarkets, fakeMirror } from "../../../support/fake-member.js";
 import { handshakeText, RawConnection, requestText } from "../../../support/raw-connection.js";
 import { until } from "../../../support/until.js";
 
@@ -24,6 +30,8 @@ const HANDSHAKE_TIMEOUT_MS = 20_000;
 /** More than socket and kernel take of an answer that nobody reads. */
 const LARGE_BYTES = 16 * 1024 * 1024;
 const LARGE = "/large.js";
+
+const mirror: Mirror = Object.assign(fakeMirror(fakeMarkets(1000)), { epoch: "e", lastTs: 1 });
 
 let folder: string;
 let page: PageFiles;
@@ -47,6 +55,17 @@ afterAll(() => rm(folder, { recursive: true }));
 beforeEach(() => start());
 afterEach(() => stop());
 
+/** Answers of a mirror that the tests give; the status is one that cannot be made. */
+function api(turns: TurnQueue): HttpApi {
+  const status = (): never => {
+    throw new Error("there is no status");
+  };
+  const limits = {} as Description["limits"];
+  const log = createLogger({ level: "silent", format: "json" }, {});
+  const sources = { mirror: () => mirror, status, archive: () => undefined };
+  return new HttpApi(sources, { version: "1", limits }, ["*"], turns, log);
+}
+
 async function start(
   options: Partial<HandshakeOptions> = {},
   maxHttpRequestsPerSecondPerAddress = 1000,
@@ -63,6 +82,7 @@ async function start(
     issuer: undefined,
     audience: undefined,
   };
+  const turns = new TurnQueue();
   handshake = new Handshake(
     {
       handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
@@ -74,13 +94,14 @@ async function start(
     },
     new Authenticator(jwt, 8192),
     page,
+    api(turns),
     counters,
     new AddressShares({
       maxHttpRequestsPerSecondPerAddress,
       maxMessagesPerSecondPerAddress: 1000,
-      maxBytesPerSecondPerAddress: 1000,
+      maxBytesPerSecondPerAddress: 16 * 1024 * 1024,
     }),
-    new TurnQueue(),
+    turns,
     (one) => {
       one.ws.on("message", (data: Buffer) => one.ws.send(`heard ${data}`));
       upgraded.push(one);
@@ -472,6 +493,40 @@ describe("heads that are none", () => {
     client.send("\r\n".repeat(10_000) + get("/"));
     expect((await client.answer()).status).toBe(200);
     expect(requests()).toBe(1);
+  });
+});
+
+describe("what is below /v3/", () => {
+  it("handshake - its refusals are JSON there, for its draining and for what is no request", async () => {
+    const client = await open();
+    expect((await client.send(get("/v3/time")).answer()).status).toBe(200);
+    handshake.draining = true;
+    const refused = await client.send(get("/v3/time", "Origin: https://a.example")).answer();
+    expect(refused.status).toBe(503);
+    expect(refused.head).toMatch(/^retry-after: 5\r$/im);
+    expect(refused.head).toMatch(/^access-control-allow-origin: https:\/\/a\.example\r$/im);
+    expect(JSON.parse(refused.body).error.code).toBe("UNAVAILABLE");
+  });
+
+  it("handshake - an answer that cannot be made is 500, one that fails in the middle is cut", async () => {
+    const client = await open();
+    const failed = await client.send(get("/v3/status")).answer();
+    expect([failed.status, JSON.parse(failed.body).error.code]).toEqual([500, "INTERNAL"]);
+    const { markets } = mirror;
+    const { title } = markets[900] as MirrorMarket;
+    Object.defineProperty(markets[900], "title", {
+      configurable: true,
+      get: () => {
+        throw new Error("in the middle");
+      },
+    });
+    try {
+      await client.send(get("/v3/markets")).closed;
+    } finally {
+      Object.defineProperty(markets[900], "title", { value: title });
+    }
+    expect(client.received).toContain("Market 10");
+    expect(client.received.endsWith("0\r\n\r\n")).toBe(false);
   });
 });
 
