@@ -42,7 +42,7 @@ import { TokenRenewal } from "./token-renewal.js";
 
 /** Types of messages that mean nothing to the client as a whole, but to parts of it or to the program. */
 type OfOthers =
-  | ("Connected" | "Unsubscribed" | "Pong" | "SystemStatus" | "Notification")
+  | ("Connected" | "Unsubscribed" | "Pong" | "SystemStatus" | "Notification" | "ServerShutdown")
   | ("MarketSnapshot" | "MarketUpdate" | "PriceUpdate" | "OrderBook" | "TradeExecution")
   | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate");
 

@@ -1,6 +1,7 @@
 /**
  * The codes that a connection is closed with, by either side; docs/protocol.md says when, and
- * closings.ts with which reason. Of the server's own, 4000–4499 invite a reconnect and 4500–4999 do not.
+ * closings.ts with which reason. Of the server's own, 4000–4499 invite a reconnect and 4500–4999 do not,
+ * but for 4003, after which another connection has the session.
  */
 export const CLOSE_CODES = {
   normal: 1000,
@@ -15,6 +16,7 @@ export const CLOSE_CODES = {
   idle: 4000,
   slowConsumer: 4001,
   pongTimeout: 4002,
+  sessionTaken: 4003,
   tokenExpired: 4500,
   flooding: 4501,
 } as const;
@@ -27,5 +29,5 @@ export const NO_CLOSE_CODE = 1006;
 
 /** Whether a code of the server's own says that a reconnect is no use. */
 export function isFinalOwnCode(code: number): boolean {
-  return code >= 4500 && code <= 4999;
+  return code === CLOSE_CODES.sessionTaken || (code >= 4500 && code <= 4999);
 }

@@ -183,7 +183,11 @@ export type OrderReference =
 
 /** The `data` of each message type that a client sends. */
 export interface ClientData {
-  readonly Authenticate: { readonly token: string };
+  readonly Authenticate: {
+    readonly token: string;
+    /** The order session that the connection's first token is to resume. */
+    readonly session?: string;
+  };
   readonly Subscribe: { readonly channels: readonly Channel[] };
   readonly Unsubscribe: { readonly channels: readonly Channel[] };
   /** Milliseconds of any clock; given back. */
@@ -206,8 +210,20 @@ export interface ServerData {
     readonly server_time: number;
     readonly epoch: string;
     readonly ping_interval_ms: number;
+    /** The connection's order session, where it brought a token. */
+    readonly session?: string;
+    /** Whether that is the session that the client named. */
+    readonly resumed?: boolean;
+    /** The name of the server's node. */
+    readonly node: string;
   };
-  readonly Authenticated: { readonly user_id: string; readonly wallet: string | null };
+  readonly Authenticated: {
+    readonly user_id: string;
+    readonly wallet: string | null;
+    /** See `Connected`; where the token came in a message. */
+    readonly session?: string;
+    readonly resumed?: boolean;
+  };
   readonly Subscribed: { readonly channels: readonly Channel[] };
   readonly Unsubscribed: { readonly channels: readonly Channel[] };
   readonly EpochChanged: { readonly epoch: string };
@@ -239,6 +255,8 @@ export interface ServerData {
     readonly level: "info" | "warning" | "error";
     readonly message: string;
   };
+  /** The server drains: this connection will be closed until `deadline_ts`. */
+  readonly ServerShutdown: { readonly deadline_ts: number; readonly reason: string };
 }
 
 export type ServerType = keyof ServerData;

@@ -64,7 +64,10 @@ export class FakeServer {
         if (!connection.open) return;
         events.opened();
         const greeting = { connection_id: "c", server_time: Date.now(), epoch: "e" };
-        connection.tell({ type: "Connected", data: { ...greeting, ping_interval_ms: 1000 } });
+        connection.tell({
+          type: "Connected",
+          data: { ...greeting, ping_interval_ms: 1000, node: "n" },
+        });
       }, 1);
       return {
         send: (payload) => this.#take(connection, JSON.parse(payload as string) as ClientMessage),

@@ -12,12 +12,14 @@ import {
   type Refusal,
   SHARD,
 } from "../../../counters/counters.js";
+import type { GrantedSession } from "../../../shared/session.js";
 import type { RefusedBy } from "../../messages.js";
 import type { AddressShare, AddressShares } from "../connections/address-shares.js";
 import { ClientSocket } from "../connections/connection.js";
 import { TokenBucket } from "../connections/token-bucket.js";
 import type { TurnQueue } from "../connections/turn-queue.js";
 import type { Authenticator } from "../requests/authenticator.js";
+import type { ShardSessions } from "../trading/shard-sessions.js";
 import { HEAD_BYTES_MAX, type HeadFault, HttpGate } from "./http-gate.js";
 import {
   badRequest,
@@ -53,12 +55,22 @@ export type HandshakeOptions = Pick<
   | "allowedOrigins"
 >;
 
+interface HandshakeHooks {
+  readonly upgraded: (upgraded: Upgraded) => void;
+  /** See {@link ShardSessions.resume}. */
+  readonly resume: ShardSessions["resume"];
+  /** A connection that was to resume a session has ended before. */
+  readonly gone: (number: number) => void;
+}
+
 /** A connection that has been upgraded. */
 export interface Upgraded extends UpgradeTerms {
   readonly number: number;
   readonly address: string;
   readonly ws: ClientSocket;
   readonly socket: Socket;
+  /** The session that it has got by its name. */
+  readonly granted: GrantedSession | undefined;
 }
 
 /** An accepted socket, as main hands it over. */
@@ -84,6 +96,8 @@ interface Candidate extends Accepted {
    * HTTP connection.
    */
   served: boolean;
+  /** It has named a session, and has it or waits for it. */
+  resumes: boolean;
 }
 
 const HEAD_FAULTS: Readonly<Record<HeadFault, HttpRefusal>> = {
@@ -111,7 +125,7 @@ export class Handshake {
   readonly #page: PageFiles;
   readonly #api: HttpApi;
   readonly #counters: CounterSection;
-  readonly #upgraded: (upgraded: Upgraded) => void;
+  readonly #hooks: HandshakeHooks;
   /** Every new connection is refused: the server stops. */
   draining = false;
 
@@ -124,7 +138,7 @@ export class Handshake {
     counters: CounterSection,
     shares: AddressShares,
     turns: TurnQueue,
-    upgraded: (upgraded: Upgraded) => void,
+    hooks: HandshakeHooks,
   ) {
     this.#options = options;
     this.#authenticator = authenticator;
@@ -132,7 +146,7 @@ export class Handshake {
     this.#api = api;
     this.#counters = counters;
     this.#turns = turns;
-    this.#upgraded = upgraded;
+    this.#hooks = hooks;
     this.#shares = shares;
     this.#http = this.#createHttpServer();
     const upgraderOptions = {
@@ -175,6 +189,7 @@ export class Handshake {
       requests: 0,
       nextAt: 0,
       served: false,
+      resumes: false,
     };
     this.#candidates.set(socket, candidate);
     socket.once("close", this.#onClose);
@@ -186,6 +201,7 @@ export class Handshake {
     if (candidate === undefined) return;
     clearTimeout(candidate.timer);
     this.#candidates.delete(socket);
+    if (candidate.resumes) this.#hooks.gone(candidate.number);
     // What it had reserved and will not ask is its address's again.
     if (performance.now() < candidate.nextAt) candidate.share.httpRequests.giveBack();
     this.#shares.release(candidate.share);
@@ -306,9 +322,24 @@ export class Handshake {
   }
 
   #upgrade(request: IncomingMessage, candidate: Candidate): void {
-    const { gate, number, address } = candidate;
     const outcome = this.#decide(request, candidate);
     if ("status" in outcome) return this.#close(candidate, outcome);
+    const { identity, session, cancelAfterMs: waitMs = 0 } = outcome;
+    if (identity === undefined || session === undefined)
+      return this.#open(request, candidate, outcome, undefined);
+    candidate.resumes = true;
+    this.#hooks.resume({ ...identity, number: candidate.number, waitMs }, session, (granted) =>
+      this.#open(request, candidate, outcome, granted),
+    );
+  }
+
+  #open(
+    request: IncomingMessage,
+    candidate: Candidate,
+    terms: UpgradeTerms,
+    granted: GrantedSession | undefined,
+  ): void {
+    const { gate, number, address } = candidate;
     const { socket } = gate;
     // What a list holds, for the library to find.
     request.headers.upgrade = "websocket";
@@ -316,9 +347,10 @@ export class Handshake {
     socket.cork();
     this.#upgrader.handleUpgrade(request, socket, gate.rest, (ws) => {
       gate.release();
+      candidate.resumes = false;
       this.#release(socket);
       socket.off("close", this.#onClose);
-      this.#upgraded({ number, address, ws: ws as ClientSocket, socket, ...outcome });
+      this.#hooks.upgraded({ number, address, ws: ws as ClientSocket, socket, granted, ...terms });
     });
     socket.uncork();
   }
