@@ -28,6 +28,7 @@ const FOR_TESTS: Readonly<Record<string, string>> = {
   "src/contract/error-codes.ts ERROR_CODES": "what the type of the codes is made of",
   "src/exchange/exchange-time.ts StoredTime": "the type of an argument that tests make",
   "src/exchange/exchange.ts ExchangeStore": "the type of an argument that tests make",
+  "src/exchange/sessions.ts SessionPlace": "the type of an argument that tests make",
   "src/transport/native-sink.ts SendAtOnce": "the type of an argument that tests make",
   "src/engine/admission.ts TradableMarket": "the type of an argument that tests make",
   "src/engine/engine.ts EngineLimits": "the type of an argument that tests make",

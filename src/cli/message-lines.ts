@@ -78,6 +78,12 @@ function entriesOf(message: ServerMessage): Entry[] {
       return [{ text: systemText(message.data.status) }];
     case "Notification":
       return [{ text: `${message.data.level}: ${printable(message.data.message)}` }];
+    case "ServerShutdown":
+      return [
+        {
+          text: `by ${new Date(message.data.deadline_ts / 1000).toISOString()}: ${printable(message.data.reason)}`,
+        },
+      ];
     case "EpochChanged":
       return [{ text: `${printable(message.data.epoch)}: sequence numbers start again` }];
     case "Connected":
@@ -86,6 +92,7 @@ function entriesOf(message: ServerMessage): Entry[] {
     case "Unsubscribed":
     case "Error":
     case "Pong":
+    case "ServerShutdown":
       return [dataEntry(message)];
     default:
       // Of a newer server.

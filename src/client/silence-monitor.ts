@@ -8,7 +8,7 @@ const LOOKS_PER_TIMEOUT = 4;
 type Unmissed =
   | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "EpochChanged" | "Error")
   | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate")
-  | ("Pong" | "Notification");
+  | ("Pong" | "Notification" | "ServerShutdown");
 
 /** The channels whose data each message may be. */
 const CHANNELS_OF: Readonly<Record<Exclude<ServerType, Unmissed>, readonly ChannelType[]>> &

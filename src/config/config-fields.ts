@@ -58,6 +58,11 @@ const network = {
     default: 9081,
     description: "Port of health, readiness, metrics and status; 0 picks a free one",
   }),
+  nodeName: optionalText({
+    flag: "node-name",
+    placeholder: "NAME",
+    description: "Name that clients are told of this server; by default the machine's",
+  }),
   allowedOrigins: list({
     flag: "allowed-origins",
     placeholder: "LIST",
@@ -534,6 +539,14 @@ const trading = {
     default: 10_000,
     description:
       "Orders, cancels and snapshots of wallets of a shard's connections that wait for the exchange; a wallet may have as many as are left free, all wallets of an address three times as many, and more get UNAVAILABLE",
+  }),
+  maxWaitingSessions: integer({
+    flag: "max-waiting-sessions",
+    min: 1,
+    max: 100_000,
+    default: 100,
+    description:
+      "Order sessions of a wallet, or of a user without one, that may wait for their client to come back; with a further one the one that waits the longest ends",
   }),
   maxClientOrderIds: integer({
     flag: "max-client-order-ids",

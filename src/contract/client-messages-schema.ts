@@ -76,7 +76,9 @@ const orderReference = nullIsAbsent(orderNames).transform(
 
 /** The `data` of each message type a client can send. */
 export const clientData = {
-  Authenticate: z.object({ token: z.string() }),
+  Authenticate: nullIsAbsent(
+    z.object({ token: z.string(), session: z.string().optional() }),
+  ).transform(({ token, session }) => (session === undefined ? { token } : { token, session })),
   Subscribe: z.object({ channels }),
   Unsubscribe: z.object({ channels }),
   Ping: z.object({ timestamp: z.number() }),

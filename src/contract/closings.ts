@@ -43,6 +43,10 @@ export const CLOSE = {
     code: CLOSE_CODES.pongTimeout,
     reason: `nothing came back within ${timeoutMs} ms of a ping`,
   }),
+  sessionTaken: {
+    code: CLOSE_CODES.sessionTaken,
+    reason: "another connection has taken over the session",
+  },
   tokenExpired: { code: CLOSE_CODES.tokenExpired, reason: "the token has expired" },
   flooding: (messagesMax: number): Closing => ({
     code: CLOSE_CODES.flooding,

@@ -64,7 +64,20 @@ export interface Trade {
   readonly taker_side: Side;
   readonly seq: number;
   readonly ts: number;
+  /** Of a trade that is told again: the epoch that its `seq` is of, where that is an earlier one. */
+  readonly epoch?: string;
 }
+
+/** What trades made of a market in one interval that had any; `start` is the interval's, in microseconds. */
+export type Candle = readonly [
+  start: number,
+  open: number,
+  high: number,
+  low: number,
+  close: number,
+  volume: number,
+  trades: number,
+];
 
 export interface Order {
   /** Never used twice in a data directory. */
@@ -123,7 +136,18 @@ export interface MarketsFilter {
 }
 
 /** A channel, in any spelling that a client may send. */
-export type Channel =
+export type Channel = ChannelName & {
+  /**
+   * In a Subscribe: the position, in microseconds, from which on every message is sent that there was. It
+   * is no part of what the channel is.
+   */
+  readonly since?: number;
+  /** In the answer to one with `since`: whether all messages from there on follow. */
+  readonly recovered?: boolean;
+};
+
+/** What a channel is. */
+type ChannelName =
   | {
       readonly type: "Markets";
       readonly params?: { readonly filter?: MarketsFilter | null } | null;
@@ -183,7 +207,11 @@ export type OrderReference =
 
 /** The `data` of each message type that a client sends. */
 export interface ClientData {
-  readonly Authenticate: { readonly token: string };
+  readonly Authenticate: {
+    readonly token: string;
+    /** The order session that the connection's first token is to resume. */
+    readonly session?: string;
+  };
   readonly Subscribe: { readonly channels: readonly Channel[] };
   readonly Unsubscribe: { readonly channels: readonly Channel[] };
   /** Milliseconds of any clock; given back. */
@@ -206,8 +234,20 @@ export interface ServerData {
     readonly server_time: number;
     readonly epoch: string;
     readonly ping_interval_ms: number;
+    /** The connection's order session, where it brought a token. */
+    readonly session?: string;
+    /** Whether that is the session that the client named. */
+    readonly resumed?: boolean;
+    /** The name of the server's node. */
+    readonly node: string;
   };
-  readonly Authenticated: { readonly user_id: string; readonly wallet: string | null };
+  readonly Authenticated: {
+    readonly user_id: string;
+    readonly wallet: string | null;
+    /** See `Connected`; where the token came in a message. */
+    readonly session?: string;
+    readonly resumed?: boolean;
+  };
   readonly Subscribed: { readonly channels: readonly Channel[] };
   readonly Unsubscribed: { readonly channels: readonly Channel[] };
   readonly EpochChanged: { readonly epoch: string };
@@ -239,6 +279,8 @@ export interface ServerData {
     readonly level: "info" | "warning" | "error";
     readonly message: string;
   };
+  /** The server drains: this connection will be closed until `deadline_ts`. */
+  readonly ServerShutdown: { readonly deadline_ts: number; readonly reason: string };
 }
 
 export type ServerType = keyof ServerData;

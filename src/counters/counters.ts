@@ -86,6 +86,10 @@ export const PRODUCER = {
   clientOrderIds: 9 + COMMIT_BUCKETS_S.length + 1 + ORDER_RESULTS.length,
   /** The latest `ts` that was told, or is about to be; it outlives the producer. */
   latestTs: 9 + COMMIT_BUCKETS_S.length + 1 + ORDER_RESULTS.length + 1,
+  /** Order sessions that wait for their clients to come back. */
+  sessionsWaiting: 9 + COMMIT_BUCKETS_S.length + 1 + ORDER_RESULTS.length + 2,
+  /** Those that have ended because too many of one wallet waited. */
+  sessionsCrowdedOut: 9 + COMMIT_BUCKETS_S.length + 1 + ORDER_RESULTS.length + 3,
 } as const;
 
 /** Those words of a shard's section that are one value each, beside a thread's. */

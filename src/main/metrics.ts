@@ -331,6 +331,15 @@ function addTradingMetrics(add: Add, { producer, shards }: CounterBlock): void {
   add("gauge", "client_order_ids", "Client order ids that are remembered, of all wallets", () =>
     single(counted(producer, PRODUCER.clientOrderIds)),
   );
+  add("gauge", "sessions_waiting", "Order sessions that wait for their clients to come back", () =>
+    single(counted(producer, PRODUCER.sessionsWaiting)),
+  );
+  add(
+    "counter",
+    "sessions_crowded_out_total",
+    "Order sessions that ended because too many of one wallet waited",
+    () => single(counted(producer, PRODUCER.sessionsCrowdedOut)),
+  );
   const name = "store_commit_seconds";
   const words = { buckets: PRODUCER.commitBuckets, sum: PRODUCER.commitSumS };
   add("histogram", name, "Time from a commit's start until it is on disk", () =>

@@ -44,7 +44,7 @@ import { threadsLeftBehind } from "./thread-end.js";
 const DRAIN_GRACE_MS = 1000;
 /** With more threads that do not end, the server ends itself. */
 const THREADS_LEFT_MAX = 16;
-const DRAIN_NOTICE = `the server restarts; this connection will be closed with code ${CLOSE_CODES.serviceRestart}, please reconnect`;
+const DRAIN_REASON = `the server restarts; this connection will be closed with code ${CLOSE_CODES.serviceRestart}, please reconnect`;
 const PRODUCER_DOWN = "market data is interrupted; a new epoch and fresh snapshots will follow";
 const PRODUCER_LOST =
   "the producer's thread does not end, and its store cannot be opened beside it";
@@ -283,9 +283,11 @@ class Server implements RunningServer {
   async #letGo(): Promise<void> {
     const { drainTimeMs } = this.#config;
     this.#log.info({ drainTimeMs, connections: this.#acceptor.ledger.connections }, "stopping");
+    // Ahead of the state that is another one now.
+    const deadlineTs = (Date.now() + drainTimeMs) * 1000;
+    this.#pool.broadcast({ type: "drain", drainTimeMs, deadlineTs, reason: DRAIN_REASON });
     this.#health.drain();
     this.#acceptor.close();
-    this.#pool.broadcast({ type: "drain", drainTimeMs, message: DRAIN_NOTICE });
     const deadline = setTimeout(() => this.#acceptor.giveUp(), drainTimeMs + DRAIN_GRACE_MS);
     await this.#acceptor.emptied();
     clearTimeout(deadline);
@@ -331,9 +333,9 @@ class Server implements RunningServer {
     this.#pool.changeMemory(memory, (shard) => this.#connectExchange(shard));
   }
 
-  /** A shard's end of a new way to the exchange; undefined where there is none at the moment. */
+  /** A shard's end of a new way to the producer's exchange or sessions; undefined where there is none. */
   #connectExchange(shard: number): MessagePort | undefined {
-    if (this.#config.feed !== "exchange" || !this.#producer.ready) return undefined;
+    if (!this.#producer.ready) return undefined;
     const { port1, port2 } = new MessageChannel();
     this.#producer.attachShard(shard, port1);
     return port2;

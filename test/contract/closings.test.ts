@@ -18,6 +18,7 @@ describe("closings", () => {
       CLOSE.repliesUnread(5),
       CLOSE.tradesLost,
       CLOSE.pongTimeout(6),
+      CLOSE.sessionTaken,
       CLOSE.tokenExpired,
       CLOSE.flooding(7),
     ].map(({ code, reason }) => `${code} ${reason}`);
@@ -31,6 +32,7 @@ describe("closings", () => {
       "4001 slow consumer: more than 5 bytes of replies wait",
       "4001 trades were lost before they reached this shard",
       "4002 nothing came back within 6 ms of a ping",
+      "4003 another connection has taken over the session",
       "4500 the token has expired",
       "4501 more than 7 messages a second after RATE_LIMITED",
     ]);

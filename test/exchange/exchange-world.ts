@@ -31,6 +31,7 @@ export const OPTIONS: ExchangeOptions = {
   maxClientOrderIds: 100_000,
   maxAllClientOrderIds: 1_000_000,
   bookIntervalMs: 0,
+  maxWaitingSessions: 100,
 };
 
 const SIZES = { ringSize: 1 << 20, tradeRingSize: 1 << 20, maxMarkets: 8, maxTitleBytes: 64 };
@@ -165,7 +166,7 @@ export class ExchangeWorld {
   }
 
   shard(number = 0): ShardEnd {
-    const shard = new ShardEnd();
+    const shard = new ShardEnd(number);
     this.exchange.attach(number, shard.port);
     return shard;
   }

@@ -3,7 +3,8 @@
 Usage: messagepack-client.py URI TYPES
 
 Subscribes to everything and decodes every message strictly until each of the comma-separated TYPES
-has come, or until it has waited too long. Prints "subscribed" when it is, and at the end one JSON
+has come, or until it has waited too long. Prints "subscribed" when it is, "all but the shutdown" when that
+is all that has not come, and at the end one JSON
 object: the number of messages and one example of each type, and whatever was not as the protocol
 says.
 """
@@ -93,6 +94,8 @@ async def converse(uri, wanted, report):
             report["counts"][kind] = report["counts"].get(kind, 0) + 1
             report["examples"].setdefault(kind, message)
             report["faults"].extend(faults_of(None, message, kind))
+            if wanted - report["counts"].keys() == {"ServerShutdown"}:
+                print("all but the shutdown", flush=True)
             if "id" in message:
                 replied.append(message["id"])
                 if len(replied) == len(REQUESTS):

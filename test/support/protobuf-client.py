@@ -4,7 +4,7 @@ Usage: protobuf-client.py FOLDER URI TYPES
 
 FOLDER has the marketcast_pb2.py that protoc made of proto/marketcast.proto. Subscribes to everything and
 decodes every message until each of the comma-separated TYPES has come, or until it has waited too long.
-Prints "subscribed" when it is, and at the end one JSON object: the number of messages and one example of
+Prints "subscribed" when it is, "all but the shutdown" when that is all that has not come, and at the end one JSON object: the number of messages and one example of
 each type as the contract's JSON, and whatever was not as the protocol says.
 """
 
@@ -146,6 +146,8 @@ async def converse(uri, wanted, report):
                 if len(replied) == len(REQUESTS):
                     print("subscribed", flush=True)
             report["counts"][kind] = report["counts"].get(kind, 0) + 1
+            if wanted - report["counts"].keys() == {"ServerShutdown"}:
+                print("all but the shutdown", flush=True)
             report["examples"].setdefault(kind, example)
 
 

@@ -51,9 +51,16 @@ export const SERVER_SAMPLES: { readonly [T in ServerMessage["type"]]: ServerMess
       server_time: 1_790_000_000_000,
       epoch: "e1",
       ping_interval_ms: 25_000,
+      session: "s1",
+      resumed: false,
+      node: "n1",
     },
   },
-  Authenticated: { type: "Authenticated", id: 0, data: { user_id: "u", wallet: null } },
+  Authenticated: {
+    type: "Authenticated",
+    id: 0,
+    data: { user_id: "u", wallet: null, session: "s1", resumed: true },
+  },
   Subscribed: {
     type: "Subscribed",
     id: -1,
@@ -121,11 +128,15 @@ export const SERVER_SAMPLES: { readonly [T in ServerMessage["type"]]: ServerMess
     },
   },
   Notification: { type: "Notification", data: { level: "warning", message: "m" } },
+  ServerShutdown: {
+    type: "ServerShutdown",
+    data: { deadline_ts: 1_790_000_000_000_000, reason: "r" },
+  },
 };
 
 /** One message of each type that a client sends, in canonical form. */
 export const CLIENT_SAMPLES: { readonly [T in ClientMessage["type"]]: ClientMessage<T> } = {
-  Authenticate: { type: "Authenticate", id: 1, data: { token: "t" } },
+  Authenticate: { type: "Authenticate", id: 1, data: { token: "t", session: "s" } },
   Subscribe: {
     type: "Subscribe",
     id: 2,

@@ -59,7 +59,7 @@ const position = {
 const EXAMPLES: readonly ServerMessage[] = [
   {
     type: "Connected",
-    data: { connection_id: "1", server_time: 1, epoch: "e", ping_interval_ms: 25_000 },
+    data: { connection_id: "1", server_time: 1, epoch: "e", ping_interval_ms: 25_000, node: "n" },
   },
   { type: "Authenticated", data: { user_id: "u", wallet: null } },
   { type: "Subscribed", id: 1, data: { channels: [{ type: "Markets", params: null }] } },

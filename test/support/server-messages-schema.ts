@@ -75,8 +75,16 @@ export const serverData = {
     server_time: z.int(),
     epoch: z.string(),
     ping_interval_ms: z.int(),
+    session: z.string().optional(),
+    resumed: z.boolean().optional(),
+    node: z.string(),
   }),
-  Authenticated: z.strictObject({ user_id: z.string(), wallet: z.string().nullable() }),
+  Authenticated: z.strictObject({
+    user_id: z.string(),
+    wallet: z.string().nullable(),
+    session: z.string().optional(),
+    resumed: z.boolean().optional(),
+  }),
   Subscribed: z.strictObject({ channels: z.array(channelSchema) }),
   Unsubscribed: z.strictObject({ channels: z.array(channelSchema) }),
   EpochChanged: z.strictObject({ epoch: z.string() }),
@@ -123,6 +131,7 @@ export const serverData = {
     level: z.enum(["info", "warning", "error"]),
     message: z.string(),
   }),
+  ServerShutdown: z.strictObject({ deadline_ts: z.int(), reason: z.string() }),
 } as const;
 
 export type ServerType = keyof typeof serverData;

@@ -162,7 +162,10 @@ export class ShardWorld {
         },
       },
     );
-    this.trading = new Trading(this.outbox, this.counters, options.maxPending ?? MAX_PENDING);
+    this.trading = new Trading(this.outbox, this.counters, {
+      maxPendingOrders: options.maxPending ?? MAX_PENDING,
+      handshakeTimeoutMs: 10_000,
+    });
     const jwt = {
       key: { secret: "s" },
       algorithms: ["HS256"] as const,
@@ -182,7 +185,7 @@ export class ShardWorld {
       this.trading,
       new Authenticator(jwt, 8192),
       this.counters,
-      { subscribed: () => {}, identified: () => {} },
+      { subscribed: () => {}, identified: () => {}, hold: () => {}, release: () => {} },
     );
     this.#context = {
       counters: this.counters,
@@ -377,7 +380,10 @@ export class ShardWorld {
     this.round({ tell: true });
   }
 
-  connect(encoding: number, { cancelOnDisconnect = false, address = "127.0.0.1" } = {}): Client {
+  connect(
+    encoding: number,
+    { cancelAfterMs, address = "127.0.0.1" }: { cancelAfterMs?: number; address?: string } = {},
+  ): Client {
     const { socket, ws, asSocket, asWebSocket } = fakeSockets();
     const number = this.clients.length + 1;
     const connection = new Connection(
@@ -388,7 +394,7 @@ export class ShardWorld {
       encoding,
       this.#context,
       0,
-      cancelOnDisconnect,
+      cancelAfterMs,
     );
     const { mirror } = this.fanOut;
     const model = new ClientModel((epoch) => ({

@@ -98,6 +98,7 @@ const trade = table({
   taker_side: word(6, sides),
   seq: uint64(7),
   ts: uint64(8),
+  epoch: optional(text(9)),
 });
 
 const order = table({
@@ -161,7 +162,7 @@ const CHANNELS: Readonly<Record<ChannelType, FieldShape>> = {
 const channels = table({ channels: list(message(1, channelUnion(CHANNELS))) });
 
 const CLIENT_TYPES: Readonly<Record<ClientType, FieldShape>> = {
-  Authenticate: message(3, table({ token: text(1) })),
+  Authenticate: message(3, table({ token: text(1), session: optional(text(2)) })),
   Subscribe: message(4, channels),
   Unsubscribe: message(5, channels),
   Ping: message(6, table({ timestamp: double(1) })),
@@ -238,15 +239,27 @@ const SERVER_TYPES: Readonly<Record<ServerType, FieldShape>> = {
       server_time: uint64(2),
       epoch: text(3),
       ping_interval_ms: uint64(4),
+      session: optional(text(5)),
+      resumed: optional(bool(6)),
+      node: text(7),
     }),
   ),
-  Authenticated: message(17, table({ user_id: text(1), wallet: nullable(text(2)) })),
+  Authenticated: message(
+    17,
+    table({
+      user_id: text(1),
+      wallet: nullable(text(2)),
+      session: optional(text(3)),
+      resumed: optional(bool(4)),
+    }),
+  ),
   EpochChanged: message(18, table({ epoch: text(1) })),
   SystemStatus: message(19, table({ status: message(1, systemStatus) })),
   Notification: message(
     20,
     table({ level: word(1, enumOf(NOTIFICATION_LEVEL)), message: text(2) }),
   ),
+  ServerShutdown: message(27, table({ deadline_ts: uint64(1), reason: text(2) })),
 };
 
 /** What a client sends. */

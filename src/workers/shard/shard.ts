@@ -90,7 +90,7 @@ export class Shard {
         failed: (connection, error) => this.#connections.failed(connection, error),
       },
     );
-    this.#trading = new Trading(this.#outbox, this.#counters, options.maxPendingOrders);
+    this.#trading = new Trading(this.#outbox, this.#counters, options);
     const authenticator = new Authenticator(options.jwt, options.maxTokenSize);
     this.#shares = new AddressShares(options);
     this.#handshake = new Handshake(
@@ -100,7 +100,11 @@ export class Shard {
       this.#counters,
       this.#shares,
       this.#arrivals,
-      (upgraded) => this.#connections.open(upgraded),
+      {
+        upgraded: (upgraded) => this.#connections.open(upgraded),
+        resume: (...asked) => this.#trading.sessions.resume(...asked),
+        gone: (number) => this.#trading.sessions.end(number),
+      },
     );
     this.#handshake.draining = task.system.state === "draining";
     this.#connections = this.#createConnections(authenticator, openSink, log);
@@ -137,7 +141,7 @@ export class Shard {
         if (!this.#firstData.drained(connection)) this.#catchUp(connection);
       },
     };
-    return new OpenConnections(parts, context, options.pingIntervalMs, log);
+    return new OpenConnections(parts, context, options, log);
   }
 
   #createRequests(authenticator: Authenticator): RequestHandler {
@@ -154,6 +158,8 @@ export class Shard {
         identified: (connection, identity) => {
           connection.identity = identity;
         },
+        hold: (connection) => this.#intake.hold(connection),
+        release: (connection) => this.#intake.release(connection),
       },
     );
   }
@@ -203,7 +209,7 @@ export class Shard {
       case "notify":
         return this.#notices.notify(message.level, message.message);
       case "drain":
-        return this.#drain(message.drainTimeMs, message.message);
+        return this.#drain(message);
       case "end":
         // Of a worker thread, exit() ends the thread.
         return process.exit(1);
@@ -240,10 +246,10 @@ export class Shard {
     this.#tell({ type: "subscribed" });
   }
 
-  #drain(drainTimeMs: number, message: string): void {
+  #drain({ drainTimeMs, deadlineTs, reason }: Extract<MainToShard, { type: "drain" }>): void {
     this.#handshake.draining = true;
     for (const socket of this.#handshake.candidates) socket.destroy();
-    this.#notices.notify("warning", message);
+    this.#notices.shutdown(deadlineTs, reason);
     this.#stops.push(drainConnections(this.#connections.all, drainTimeMs));
   }
 }

@@ -5,6 +5,7 @@ import type { ShardOptions } from "../../../config/thread-options.js";
 import { CLOSE_CODES, type CloseCode } from "../../../contract/close-codes.js";
 import { CLOSE, type Closing } from "../../../contract/closings.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
+import type { GrantedSession } from "../../../shared/session.js";
 import type { ByteSink, Taken } from "../../../transport/byte-sink.js";
 import type { OpenSink } from "../../../transport/open-sink.js";
 import type { Audience, Member } from "../fan-out/audience.js";
@@ -66,8 +67,10 @@ export class Connection extends Spender implements Member {
   readonly #context: ConnectionContext;
   readonly #sink: ByteSink;
 
-  /** Its open orders are cancelled when it ends. */
-  readonly cancelOnDisconnect: boolean;
+  /** How long after its end the orders placed on it are cancelled, in ms; undefined: they are not. */
+  readonly cancelAfterMs: number | undefined;
+  /** Of a connection with a token. */
+  session: GrantedSession | undefined;
 
   audience: Audience | undefined;
   /** Wallets of its private channels; see PrivateChannels. */
@@ -108,7 +111,7 @@ export class Connection extends Spender implements Member {
     encoding: number,
     context: ConnectionContext,
     now: number,
-    cancelOnDisconnect: boolean,
+    cancelAfterMs: number | undefined,
   ) {
     super(share, context, now);
     this.number = number;
@@ -118,7 +121,7 @@ export class Connection extends Spender implements Member {
     this.#context = context;
     this.#sink = context.openSink(socket);
     this.openedAt = this.heardAt = this.messageAt = now;
-    this.cancelOnDisconnect = cancelOnDisconnect;
+    this.cancelAfterMs = cancelAfterMs;
   }
 
   /** Takes a message from the allowance; closes a client that goes on for another second's worth. */

@@ -34,6 +34,8 @@ interface Inbound {
   partial: Buffer | undefined;
   partialLength: number;
   held: boolean;
+  /** How often it has been held and not yet released. */
+  holds: number;
   /** Among those that wait, of its address or for its own allowance. */
   waiting: boolean;
   /** Since when it waits or is held; ms of performance.now(). */
@@ -91,6 +93,7 @@ export class Intake {
       partial: undefined,
       partialLength: 0,
       held: false,
+      holds: 0,
       waiting: false,
       stoppedAt: 0,
       ended: false,
@@ -100,9 +103,10 @@ export class Intake {
     this.#enqueue(inboundOf(socket), performance.now());
   }
 
-  /** Stops serving a connection until it is released; what it sends stays in its socket. */
+  /** Stops serving a connection until it is released as often as it was held; what it sends stays in its socket. */
   hold(connection: Connection): void {
     const inbound = inboundOf(connection.socket);
+    inbound.holds++;
     if (inbound.held) return;
     this.#unqueue(inbound);
     inbound.held = true;
@@ -111,7 +115,7 @@ export class Intake {
 
   release(connection: Connection): void {
     const inbound = inboundOf(connection.socket);
-    if (!inbound.held || inbound.ended) return;
+    if (!inbound.held || inbound.ended || --inbound.holds > 0) return;
     inbound.held = false;
     const now = performance.now();
     this.#resumed(inbound, now);

@@ -46,6 +46,16 @@ export class Notices {
     }
   }
 
+  /** Tells every connection that it will be closed, until a time in microseconds, and why. */
+  shutdown(deadlineTs: number, reason: string): void {
+    const data = { deadline_ts: deadlineTs, reason };
+    this.#outbox.broadcast(
+      this.#connections,
+      { type: "ServerShutdown", data },
+      { type: "Notification", data: { level: "warning", message: reason } },
+    );
+  }
+
   /** Tells every connection, whatever it has subscribed to. */
   notify(level: NotificationLevel, message: string): void {
     this.#outbox.broadcast(this.#connections, { type: "Notification", data: { level, message } });

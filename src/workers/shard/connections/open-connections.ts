@@ -1,4 +1,5 @@
 import type { RawData, WebSocket } from "ws";
+import type { ShardOptions } from "../../../config/thread-options.js";
 import { CLOSE } from "../../../contract/closings.js";
 import { ENCODINGS } from "../../../contract/encodings.js";
 import type { ServerMessage } from "../../../contract/messages.js";
@@ -31,6 +32,9 @@ interface ConnectionParts {
   readonly shares: AddressShares;
 }
 
+/** What every connection is told of the server first. */
+type Greeting = Pick<ShardOptions, "pingIntervalMs" | "nodeName">;
+
 /** The open connections of a shard, each from its upgrade to its end. */
 export class OpenConnections {
   /** For all others, to look at only. */
@@ -38,25 +42,21 @@ export class OpenConnections {
   readonly #all = new Set<Connection>();
   readonly #parts: ConnectionParts;
   readonly #context: ConnectionContext;
-  readonly #pingIntervalMs: number;
+  readonly #greeting: Greeting;
   readonly #log: Logger;
 
-  constructor(
-    parts: ConnectionParts,
-    context: ConnectionContext,
-    pingIntervalMs: number,
-    log: Logger,
-  ) {
+  constructor(parts: ConnectionParts, context: ConnectionContext, greeting: Greeting, log: Logger) {
     this.all = this.#all;
     this.#parts = parts;
     this.#context = context;
-    this.#pingIntervalMs = pingIntervalMs;
+    this.#greeting = greeting;
     this.#log = log;
   }
 
   /** Serves an upgraded socket; the first that its client gets is `Connected`. */
-  open({ number, address, ws, socket, encoding, identity, cancelOnDisconnect }: Upgraded): void {
-    const { fanOut, outbox, intake, shares } = this.#parts;
+  open(upgraded: Upgraded): void {
+    const { number, address, ws, socket, encoding, identity, cancelAfterMs, granted } = upgraded;
+    const { outbox, intake, shares, trading } = this.#parts;
     const now = performance.now();
     const connection = new Connection(
       number,
@@ -66,7 +66,7 @@ export class OpenConnections {
       ENCODINGS.indexOf(encoding),
       this.#context,
       now,
-      cancelOnDisconnect,
+      cancelAfterMs,
     );
     ws.connection = connection;
     this.#all.add(connection);
@@ -78,18 +78,26 @@ export class OpenConnections {
     ws.on("error", this.#onProtocolError);
     ws.on("close", this.#onClientClose);
     intake.attach(connection);
-    const connected: ServerMessage = {
+    if (identity === undefined) return outbox.send(connection, this.#connected(connection));
+    connection.identity = identity;
+    trading.sessions.serve(connection);
+    connection.session =
+      granted ?? trading.sessions.open({ ...identity, number, waitMs: cancelAfterMs ?? 0 });
+    outbox.send(connection, this.#connected(connection), authenticated(identity));
+  }
+
+  #connected({ number, session }: Connection): ServerMessage {
+    return {
       type: "Connected",
       data: {
         connection_id: `${number}`,
         server_time: Date.now(),
-        epoch: fanOut.mirror.epoch,
-        ping_interval_ms: this.#pingIntervalMs,
+        epoch: this.#parts.fanOut.mirror.epoch,
+        ping_interval_ms: this.#greeting.pingIntervalMs,
+        ...session,
+        node: this.#greeting.nodeName,
       },
     };
-    if (identity === undefined) return outbox.send(connection, connected);
-    outbox.send(connection, connected, authenticated(identity));
-    connection.identity = identity;
   }
 
   /** A fault of the server's own, of which only the one connection is to suffer. */

@@ -4,7 +4,13 @@ import { lookAlike } from "../../../shared/look-alike.js";
 /** What the query of an upgrade request may ask for. */
 export interface ConnectQuery {
   readonly token: string | undefined;
-  readonly cancelOnDisconnect: boolean;
+  /** The order session to resume. */
+  readonly session: string | undefined;
+  /**
+   * How long after the connection's end the orders placed on it are cancelled, in ms; undefined: they are
+   * not.
+   */
+  readonly cancelAfterMs: number | undefined;
 }
 
 /** A parameter that the server knows, with a value that it does not understand. */
@@ -16,7 +22,8 @@ export class QueryError extends CodedError<"QUERY_INVALID"> {
 
 const TOKEN = "token";
 const SWITCH = "cancel_on_disconnect";
-const PARAMETERS = [TOKEN, SWITCH] as const;
+const SESSION = "session";
+const PARAMETERS = [TOKEN, SESSION, SWITCH] as const;
 type Parameter = (typeof PARAMETERS)[number];
 
 const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
@@ -28,6 +35,10 @@ const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
   ["false", false],
   ["False", false],
 ]);
+
+/** What `cancel_on_disconnect` may be as a number, in ms. */
+const WAIT_MS_MIN = 1000;
+const WAIT_MS_MAX = 300_000;
 
 /** What is shown of a value, at most. */
 const SHOWN_LENGTH_MAX = 40;
@@ -42,10 +53,11 @@ export function parseConnectQuery(query: string): ConnectQuery {
     const parameter = knownAs(name);
     if (parameter !== undefined) values.set(parameter, [...(values.get(parameter) ?? []), value]);
   }
-  const [token, ...others] = values.get(TOKEN) ?? [];
-  if (others.some((other) => other !== token))
-    throw new QueryError("the query parameter token is given twice, with different values");
-  return { token, cancelOnDisconnect: booleanOf(SWITCH, values) };
+  return {
+    token: secretOf(TOKEN, values),
+    session: secretOf(SESSION, values),
+    cancelAfterMs: cancelAfterMsOf(values),
+  };
 }
 
 /** Which parameter a name is; undefined for none. Slips in it are errors, as of values. */
@@ -53,28 +65,41 @@ function knownAs(name: string): Parameter | undefined {
   const known = PARAMETERS.find((parameter) => parameter === name);
   if (known !== undefined) return known;
   const spelled = name.toLowerCase().replace(/[^a-z]/g, "");
-  const meant = spelled === TOKEN ? TOKEN : lookAlike(spelled, [SWITCH]);
+  const meant = spelled === TOKEN || spelled === SESSION ? spelled : lookAlike(spelled, [SWITCH]);
   if (meant !== undefined)
     throw new QueryError(`the query parameter ${shown(name)} is spelled ${meant}`);
   return undefined;
 }
 
-function booleanOf(parameter: Parameter, values: ReadonlyMap<Parameter, string[]>): boolean {
-  const given = values.get(parameter) ?? [];
+/** A value that is never shown. */
+function secretOf(
+  parameter: Parameter,
+  values: ReadonlyMap<Parameter, string[]>,
+): string | undefined {
+  const [value, ...others] = values.get(parameter) ?? [];
+  if (others.some((other) => other !== value))
+    throw new QueryError(`the query parameter ${parameter} is given twice, with different values`);
+  return value;
+}
+
+function cancelAfterMsOf(values: ReadonlyMap<Parameter, string[]>): number | undefined {
+  const given = values.get(SWITCH) ?? [];
   const meant = given.map((value) => {
-    const boolean = BOOLEANS.get(value);
-    if (boolean !== undefined) return boolean;
+    const switched = BOOLEANS.get(value);
+    if (switched !== undefined) return switched ? 0 : undefined;
+    const waitMs = /^[1-9][0-9]*$/.test(value) ? Number(value) : 0;
+    if (waitMs >= WAIT_MS_MIN && waitMs <= WAIT_MS_MAX) return waitMs;
     throw new QueryError(
-      `the query parameter ${parameter} is ${shown(value)}: it takes true or false, True or False, ` +
-        "1 or 0, and no value for true",
+      `the query parameter ${SWITCH} is ${shown(value)}: it takes true or false, True or False, ` +
+        `1 or 0, no value for true, and from ${WAIT_MS_MIN} to ${WAIT_MS_MAX} ms`,
     );
   });
   if (new Set(meant).size > 1) {
     throw new QueryError(
-      `the query parameter ${parameter} is given twice, as ${given.map(shown).join(" and as ")}`,
+      `the query parameter ${SWITCH} is given twice, as ${given.map(shown).join(" and as ")}`,
     );
   }
-  return meant[0] ?? false;
+  return meant[0];
 }
 
 function shown(text: string): string {

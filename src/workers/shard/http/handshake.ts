@@ -12,12 +12,14 @@ import {
   type Refusal,
   SHARD,
 } from "../../../counters/counters.js";
+import type { GrantedSession } from "../../../shared/session.js";
 import type { RefusedBy } from "../../messages.js";
 import type { AddressShare, AddressShares } from "../connections/address-shares.js";
 import { ClientSocket } from "../connections/connection.js";
 import { TokenBucket } from "../connections/token-bucket.js";
 import type { TurnQueue } from "../connections/turn-queue.js";
 import type { Authenticator } from "../requests/authenticator.js";
+import type { ShardSessions } from "../trading/shard-sessions.js";
 import { HEAD_BYTES_MAX, type HeadFault, HttpGate } from "./http-gate.js";
 import {
   badRequest,
@@ -52,12 +54,22 @@ export type HandshakeOptions = Pick<
   | "allowedOrigins"
 >;
 
+interface HandshakeHooks {
+  readonly upgraded: (upgraded: Upgraded) => void;
+  /** See {@link ShardSessions.resume}. */
+  readonly resume: ShardSessions["resume"];
+  /** A connection that was to resume a session has ended before. */
+  readonly gone: (number: number) => void;
+}
+
 /** A connection that has been upgraded. */
 export interface Upgraded extends UpgradeTerms {
   readonly number: number;
   readonly address: string;
   readonly ws: ClientSocket;
   readonly socket: Socket;
+  /** The session that it has got by its name. */
+  readonly granted: GrantedSession | undefined;
 }
 
 /** An accepted socket, as main hands it over. */
@@ -83,6 +95,8 @@ interface Candidate extends Accepted {
    * connection.
    */
   served: boolean;
+  /** It has named a session, and has it or waits for it. */
+  resumes: boolean;
 }
 
 const HEAD_FAULTS: Readonly<Record<HeadFault, HttpRefusal>> = {
@@ -109,7 +123,7 @@ export class Handshake {
   readonly #authenticator: Authenticator;
   readonly #page: PageFiles;
   readonly #counters: CounterSection;
-  readonly #upgraded: (upgraded: Upgraded) => void;
+  readonly #hooks: HandshakeHooks;
   /** Every new connection is refused: the server stops. */
   draining = false;
 
@@ -121,14 +135,14 @@ export class Handshake {
     counters: CounterSection,
     shares: AddressShares,
     turns: TurnQueue,
-    upgraded: (upgraded: Upgraded) => void,
+    hooks: HandshakeHooks,
   ) {
     this.#options = options;
     this.#authenticator = authenticator;
     this.#page = page;
     this.#counters = counters;
     this.#turns = turns;
-    this.#upgraded = upgraded;
+    this.#hooks = hooks;
     this.#shares = shares;
     this.#http = this.#createHttpServer();
     const upgraderOptions = {
@@ -171,6 +185,7 @@ export class Handshake {
       requests: 0,
       nextAt: 0,
       served: false,
+      resumes: false,
     };
     this.#candidates.set(socket, candidate);
     socket.once("close", this.#onClose);
@@ -182,6 +197,7 @@ export class Handshake {
     if (candidate === undefined) return;
     clearTimeout(candidate.timer);
     this.#candidates.delete(socket);
+    if (candidate.resumes) this.#hooks.gone(candidate.number);
     // What it had reserved and will not ask is its address's again.
     if (performance.now() < candidate.nextAt) candidate.share.httpRequests.giveBack();
     this.#shares.release(candidate.share);
@@ -281,9 +297,24 @@ export class Handshake {
   }
 
   #upgrade(request: IncomingMessage, candidate: Candidate): void {
-    const { gate, number, address } = candidate;
     const outcome = this.#decide(request, candidate);
     if ("status" in outcome) return this.#close(candidate, outcome);
+    const { identity, session, cancelAfterMs: waitMs = 0 } = outcome;
+    if (identity === undefined || session === undefined)
+      return this.#open(request, candidate, outcome, undefined);
+    candidate.resumes = true;
+    this.#hooks.resume({ ...identity, number: candidate.number, waitMs }, session, (granted) =>
+      this.#open(request, candidate, outcome, granted),
+    );
+  }
+
+  #open(
+    request: IncomingMessage,
+    candidate: Candidate,
+    terms: UpgradeTerms,
+    granted: GrantedSession | undefined,
+  ): void {
+    const { gate, number, address } = candidate;
     const { socket } = gate;
     // What a list holds, for the library to find.
     request.headers.upgrade = "websocket";
@@ -291,9 +322,10 @@ export class Handshake {
     socket.cork();
     this.#upgrader.handleUpgrade(request, socket, gate.rest, (ws) => {
       gate.release();
+      candidate.resumes = false;
       this.#release(socket);
       socket.off("close", this.#onClose);
-      this.#upgraded({ number, address, ws: ws as ClientSocket, socket, ...outcome });
+      this.#hooks.upgraded({ number, address, ws: ws as ClientSocket, socket, granted, ...terms });
     });
     socket.uncork();
   }

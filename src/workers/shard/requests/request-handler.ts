@@ -14,6 +14,7 @@ import type { ClientMessage, RequestId } from "../../../contract/client-messages
 import { CLOSE } from "../../../contract/closings.js";
 import type { RequestedOrder, ServerMessage } from "../../../contract/messages.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
+import type { GrantedSession } from "../../../shared/session.js";
 import { isSimulatedWallet } from "../../../sim/wallets.js";
 import type { OrderName } from "../../messages.js";
 import type { Connection } from "../connections/connection.js";
@@ -22,6 +23,7 @@ import type { TokenBucket } from "../connections/token-bucket.js";
 import type { FanOut } from "../fan-out/fan-out.js";
 import type { FirstDataSender } from "../fan-out/first-data-sender.js";
 import { SubscriptionSet } from "../fan-out/subscription-set.js";
+import type { RequestHold } from "../trading/shard-sessions.js";
 import type { Trading } from "../trading/trading.js";
 import { AuthenticationError, type Authenticator, type Identity } from "./authenticator.js";
 
@@ -44,7 +46,9 @@ export type RequestOptions = Pick<
   "maxSubscriptions" | "maxFilters" | "maxMessageValues" | "takesOrders"
 >;
 
-interface RequestHooks {
+type AuthenticateData = Extract<ClientMessage, { type: "Authenticate" }>["data"];
+
+interface RequestHooks extends RequestHold {
   /** A client has subscribed to market data. */
   readonly subscribed: () => void;
   /** A connection has an identity, its first or another. */
@@ -121,7 +125,7 @@ export class RequestHandler {
     switch (message.type) {
       case "Authenticate":
         connection.charge(SIGNATURE_COST_BYTES, now);
-        return this.#authenticate(connection, message.id, message.data.token);
+        return this.#authenticate(connection, message.id, message.data);
       case "Subscribe":
         connection.charge(this.#costOf(connection, message.data.channels), now);
         return this.#firstData.take(connection, () =>
@@ -193,7 +197,11 @@ export class RequestHandler {
 
   // --- Authentication and subscriptions ---------------------------------------------------------
 
-  #authenticate(connection: Connection, id: RequestId | undefined, token: string): void {
+  #authenticate(
+    connection: Connection,
+    id: RequestId | undefined,
+    { token, session }: AuthenticateData,
+  ): void {
     let identity: Identity;
     try {
       identity = this.#authenticator.verify(token);
@@ -210,8 +218,10 @@ export class RequestHandler {
       return this.#refuse(connection, id, forbidden(message));
     }
     this.#hooks.identified(connection, identity);
-    this.#reply(connection, id, authenticated(identity));
-    this.#endForbidden(connection);
+    this.#trading.sessions.give(connection, identity, session, this.#hooks, (granted) => {
+      this.#reply(connection, id, authenticated(identity, granted));
+      this.#endForbidden(connection);
+    });
   }
 
   /** Ends the private channels that a connection's new token does not allow any more. */
@@ -332,9 +342,12 @@ export class RequestHandler {
   }
 }
 
-/** The message that tells a client who it is. */
-export function authenticated({ userId, wallet }: Identity): ServerMessage {
-  return { type: "Authenticated", data: { user_id: userId, wallet } };
+/** The message that tells a client who it is, and which session it has where it was not told before. */
+export function authenticated(
+  { userId, wallet }: Identity,
+  session?: GrantedSession,
+): ServerMessage {
+  return { type: "Authenticated", data: { user_id: userId, wallet, ...session } };
 }
 
 function idOf(decoded: Decoded): RequestId | undefined {

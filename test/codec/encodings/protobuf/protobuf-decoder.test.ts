@@ -42,7 +42,7 @@ describe("protobuf-decoder", () => {
     );
     expect(bytes).toMatchInlineSnapshot(`
       [
-        "Authenticate 08021a030a0174",
+        "Authenticate 08021a060a0174120173",
         "Subscribe 080422470a1f0a1d0a1b0a010111000000000000f03f19000000000000044022047261696e0a04120210010a081a060a04e907ea070a0222000a052a030a01770a0532030a01770a023a00",
         "Unsubscribe 120574687265652a1a0a18221608ffffffffffffffffff0110ffffffffffffffffff01",
         "Ping 3209090000c006450c7a42",

@@ -150,8 +150,8 @@ describe("protobuf-encoder", () => {
     });
     expect(bytes).toMatchInlineSnapshot(`
       [
-        "Connected 8201130a0263311080d8c1a28c341a02653120a8c301",
-        "Authenticated 08008a01030a0175",
+        "Connected 82011d0a0263311080d8c1a28c341a02653120a8c3012a02733130003a026e31",
+        "Authenticated 08008a01090a01751a0273312001",
         "Subscribed 080172300a0b0a090a070a0201032201780a020a000a1d1a1b0a0ce907ffffffffffffffffff01120b00ffffffffffffffffff01",
         "Unsubscribed 1202c3bc7a070a05220308e907",
         "EpochChanged 9201040a026532",
@@ -168,6 +168,7 @@ describe("protobuf-encoder", () => {
         "PositionUpdate 4a3f0a3d0a017710ffffffffffffffffff0118ffffffffffffffffff012100000000000000c029000000000000e03f31000000000000f8bf3880c097d1edff9603",
         "SystemStatus 9a01220a20080212016112016218032002283231000000000000294038644205302e312e30",
         "Notification a20105080212016d",
+        "ServerShutdown da010c0880c097d1edff9603120172",
       ]
     `);
   });

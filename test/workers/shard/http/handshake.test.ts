@@ -4,6 +4,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import jwt from "jsonwebtoken";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { REFUSALS, type Refusal, SHARD } from "../../../../src/counters/counters.js";
 import { AddressShares } from "../../../../src/workers/shard/connections/address-shares.js";
@@ -16,10 +17,12 @@ import {
 } from "../../../../src/workers/shard/http/handshake.js";
 import { PageFiles } from "../../../../src/workers/shard/http/page-files.js";
 import { Authenticator } from "../../../../src/workers/shard/requests/authenticator.js";
+import type { ShardSessions } from "../../../../src/workers/shard/trading/shard-sessions.js";
 import { maskedFrame } from "../../../support/client-frames.js";
 import { handshakeText, RawConnection, requestText } from "../../../support/raw-connection.js";
 import { until } from "../../../support/until.js";
 
+const SECRET = "a secret for tests, of more than 32 bytes";
 const HANDSHAKE_TIMEOUT_MS = 20_000;
 /** More than socket and kernel take of an answer that nobody reads. */
 const LARGE_BYTES = 16 * 1024 * 1024;
@@ -31,6 +34,8 @@ let server: Server;
 let handshake: Handshake;
 let counters: Float64Array;
 let upgraded: Upgraded[];
+let resumed: Parameters<ShardSessions["resume"]>[];
+let gone: number[];
 /** The server's ends of all connections. */
 let sockets: Socket[];
 let clients: RawConnection[];
@@ -53,12 +58,13 @@ async function start(
 ): Promise<void> {
   counters = new Float64Array(256);
   upgraded = [];
+  resumed = [];
+  gone = [];
   sockets = [];
   clients = [];
   accepted = { address: "192.0.2.1", refusedBy: undefined };
-  const secret = "a secret for tests, of more than 32 bytes";
   const jwt = {
-    key: { secret },
+    key: { secret: SECRET },
     algorithms: ["HS256"] as const,
     issuer: undefined,
     audience: undefined,
@@ -81,9 +87,13 @@ async function start(
       maxBytesPerSecondPerAddress: 1000,
     }),
     new TurnQueue(),
-    (one) => {
-      one.ws.on("message", (data: Buffer) => one.ws.send(`heard ${data}`));
-      upgraded.push(one);
+    {
+      upgraded: (one) => {
+        one.ws.on("message", (data: Buffer) => one.ws.send(`heard ${data}`));
+        upgraded.push(one);
+      },
+      resume: (...asked) => resumed.push(asked),
+      gone: (number) => gone.push(number),
     },
   );
   server = createServer({ pauseOnConnect: true }, (socket) => {
@@ -136,6 +146,42 @@ describe("the way to the upgrade", () => {
     expect((await client.answer()).status).toBe(101);
     client.send(maskedFrame(1, "a"));
     expect(await nextText(client)).toBe("heard a");
+  });
+
+  describe("with a session that the client names", () => {
+    const named = "n".repeat(24);
+    const naming = async (): Promise<RawConnection> => {
+      const exp = Math.floor(Date.now() / 1000) + 60;
+      const token = jwt.sign({ sub: "u", wallet: "w", exp }, SECRET);
+      const query = `?token=${token}&cancel_on_disconnect=5000&session=${named}`;
+      const client = await open();
+      client.send(handshakeText(`/ws/v3${query}`));
+      await until("it is asked for", () => resumed.length === 1);
+      return client;
+    };
+
+    it("handshake - the upgrade waits for the answer, which its connection is given", async () => {
+      const client = await naming();
+      const [asker, resume, granted] = resumed[0] as Parameters<ShardSessions["resume"]>;
+      expect(asker).toMatchObject({ number: 1, userId: "u", wallet: "w", waitMs: 5000 });
+      expect([resume, upgraded]).toEqual([named, []]);
+      granted({ session: named, resumed: true });
+      expect((await client.answer()).status).toBe(101);
+      expect(upgraded[0]?.granted).toEqual({ session: named, resumed: true });
+      expect(gone).toEqual([]);
+    });
+
+    it("handshake - one that ends before the answer is told of, and so is one that the answer finds ended", async () => {
+      for (const late of [false, true]) {
+        await restart();
+        await naming();
+        const granted = resumed[0]?.[2];
+        sockets[0]?.destroy();
+        if (late) granted?.({ session: named, resumed: true });
+        await until("it is told of", () => gone.length > 0);
+        expect([gone, upgraded]).toEqual([[1], []]);
+      }
+    });
   });
 
   it("handshake - a head that drips without end costs few reads", async () => {
