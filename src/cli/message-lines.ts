@@ -92,6 +92,7 @@ function entriesOf(message: ServerMessage): Entry[] {
     case "Unsubscribed":
     case "Error":
     case "Pong":
+    case "ServerShutdown":
       return [dataEntry(message)];
     default:
       // Of a newer server.

@@ -11,12 +11,17 @@ interface Params {
 }
 
 /**
- * A channel in the server's spelling, so that equal channels have equal JSON; as it is where the
- * server will not take it. Throws TypeError for what is no channel at all.
+ * A channel in the server's spelling, with the position that it names, so that equal channels have equal
+ * JSON; as it is where the server will not take it. Throws TypeError for what is no channel at all.
  */
 export function canonicalChannel(channel: Channel): Channel {
   if (typeof channel !== "object" || channel === null)
     throw new TypeError(`a channel is an object { type, params? }, not ${String(channel)}`);
+  const { since } = channel;
+  return { ...nameOf(channel), ...((since ?? undefined) !== undefined && { since }) } as Channel;
+}
+
+function nameOf(channel: Channel): Channel {
   const { type: kind } = channel;
   const params: Params = channel.params ?? {};
   switch (kind) {
@@ -44,7 +49,8 @@ export function canonicalChannel(channel: Channel): Channel {
       // Of a newer contract, or none: for the server to refuse.
       kind satisfies never;
   }
-  return { ...(channel as Channel), params } as Channel;
+  const { recovered, ...name } = channel as Channel;
+  return { ...name, params } as Channel;
 }
 
 function canonicalId(id: MarketId): MarketId {

@@ -1,4 +1,4 @@
-import { CLOSE_CODES } from "../contract/close-codes.js";
+import { NORMAL, PROTOCOL_ERROR } from "../contract/close-codes.js";
 import { type Encoding, subprotocolOf } from "../contract/encodings.js";
 import type { ClientMessage, ServerData, ServerMessage } from "../contract/messages.js";
 import { DisconnectedError, MarketcastError, ProtocolError, ServerError } from "./errors.js";
@@ -7,7 +7,7 @@ import { given } from "./plain-value.js";
 import type { Platform, Transport } from "./platform.js";
 
 /** Id of the greeting's `Authenticate`; those of other requests count from 1. */
-const GREETING_ID = 0;
+export const GREETING_ID = 0;
 
 /** What the server said before a link was open. */
 export interface Greeting {
@@ -40,18 +40,23 @@ export class Link {
     url: string,
     encoding: Encoding,
     token: string | undefined,
+    session: string | undefined,
     events: LinkEvents,
   ) {
     this.#codec = codec;
     this.#events = events;
     this.#token = token;
     const subprotocol = subprotocolOf(encoding);
+    const resuming = token !== undefined && session !== undefined ? { session } : undefined;
+    const target = new URL(url);
+    if (resuming !== undefined && platform.tokenInHeader)
+      target.searchParams.set("session", resuming.session);
     this.#transport = platform.connect(
-      { url, subprotocol, token },
+      { url: target.href, subprotocol, token },
       {
         opened: () => {
           if (token !== undefined && !platform.tokenInHeader)
-            this.send({ type: "Authenticate", id: GREETING_ID, data: { token } });
+            this.send({ type: "Authenticate", id: GREETING_ID, data: { token, ...resuming } });
         },
         received: (payload) => this.#receive(payload),
         ended: (code, reason, cause) => this.#end(describeEnd(code, reason, cause)),
@@ -68,7 +73,7 @@ export class Link {
 
   /** Starts the closing handshake; `ended` follows when it is through. */
   close(): void {
-    this.#transport.close(CLOSE_CODES.normal);
+    this.#transport.close(NORMAL);
   }
 
   /** Ends the link now, for `cause`. */
@@ -84,7 +89,7 @@ export class Link {
       message = withoutNulls(this.#codec.decode(payload));
     } catch (cause) {
       this.#end(new ProtocolError("a message of the server does not decode", { cause }));
-      this.#transport.close(CLOSE_CODES.protocolError);
+      this.#transport.close(PROTOCOL_ERROR);
       return;
     }
     this.#events.received(message);

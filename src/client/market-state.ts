@@ -14,19 +14,29 @@ export class MarketState {
   readonly markets: MirrorStore<Market>;
   readonly books: MirrorStore<OrderBook>;
   readonly #subscriptions: Subscriptions;
+  readonly #isStale: (market: Market) => boolean;
   #doubts = 0;
   /** Whether further parts of a snapshot follow. */
   #inSnapshot = false;
   /** Whether all else has been said since the last doubt. */
   #settling = false;
 
-  /** @param subscriptions what is wanted; what comes for others is left out */
-  constructor(subscriptions: Subscriptions, onThrow: (thrown: unknown) => void) {
+  /**
+   * @param subscriptions what is wanted; what comes for others is left out
+   * @param isStale whether a later state of a market has been told before
+   */
+  constructor(
+    subscriptions: Subscriptions,
+    isStale: (market: Market) => boolean,
+    onThrow: (thrown: unknown) => void,
+  ) {
     this.#subscriptions = subscriptions;
+    this.#isStale = isStale;
     this.markets = new MirrorStore(onThrow);
     this.books = new MirrorStore(onThrow);
   }
 
+  /** Takes a message that is news. */
   take(message: ServerMessage): void {
     switch (message.type) {
       case "PriceUpdate":
@@ -50,6 +60,12 @@ export class MarketState {
       default:
         message satisfies ServerMessage<WithoutState>;
     }
+  }
+
+  /** Takes a message that has been told before: what it is of is still there. */
+  repeat(message: ServerMessage): void {
+    if (message.type === "OrderBook") this.books.confirm(message.data.market_id);
+    else if (message.type === "MarketUpdate") this.markets.confirm(message.data.market.market_id);
   }
 
   /** All subscriptions are about to say their first data; returns which doubt this is. */
@@ -93,8 +109,15 @@ export class MarketState {
 
   #market(market: Market): void {
     const { market_id } = market;
-    if (this.#subscriptions.hasMarket(market_id) || this.#subscriptions.hasFilter)
-      this.markets.set(market_id, market);
+    if (!this.#subscriptions.hasMarket(market_id) && !this.#subscriptions.hasFilter) return;
+    const held = this.markets.get(market_id);
+    if (held === undefined) this.markets.set(market_id, market);
+    else if (this.#isStale(market)) this.markets.confirm(market_id);
+    // Prices may be ahead of states, which are told again after those.
+    else if (held.seq <= market.seq && held.ts > market.ts) {
+      const { price, best_bid, best_ask, ts } = held;
+      this.markets.set(market_id, { ...market, price, best_bid, best_ask, ts });
+    } else this.markets.set(market_id, market);
   }
 
   /**

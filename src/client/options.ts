@@ -11,8 +11,12 @@ export interface ClientOptions {
   readonly token?: TokenSource;
   /** How messages are encoded. Default `json`. */
   readonly encoding?: Encoding;
-  /** The server cancels the open orders placed on a connection when that ends. Default false. */
-  readonly cancelOnDisconnect?: boolean;
+  /**
+   * The server cancels the open orders of the client's session when its connection ends: true at once, a
+   * number that many milliseconds later, 1,000 to 300,000, unless the client is connected again by then.
+   * Default false.
+   */
+  readonly cancelOnDisconnect?: boolean | number;
   /** Connect again when a connection ends for a reason that allows it. Default true. */
   readonly autoReconnect?: boolean;
   /** The first reconnect waits up to this long, each further one up to twice as long. Default 500. */

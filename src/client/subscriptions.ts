@@ -21,6 +21,8 @@ export class Subscriptions {
   readonly #prices = new Set<MarketId>();
   /** Markets of `Market` channels, whose states and books are contiguous. */
   readonly #markets = new Set<MarketId>();
+  /** Markets of `Trades` channels; null for that of all. */
+  readonly #trades = new Set<MarketId | null>();
 
   constructor(channels: readonly Channel[] = []) {
     this.add(channels);
@@ -31,9 +33,11 @@ export class Subscriptions {
       if (isPriceFeed(channel)) {
         for (const id of channel.params.market_ids) this.#prices.add(id);
       } else {
-        const key = channelKey(channel);
-        this.#channels.set(key, channel);
+        const named = withoutPosition(channel);
+        const key = channelKey(named);
+        this.#channels.set(key, named);
         if (channel.type === "Market") this.#markets.add(channel.params.market_id);
+        if (channel.type === "Trades") this.#trades.add(channel.params?.market_id ?? null);
         if (channel.type === "Markets") this.#filters.set(key, channel.params?.filter ?? null);
       }
     }
@@ -44,10 +48,11 @@ export class Subscriptions {
       if (isPriceFeed(channel)) {
         for (const id of channel.params.market_ids) this.#prices.delete(id);
       } else {
-        const key = channelKey(channel);
+        const key = channelKey(withoutPosition(channel));
         this.#channels.delete(key);
         this.#filters.delete(key);
         if (channel.type === "Market") this.#markets.delete(channel.params.market_id);
+        if (channel.type === "Trades") this.#trades.delete(channel.params?.market_id ?? null);
       }
     }
   }
@@ -64,7 +69,9 @@ export class Subscriptions {
 
   /** Everything, or what is of one type. */
   list(type?: ChannelType): Channel[] {
-    const feeds = partsOf([...this.#prices], PRICE_FEED_MARKETS_MAX).map(priceFeed);
+    const feeds: Channel[] = partsOf([...this.#prices], PRICE_FEED_MARKETS_MAX).map((ids) =>
+      priceFeed(ids),
+    );
     return [...this.#channels.values(), ...feeds].filter(
       (channel) => type === undefined || channel.type === type,
     );
@@ -87,9 +94,17 @@ export class Subscriptions {
 
   /** Whether trades of a market are subscribed, by itself or with all. */
   hasTrades(marketId: MarketId): boolean {
-    return [null, { market_id: marketId }].some((params) =>
-      this.#channels.has(channelKey({ type: "Trades", params })),
-    );
+    return this.hasAllTrades || this.#trades.has(marketId);
+  }
+
+  /** Whether the trades of all markets are subscribed. */
+  get hasAllTrades(): boolean {
+    return this.#trades.has(null);
+  }
+
+  /** Whether trades of a market are subscribed with all, and not by themselves. */
+  hasOnlyAllTrades(marketId: MarketId): boolean {
+    return this.hasAllTrades && !this.#trades.has(marketId);
   }
 
   hasPrices(marketId: MarketId): boolean {
@@ -99,10 +114,10 @@ export class Subscriptions {
   #partition(channels: readonly Channel[], inside: boolean): Channel[] {
     return channels.flatMap((channel): Channel[] => {
       if (!isPriceFeed(channel))
-        return this.#channels.has(channelKey(channel)) === inside ? [channel] : [];
+        return this.#channels.has(channelKey(withoutPosition(channel))) === inside ? [channel] : [];
       const { market_ids } = channel.params;
       const ids = market_ids.filter((id) => this.#prices.has(id) === inside);
-      return ids.length === 0 ? [] : [priceFeed(ids)];
+      return ids.length === 0 ? [] : [priceFeed(ids, channel)];
     });
   }
 }
@@ -117,9 +132,9 @@ export function batchesOf(
 ): Channel[][] {
   const batches: Channel[][] = [];
   let characters = 0;
-  const parts = channels.flatMap((channel) =>
+  const parts = channels.flatMap((channel): Channel[] =>
     isPriceFeed(channel)
-      ? partsOf(channel.params.market_ids, PRICE_FEED_PART).map(priceFeed)
+      ? partsOf(channel.params.market_ids, PRICE_FEED_PART).map((ids) => priceFeed(ids, channel))
       : [channel],
   );
   for (const part of parts) {
@@ -136,30 +151,20 @@ export function batchesOf(
   return batches;
 }
 
-/**
- * Two halves of what one request names, as requests are taken whole or not at all; undefined where
- * it is a single subscription.
- */
-export function halvesOf(channels: readonly Channel[]): [Channel[], Channel[]] | undefined {
-  const [only] = channels;
-  if (channels.length > 1) {
-    const middle = channels.length >> 1;
-    return [channels.slice(0, middle), channels.slice(middle)];
-  }
-  if (only === undefined || !isPriceFeed(only) || only.params.market_ids.length < 2)
-    return undefined;
-  const { market_ids } = only.params;
-  const middle = market_ids.length >> 1;
-  return [[priceFeed(market_ids.slice(0, middle))], [priceFeed(market_ids.slice(middle))]];
-}
-
 /** Whether it is a `PriceFeed` with markets; one without is for the server to refuse. */
-function isPriceFeed(channel: Channel): channel is PriceFeed {
+export function isPriceFeed(channel: Channel): channel is PriceFeed {
   return channel.type === "PriceFeed" && Array.isArray(channel.params.market_ids);
 }
 
-function priceFeed(market_ids: readonly MarketId[]): Channel {
-  return { type: "PriceFeed", params: { market_ids } };
+/** A `PriceFeed`, from the position of `like` on. */
+export function priceFeed(market_ids: readonly MarketId[], like?: PriceFeed): PriceFeed {
+  const since = like?.since;
+  return { type: "PriceFeed", params: { market_ids }, ...(since !== undefined && { since }) };
+}
+
+/** What a channel is, which a position is no part of. */
+export function withoutPosition({ type, params }: Channel): Channel {
+  return { type, params } as Channel;
 }
 
 function partsOf<T>(items: readonly T[], size: number): T[][] {

@@ -44,7 +44,7 @@ export const CHANNEL_KINDS = {
   SystemStatus: { private: false, marketData: false, marketSnapshot: false, marketIds: noMarkets },
 } as const satisfies { readonly [T in ChannelType]: ChannelKind<T> };
 
-export const CHANNEL_TYPES = Object.keys(CHANNEL_KINDS) as readonly ChannelType[];
+export const CHANNEL_TYPES = /* @__PURE__ */ Object.keys(CHANNEL_KINDS) as readonly ChannelType[];
 
 /** Types of channels that belong to one wallet. */
 export type PrivateType = {

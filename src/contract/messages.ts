@@ -64,7 +64,20 @@ export interface Trade {
   readonly taker_side: Side;
   readonly seq: number;
   readonly ts: number;
+  /** Of a trade that is told again: the epoch that its `seq` is of, where that is an earlier one. */
+  readonly epoch?: string;
 }
+
+/** What trades made of a market in one interval that had any; `start` is the interval's, in microseconds. */
+export type Candle = readonly [
+  start: number,
+  open: number,
+  high: number,
+  low: number,
+  close: number,
+  volume: number,
+  trades: number,
+];
 
 export interface Order {
   /** Never used twice in a data directory. */
@@ -123,7 +136,18 @@ export interface MarketsFilter {
 }
 
 /** A channel, in any spelling that a client may send. */
-export type Channel =
+export type Channel = ChannelName & {
+  /**
+   * In a Subscribe: the position, in microseconds, from which on every message is sent that there was. It
+   * is no part of what the channel is.
+   */
+  readonly since?: number;
+  /** In the answer to one with `since`: whether all messages from there on follow. */
+  readonly recovered?: boolean;
+};
+
+/** What a channel is. */
+type ChannelName =
   | {
       readonly type: "Markets";
       readonly params?: { readonly filter?: MarketsFilter | null } | null;

@@ -28,7 +28,7 @@ describe("reconnect-policy", () => {
     [1003, false],
     [1007, false],
     [1009, false],
-    [1002, true],
+    [1002, false],
     [1006, true],
     [1011, true],
     [1012, true],

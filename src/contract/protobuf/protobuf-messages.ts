@@ -98,6 +98,7 @@ const trade = table({
   taker_side: word(6, sides),
   seq: uint64(7),
   ts: uint64(8),
+  epoch: optional(text(9)),
 });
 
 const order = table({
