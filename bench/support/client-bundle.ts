@@ -15,8 +15,9 @@ export interface BundledFile {
 }
 
 /**
- * Bundles and minifies the client as a page would, in memory: its browser entry, with each
- * further encoding in a file of its own.
+ * Bundles and minifies the client in memory: its browser entry, and in files of their own what that loads
+ * when it is needed. Vite's own loader of a page's files, some 700 bytes, is none of the client and left out:
+ * that is what `ssr` is for.
  * @param root the project's folder
  */
 export async function bundleClient(root: string): Promise<readonly BundledFile[]> {
@@ -25,7 +26,12 @@ export async function bundleClient(root: string): Promise<readonly BundledFile[]
     root,
     configFile: false,
     logLevel: "silent",
+    ssr: {
+      noExternal: true,
+      resolve: { conditions: ["browser", "import", "module", "default"] },
+    },
     build: {
+      ssr: true,
       write: false,
       minify: true,
       target: "es2022",

@@ -115,6 +115,8 @@ function channelsOfType(type: ChannelType, flags: ChannelFlags, wallet: () => st
       return [{ type, params: { wallet: wallet() } }];
     case "SystemStatus":
       return [{ type }];
+    case "Heartbeat":
+      return [{ type }];
   }
 }
 

@@ -76,6 +76,10 @@ function entriesOf(message: ServerMessage): Entry[] {
       return [positionEntry(message.data.position)];
     case "SystemStatus":
       return [{ text: systemText(message.data.status) }];
+    case "Heartbeat": {
+      const { feed_age_ms, conflated } = message.data;
+      return [{ text: `feed ${feed_age_ms} ms ago  ${conflated} conflated` }];
+    }
     case "Notification":
       return [{ text: `${message.data.level}: ${printable(message.data.message)}` }];
     case "EpochChanged":

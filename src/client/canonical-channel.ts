@@ -1,4 +1,5 @@
 import { canonicalFilter } from "../contract/canonical-filter.js";
+import { HEARTBEAT_INTERVAL_MS } from "../contract/limits.js";
 import type { Channel, MarketId, MarketsFilter } from "../contract/messages.js";
 import { compareMarketIds, parseMarketId } from "../shared/market-id.js";
 
@@ -8,6 +9,7 @@ interface Params {
   readonly market_ids?: readonly MarketId[] | null;
   readonly market_id?: MarketId | null;
   readonly wallet?: string | null;
+  readonly interval_ms?: number | null;
 }
 
 /**
@@ -37,6 +39,11 @@ export function canonicalChannel(channel: Channel): Channel {
     }
     case "SystemStatus":
       return { type: kind, params: null };
+    case "Heartbeat":
+      return {
+        type: kind,
+        params: { interval_ms: params.interval_ms ?? HEARTBEAT_INTERVAL_MS.usual },
+      };
     case "Orders":
     case "Positions":
       return { type: kind, params: { wallet: params.wallet as string } };

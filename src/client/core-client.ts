@@ -18,7 +18,7 @@ import {
   RequestTimeoutError,
   ServerError,
 } from "./errors.js";
-import type { ClientEvents, EventName, Listener, Silence } from "./events.js";
+import type { ClientEvents, EventName, Listener } from "./events.js";
 import { Heartbeat } from "./heartbeat.js";
 import type { Greeting } from "./link.js";
 import { MarketState } from "./market-state.js";
@@ -33,7 +33,7 @@ import { OWN, type Replies, Requests } from "./requests.js";
 import { resolveOptions } from "./resolve-options.js";
 import { isSlowness, Resubscriber } from "./resubscriber.js";
 import { SequenceTracker } from "./sequence-tracker.js";
-import { SilenceMonitor } from "./silence-monitor.js";
+import { StaleWatch } from "./stale-watch.js";
 import type { ClosedState, ConnectionState, OpenState } from "./state.js";
 import { Subscriber } from "./subscriber.js";
 import type { Subscriptions } from "./subscriptions.js";
@@ -60,7 +60,7 @@ export class CoreClient implements Client {
   readonly #connection: ReconnectingLink;
   readonly #resubscriber: Resubscriber;
   readonly #heartbeat: Heartbeat;
-  readonly #silence: SilenceMonitor;
+  readonly #staleWatch: StaleWatch;
   readonly #tracker: SequenceTracker;
   readonly #state: MarketState;
   readonly #iterators = new Set<MessageIterator>();
@@ -75,7 +75,7 @@ export class CoreClient implements Client {
 
   constructor(options: ClientOptions, platform: Platform) {
     this.#options = resolveOptions(options);
-    const { maxPendingRequests, requestTimeoutMs, tokenRefreshMarginMs, silenceTimeoutMs } =
+    const { maxPendingRequests, requestTimeoutMs, tokenRefreshMarginMs, staleAfterMs } =
       this.#options;
     this.#requests = new Requests(maxPendingRequests, requestTimeoutMs, {
       sent: (pending) => this.#subscriber.sent(pending),
@@ -109,11 +109,11 @@ export class CoreClient implements Client {
           new DisconnectedError("no answer to a ping", NO_CLOSE_CODE),
         ),
     );
-    this.#silence = new SilenceMonitor(
-      silenceTimeoutMs,
-      (channel) => this.#wanted.list(channel).length > 0,
-      (silence) => this.#onSilence(silence),
-    );
+    this.#staleWatch = new StaleWatch(staleAfterMs, this.#wanted, {
+      ask: (channel) => this.subscribe([channel]).catch((error) => this.#onOwnFailure(error)),
+      refresh: () => this.#requests.connected && this.#refresh(this.#wanted.list()),
+      tell: (event, staleness) => this.#emitter.emit(event, staleness),
+    });
     this.#connection = new ReconnectingLink(this.#options, platform, tokens, {
       received: (message) => this.#receive(message),
       opened: (greeting, token) => this.#onOpened(greeting, token),
@@ -201,10 +201,12 @@ export class CoreClient implements Client {
   }
 
   on<E extends EventName>(event: E, listener: Listener<E>): () => void {
+    this.#heed(event);
     return this.#emitter.add(event, listener);
   }
 
   once<E extends EventName>(event: E, listener: Listener<E>): () => void {
+    this.#heed(event);
     return this.#emitter.add(event, listener, true);
   }
 
@@ -231,7 +233,6 @@ export class CoreClient implements Client {
     this.#follow(message, answered !== undefined);
     this.#tracker.take(message);
     this.#state.take(message);
-    this.#silence.take(message.type);
     // The event's name and its value come from one message, which the compiler cannot follow.
     this.#emitter.emit(message.type as "Pong", message.data as ServerData["Pong"]);
     this.#emitter.emit("message", message);
@@ -244,6 +245,8 @@ export class CoreClient implements Client {
       case "Subscribed":
         this.#connection.strain();
         return this.#tracker.subscribed(message.data.channels);
+      case "Heartbeat":
+        return this.#staleWatch.take(message.data);
       case "EpochChanged": {
         const { epoch } = message.data;
         this.#changeEpoch(epoch);
@@ -289,7 +292,6 @@ export class CoreClient implements Client {
     if (reconnected && channels.length > 0) void this.#resubscribe(channels);
     this.#requests.flush();
     this.#heartbeat.start();
-    this.#silence.start();
     // Last, as its listeners may close the client.
     if (this.#epoch !== connected.epoch) this.#changeEpoch(connected.epoch);
   }
@@ -297,7 +299,6 @@ export class CoreClient implements Client {
   #onLost(cause: MarketcastError, steady: boolean): void {
     if (this.#requests.connected) this.#lostAtMs = performance.now();
     this.#heartbeat.stop();
-    this.#silence.stop();
     this.#renewal.lost();
     this.#tracker.disconnected();
     this.#subscriber.disconnected();
@@ -313,6 +314,7 @@ export class CoreClient implements Client {
     const message = `the client is closed${reason === "" ? "" : `: ${reason}`}`;
     const error = (sent: boolean): ClientClosedError =>
       new ClientClosedError(message, code, sent, cause === undefined ? undefined : { cause });
+    this.#staleWatch.stop();
     this.#requests.close(error);
     for (const iterator of this.#iterators) {
       iterator.finish(cause === undefined ? undefined : error(false));
@@ -354,9 +356,9 @@ export class CoreClient implements Client {
       );
   }
 
-  #onSilence(silence: Silence): void {
-    this.#emitter.emit("silent", silence);
-    void this.#refresh(this.#wanted.list(silence.channel));
+  /** What somebody listens for may have to be asked for. */
+  #heed(event: EventName): void {
+    if (event === "stale" || event === "fresh") this.#staleWatch.start();
   }
 
   #onReduced(): void {

@@ -121,7 +121,7 @@ export class Link {
 type WithoutOptionals =
   | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "EpochChanged" | "Pong")
   | ("MarketSnapshot" | "MarketUpdate" | "PriceUpdate" | "OrderBook" | "TradeExecution")
-  | ("PositionSnapshot" | "PositionUpdate" | "SystemStatus" | "Notification");
+  | ("PositionSnapshot" | "PositionUpdate" | "SystemStatus" | "Notification" | "Heartbeat");
 
 /** A message as its types have it, from a server that says null for an optional field. */
 function withoutNulls(message: ServerMessage): ServerMessage {

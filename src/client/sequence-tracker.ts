@@ -8,10 +8,12 @@ const STREAMS = ["state", "price", "book", "trade"] as const satisfies readonly 
 type Unnumbered =
   | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "Error" | "Pong")
   | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate")
-  | ("SystemStatus" | "Notification");
+  | ("SystemStatus" | "Notification" | "Heartbeat");
 
 /** Types of channels without first data that have numbers of these streams. */
-type WithoutNumbers = "Markets" | "Trades" | "Orders" | "Positions" | "SystemStatus";
+type WithoutNumbers =
+  | ("Markets" | "Trades" | "Orders" | "Positions")
+  | ("SystemStatus" | "Heartbeat");
 
 type Positions = Readonly<Record<Stream, Map<MarketId, number>>>;
 

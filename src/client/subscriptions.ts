@@ -32,6 +32,8 @@ export class Subscriptions {
         for (const id of channel.params.market_ids) this.#prices.add(id);
       } else {
         const key = channelKey(channel);
+        // There is one at most.
+        if (channel.type === "Heartbeat") this.remove(this.list("Heartbeat"));
         this.#channels.set(key, channel);
         if (channel.type === "Market") this.#markets.add(channel.params.market_id);
         if (channel.type === "Markets") this.#filters.set(key, channel.params?.filter ?? null);

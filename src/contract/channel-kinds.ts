@@ -42,6 +42,7 @@ export const CHANNEL_KINDS = {
   Orders: { private: true, marketData: false, marketSnapshot: false, marketIds: noMarkets },
   Positions: { private: true, marketData: false, marketSnapshot: false, marketIds: noMarkets },
   SystemStatus: { private: false, marketData: false, marketSnapshot: false, marketIds: noMarkets },
+  Heartbeat: { private: false, marketData: false, marketSnapshot: false, marketIds: noMarkets },
 } as const satisfies { readonly [T in ChannelType]: ChannelKind<T> };
 
 export const CHANNEL_TYPES = Object.keys(CHANNEL_KINDS) as readonly ChannelType[];

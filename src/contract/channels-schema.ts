@@ -5,7 +5,7 @@ import { nullIsAbsent } from "../shared/null-is-absent.js";
 import { textSchema, walletSchema } from "../shared/text-schema.js";
 import { canonicalFilter } from "./canonical-filter.js";
 import type { PrivateOf } from "./channel-kinds.js";
-import { PRICE_FEED_MARKETS_MAX, SEARCH_CHARACTERS_MAX } from "./limits.js";
+import { HEARTBEAT_INTERVAL_MS, PRICE_FEED_MARKETS_MAX, SEARCH_CHARACTERS_MAX } from "./limits.js";
 
 /** Parses a market id in any form a client may send into its canonical one. */
 export const marketIdSchema = z.unknown().transform((value, context): MarketId => {
@@ -53,6 +53,9 @@ const filterSchema = z.object({
 });
 
 const marketParams = z.object({ market_id: marketIdSchema });
+const heartbeatParams = z.object({
+  interval_ms: z.int().min(HEARTBEAT_INTERVAL_MS.least).max(HEARTBEAT_INTERVAL_MS.most).optional(),
+});
 const walletParams = z.object({ wallet: walletSchema });
 
 /**
@@ -80,6 +83,12 @@ export const channelSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("Orders"), params: walletParams }),
   z.object({ type: z.literal("Positions"), params: walletParams }),
   z.object({ type: z.literal("SystemStatus") }).transform(({ type }) => ({ type, params: null })),
+  z
+    .object({ type: z.literal("Heartbeat"), params: nullIsAbsent(heartbeatParams).nullish() })
+    .transform(({ type, params }) => ({
+      type,
+      params: { interval_ms: params?.interval_ms ?? HEARTBEAT_INTERVAL_MS.usual },
+    })),
 ]);
 
 /** A channel in canonical form. */

@@ -110,6 +110,17 @@ export interface SystemStatus {
   readonly version: string;
 }
 
+/** A sign of life that takes the way of market data. */
+export interface Heartbeat {
+  readonly epoch: string;
+  /** The position in the data up to which everything has been told ahead of it; it never decreases. */
+  readonly ts: number;
+  /** Since the producer's last word of any market, in milliseconds. */
+  readonly feed_age_ms: number;
+  /** Messages that were left out for this connection so far. */
+  readonly conflated: number;
+}
+
 /** What changed; the first that applies. `Unmatched` is the last update of a market that fits no filter any more. */
 export type MarketUpdateType = "Created" | "Status" | "Price" | "Volume" | "Unmatched";
 
@@ -137,7 +148,12 @@ export type Channel =
   | { readonly type: "Trades"; readonly params?: { readonly market_id?: MarketId } | null }
   | { readonly type: "Orders"; readonly params: { readonly wallet: string } }
   | { readonly type: "Positions"; readonly params: { readonly wallet: string } }
-  | { readonly type: "SystemStatus"; readonly params?: null };
+  | { readonly type: "SystemStatus"; readonly params?: null }
+  | {
+      readonly type: "Heartbeat";
+      /** Milliseconds, from 100 to 60,000. Default 1,000. */
+      readonly params?: { readonly interval_ms?: number } | null;
+    };
 
 export type ChannelType = Channel["type"];
 
@@ -235,6 +251,7 @@ export interface ServerData {
   readonly PositionSnapshot: { readonly positions: readonly Position[] };
   readonly PositionUpdate: { readonly position: Position };
   readonly SystemStatus: { readonly status: SystemStatus };
+  readonly Heartbeat: Heartbeat;
   readonly Notification: {
     readonly level: "info" | "warning" | "error";
     readonly message: string;

@@ -47,6 +47,16 @@ const channel: fc.Arbitrary<Channel> = fc.oneof(
     params: fc.record({ wallet: fc.string({ minLength: 1, maxLength: 20 }).filter(isName) }),
   }),
   fc.record({ type: fc.constant("SystemStatus" as const) }),
+  fc.record(
+    {
+      type: fc.constant("Heartbeat" as const),
+      params: fc.oneof(
+        fc.constant(null),
+        fc.record({ interval_ms: fc.integer({ min: 100, max: 60_000 }) }, { requiredKeys: [] }),
+      ),
+    },
+    { requiredKeys: ["type"] },
+  ),
 );
 
 describe("canonical-channel", () => {

@@ -20,6 +20,7 @@ const CHANNELS: readonly (readonly [Channel, readonly (number | string)[]])[] = 
   [{ type: "Orders", params: wallet }, []],
   [{ type: "Positions", params: wallet }, []],
   [{ type: "SystemStatus" }, []],
+  [{ type: "Heartbeat" }, []],
 ];
 
 describe("channel kinds", () => {

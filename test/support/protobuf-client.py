@@ -47,6 +47,7 @@ CHANNELS = [
     pb.Channel(price_feed=prices(IDS)),
     pb.Channel(trades={}),
     pb.Channel(system_status={}),
+    pb.Channel(heartbeat={"interval_ms": 100}),
     pb.Channel(orders={"wallet": WALLET}),
     pb.Channel(positions={"wallet": WALLET}),
 ]

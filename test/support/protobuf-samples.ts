@@ -120,6 +120,10 @@ export const SERVER_SAMPLES: { readonly [T in ServerMessage["type"]]: ServerMess
       },
     },
   },
+  Heartbeat: {
+    type: "Heartbeat",
+    data: { epoch: "e1", ts: TS, feed_age_ms: 12, conflated: 300 },
+  },
   Notification: { type: "Notification", data: { level: "warning", message: "m" } },
 };
 

@@ -83,6 +83,7 @@ const EXAMPLES: readonly ServerMessage[] = [
   { type: "OrderUpdate", data: { order: least } },
   { type: "PositionSnapshot", data: { positions: [position, position] } },
   { type: "PositionUpdate", data: { position } },
+  { type: "Heartbeat", data: { epoch: "e", ts: 1, feed_age_ms: 0, conflated: 0 } },
   { type: "Notification", data: { level: "info", message: "" } },
 ];
 

@@ -119,6 +119,12 @@ export const serverData = {
   PositionSnapshot: z.strictObject({ positions: z.array(position) }),
   PositionUpdate: z.strictObject({ position }),
   SystemStatus: z.strictObject({ status: systemStatusSchema }),
+  Heartbeat: z.strictObject({
+    epoch: z.string(),
+    ts: z.int().positive(),
+    feed_age_ms: z.int().nonnegative(),
+    conflated: z.int().nonnegative(),
+  }),
   Notification: z.strictObject({
     level: z.enum(["info", "warning", "error"]),
     message: z.string(),

@@ -156,6 +156,7 @@ const CHANNELS: Readonly<Record<ChannelType, FieldShape>> = {
   Orders: message(5, ofWallet),
   Positions: message(6, ofWallet),
   SystemStatus: message(7, table({})),
+  Heartbeat: message(10, table({ interval_ms: optional(uint64(1)) })),
 };
 
 const channels = table({ channels: list(message(1, channelUnion(CHANNELS))) });
@@ -246,6 +247,10 @@ const SERVER_TYPES: Readonly<Record<ServerType, FieldShape>> = {
   Notification: message(
     20,
     table({ level: word(1, enumOf(NOTIFICATION_LEVEL)), message: text(2) }),
+  ),
+  Heartbeat: message(
+    24,
+    table({ epoch: text(1), ts: uint64(2), feed_age_ms: uint64(3), conflated: uint64(4) }),
   ),
 };
 

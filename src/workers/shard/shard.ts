@@ -77,6 +77,7 @@ export class Shard {
     this.#fanOut = new FanOut(this.#counters, options.maxDistinctFilters);
     this.#takeMirror(task.memory, "tail");
     this.#rounds = new RoundLoop(this.#fanOut, task.memory.doorbell);
+    this.#fanOut.heartbeats.whenDue(() => this.#rounds.wake());
     this.#outbox = new Outbox();
     this.#intake = new Intake(this.#counters);
     this.#firstData = new FirstDataSender(

@@ -31,6 +31,8 @@ export interface Member {
   readonly behind: boolean;
   readonly missedSince: number;
   readonly offeredAtMiss: number;
+  /** Messages left out for it so far, as far as they are counted. */
+  readonly conflated: number;
   /** Round up to which its `Markets` channels are told, and later ones of some markets, by slot. */
   readonly marketsSince: number;
   readonly marketsTold: ReadonlyMap<number, number> | undefined;

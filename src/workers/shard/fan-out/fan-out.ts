@@ -8,6 +8,7 @@ import type { FrameBatch } from "../connections/frame-batch.js";
 import type { Audience, Member } from "./audience.js";
 import { CatchUp } from "./catch-up.js";
 import { FrameRanges } from "./frame-ranges.js";
+import { Heartbeats } from "./heartbeats.js";
 import { LentFrames } from "./lent-frames.js";
 import { MarketsChannel } from "./markets-channel.js";
 import { Membership } from "./membership.js";
@@ -34,6 +35,7 @@ const WRITES_PER_CLOCK_READ = 64;
  */
 export class FanOut implements MirrorListener {
   readonly markets: MarketsChannel;
+  readonly heartbeats: Heartbeats;
   readonly #counters: CounterSection;
   readonly #frames: RoundFrames;
   readonly #membership: Membership;
@@ -54,7 +56,8 @@ export class FanOut implements MirrorListener {
     this.#counters = counters;
     this.#frames = new RoundFrames(encodings);
     this.markets = new MarketsChannel(this.#frames, maxDistinctFilters);
-    this.#membership = new Membership(counters, this.markets);
+    this.heartbeats = new Heartbeats(this.#frames);
+    this.#membership = new Membership(counters, this.markets, this.heartbeats);
     this.#catchUp = new CatchUp(counters, this.#frames, this.markets);
   }
 
@@ -234,7 +237,7 @@ export class FanOut implements MirrorListener {
   }
 
   /**
-   * Ends a round: writes what the audiences have, and what drained members are due.
+   * Ends a round: writes what the audiences have, what drained members are due, and heartbeats last.
    * @param tellMarkets the market interval has passed
    */
   endRound(tellMarkets: boolean): void {
@@ -243,6 +246,7 @@ export class FanOut implements MirrorListener {
     this.#dirty.length = 0;
     if (tellMarkets) this.markets.tell(this.audiences);
     this.#catchUp.sendToDrained(this.mirror);
+    this.heartbeats.tell(this.mirror);
     this.#underWay = false;
   }
 

@@ -65,7 +65,8 @@ export class RoundLoop {
     if (this.#stopped) return;
     // Read before looking for work: a publication after the look then ends the wait at once.
     const rung = Atomics.load(this.#doorbell, 0);
-    if (this.#marketsDue || this.#fanOut.hasDrained || this.#fanOut.mirror.pending) {
+    const { hasDrained, heartbeats, mirror } = this.#fanOut;
+    if (this.#marketsDue || hasDrained || heartbeats.due || mirror.pending) {
       this.#round();
       this.wake();
       return;

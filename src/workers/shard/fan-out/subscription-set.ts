@@ -19,6 +19,8 @@ export class SubscriptionSet {
   readonly trades: Set<MarketId>;
   allTrades: boolean;
   systemStatus: boolean;
+  /** Milliseconds between two heartbeats; undefined for none. There is one such channel at most. */
+  heartbeatMs: number | undefined;
   #key: string | undefined;
 
   constructor(from?: SubscriptionSet) {
@@ -28,17 +30,19 @@ export class SubscriptionSet {
     this.trades = new Set(from?.trades);
     this.allTrades = from?.allTrades ?? false;
     this.systemStatus = from?.systemStatus ?? false;
+    this.heartbeatMs = from?.heartbeatMs;
   }
 
   /**
    * What somebody begins with who is told these part by part, beside what was told before: `Markets`,
-   * told nothing until they have their snapshots, and trades, which have no first data.
+   * told nothing until they have their snapshots, and trades and heartbeats, which have no first data.
    */
   beginning(before: SubscriptionSet | undefined): SubscriptionSet {
     const begun = new SubscriptionSet(before);
     for (const [key, filter] of this.filters) begun.filters.set(key, filter);
     for (const id of this.trades) begun.trades.add(id);
     begun.allTrades ||= this.allTrades;
+    begun.heartbeatMs = this.heartbeatMs;
     return begun;
   }
 
@@ -54,6 +58,7 @@ export class SubscriptionSet {
       PriceFeed: this.prices.size,
       Trades: this.trades.size + (this.allTrades ? 1 : 0),
       SystemStatus: this.systemStatus ? 1 : 0,
+      Heartbeat: this.heartbeatMs === undefined ? 0 : 1,
     };
   }
 
@@ -74,6 +79,9 @@ export class SubscriptionSet {
         break;
       case "SystemStatus":
         this.systemStatus = true;
+        break;
+      case "Heartbeat":
+        this.heartbeatMs = channel.params.interval_ms;
         break;
       default:
         channel satisfies never;
@@ -98,6 +106,9 @@ export class SubscriptionSet {
       case "SystemStatus":
         this.systemStatus = false;
         break;
+      case "Heartbeat":
+        if (this.heartbeatMs === channel.params.interval_ms) this.heartbeatMs = undefined;
+        break;
       default:
         channel satisfies never;
     }
@@ -118,6 +129,7 @@ export class SubscriptionSet {
       ids(this.trades),
       this.allTrades ? "t" : "",
       this.systemStatus ? "s" : "",
+      this.heartbeatMs ?? "",
     ].join("|");
   }
 }

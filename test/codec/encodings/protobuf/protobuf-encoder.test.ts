@@ -167,6 +167,7 @@ describe("protobuf-encoder", () => {
         "PositionSnapshot 5a00",
         "PositionUpdate 4a3f0a3d0a017710ffffffffffffffffff0118ffffffffffffffffff012100000000000000c029000000000000e03f31000000000000f8bf3880c097d1edff9603",
         "SystemStatus 9a01220a20080212016112016218032002283231000000000000294038644205302e312e30",
+        "Heartbeat c201120a0265311080c097d1edff9603180c20ac02",
         "Notification a20105080212016d",
       ]
     `);
