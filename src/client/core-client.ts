@@ -42,9 +42,9 @@ import { TokenRenewal } from "./token-renewal.js";
 
 /** Types of messages that mean nothing to the client as a whole, but to parts of it or to the program. */
 type OfOthers =
-  | ("Connected" | "Unsubscribed" | "Pong" | "SystemStatus" | "Notification")
+  | ("Connected" | "Unsubscribed" | "Pong" | "SystemStatus" | "Notification" | "CandleSnapshot")
   | ("MarketSnapshot" | "MarketUpdate" | "PriceUpdate" | "OrderBook" | "TradeExecution")
-  | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate");
+  | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate" | "CandleUpdate");
 
 /** The client on any platform: ties the parts together and has the public methods. */
 export class CoreClient implements Client {

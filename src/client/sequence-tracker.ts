@@ -8,12 +8,12 @@ const STREAMS = ["state", "price", "book", "trade"] as const satisfies readonly 
 type Unnumbered =
   | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "Error" | "Pong")
   | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate")
-  | ("SystemStatus" | "Notification" | "Heartbeat");
+  | ("SystemStatus" | "Notification" | "Heartbeat" | "CandleSnapshot" | "CandleUpdate");
 
 /** Types of channels without first data that have numbers of these streams. */
 type WithoutNumbers =
   | ("Markets" | "Trades" | "Orders" | "Positions")
-  | ("SystemStatus" | "Heartbeat");
+  | ("SystemStatus" | "Heartbeat" | "Candles");
 
 type Positions = Readonly<Record<Stream, Map<MarketId, number>>>;
 

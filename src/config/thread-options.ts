@@ -51,6 +51,7 @@ const SHARD_KEYS = [
   "maxSubscriptions",
   "maxFilters",
   "maxDistinctFilters",
+  "maxCandleSeries",
   "maxMessageValues",
   "maxFragments",
   "messageTimeoutMs",

@@ -42,6 +42,12 @@ export const CHANNEL_KINDS = {
   Orders: { private: true, marketData: false, marketSnapshot: false, marketIds: noMarkets },
   Positions: { private: true, marketData: false, marketSnapshot: false, marketIds: noMarkets },
   SystemStatus: { private: false, marketData: false, marketSnapshot: false, marketIds: noMarkets },
+  Candles: {
+    private: false,
+    marketData: true,
+    marketSnapshot: false,
+    marketIds: ({ params }) => [params.market_id],
+  },
   Heartbeat: { private: false, marketData: false, marketSnapshot: false, marketIds: noMarkets },
 } as const satisfies { readonly [T in ChannelType]: ChannelKind<T> };
 

@@ -1,3 +1,4 @@
+import type { CandleInterval } from "../shared/candle.js";
 import type { MarketStatus, Side } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
 import type { OrderStatus, OrderType, TimeInForce } from "../shared/order.js";
@@ -10,7 +11,16 @@ import type { ErrorCode } from "./error-codes.js";
  * and names ending in `_ts` are microseconds since the Unix epoch.
  */
 
-export type { ErrorCode, MarketId, MarketStatus, OrderStatus, OrderType, Side, TimeInForce };
+export type {
+  CandleInterval,
+  ErrorCode,
+  MarketId,
+  MarketStatus,
+  OrderStatus,
+  OrderType,
+  Side,
+  TimeInForce,
+};
 
 /** A client's request id, given back with each direct reply. */
 export type RequestId = number | string;
@@ -64,6 +74,36 @@ export interface Trade {
   readonly taker_side: Side;
   readonly seq: number;
   readonly ts: number;
+}
+
+/**
+ * What trades made of a market in one interval that had any: when it starts, in microseconds since the
+ * Unix epoch, prices, the quantity that was traded, and the number of trades.
+ */
+export type Candle = readonly [
+  start: number,
+  open: number,
+  high: number,
+  low: number,
+  close: number,
+  volume: number,
+  trades: number,
+];
+
+/** The newest candles of a market, oldest first; the last may be unfinished. */
+export interface CandleSnapshot {
+  readonly market_id: MarketId;
+  readonly interval: CandleInterval;
+  readonly candles: readonly Candle[];
+}
+
+/** A candle as it is now. */
+export interface CandleUpdate {
+  readonly market_id: MarketId;
+  readonly interval: CandleInterval;
+  readonly candle: Candle;
+  /** Its interval is over. */
+  readonly closed: boolean;
 }
 
 export interface Order {
@@ -149,6 +189,15 @@ export type Channel =
   | { readonly type: "Orders"; readonly params: { readonly wallet: string } }
   | { readonly type: "Positions"; readonly params: { readonly wallet: string } }
   | { readonly type: "SystemStatus"; readonly params?: null }
+  | {
+      readonly type: "Candles";
+      readonly params: {
+        readonly market_id: MarketId;
+        readonly interval: CandleInterval;
+        /** How many candles come at once, from 0 to 1,000. Default 100. */
+        readonly limit?: number;
+      };
+    }
   | {
       readonly type: "Heartbeat";
       /** Milliseconds, from 100 to 60,000. Default 1,000. */
@@ -251,6 +300,8 @@ export interface ServerData {
   readonly PositionSnapshot: { readonly positions: readonly Position[] };
   readonly PositionUpdate: { readonly position: Position };
   readonly SystemStatus: { readonly status: SystemStatus };
+  readonly CandleSnapshot: CandleSnapshot;
+  readonly CandleUpdate: CandleUpdate;
   readonly Heartbeat: Heartbeat;
   readonly Notification: {
     readonly level: "info" | "warning" | "error";

@@ -14,6 +14,7 @@ const TYPES = [
   "SystemStatus",
   "Orders",
   "Heartbeat",
+  "Candles",
 ] as const;
 
 /** What a channel asks for, in the plainest form; its spellings are made from it. */
@@ -101,6 +102,12 @@ function spell(meaning: Meaning, whim: readonly number[]): unknown {
       return object({ type, params: object({ wallet }) });
     case "SystemStatus":
       return object({ type, ...optional(null) });
+    case "Candles": {
+      const limit = intervalMs % 1000;
+      const interval = ["1s", "1d"][intervalMs % 2];
+      const whole = limit === 100 && choose(2) === 0 ? {} : { limit };
+      return object({ type, params: object({ market_id: id(first), interval, ...whole }) });
+    }
     case "Heartbeat": {
       const params = object({ interval_ms: intervalMs });
       return object({ type, ...optional(intervalMs === 1000 && choose(2) === 0 ? null : params) });
@@ -119,6 +126,7 @@ function essence({ type, ids, statuses, volumes, search, wallet, intervalMs }: M
     Orders: [wallet],
     SystemStatus: [],
     Heartbeat: [intervalMs],
+    Candles: [`${first}`, intervalMs % 1000, intervalMs % 2],
   };
   return JSON.stringify([type, byType[type]]);
 }

@@ -1,6 +1,7 @@
 import { CHANNEL_TYPES } from "../../../contract/channel-kinds.js";
 import { type CounterSection, count, countListed, SHARD } from "../../../counters/counters.js";
 import { Audience, type Member } from "./audience.js";
+import type { Candles } from "./candles.js";
 import type { ActiveFilter } from "./filter-registry.js";
 import type { Heartbeats } from "./heartbeats.js";
 import { InterestIndex } from "./interest-index.js";
@@ -19,9 +20,16 @@ export class Membership {
   readonly #counters: CounterSection;
   readonly #markets: MarketsChannel;
   readonly #heartbeats: Heartbeats;
+  readonly #candles: Candles;
   readonly #audiences = new Map<string, Audience>();
 
-  constructor(counters: CounterSection, markets: MarketsChannel, heartbeats: Heartbeats) {
+  constructor(
+    counters: CounterSection,
+    markets: MarketsChannel,
+    heartbeats: Heartbeats,
+    candles: Candles,
+  ) {
+    this.#candles = candles;
     this.#heartbeats = heartbeats;
     this.#counters = counters;
     this.#markets = markets;
@@ -56,6 +64,7 @@ export class Membership {
     this.#audiences.set(key, audience);
     this.interests.add(audience);
     this.#heartbeats.add(audience);
+    this.#candles.add(audience);
     this.#countFilters();
     count(this.#counters, SHARD.audiences);
     return audience;
@@ -88,6 +97,7 @@ export class Membership {
     this.#audiences.delete(audience.key);
     this.interests.remove(audience);
     this.#heartbeats.remove(audience);
+    this.#candles.remove(audience);
     for (const key of audience.subscriptions.filters.keys()) this.#markets.filters.release(key);
     this.#countFilters();
     count(this.#counters, SHARD.audiences, -1);

@@ -154,14 +154,20 @@ export class RoundFrames {
 
   /** Any message as a frame, in a buffer of its own. */
   batchOf(message: ServerMessage, encoding: number): FrameBatch {
+    const { start, end } = this.message(message, encoding);
+    const bytes = Buffer.allocUnsafeSlow(end - start);
+    this.bytes(encoding).copy(bytes, 0, start, end);
+    return { bytes, messages: 1 };
+  }
+
+  /** Any message, which its caller remembers. */
+  message(message: ServerMessage, encoding: number): Frame {
     const frames = this.#of(encoding);
     const frame = { start: 0, end: 0 };
     frames.writer.begin();
     frames.encoder.message(frames.writer, message);
     frames.end(frame);
-    const bytes = Buffer.allocUnsafeSlow(frame.end - frame.start);
-    frames.writer.bytes.copy(bytes, 0, frame.start, frame.end);
-    return { bytes, messages: 1 };
+    return frame;
   }
 
   #note(frame: CachedFrame, market: MirrorMarket, seq: number): void {

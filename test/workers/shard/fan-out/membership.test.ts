@@ -9,6 +9,7 @@ import {
   SHARD,
 } from "../../../../src/counters/counters.js";
 import { Audience } from "../../../../src/workers/shard/fan-out/audience.js";
+import { Candles } from "../../../../src/workers/shard/fan-out/candles.js";
 import { Heartbeats } from "../../../../src/workers/shard/fan-out/heartbeats.js";
 import { MarketsChannel } from "../../../../src/workers/shard/fan-out/markets-channel.js";
 import { Membership } from "../../../../src/workers/shard/fan-out/membership.js";
@@ -28,7 +29,12 @@ beforeEach(() => {
   counters = counterBlockOf(createCounterBuffer(1)).shards[0] as CounterSection;
   const frames = new RoundFrames();
   channel = new MarketsChannel(frames, 10);
-  membership = new Membership(counters, channel, new Heartbeats(frames));
+  membership = new Membership(
+    counters,
+    channel,
+    new Heartbeats(frames),
+    new Candles(counters, frames, 10),
+  );
   markets = fakeMarkets(3);
   mirror = fakeMirror(markets);
   channel.setMirror(mirror);
