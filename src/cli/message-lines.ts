@@ -1,6 +1,9 @@
 import { styleText } from "node:util";
 import type {
+  Candle,
+  CandleInterval,
   Market,
+  MarketId,
   Order,
   OrderBook,
   Position,
@@ -76,6 +79,19 @@ function entriesOf(message: ServerMessage): Entry[] {
       return [positionEntry(message.data.position)];
     case "SystemStatus":
       return [{ text: systemText(message.data.status) }];
+    case "CandleSnapshot": {
+      const { market_id, interval, candles } = message.data;
+      return listed(candles, "candles", (candle) => candleEntry(market_id, interval, candle));
+    }
+    case "CandleUpdate": {
+      const { market_id, interval, candle, closed } = message.data;
+      const { text, ...rest } = candleEntry(market_id, interval, candle);
+      return [{ ...rest, text: closed ? `${text}  ${paint("dim", "closed")}` : text }];
+    }
+    case "Heartbeat": {
+      const { feed_age_ms, conflated } = message.data;
+      return [{ text: `feed ${feed_age_ms} ms ago  ${conflated} conflated` }];
+    }
     case "Notification":
       return [{ text: `${message.data.level}: ${printable(message.data.message)}` }];
     case "ServerShutdown":
@@ -92,7 +108,6 @@ function entriesOf(message: ServerMessage): Entry[] {
     case "Unsubscribed":
     case "Error":
     case "Pong":
-    case "ServerShutdown":
       return [dataEntry(message)];
     default:
       // Of a newer server.
@@ -127,6 +142,12 @@ function bookEntry({ market_id, bids, asks, seq, ts }: OrderBook): Entry {
   const ask = `ask ${paint("red", best(asks))}`;
   const levels = `${bids.length} + ${asks.length} levels`;
   return { ts, text: `${market_id}  ${bid}  ${ask}  ${levels}  ${count(seq)}` };
+}
+
+function candleEntry(market: MarketId, interval: CandleInterval, candle: Candle): Entry {
+  const [ts, open, high, low, close, volume, trades] = candle;
+  const prices = `open ${open}  high ${high}  low ${low}  close ${paint("bold", String(close))}`;
+  return { ts, text: `${market}  ${interval}  ${prices}  volume ${volume}  ${trades} trades` };
 }
 
 function orderEntry(order: Order): Entry {

@@ -1,5 +1,6 @@
 import { canonicalFilter } from "../contract/canonical-filter.js";
-import type { Channel, MarketId, MarketsFilter } from "../contract/messages.js";
+import { CANDLES_USUAL, HEARTBEAT_INTERVAL_MS } from "../contract/limits.js";
+import type { CandleInterval, Channel, MarketId, MarketsFilter } from "../contract/messages.js";
 import { compareMarketIds, parseMarketId } from "../shared/market-id.js";
 
 /** What the params of any channel may be, as a program without types passes them. */
@@ -8,6 +9,9 @@ interface Params {
   readonly market_ids?: readonly MarketId[] | null;
   readonly market_id?: MarketId | null;
   readonly wallet?: string | null;
+  readonly interval?: CandleInterval;
+  readonly limit?: number | null;
+  readonly interval_ms?: number | null;
 }
 
 /**
@@ -42,6 +46,22 @@ function nameOf(channel: Channel): Channel {
     }
     case "SystemStatus":
       return { type: kind, params: null };
+    case "Candles": {
+      const { market_id, interval, limit } = params;
+      return {
+        type: kind,
+        params: {
+          market_id: canonicalId(market_id as MarketId),
+          interval: interval as CandleInterval,
+          limit: limit ?? CANDLES_USUAL,
+        },
+      };
+    }
+    case "Heartbeat":
+      return {
+        type: kind,
+        params: { interval_ms: params.interval_ms ?? HEARTBEAT_INTERVAL_MS.usual },
+      };
     case "Orders":
     case "Positions":
       return { type: kind, params: { wallet: params.wallet as string } };

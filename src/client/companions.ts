@@ -1,18 +1,17 @@
-import type { Channel, ChannelType } from "../contract/messages.js";
+import type { Channel } from "../contract/messages.js";
 import type { MarketcastError } from "./errors.js";
-import type { Silence } from "./events.js";
 import type { MarketState } from "./market-state.js";
 import type { ResolvedOptions } from "./options.js";
 import type { Requests } from "./requests.js";
 import type { Resubscriber } from "./resubscriber.js";
 import type { SequenceTracker } from "./sequence-tracker.js";
-import type { SilenceMonitor } from "./silence-monitor.js";
+import type { StaleWatch, StaleWatchEvents } from "./stale-watch.js";
 import type { Subscriptions } from "./subscriptions.js";
 import type { TokenKeeper } from "./token-keeper.js";
 import type { TokenRenewal } from "./token-renewal.js";
 
 /** What the companions are made of and tell. */
-interface Parts {
+interface Parts extends StaleWatchEvents {
   readonly options: ResolvedOptions;
   readonly requests: Requests;
   readonly tokens: TokenKeeper;
@@ -27,7 +26,6 @@ interface Parts {
   lost(channels: readonly Channel[], cause: MarketcastError): void;
   /** The server does not answer. */
   failed(error: unknown): void;
-  silent(silence: Silence): void;
 }
 
 /**
@@ -39,7 +37,8 @@ export class Companions {
   renewal: TokenRenewal | undefined;
   /** There soon after the client was first connected, and before it is again. */
   resubscriber: Resubscriber | undefined;
-  silence: SilenceMonitor | undefined;
+  /** There once somebody has wanted to know of stale data. */
+  staleWatch: StaleWatch | undefined;
   readonly #parts: Parts;
 
   constructor(parts: Parts) {
@@ -70,11 +69,10 @@ export class Companions {
     return this.resubscriber;
   }
 
-  async loadSilence(): Promise<SilenceMonitor> {
-    const { SilenceMonitor } = await import("./silence-monitor.js");
-    const { options, wanted, silent } = this.#parts;
-    const subscribed = (channel: ChannelType): boolean => wanted.list(channel).length > 0;
-    this.silence ??= new SilenceMonitor(options.silenceTimeoutMs, subscribed, silent);
-    return this.silence;
+  async loadStaleWatch(): Promise<StaleWatch> {
+    const { StaleWatch } = await import("./stale-watch.js");
+    const { options, wanted } = this.#parts;
+    this.staleWatch ??= new StaleWatch(options.staleAfterMs, wanted, this.#parts);
+    return this.staleWatch;
   }
 }

@@ -46,9 +46,9 @@ import { TokenKeeper } from "./token-keeper.js";
 
 /** Types of messages that mean nothing to the client as a whole, but to parts of it or to the program. */
 type OfOthers =
-  | ("Connected" | "Unsubscribed" | "Pong" | "SystemStatus" | "Notification" | "ServerShutdown")
+  | ("Connected" | "Unsubscribed" | "Pong" | "SystemStatus" | "Notification" | "CandleSnapshot")
   | ("MarketSnapshot" | "MarketUpdate" | "PriceUpdate" | "OrderBook" | "TradeExecution")
-  | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate");
+  | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate" | "CandleUpdate");
 
 /** The client on any platform: ties the parts together and has the public methods. */
 export class CoreClient implements Client {
@@ -107,10 +107,11 @@ export class CoreClient implements Client {
       report: (error) => this.#report(error as MarketcastError),
       lost: (channels, cause) => this.#loseSubscriptions(channels, cause),
       failed: (error) => this.#onOwnFailure(error),
-      silent: (silence) => {
-        this.#emitter.emit("silent", silence);
-        this.#refresh(this.#wanted.list(silence.channel));
+      ask: (channel) => {
+        this.subscribe([channel]).catch((error) => this.#onOwnFailure(error));
       },
+      refresh: () => this.#requests.connected && this.#refresh(this.#wanted.list()),
+      tell: (event, staleness) => this.#emitter.emit(event, staleness),
     });
     this.#heartbeat = new Heartbeat(
       this.#options,
@@ -216,10 +217,12 @@ export class CoreClient implements Client {
   }
 
   on<E extends EventName>(event: E, listener: Listener<E>): () => void {
+    this.#heed(event);
     return this.#emitter.add(event, listener);
   }
 
   once<E extends EventName>(event: E, listener: Listener<E>): () => void {
+    this.#heed(event);
     return this.#emitter.add(event, listener, true);
   }
 
@@ -237,7 +240,6 @@ export class CoreClient implements Client {
     const answered = message.id === undefined ? undefined : this.#requests.settle(message);
     this.#subscriber.take(message, answered);
     this.#follow(message, answered);
-    this.#companions.silence?.take(message.type);
     if (!this.#tracker.take(message)) return this.#state.repeat(message);
     this.#state.take(message);
     // The event's name and its value come from one message, which the compiler cannot follow.
@@ -257,6 +259,8 @@ export class CoreClient implements Client {
           asked.channels,
           Math.floor((asked.departedAtMs + this.#serverAheadMs) * 1000),
         );
+      case "Heartbeat":
+        return this.#companions.staleWatch?.take(message.data);
       case "EpochChanged": {
         const { epoch } = message.data;
         this.#changeEpoch(epoch);
@@ -307,24 +311,15 @@ export class CoreClient implements Client {
       void this.#resubscribe(this.#companions.resubscriber);
     this.#requests.flush();
     this.#heartbeat.start();
-    // Where they cannot be had now, they are asked for again when they are needed.
-    this.#loadCompanions().catch(() => {});
+    // Where it cannot be had now, it is asked for again when it is needed.
+    this.#companions.loadResubscriber().catch(() => {});
     // Last, as its listeners may close the client.
     if (this.#epoch !== connected.epoch) this.#changeEpoch(connected.epoch);
-  }
-
-  /** Loads what a connection can do without for a while. */
-  async #loadCompanions(): Promise<void> {
-    const link = this.#connection.openLink;
-    await this.#companions.loadResubscriber();
-    const silence = await this.#companions.loadSilence();
-    if (link === this.#connection.openLink) silence.start();
   }
 
   #onLost(cause: MarketcastError, steady: boolean): void {
     if (this.#requests.connected) this.#lostAtMs = performance.now();
     this.#heartbeat.stop();
-    this.#companions.silence?.stop();
     this.#companions.renewal?.lost();
     this.#tracker.disconnected();
     this.#subscriber.disconnected();
@@ -339,6 +334,7 @@ export class CoreClient implements Client {
     const message = `the client is closed${reason === "" ? "" : `: ${reason}`}`;
     const error = (sent: boolean): ClientClosedError =>
       new ClientClosedError(message, code, sent, cause === undefined ? undefined : { cause });
+    this.#companions.staleWatch?.stop();
     this.#requests.close(error);
     this.#iterators.finish(cause === undefined ? undefined : error(false));
   }
@@ -367,6 +363,15 @@ export class CoreClient implements Client {
       this.#connection.openLink?.fail(
         new DisconnectedError("could not subscribe again", NO_CLOSE_CODE, { cause: error }),
       );
+  }
+
+  /** What somebody listens for may have to be asked for. */
+  #heed(event: EventName): void {
+    if (event !== "stale" && event !== "fresh") return;
+    this.#companions
+      .loadStaleWatch()
+      .then((watch) => this.state.status !== "closed" && watch.start())
+      .catch((error: unknown) => this.#onOwnFailure(error));
   }
 
   #onReduced(): void {

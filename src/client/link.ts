@@ -126,7 +126,8 @@ export class Link {
 type WithoutOptionals =
   | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "EpochChanged" | "Pong")
   | ("MarketSnapshot" | "MarketUpdate" | "PriceUpdate" | "OrderBook" | "TradeExecution")
-  | ("PositionSnapshot" | "PositionUpdate" | "SystemStatus" | "Notification" | "ServerShutdown");
+  | ("PositionSnapshot" | "PositionUpdate" | "SystemStatus" | "Notification" | "Heartbeat")
+  | ("CandleSnapshot" | "CandleUpdate" | "ServerShutdown");
 
 /** A message as its types have it, from a server that says null for an optional field. */
 function withoutNulls(message: ServerMessage): ServerMessage {

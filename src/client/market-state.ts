@@ -7,7 +7,8 @@ import type { Subscriptions } from "./subscriptions.js";
 type WithoutState =
   | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "EpochChanged" | "Error")
   | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate")
-  | ("Pong" | "TradeExecution" | "SystemStatus" | "Notification" | "ServerShutdown");
+  | ("Pong" | "TradeExecution" | "SystemStatus" | "Notification" | "Heartbeat")
+  | ("CandleSnapshot" | "CandleUpdate" | "ServerShutdown");
 
 /** The local copies of markets and books, kept from the messages. */
 export class MarketState {

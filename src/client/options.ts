@@ -32,10 +32,10 @@ export interface ClientOptions {
   /** A ping without an answer for this long means that the connection is dead. Default 10,000. */
   readonly pongTimeoutMs?: number;
   /**
-   * A kind of channel that had data and is then silent for this long, while pings are answered, is
-   * reported by a `silent` event and subscribed again; 0 for never. Default 60,000.
+   * Market data are `stale` when no `Heartbeat` came, or the server's producer told nothing, for this
+   * long; 0 for never. Default 5,000.
    */
-  readonly silenceTimeoutMs?: number;
+  readonly staleAfterMs?: number;
   /** How long before its expiry a token is renewed; half its remaining life if that is shorter. Default 30,000. */
   readonly tokenRefreshMarginMs?: number;
   /** Messages that wait in an async iterator; beyond it the oldest are dropped. Default 10,000. */
@@ -66,7 +66,7 @@ export const DEFAULT_OPTIONS = {
   requestTimeoutMs: 10_000,
   pingIntervalMs: 15_000,
   pongTimeoutMs: 10_000,
-  silenceTimeoutMs: 60_000,
+  staleAfterMs: 5_000,
   tokenRefreshMarginMs: 30_000,
   iteratorBufferSize: 10_000,
   maxPendingRequests: 1_000,

@@ -6,10 +6,13 @@ import type { Subscriptions } from "./subscriptions.js";
 type Unnumbered =
   | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "EpochChanged" | "Error")
   | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate")
-  | ("Pong" | "SystemStatus" | "Notification" | "ServerShutdown");
+  | ("Pong" | "SystemStatus" | "Notification" | "ServerShutdown")
+  | ("Heartbeat" | "CandleSnapshot" | "CandleUpdate");
 
 /** Types of channels that `since` brings nothing. */
-type WithoutPlaces = "Markets" | "Orders" | "Positions" | "SystemStatus";
+type WithoutPlaces =
+  | ("Markets" | "Orders" | "Positions" | "SystemStatus")
+  | ("Heartbeat" | "Candles");
 
 /** How far one stream of a market has been told. */
 interface Place {

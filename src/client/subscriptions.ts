@@ -35,12 +35,23 @@ export class Subscriptions {
       } else {
         const named = withoutPosition(channel);
         const key = channelKey(named);
+        this.#replace(named);
         this.#channels.set(key, named);
         if (channel.type === "Market") this.#markets.add(channel.params.market_id);
         if (channel.type === "Trades") this.#trades.add(channel.params?.market_id ?? null);
         if (channel.type === "Markets") this.#filters.set(key, channel.params?.filter ?? null);
       }
     }
+  }
+
+  /** There is one heartbeat, and one limit of a series of candles: a further one takes its place. */
+  #replace(channel: Channel): void {
+    if (channel.type === "Heartbeat") this.remove(this.list("Heartbeat"));
+    if (channel.type !== "Candles") return;
+    const { market_id, interval } = channel.params;
+    const same = ({ type, params }: Channel): boolean =>
+      type === "Candles" && params.market_id === market_id && params.interval === interval;
+    this.remove(this.list().filter(same));
   }
 
   remove(channels: readonly Channel[]): void {

@@ -343,6 +343,14 @@ const limits = {
     description:
       "Different Markets filters a shard evaluates, over all its connections; a user, or an address for its anonymous clients, may take as many as are left free, and all users of an address three times as many",
   }),
+  maxCandleSeries: integer({
+    flag: "max-candle-series",
+    min: 1,
+    max: 100_000,
+    default: 1000,
+    description:
+      "Series of candles, each of a market and an interval, that a shard keeps; with 1,000 candles one takes some 100 KiB",
+  }),
   maxMessagesPerSecond: integer({
     flag: "max-messages-per-second",
     min: 1,

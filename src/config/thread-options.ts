@@ -54,6 +54,7 @@ const SHARD_KEYS = [
   "maxSubscriptions",
   "maxFilters",
   "maxDistinctFilters",
+  "maxCandleSeries",
   "maxMessageValues",
   "maxFragments",
   "messageTimeoutMs",

@@ -42,6 +42,13 @@ export const CHANNEL_KINDS = {
   Orders: { private: true, marketData: false, marketSnapshot: false, marketIds: noMarkets },
   Positions: { private: true, marketData: false, marketSnapshot: false, marketIds: noMarkets },
   SystemStatus: { private: false, marketData: false, marketSnapshot: false, marketIds: noMarkets },
+  Candles: {
+    private: false,
+    marketData: true,
+    marketSnapshot: false,
+    marketIds: ({ params }) => [params.market_id],
+  },
+  Heartbeat: { private: false, marketData: false, marketSnapshot: false, marketIds: noMarkets },
 } as const satisfies { readonly [T in ChannelType]: ChannelKind<T> };
 
 export const CHANNEL_TYPES = /* @__PURE__ */ Object.keys(CHANNEL_KINDS) as readonly ChannelType[];

@@ -1,11 +1,18 @@
 import { z } from "zod";
+import { CANDLE_INTERVALS, type CandleInterval } from "../shared/candle.js";
 import { MARKET_STATUSES } from "../shared/market.js";
 import { compareMarketIds, type MarketId, parseMarketId } from "../shared/market-id.js";
 import { nullIsAbsent } from "../shared/null-is-absent.js";
 import { textSchema, walletSchema } from "../shared/text-schema.js";
 import { canonicalFilter } from "./canonical-filter.js";
 import type { PrivateOf } from "./channel-kinds.js";
-import { PRICE_FEED_MARKETS_MAX, SEARCH_CHARACTERS_MAX } from "./limits.js";
+import {
+  CANDLES_MAX,
+  CANDLES_USUAL,
+  HEARTBEAT_INTERVAL_MS,
+  PRICE_FEED_MARKETS_MAX,
+  SEARCH_CHARACTERS_MAX,
+} from "./limits.js";
 
 /** How a market id is described to those who read schemas. */
 export const MARKET_ID_FORM = {
@@ -66,6 +73,16 @@ const filterSchema = z.object({
 });
 
 const marketParams = z.object({ market_id: marketIdSchema });
+const candleParams = nullIsAbsent(
+  z.object({
+    market_id: marketIdSchema,
+    interval: z.enum(Object.keys(CANDLE_INTERVALS) as CandleInterval[]),
+    limit: z.int().min(0).max(CANDLES_MAX).optional(),
+  }),
+);
+const heartbeatParams = z.object({
+  interval_ms: z.int().min(HEARTBEAT_INTERVAL_MS.least).max(HEARTBEAT_INTERVAL_MS.most).optional(),
+});
 const walletParams = z.object({ wallet: walletSchema });
 
 /**
@@ -95,6 +112,18 @@ export const channelSchema = z.discriminatedUnion("type", [
   z
     .object({ type: z.literal("SystemStatus"), params: z.unknown().optional() })
     .transform(({ type }) => ({ type, params: null })),
+  z
+    .object({ type: z.literal("Candles"), params: candleParams })
+    .transform(({ type, params: { market_id, interval, limit = CANDLES_USUAL } }) => ({
+      type,
+      params: { market_id, interval, limit },
+    })),
+  z
+    .object({ type: z.literal("Heartbeat"), params: nullIsAbsent(heartbeatParams).nullish() })
+    .transform(({ type, params }) => ({
+      type,
+      params: { interval_ms: params?.interval_ms ?? HEARTBEAT_INTERVAL_MS.usual },
+    })),
 ]);
 
 /** A channel in canonical form. */

@@ -132,6 +132,14 @@ function valueSchema(value: Value): JsonSchema {
         minItems: 2,
         maxItems: 2,
       };
+    case "candle":
+      return {
+        description: "[start, open, high, low, close, volume, trades]; start in microseconds",
+        type: "array",
+        items: { type: "number" },
+        minItems: 7,
+        maxItems: 7,
+      };
     case "enum":
       return { type: "string", enum: Object.keys(value.of.numbers) };
     case "message":

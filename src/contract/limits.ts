@@ -8,6 +8,11 @@ export const PRICE_FEED_MARKETS_MAX = 1000;
 export const CHANNELS_PER_REQUEST_MAX = 100;
 /** Longest part of a title that a filter may search for. */
 export const SEARCH_CHARACTERS_MAX = 64;
+/** How often a `Heartbeat` may be asked for, in milliseconds, and how often it comes unasked. */
+export const HEARTBEAT_INTERVAL_MS = { least: 100, most: 60_000, usual: 1000 } as const;
+/** Most candles that a `CandleSnapshot` has, and how many where nobody says. */
+export const CANDLES_MAX = 1000;
+export const CANDLES_USUAL = 100;
 /** Longest id of a request that is a text. */
 export const REQUEST_ID_CHARACTERS_MAX = 64;
 export const CLIENT_ORDER_ID_CHARACTERS_MAX = 36;

@@ -1,3 +1,4 @@
+import type { CandleInterval } from "../shared/candle.js";
 import type { MarketStatus, Side } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
 import type { OrderStatus, OrderType, TimeInForce } from "../shared/order.js";
@@ -10,7 +11,16 @@ import type { ErrorCode } from "./error-codes.js";
  * and names ending in `_ts` are microseconds since the Unix epoch.
  */
 
-export type { ErrorCode, MarketId, MarketStatus, OrderStatus, OrderType, Side, TimeInForce };
+export type {
+  CandleInterval,
+  ErrorCode,
+  MarketId,
+  MarketStatus,
+  OrderStatus,
+  OrderType,
+  Side,
+  TimeInForce,
+};
 
 /** A client's request id, given back with each direct reply. */
 export type RequestId = number | string;
@@ -68,7 +78,10 @@ export interface Trade {
   readonly epoch?: string;
 }
 
-/** What trades made of a market in one interval that had any; `start` is the interval's, in microseconds. */
+/**
+ * What trades made of a market in one interval that had any: when it starts, in microseconds since the
+ * Unix epoch, prices, the quantity that was traded, and the number of trades.
+ */
 export type Candle = readonly [
   start: number,
   open: number,
@@ -78,6 +91,22 @@ export type Candle = readonly [
   volume: number,
   trades: number,
 ];
+
+/** The newest candles of a market, oldest first; the last may be unfinished. */
+export interface CandleSnapshot {
+  readonly market_id: MarketId;
+  readonly interval: CandleInterval;
+  readonly candles: readonly Candle[];
+}
+
+/** A candle as it is now. */
+export interface CandleUpdate {
+  readonly market_id: MarketId;
+  readonly interval: CandleInterval;
+  readonly candle: Candle;
+  /** Its interval is over. */
+  readonly closed: boolean;
+}
 
 export interface Order {
   /** Never used twice in a data directory. */
@@ -123,6 +152,17 @@ export interface SystemStatus {
   readonly version: string;
 }
 
+/** A sign of life that takes the way of market data. */
+export interface Heartbeat {
+  readonly epoch: string;
+  /** The position in the data up to which everything has been told ahead of it; it never decreases. */
+  readonly ts: number;
+  /** Since the producer's last word of any market, in milliseconds. */
+  readonly feed_age_ms: number;
+  /** Messages that were left out for this connection so far. */
+  readonly conflated: number;
+}
+
 /** What changed; the first that applies. `Unmatched` is the last update of a market that fits no filter any more. */
 export type MarketUpdateType = "Created" | "Status" | "Price" | "Volume" | "Unmatched";
 
@@ -161,7 +201,21 @@ type ChannelName =
   | { readonly type: "Trades"; readonly params?: { readonly market_id?: MarketId } | null }
   | { readonly type: "Orders"; readonly params: { readonly wallet: string } }
   | { readonly type: "Positions"; readonly params: { readonly wallet: string } }
-  | { readonly type: "SystemStatus"; readonly params?: null };
+  | { readonly type: "SystemStatus"; readonly params?: null }
+  | {
+      readonly type: "Candles";
+      readonly params: {
+        readonly market_id: MarketId;
+        readonly interval: CandleInterval;
+        /** How many candles come at once, from 0 to 1,000. Default 100. */
+        readonly limit?: number;
+      };
+    }
+  | {
+      readonly type: "Heartbeat";
+      /** Milliseconds, from 100 to 60,000. Default 1,000. */
+      readonly params?: { readonly interval_ms?: number } | null;
+    };
 
 export type ChannelType = Channel["type"];
 
@@ -275,6 +329,9 @@ export interface ServerData {
   readonly PositionSnapshot: { readonly positions: readonly Position[] };
   readonly PositionUpdate: { readonly position: Position };
   readonly SystemStatus: { readonly status: SystemStatus };
+  readonly CandleSnapshot: CandleSnapshot;
+  readonly CandleUpdate: CandleUpdate;
+  readonly Heartbeat: Heartbeat;
   readonly Notification: {
     readonly level: "info" | "warning" | "error";
     readonly message: string;

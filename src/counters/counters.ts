@@ -128,6 +128,8 @@ const SHARD_VALUES = {
   /** What was given to sockets past their streams, and through them. */
   nativeSends: 27,
   ordinarySends: 28,
+  /** Series of candles that are kept. */
+  candleSeries: 29,
 } as const;
 
 const latency = Math.max(...Object.values(SHARD_VALUES)) + 1;
@@ -165,6 +167,7 @@ export const SHARD_GAUGES: readonly (readonly [word: number, count: number])[] =
   [SHARD.blockedConnections, 1],
   [SHARD.loadingConnections, 1],
   [SHARD.distinctFilters, 1],
+  [SHARD.candleSeries, 1],
   [subscriptions, CHANNEL_TYPES.length],
 ];
 

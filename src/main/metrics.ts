@@ -268,6 +268,12 @@ function addConnectionMetrics(add: Add, { shards }: CounterBlock): void {
     SHARD.distinctFilters,
     "Filters of Markets that are evaluated, but for that of every market",
   );
+  byShard(
+    "gauge",
+    "candle_series",
+    SHARD.candleSeries,
+    "Series of candles, each of a market and an interval, that are kept",
+  );
   byShard("gauge", "audiences", SHARD.audiences, "Different sets of subscriptions");
   add(
     "gauge",

@@ -45,7 +45,7 @@ describe("bundle", () => {
     expect(own.map(({ name }) => name).sort()).toEqual([
       "history-pages",
       "resubscriber",
-      "silence-monitor",
+      "stale-watch",
       "token-renewal",
     ]);
   });

@@ -20,6 +20,8 @@ const CHANNELS: readonly (readonly [Channel, readonly (number | string)[]])[] = 
   [{ type: "Orders", params: wallet }, []],
   [{ type: "Positions", params: wallet }, []],
   [{ type: "SystemStatus" }, []],
+  [{ type: "Candles", params: { market_id: 9, interval: "1m" } }, [9]],
+  [{ type: "Heartbeat" }, []],
 ];
 
 describe("channel kinds", () => {
@@ -41,7 +43,7 @@ describe("channel kinds", () => {
 
   it("channel kinds - a feed waits for subscribers of market data only", () => {
     const types = CHANNEL_TYPES.filter((type) => CHANNEL_KINDS[type].marketData);
-    expect(types).toEqual(["Markets", "Market", "PriceFeed", "Trades"]);
+    expect(types).toEqual(["Markets", "Market", "PriceFeed", "Trades", "Candles"]);
   });
 
   it("channel kinds - channels that differ have keys that do, and equal ones the same", () => {

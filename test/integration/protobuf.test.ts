@@ -42,6 +42,8 @@ describe("protobuf", () => {
       { type: "PriceFeed", params: { market_ids: MARKET_IDS } },
       { type: "Trades" },
       { type: "SystemStatus" },
+      { type: "Candles", params: { market_id: 1001, interval: "1s" } },
+      { type: "Heartbeat", params: { interval_ms: 100 } },
       { type: "Orders", params: { wallet } },
       { type: "Positions", params: { wallet } },
     );

@@ -1,7 +1,7 @@
 // Loaded on demand by the client, which takes time that is none of a fake clock's.
 import "../../src/client/history-pages.js";
 import "../../src/client/resubscriber.js";
-import "../../src/client/silence-monitor.js";
+import "../../src/client/stale-watch.js";
 import "../../src/client/token-renewal.js";
 import type { Platform, TransportEvents } from "../../src/client/platform.js";
 import type { ClientMessage, ServerMessage } from "../../src/contract/messages.js";

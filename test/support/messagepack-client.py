@@ -37,6 +37,8 @@ CHANNELS = [
     {"type": "PriceFeed", "params": {"market_ids": IDS}},
     {"type": "Trades"},
     {"type": "SystemStatus"},
+    {"type": "Candles", "params": {"market_id": 1001, "interval": "1s"}},
+    {"type": "Heartbeat", "params": {"interval_ms": 100}},
     {"type": "Orders", "params": {"wallet": WALLET}},
     {"type": "Positions", "params": {"wallet": WALLET}},
 ]

@@ -29,7 +29,7 @@ NULLS = {("Authenticated", "wallet")} | {
     for field in ("price", "best_bid", "best_ask")
 }
 UPPER = {"ErrorCode", "TimeInForce"}
-LOWER = {"SystemState", "NotificationLevel"}
+LOWER = {"SystemState", "NotificationLevel", "CandleInterval"}
 
 
 def wide(market_id):
@@ -47,6 +47,8 @@ CHANNELS = [
     pb.Channel(price_feed=prices(IDS)),
     pb.Channel(trades={}),
     pb.Channel(system_status={}),
+    pb.Channel(candles={"market_id": 1001, "interval": pb.CANDLE_INTERVAL_1S}),
+    pb.Channel(heartbeat={"interval_ms": 100}),
     pb.Channel(orders={"wallet": WALLET}),
     pb.Channel(positions={"wallet": WALLET}),
 ]
@@ -93,6 +95,8 @@ def value_of(field, value):
 def plain(message):
     """A message as the contract's JSON has it."""
     kind = message.DESCRIPTOR.name
+    if kind == "Candle":
+        return [getattr(message, field.name) for field in message.DESCRIPTOR.fields]
     if kind == "Level":
         return [message.price, message.quantity]
     if kind == "Channel":

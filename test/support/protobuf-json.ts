@@ -100,6 +100,8 @@ function envelopeJson(type: protobuf.Type, payload: Uint8Array): Json {
 
 function toJson(type: protobuf.Type, message: Json): unknown {
   if (type.name === "Level") return [message["price"], message["quantity"]];
+  if (type.name === "Candle")
+    return type.fieldsArray.map(({ name }) => Number(String(message[name] ?? 0)));
   if (type.name === "Channel") {
     const field = type.fieldsArray.find(({ name }) => Object.hasOwn(message, name));
     if (field === undefined) throw new Error("a channel without a type");
@@ -172,6 +174,11 @@ function fromJson(type: protobuf.Type, json: Json): Json {
   if (type.name === "Level") {
     const [price, quantity] = json as unknown as [number, number];
     return { price, quantity };
+  }
+  if (type.name === "Candle") {
+    const values = Object.values(json) as number[];
+    const named = type.fieldsArray.map(({ name }, index) => [name, values[index]] as const);
+    return Object.fromEntries(named.filter(([, value]) => value !== 0));
   }
   const message: Json = {};
   for (const [name, value] of Object.entries(json)) {

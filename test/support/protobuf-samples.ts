@@ -127,6 +127,25 @@ export const SERVER_SAMPLES: { readonly [T in ServerMessage["type"]]: ServerMess
       },
     },
   },
+  CandleSnapshot: {
+    type: "CandleSnapshot",
+    data: {
+      market_id: WIDE_ID,
+      interval: "15m",
+      candles: [
+        [TS, 0.5, 0.75, 0.25, 0.5, 300, 7],
+        [0, 0, 0, 0, 0, 0, 0],
+      ],
+    },
+  },
+  CandleUpdate: {
+    type: "CandleUpdate",
+    data: { market_id: 1001, interval: "1s", candle: [TS, 1, 2, 0.5, 1.5, 2, 3], closed: true },
+  },
+  Heartbeat: {
+    type: "Heartbeat",
+    data: { epoch: "e1", ts: TS, feed_age_ms: 12, conflated: 300 },
+  },
   Notification: { type: "Notification", data: { level: "warning", message: "m" } },
   ServerShutdown: {
     type: "ServerShutdown",

@@ -83,6 +83,12 @@ const EXAMPLES: readonly ServerMessage[] = [
   { type: "OrderUpdate", data: { order: least } },
   { type: "PositionSnapshot", data: { positions: [position, position] } },
   { type: "PositionUpdate", data: { position } },
+  { type: "CandleSnapshot", data: { market_id: 1, interval: "1d", candles: [] } },
+  {
+    type: "CandleUpdate",
+    data: { market_id: 1, interval: "1s", candle: [0, 1, 2, 1, 2, 3, 4], closed: false },
+  },
+  { type: "Heartbeat", data: { epoch: "e", ts: 1, feed_age_ms: 0, conflated: 0 } },
   { type: "Notification", data: { level: "info", message: "" } },
 ];
 

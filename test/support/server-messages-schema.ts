@@ -68,6 +68,17 @@ const position = z.strictObject({
   updated_ts: ts,
 });
 
+const INTERVALS = ["1s", "1m", "5m", "15m", "1h", "1d"] as const;
+const candle = z.tuple([
+  z.int().nonnegative(),
+  z.number(),
+  z.number(),
+  z.number(),
+  z.number(),
+  z.number().nonnegative(),
+  z.int().nonnegative(),
+]);
+
 /** The `data` of each message type the server sends. */
 export const serverData = {
   Connected: z.strictObject({
@@ -127,6 +138,23 @@ export const serverData = {
   PositionSnapshot: z.strictObject({ positions: z.array(position) }),
   PositionUpdate: z.strictObject({ position }),
   SystemStatus: z.strictObject({ status: systemStatusSchema }),
+  CandleSnapshot: z.strictObject({
+    market_id: marketIdSchema,
+    interval: z.enum(INTERVALS),
+    candles: z.array(candle).max(1000),
+  }),
+  CandleUpdate: z.strictObject({
+    market_id: marketIdSchema,
+    interval: z.enum(INTERVALS),
+    candle,
+    closed: z.boolean(),
+  }),
+  Heartbeat: z.strictObject({
+    epoch: z.string(),
+    ts: z.int().positive(),
+    feed_age_ms: z.int().nonnegative(),
+    conflated: z.int().nonnegative(),
+  }),
   Notification: z.strictObject({
     level: z.enum(["info", "warning", "error"]),
     message: z.string(),

@@ -65,6 +65,7 @@ export interface WorldOptions {
   /** The feed is an exchange; the test connects `trading` with its end of it. */
   readonly takesOrders?: boolean;
   readonly maxDistinctFilters?: number;
+  readonly maxCandleSeries?: number;
   readonly maxPending?: number;
   /** Most bytes of a part of first data. */
   readonly partBytes?: number;
@@ -134,7 +135,8 @@ export class ShardWorld {
     const { maxMessagesPerSecond = 1e9, maxOrdersPerSecond = 1e9, takesOrders = false } = options;
     this.block = counterBlockOf(createCounterBuffer(1));
     this.counters = this.block.shards[0] as CounterSection;
-    this.fanOut = new FanOut(this.counters, maxDistinctFilters, options.encodings);
+    const { encodings, maxCandleSeries } = options;
+    this.fanOut = new FanOut(this.counters, maxDistinctFilters, encodings, maxCandleSeries);
     this.outbox = new Outbox(options.encodings);
     this.intake = new HeldMessages((connection, data, isBinary) => {
       if (connection.open) this.requests.handle(connection, data, isBinary, 0);

@@ -1,3 +1,4 @@
+import type { CandleInterval } from "../../shared/candle.js";
 import type { MarketStatus, Side } from "../../shared/market.js";
 import type { OrderStatus, OrderType, TimeInForce } from "../../shared/order.js";
 import type { ErrorCode } from "../error-codes.js";
@@ -11,6 +12,7 @@ import type {
 } from "../messages.js";
 import {
   bool,
+  candle,
   channelUnion,
   double,
   enumOf,
@@ -39,6 +41,14 @@ export const UPDATE_TYPE: Numbers<MarketUpdateType> = {
   Price: 3,
   Volume: 4,
   Unmatched: 5,
+};
+const CANDLE_INTERVAL: Numbers<CandleInterval> = {
+  "1s": 1,
+  "1m": 2,
+  "5m": 3,
+  "15m": 4,
+  "1h": 5,
+  "1d": 6,
 };
 const ORDER_TYPE: Numbers<OrderType> = { Limit: 1, Market: 2 };
 const TIME_IN_FORCE: Numbers<TimeInForce> = { GTC: 1, IOC: 2, FOK: 3 };
@@ -73,6 +83,7 @@ const ERROR_CODE: Numbers<ErrorCode> = {
 
 const marketStatuses = enumOf(MARKET_STATUS);
 const sides = enumOf(SIDE);
+const candleIntervals = enumOf(CANDLE_INTERVAL);
 const orderTypes = enumOf(ORDER_TYPE);
 const timesInForce = enumOf(TIME_IN_FORCE);
 
@@ -157,6 +168,15 @@ const CHANNELS: Readonly<Record<ChannelType, FieldShape>> = {
   Orders: message(5, ofWallet),
   Positions: message(6, ofWallet),
   SystemStatus: message(7, table({})),
+  Candles: message(
+    9,
+    table({
+      market_id: marketId(1),
+      interval: word(3, candleIntervals),
+      limit: optional(uint64(4)),
+    }),
+  ),
+  Heartbeat: message(10, table({ interval_ms: optional(uint64(1)) })),
 };
 
 const channels = table({ channels: list(message(1, channelUnion(CHANNELS))) });
@@ -260,6 +280,27 @@ const SERVER_TYPES: Readonly<Record<ServerType, FieldShape>> = {
     table({ level: word(1, enumOf(NOTIFICATION_LEVEL)), message: text(2) }),
   ),
   ServerShutdown: message(27, table({ deadline_ts: uint64(1), reason: text(2) })),
+  CandleSnapshot: message(
+    22,
+    table({
+      market_id: marketId(1),
+      interval: word(3, candleIntervals),
+      candles: list(candle(4)),
+    }),
+  ),
+  CandleUpdate: message(
+    23,
+    table({
+      market_id: marketId(1),
+      interval: word(3, candleIntervals),
+      candle: candle(4),
+      closed: bool(5),
+    }),
+  ),
+  Heartbeat: message(
+    24,
+    table({ epoch: text(1), ts: uint64(2), feed_age_ms: uint64(3), conflated: uint64(4) }),
+  ),
 };
 
 /** What a client sends. */

@@ -17,6 +17,8 @@ export type Value =
   | { readonly kind: "marketId" }
   /** A message that is a pair in JSON. */
   | { readonly kind: "level" }
+  /** A message that is a list of seven in JSON. */
+  | { readonly kind: "candle" }
   | { readonly kind: "enum"; readonly of: EnumWords }
   | { readonly kind: "message"; readonly of: MessageTable };
 
@@ -73,6 +75,10 @@ export const marketId = scalar("marketId");
 
 export function json(number: number): FieldShape {
   return { number, value: { kind: "json" }, absent: "nothing", list: false };
+}
+
+export function candle(number: number): FieldShape {
+  return { number, value: { kind: "candle" }, absent: "zero", list: false };
 }
 
 export function levels(number: number): FieldShape {

@@ -75,9 +75,12 @@ export class Shard {
     this.#counters = this.#block.shards[task.shard] as CounterSection;
     for (const [word, words] of SHARD_GAUGES) this.#counters.fill(0, word, word + words);
 
-    this.#fanOut = new FanOut(this.#counters, options.maxDistinctFilters);
+    const { maxDistinctFilters, maxCandleSeries } = options;
+    this.#fanOut = new FanOut(this.#counters, maxDistinctFilters, undefined, maxCandleSeries);
     this.#takeMirror(task.memory, "tail");
     this.#rounds = new RoundLoop(this.#fanOut, task.memory.doorbell);
+    this.#fanOut.heartbeats.whenDue(() => this.#rounds.wake());
+    this.#fanOut.candles.whenDue(() => this.#rounds.wake());
     this.#outbox = new Outbox();
     this.#intake = new Intake(this.#counters);
     this.#firstData = new FirstDataSender(

@@ -80,6 +80,7 @@ export class Connection extends Spender implements Member {
   missedSince = CURRENT;
   /** What its audience had been offered at that moment. */
   offeredAtMiss = 0;
+  conflated = 0;
   /** Round up to which its `Markets` channels are told, and later ones of some markets, by slot. */
   marketsSince = 0;
   marketsTold: Map<number, number> | undefined;
@@ -187,6 +188,7 @@ export class Connection extends Spender implements Member {
   conflate(messages: number): number {
     const more = Math.max(0, messages - this.#conflatedCounted);
     this.#conflatedCounted += more;
+    this.conflated += more;
     return more;
   }
 

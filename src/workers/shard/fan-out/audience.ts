@@ -7,6 +7,9 @@ import type { Mirror } from "./mirror.js";
 import type { MirrorMarket } from "./mirror-market.js";
 import type { SubscriptionSet } from "./subscription-set.js";
 
+/** Most closed candles that somebody who fell behind is told one by one; for more there is a snapshot. */
+export const CLOSED_TOLD_MAX = 60;
+
 /**
  * A connection as the fan-out sees it: what it takes, and how far it is with what its audience was sent.
  * Rounds are all that is noted of what it misses.
@@ -31,6 +34,8 @@ export interface Member {
   readonly behind: boolean;
   readonly missedSince: number;
   readonly offeredAtMiss: number;
+  /** Messages left out for it so far, as far as they are counted. */
+  readonly conflated: number;
   /** Round up to which its `Markets` channels are told, and later ones of some markets, by slot. */
   readonly marketsSince: number;
   readonly marketsTold: ReadonlyMap<number, number> | undefined;
@@ -74,7 +79,7 @@ export class Audience {
   offered = 0;
   /** `ts` of this round's first message, in microseconds; 0 where there is none. */
   oldestTs = 0;
-  /** Most streams that a member can be due: of each it is due one message, however many it missed. */
+  /** Most streams that a member can be due: of each it is due one message, however many it missed, of candles some. */
   readonly streams: number;
   /** In the list of audiences with something to flush. */
   dirty = false;
@@ -98,8 +103,8 @@ export class Audience {
     this.encoding = encoding;
     this.subscriptions = subscriptions;
     this.filters = filters;
-    const { prices, states } = subscriptions;
-    this.streams = prices.size + 2 * states.size;
+    const { prices, states, candles } = subscriptions;
+    this.streams = prices.size + 2 * states.size + (CLOSED_TOLD_MAX + 1) * candles.size;
   }
 
   /** Notes a message of this round; returns whether it is the first. */

@@ -1,6 +1,7 @@
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
 import type { FrameBatch } from "../connections/frame-batch.js";
 import type { Audience, Member } from "./audience.js";
+import type { Candles } from "./candles.js";
 import { FrameRanges } from "./frame-ranges.js";
 import type { MarketsChannel } from "./markets-channel.js";
 import type { Mirror } from "./mirror.js";
@@ -17,12 +18,19 @@ export class CatchUp {
   readonly #counters: CounterSection;
   readonly #frames: RoundFrames;
   readonly #markets: MarketsChannel;
+  readonly #candles: Candles;
   readonly #ranges = new FrameRanges();
   readonly #drained = new Set<Member>();
   /** Audiences with batches of this round. */
   readonly #withBatches = new Set<Audience>();
 
-  constructor(counters: CounterSection, frames: RoundFrames, markets: MarketsChannel) {
+  constructor(
+    counters: CounterSection,
+    frames: RoundFrames,
+    markets: MarketsChannel,
+    candles: Candles,
+  ) {
+    this.#candles = candles;
     this.#counters = counters;
     this.#frames = frames;
     this.#markets = markets;
@@ -133,6 +141,7 @@ export class CatchUp {
       if (book !== undefined && market.bookRound > since)
         ranges.add(this.#frames.book(market, book, encoding));
     }
+    this.#candles.addMissed(audience, since, ranges);
     return FrameRanges.concat(this.#frames.bytes(encoding), ranges);
   }
 }

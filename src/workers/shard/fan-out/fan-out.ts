@@ -6,8 +6,10 @@ import { CHANGE, type TradeRecord } from "../../../ring/records.js";
 import { nowMicros } from "../../../shared/clock.js";
 import type { FrameBatch } from "../connections/frame-batch.js";
 import type { Audience, Member } from "./audience.js";
+import { Candles } from "./candles.js";
 import { CatchUp } from "./catch-up.js";
 import { FrameRanges } from "./frame-ranges.js";
+import { Heartbeats } from "./heartbeats.js";
 import { LentFrames } from "./lent-frames.js";
 import { MarketsChannel } from "./markets-channel.js";
 import { Membership } from "./membership.js";
@@ -34,6 +36,8 @@ const WRITES_PER_CLOCK_READ = 64;
  */
 export class FanOut implements MirrorListener {
   readonly markets: MarketsChannel;
+  readonly heartbeats: Heartbeats;
+  readonly candles: Candles;
   readonly #counters: CounterSection;
   readonly #frames: RoundFrames;
   readonly #membership: Membership;
@@ -50,12 +54,15 @@ export class FanOut implements MirrorListener {
     counters: CounterSection,
     maxDistinctFilters: number,
     encodings?: readonly EncodingDescriptor[],
+    maxCandleSeries = 1000,
   ) {
     this.#counters = counters;
     this.#frames = new RoundFrames(encodings);
     this.markets = new MarketsChannel(this.#frames, maxDistinctFilters);
-    this.#membership = new Membership(counters, this.markets);
-    this.#catchUp = new CatchUp(counters, this.#frames, this.markets);
+    this.candles = new Candles(counters, this.#frames, maxCandleSeries);
+    this.heartbeats = new Heartbeats(this.#frames);
+    this.#membership = new Membership(counters, this.markets, this.heartbeats, this.candles);
+    this.#catchUp = new CatchUp(counters, this.#frames, this.markets, this.candles);
   }
 
   get mirror(): Mirror {
@@ -77,6 +84,7 @@ export class FanOut implements MirrorListener {
     if (this.#mirror !== undefined) this.#readToEnd(this.#mirror);
     this.#mirror = mirror;
     this.markets.setMirror(mirror);
+    this.candles.setMirror(mirror);
     this.#membership.interests.forgetSlots();
     for (const audience of this.audiences) {
       audience.forgetMarkets();
@@ -224,6 +232,7 @@ export class FanOut implements MirrorListener {
     const { interests } = this.#membership;
     this.#addTrade(interests.at(market).trades, market, trade);
     this.#addTrade(interests.allTrades, market, trade);
+    this.candles.traded(market, trade, this.#round);
   }
 
   tradesLost(): void {
@@ -234,17 +243,21 @@ export class FanOut implements MirrorListener {
   }
 
   /**
-   * Ends a round: writes what the audiences have, and what drained members are due.
+   * Ends a round: writes what the audiences have, what drained members are due, and heartbeats last.
    * @param tellMarkets the market interval has passed
    */
   endRound(tellMarkets: boolean): void {
     this.#requireUnderWay("an end");
+    this.candles.tell(this.mirror, this.#round, this.#offerTo);
     for (const audience of this.#dirty) this.#flush(audience);
     this.#dirty.length = 0;
     if (tellMarkets) this.markets.tell(this.audiences);
     this.#catchUp.sendToDrained(this.mirror);
+    this.heartbeats.tell(this.mirror);
     this.#underWay = false;
   }
+
+  readonly #offerTo = (audience: Audience, ts: number): boolean => this.#offer(audience, ts);
 
   /** Counts a message for an audience; returns whether this round tells it by itself. */
   #offer(audience: Audience, ts: number): boolean {

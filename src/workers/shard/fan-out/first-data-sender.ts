@@ -354,7 +354,7 @@ export class FirstDataSender {
     const writer = this.#writer;
     writer.reset();
     const descriptor = encodingAt(this.#outbox.encodings, encoding);
-    const { messages, next } = plan.write(writer, descriptor, mirror, from, this.#sizes);
+    const { messages, next } = plan.write(writer, descriptor, this.#fanOut, from, this.#sizes);
     const part = { batch: { bytes: writer.copy(), messages }, next };
     this.#sharedBytes += part.batch.bytes.length + key.length;
     this.#shared.set(key, part);

@@ -3,13 +3,15 @@ import { FRAME, type FrameWriter } from "../../../codec/frame-writer.js";
 import type { BookView } from "../../../codec/push-encoder.js";
 import { CHANNEL_KINDS, channelKey } from "../../../contract/channel-kinds.js";
 import type { Channel } from "../../../contract/channels-schema.js";
+import type { ServerMessage } from "../../../contract/messages.js";
 import type { MarketId } from "../../../shared/market-id.js";
+import type { Candles } from "./candles.js";
 import { matchesFilter } from "./filter-registry.js";
 import type { Mirror } from "./mirror.js";
 import type { MirrorMarket } from "./mirror-market.js";
 import { SubscriptionSet } from "./subscription-set.js";
 
-type SnapshotChannel = Extract<Channel, { readonly type: "Markets" | "Market" }>;
+type SnapshotChannel = Extract<Channel, { readonly type: "Markets" | "Market" | "Candles" }>;
 
 /** How far first data have been sent. */
 export interface Position {
@@ -42,6 +44,12 @@ export interface PartSizes {
 /** No market is smaller in any encoding. */
 const MARKET_BYTES_MIN = 100;
 
+/** What first data are taken from. */
+interface FirstDataSource {
+  readonly mirror: Mirror;
+  readonly candles: Candles;
+}
+
 /** What a part leads to, and how many messages it has. */
 interface WrittenPart {
   readonly next: Position;
@@ -49,7 +57,7 @@ interface WrittenPart {
 }
 
 /**
- * What a subscriber of some channels gets at once, in its order: `Markets` and `Market` channels as they
+ * What a subscriber of some channels gets at once, in its order: `Markets`, `Market` and `Candles` as they
  * were named, then the markets of any `PriceFeed`, each once.
  */
 export class FirstDataPlan {
@@ -63,7 +71,8 @@ export class FirstDataPlan {
     this.key = channels.map(channelKey).join();
     this.systemStatus = channels.some(({ type }) => type === "SystemStatus");
     this.#channels = channels.filter(
-      (channel): channel is SnapshotChannel => CHANNEL_KINDS[channel.type].marketSnapshot,
+      (channel): channel is SnapshotChannel =>
+        channel.type === "Candles" || CHANNEL_KINDS[channel.type].marketSnapshot,
     );
     const prices = new Set<MarketId>();
     for (const channel of channels) {
@@ -91,7 +100,7 @@ export class FirstDataPlan {
   write(
     out: FrameWriter,
     encoding: EncodingDescriptor,
-    mirror: Mirror,
+    { mirror, candles }: FirstDataSource,
     { index, slot }: Position,
     sizes: PartSizes,
   ): WrittenPart {
@@ -105,6 +114,9 @@ export class FirstDataPlan {
         messages += writePrice(out, encoding, mirror, this.#priceAt(at));
       } else if (channel.type === "Market") {
         messages += writeMarket(out, encoding, mirror, channel.params.market_id);
+      } else if (channel.type === "Candles") {
+        const { market_id: marketId, interval, limit } = channel.params;
+        messages += writeMessage(out, encoding, candles.snapshot({ marketId, interval, limit }));
       } else {
         const before = out.position;
         const left = matchingFrom(mirror, channel, fromSlot);
@@ -165,6 +177,8 @@ function* channelsOf(subscriptions: SubscriptionSet): Generator<Channel> {
   if (subscriptions.prices.size > 0) {
     yield { type: "PriceFeed", params: { market_ids: [...subscriptions.prices] } };
   }
+  for (const { marketId: market_id, interval, limit } of subscriptions.candles.values())
+    yield { type: "Candles", params: { market_id, interval, limit } };
   if (subscriptions.systemStatus) yield { type: "SystemStatus", params: null };
 }
 
@@ -210,6 +224,18 @@ function writeSnapshot(
   const next = encoder.marketSnapshot(out, markets, 0, bytesMax);
   out.end(FRAME[frames]);
   return next;
+}
+
+function writeMessage(
+  out: FrameWriter,
+  { encoder, frames }: EncodingDescriptor,
+  message: ServerMessage | undefined,
+): number {
+  if (message === undefined) return 0;
+  out.begin();
+  encoder.message(out, message);
+  out.end(FRAME[frames]);
+  return 1;
 }
 
 /** A market that is not listed has no first data. */

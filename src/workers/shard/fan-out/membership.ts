@@ -1,7 +1,9 @@
 import { CHANNEL_TYPES } from "../../../contract/channel-kinds.js";
 import { type CounterSection, count, countListed, SHARD } from "../../../counters/counters.js";
 import { Audience, type Member } from "./audience.js";
+import type { Candles } from "./candles.js";
 import type { ActiveFilter } from "./filter-registry.js";
+import type { Heartbeats } from "./heartbeats.js";
 import { InterestIndex } from "./interest-index.js";
 import type { MarketsChannel } from "./markets-channel.js";
 import type { Mirror } from "./mirror.js";
@@ -17,9 +19,18 @@ export class Membership {
   readonly interests = new InterestIndex();
   readonly #counters: CounterSection;
   readonly #markets: MarketsChannel;
+  readonly #heartbeats: Heartbeats;
+  readonly #candles: Candles;
   readonly #audiences = new Map<string, Audience>();
 
-  constructor(counters: CounterSection, markets: MarketsChannel) {
+  constructor(
+    counters: CounterSection,
+    markets: MarketsChannel,
+    heartbeats: Heartbeats,
+    candles: Candles,
+  ) {
+    this.#candles = candles;
+    this.#heartbeats = heartbeats;
     this.#counters = counters;
     this.#markets = markets;
   }
@@ -52,6 +63,8 @@ export class Membership {
     const audience = new Audience(key, encoding, subscriptions, filters);
     this.#audiences.set(key, audience);
     this.interests.add(audience);
+    this.#heartbeats.add(audience);
+    this.#candles.add(audience);
     this.#countFilters();
     count(this.#counters, SHARD.audiences);
     return audience;
@@ -83,6 +96,8 @@ export class Membership {
     if (audience.members.size > 0) return;
     this.#audiences.delete(audience.key);
     this.interests.remove(audience);
+    this.#heartbeats.remove(audience);
+    this.#candles.remove(audience);
     for (const key of audience.subscriptions.filters.keys()) this.#markets.filters.release(key);
     this.#countFilters();
     count(this.#counters, SHARD.audiences, -1);

@@ -44,6 +44,8 @@ export class Mirror {
   version = 0;
   /** `ts` of the newest record read, in microseconds. */
   lastTs = 0;
+  /** Every record with a lower `ts` has been read, in microseconds; less than `lastTs` in between. */
+  position = 0;
 
   readonly #ring: BroadcastReceiver;
   readonly #trades: BroadcastReceiver;
@@ -51,6 +53,9 @@ export class Mirror {
   readonly #counters: CounterSection;
   readonly #listener: MirrorListener | undefined;
   readonly #byId = new Map<MarketId, MirrorMarket>();
+  /** `ts` of the newest record read of each ring. */
+  #ringTs = 0;
+  #tradesTs = 0;
   /** The copied batch of the ring is not read to its end. */
   #midBatch = false;
 
@@ -72,6 +77,7 @@ export class Mirror {
     this.#trades = new BroadcastReceiver(memory.tradeRing, trades);
     this.#table = new MarketTableReader(memory.table);
     this.repair(round);
+    this.position = this.#ringTs = this.#tradesTs = this.lastTs;
     // What it starts with is no change.
     this.#listener = listener;
   }
@@ -96,7 +102,10 @@ export class Mirror {
    */
   poll(round: number, records: number, deadline: number): boolean {
     const lapped = this.#pollRing(round, records, deadline);
-    this.#pollTrades(round, records, deadline);
+    const allTrades = this.#pollTrades(round, records, deadline);
+    // What is published after a look has no lower ts than anything that was before it, in either ring.
+    const told = allTrades ? this.#ringTs : Math.min(this.#ringTs, this.#tradesTs);
+    this.position = Math.max(this.position, told);
     return lapped;
   }
 
@@ -140,13 +149,18 @@ export class Mirror {
     if (market === undefined)
       throw new Error(`mirror: a record of type ${type} for slot ${slot}, not listed`);
     if (type === RECORD.state) {
-      if (readStateSeq(words, offset) <= market.stateSeq) return;
-      readState(words, offset, market);
+      const seq = readStateSeq(words, offset);
+      const news = seq > market.stateSeq;
+      if (news) readState(words, offset, market);
+      // The table may have given it, or a later one.
+      if (seq === market.stateSeq) this.#ringTs = Math.max(this.#ringTs, market.ts);
+      if (!news) return;
       this.lastTs = Math.max(this.lastTs, market.ts);
       this.#changed(market, round);
     } else if (type === RECORD.book) {
       if (readBookSeq(words, offset) <= (market.book?.seq ?? 0)) return;
       this.#takeBook(market, words, offset, round);
+      this.#ringTs = market.book?.ts ?? this.#ringTs;
     } else throw new Error(`mirror: a record of unknown type ${type}`);
   }
 
@@ -158,12 +172,13 @@ export class Mirror {
     this.#listener?.bookChanged(market);
   }
 
-  #pollTrades(round: number, records: number, deadline: number): void {
+  /** Returns whether all are read that there were. */
+  #pollTrades(round: number, records: number, deadline: number): boolean {
     const trades = this.#trades;
     for (let read = 0; read < records && (read === 0 || performance.now() < deadline); ) {
       const lostBefore = trades.lost;
       const received = trades.receive();
-      if (received === RECEIVED.nothing) return;
+      if (received === RECEIVED.nothing) return true;
       if (received === RECEIVED.lapped) {
         this.#listener?.tradesLost();
         continue;
@@ -172,6 +187,7 @@ export class Mirror {
       while (trades.next() !== 0) {
         read++;
         const trade = readTrade(trades.words, trades.offset);
+        this.#tradesTs = trade.ts;
         this.lastTs = Math.max(this.lastTs, trade.ts);
         // A market and its first trade come on different rings, published at the same moment.
         this.#adoptUpTo(trade.slot, round);
@@ -179,6 +195,7 @@ export class Mirror {
       }
       count(this.#counters, SHARD.tradesLost, trades.lost - lostBefore);
     }
+    return false;
   }
 
   /**

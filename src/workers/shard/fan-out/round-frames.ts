@@ -2,8 +2,9 @@ import type { EncodingDescriptor } from "../../../codec/encoding.js";
 import { ENCODING_TABLE } from "../../../codec/encodings.js";
 import { FRAME, FrameWriter } from "../../../codec/frame-writer.js";
 import type { BookView, TradeView } from "../../../codec/push-encoder.js";
-import type { MarketUpdateType } from "../../../contract/messages.js";
+import type { MarketUpdateType, ServerMessage } from "../../../contract/messages.js";
 import { requireWordsFor } from "../../../counters/counters.js";
+import type { FrameBatch } from "../connections/frame-batch.js";
 import type { MirrorMarket } from "./mirror-market.js";
 
 /** Where a frame lies in the buffer of its encoding. */
@@ -149,6 +150,24 @@ export class RoundFrames {
     frames.encoder.tradeExecution(frames.writer, market, trade);
     frames.end(frames.trade);
     return frames.trade;
+  }
+
+  /** Any message as a frame, in a buffer of its own. */
+  batchOf(message: ServerMessage, encoding: number): FrameBatch {
+    const { start, end } = this.message(message, encoding);
+    const bytes = Buffer.allocUnsafeSlow(end - start);
+    this.bytes(encoding).copy(bytes, 0, start, end);
+    return { bytes, messages: 1 };
+  }
+
+  /** Any message, which its caller remembers. */
+  message(message: ServerMessage, encoding: number): Frame {
+    const frames = this.#of(encoding);
+    const frame = { start: 0, end: 0 };
+    frames.writer.begin();
+    frames.encoder.message(frames.writer, message);
+    frames.end(frame);
+    return frame;
   }
 
   #note(frame: CachedFrame, market: MirrorMarket, seq: number): void {

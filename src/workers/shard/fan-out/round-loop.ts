@@ -65,7 +65,9 @@ export class RoundLoop {
     if (this.#stopped) return;
     // Read before looking for work: a publication after the look then ends the wait at once.
     const rung = Atomics.load(this.#doorbell, 0);
-    if (this.#marketsDue || this.#fanOut.hasDrained || this.#fanOut.mirror.pending) {
+    const { hasDrained, heartbeats, candles, mirror } = this.#fanOut;
+    const due = this.#marketsDue || hasDrained || heartbeats.due || candles.due;
+    if (due || mirror.pending) {
       this.#round();
       this.wake();
       return;

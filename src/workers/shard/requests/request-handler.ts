@@ -306,6 +306,10 @@ export class RequestHandler {
         `${subscriptions.filters.size} filters of Markets; a connection may have ${maxFilters}`,
       );
     }
+    const { candles } = this.#fanOut;
+    if (!candles.mayHold(subscriptions.candles.values())) {
+      return tooMany(`the shard has ${candles.max} series of candles in use, which are all it may`);
+    }
     const { filters } = this.#fanOut.markets;
     if (!filters.mayAcquire(connection.holder, subscriptions.filters)) {
       const what = connection.identity === undefined ? "address" : "user";

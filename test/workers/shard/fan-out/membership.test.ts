@@ -9,6 +9,8 @@ import {
   SHARD,
 } from "../../../../src/counters/counters.js";
 import { Audience } from "../../../../src/workers/shard/fan-out/audience.js";
+import { Candles } from "../../../../src/workers/shard/fan-out/candles.js";
+import { Heartbeats } from "../../../../src/workers/shard/fan-out/heartbeats.js";
 import { MarketsChannel } from "../../../../src/workers/shard/fan-out/markets-channel.js";
 import { Membership } from "../../../../src/workers/shard/fan-out/membership.js";
 import type { Mirror } from "../../../../src/workers/shard/fan-out/mirror.js";
@@ -25,8 +27,14 @@ let mirror: Mirror;
 
 beforeEach(() => {
   counters = counterBlockOf(createCounterBuffer(1)).shards[0] as CounterSection;
-  channel = new MarketsChannel(new RoundFrames(), 10);
-  membership = new Membership(counters, channel);
+  const frames = new RoundFrames();
+  channel = new MarketsChannel(frames, 10);
+  membership = new Membership(
+    counters,
+    channel,
+    new Heartbeats(frames),
+    new Candles(counters, frames, 10),
+  );
   markets = fakeMarkets(3);
   mirror = fakeMirror(markets);
   channel.setMirror(mirror);
