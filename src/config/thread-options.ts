@@ -84,6 +84,8 @@ export type ShardOptions = Pick<Config, (typeof SHARD_KEYS)[number]> & {
   readonly takesOrders: boolean;
   /** Whether sockets are written to past their streams; there is what that needs. */
   readonly nativeSend: boolean;
+  /** The directory of the archive; undefined where nothing is archived. */
+  readonly archiveDir: string | undefined;
   readonly jwt: JwtKeys;
 };
 
@@ -98,7 +100,12 @@ export function producerOptionsOf(config: Config): FeedOptions | ExchangeOptions
 }
 
 /** @param nativeSend whether it is wanted and there is what it needs */
-export function shardOptionsOf(config: Config, jwt: JwtKeys, nativeSend: boolean): ShardOptions {
+export function shardOptionsOf(
+  config: Config,
+  jwt: JwtKeys,
+  nativeSend: boolean,
+  archiveDir: string | undefined,
+): ShardOptions {
   const takesOrders = config.feed === "exchange";
-  return { ...pick(config, SHARD_KEYS), takesOrders, nativeSend, jwt };
+  return { ...pick(config, SHARD_KEYS), takesOrders, nativeSend, archiveDir, jwt };
 }
