@@ -44,7 +44,8 @@ import { TokenRenewal } from "./token-renewal.js";
 type OfOthers =
   | ("Connected" | "Unsubscribed" | "Pong" | "SystemStatus" | "Notification")
   | ("MarketSnapshot" | "MarketUpdate" | "PriceUpdate" | "OrderBook" | "TradeExecution")
-  | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate");
+  | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate")
+  | ("TradePage" | "CandlePage");
 
 /** The client on any platform: ties the parts together and has the public methods. */
 export class CoreClient implements Client {

@@ -7,6 +7,7 @@ import type { Subscriptions } from "./subscriptions.js";
 type WithoutState =
   | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "EpochChanged" | "Error")
   | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate")
+  | ("TradePage" | "CandlePage")
   | ("Pong" | "TradeExecution" | "SystemStatus" | "Notification");
 
 /** The local copies of markets and books, kept from the messages. */

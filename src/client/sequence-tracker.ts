@@ -8,6 +8,7 @@ const STREAMS = ["state", "price", "book", "trade"] as const satisfies readonly 
 type Unnumbered =
   | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "Error" | "Pong")
   | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate")
+  | ("TradePage" | "CandlePage")
   | ("SystemStatus" | "Notification");
 
 /** Types of channels without first data that have numbers of these streams. */

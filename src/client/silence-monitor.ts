@@ -8,6 +8,7 @@ const LOOKS_PER_TIMEOUT = 4;
 type Unmissed =
   | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "EpochChanged" | "Error")
   | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate")
+  | ("TradePage" | "CandlePage")
   | ("Pong" | "Notification");
 
 /** The channels whose data each message may be. */

@@ -12,3 +12,7 @@ export const SEARCH_CHARACTERS_MAX = 64;
 export const REQUEST_ID_CHARACTERS_MAX = 64;
 export const CLIENT_ORDER_ID_CHARACTERS_MAX = 36;
 export const ORDER_ID_CHARACTERS_MAX = 64;
+/** Trades or candles of a page of history. */
+export const HISTORY_PAGE_MAX = 1000;
+/** Longer than any `next` of a page. */
+export const CURSOR_CHARACTERS_MAX = 64;

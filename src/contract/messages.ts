@@ -64,6 +64,33 @@ export interface Trade {
   readonly taker_side: Side;
   readonly seq: number;
   readonly ts: number;
+  /** Of a trade in history that was published in an earlier epoch. */
+  readonly epoch?: string;
+}
+
+/** What trades made of a market in an interval that had any; `start` is µs since the Unix epoch. */
+export type Candle = readonly [
+  start: number,
+  open: number,
+  high: number,
+  low: number,
+  close: number,
+  volume: number,
+  trades: number,
+];
+
+export type CandleInterval = "1s" | "1m" | "5m" | "15m" | "1h" | "1d";
+
+/** What a page of a market's history is asked for by. */
+export interface HistoryRequest {
+  readonly market_id: MarketId;
+  /** µs since the Unix epoch, inclusive and exclusive. */
+  readonly from?: number;
+  readonly to?: number;
+  /** The `next` of the page before. */
+  readonly before?: string;
+  /** 1 to 1,000; default 100. */
+  readonly limit?: number;
 }
 
 export interface Order {
@@ -190,6 +217,8 @@ export interface ClientData {
   readonly Ping: { readonly timestamp: number };
   readonly PlaceOrder: { readonly order: OrderRequest };
   readonly CancelOrder: OrderReference;
+  readonly TradeHistory: HistoryRequest;
+  readonly CandleHistory: HistoryRequest & { readonly interval: CandleInterval };
 }
 
 export type ClientType = keyof ClientData;
@@ -235,6 +264,19 @@ export interface ServerData {
   readonly PositionSnapshot: { readonly positions: readonly Position[] };
   readonly PositionUpdate: { readonly position: Position };
   readonly SystemStatus: { readonly status: SystemStatus };
+  /** Newest first; without `next` there is no more. */
+  readonly TradePage: {
+    readonly market_id: MarketId;
+    readonly trades: readonly Trade[];
+    readonly next?: string;
+  };
+  /** Closed ones, newest first; without `next` there is no more. */
+  readonly CandlePage: {
+    readonly market_id: MarketId;
+    readonly interval: CandleInterval;
+    readonly candles: readonly Candle[];
+    readonly next?: string;
+  };
   readonly Notification: {
     readonly level: "info" | "warning" | "error";
     readonly message: string;

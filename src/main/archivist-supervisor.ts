@@ -1,7 +1,8 @@
 import { Worker } from "node:worker_threads";
-import { ARCHIVIST, type CounterSection, count } from "../counters/counters.js";
+import type { Config } from "../config/schema.js";
+import { ARCHIVIST, type CounterSection, count, counterBlockOf } from "../counters/counters.js";
 import type { MarketMemory } from "../ring/market-memory.js";
-import type { Logger } from "../shared/log.js";
+import type { Logger, LogOptions } from "../shared/log.js";
 import type { ArchivistTask, ArchivistToMain, MainToArchivist } from "../workers/messages.js";
 import { RestartDelay } from "./restart-delay.js";
 import { endThread } from "./thread-end.js";
@@ -150,4 +151,36 @@ export class ArchivistSupervisor {
       if (!this.#stopping) this.#start();
     }, delay).unref();
   }
+}
+
+interface Archive {
+  readonly config: Config;
+  /** The archive's directory; undefined where nothing is archived. */
+  readonly dir: string | undefined;
+  readonly counters: SharedArrayBuffer;
+  readonly log: LogOptions;
+}
+
+/** The supervisor of a server's archivist; undefined where nothing is archived. */
+export function superviseArchive(
+  { config, dir, counters, log }: Archive,
+  hooks: ArchivistHooks,
+  logger: Logger,
+): ArchivistSupervisor | undefined {
+  if (dir === undefined) return undefined;
+  const task = {
+    counters,
+    dir,
+    storeIn: config.feed === "exchange" ? config.dataDir : undefined,
+    retentionMs: config.archiveRetentionMs,
+    bytesMax: config.archiveSize,
+    log,
+  };
+  const { archivist } = counterBlockOf(counters);
+  return new ArchivistSupervisor(
+    { task, stallTimeoutMs: config.stallTimeoutMs },
+    archivist,
+    hooks,
+    logger,
+  );
 }

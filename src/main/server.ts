@@ -30,7 +30,7 @@ import { findSocketHandOff, type SocketHandOffWay } from "../transport/socket-ha
 import type { ShardToMain } from "../workers/messages.js";
 import { abortion } from "./abortion.js";
 import { Acceptor } from "./acceptor.js";
-import { ArchivistSupervisor } from "./archivist-supervisor.js";
+import { type ArchivistSupervisor, superviseArchive } from "./archivist-supervisor.js";
 import { logOptionsOf } from "./log-options.js";
 import { createMetrics } from "./metrics.js";
 import { sendsNatively } from "./native-send.js";
@@ -154,10 +154,14 @@ class Server implements RunningServer {
       this.#pool.broadcast({ type: "system", system }),
     );
     this.#producer = this.#createProducer(counters, log);
-    this.#archivist =
-      shard.archiveDir === undefined
-        ? undefined
-        : this.#createArchivist(shard.archiveDir, counters, log);
+    this.#archivist = superviseArchive(
+      { config, dir: shard.archiveDir, counters, log },
+      {
+        health: (reason) => this.#health.report("archive", reason),
+        left: (threads) => this.#reportLeft("the archivist", threads),
+      },
+      logger,
+    );
     this.#pool = this.#createPool(shard, handOff, counters, log);
     this.#acceptor = new Acceptor({ ...config, handOff }, this.#pool, this.#block.main, logger);
     this.#ops = new OpsServer(
@@ -200,27 +204,6 @@ class Server implements RunningServer {
           this.#reportLeft("the producer", threads);
           if (threads > 0 && !replaceable) this.#giveUp(PRODUCER_LOST);
         },
-      },
-      this.#log,
-    );
-  }
-
-  #createArchivist(dir: string, counters: SharedArrayBuffer, log: LogOptions): ArchivistSupervisor {
-    const { archiveRetentionMs, archiveSize, dataDir, feed, stallTimeoutMs } = this.#config;
-    const task = {
-      counters,
-      dir,
-      storeIn: feed === "exchange" ? dataDir : undefined,
-      retentionMs: archiveRetentionMs,
-      bytesMax: archiveSize,
-      log,
-    };
-    return new ArchivistSupervisor(
-      { task, stallTimeoutMs },
-      this.#block.archivist,
-      {
-        health: (reason) => this.#health.report("archive", reason),
-        left: (threads) => this.#reportLeft("the archivist", threads),
       },
       this.#log,
     );

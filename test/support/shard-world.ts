@@ -183,6 +183,7 @@ export class ShardWorld {
       new Authenticator(jwt, 8192),
       this.counters,
       { subscribed: () => {}, identified: () => {} },
+      () => undefined,
     );
     this.#context = {
       counters: this.counters,

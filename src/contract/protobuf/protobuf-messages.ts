@@ -2,6 +2,7 @@ import type { MarketStatus, Side } from "../../shared/market.js";
 import type { OrderStatus, OrderType, TimeInForce } from "../../shared/order.js";
 import type { ErrorCode } from "../error-codes.js";
 import type {
+  CandleInterval,
   ChannelType,
   ClientType,
   MarketUpdateType,
@@ -11,6 +12,7 @@ import type {
 } from "../messages.js";
 import {
   bool,
+  candles,
   channelUnion,
   double,
   enumOf,
@@ -71,6 +73,16 @@ const ERROR_CODE: Numbers<ErrorCode> = {
   INTERNAL: 14,
 };
 
+const CANDLE_INTERVAL: Numbers<CandleInterval> = {
+  "1s": 1,
+  "1m": 2,
+  "5m": 3,
+  "15m": 4,
+  "1h": 5,
+  "1d": 6,
+};
+
+const candleIntervals = enumOf(CANDLE_INTERVAL);
 const marketStatuses = enumOf(MARKET_STATUS);
 const sides = enumOf(SIDE);
 const orderTypes = enumOf(ORDER_TYPE);
@@ -98,7 +110,16 @@ const trade = table({
   taker_side: word(6, sides),
   seq: uint64(7),
   ts: uint64(8),
+  epoch: optional(text(9)),
 });
+
+const historyRequest = {
+  market_id: marketId(1),
+  from: optional(uint64(3)),
+  to: optional(uint64(4)),
+  before: optional(text(5)),
+  limit: optional(uint64(6)),
+};
 
 const order = table({
   order_id: text(1),
@@ -190,6 +211,8 @@ const CLIENT_TYPES: Readonly<Record<ClientType, FieldShape>> = {
     8,
     table({ order_id: optional(text(1)), client_order_id: optional(text(2)) }),
   ),
+  TradeHistory: message(13, table(historyRequest)),
+  CandleHistory: message(9, table({ ...historyRequest, interval: word(7, candleIntervals) })),
 };
 
 const SERVER_TYPES: Readonly<Record<ServerType, FieldShape>> = {
@@ -243,6 +266,19 @@ const SERVER_TYPES: Readonly<Record<ServerType, FieldShape>> = {
   Authenticated: message(17, table({ user_id: text(1), wallet: nullable(text(2)) })),
   EpochChanged: message(18, table({ epoch: text(1) })),
   SystemStatus: message(19, table({ status: message(1, systemStatus) })),
+  TradePage: message(
+    25,
+    table({ market_id: marketId(1), trades: list(message(3, trade)), next: optional(text(4)) }),
+  ),
+  CandlePage: message(
+    26,
+    table({
+      market_id: marketId(1),
+      interval: word(3, candleIntervals),
+      candles: candles(4),
+      next: optional(text(5)),
+    }),
+  ),
   Notification: message(
     20,
     table({ level: word(1, enumOf(NOTIFICATION_LEVEL)), message: text(2) }),

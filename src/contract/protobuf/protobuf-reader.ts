@@ -1,5 +1,12 @@
 import { BinaryReader } from "@bufbuild/protobuf/wire";
-import type { Entry, Field, MessageTable, Value } from "./protobuf-table.js";
+import {
+  CANDLE_FIELDS,
+  type Entry,
+  type Field,
+  isCandleInteger,
+  type MessageTable,
+  type Value,
+} from "./protobuf-table.js";
 
 type Fields = Record<string, unknown>;
 /** What one holds exactly is a number. */
@@ -196,9 +203,24 @@ function readValue(reader: FieldReader, value: Value): unknown {
     }
     case "level":
       return readLevel(reader);
+    case "candle":
+      return readCandle(reader);
     case "message":
       return readMessage(reader, value.of, reader.partEnd());
   }
+}
+
+function readCandle(reader: FieldReader): readonly number[] {
+  const end = reader.partEnd();
+  const candle = Array<number>(CANDLE_FIELDS).fill(0);
+  while (reader.pos < end) {
+    const tag = reader.uint32();
+    const at = (tag >>> 3) - 1;
+    if (at < 0 || at >= CANDLE_FIELDS) reader.skip(tag & 7);
+    else candle[at] = isCandleInteger(at) ? Number(reader.integer()) : reader.double();
+  }
+  reader.leave(end);
+  return candle;
 }
 
 function readLevel(reader: FieldReader): readonly [number, number] {

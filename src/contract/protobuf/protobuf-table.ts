@@ -17,6 +17,8 @@ export type Value =
   | { readonly kind: "marketId" }
   /** A message that is a pair in JSON. */
   | { readonly kind: "level" }
+  /** A message that is a list of seven numbers in JSON. */
+  | { readonly kind: "candle" }
   | { readonly kind: "enum"; readonly of: EnumWords }
   | { readonly kind: "message"; readonly of: MessageTable };
 
@@ -75,6 +77,10 @@ export function json(number: number): FieldShape {
 
 export function levels(number: number): FieldShape {
   return { number, value: { kind: "level" }, absent: "list", list: true };
+}
+
+export function candles(number: number): FieldShape {
+  return { number, value: { kind: "candle" }, absent: "list", list: true };
 }
 
 export function word(number: number, of: EnumWords): FieldShape {
@@ -155,4 +161,10 @@ function oneOf(types: Readonly<Record<string, FieldShape>>, once: number): Messa
 /** A message's numbers stay below 32. */
 function bit(number: number): number {
   return 1 << number;
+}
+
+/** Numbers of a candle; the first, its start, and the last, its trades, are integers. */
+export const CANDLE_FIELDS = 7;
+export function isCandleInteger(at: number): boolean {
+  return at === 0 || at === CANDLE_FIELDS - 1;
 }

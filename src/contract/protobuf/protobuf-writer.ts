@@ -1,5 +1,12 @@
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { type Field, ID_NUMBER, ID_TEXT, type MessageTable, type Value } from "./protobuf-table.js";
+import {
+  type Field,
+  ID_NUMBER,
+  ID_TEXT,
+  isCandleInteger,
+  type MessageTable,
+  type Value,
+} from "./protobuf-table.js";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -119,6 +126,14 @@ function writeValue(
       writer.tag(1, WireType.Bit64).double(price).tag(2, WireType.Bit64).double(quantity).join();
       return;
     }
+    case "candle":
+      writer.tag(number, WireType.LengthDelimited).fork();
+      for (const [at, one] of (from as readonly number[]).entries()) {
+        if (isCandleInteger(at)) writer.tag(at + 1, WireType.Varint).uint64(one);
+        else writer.tag(at + 1, WireType.Bit64).double(one);
+      }
+      writer.join();
+      return;
     case "message":
       writer.tag(number, WireType.LengthDelimited).fork();
       writeMessage(writer, value.of, from as Fields, `${path}.`);

@@ -32,6 +32,7 @@ import { Mirror } from "./fan-out/mirror.js";
 import { RoundLoop } from "./fan-out/round-loop.js";
 import { Handshake } from "./http/handshake.js";
 import { PageFiles } from "./http/page-files.js";
+import { ArchiveAccess } from "./requests/archive-access.js";
 import { Authenticator } from "./requests/authenticator.js";
 import { RequestHandler } from "./requests/request-handler.js";
 import { Trading } from "./trading/trading.js";
@@ -62,6 +63,7 @@ export class Shard {
   readonly #health: HealthMonitor;
   readonly #intake: Intake;
   readonly #shares: AddressShares;
+  readonly #archive: ArchiveAccess;
   /** What ends with the shard. */
   readonly #stops: (() => void)[] = [];
   #subscribed = false;
@@ -74,6 +76,7 @@ export class Shard {
     this.#counters = this.#block.shards[task.shard] as CounterSection;
     for (const [word, words] of SHARD_GAUGES) this.#counters.fill(0, word, word + words);
 
+    this.#archive = new ArchiveAccess(options.archiveDir, this.#block.archivist);
     this.#fanOut = new FanOut(this.#counters, options.maxDistinctFilters);
     this.#takeMirror(task.memory, "tail");
     this.#rounds = new RoundLoop(this.#fanOut, task.memory.doorbell);
@@ -155,6 +158,7 @@ export class Shard {
           connection.identity = identity;
         },
       },
+      () => this.#archive.reader,
     );
   }
 
@@ -173,6 +177,7 @@ export class Shard {
       () => this.#intake.stop(),
       () => this.#rounds.stop(),
       () => this.#trading.close(),
+      () => this.#archive.stop(),
       // Main has closed the sockets that are still to be taken.
       () => this.#arrivals.clear(),
     );

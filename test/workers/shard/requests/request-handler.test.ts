@@ -61,6 +61,7 @@ function makeHandler(options: Partial<RequestOptions> = {}): void {
         identified.push([connection, identity]);
       },
     },
+    () => undefined,
   );
 }
 
