@@ -25,7 +25,9 @@ const NULLS = new Set([
 ]);
 /** Enums whose words are written as they are, and those in lower case; others are PascalCase. */
 const UPPER = ["ErrorCode", "TimeInForce"];
-const LOWER = ["SystemState", "NotificationLevel"];
+const LOWER = ["SystemState", "NotificationLevel", "CandleInterval"];
+/** Fields of a candle, in the order of its list. */
+const CANDLE = ["start", "open", "high", "low", "close", "volume", "trades"];
 
 export function isOptional(field: protobuf.Field): boolean {
   return field.partOf?.name === `_${field.name}`;
@@ -100,6 +102,7 @@ function envelopeJson(type: protobuf.Type, payload: Uint8Array): Json {
 
 function toJson(type: protobuf.Type, message: Json): unknown {
   if (type.name === "Level") return [message["price"], message["quantity"]];
+  if (type.name === "Candle") return CANDLE.map((name) => Number(String(message[name])));
   if (type.name === "Channel") {
     const field = type.fieldsArray.find(({ name }) => Object.hasOwn(message, name));
     if (field === undefined) throw new Error("a channel without a type");
@@ -168,6 +171,15 @@ function fromJson(type: protobuf.Type, json: Json): Json {
     if (field === undefined) throw new TypeError(`a channel of type ${json["type"]}`);
     const params = (json["params"] ?? {}) as Json;
     return { [field.name]: fromJson(field.resolvedType as protobuf.Type, params) };
+  }
+  if (type.name === "Candle") {
+    const values = json as unknown as readonly number[];
+    return Object.fromEntries(
+      CANDLE.map((name, at) => [
+        name,
+        type.fields[name]?.type === "uint64" ? `${values[at]}` : values[at],
+      ]),
+    );
   }
   if (type.name === "Level") {
     const [price, quantity] = json as unknown as [number, number];
