@@ -56,6 +56,7 @@ const ENTRIES = [
   "src/client/exports.ts",
   "src/workers/shard/shard-worker.ts",
   "src/workers/producer/producer-worker.ts",
+  "src/workers/archivist/archivist-worker.ts",
 ];
 
 /** Paths below src; only relative imports are looked at. */
@@ -116,6 +117,7 @@ const RULE: Readonly<Record<string, readonly Allowed[]>> = {
   "market-data": ["feed", "ring", "counters", "shared"].map(folder),
   transport: [shared],
   client: [plainContract, marketValues],
+  archive: [folder("store"), shared],
   store: [engineTypes, plainContract, shared],
   config: [shared],
   feed: [configTypes, shared],
@@ -124,7 +126,6 @@ const RULE: Readonly<Record<string, readonly Allowed[]>> = {
   contract: [shared],
   counters: [plainContract, shared],
   ring: [shared],
-  archive: [shared],
   engine: [plainContract, shared],
   shared: [],
 };

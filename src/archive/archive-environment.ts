@@ -1,10 +1,4 @@
-import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
-
-/** The archive's directory in the data directory. */
-export function archiveDirectory(dataDir: string): string {
-  return join(dataDir, "archive");
-}
 
 /** The file that holds everything, within the archive's directory. */
 export const ARCHIVE_FILE = "data.mdb";

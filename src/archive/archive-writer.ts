@@ -105,6 +105,16 @@ export class ArchiveWriter {
     return this.#state;
   }
 
+  /** Number of the next record of the epoch's ring. */
+  set nextRecord(nextRecord: number) {
+    this.#state = { ...this.#state, nextRecord };
+  }
+
+  /** Has the next trade's number be behind this one: what is between them cannot be had any more. */
+  skipTo(number: number): void {
+    this.#state = { ...this.#state, lastNumber: Math.max(this.#state.lastNumber, number) };
+  }
+
   /** Trades that wait for a commit. */
   get pendingTrades(): number {
     return this.#pendingTrades;
@@ -114,15 +124,19 @@ export class ArchiveWriter {
     return this.#environment.usedBytes;
   }
 
-  /** Begins an epoch, or goes on with the latest. Returns its index. */
-  beginEpoch(name: string): number {
+  /** The name of the latest epoch; undefined where there was none. */
+  get epoch(): string | undefined {
     const { epoch } = this.#state;
     const latest = epoch < 0 ? undefined : this.#environment.epochs.get(indexKey(epoch));
-    if (latest !== undefined && decodeValue<string>(latest) === name) return epoch;
+    return latest === undefined ? undefined : decodeValue<string>(latest);
+  }
+
+  /** Begins an epoch; what was appended before is committed. Returns its index. */
+  beginEpoch(name: string): number {
     this.#requireNothingPending();
     const index = this.#epochs++;
     this.#put(() => this.#environment.epochs.put(indexKey(index), encodeValue(name)));
-    this.#state = { ...this.#state, epoch: index, nextRecord: 0 };
+    this.#state = { ...this.#state, epoch: index, nextRecord: 0, ended: false };
     return index;
   }
 
@@ -188,10 +202,9 @@ export class ArchiveWriter {
 
   /**
    * Has all that was appended on disk, as one transaction. Rejects with LMDB's error.
-   * @param nextRecord number of the next record of the epoch's ring
    * @param ended whether nothing will be told that this writer has not seen
    */
-  commit(nextRecord: number, ended = false): Promise<void> {
+  commit(ended = false): Promise<void> {
     const batch: Buffer[] = [];
     let first: ArchivedTrade | undefined;
     for (const [market, trades] of this.#pending) {
@@ -212,7 +225,7 @@ export class ArchiveWriter {
     this.#putCandles();
     this.#pending.clear();
     this.#pendingTrades = 0;
-    return this.#write({ ...this.#state, nextRecord, ended });
+    return this.#write({ ...this.#state, ended });
   }
 
   /**

@@ -108,6 +108,8 @@ function entriesOf(message: ServerMessage): Entry[] {
     case "Unsubscribed":
     case "Error":
     case "Pong":
+    case "TradePage":
+    case "CandlePage":
       return [dataEntry(message)];
     default:
       // Of a newer server.

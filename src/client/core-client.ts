@@ -48,7 +48,8 @@ import { TokenKeeper } from "./token-keeper.js";
 type OfOthers =
   | ("Connected" | "Unsubscribed" | "Pong" | "SystemStatus" | "Notification" | "CandleSnapshot")
   | ("MarketSnapshot" | "MarketUpdate" | "PriceUpdate" | "OrderBook" | "TradeExecution")
-  | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate" | "CandleUpdate");
+  | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate" | "CandleUpdate")
+  | ("TradePage" | "CandlePage");
 
 /** The client on any platform: ties the parts together and has the public methods. */
 export class CoreClient implements Client {

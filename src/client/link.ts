@@ -136,6 +136,10 @@ function withoutNulls(message: ServerMessage): ServerMessage {
   switch (type) {
     case "Error":
       return { ...envelope, type, data: given(data) };
+    case "TradePage":
+      return { ...envelope, type, data: given(data) };
+    case "CandlePage":
+      return { ...envelope, type, data: given(data) };
     case "OrderUpdate":
       return { ...envelope, type, data: { order: given(data.order) } };
     case "OrderSnapshot":

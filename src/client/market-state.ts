@@ -8,7 +8,7 @@ type WithoutState =
   | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "EpochChanged" | "Error")
   | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate")
   | ("Pong" | "TradeExecution" | "SystemStatus" | "Notification" | "Heartbeat")
-  | ("CandleSnapshot" | "CandleUpdate" | "ServerShutdown");
+  | ("CandleSnapshot" | "CandleUpdate" | "ServerShutdown" | "TradePage" | "CandlePage");
 
 /** The local copies of markets and books, kept from the messages. */
 export class MarketState {

@@ -7,7 +7,7 @@ type Unnumbered =
   | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "EpochChanged" | "Error")
   | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate")
   | ("Pong" | "SystemStatus" | "Notification" | "ServerShutdown")
-  | ("Heartbeat" | "CandleSnapshot" | "CandleUpdate");
+  | ("Heartbeat" | "CandleSnapshot" | "CandleUpdate" | "TradePage" | "CandlePage");
 
 /** Types of channels that `since` brings nothing. */
 type WithoutPlaces =

@@ -620,6 +620,21 @@ const filesAndLogs = {
     default: "./data",
     description: "Directory of what the server keeps",
   }),
+  archiveRetentionMs: milliseconds({
+    flag: "archive-retention",
+    min: 1000,
+    max: 3650 * DAY,
+    default: 30 * DAY,
+    description: "Trades and candles that are older are pruned from the archive",
+  }),
+  archiveSize: bytes({
+    flag: "archive-size",
+    min: 0,
+    max: 16 * 1024 * GIB,
+    default: 4 * GIB,
+    description:
+      "Bytes that the archive's records may take; beyond them the oldest go first, and with 0 there is no archive",
+  }),
   logLevel: choice({
     flag: "log-level",
     values: LOG_LEVELS,

@@ -88,6 +88,8 @@ export type ShardOptions = Pick<Config, (typeof SHARD_KEYS)[number]> & {
   readonly takesOrders: boolean;
   /** Whether sockets are written to past their streams; there is what that needs. */
   readonly nativeSend: boolean;
+  /** The directory of the archive; undefined where nothing is archived. */
+  readonly archiveDir: string | undefined;
   readonly jwt: JwtKeys;
   readonly nodeName: string;
 };
@@ -103,8 +105,13 @@ export function producerOptionsOf(config: Config): FeedOptions | ExchangeOptions
 }
 
 /** @param nativeSend whether it is wanted and there is what it needs */
-export function shardOptionsOf(config: Config, jwt: JwtKeys, nativeSend: boolean): ShardOptions {
+export function shardOptionsOf(
+  config: Config,
+  jwt: JwtKeys,
+  nativeSend: boolean,
+  archiveDir: string | undefined,
+): ShardOptions {
   const takesOrders = config.feed === "exchange";
   const { nodeName = hostname() } = config;
-  return { ...pick(config, SHARD_KEYS), takesOrders, nativeSend, jwt, nodeName };
+  return { ...pick(config, SHARD_KEYS), takesOrders, nativeSend, archiveDir, jwt, nodeName };
 }

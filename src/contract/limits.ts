@@ -17,3 +17,7 @@ export const CANDLES_USUAL = 100;
 export const REQUEST_ID_CHARACTERS_MAX = 64;
 export const CLIENT_ORDER_ID_CHARACTERS_MAX = 36;
 export const ORDER_ID_CHARACTERS_MAX = 64;
+/** Trades or candles of a page of history. */
+export const HISTORY_PAGE_MAX = 1000;
+/** Longer than any `next` of a page. */
+export const CURSOR_CHARACTERS_MAX = 64;

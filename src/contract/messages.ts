@@ -108,6 +108,18 @@ export interface CandleUpdate {
   readonly closed: boolean;
 }
 
+/** What a page of a market's history is asked for by. */
+export interface HistoryRequest {
+  readonly market_id: MarketId;
+  /** µs since the Unix epoch, inclusive and exclusive. */
+  readonly from?: number;
+  readonly to?: number;
+  /** The `next` of the page before. */
+  readonly before?: string;
+  /** 1 to 1,000; default 100. */
+  readonly limit?: number;
+}
+
 export interface Order {
   /** Never used twice in a data directory. */
   readonly order_id: string;
@@ -272,6 +284,8 @@ export interface ClientData {
   readonly Ping: { readonly timestamp: number };
   readonly PlaceOrder: { readonly order: OrderRequest };
   readonly CancelOrder: OrderReference;
+  readonly TradeHistory: HistoryRequest;
+  readonly CandleHistory: HistoryRequest & { readonly interval: CandleInterval };
 }
 
 export type ClientType = keyof ClientData;
@@ -332,6 +346,19 @@ export interface ServerData {
   readonly CandleSnapshot: CandleSnapshot;
   readonly CandleUpdate: CandleUpdate;
   readonly Heartbeat: Heartbeat;
+  /** Newest first; without `next` there is no more. */
+  readonly TradePage: {
+    readonly market_id: MarketId;
+    readonly trades: readonly Trade[];
+    readonly next?: string;
+  };
+  /** Closed ones, newest first; without `next` there is no more. */
+  readonly CandlePage: {
+    readonly market_id: MarketId;
+    readonly interval: CandleInterval;
+    readonly candles: readonly Candle[];
+    readonly next?: string;
+  };
   readonly Notification: {
     readonly level: "info" | "warning" | "error";
     readonly message: string;

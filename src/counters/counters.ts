@@ -130,6 +130,9 @@ const SHARD_VALUES = {
   ordinarySends: 28,
   /** Series of candles that are kept. */
   candleSeries: 29,
+  /** Queries to the archive, and how long they took in all, in seconds. */
+  archiveQueries: 30,
+  archiveQuerySumS: 31,
 } as const;
 
 const latency = Math.max(...Object.values(SHARD_VALUES)) + 1;
@@ -195,28 +198,47 @@ export const MAIN = {
 if (messagesSent + ENCODINGS_MAX > THREAD.logDropped)
   throw new Error("counters: a section is too small");
 
+/** Words of the archivist's section. */
+export const ARCHIVIST = {
+  ...THREAD,
+  trades: 2,
+  gaps: 3,
+  /** Bytes of the archive's records. */
+  bytes: 4,
+  /** How old the oldest trade of the last commit was when it was on disk, in seconds. */
+  lagS: 5,
+  /** Which archive may be opened, by a number that goes up; 0 while none may. */
+  generation: 6,
+  /** The numbers that were given out. */
+  generations: 7,
+  /** Threads started. */
+  starts: 8,
+} as const;
+
 /** One thread's words. */
 export type CounterSection = Float64Array;
 
 export interface CounterBlock {
   readonly main: CounterSection;
   readonly producer: CounterSection;
+  readonly archivist: CounterSection;
   readonly shards: readonly CounterSection[];
 }
 
-/** Shared memory for the counters of main, producer and `shards` shards. */
+/** Shared memory for the counters of main, producer, archivist and `shards` shards. */
 export function createCounterBuffer(shards: number): SharedArrayBuffer {
-  return new SharedArrayBuffer((2 + shards) * SECTION_WORDS * 8);
+  return new SharedArrayBuffer((3 + shards) * SECTION_WORDS * 8);
 }
 
 export function counterBlockOf(buffer: SharedArrayBuffer): CounterBlock {
   const section = (index: number): CounterSection =>
     new Float64Array(buffer, index * SECTION_WORDS * 8, SECTION_WORDS);
-  const shards = buffer.byteLength / 8 / SECTION_WORDS - 2;
+  const shards = buffer.byteLength / 8 / SECTION_WORDS - 3;
   return {
     main: section(0),
     producer: section(1),
-    shards: Array.from({ length: shards }, (_, shard) => section(2 + shard)),
+    archivist: section(2),
+    shards: Array.from({ length: shards }, (_, shard) => section(3 + shard)),
   };
 }
 

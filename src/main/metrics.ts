@@ -3,6 +3,7 @@ import { CHANNEL_TYPES } from "../contract/channel-kinds.js";
 import { CLOSE_CODES } from "../contract/close-codes.js";
 import { ENCODINGS } from "../contract/encodings.js";
 import {
+  ARCHIVIST,
   COMMIT_BUCKETS_S,
   COUNTED_CLOSE_CODES,
   type CounterBlock,
@@ -58,6 +59,7 @@ export function createMetrics(
   };
   addMainMetrics(add, block);
   addOpsMetrics(add, block);
+  addArchiveMetrics(add, block);
   addShardMetrics(add, block);
   addEncodingMetrics(add, block, encodings);
   addRequestMetrics(add, block);
@@ -145,6 +147,22 @@ function addMainMetrics(add: Add, { main, producer, shards }: CounterBlock): voi
         value,
       })),
     ],
+  );
+}
+
+function addArchiveMetrics(add: Add, { archivist, shards }: CounterBlock): void {
+  const one = (type: MetricType, name: string, word: number, help: string): void =>
+    add(type, name, help, () => single(counted(archivist, word)));
+  one("counter", "archive_trades_total", ARCHIVIST.trades, "Trades archived");
+  one("gauge", "archive_lag_seconds", ARCHIVIST.lagS, "Age of the last commit's oldest trade");
+  one("gauge", "archive_bytes", ARCHIVIST.bytes, "Size of the archive's records");
+  one("counter", "archive_gaps_total", ARCHIVIST.gaps, "Times that trades could not be archived");
+  one("counter", "archivist_starts_total", ARCHIVIST.starts, "Threads started to archive");
+  add("counter", "archive_queries_total", "Pages of history read", () =>
+    single(sumOf(shards, SHARD.archiveQueries)),
+  );
+  add("counter", "archive_query_seconds_total", "Time that reading them took", () =>
+    single(sumOf(shards, SHARD.archiveQuerySumS)),
   );
 }
 

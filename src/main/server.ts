@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
-import { requireDataDirectory } from "../config/data-directory.js";
+import { archiveDirectoryOf, requireDataDirectory } from "../config/data-directory.js";
 import { type Examined, examineConfig } from "../config/examine.js";
 import { type JwtKeys, resolveJwtKeys } from "../config/jwt-keys.js";
 import { type LoadedConfig, loadConfigWithSources } from "../config/load.js";
@@ -30,6 +30,7 @@ import { findSocketHandOff, type SocketHandOffWay } from "../transport/socket-ha
 import type { ShardToMain } from "../workers/messages.js";
 import { abortion } from "./abortion.js";
 import { Acceptor } from "./acceptor.js";
+import { type ArchivistSupervisor, superviseArchive } from "./archivist-supervisor.js";
 import { logOptionsOf } from "./log-options.js";
 import { createMetrics } from "./metrics.js";
 import { sendsNatively } from "./native-send.js";
@@ -86,7 +87,7 @@ export async function runServer(
   const [examined, jwt, handOff] = await Promise.race([prepare(loaded), aborted]);
   for (const { level, message } of examined.remarks) logger[level](message);
   const nativeSend = await Promise.race([sendsNatively(config.nativeSend, logger), aborted]);
-  const shard = shardOptionsOf(config, jwt, nativeSend);
+  const shard = shardOptionsOf(config, jwt, nativeSend, archiveDirectoryOf(loaded));
   const server = new Server(config, examined, shard, handOff, counters, log, logger);
   try {
     await server.start(aborted);
@@ -118,6 +119,8 @@ class Server implements RunningServer {
   readonly #block: CounterBlock;
   readonly #health: SystemHealth;
   readonly #producer: ProducerSupervisor;
+  /** Undefined where nothing is archived. */
+  readonly #archivist: ArchivistSupervisor | undefined;
   readonly #pool: ShardPool;
   readonly #acceptor: Acceptor;
   readonly #ops: OpsServer;
@@ -151,6 +154,14 @@ class Server implements RunningServer {
       this.#pool.broadcast({ type: "system", system }),
     );
     this.#producer = this.#createProducer(counters, log);
+    this.#archivist = superviseArchive(
+      { config, dir: shard.archiveDir, counters, log },
+      {
+        health: (reason) => this.#health.report("archive", reason),
+        left: (threads) => this.#reportLeft("the archivist", threads),
+      },
+      logger,
+    );
     this.#pool = this.#createPool(shard, handOff, counters, log);
     this.#acceptor = new Acceptor({ ...config, handOff }, this.#pool, this.#block.main, logger);
     this.#ops = new OpsServer(
@@ -264,6 +275,8 @@ class Server implements RunningServer {
     this.#ops.close();
     this.#acceptor.close();
     await Promise.all([this.#pool.stop(), this.#producer.stop()]);
+    // The last, as it archives what the producer has told.
+    await this.#archivist?.stop();
   }
 
   /** Never rejects: whatever happens, the server has stopped in the end. */
@@ -318,6 +331,8 @@ class Server implements RunningServer {
         return this.#acceptor.ended(message.ended);
       case "subscribed":
         return this.#producer.subscribed();
+      case "archive-damaged":
+        return this.#archivist?.damaged(message.reason);
       case "ready":
         // The pool's.
         return;
@@ -329,6 +344,7 @@ class Server implements RunningServer {
   #takeMemory(memory: MarketMemory): void {
     const former = this.#memory;
     this.#memory = memory;
+    this.#archivist?.take(memory);
     if (former === undefined) return;
     this.#pool.changeMemory(memory, (shard) => this.#connectExchange(shard));
   }

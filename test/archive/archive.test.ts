@@ -89,27 +89,27 @@ async function run(
         break;
       }
       case "commit":
-        await writer.commit(told.length);
+        await writer.commit();
         break;
       case "restart":
-        await writer.commit(told.length);
+        await writer.commit();
         await writer.close();
         writer = new ArchiveWriter(new ArchiveEnvironment(dir));
         expect(writer.state.lastNumber).toBe(told.length);
         break;
       case "epoch":
-        await writer.commit(told.length);
+        await writer.commit();
         epoch = `e-${told.length}`;
         writer.beginEpoch(epoch);
         seqs.clear();
         break;
       case "prune":
-        await writer.commit(told.length);
+        await writer.commit();
         while (await writer.prune(BEGIN + Math.floor((ts - BEGIN) * step.share), Infinity));
         break;
     }
   }
-  await writer.commit(told.length, true);
+  await writer.commit(true);
   return { told, writer, ts };
 }
 
@@ -229,7 +229,7 @@ describe("archive", () => {
           const trade = { number, ts: BEGIN + number, seq: number, price: 1, quantity: 1 };
           writer.append(market, { ...trade, takerSide: "Buy", tradeId: String(number) });
         }
-        await writer.commit(0);
+        await writer.commit();
       }
       const bytesMax = writer.usedBytes / 2;
       while (await writer.prune(0, bytesMax));

@@ -26,7 +26,7 @@ NUMBERS = {
     "price", "best_bid", "best_ask", "volume", "quantity", "tick_size", "lot_size",
     "filled_quantity", "average_price", "realized_pnl",
 }
-REQUEST_IDS = [1, -1, SAFE_MAX, "request ü", 2**32, 0]
+REQUEST_IDS = [1, -1, SAFE_MAX, "request ü", 7, 8, 2**32, 0]
 WALLET = "wallet-1"
 IDS = [1001, SAFE_MAX, 2**53, str(2**128 - 1)]
 
@@ -49,6 +49,8 @@ REQUESTS = [
     {"type": "Nothing", "data": {}},
     {"type": "Subscribe", "data": {"channels": [{"type": "Market", "params": {"market_id": -1}}]}},
     {"type": "Unsubscribe", "data": {"channels": [CHANNELS[1]]}},
+    {"type": "TradeHistory", "data": {"market_id": 1001}},
+    {"type": "CandleHistory", "data": {"market_id": 1001, "interval": "1m"}},
     {"type": "PlaceOrder", "data": {"order": ORDER}},
 ]
 

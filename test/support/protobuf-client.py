@@ -53,13 +53,15 @@ CHANNELS = [
     pb.Channel(positions={"wallet": WALLET}),
 ]
 ORDER = {"market_id": 1001, "side": pb.SIDE_BUY, "order_type": pb.ORDER_TYPE_MARKET, "quantity": 1}
-REQUEST_IDS = [1, -1, SAFE_MAX, "request ü", 2**32, 0]
+REQUEST_IDS = [1, -1, SAFE_MAX, "request ü", 7, 8, 2**32, 0]
 REQUESTS = [
     {"subscribe": {"channels": CHANNELS}},
     {"ping": {"timestamp": 1_700_000_000_000}},
     {},
     {"subscribe": {"channels": [pb.Channel(market=wide(404))]}},
     {"unsubscribe": {"channels": [CHANNELS[1]]}},
+    {"trade_history": wide(1001)},
+    {"candle_history": {**wide(1001), "interval": pb.CANDLE_INTERVAL_1M}},
     {"place_order": {"order": ORDER}},
 ]
 
@@ -99,6 +101,8 @@ def plain(message):
         return [getattr(message, field.name) for field in message.DESCRIPTOR.fields]
     if kind == "Level":
         return [message.price, message.quantity]
+    if kind == "Candle":
+        return [getattr(message, field.name) for field in message.DESCRIPTOR.fields]
     if kind == "Channel":
         member = getattr(message, message.WhichOneof("type"))
         return {"type": member.DESCRIPTOR.name, "params": plain(member) or None}

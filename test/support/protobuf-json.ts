@@ -25,7 +25,9 @@ const NULLS = new Set([
 ]);
 /** Enums whose words are written as they are, and those in lower case; others are PascalCase. */
 const UPPER = ["ErrorCode", "TimeInForce"];
-const LOWER = ["SystemState", "NotificationLevel"];
+const LOWER = ["SystemState", "NotificationLevel", "CandleInterval"];
+/** Fields of a candle, in the order of its list. */
+const CANDLE = ["start", "open", "high", "low", "close", "volume", "trades"];
 
 export function isOptional(field: protobuf.Field): boolean {
   return field.partOf?.name === `_${field.name}`;
@@ -170,6 +172,15 @@ function fromJson(type: protobuf.Type, json: Json): Json {
     if (field === undefined) throw new TypeError(`a channel of type ${json["type"]}`);
     const params = (json["params"] ?? {}) as Json;
     return { [field.name]: fromJson(field.resolvedType as protobuf.Type, params) };
+  }
+  if (type.name === "Candle") {
+    const values = json as unknown as readonly number[];
+    return Object.fromEntries(
+      CANDLE.map((name, at) => [
+        name,
+        type.fields[name]?.type === "uint64" ? `${values[at]}` : values[at],
+      ]),
+    );
   }
   if (type.name === "Level") {
     const [price, quantity] = json as unknown as [number, number];

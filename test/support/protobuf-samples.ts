@@ -94,6 +94,31 @@ export const SERVER_SAMPLES: { readonly [T in ServerMessage["type"]]: ServerMess
     type: "OrderBook",
     data: { market_id: 1001, bids: [[0.5, 2]], asks: [[0.75, 1]], seq: 7, ts: TS },
   },
+  TradePage: {
+    type: "TradePage",
+    id: 8,
+    data: {
+      market_id: 1001,
+      trades: [
+        {
+          trade_id: "9",
+          market_id: 1001,
+          price: 0.5,
+          quantity: 2,
+          taker_side: "Sell",
+          seq: 1,
+          ts: TS,
+          epoch: "e0",
+        },
+      ],
+      next: "t9",
+    },
+  },
+  CandlePage: {
+    type: "CandlePage",
+    id: 9,
+    data: { market_id: WIDE_ID, interval: "1h", candles: [[TS, 1.5, 2, 1, 1.75, 30, 4]] },
+  },
   TradeExecution: {
     type: "TradeExecution",
     data: {
@@ -198,5 +223,11 @@ export const CLIENT_SAMPLES: { readonly [T in ClientMessage["type"]]: ClientMess
       },
     },
   },
+  TradeHistory: {
+    type: "TradeHistory",
+    id: 6,
+    data: { market_id: WIDE_ID, from: 0, to: TS, before: "t9", limit: 1000 },
+  },
+  CandleHistory: { type: "CandleHistory", id: 7, data: { market_id: 1001, interval: "15m" } },
   CancelOrder: { type: "CancelOrder", id: 5, data: { client_order_id: "my-1" } },
 };

@@ -78,6 +78,16 @@ const candle = z.tuple([
   z.number().nonnegative(),
   z.int().nonnegative(),
 ]);
+const trade = z.strictObject({
+  trade_id: z.string(),
+  market_id: marketIdSchema,
+  price: z.number(),
+  quantity: z.number().positive(),
+  taker_side: z.enum(SIDES),
+  seq,
+  ts,
+  epoch: z.string().optional(),
+});
 
 /** The `data` of each message type the server sends. */
 export const serverData = {
@@ -122,16 +132,19 @@ export const serverData = {
     seq: z.int().nonnegative(),
     ts,
   }),
-  TradeExecution: z.strictObject({
-    trade: z.strictObject({
-      trade_id: z.string(),
-      market_id: marketIdSchema,
-      price: z.number(),
-      quantity: z.number().positive(),
-      taker_side: z.enum(SIDES),
-      seq,
-      ts,
-    }),
+  TradeExecution: z.strictObject({ trade }),
+  TradePage: z.strictObject({
+    market_id: marketIdSchema,
+    trades: z.array(trade),
+    next: z.string().optional(),
+  }),
+  CandlePage: z.strictObject({
+    market_id: marketIdSchema,
+    interval: z.enum(["1s", "1m", "5m", "15m", "1h", "1d"]),
+    candles: z.array(
+      z.tuple([ts, z.number(), z.number(), z.number(), z.number(), z.number(), z.int()]),
+    ),
+    next: z.string().optional(),
   }),
   OrderSnapshot: z.strictObject({ orders: z.array(order) }),
   OrderUpdate: z.strictObject({ order }),

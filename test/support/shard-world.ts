@@ -188,6 +188,7 @@ export class ShardWorld {
       new Authenticator(jwt, 8192),
       this.counters,
       { subscribed: () => {}, identified: () => {}, hold: () => {}, release: () => {} },
+      () => undefined,
     );
     this.#context = {
       counters: this.counters,

@@ -1,8 +1,8 @@
-import type { CandleInterval } from "../../shared/candle.js";
 import type { MarketStatus, Side } from "../../shared/market.js";
 import type { OrderStatus, OrderType, TimeInForce } from "../../shared/order.js";
 import type { ErrorCode } from "../error-codes.js";
 import type {
+  CandleInterval,
   ChannelType,
   ClientType,
   MarketUpdateType,
@@ -81,9 +81,9 @@ const ERROR_CODE: Numbers<ErrorCode> = {
   INTERNAL: 14,
 };
 
+const candleIntervals = enumOf(CANDLE_INTERVAL);
 const marketStatuses = enumOf(MARKET_STATUS);
 const sides = enumOf(SIDE);
-const candleIntervals = enumOf(CANDLE_INTERVAL);
 const orderTypes = enumOf(ORDER_TYPE);
 const timesInForce = enumOf(TIME_IN_FORCE);
 
@@ -111,6 +111,14 @@ const trade = table({
   ts: uint64(8),
   epoch: optional(text(9)),
 });
+
+const historyRequest = {
+  market_id: marketId(1),
+  from: optional(uint64(3)),
+  to: optional(uint64(4)),
+  before: optional(text(5)),
+  limit: optional(uint64(6)),
+};
 
 const order = table({
   order_id: text(1),
@@ -211,6 +219,8 @@ const CLIENT_TYPES: Readonly<Record<ClientType, FieldShape>> = {
     8,
     table({ order_id: optional(text(1)), client_order_id: optional(text(2)) }),
   ),
+  TradeHistory: message(13, table(historyRequest)),
+  CandleHistory: message(9, table({ ...historyRequest, interval: word(7, candleIntervals) })),
 };
 
 const SERVER_TYPES: Readonly<Record<ServerType, FieldShape>> = {
@@ -275,6 +285,19 @@ const SERVER_TYPES: Readonly<Record<ServerType, FieldShape>> = {
   ),
   EpochChanged: message(18, table({ epoch: text(1) })),
   SystemStatus: message(19, table({ status: message(1, systemStatus) })),
+  TradePage: message(
+    25,
+    table({ market_id: marketId(1), trades: list(message(3, trade)), next: optional(text(4)) }),
+  ),
+  CandlePage: message(
+    26,
+    table({
+      market_id: marketId(1),
+      interval: word(3, candleIntervals),
+      candles: list(candle(4)),
+      next: optional(text(5)),
+    }),
+  ),
   Notification: message(
     20,
     table({ level: word(1, enumOf(NOTIFICATION_LEVEL)), message: text(2) }),

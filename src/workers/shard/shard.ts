@@ -33,6 +33,7 @@ import { RoundLoop } from "./fan-out/round-loop.js";
 import { Handshake } from "./http/handshake.js";
 import { PageFiles } from "./http/page-files.js";
 import { HttpApi } from "./http/v3/http-api.js";
+import { ArchiveAccess } from "./requests/archive-access.js";
 import { Authenticator } from "./requests/authenticator.js";
 import { RequestHandler } from "./requests/request-handler.js";
 import { Trading } from "./trading/trading.js";
@@ -63,6 +64,7 @@ export class Shard {
   readonly #health: HealthMonitor;
   readonly #intake: Intake;
   readonly #shares: AddressShares;
+  readonly #archive: ArchiveAccess;
   /** What ends with the shard. */
   readonly #stops: (() => void)[] = [];
   #subscribed = false;
@@ -77,6 +79,7 @@ export class Shard {
 
     const { maxDistinctFilters, maxCandleSeries } = options;
     this.#fanOut = new FanOut(this.#counters, maxDistinctFilters, undefined, maxCandleSeries);
+    this.#archive = new ArchiveAccess(options.archiveDir, this.#block.archivist);
     this.#takeMirror(task.memory, "tail");
     this.#rounds = new RoundLoop(this.#fanOut, task.memory.doorbell);
     this.#fanOut.heartbeats.whenDue(() => this.#rounds.wake());
@@ -128,7 +131,7 @@ export class Shard {
       {
         mirror: () => this.#fanOut.mirror,
         status: () => this.#notices.status().data.status,
-        archive: () => undefined,
+        archive: () => this.#archive.reader,
       },
       { version: system.version, limits: options },
       options.allowedOrigins,
@@ -181,6 +184,7 @@ export class Shard {
         hold: (connection) => this.#intake.hold(connection),
         release: (connection) => this.#intake.release(connection),
       },
+      () => this.#archive.reader,
     );
   }
 
@@ -199,6 +203,7 @@ export class Shard {
       () => this.#intake.stop(),
       () => this.#rounds.stop(),
       () => this.#trading.close(),
+      () => this.#archive.stop(),
       // Main has closed the sockets that are still to be taken.
       () => this.#arrivals.clear(),
     );

@@ -1,3 +1,4 @@
+import type { ArchiveReader } from "../../../archive/archive-reader.js";
 import { type Decoded, decodeClientMessage, type MessageFault } from "../../../codec/decode.js";
 import type { EncodingDescriptor } from "../../../codec/encoding.js";
 import { encodingAt } from "../../../codec/encodings.js";
@@ -26,6 +27,7 @@ import { SubscriptionSet } from "../fan-out/subscription-set.js";
 import type { RequestHold } from "../trading/shard-sessions.js";
 import type { Trading } from "../trading/trading.js";
 import { AuthenticationError, type Authenticator, type Identity } from "./authenticator.js";
+import { History, type HistoryRequestMessage, historyCost } from "./history.js";
 
 /** The role that sees every wallet. */
 const ADMIN = "admin";
@@ -65,6 +67,7 @@ export class RequestHandler {
   readonly #authenticator: Authenticator;
   readonly #counters: CounterSection;
   readonly #hooks: RequestHooks;
+  readonly #history: History;
 
   constructor(
     options: RequestOptions,
@@ -75,6 +78,7 @@ export class RequestHandler {
     authenticator: Authenticator,
     counters: CounterSection,
     hooks: RequestHooks,
+    archive: () => ArchiveReader | undefined,
   ) {
     this.#options = options;
     this.#fanOut = fanOut;
@@ -84,6 +88,7 @@ export class RequestHandler {
     this.#authenticator = authenticator;
     this.#counters = counters;
     this.#hooks = hooks;
+    this.#history = new History(archive, counters);
   }
 
   /**
@@ -144,6 +149,9 @@ export class RequestHandler {
         return this.#place(connection, message.id, message.data.order, now);
       case "CancelOrder":
         return this.#cancel(connection, message.id, message.data);
+      case "TradeHistory":
+      case "CandleHistory":
+        return this.#answerHistory(connection, message, now);
       default:
         return message satisfies never;
     }
@@ -155,6 +163,14 @@ export class RequestHandler {
     const subscriptions = connection.audience?.subscriptions.size ?? 0;
     const { length } = this.#fanOut.mirror.markets;
     return SUBSCRIPTION_COST_BYTES * subscriptions + EVALUATION_COST_BYTES * filters * length;
+  }
+
+  #answerHistory(connection: Connection, request: HistoryRequestMessage, now: number): void {
+    connection.charge(historyCost(request), now);
+    const { mirror } = this.#fanOut;
+    const answer = this.#history.answer(request, mirror);
+    if (answer.fault !== undefined) this.#refuse(connection, request.id, answer.fault);
+    else this.#reply(connection, request.id, answer.page);
   }
 
   // --- Orders -----------------------------------------------------------------------------------

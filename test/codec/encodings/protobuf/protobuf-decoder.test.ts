@@ -47,6 +47,8 @@ describe("protobuf-decoder", () => {
         "Unsubscribe 120574687265652a1a0a18221608ffffffffffffffffff0110ffffffffffffffffff01",
         "Ping 3209090000c006450c7a42",
         "PlaceOrder 08083a250a2308e9071801200129000000000000e03f310000000000002440380140004a046d792d31",
+        "TradeHistory 080c6a2808ffffffffffffffffff0110ffffffffffffffffff0118002080c097d1edff96032a02743930e807",
+        "CandleHistory 080e4a0508e9073804",
         "CancelOrder 080a420612046d792d31",
       ]
     `);

@@ -64,6 +64,7 @@ function makeHandler(options: Partial<RequestOptions> = {}): void {
       hold: (connection) => held.push(["hold", connection.number]),
       release: (connection) => held.push(["release", connection.number]),
     },
+    () => undefined,
   );
 }
 

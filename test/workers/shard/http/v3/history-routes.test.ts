@@ -55,7 +55,7 @@ beforeAll(async () => {
         ...(epoch !== LAST_EPOCH && { epoch }),
       });
     }
-    await writer.commit(told.length);
+    await writer.commit();
   }
   reader = new ArchiveReader(dir);
 });
