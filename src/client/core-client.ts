@@ -42,7 +42,7 @@ import { TokenRenewal } from "./token-renewal.js";
 
 /** Types of messages that mean nothing to the client as a whole, but to parts of it or to the program. */
 type OfOthers =
-  | ("Connected" | "Unsubscribed" | "Pong" | "SystemStatus" | "Notification")
+  | ("Connected" | "Unsubscribed" | "Pong" | "SystemStatus" | "Notification" | "BookUpdate")
   | ("MarketSnapshot" | "MarketUpdate" | "PriceUpdate" | "OrderBook" | "TradeExecution")
   | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate");
 
@@ -82,7 +82,10 @@ export class CoreClient implements Client {
       abandoned: (pending) => this.#subscriber.abandoned(pending),
     });
     this.#subscriber = new Subscriber(this.#requests, {
-      reduced: () => this.#onReduced(),
+      reduced: () => {
+        this.#tracker.unsubscribed();
+        this.#state.unsubscribed();
+      },
       missing: (channels) => void this.#refresh(channels),
       failed: (error) => this.#onOwnFailure(error),
     });
@@ -91,7 +94,10 @@ export class CoreClient implements Client {
     this.#renewal = new TokenRenewal(this.#requests, tokens, (error) =>
       this.#report(error as MarketcastError),
     );
-    this.#state = new MarketState(this.#wanted, (thrown) => this.#onListenerThrow(thrown));
+    this.#state = new MarketState(this.#wanted, {
+      threw: (thrown) => this.#onListenerThrow(thrown),
+      outOfStep: (channel) => void this.#refresh([channel]),
+    });
     this.#tracker = new SequenceTracker(this.#wanted, (gap) => this.#emitter.emit("gap", gap));
     this.#resubscriber = new Resubscriber(this.#requests, this.#wanted, (channels, cause) =>
       this.#loseSubscriptions(channels, cause),
@@ -146,6 +152,7 @@ export class CoreClient implements Client {
       reconnects: this.#reconnects,
       dropped: this.#droppedByEnded + dropped,
       rttMs: this.#requests.rttMs,
+      bookResyncs: this.#state.bookResyncs,
     };
   }
 
@@ -357,11 +364,6 @@ export class CoreClient implements Client {
   #onSilence(silence: Silence): void {
     this.#emitter.emit("silent", silence);
     void this.#refresh(this.#wanted.list(silence.channel));
-  }
-
-  #onReduced(): void {
-    this.#tracker.unsubscribed();
-    this.#state.unsubscribed();
   }
 
   #loseSubscriptions(channels: readonly Channel[], cause: MarketcastError): void {

@@ -120,7 +120,8 @@ export class Link {
 /** Types of messages whose data have no optional field that a server could say null for. */
 type WithoutOptionals =
   | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "EpochChanged" | "Pong")
-  | ("MarketSnapshot" | "MarketUpdate" | "PriceUpdate" | "OrderBook" | "TradeExecution")
+  | ("MarketSnapshot" | "MarketUpdate" | "PriceUpdate" | "OrderBook" | "BookUpdate")
+  | "TradeExecution"
   | ("PositionSnapshot" | "PositionUpdate" | "SystemStatus" | "Notification");
 
 /** A message as its types have it, from a server that says null for an optional field. */

@@ -8,10 +8,10 @@ const STREAMS = ["state", "price", "book", "trade"] as const satisfies readonly 
 type Unnumbered =
   | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "Error" | "Pong")
   | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate")
-  | ("SystemStatus" | "Notification");
+  | ("SystemStatus" | "Notification" | "BookUpdate");
 
 /** Types of channels without first data that have numbers of these streams. */
-type WithoutNumbers = "Markets" | "Trades" | "Orders" | "Positions" | "SystemStatus";
+type WithoutNumbers = "Markets" | "Book" | "Trades" | "Orders" | "Positions" | "SystemStatus";
 
 type Positions = Readonly<Record<Stream, Map<MarketId, number>>>;
 
@@ -45,19 +45,23 @@ export class SequenceTracker {
   take(message: ServerMessage): void {
     switch (message.type) {
       case "PriceUpdate":
+        if (this.#subscriptions.isMerged("PriceFeed", message.data.market_id)) return;
         return this.#follow("price", message.data.market_id, message.data.seq);
       case "TradeExecution":
         return this.#follow("trade", message.data.trade.market_id, message.data.trade.seq);
       case "OrderBook":
+        // Books of a `Book` channel say themselves what they follow.
+        if (message.data.depth !== undefined || this.#isMerged(message.data.market_id)) return;
         return this.#follow("book", message.data.market_id, message.data.seq);
       case "MarketUpdate": {
         const { market_id, seq } = message.data.market;
-        if (this.#subscriptions.hasMarket(market_id)) this.#follow("state", market_id, seq);
+        if (this.#subscriptions.hasMarket(market_id) && !this.#isMerged(market_id))
+          this.#follow("state", market_id, seq);
         return;
       }
       case "MarketSnapshot":
         for (const { market_id, seq } of message.data.markets) {
-          if (!this.#subscriptions.hasMarket(market_id)) continue;
+          if (!this.#subscriptions.hasMarket(market_id) || this.#isMerged(market_id)) continue;
           this.#here.state.delete(market_id);
           this.#follow("state", market_id, seq);
         }
@@ -106,6 +110,10 @@ export class SequenceTracker {
   reset(): void {
     this.#here = noPositions();
     this.#before = noPositions();
+  }
+
+  #isMerged(marketId: MarketId): boolean {
+    return this.#subscriptions.isMerged("Market", marketId);
   }
 
   #follow(stream: Stream, marketId: MarketId, seq: number): void {

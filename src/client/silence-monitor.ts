@@ -15,7 +15,8 @@ const CHANNELS_OF: Readonly<Record<Exclude<ServerType, Unmissed>, readonly Chann
   Readonly<Partial<Record<Unmissed, never>>> = {
   PriceUpdate: ["PriceFeed"],
   TradeExecution: ["Trades"],
-  OrderBook: ["Market"],
+  OrderBook: ["Market", "Book"],
+  BookUpdate: ["Book"],
   MarketUpdate: ["Markets", "Market"],
   MarketSnapshot: ["Markets", "Market"],
   SystemStatus: ["SystemStatus"],

@@ -14,13 +14,10 @@ const REQUEST_CHARACTERS_MAX = 3000;
  * they are for the server.
  */
 export class Subscriptions {
-  /** All but `PriceFeed`, by their key. */
+  /** All but `PriceFeed`, each by what a connection has one of. */
   readonly #channels = new Map<string, Channel>();
-  /** Filters of `Markets` channels, by the key of those. */
-  readonly #filters = new Map<string, MarketsFilter | null>();
-  readonly #prices = new Set<MarketId>();
-  /** Markets of `Market` channels, whose states and books are contiguous. */
-  readonly #markets = new Set<MarketId>();
+  /** Markets of `PriceFeed`, with how they are told: the JSON of all params but the markets. */
+  readonly #prices = new Map<MarketId, string>();
 
   constructor(channels: readonly Channel[] = []) {
     this.add(channels);
@@ -29,12 +26,10 @@ export class Subscriptions {
   add(channels: readonly Channel[]): void {
     for (const channel of channels) {
       if (isPriceFeed(channel)) {
-        for (const id of channel.params.market_ids) this.#prices.add(id);
+        const terms = termsOf(channel);
+        for (const id of channel.params.market_ids) this.#prices.set(id, terms);
       } else {
-        const key = channelKey(channel);
-        this.#channels.set(key, channel);
-        if (channel.type === "Market") this.#markets.add(channel.params.market_id);
-        if (channel.type === "Markets") this.#filters.set(key, channel.params?.filter ?? null);
+        this.#channels.set(placeOf(channel), channel);
       }
     }
   }
@@ -42,12 +37,11 @@ export class Subscriptions {
   remove(channels: readonly Channel[]): void {
     for (const channel of channels) {
       if (isPriceFeed(channel)) {
-        for (const id of channel.params.market_ids) this.#prices.delete(id);
-      } else {
-        const key = channelKey(channel);
-        this.#channels.delete(key);
-        this.#filters.delete(key);
-        if (channel.type === "Market") this.#markets.delete(channel.params.market_id);
+        const terms = termsOf(channel);
+        for (const id of channel.params.market_ids)
+          if (this.#prices.get(id) === terms) this.#prices.delete(id);
+      } else if (this.#has(channel)) {
+        this.#channels.delete(placeOf(channel));
       }
     }
   }
@@ -64,7 +58,10 @@ export class Subscriptions {
 
   /** Everything, or what is of one type. */
   list(type?: ChannelType): Channel[] {
-    const feeds = partsOf([...this.#prices], PRICE_FEED_MARKETS_MAX).map(priceFeed);
+    const feeds = [...new Set(this.#prices.values())].flatMap((terms) => {
+      const ids = [...this.#prices.keys()].filter((id) => this.#prices.get(id) === terms);
+      return partsOf(ids, PRICE_FEED_MARKETS_MAX).map((part) => priceFeed(part, JSON.parse(terms)));
+    });
     return [...this.#channels.values(), ...feeds].filter(
       (channel) => type === undefined || channel.type === type,
     );
@@ -72,17 +69,33 @@ export class Subscriptions {
 
   /** The filters of `Markets` channels. */
   filters(): (MarketsFilter | null)[] {
-    return [...this.#filters.values()];
+    return [...this.#channels.values()].flatMap((channel) =>
+      channel.type === "Markets" ? [channel.params?.filter ?? null] : [],
+    );
   }
 
   /** Whether there is a `Markets` channel. */
   get hasFilter(): boolean {
-    return this.#filters.size > 0;
+    return this.filters().length > 0;
   }
 
   /** Whether there is a `Market` channel of a market. */
   hasMarket(marketId: MarketId): boolean {
-    return this.#markets.has(marketId);
+    return this.#channels.has(`Market ${marketId}`);
+  }
+
+  /** The `Book` channel of a market. */
+  book(marketId: MarketId): Channel | undefined {
+    return this.#channels.get(`Book ${marketId}`);
+  }
+
+  /** Whether numbers of a market's streams may be left out: it has an interval. */
+  isMerged(type: "Market" | "PriceFeed", marketId: MarketId): boolean {
+    const asked =
+      type === "Market"
+        ? JSON.stringify(this.#channels.get(`Market ${marketId}`))
+        : this.#prices.get(marketId);
+    return asked?.includes("interval_ms") === true;
   }
 
   /** Whether trades of a market are subscribed, by itself or with all. */
@@ -98,13 +111,31 @@ export class Subscriptions {
 
   #partition(channels: readonly Channel[], inside: boolean): Channel[] {
     return channels.flatMap((channel): Channel[] => {
-      if (!isPriceFeed(channel))
-        return this.#channels.has(channelKey(channel)) === inside ? [channel] : [];
-      const { market_ids } = channel.params;
-      const ids = market_ids.filter((id) => this.#prices.has(id) === inside);
-      return ids.length === 0 ? [] : [priceFeed(ids)];
+      if (!isPriceFeed(channel)) return this.#has(channel) === inside ? [channel] : [];
+      const terms = termsOf(channel);
+      const ids = channel.params.market_ids.filter(
+        (id) => (this.#prices.get(id) === terms) === inside,
+      );
+      return ids.length === 0 ? [] : [priceFeed(ids, channel.params)];
     });
   }
+
+  #has(channel: Channel): boolean {
+    const own = this.#channels.get(placeOf(channel));
+    return own !== undefined && channelKey(own) === channelKey(channel);
+  }
+}
+
+/** What a connection has one of: a `Market` and a `Book` of a market, a `Markets` of a filter. */
+function placeOf(channel: Channel): string {
+  if (channel.type === "Market" || channel.type === "Book")
+    return `${channel.type} ${channel.params.market_id}`;
+  if (channel.type !== "Markets") return channelKey(channel);
+  return `Markets ${JSON.stringify(channel.params?.filter ?? null)}`;
+}
+
+function termsOf({ params }: PriceFeed): string {
+  return JSON.stringify({ ...params, market_ids: undefined });
 }
 
 /**
@@ -119,7 +150,9 @@ export function batchesOf(
   let characters = 0;
   const parts = channels.flatMap((channel) =>
     isPriceFeed(channel)
-      ? partsOf(channel.params.market_ids, PRICE_FEED_PART).map(priceFeed)
+      ? partsOf(channel.params.market_ids, PRICE_FEED_PART).map((ids) =>
+          priceFeed(ids, channel.params),
+        )
       : [channel],
   );
   for (const part of parts) {
@@ -150,7 +183,10 @@ export function halvesOf(channels: readonly Channel[]): [Channel[], Channel[]] |
     return undefined;
   const { market_ids } = only.params;
   const middle = market_ids.length >> 1;
-  return [[priceFeed(market_ids.slice(0, middle))], [priceFeed(market_ids.slice(middle))]];
+  return [
+    [priceFeed(market_ids.slice(0, middle), only.params)],
+    [priceFeed(market_ids.slice(middle), only.params)],
+  ];
 }
 
 /** Whether it is a `PriceFeed` with markets; one without is for the server to refuse. */
@@ -158,8 +194,8 @@ function isPriceFeed(channel: Channel): channel is PriceFeed {
   return channel.type === "PriceFeed" && Array.isArray(channel.params.market_ids);
 }
 
-function priceFeed(market_ids: readonly MarketId[]): Channel {
-  return { type: "PriceFeed", params: { market_ids } };
+function priceFeed(market_ids: readonly MarketId[], terms: object): Channel {
+  return { type: "PriceFeed", params: Object.assign({ market_ids }, terms, { market_ids }) };
 }
 
 function partsOf<T>(items: readonly T[], size: number): T[][] {

@@ -87,6 +87,19 @@ export const SERVER_SAMPLES: { readonly [T in ServerMessage["type"]]: ServerMess
     type: "OrderBook",
     data: { market_id: 1001, bids: [[0.5, 2]], asks: [[0.75, 1]], seq: 7, ts: TS },
   },
+  BookUpdate: {
+    type: "BookUpdate",
+    data: {
+      market_id: 1001,
+      bids: [[0.5, 0]],
+      asks: [],
+      depth: 20,
+      prev_seq: 6,
+      seq: 7,
+      ts: TS,
+      checksum: 0xcafe_babe,
+    },
+  },
   TradeExecution: {
     type: "TradeExecution",
     data: {
