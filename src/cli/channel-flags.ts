@@ -27,7 +27,7 @@ export interface ChannelFlags {
 
 /** The channels that each flag is for; given without one of them, it would do nothing. */
 const CHANNELS_OF_FLAG = {
-  market: ["Market", "PriceFeed", "Trades", "Candles"],
+  market: ["Market", "PriceFeed", "Book", "Trades", "Candles"],
   interval: ["Candles"],
   status: ["Markets"],
   search: ["Markets"],
@@ -66,7 +66,7 @@ export function addChannelFlags(command: Command): Command {
     )
     .option(
       "--market <ID...>",
-      "markets of Market, PriceFeed, Candles and Trades; Trades without are those of all",
+      "markets of Market, PriceFeed, Book, Candles and Trades; Trades without are those of all",
       collectMarkets,
     )
     .addOption(
@@ -93,7 +93,7 @@ export function checkChannelFlags(flags: ChannelFlags): void {
     if (given && !flags.channel.some((type) => (channels as readonly string[]).includes(type)))
       throw new UsageError(`${flagOf(name)}: is for ${channels.join(", ")} only`);
   }
-  for (const type of ["Market", "PriceFeed", "Candles"] as const) {
+  for (const type of ["Market", "PriceFeed", "Book", "Candles"] as const) {
     if (flags.channel.includes(type) && flags.market === undefined)
       throw new UsageError(`market: ${type} needs at least one (flag --market)`);
   }
@@ -116,6 +116,8 @@ function channelsOfType(type: ChannelType, flags: ChannelFlags, wallet: () => st
       return market_ids.map((market_id) => ({ type, params: { market_id } }));
     case "PriceFeed":
       return [{ type, params: { market_ids } }];
+    case "Book":
+      return market_ids.map((market_id) => ({ type, params: { market_id } }));
     case "Trades":
       if (market_ids.length === 0) return [{ type }];
       return market_ids.map((market_id) => ({ type, params: { market_id } }));

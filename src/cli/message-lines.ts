@@ -64,6 +64,11 @@ function entriesOf(message: ServerMessage): Entry[] {
     }
     case "OrderBook":
       return [bookEntry(message.data)];
+    case "BookUpdate": {
+      const { market_id, bids, asks, prev_seq, seq, ts } = message.data;
+      const levels = `${bids.length} bids + ${asks.length} asks changed since #${prev_seq}`;
+      return [{ ts, text: `${market_id}  ${levels}  ${count(seq)}` }];
+    }
     case "TradeExecution": {
       const { trade } = message.data;
       const what = `${sided(trade.taker_side)} ${trade.quantity} at ${paint("bold", String(trade.price))}`;

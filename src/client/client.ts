@@ -23,6 +23,8 @@ export interface ClientStats {
   readonly dropped: number;
   /** Round trip of the last answered ping, in milliseconds. */
   readonly rttMs: number | undefined;
+  /** Books that were asked for again, as an update or a checksum did not fit. */
+  readonly bookResyncs: number;
 }
 
 /**
@@ -39,7 +41,7 @@ export interface Client extends AsyncIterable<ServerMessage> {
   readonly subscriptions: readonly Channel[];
   /** The markets of `Markets` and `Market` channels, with the prices of `PriceFeed` in them. */
   readonly markets: Mirror<Market>;
-  /** The books of `Market` channels. */
+  /** The books of `Market` channels, and of `Book` channels, which go first. */
   readonly books: Mirror<OrderBook>;
   readonly stats: ClientStats;
 

@@ -47,6 +47,7 @@ import { TokenKeeper } from "./token-keeper.js";
 /** Types of messages that mean nothing to the client as a whole, but to parts of it or to the program. */
 type OfOthers =
   | ("Connected" | "Unsubscribed" | "Pong" | "SystemStatus" | "Notification" | "CandleSnapshot")
+  | "BookUpdate"
   | ("MarketSnapshot" | "MarketUpdate" | "PriceUpdate" | "OrderBook" | "TradeExecution")
   | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate" | "CandleUpdate")
   | ("TradePage" | "CandlePage");
@@ -92,11 +93,11 @@ export class CoreClient implements Client {
     this.#iterators = new MessageIterators(this.#options.iteratorBufferSize, (overflow) =>
       this.#emitter.emit("overflow", overflow),
     );
-    this.#state = new MarketState(
-      this.#wanted,
-      (market) => this.#tracker.isStale(market),
-      (thrown) => this.#onListenerThrow(thrown),
-    );
+    this.#state = new MarketState(this.#wanted, {
+      threw: (thrown) => this.#onListenerThrow(thrown),
+      outOfStep: (channel) => this.#refresh([channel]),
+      isStale: (market) => this.#tracker.isStale(market),
+    });
     this.#companions = new Companions({
       options: this.#options,
       requests: this.#requests,
@@ -159,6 +160,7 @@ export class CoreClient implements Client {
       reconnects: this.#reconnects,
       dropped: this.#iterators.dropped,
       rttMs: this.#requests.rttMs,
+      bookResyncs: this.#state.bookResyncs,
     };
   }
 

@@ -125,7 +125,8 @@ export class Link {
 /** Types of messages whose data have no optional field that a server could say null for. */
 type WithoutOptionals =
   | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "EpochChanged" | "Pong")
-  | ("MarketSnapshot" | "MarketUpdate" | "PriceUpdate" | "OrderBook" | "TradeExecution")
+  | ("MarketSnapshot" | "MarketUpdate" | "PriceUpdate" | "OrderBook" | "BookUpdate")
+  | "TradeExecution"
   | ("PositionSnapshot" | "PositionUpdate" | "SystemStatus" | "Notification" | "Heartbeat")
   | ("CandleSnapshot" | "CandleUpdate" | "ServerShutdown");
 

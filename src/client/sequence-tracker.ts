@@ -7,12 +7,13 @@ type Unnumbered =
   | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "EpochChanged" | "Error")
   | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate")
   | ("Pong" | "SystemStatus" | "Notification" | "ServerShutdown")
-  | ("Heartbeat" | "CandleSnapshot" | "CandleUpdate" | "TradePage" | "CandlePage");
+  | ("Heartbeat" | "CandleSnapshot" | "CandleUpdate" | "TradePage" | "CandlePage")
+  | "BookUpdate";
 
 /** Types of channels that `since` brings nothing. */
 type WithoutPlaces =
   | ("Markets" | "Orders" | "Positions" | "SystemStatus")
-  | ("Heartbeat" | "Candles");
+  | ("Heartbeat" | "Candles" | "Book");
 
 /** How far one stream of a market has been told. */
 interface Place {
@@ -67,20 +68,25 @@ export class SequenceTracker {
   take(message: ServerMessage): boolean {
     switch (message.type) {
       case "PriceUpdate":
-        return this.#follow("price", message.data);
+        return this.#follow("price", message.data, this.#isMerged("PriceFeed", message.data));
       case "TradeExecution": {
         const { trade } = message.data;
-        const news = this.#follow("trade", trade, trade.epoch, trade.trade_id);
+        const news = this.#follow("trade", trade, false, trade.epoch, trade.trade_id);
         if (this.#subscriptions.hasOnlyAllTrades(trade.market_id))
           this.#allTradesTs = Math.max(this.#allTradesTs ?? 0, trade.ts);
         return news;
       }
       case "OrderBook":
-        return this.#follow("book", message.data);
+        // Books of a `Book` channel say themselves what they follow.
+        if (message.data.depth !== undefined) return true;
+        return this.#follow("book", message.data, this.#isMerged("Market", message.data));
       case "MarketUpdate": {
         const { market, update_type } = message.data;
         if (!this.#subscriptions.hasMarket(market.market_id)) return true;
-        return this.#follow("state", market) || update_type === "Unmatched";
+        return (
+          this.#follow("state", market, this.#isMerged("Market", market)) ||
+          update_type === "Unmatched"
+        );
       }
       case "MarketSnapshot":
         for (const market of message.data.markets) {
@@ -88,7 +94,7 @@ export class SequenceTracker {
           if (!this.#subscriptions.hasMarket(market_id)) continue;
           const place = this.#places.state.get(market_id);
           if (place?.resumed === false) restart(place);
-          this.#follow("state", market);
+          this.#follow("state", market, this.#isMerged("Market", market));
         }
         return true;
       default:
@@ -202,10 +208,19 @@ export class SequenceTracker {
     }
   }
 
-  /** A message of a stream; returns whether it is news. */
+  /** Whether numbers of a market's streams may be left out, as they are told at an interval. */
+  #isMerged(type: "Market" | "PriceFeed", { market_id }: { market_id: MarketId }): boolean {
+    return this.#subscriptions.isMerged(type, market_id);
+  }
+
+  /**
+   * A message of a stream; returns whether it is news.
+   * @param merged jumps mean nothing
+   */
   #follow(
     stream: Stream,
     { market_id: id, seq, ts }: { market_id: MarketId; seq: number; ts: number },
+    merged: boolean,
     epoch = this.#epoch,
     tradeId?: string,
   ): boolean {
@@ -219,7 +234,7 @@ export class SequenceTracker {
     const from = place.seq;
     if (from > 0 && epoch === place.epoch) {
       if (seq <= from && (tradeId !== undefined || place.resumed)) return false;
-      if (seq > from + 1 && place.jump !== undefined)
+      if (seq > from + 1 && place.jump !== undefined && !merged)
         this.#onGap({
           stream,
           marketId: id,

@@ -1,6 +1,6 @@
 import type { Channel, MarketId } from "../contract/messages.js";
 import type { SequenceTracker } from "./sequence-tracker.js";
-import { isPriceFeed, priceFeed } from "./subscriptions.js";
+import { isPriceFeed, type PriceFeed, priceFeed } from "./subscriptions.js";
 
 /**
  * Markets of a `PriceFeed` whose positions are this close together, in microseconds, are asked for as one
@@ -11,7 +11,7 @@ const PRICE_FEED_SPAN_US = 1_000_000;
 /** Channels as they are to be asked for again: each from where its streams stand, if that is known. */
 export function since(channels: readonly Channel[], tracker: SequenceTracker): Channel[] {
   return channels.flatMap((channel): Channel[] => {
-    if (isPriceFeed(channel)) return pricesSince(channel.params.market_ids, tracker);
+    if (isPriceFeed(channel)) return pricesSince(channel, tracker);
     const known = tracker
       .streamsOf(channel)
       .flatMap(([stream, id]) => tracker.tsOf(stream, id) ?? []);
@@ -20,8 +20,8 @@ export function since(channels: readonly Channel[], tracker: SequenceTracker): C
 }
 
 /** A quiet market's position may be far back: those that are close together go together. */
-function pricesSince(ids: readonly MarketId[], tracker: SequenceTracker): Channel[] {
-  const known = ids
+function pricesSince(channel: PriceFeed, tracker: SequenceTracker): Channel[] {
+  const known = channel.params.market_ids
     .map((id) => ({ id, ts: tracker.tsOf("price", id) ?? 0 }))
     .sort((a, b) => a.ts - b.ts);
   const parts: { readonly since: number; readonly ids: MarketId[] }[] = [];
@@ -30,5 +30,8 @@ function pricesSince(ids: readonly MarketId[], tracker: SequenceTracker): Channe
     if (last !== undefined && ts - last.since <= PRICE_FEED_SPAN_US) last.ids.push(id);
     else parts.push({ since: ts, ids: [id] });
   }
-  return parts.map(({ since, ids }) => ({ ...priceFeed(ids), ...(since > 0 && { since }) }));
+  return parts.map(({ since, ids }) => ({
+    ...priceFeed(ids, channel),
+    ...(since > 0 && { since }),
+  }));
 }

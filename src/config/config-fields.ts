@@ -222,7 +222,14 @@ const cadence = {
     min: 0,
     max: MINUTE,
     default: 100,
-    description: "Shortest time between two OrderBooks of a market; 0 sends every change",
+    description: "Shortest time between two books of a market; 0 sends every change",
+  }),
+  bookDepth: integer({
+    flag: "book-depth",
+    min: 1,
+    max: 200,
+    default: 50,
+    description: "Levels a side that are kept of a book",
   }),
 };
 

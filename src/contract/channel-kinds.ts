@@ -33,6 +33,12 @@ export const CHANNEL_KINDS = {
     marketSnapshot: false,
     marketIds: ({ params }) => params.market_ids,
   },
+  Book: {
+    private: false,
+    marketData: true,
+    marketSnapshot: false,
+    marketIds: ({ params }) => [params.market_id],
+  },
   Trades: {
     private: false,
     marketData: true,

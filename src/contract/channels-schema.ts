@@ -7,12 +7,16 @@ import { textSchema, walletSchema } from "../shared/text-schema.js";
 import { canonicalFilter } from "./canonical-filter.js";
 import type { PrivateOf } from "./channel-kinds.js";
 import {
+  BOOK_DEPTH_DEFAULT,
+  BOOK_DEPTHS,
   CANDLES_MAX,
   CANDLES_USUAL,
   HEARTBEAT_INTERVAL_MS,
+  MERGE_INTERVALS_MS,
   PRICE_FEED_MARKETS_MAX,
   SEARCH_CHARACTERS_MAX,
 } from "./limits.js";
+import type { MergeInterval } from "./messages.js";
 
 /** How a market id is described to those who read schemas. */
 export const MARKET_ID_FORM = {
@@ -72,6 +76,11 @@ const filterSchema = z.object({
   search: textSchema("line", { max: SEARCH_CHARACTERS_MAX }).optional(),
 });
 
+/** The numbers that a parameter may be; which one it is by default is not told back. */
+function oneOf<const Number extends number>(numbers: readonly Number[]) {
+  return z.literal(numbers, { error: `must be one of ${numbers.join(", ")}` });
+}
+
 const marketParams = z.object({ market_id: marketIdSchema });
 const candleParams = nullIsAbsent(
   z.object({
@@ -83,6 +92,13 @@ const candleParams = nullIsAbsent(
 const heartbeatParams = z.object({
   interval_ms: z.int().min(HEARTBEAT_INTERVAL_MS.least).max(HEARTBEAT_INTERVAL_MS.most).optional(),
 });
+const merged = { interval_ms: oneOf(MERGE_INTERVALS_MS).nullish() };
+const flag = z.boolean().nullish();
+
+/** Only what differs from the default is named. */
+function mergedBy(intervalMs: MergeInterval | null | undefined) {
+  return intervalMs ? { interval_ms: intervalMs } : {};
+}
 const walletParams = z.object({ wallet: walletSchema });
 
 /**
@@ -93,14 +109,46 @@ export const channelSchema = z.discriminatedUnion("type", [
   z
     .object({
       type: z.literal("Markets"),
-      params: z.object({ filter: nullIsAbsent(filterSchema).nullish() }).nullish(),
+      params: z.object({ filter: nullIsAbsent(filterSchema).nullish(), ...merged }).nullish(),
     })
     .transform(({ type, params }) => {
       const filter = canonicalFilter(params?.filter ?? undefined);
-      return { type, params: filter === null ? null : { filter } };
+      const asked = { ...(filter !== null && { filter }), ...mergedBy(params?.interval_ms) };
+      return { type, params: Object.keys(asked).length === 0 ? null : asked };
     }),
-  z.object({ type: z.literal("Market"), params: marketParams }),
-  z.object({ type: z.literal("PriceFeed"), params: z.object({ market_ids: marketIdsSchema }) }),
+  z
+    .object({ type: z.literal("Market"), params: marketParams.extend(merged) })
+    .transform(({ type, params: { market_id, interval_ms } }) => ({
+      type,
+      params: { market_id, ...mergedBy(interval_ms) },
+    })),
+  z
+    .object({
+      type: z.literal("PriceFeed"),
+      params: z.object({ market_ids: marketIdsSchema, sizes: flag, ...merged }),
+    })
+    .transform(({ type, params: { market_ids, sizes, interval_ms } }) => ({
+      type,
+      params: { market_ids, ...(sizes && { sizes }), ...mergedBy(interval_ms) },
+    })),
+  z
+    .object({
+      type: z.literal("Book"),
+      params: marketParams.extend({
+        depth: oneOf(BOOK_DEPTHS).nullish(),
+        checksum: flag,
+        ...merged,
+      }),
+    })
+    .transform(({ type, params: { market_id, depth, checksum, interval_ms } }) => ({
+      type,
+      params: {
+        market_id,
+        depth: depth ?? BOOK_DEPTH_DEFAULT,
+        ...(checksum && { checksum }),
+        ...mergedBy(interval_ms),
+      },
+    })),
   z
     .object({ type: z.literal("Trades"), params: nullIsAbsent(marketParams.partial()).nullish() })
     .transform(({ type, params }) => ({

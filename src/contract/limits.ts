@@ -4,6 +4,11 @@
 
 /** Most market ids that one `PriceFeed` may name. */
 export const PRICE_FEED_MARKETS_MAX = 1000;
+/** Levels a side that a `Book` may have. */
+export const BOOK_DEPTHS = [1, 5, 10, 20, 50, 100] as const;
+export const BOOK_DEPTH_DEFAULT = 20;
+/** Shortest times between two messages of a stream that may be asked for, in milliseconds. */
+export const MERGE_INTERVALS_MS = [0, 20, 100, 250, 500, 1000, 2000, 5000, 10_000, 60_000] as const;
 /** Most channels that one request may name. */
 export const CHANNELS_PER_REQUEST_MAX = 100;
 /** Longest part of a title that a filter may search for. */

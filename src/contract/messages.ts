@@ -3,6 +3,7 @@ import type { MarketStatus, Side } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
 import type { OrderStatus, OrderType, TimeInForce } from "../shared/order.js";
 import type { ErrorCode } from "./error-codes.js";
+import type { BOOK_DEPTHS, MERGE_INTERVALS_MS } from "./limits.js";
 
 /*
  * Every message of the protocol as plain types, for server and clients alike. What clients send, the
@@ -48,13 +49,16 @@ export interface PriceUpdate {
   readonly price: number | null;
   readonly best_bid: number | null;
   readonly best_ask: number | null;
+  /** What can be sold and bought at the best prices, where `sizes` were asked for; null where not known. */
+  readonly bid_quantity?: number | null;
+  readonly ask_quantity?: number | null;
   readonly seq: number;
   readonly ts: number;
 }
 
 export type PriceLevel = readonly [price: number, quantity: number];
 
-/** The best levels of a market's book, best first, at most 20 a side. */
+/** The best levels of a market's book, best first, at most 20 a side; of a `Book` at most its `depth`. */
 export interface OrderBook {
   readonly market_id: MarketId;
   readonly bids: readonly PriceLevel[];
@@ -62,6 +66,23 @@ export interface OrderBook {
   /** 0 as long as the market has published no book. */
   readonly seq: number;
   readonly ts: number;
+  /** Of a `Book` channel only. */
+  readonly depth?: BookDepth;
+  /** CRC-32 of the first ten levels a side, where a `Book` was asked for with it. */
+  readonly checksum?: number;
+}
+
+/** What makes the book of `seq` of that of `prev_seq`, at this depth; a quantity of 0 removes its level. */
+export interface BookUpdate {
+  readonly market_id: MarketId;
+  readonly depth: BookDepth;
+  readonly bids: readonly PriceLevel[];
+  readonly asks: readonly PriceLevel[];
+  readonly prev_seq: number;
+  readonly seq: number;
+  readonly ts: number;
+  /** Of the book that it makes. */
+  readonly checksum?: number;
 }
 
 export interface Trade {
@@ -187,6 +208,17 @@ export interface MarketsFilter {
   readonly search?: string;
 }
 
+/** Levels a side of a `Book`. */
+export type BookDepth = (typeof BOOK_DEPTHS)[number];
+
+/** The shortest time between two messages of a stream, in milliseconds. */
+export type MergeInterval = (typeof MERGE_INTERVALS_MS)[number];
+
+type Merged = {
+  /** At most one message a stream in that time, the latest. Default 0: every one. */
+  readonly interval_ms?: MergeInterval;
+};
+
 /** A channel, in any spelling that a client may send. */
 export type Channel = ChannelName & {
   /**
@@ -202,13 +234,26 @@ export type Channel = ChannelName & {
 type ChannelName =
   | {
       readonly type: "Markets";
-      readonly params?: { readonly filter?: MarketsFilter | null } | null;
+      readonly params?: ({ readonly filter?: MarketsFilter | null } & Merged) | null;
     }
-  | { readonly type: "Market"; readonly params: { readonly market_id: MarketId } }
+  | { readonly type: "Market"; readonly params: { readonly market_id: MarketId } & Merged }
   | {
       readonly type: "PriceFeed";
-      /** From 1 to 1,000 markets. */
-      readonly params: { readonly market_ids: readonly MarketId[] };
+      readonly params: {
+        /** From 1 to 1,000 markets. */
+        readonly market_ids: readonly MarketId[];
+        /** Whether best sizes are told, and their changes. */
+        readonly sizes?: boolean;
+      } & Merged;
+    }
+  | {
+      readonly type: "Book";
+      readonly params: {
+        readonly market_id: MarketId;
+        /** Default 20. */
+        readonly depth?: BookDepth;
+        readonly checksum?: boolean;
+      } & Merged;
     }
   | { readonly type: "Trades"; readonly params?: { readonly market_id?: MarketId } | null }
   | { readonly type: "Orders"; readonly params: { readonly wallet: string } }
@@ -337,6 +382,7 @@ export interface ServerData {
   readonly MarketUpdate: { readonly update_type: MarketUpdateType; readonly market: Market };
   readonly PriceUpdate: PriceUpdate;
   readonly OrderBook: OrderBook;
+  readonly BookUpdate: BookUpdate;
   readonly TradeExecution: { readonly trade: Trade };
   readonly OrderSnapshot: { readonly orders: readonly Order[] };
   readonly OrderUpdate: { readonly order: Order };

@@ -4,6 +4,8 @@ import { RECORD } from "../ring/layout.js";
 import type { MarketMemory } from "../ring/market-memory.js";
 import { MarketTableWriter } from "../ring/market-table.js";
 import {
+  type BookDifference,
+  type BookPlace,
   bookBytes,
   definitionBytes,
   type MarketState,
@@ -67,6 +69,11 @@ export class MarketWriter {
     return this.#table.titleBytesMax;
   }
 
+  /** Levels a side that are kept of a book. */
+  get bookDepth(): number {
+    return this.#table.bookDepth;
+  }
+
   /**
    * Says where the numbers of trades stood before this epoch, so that its successor knows it too. To be
    * called before anything is published.
@@ -92,17 +99,24 @@ export class MarketWriter {
     count(this.#counters, PRODUCER.markets);
   }
 
+  /** How the levels of a book that are kept differ from those written last. */
+  bookDifference(slot: number, book: Book): BookDifference {
+    return this.#table.bookDifference(slot, book);
+  }
+
   state(state: MarketState): void {
     this.#checkSlot(state.slot);
     this.#table.writeState(state);
     this.#writeStateRecord(state);
   }
 
-  book(slot: number, seq: number, ts: number, book: Book): void {
+  /** Writes the levels of a book that are kept. */
+  book(slot: number, place: BookPlace, book: Book): void {
     this.#checkSlot(slot);
-    this.#table.writeBook(slot, seq, ts, book);
-    const offset = this.#ring.claim(RECORD.book, bookBytes(book));
-    writeBook(this.#ring.words, offset, slot, seq, ts, book);
+    const { bookDepth } = this.#table;
+    this.#table.writeBook(slot, place, book);
+    const offset = this.#ring.claim(RECORD.book, bookBytes(book, bookDepth));
+    writeBook(this.#ring.words, offset, slot, place, book, bookDepth);
     count(this.#counters, PRODUCER.ringRecords);
   }
 

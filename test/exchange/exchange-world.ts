@@ -34,7 +34,13 @@ export const OPTIONS: ExchangeOptions = {
   maxWaitingSessions: 100,
 };
 
-const SIZES = { ringSize: 1 << 20, tradeRingSize: 1 << 20, maxMarkets: 8, maxTitleBytes: 64 };
+const SIZES = {
+  ringSize: 1 << 20,
+  tradeRingSize: 1 << 20,
+  maxMarkets: 8,
+  maxTitleBytes: 64,
+  bookDepth: 50,
+};
 /** Turns of the event loop in which whatever is under way between ports arrives. */
 const QUIET_TURNS = 20;
 

@@ -22,6 +22,14 @@ export const markedEncoding: EncodingDescriptor = {
       mark(out);
       jsonEncoder.priceUpdate(out, market);
     },
+    sizedPriceUpdate(out, market) {
+      mark(out);
+      jsonEncoder.sizedPriceUpdate(out, market);
+    },
+    bookUpdate(out, market, update) {
+      mark(out);
+      jsonEncoder.bookUpdate(out, market, update);
+    },
     marketUpdate(out, market, updateType) {
       mark(out);
       jsonEncoder.marketUpdate(out, market, updateType);

@@ -119,6 +119,19 @@ export const SERVER_SAMPLES: { readonly [T in ServerMessage["type"]]: ServerMess
     id: 9,
     data: { market_id: WIDE_ID, interval: "1h", candles: [[TS, 1.5, 2, 1, 1.75, 30, 4]] },
   },
+  BookUpdate: {
+    type: "BookUpdate",
+    data: {
+      market_id: 1001,
+      bids: [[0.5, 0]],
+      asks: [],
+      depth: 20,
+      prev_seq: 6,
+      seq: 7,
+      ts: TS,
+      checksum: 0xcafe_babe,
+    },
+  },
   TradeExecution: {
     type: "TradeExecution",
     data: {

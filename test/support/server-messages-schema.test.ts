@@ -138,7 +138,7 @@ describe("server-messages", () => {
       { type: "TradeExecution", data: { trade: { ...trade, market_id: 2 ** 53 } } },
       {
         type: "OrderBook",
-        data: { market_id: 1, bids: Array(21).fill([1, 1]), asks: [], seq: 1, ts: 1 },
+        data: { market_id: 1, bids: Array(201).fill([1, 1]), asks: [], seq: 1, ts: 1 },
       },
       { type: "OrderUpdate", data: { order: { ...order, quantity: 0 } } },
       { type: "OrderUpdate", data: { order: { ...order, filled_quantity: -1 } } },

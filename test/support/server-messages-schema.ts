@@ -2,6 +2,7 @@ import { z } from "zod";
 import { channelSchema, marketIdSchema } from "../../src/contract/channels-schema.js";
 import { requestIdSchema } from "../../src/contract/client-messages-schema.js";
 import { ERROR_CODES } from "../../src/contract/error-codes.js";
+import { BOOK_DEPTHS } from "../../src/contract/limits.js";
 import type { ServerMessage } from "../../src/contract/messages.js";
 import { BOOK_LEVELS_MAX, MARKET_STATUSES, SIDES } from "../../src/shared/market.js";
 import { ORDER_STATUSES, ORDER_TYPES, TIMES_IN_FORCE } from "../../src/shared/order.js";
@@ -28,6 +29,9 @@ const market = z.strictObject({
 });
 
 const levels = z.array(z.tuple([z.number(), z.number().positive()])).max(BOOK_LEVELS_MAX);
+
+const changes = z.array(z.tuple([z.number(), z.number().nonnegative()])).max(2 * BOOK_LEVELS_MAX);
+const checksum = z.int().min(0).max(0xffff_ffff);
 
 export const systemStatusSchema = z.strictObject({
   state: z.enum(["ok", "degraded", "draining"]),
@@ -122,6 +126,8 @@ export const serverData = {
     price,
     best_bid: price,
     best_ask: price,
+    bid_quantity: z.number().positive().nullable().optional(),
+    ask_quantity: z.number().positive().nullable().optional(),
     seq,
     ts,
   }),
@@ -131,6 +137,18 @@ export const serverData = {
     asks: levels,
     seq: z.int().nonnegative(),
     ts,
+    depth: z.literal(BOOK_DEPTHS).optional(),
+    checksum: checksum.optional(),
+  }),
+  BookUpdate: z.strictObject({
+    market_id: marketIdSchema,
+    depth: z.literal(BOOK_DEPTHS),
+    bids: changes,
+    asks: changes,
+    prev_seq: z.int().nonnegative(),
+    seq,
+    ts,
+    checksum: checksum.optional(),
   }),
   TradeExecution: z.strictObject({ trade }),
   TradePage: z.strictObject({

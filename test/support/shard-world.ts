@@ -52,6 +52,7 @@ const SIZES: MarketMemorySizes = {
   tradeRingSize: 1 << 20,
   maxMarkets: 64,
   maxTitleBytes: 64,
+  bookDepth: 50,
 };
 
 export interface WorldOptions {
@@ -71,6 +72,8 @@ export interface WorldOptions {
   readonly partBytes?: number;
   /** The clock by which a turn's time for first data is spent; it stands still by default. */
   readonly now?: () => number;
+  /** The clock of intervals, in ms; it stands still by default. */
+  readonly clock?: () => number;
   /** Turns of first data run only when the test has them run. */
   readonly lazy?: boolean;
 }
@@ -118,7 +121,8 @@ export class ShardWorld {
   /** Notes the trades that the mirror reads, and hands everything on. */
   readonly #listener: MirrorListener = {
     stateChanged: (market, before) => this.fanOut.stateChanged(market, before),
-    bookChanged: (market) => this.fanOut.bookChanged(market),
+    sizedChanged: (market) => this.fanOut.sizedChanged(market),
+    bookChanged: (market, top) => this.fanOut.bookChanged(market, top),
     traded: (market, trade) => {
       this.#tradesRead.set(market.marketId, trade.seq);
       this.fanOut.traded(market, trade);
@@ -135,8 +139,8 @@ export class ShardWorld {
     const { maxMessagesPerSecond = 1e9, maxOrdersPerSecond = 1e9, takesOrders = false } = options;
     this.block = counterBlockOf(createCounterBuffer(1));
     this.counters = this.block.shards[0] as CounterSection;
-    const { encodings, maxCandleSeries } = options;
-    this.fanOut = new FanOut(this.counters, maxDistinctFilters, encodings, maxCandleSeries);
+    const { encodings, maxCandleSeries, clock = () => 0 } = options;
+    this.fanOut = new FanOut(this.counters, maxDistinctFilters, encodings, maxCandleSeries, clock);
     this.outbox = new Outbox(options.encodings);
     this.intake = new HeldMessages((connection, data, isBinary) => {
       if (connection.open) this.requests.handle(connection, data, isBinary, 0);

@@ -169,9 +169,28 @@ const filter = table({
 const ofWallet = table({ wallet: text(1) });
 
 const CHANNELS: Readonly<Record<ChannelType, FieldShape>> = {
-  Markets: message(1, table({ filter: optional(message(1, filter)) })),
-  Market: message(2, table({ market_id: marketId(1) })),
-  PriceFeed: message(3, table({ market_ids: list(marketId(1)) })),
+  Markets: message(
+    1,
+    table({ filter: optional(message(1, filter)), interval_ms: optional(uint64(2)) }),
+  ),
+  Market: message(2, table({ market_id: marketId(1), interval_ms: optional(uint64(3)) })),
+  PriceFeed: message(
+    3,
+    table({
+      market_ids: list(marketId(1)),
+      interval_ms: optional(uint64(3)),
+      sizes: optional(bool(4)),
+    }),
+  ),
+  Book: message(
+    8,
+    table({
+      market_id: marketId(1),
+      depth: optional(uint64(3)),
+      checksum: optional(bool(4)),
+      interval_ms: optional(uint64(5)),
+    }),
+  ),
   Trades: message(4, table({ market_id: optional(marketId(1)) })),
   Orders: message(5, ofWallet),
   Positions: message(6, ofWallet),
@@ -233,6 +252,8 @@ const SERVER_TYPES: Readonly<Record<ServerType, FieldShape>> = {
       best_ask: nullable(double(5)),
       seq: uint64(6),
       ts: uint64(7),
+      bid_quantity: optional(double(8)),
+      ask_quantity: optional(double(9)),
     }),
   ),
   MarketUpdate: message(
@@ -247,6 +268,21 @@ const SERVER_TYPES: Readonly<Record<ServerType, FieldShape>> = {
       asks: levels(4),
       seq: uint64(5),
       ts: uint64(6),
+      depth: optional(uint64(7)),
+      checksum: optional(uint64(8)),
+    }),
+  ),
+  BookUpdate: message(
+    21,
+    table({
+      market_id: marketId(1),
+      bids: levels(3),
+      asks: levels(4),
+      depth: uint64(5),
+      prev_seq: uint64(6),
+      seq: uint64(7),
+      ts: uint64(8),
+      checksum: optional(uint64(9)),
     }),
   ),
   TradeExecution: message(6, table({ trade: message(1, trade) })),

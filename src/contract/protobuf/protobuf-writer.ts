@@ -117,7 +117,9 @@ function writeValue(
     case "level": {
       const [price, quantity] = from as readonly [number, number];
       writer.tag(number, WireType.LengthDelimited).fork();
-      writer.tag(1, WireType.Bit64).double(price).tag(2, WireType.Bit64).double(quantity).join();
+      if (price !== 0) writer.tag(1, WireType.Bit64).double(price);
+      if (quantity !== 0) writer.tag(2, WireType.Bit64).double(quantity);
+      writer.join();
       return;
     }
     case "candle": {

@@ -1,7 +1,7 @@
 import type { DecimalScale } from "../../../shared/decimal-scale.js";
 import type { BookSide } from "../../../shared/market.js";
 import type { MarketId } from "../../../shared/market-id.js";
-import type { BookView, MarketView, PushEncoder } from "../../push-encoder.js";
+import type { BookMarket, BookView, MarketView, PushEncoder } from "../../push-encoder.js";
 
 /*
  * JSON by template: field by field what JSON.stringify would give, at a fraction of its cost. A
@@ -25,9 +25,18 @@ export function marketJson(market: MarketView): string {
   );
 }
 
-function levels(market: MarketView, side: BookSide, depth: number): string {
+/** The fields of a price, up to its `seq`. */
+const quote = (market: MarketView): string =>
+  `{"type":"PriceUpdate","data":{"market_id":${id(market.marketId)},"price":${price(market.priceScale, market.price)},` +
+  `"best_bid":${price(market.priceScale, market.bestBid)},"best_ask":${price(market.priceScale, market.bestAsk)}`;
+
+/** The fields that only a book of a `Book` channel has. */
+const sums = ({ checksum }: BookView): string =>
+  checksum === undefined ? "" : `,"checksum":${checksum}`;
+
+function levels(market: BookMarket, side: BookSide): string {
   let text = "[";
-  for (let level = 0; level < side.length && level < depth; level++) {
+  for (let level = 0; level < side.length; level++) {
     const at = market.priceScale.toNumber(side.price[level] as number);
     const quantity = market.quantityScale.toNumber(side.quantity[level] as number);
     text += level === 0 ? `[${at},${quantity}]` : `,[${at},${quantity}]`;
@@ -35,11 +44,12 @@ function levels(market: MarketView, side: BookSide, depth: number): string {
   return `${text}]`;
 }
 
-/** An `OrderBook` with at most so many levels a side. */
-export function bookJson(market: MarketView, book: BookView, depth: number): string {
+/** An `OrderBook`. */
+export function bookJson(market: BookMarket, book: BookView): string {
   return (
-    `{"market_id":${id(market.marketId)},"bids":${levels(market, book.bids, depth)},` +
-    `"asks":${levels(market, book.asks, depth)},"seq":${book.seq},"ts":${book.ts}}`
+    `{"market_id":${id(market.marketId)},"bids":${levels(market, book.bids)},` +
+    `"asks":${levels(market, book.asks)},"seq":${book.seq},"ts":${book.ts}` +
+    `${book.depth === undefined ? "" : `,"depth":${book.depth}`}${sums(book)}}`
   );
 }
 
@@ -50,11 +60,14 @@ const SNAPSHOT_END_OF_PART = '],"more":true}}';
 /** Writes messages as JSON. */
 export const jsonEncoder: PushEncoder = {
   priceUpdate(out, market) {
-    const { priceScale } = market;
+    out.ascii(`${quote(market)},"seq":${market.priceSeq},"ts":${market.ts}}}`);
+  },
+
+  sizedPriceUpdate(out, market) {
+    const { quantityScale, bidQuantity, askQuantity } = market;
     out.ascii(
-      `{"type":"PriceUpdate","data":{"market_id":${id(market.marketId)},"price":${price(priceScale, market.price)},` +
-        `"best_bid":${price(priceScale, market.bestBid)},"best_ask":${price(priceScale, market.bestAsk)},` +
-        `"seq":${market.priceSeq},"ts":${market.ts}}}`,
+      `${quote(market)},"bid_quantity":${price(quantityScale, bidQuantity)},` +
+        `"ask_quantity":${price(quantityScale, askQuantity)},"seq":${market.sizedSeq},"ts":${market.sizedTs}}}`,
     );
   },
 
@@ -65,7 +78,15 @@ export const jsonEncoder: PushEncoder = {
   },
 
   orderBook(out, market, book) {
-    out.ascii(`{"type":"OrderBook","data":${bookJson(market, book, Number.POSITIVE_INFINITY)}}`);
+    out.ascii(`{"type":"OrderBook","data":${bookJson(market, book)}}`);
+  },
+
+  bookUpdate(out, market, update) {
+    out.ascii(
+      `{"type":"BookUpdate","data":{"market_id":${id(market.marketId)},"depth":${update.depth},` +
+        `"bids":${levels(market, update.bids)},"asks":${levels(market, update.asks)},` +
+        `"prev_seq":${update.prevSeq},"seq":${update.seq},"ts":${update.ts}${sums(update)}}}`,
+    );
   },
 
   tradeExecution(out, market, trade) {

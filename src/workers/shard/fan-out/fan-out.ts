@@ -2,10 +2,11 @@ import type { EncodingDescriptor } from "../../../codec/encoding.js";
 import { CLOSE } from "../../../contract/closings.js";
 import { type CounterSection, observeLatency } from "../../../counters/counters.js";
 import { SlotLockedError } from "../../../ring/market-table.js";
-import { CHANGE, type TradeRecord } from "../../../ring/records.js";
+import { CHANGE, PRICE_CHANGES, type TradeRecord } from "../../../ring/records.js";
 import { nowMicros } from "../../../shared/clock.js";
+import type { MarketId } from "../../../shared/market-id.js";
 import type { FrameBatch } from "../connections/frame-batch.js";
-import type { Audience, Member } from "./audience.js";
+import type { Audience, AudienceStream, Member } from "./audience.js";
 import { Candles } from "./candles.js";
 import { CatchUp } from "./catch-up.js";
 import { FrameRanges } from "./frame-ranges.js";
@@ -13,9 +14,11 @@ import { Heartbeats } from "./heartbeats.js";
 import { LentFrames } from "./lent-frames.js";
 import { MarketsChannel } from "./markets-channel.js";
 import { Membership } from "./membership.js";
+import { aheadOf, MergedStreams } from "./merged-streams.js";
 import type { Mirror, MirrorListener } from "./mirror.js";
 import { type MirrorMarket, updateTypeOf } from "./mirror-market.js";
 import { RoundFrames } from "./round-frames.js";
+import type { StreamTerms } from "./stream-terms.js";
 import type { SubscriptionSet } from "./subscription-set.js";
 
 /** Sockets written between two looks at the clock, for the latency histogram. */
@@ -44,24 +47,37 @@ export class FanOut implements MirrorListener {
   readonly #catchUp: CatchUp;
   readonly #dirty: Audience[] = [];
   readonly #lent = new LentFrames();
+  readonly #merged = new MergedStreams();
+  readonly #now: () => number;
   #mirror: Mirror | undefined;
   #round = 0;
   #underWay = false;
   #conflating = false;
 
-  /** @param encodings in the order of their indices */
+  /**
+   * @param encodings in the order of their indices
+   * @param now the clock of intervals, in ms
+   */
   constructor(
     counters: CounterSection,
     maxDistinctFilters: number,
     encodings?: readonly EncodingDescriptor[],
     maxCandleSeries = 1000,
+    now: () => number = () => performance.now(),
   ) {
     this.#counters = counters;
+    this.#now = now;
     this.#frames = new RoundFrames(encodings);
     this.markets = new MarketsChannel(this.#frames, maxDistinctFilters);
     this.candles = new Candles(counters, this.#frames, maxCandleSeries);
     this.heartbeats = new Heartbeats(this.#frames);
-    this.#membership = new Membership(counters, this.markets, this.heartbeats, this.candles);
+    this.#membership = new Membership(
+      counters,
+      this.markets,
+      this.#merged,
+      this.heartbeats,
+      this.candles,
+    );
     this.#catchUp = new CatchUp(counters, this.#frames, this.markets, this.candles);
   }
 
@@ -85,7 +101,8 @@ export class FanOut implements MirrorListener {
     this.#mirror = mirror;
     this.markets.setMirror(mirror);
     this.candles.setMirror(mirror);
-    this.#membership.interests.forgetSlots();
+    const beginning = { mirror, round: this.#round, now: this.#now() };
+    this.#membership.interests.restart(beginning);
     for (const audience of this.audiences) {
       audience.forgetMarkets();
       for (const member of audience.members) {
@@ -146,13 +163,21 @@ export class FanOut implements MirrorListener {
     const audience =
       subscriptions === undefined || subscriptions.size === 0
         ? undefined
-        : this.#membership.audienceFor(member, subscriptions, this.mirror, this.#round);
+        : this.#membership.audienceFor(
+            member,
+            subscriptions,
+            this.mirror,
+            this.#round,
+            this.#now(),
+          );
     if (audience === before) return;
     if (before === undefined || before.filters.length === 0) member.toldMarkets(this.#round);
+    const ahead = before === undefined ? [] : aheadOf(member, before, audience);
     // Only now, so that filters which both audiences have stay as they are.
     this.leave(member);
     if (audience === undefined) return;
     this.#membership.enter(member, audience);
+    for (const [stream, seq] of ahead) stream.ahead.set(member, seq);
     // Having left, it does not wait for the next round any more.
     if (!member.waiting) this.drained(member);
   }
@@ -161,6 +186,22 @@ export class FanOut implements MirrorListener {
   leave(member: Member): void {
     this.#catchUp.forget(member);
     this.#membership.leave(member);
+  }
+
+  /** The stream of a market that has these terms, if anybody wants it. */
+  stream(marketId: MarketId, terms: StreamTerms): AudienceStream | undefined {
+    return this.#membership.interests.stream(marketId, terms);
+  }
+
+  /** A member has been sent first data of a stream, which say the latest there is. */
+  toldLatest(member: Member, stream: AudienceStream): void {
+    if (stream.pending && stream.market !== undefined)
+      stream.ahead.set(member, stream.latestSeq(stream.market));
+  }
+
+  /** When the interval of a stream ends, in the ms of its clock, if that has to be looked after. */
+  get nextDueAt(): number | undefined {
+    return this.#merged.nextDueAt;
   }
 
   // --- Catching up ------------------------------------------------------------------------------
@@ -204,8 +245,15 @@ export class FanOut implements MirrorListener {
 
   stateChanged(market: MirrorMarket, before: number): void {
     this.markets.changed(market, before);
-    const { prices, states } = this.#membership.interests.at(market);
-    if ((market.changes & (CHANGE.price | CHANGE.quote)) !== 0) {
+    const { prices, states, streams } = this.#membership.interests.at(market);
+    const priced = (market.changes & PRICE_CHANGES) !== 0;
+    const created = (market.changes & CHANGE.created) !== 0;
+    for (const stream of streams) {
+      const { what } = stream;
+      if (created || what === "state" || (priced && what === "price"))
+        this.#noteChanged(stream, market);
+    }
+    if (priced) {
       for (const audience of prices) {
         if (this.#offer(audience, market.ts))
           audience.states.add(this.#frames.price(market, audience.encoding));
@@ -219,13 +267,32 @@ export class FanOut implements MirrorListener {
     }
   }
 
-  bookChanged(market: MirrorMarket): void {
-    const { book } = market;
-    if (book === undefined) return;
-    for (const audience of this.#membership.interests.at(market).states) {
-      if (this.#offer(audience, book.ts))
-        audience.states.add(this.#frames.book(market, book, audience.encoding));
+  sizedChanged(market: MirrorMarket): void {
+    const { sizedPrices, streams } = this.#membership.interests.at(market);
+    for (const audience of sizedPrices) {
+      if (this.#offer(audience, market.sizedTs))
+        audience.states.add(this.#frames.sizedPrice(market, audience.encoding));
     }
+    for (const stream of streams) if (stream.what === "price") this.#noteChanged(stream, market);
+  }
+
+  bookChanged(market: MirrorMarket, top: boolean): void {
+    const { states, streams } = this.#membership.interests.at(market);
+    for (const stream of streams) {
+      if (stream.what === "book" || (top && stream.what === "top"))
+        this.#noteChanged(stream, market);
+    }
+    const { topBook } = market;
+    if (!top || topBook === undefined) return;
+    for (const audience of states) {
+      if (this.#offer(audience, topBook.ts))
+        audience.states.add(this.#frames.book(market, topBook, audience.encoding));
+    }
+  }
+
+  #noteChanged(stream: AudienceStream, market: MirrorMarket): void {
+    stream.market = market;
+    this.#merged.changed(stream);
   }
 
   traded(market: MirrorMarket, trade: TradeRecord): void {
@@ -249,15 +316,36 @@ export class FanOut implements MirrorListener {
   endRound(tellMarkets: boolean): void {
     this.#requireUnderWay("an end");
     this.candles.tell(this.mirror, this.#round, this.#offerTo);
+    const now = this.#now();
+    for (const stream of this.#merged.takeReady(now)) this.#tellMerged(stream, now);
     for (const audience of this.#dirty) this.#flush(audience);
     this.#dirty.length = 0;
-    if (tellMarkets) this.markets.tell(this.audiences);
+    if (tellMarkets) this.markets.tell(this.audiences, now);
     this.#catchUp.sendToDrained(this.mirror);
     this.heartbeats.tell(this.mirror);
     this.#underWay = false;
   }
 
   readonly #offerTo = (audience: Audience, ts: number): boolean => this.#offer(audience, ts);
+  /** Tells the latest of a merged stream, if that is news, once in each encoding. */
+  #tellMerged(stream: AudienceStream, now: number): void {
+    const { market } = stream;
+    if (market === undefined || !stream.take(market, this.#round)) return;
+    stream.toldRound = this.#round;
+    this.#merged.run(stream, now);
+    for (const member of stream.ahead.keys()) member.audience?.apart.add(member);
+    const frames = new Map<number, Stretch>();
+    for (const audience of stream.audiences) {
+      if (!this.#offer(audience, stream.told.ts)) continue;
+      const { encoding } = audience;
+      let frame = frames.get(encoding);
+      if (frame === undefined) {
+        frame = this.#frames.make(encoding, (out, encoder) => stream.write(out, encoder));
+        frames.set(encoding, frame);
+      }
+      audience.states.add(frame);
+    }
+  }
 
   /** Counts a message for an audience; returns whether this round tells it by itself. */
   #offer(audience: Audience, ts: number): boolean {
@@ -294,7 +382,7 @@ export class FanOut implements MirrorListener {
     let written = 0;
     for (const member of audience.members) {
       if (!member.open) continue;
-      if (!this.#conflating && member.current) {
+      if (!this.#conflating && member.current && !audience.apart.has(member)) {
         if (!gathered) this.#lent.gather(source, states, trades);
         gathered = true;
         member.writeLent(this.#lent);
@@ -326,3 +414,5 @@ export class FanOut implements MirrorListener {
     observeLatency(this.#counters, ageS, writes);
   }
 }
+
+type Stretch = Parameters<FrameRanges["add"]>[0];

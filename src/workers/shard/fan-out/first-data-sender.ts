@@ -319,14 +319,27 @@ export class FirstDataSender {
       }
       if (load.asked) connection.chargeAnswer(batch.bytes.length);
       connection.writeAll(due.splice(0));
-      if (done) return true;
+      if (done) {
+        this.#noteTold(connection, plan, position, next);
+        return true;
+      }
       // Also a part that says nothing is one.
       bytes += Math.max(1, batch.bytes.length);
     }
     if (!connection.open) return true;
     load.told = plan.extend(load.told ?? target.beginning(before), position, load.position);
     this.#fanOut.join(connection, load.told);
+    this.#noteTold(connection, plan, position, load.position);
     return false;
+  }
+
+  /** Parts say the latest there is, which merged streams may have still to tell. */
+  #noteTold(connection: Connection, plan: FirstDataPlan, from: Position, to: Position): void {
+    if (!connection.open) return;
+    for (const [marketId, terms] of plan.streams(from, to)) {
+      const stream = this.#fanOut.stream(marketId, terms);
+      if (stream !== undefined) this.#fanOut.toldLatest(connection, stream);
+    }
   }
 
   /** What the part up to a position leaves out of the markets that it tells of. */

@@ -6,6 +6,7 @@ import type { ActiveFilter } from "./filter-registry.js";
 import type { Heartbeats } from "./heartbeats.js";
 import { InterestIndex } from "./interest-index.js";
 import type { MarketsChannel } from "./markets-channel.js";
+import type { MergedStreams } from "./merged-streams.js";
 import type { Mirror } from "./mirror.js";
 import type { SubscriptionSet } from "./subscription-set.js";
 
@@ -16,7 +17,7 @@ import type { SubscriptionSet } from "./subscription-set.js";
  * Invariant: every audience has a member, of its encoding, and a member's audience is one of these.
  */
 export class Membership {
-  readonly interests = new InterestIndex();
+  readonly interests: InterestIndex;
   readonly #counters: CounterSection;
   readonly #markets: MarketsChannel;
   readonly #heartbeats: Heartbeats;
@@ -26,9 +27,11 @@ export class Membership {
   constructor(
     counters: CounterSection,
     markets: MarketsChannel,
+    merged: MergedStreams,
     heartbeats: Heartbeats,
     candles: Candles,
   ) {
+    this.interests = new InterestIndex(merged);
     this.#candles = candles;
     this.#heartbeats = heartbeats;
     this.#counters = counters;
@@ -46,9 +49,11 @@ export class Membership {
   audienceFor(
     { encoding, holder }: Member,
     subscriptions: SubscriptionSet,
-    { markets }: Mirror,
+    mirror: Mirror,
     round: number,
+    now: number,
   ): Audience {
+    const { markets } = mirror;
     const key = `${encoding}${subscriptions.key()}`;
     const known = this.#audiences.get(key);
     if (known !== undefined) {
@@ -62,7 +67,9 @@ export class Membership {
     this.#markets.evaluate(filters);
     const audience = new Audience(key, encoding, subscriptions, filters);
     this.#audiences.set(key, audience);
-    this.interests.add(audience);
+    audience.marketsDueAt = now + audience.marketsIntervalMs;
+    audience.marketsToldRound = round;
+    this.interests.add(audience, { mirror, round, now });
     this.#heartbeats.add(audience);
     this.#candles.add(audience);
     this.#countFilters();
@@ -91,6 +98,7 @@ export class Membership {
       throw new Error(
         `membership: one who leaves ${audience.key} is none of its ${audience.members.size} members`,
       );
+    for (const stream of audience.streams.keys()) stream.ahead.delete(member);
     member.moveTo(undefined);
     this.#countSubscriptions(audience, -1);
     if (audience.members.size > 0) return;

@@ -8,6 +8,7 @@ import {
   readBook,
   readBookSeq,
   readDefinition,
+  readSizedSeq,
   readSlot,
   readState,
   readStateSeq,
@@ -21,7 +22,10 @@ import { MirrorMarket } from "./mirror-market.js";
 export interface MirrorListener {
   /** `market.changes` says what changed; `before` is the round in which it changed last before. */
   stateChanged(market: MirrorMarket, before: number): void;
-  bookChanged(market: MirrorMarket): void;
+  /** Price, quote or best sizes have changed. */
+  sizedChanged(market: MirrorMarket): void;
+  /** @param top its first levels, those of `Market`, have changed */
+  bookChanged(market: MirrorMarket, top: boolean): void;
   traded(market: MirrorMarket, trade: TradeRecord): void;
   /** The trade ring lapped this shard: trades are missing for good. */
   tradesLost(): void;
@@ -52,6 +56,7 @@ export class Mirror {
   readonly #table: MarketTableReader;
   readonly #counters: CounterSection;
   readonly #listener: MirrorListener | undefined;
+  readonly #bookDepth: number;
   readonly #byId = new Map<MarketId, MirrorMarket>();
   /** `ts` of the newest record read of each ring. */
   #ringTs = 0;
@@ -76,6 +81,7 @@ export class Mirror {
     this.#ring = new BroadcastReceiver(memory.ring);
     this.#trades = new BroadcastReceiver(memory.tradeRing, trades);
     this.#table = new MarketTableReader(memory.table);
+    this.#bookDepth = memory.table.bookDepth;
     this.repair(round);
     this.position = this.#ringTs = this.#tradesTs = this.lastTs;
     // What it starts with is no change.
@@ -149,14 +155,12 @@ export class Mirror {
     if (market === undefined)
       throw new Error(`mirror: a record of type ${type} for slot ${slot}, not listed`);
     if (type === RECORD.state) {
-      const seq = readStateSeq(words, offset);
-      const news = seq > market.stateSeq;
-      if (news) readState(words, offset, market);
-      // The table may have given it, or a later one.
-      if (seq === market.stateSeq) this.#ringTs = Math.max(this.#ringTs, market.ts);
-      if (!news) return;
-      this.lastTs = Math.max(this.lastTs, market.ts);
-      this.#changed(market, round);
+      const { stateSeq, sizedSeq } = market;
+      // Each record moves one of them at least, and none back. The table may have given a later one.
+      if (readStateSeq(words, offset) < stateSeq || readSizedSeq(words, offset) < sizedSeq) return;
+      readState(words, offset, market);
+      this.#ringTs = Math.max(this.#ringTs, market.ts);
+      this.#told(market, stateSeq, sizedSeq, round);
     } else if (type === RECORD.book) {
       if (readBookSeq(words, offset) <= (market.book?.seq ?? 0)) return;
       this.#takeBook(market, words, offset, round);
@@ -168,8 +172,9 @@ export class Mirror {
     const book = market.ownBook();
     readBook(words, offset, book);
     this.lastTs = Math.max(this.lastTs, book.ts);
-    market.bookRound = round;
-    this.#listener?.bookChanged(market);
+    // Also where nobody is told of it.
+    const top = market.bookRead(round);
+    this.#listener?.bookChanged(market, top);
   }
 
   /** Returns whether all are read that there were. */
@@ -212,31 +217,41 @@ export class Mirror {
   /** Takes over state and book of the slot just read, where they are newer. */
   #repairMarket(market: MirrorMarket, round: number): void {
     const { words, stateOffset, bookOffset } = this.#table;
-    const { stateSeq, status, priceSeq } = market;
-    if (readStateSeq(words, stateOffset) > stateSeq) {
+    const { stateSeq, status, priceSeq, sizedSeq } = market;
+    if (
+      readStateSeq(words, stateOffset) > stateSeq ||
+      readSizedSeq(words, stateOffset) > sizedSeq
+    ) {
       readState(words, stateOffset, market);
       market.changes =
         (stateSeq === 0 ? CHANGE.created : 0) |
         (market.status === status ? 0 : CHANGE.status) |
         (market.priceSeq === priceSeq ? CHANGE.volume : CHANGE.quote);
-      this.lastTs = Math.max(this.lastTs, market.ts);
-      this.#changed(market, round);
+      this.#told(market, stateSeq, sizedSeq, round);
     }
     if (readBookSeq(words, bookOffset) > (market.book?.seq ?? 0)) {
       this.#takeBook(market, words, bookOffset, round);
     }
   }
 
-  #changed(market: MirrorMarket, round: number): void {
-    const before = market.stateRound;
-    market.changed(market.changes, round);
-    this.#listener?.stateChanged(market, before);
+  /** Tells what a state that was read has moved, of two streams that stood at these numbers. */
+  #told(market: MirrorMarket, stateSeq: number, sizedSeq: number, round: number): void {
+    this.lastTs = Math.max(this.lastTs, market.ts, market.sizedTs);
+    if (market.stateSeq > stateSeq) {
+      const before = market.stateRound;
+      market.changed(market.changes, round);
+      this.#listener?.stateChanged(market, before);
+    }
+    if (market.sizedSeq > sizedSeq) {
+      market.sizedRound = round;
+      this.#listener?.sizedChanged(market);
+    }
   }
 
   /** Lists the market of the table's slot just read. */
   #list(slot: number): MirrorMarket {
     const definition = readDefinition(this.#table.words, this.#table.definitionOffset);
-    const market = new MirrorMarket(slot, definition);
+    const market = new MirrorMarket(slot, definition, this.#bookDepth);
     this.markets.push(market);
     this.#byId.set(market.marketId, market);
     this.version++;

@@ -1,7 +1,7 @@
 import type { EncodingDescriptor } from "../../../codec/encoding.js";
 import { ENCODING_TABLE } from "../../../codec/encodings.js";
 import { FRAME, FrameWriter } from "../../../codec/frame-writer.js";
-import type { BookView, TradeView } from "../../../codec/push-encoder.js";
+import type { BookView, PushEncoder, TradeView } from "../../../codec/push-encoder.js";
 import type { MarketUpdateType, ServerMessage } from "../../../contract/messages.js";
 import { requireWordsFor } from "../../../counters/counters.js";
 import type { FrameBatch } from "../connections/frame-batch.js";
@@ -50,6 +50,7 @@ class SlotFrames {
 class EncodingFrames {
   readonly writer = new FrameWriter();
   readonly prices = new SlotFrames();
+  readonly sizedPrices = new SlotFrames();
   readonly states = new SlotFrames();
   readonly books = new SlotFrames();
   readonly trade = { start: 0, end: 0 };
@@ -137,6 +138,29 @@ export class RoundFrames {
     this.#note(frame, market, book.seq);
     frames.writer.begin();
     frames.encoder.orderBook(frames.writer, market, book);
+    frames.end(frame);
+    return frame;
+  }
+
+  sizedPrice(market: MirrorMarket, encoding: number): Frame {
+    const frames = this.#of(encoding);
+    const frame = frames.sizedPrices.at(market.slot);
+    const { sizedSeq } = market;
+    if (frame.round === this.#round && frame.seq === sizedSeq && frame.market === market)
+      return frame;
+    this.#note(frame, market, sizedSeq);
+    frames.writer.begin();
+    frames.encoder.sizedPriceUpdate(frames.writer, market);
+    frames.end(frame);
+    return frame;
+  }
+
+  /** A frame that is not asked for twice, with what `write` puts into it. */
+  make(encoding: number, write: (out: FrameWriter, encoder: PushEncoder) => void): Frame {
+    const frames = this.#of(encoding);
+    const frame = { start: 0, end: 0 };
+    frames.writer.begin();
+    write(frames.writer, frames.encoder);
     frames.end(frame);
     return frame;
   }

@@ -72,9 +72,9 @@ function changeBook(slot: number): void {
   begin();
   const market = markets[slot] as MirrorMarket;
   const book = market.ownBook();
-  book.seq++;
-  book.ts = 1;
-  market.bookRound = round;
+  book.topSeq++;
+  book.topTs = 1;
+  market.bookRead(round);
   audience.offer();
   audience.endRound();
 }
@@ -276,7 +276,7 @@ describe("catch-up", () => {
     change(CHANGE.quote, 3);
     channel.changed(markets[3] as MirrorMarket, 0);
     told.toldMarkets(round);
-    channel.tell([]);
+    channel.tell([], 0);
     // Of the next interval, at whose end it will be told.
     told.miss(round, audience.offered);
     change(CHANGE.quote, 0);
