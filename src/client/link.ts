@@ -1,8 +1,9 @@
 import { CLOSE_CODES } from "../contract/close-codes.js";
-import { type Encoding, subprotocolOf } from "../contract/encodings.js";
+import { subprotocolOf } from "../contract/encodings.js";
 import type { ClientMessage, ServerData, ServerMessage } from "../contract/messages.js";
 import { DisconnectedError, MarketcastError, ProtocolError, ServerError } from "./errors.js";
 import type { MessageCodec } from "./message-codec.js";
+import type { ResolvedOptions } from "./options.js";
 import { given } from "./plain-value.js";
 import type { Platform, Transport } from "./platform.js";
 
@@ -37,8 +38,7 @@ export class Link {
   constructor(
     platform: Platform,
     codec: MessageCodec,
-    url: string,
-    encoding: Encoding,
+    { url, encoding, compression }: ResolvedOptions,
     token: string | undefined,
     events: LinkEvents,
   ) {
@@ -47,7 +47,7 @@ export class Link {
     this.#token = token;
     const subprotocol = subprotocolOf(encoding);
     this.#transport = platform.connect(
-      { url, subprotocol, token },
+      { url, subprotocol, token, compression },
       {
         opened: () => {
           if (token !== undefined && !platform.tokenInHeader)
@@ -79,16 +79,20 @@ export class Link {
 
   #receive(payload: string | Uint8Array): void {
     if (this.#ended) return;
-    let message: ServerMessage;
+    let messages: readonly ServerMessage[];
     try {
-      message = withoutNulls(this.#codec.decode(payload));
+      const decoded = this.#codec.decode(payload) as ServerMessage;
+      messages = [decoded].flat().map(withoutNulls);
     } catch (cause) {
       this.#end(new ProtocolError("a message of the server does not decode", { cause }));
       this.#transport.close(CLOSE_CODES.protocolError);
       return;
     }
-    this.#events.received(message);
-    if (!this.#open && !this.#ended) this.#greet(message);
+    for (const message of messages) {
+      if (this.#ended) return;
+      this.#events.received(message);
+      if (!this.#open && !this.#ended) this.#greet(message);
+    }
   }
 
   #greet(message: ServerMessage): void {

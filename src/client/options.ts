@@ -11,6 +11,10 @@ export interface ClientOptions {
   readonly token?: TokenSource;
   /** How messages are encoded. Default `json`. */
   readonly encoding?: Encoding;
+  /** Take several messages in a frame, which costs both sides less. Default false. */
+  readonly batch?: boolean;
+  /** In Node: offer the server compression. Browsers always do. Default false. */
+  readonly compression?: boolean;
   /** The server cancels the open orders placed on a connection when that ends. Default false. */
   readonly cancelOnDisconnect?: boolean;
   /** Connect again when a connection ends for a reason that allows it. Default true. */
@@ -54,6 +58,8 @@ export interface RequestOptions {
 /** The options that have a default. */
 export const DEFAULT_OPTIONS = {
   encoding: "json",
+  batch: false,
+  compression: false,
   cancelOnDisconnect: false,
   autoReconnect: true,
   reconnectIntervalMs: 500,

@@ -82,11 +82,11 @@ export class ReconnectingLink {
       if (this.#link === undefined) fail(cause);
       else this.#link.fail(cause);
     });
-    const { url, encoding } = this.#options;
-    Promise.all([this.#tokens.get(), CODEC_LOADERS[encoding]()])
+    const { encoding, batch } = this.#options;
+    Promise.all([this.#tokens.get(), CODEC_LOADERS[encoding](batch)])
       .then(([token, codec]) => {
         if (!attempt.live || this.state.status === "closed") return;
-        this.#link = new Link(this.#platform, codec, url, encoding, token, {
+        this.#link = new Link(this.#platform, codec, this.#options, token, {
           received: this.#events.received,
           opened: (greeting) => this.#opened(greeting, token),
           ended: fail,

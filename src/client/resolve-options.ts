@@ -22,11 +22,11 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
   return {
     ...merged,
     ...Object.fromEntries(numbers),
-    url: socketUrl(options.url, merged.cancelOnDisconnect),
+    url: socketUrl(options.url, merged),
   };
 }
 
-function socketUrl(from: string | URL, cancelOnDisconnect: boolean): string {
+function socketUrl(from: string | URL, { cancelOnDisconnect, batch }: ResolvedOptions): string {
   const url = new URL(from);
   if (url.protocol === "http:") url.protocol = "ws:";
   if (url.protocol === "https:") url.protocol = "wss:";
@@ -34,6 +34,7 @@ function socketUrl(from: string | URL, cancelOnDisconnect: boolean): string {
     throw new TypeError(`url: must be ws, wss, http or https, not ${url.protocol}`);
   if (url.pathname === "/") url.pathname = PATH;
   if (cancelOnDisconnect) url.searchParams.set("cancel_on_disconnect", "true");
+  if (batch) url.searchParams.set("batch", "true");
   url.hash = "";
   return url.href;
 }

@@ -124,6 +124,21 @@ const SHARD_VALUES = {
   /** What was given to sockets past their streams, and through them. */
   nativeSends: 27,
   ordinarySends: 28,
+  /** Connections that take batches, and those that compression was negotiated for. */
+  batchedConnections: 29,
+  compressedConnections: 30,
+  /** Payloads compressed, each for all who are sent it; their bytes, and the time it took. */
+  compressions: 31,
+  deflatedBytesBefore: 32,
+  deflatedBytesAfter: 33,
+  compressionS: 34,
+  /** Payloads that went as they were, as compressing had taken its share of a turn. */
+  compressionsLeftOut: 35,
+  /** Compressed messages of clients, their bytes, and those that were refused. */
+  inflations: 36,
+  inflatedBytesBefore: 37,
+  inflatedBytesAfter: 38,
+  inflationsRefused: 39,
 } as const;
 
 const latency = Math.max(...Object.values(SHARD_VALUES)) + 1;
@@ -161,6 +176,8 @@ export const SHARD_GAUGES: readonly (readonly [word: number, count: number])[] =
   [SHARD.blockedConnections, 1],
   [SHARD.loadingConnections, 1],
   [SHARD.distinctFilters, 1],
+  [SHARD.batchedConnections, 1],
+  [SHARD.compressedConnections, 1],
   [subscriptions, CHANNEL_TYPES.length],
 ];
 

@@ -17,8 +17,10 @@ import type { OpenSink } from "../../transport/open-sink.js";
 import type { TakeSocket } from "../../transport/socket-hand-off.js";
 import type { MainToShard, ShardTask, ShardToMain } from "../messages.js";
 import { AddressShares } from "./connections/address-shares.js";
+import { Compressor } from "./connections/compressor.js";
 import type { Connection, ConnectionContext } from "./connections/connection.js";
 import { drainConnections } from "./connections/drain.js";
+import { Framings } from "./connections/framing.js";
 import { HealthMonitor } from "./connections/health-monitor.js";
 import { Intake } from "./connections/intake.js";
 import { Notices } from "./connections/notices.js";
@@ -74,7 +76,12 @@ export class Shard {
     this.#counters = this.#block.shards[task.shard] as CounterSection;
     for (const [word, words] of SHARD_GAUGES) this.#counters.fill(0, word, word + words);
 
-    this.#fanOut = new FanOut(this.#counters, options.maxDistinctFilters);
+    this.#fanOut = new FanOut(
+      this.#counters,
+      options.maxDistinctFilters,
+      undefined,
+      options.batchDelayMs,
+    );
     this.#takeMirror(task.memory, "tail");
     this.#rounds = new RoundLoop(this.#fanOut, task.memory.doorbell);
     this.#outbox = new Outbox();
@@ -127,6 +134,7 @@ export class Shard {
       trading: this.#trading,
       requests: this.#createRequests(authenticator),
       shares: this.#shares,
+      framings: new Framings(new Compressor(options.compressionThreshold, this.#counters)),
     };
     const context: ConnectionContext = {
       ...options,
@@ -137,7 +145,7 @@ export class Shard {
         if (!this.#firstData.drained(connection)) this.#catchUp(connection);
       },
     };
-    return new OpenConnections(parts, context, options.pingIntervalMs, log);
+    return new OpenConnections(parts, context, options, log);
   }
 
   #createRequests(authenticator: Authenticator): RequestHandler {
@@ -172,6 +180,7 @@ export class Shard {
       () => this.#health.stop(),
       () => this.#intake.stop(),
       () => this.#rounds.stop(),
+      () => this.#fanOut.flushHeld(),
       () => this.#trading.close(),
       // Main has closed the sockets that are still to be taken.
       () => this.#arrivals.clear(),

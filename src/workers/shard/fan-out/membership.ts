@@ -8,7 +8,7 @@ import type { Mirror } from "./mirror.js";
 import type { SubscriptionSet } from "./subscription-set.js";
 
 /**
- * Who is in which audience, and which audiences there are: one for each encoding and set of
+ * Who is in which audience, and which audiences there are: one for each encoding, framing and set of
  * subscriptions that somebody has. With an audience come and go its interests and its filters' places.
  *
  * Invariant: every audience has a member, of its encoding, and a member's audience is one of these.
@@ -33,12 +33,12 @@ export class Membership {
    * as the newcomer's snapshots will.
    */
   audienceFor(
-    { encoding, holder }: Member,
+    { encoding, framing, holder }: Member,
     subscriptions: SubscriptionSet,
     { markets }: Mirror,
     round: number,
   ): Audience {
-    const key = `${encoding}${subscriptions.key()}`;
+    const key = `${framing?.key ?? ""}${encoding}${subscriptions.key()}`;
     const known = this.#audiences.get(key);
     if (known !== undefined) {
       this.#markets.evaluate(known.filters);
@@ -49,7 +49,7 @@ export class Membership {
     for (const [filterKey, filter] of subscriptions.filters)
       filters.push(registry.acquire(filterKey, filter, holder, markets, round));
     this.#markets.evaluate(filters);
-    const audience = new Audience(key, encoding, subscriptions, filters);
+    const audience = new Audience(key, encoding, subscriptions, filters, framing);
     this.#audiences.set(key, audience);
     this.interests.add(audience);
     this.#countFilters();
@@ -61,7 +61,11 @@ export class Membership {
   enter(member: Member, audience: Audience): void {
     if (member.audience !== undefined)
       throw new Error(`membership: a member of ${member.audience.key} enters ${audience.key}`);
-    if (this.#audiences.get(audience.key) !== audience || member.encoding !== audience.encoding)
+    if (
+      this.#audiences.get(audience.key) !== audience ||
+      member.encoding !== audience.encoding ||
+      member.framing !== audience.framing
+    )
       throw new Error(
         `membership: a member of encoding ${member.encoding} enters ${audience.key}, not one of ${this.#audiences.size}`,
       );

@@ -5,6 +5,8 @@ import { lookAlike } from "../../../shared/look-alike.js";
 export interface ConnectQuery {
   readonly token: string | undefined;
   readonly cancelOnDisconnect: boolean;
+  /** Frames may hold several messages. */
+  readonly batch: boolean;
 }
 
 /** A parameter that the server knows, with a value that it does not understand. */
@@ -15,8 +17,10 @@ export class QueryError extends CodedError<"QUERY_INVALID"> {
 }
 
 const TOKEN = "token";
-const SWITCH = "cancel_on_disconnect";
-const PARAMETERS = [TOKEN, SWITCH] as const;
+const CANCEL = "cancel_on_disconnect";
+const BATCH = "batch";
+const SWITCHES = [CANCEL, BATCH] as const;
+const PARAMETERS = [TOKEN, ...SWITCHES] as const;
 type Parameter = (typeof PARAMETERS)[number];
 
 const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
@@ -45,7 +49,11 @@ export function parseConnectQuery(query: string): ConnectQuery {
   const [token, ...others] = values.get(TOKEN) ?? [];
   if (others.some((other) => other !== token))
     throw new QueryError("the query parameter token is given twice, with different values");
-  return { token, cancelOnDisconnect: booleanOf(SWITCH, values) };
+  return {
+    token,
+    cancelOnDisconnect: booleanOf(CANCEL, values),
+    batch: booleanOf(BATCH, values),
+  };
 }
 
 /** Which parameter a name is; undefined for none. Slips in it are errors, as of values. */
@@ -53,7 +61,8 @@ function knownAs(name: string): Parameter | undefined {
   const known = PARAMETERS.find((parameter) => parameter === name);
   if (known !== undefined) return known;
   const spelled = name.toLowerCase().replace(/[^a-z]/g, "");
-  const meant = spelled === TOKEN ? TOKEN : lookAlike(spelled, [SWITCH]);
+  const short = [TOKEN, BATCH].find((one) => one === spelled);
+  const meant = short ?? lookAlike(spelled, [CANCEL]);
   if (meant !== undefined)
     throw new QueryError(`the query parameter ${shown(name)} is spelled ${meant}`);
   return undefined;
