@@ -53,6 +53,7 @@ export type HandshakeOptions = Pick<
   | "maxFragments"
   | "maxHttpRequestsPerSecond"
   | "allowedOrigins"
+  | "compression"
 >;
 
 interface HandshakeHooks {
@@ -126,6 +127,8 @@ export class Handshake {
   readonly #api: HttpApi;
   readonly #counters: CounterSection;
   readonly #hooks: HandshakeHooks;
+  /** What the upgrade that is under way answers of extensions. */
+  #extensions: string | undefined;
   /** Every new connection is refused: the server stops. */
   draining = false;
 
@@ -156,6 +159,7 @@ export class Handshake {
       maxFragments: options.maxFragments,
       // Pings are answered by the shard.
       autoPong: false,
+      // Compression is negotiated here, and done by who sends and takes messages.
       perMessageDeflate: false,
       closeTimeout: CLOSE_TIMEOUT_MS,
       WebSocket: ClientSocket,
@@ -165,6 +169,10 @@ export class Handshake {
       },
     };
     this.#upgrader = new WebSocketServer(upgraderOptions);
+    this.#upgrader.on("headers", (lines) => {
+      if (this.#extensions !== undefined)
+        lines.push(`Sec-WebSocket-Extensions: ${this.#extensions}`);
+    });
   }
 
   /** Sockets that are not upgraded yet. */
@@ -345,6 +353,7 @@ export class Handshake {
     request.headers.upgrade = "websocket";
     // All of it happens in this turn, and the response and the first messages go out in one write.
     socket.cork();
+    this.#extensions = terms.deflate?.header;
     this.#upgrader.handleUpgrade(request, socket, gate.rest, (ws) => {
       gate.release();
       candidate.resumes = false;
@@ -359,7 +368,8 @@ export class Handshake {
     const target = this.#unavailable(candidate) ?? checkRequest(request);
     if ("status" in target) return target;
     if (target.path !== WEBSOCKET_PATH) return this.#wrongPath(target.path);
-    return decideUpgrade(request, target, this.#options.allowedOrigins, this.#authenticator);
+    const { allowedOrigins, compression } = this.#options;
+    return decideUpgrade(request, target, allowedOrigins, compression, this.#authenticator);
   }
 
   #unavailable({ refusedBy }: Candidate): HttpRefusal | undefined {

@@ -96,6 +96,7 @@ async function start(
       maxFragments: 64,
       maxHttpRequestsPerSecond: 1000,
       allowedOrigins: ["*"],
+      compression: "off",
       ...options,
     },
     new Authenticator(jwt, 8192),
