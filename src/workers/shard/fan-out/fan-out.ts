@@ -23,7 +23,7 @@ import { RoundFrames } from "./round-frames.js";
 import type { StreamTerms } from "./stream-terms.js";
 import type { SubscriptionSet } from "./subscription-set.js";
 
-export interface FanOutOptions {
+interface FanOutOptions {
   /** In the order of their indices; those of the product by default. */
   readonly encodings?: readonly EncodingDescriptor[];
   /** Series of candles that are kept. */
