@@ -29,6 +29,8 @@ export interface PublisherOptions {
   readonly bookIntervalMs: number;
   /** The `ts` of what is told now, never less than before; see PositionClock. */
   readonly now: () => number;
+  /** From which `ts` on there is nothing that another producer has told; by default all there is. */
+  readonly firstTs?: () => number;
   /** Runs a task once the current turn's work is done. */
   readonly defer: (task: () => void) => void;
   readonly setTimer: (task: () => void, delayMs: number) => void;
@@ -153,6 +155,7 @@ export class Publisher implements FeedSink {
         `market ${marketId}: the table is full with ${capacity} markets`,
       );
     }
+    if (this.#writer.listed === 0) this.#writer.completeFrom(this.#options.firstTs?.() ?? 0);
     const market = this.#sequencer.list({ ...checked, title }, status, traded);
     this.#markets.set(marketId, market);
     this.#flushLater();

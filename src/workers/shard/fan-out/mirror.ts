@@ -38,6 +38,8 @@ const RECORDS_PER_CLOCK_READ = 64;
  */
 export class Mirror {
   readonly epoch: string;
+  /** What it is a copy of. */
+  readonly memory: MarketMemory;
   /** By slot. */
   readonly markets: MirrorMarket[] = [];
   /** Moves with every market listed: what was resolved from ids may have to be resolved again. */
@@ -67,6 +69,7 @@ export class Mirror {
     trades: "tail" | "start" = "tail",
   ) {
     this.epoch = memory.epoch;
+    this.memory = memory;
     this.#counters = counters;
     this.#ring = new BroadcastReceiver(memory.ring);
     this.#trades = new BroadcastReceiver(memory.tradeRing, trades);
@@ -78,6 +81,20 @@ export class Mirror {
 
   find(marketId: MarketId): MirrorMarket | undefined {
     return this.#byId.get(marketId);
+  }
+
+  /** Positions on the two rings up to which they have been read. */
+  get statesRead(): number {
+    return this.#ring.nextPosition;
+  }
+
+  get tradesRead(): number {
+    return this.#trades.nextPosition;
+  }
+
+  /** From which `ts` on everything that was told lies in the memory. */
+  get completeFrom(): number {
+    return this.#table.completeFrom;
   }
 
   /** How full the rings are with what was not read yet: the fuller one's share, 0 to 1 and beyond. */
@@ -142,16 +159,24 @@ export class Mirror {
     if (type === RECORD.state) {
       if (readStateSeq(words, offset) <= market.stateSeq) return;
       readState(words, offset, market);
+      market.statePosition = this.#ring.position;
       this.lastTs = Math.max(this.lastTs, market.ts);
       this.#changed(market, round);
     } else if (type === RECORD.book) {
       if (readBookSeq(words, offset) <= (market.book?.seq ?? 0)) return;
-      this.#takeBook(market, words, offset, round);
+      this.#takeBook(market, words, offset, this.#ring.position, round);
     } else throw new Error(`mirror: a record of unknown type ${type}`);
   }
 
-  #takeBook(market: MirrorMarket, words: Words, offset: number, round: number): void {
+  #takeBook(
+    market: MirrorMarket,
+    words: Words,
+    offset: number,
+    position: number,
+    round: number,
+  ): void {
     const book = market.ownBook();
+    market.bookPosition = position;
     readBook(words, offset, book);
     this.lastTs = Math.max(this.lastTs, book.ts);
     market.bookRound = round;
@@ -175,7 +200,12 @@ export class Mirror {
         this.lastTs = Math.max(this.lastTs, trade.ts);
         // A market and its first trade come on different rings, published at the same moment.
         this.#adoptUpTo(trade.slot, round);
-        this.#listener?.traded(this.markets[trade.slot] as MirrorMarket, trade);
+        const market = this.markets[trade.slot] as MirrorMarket;
+        if (trade.seq >= market.tradeSeq) {
+          market.tradeSeq = trade.seq;
+          market.tradePosition = trades.position;
+        }
+        this.#listener?.traded(market, trade);
       }
       count(this.#counters, SHARD.tradesLost, trades.lost - lostBefore);
     }
@@ -194,10 +224,11 @@ export class Mirror {
 
   /** Takes over state and book of the slot just read, where they are newer. */
   #repairMarket(market: MirrorMarket, round: number): void {
-    const { words, stateOffset, bookOffset } = this.#table;
+    const { words, stateOffset, bookOffset, newest } = this.#table;
     const { stateSeq, status, priceSeq } = market;
     if (readStateSeq(words, stateOffset) > stateSeq) {
       readState(words, stateOffset, market);
+      market.statePosition = newest.state;
       market.changes =
         (stateSeq === 0 ? CHANGE.created : 0) |
         (market.status === status ? 0 : CHANGE.status) |
@@ -206,7 +237,11 @@ export class Mirror {
       this.#changed(market, round);
     }
     if (readBookSeq(words, bookOffset) > (market.book?.seq ?? 0)) {
-      this.#takeBook(market, words, bookOffset, round);
+      this.#takeBook(market, words, bookOffset, newest.book, round);
+    }
+    if (newest.tradeSeq > market.tradeSeq) {
+      market.tradeSeq = newest.tradeSeq;
+      market.tradePosition = newest.trade;
     }
   }
 
