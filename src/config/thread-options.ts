@@ -52,6 +52,7 @@ const SHARD_KEYS = [
   "maxFilters",
   "maxDistinctFilters",
   "maxMessageValues",
+  "maxReplayMessages",
   "maxFragments",
   "messageTimeoutMs",
   "maxTokenSize",

@@ -55,11 +55,21 @@ const filterSchema = z.object({
 const marketParams = z.object({ market_id: marketIdSchema });
 const walletParams = z.object({ wallet: walletSchema });
 
+/** Microseconds since the Unix epoch, in any form that an encoding has for an exact integer. */
+const sinceSchema = z.unknown().transform((value, context): number | undefined => {
+  if (value === undefined || value === null) return undefined;
+  const since = typeof value === "bigint" ? Number(value) : value;
+  if (typeof since === "number" && Number.isSafeInteger(since) && since >= 0) return since;
+  const message = `must be an integer from 0 to 2^53-1, in microseconds, not ${describe(value)}`;
+  context.addIssue({ code: "custom", message });
+  return z.NEVER;
+});
+
 /**
  * A channel as a client names it, parsed into canonical form: two spellings of a channel (key order,
  * ids as number or string, order and repetition in lists) give equal JSON.
  */
-export const channelSchema = z.discriminatedUnion("type", [
+const namedChannelSchema = z.discriminatedUnion("type", [
   z
     .object({
       type: z.literal("Markets"),
@@ -82,8 +92,20 @@ export const channelSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("SystemStatus") }).transform(({ type }) => ({ type, params: null })),
 ]);
 
+/** From when on a client wants the channel's messages again; no part of the channel. */
+export interface Since {
+  readonly since?: number;
+}
+
+/** A channel as a client names it, and since when it wants its messages. */
+export const channelSchema = z
+  .intersection(namedChannelSchema, z.object({ since: sinceSchema.optional() }))
+  .transform(({ since, ...named }): z.output<typeof namedChannelSchema> & Since =>
+    since === undefined ? named : { ...named, since },
+  );
+
 /** A channel in canonical form. */
-export type Channel = z.output<typeof channelSchema>;
+export type Channel = z.output<typeof namedChannelSchema> & Since;
 /** A channel that is open to everybody. */
 export type PublicChannel = Exclude<Channel, PrivateOf<Channel>>;
 

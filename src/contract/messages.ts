@@ -123,7 +123,14 @@ export interface MarketsFilter {
 }
 
 /** A channel, in any spelling that a client may send. */
-export type Channel =
+export type Channel = ChannelName & {
+  /** With `Subscribe`: every message with this `ts`, in microseconds, and later comes first. */
+  readonly since?: number;
+  /** In `Subscribed`, where `since` was asked for: whether it comes; else first data as always. */
+  readonly recovered?: boolean;
+};
+
+type ChannelName =
   | {
       readonly type: "Markets";
       readonly params?: { readonly filter?: MarketsFilter | null } | null;

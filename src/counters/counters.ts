@@ -69,6 +69,10 @@ export const THREAD = {
   logDropped: SECTION_WORDS - 1,
 } as const;
 
+/** Why messages since a `ts` were not replayed: overwritten or told before, yet to come, or too many. */
+export const REPLAY_REFUSALS = ["window", "future", "messages"] as const;
+export type ReplayRefusal = (typeof REPLAY_REFUSALS)[number];
+
 /** Words of the producer's section. */
 export const PRODUCER = {
   ...THREAD,
@@ -124,6 +128,9 @@ const SHARD_VALUES = {
   /** What was given to sockets past their streams, and through them. */
   nativeSends: 27,
   ordinarySends: 28,
+  /** Channels whose `since` was replayed, and messages replayed, to whoever was slow as well. */
+  replays: 29,
+  replayedMessages: 30,
 } as const;
 
 const latency = Math.max(...Object.values(SHARD_VALUES)) + 1;
@@ -133,6 +140,7 @@ const refused = subscriptions + CHANNEL_TYPES.length;
 const http = refused + REFUSALS.length;
 const connections = http + 2;
 const messagesSent = connections + ENCODINGS_MAX;
+const replaysRefused = messagesSent + ENCODINGS_MAX;
 
 /** Words of a shard's section. Where a word begins a list, the list's order is that of its constant. */
 export const SHARD = {
@@ -148,6 +156,7 @@ export const SHARD = {
   /** WebSocket connections and messages by encoding, in the order of the table of encodings. */
   connections,
   messagesSent,
+  replaysRefused,
 } as const;
 
 /** Words that describe the present; a shard that starts anew clears them and keeps its totals. */
@@ -185,7 +194,7 @@ export const MAIN = {
   opsRefused: 7 + OPS_DROPS.length,
 } as const;
 
-if (messagesSent + ENCODINGS_MAX > THREAD.logDropped)
+if (replaysRefused + REPLAY_REFUSALS.length > THREAD.logDropped)
   throw new Error("counters: a section is too small");
 
 /** One thread's words. */

@@ -9,7 +9,7 @@ import {
   type Side,
 } from "../shared/market.js";
 import { fromBigInt, type MarketId } from "../shared/market-id.js";
-import { alignToUnit, type Words } from "./layout.js";
+import { alignToUnit, RECORD, type Words } from "./layout.js";
 
 /*
  * Payloads of the ring's records; the table's slots hold the same ones. Offsets are bytes and
@@ -109,6 +109,12 @@ export function readDefinition(words: Words, offset: number): MarketDefinition {
 /** The slot that any record is about; every payload starts with it. */
 export function readSlot(words: Words, offset: number): number {
   return words.u32[offset >>> 2] as number;
+}
+
+/** The `ts` of a record of a stream. */
+export function readTs(type: number, { f64 }: Words, offset: number): number {
+  const at = offset >>> 3;
+  return f64[type === RECORD.state ? at + 7 : type === RECORD.book ? at + 2 : at + 4] as number;
 }
 
 export function writeState(words: Words, offset: number, state: MarketState): void {

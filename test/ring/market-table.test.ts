@@ -31,7 +31,7 @@ function stateOf(slot: number, changes: Partial<MarketState> = {}): MarketState 
 
 function list(writer: MarketTableWriter, slot: number, title: string): void {
   const definition = { marketId: 500 + slot, title, tickSize: 0.01, lotSize: 1 };
-  writer.list(definition, utf8(title), stateOf(slot));
+  writer.list(definition, utf8(title), stateOf(slot), 0);
 }
 
 function stateIn(reader: MarketTableReader): MarketState {
@@ -57,12 +57,12 @@ describe("market table", () => {
     expect([reader.listed, writer.listed, writer.capacity, writer.titleBytesMax]).toEqual([
       3, 3, 3, 20,
     ]);
-    writer.writeState(stateOf(1, { stateSeq: 9, price: 77, bestAsk: 78, status: "Halted" }));
+    writer.writeState(stateOf(1, { stateSeq: 9, price: 77, bestAsk: 78, status: "Halted" }), 0);
     const book = createBook();
     book.bids.length = book.asks.length = 20;
     book.bids.price.fill(5);
     book.asks.quantity.fill(6);
-    writer.writeBook(2, 4, 1234, book);
+    writer.writeBook(2, 4, 1234, book, 0);
 
     for (let slot = 0; slot < 3; slot++) {
       reader.read(slot);
@@ -89,7 +89,7 @@ describe("market table", () => {
     const reader = new MarketTableReader(memory);
     list(writer, 0, "one");
     reader.read(0);
-    writer.writeState(stateOf(0, { stateSeq: 2 }));
+    writer.writeState(stateOf(0, { stateSeq: 2 }), 0);
     expect(stateIn(reader).stateSeq).toBe(1);
     reader.read(0);
     expect(stateIn(reader).stateSeq).toBe(2);

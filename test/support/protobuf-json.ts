@@ -167,7 +167,12 @@ function fromJson(type: protobuf.Type, json: Json): Json {
     const field = type.fields[snake(String(json["type"]))];
     if (field === undefined) throw new TypeError(`a channel of type ${json["type"]}`);
     const params = (json["params"] ?? {}) as Json;
-    return { [field.name]: fromJson(field.resolvedType as protobuf.Type, params) };
+    const { since, recovered } = json;
+    return {
+      [field.name]: fromJson(field.resolvedType as protobuf.Type, params),
+      ...(since !== undefined && { since }),
+      ...(recovered !== undefined && { recovered }),
+    };
   }
   if (type.name === "Level") {
     const [price, quantity] = json as unknown as [number, number];

@@ -66,6 +66,7 @@ export interface WorldOptions {
   readonly takesOrders?: boolean;
   readonly maxDistinctFilters?: number;
   readonly maxPending?: number;
+  readonly maxReplayMessages?: number;
   /** Most bytes of a part of first data. */
   readonly partBytes?: number;
   /** The clock by which a turn's time for first data is spent; it stands still by default. */
@@ -106,6 +107,8 @@ export class ShardWorld {
   /** The clock, in microseconds. */
   nowMicros = 1_000_000;
   #restarting = false;
+  /** The next turn of replays. */
+  #replayTurn: (() => void) | undefined;
   /** The next turn of first data. */
   #turn: (() => void) | undefined;
   readonly #options: WorldOptions;
@@ -134,7 +137,12 @@ export class ShardWorld {
     const { maxMessagesPerSecond = 1e9, maxOrdersPerSecond = 1e9, takesOrders = false } = options;
     this.block = counterBlockOf(createCounterBuffer(1));
     this.counters = this.block.shards[0] as CounterSection;
-    this.fanOut = new FanOut(this.counters, maxDistinctFilters, options.encodings);
+    this.fanOut = new FanOut(this.counters, maxDistinctFilters, options.encodings, {
+      now: options.now ?? (() => 0),
+      defer: (run) => {
+        this.#replayTurn = run;
+      },
+    });
     this.outbox = new Outbox(options.encodings);
     this.intake = new HeldMessages((connection, data, isBinary) => {
       if (connection.open) this.requests.handle(connection, data, isBinary, 0);
@@ -174,6 +182,7 @@ export class ShardWorld {
         maxSubscriptions: 1e6,
         maxFilters: 100,
         maxMessageValues: 8192,
+        maxReplayMessages: options.maxReplayMessages ?? 100_000,
         takesOrders,
       },
       this.fanOut,
@@ -344,13 +353,25 @@ export class ShardWorld {
 
   /** Turns of first data, until nobody who waits could be served, or so many. */
   serve(turns = Number.POSITIVE_INFINITY): void {
-    for (let turn = 0; turn < turns && this.#turn !== undefined; turn++) {
+    for (let turn = 0; turn < turns && this.#hasTurn; turn++) {
       const run = this.#turn;
       this.#turn = undefined;
       for (const { model } of this.clients) model.interval++;
-      run();
+      run?.();
+      this.#replay();
     }
     this.#noteFirstData();
+  }
+
+  get #hasTurn(): boolean {
+    return this.#turn !== undefined || this.#replayTurn !== undefined;
+  }
+
+  /** A turn of replays, if there is one. */
+  #replay(): void {
+    const run = this.#replayTurn;
+    this.#replayTurn = undefined;
+    run?.();
   }
 
   /**
@@ -372,6 +393,7 @@ export class ShardWorld {
       this.round();
     } while (
       this.fanOut.mirror.pending ||
+      this.#hasTurn ||
       this.clients.some(({ connection }) => connection.open && connection.waiting)
     );
     this.round({ tell: true });

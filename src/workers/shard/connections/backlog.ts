@@ -1,6 +1,6 @@
 import type { FrameBatch } from "./frame-batch.js";
 
-/** What a connection is to be sent later, in order: trades and private messages, which nothing replaces. */
+/** What a connection is to be sent later, in order: private messages, which nothing replaces. */
 export class Backlog {
   readonly batches: FrameBatch[] = [];
   messages = 0;

@@ -1,4 +1,5 @@
 import type { EncodingDescriptor } from "../../../codec/encoding.js";
+import { ENCODING_TABLE } from "../../../codec/encodings.js";
 import { CLOSE } from "../../../contract/closings.js";
 import { type CounterSection, observeLatency } from "../../../counters/counters.js";
 import { SlotLockedError } from "../../../ring/market-table.js";
@@ -15,6 +16,7 @@ import type { Mirror, MirrorListener } from "./mirror.js";
 import { type MirrorMarket, updateTypeOf } from "./mirror-market.js";
 import { RoundFrames } from "./round-frames.js";
 import type { SubscriptionSet } from "./subscription-set.js";
+import { type ReplayOptions, TradeReplays } from "./trade-replays.js";
 
 /** Sockets written between two looks at the clock, for the latency histogram. */
 const WRITES_PER_CLOCK_READ = 64;
@@ -25,15 +27,18 @@ const WRITES_PER_CLOCK_READ = 64;
  * Within a round every message is encoded once per encoding, into that encoding's FrameWriter, and
  * noted by each audience that wants it; at the round's end each audience's frames are gathered in one
  * buffer that all of its members share, in one write each. A member that is not current gets, instead,
- * the latest state of whatever changed since the round it stopped at, by {@link CatchUp}.
+ * the latest state of whatever changed since the round it stopped at, by {@link CatchUp}, and the trades of
+ * that time by {@link TradeReplays}.
  *
  * Invariants: one round is under way at a time, and only between two of them members are moved, sent
  * what they are due, or given another mirror; between rounds no audience is dirty, and an open member
- * that is current has been sent everything up to the current round, but for `Markets`. One that waits
+ * that is current has been sent everything up to the current round, but for `Markets`, and for trades where
+ * it has a cursor. One that waits
  * for nothing and is not current, or missed `Markets`, waits to be caught up.
  */
 export class FanOut implements MirrorListener {
   readonly markets: MarketsChannel;
+  readonly trades: TradeReplays;
   readonly #counters: CounterSection;
   readonly #frames: RoundFrames;
   readonly #membership: Membership;
@@ -49,13 +54,20 @@ export class FanOut implements MirrorListener {
   constructor(
     counters: CounterSection,
     maxDistinctFilters: number,
-    encodings?: readonly EncodingDescriptor[],
+    encodings: readonly EncodingDescriptor[] = ENCODING_TABLE,
+    replays: ReplayOptions = {},
   ) {
     this.#counters = counters;
     this.#frames = new RoundFrames(encodings);
     this.markets = new MarketsChannel(this.#frames, maxDistinctFilters);
     this.#membership = new Membership(counters, this.markets);
     this.#catchUp = new CatchUp(counters, this.#frames, this.markets);
+    this.trades = new TradeReplays(
+      counters,
+      encodings,
+      { released: (member) => this.drained(member) },
+      replays,
+    );
   }
 
   get mirror(): Mirror {
@@ -70,13 +82,14 @@ export class FanOut implements MirrorListener {
 
   /**
    * Takes another producer's mirror. Nobody is sent what is left of the states of the one before; trades
-   * that wait are kept. Everybody's first data are due then; see FirstDataSender.
+   * are, all of them. Everybody's first data are due then; see FirstDataSender.
    */
   setMirror(mirror: Mirror): void {
     this.#requireBetweenRounds("another mirror");
     if (this.#mirror !== undefined) this.#readToEnd(this.#mirror);
     this.#mirror = mirror;
     this.markets.setMirror(mirror);
+    this.trades.setMirror(mirror, [...this.audiences].flatMap(({ members }) => [...members]));
     this.#membership.interests.forgetSlots();
     for (const audience of this.audiences) {
       audience.forgetMarkets();
@@ -140,11 +153,14 @@ export class FanOut implements MirrorListener {
         ? undefined
         : this.#membership.audienceFor(member, subscriptions, this.mirror, this.#round);
     if (audience === before) return;
+    this.trades.resubscribed(member, audience?.subscriptions);
+    const { replay } = member;
     if (before === undefined || before.filters.length === 0) member.toldMarkets(this.#round);
     // Only now, so that filters which both audiences have stay as they are.
     this.leave(member);
     if (audience === undefined) return;
     this.#membership.enter(member, audience);
+    member.replay = replay;
     // Having left, it does not wait for the next round any more.
     if (!member.waiting) this.drained(member);
   }
@@ -152,6 +168,7 @@ export class FanOut implements MirrorListener {
   /** Takes a member out of its audience, as it is. */
   leave(member: Member): void {
     this.#catchUp.forget(member);
+    this.trades.forget(member);
     this.#membership.leave(member);
   }
 
@@ -164,6 +181,7 @@ export class FanOut implements MirrorListener {
 
   /** Notes that a member takes what it missed while it did not; the next round catches it up. */
   drained(member: Member): void {
+    this.trades.ready(member);
     this.#catchUp.drained(member);
   }
 
@@ -186,6 +204,7 @@ export class FanOut implements MirrorListener {
     this.#frames.begin(this.#round);
     this.markets.beginRound(this.#round);
     this.#catchUp.beginRound();
+    this.trades.beginRound();
   }
 
   /** Has the round that is under way conflate from here on. */
@@ -243,6 +262,7 @@ export class FanOut implements MirrorListener {
     this.#dirty.length = 0;
     if (tellMarkets) this.markets.tell(this.audiences);
     this.#catchUp.sendToDrained(this.mirror);
+    this.trades.endRound();
     this.#underWay = false;
   }
 
@@ -278,26 +298,34 @@ export class FanOut implements MirrorListener {
     const source = this.#frames.bytes(audience.encoding);
     let gathered = false;
     let tradesOnly: FrameBatch | undefined;
+    let statesOnly: FrameBatch | undefined;
     let written = 0;
     for (const member of audience.members) {
       if (!member.open) continue;
+      // What is replayed to it includes the trades of this round.
+      const tradesDue = trades.messages > 0 && member.replay === undefined;
       if (!this.#conflating && member.current) {
-        if (!gathered) this.#lent.gather(source, states, trades);
-        gathered = true;
-        member.writeLent(this.#lent);
+        if (trades.messages === 0 || tradesDue) {
+          if (!gathered) this.#lent.gather(source, states, trades);
+          gathered = true;
+          member.writeLent(this.#lent);
+        } else {
+          statesOnly ??= FrameRanges.concat(source, states);
+          member.writeAll([statesOnly]);
+        }
       } else {
-        if (trades.messages > 0) tradesOnly ??= FrameRanges.concat(source, trades);
         if (audience.offeredInRound > 0)
           member.miss(this.#round - 1, audience.offered - audience.offeredInRound);
+        if (tradesDue && member.blocked) this.trades.fallBehind(member, audience);
+        else if (tradesDue) tradesOnly ??= FrameRanges.concat(source, trades);
         if (member.waiting) {
           this.#catchUp.countMissed(member, audience);
-          // Trades have no first data, so one that waits for its turn only need not queue them.
-          if (tradesOnly === undefined) continue;
-          if (member.blocked) member.enqueue(tradesOnly);
-          else member.writeAll([...member.takeQueue(), tradesOnly]);
+          // Trades have no first data, so one that waits for its turn only need not wait for them.
+          if (!tradesDue || tradesOnly === undefined || member.blocked) continue;
+          member.writeAll([tradesOnly]);
           continue;
         }
-        this.#catchUp.send(member, this.mirror, tradesOnly);
+        this.#catchUp.send(member, this.mirror, tradesDue ? tradesOnly : undefined);
       }
       if (++written % WRITES_PER_CLOCK_READ === 0) this.#observe(audience, WRITES_PER_CLOCK_READ);
     }
