@@ -212,7 +212,11 @@ export class Connection extends Spender implements Member {
 
   /** It has not been told yet that the epoch has changed, so nothing private of the new one either. */
   get held(): boolean {
-    return this.replay?.window.former === true;
+    return this.#formerWindow !== undefined;
+  }
+
+  get #formerWindow(): object | undefined {
+    return this.replay?.window.former === true ? this.replay.window : undefined;
   }
 
   /** Whether private messages wait. */
@@ -228,25 +232,27 @@ export class Connection extends Spender implements Member {
     if (!this.open) return;
     const { maxQueuedMessages, maxQueuedBytes, counters } = this.#context;
     this.#backlog ??= new Backlog();
-    this.#backlog.add(batch, asked);
+    this.#backlog.add(batch, asked, this.#formerWindow);
     this.#happens("due");
     count(counters, SHARD.queuedBytes, batch.bytes.length);
     if (this.#backlog.exceeds(maxQueuedMessages, maxQueuedBytes))
       this.close(CLOSE.queueFull(maxQueuedMessages, maxQueuedBytes));
   }
 
-  /** Takes what was queued; empty where nothing was, and while it is {@link held}. */
+  /** Takes what was queued; empty where nothing was, and but for what came while it is {@link held}. */
   takeQueue(): readonly FrameBatch[] {
-    return this.held ? [] : this.#takeQueue();
+    return this.#takeQueue(this.#formerWindow);
   }
 
-  #takeQueue(): readonly FrameBatch[] {
+  #takeQueue(behind?: object): readonly FrameBatch[] {
     const backlog = this.#backlog;
     if (backlog === undefined) return [];
-    count(this.#context.counters, SHARD.queuedBytes, -backlog.bytes);
-    this.#backlog = undefined;
+    const { bytes } = backlog;
+    const batches = backlog.take(behind);
+    count(this.#context.counters, SHARD.queuedBytes, backlog.bytes - bytes);
+    if (backlog.empty) this.#backlog = undefined;
     this.#settle();
-    return backlog.batches;
+    return batches;
   }
 
   /**

@@ -322,7 +322,7 @@ export class FanOut implements MirrorListener {
           this.#catchUp.countMissed(member, audience);
           // Trades have no first data, so one that waits for its turn only need not wait for them.
           if (!tradesDue || tradesOnly === undefined || member.blocked) continue;
-          member.writeAll([tradesOnly]);
+          member.writeAll([...member.takeQueue(), tradesOnly]);
           continue;
         }
         this.#catchUp.send(member, this.mirror, tradesDue ? tradesOnly : undefined);

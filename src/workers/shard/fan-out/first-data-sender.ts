@@ -259,7 +259,7 @@ export class FirstDataSender {
     // One that is blocked will be ready when it has drained.
     if (waiting === undefined || connection.blocked) return;
     try {
-      if (connection.held) this.#sendTrades(connection);
+      if (connection.held) this.#fanOut.trades.send(connection);
       // Its trades of the former epoch come first.
       if (connection.held || connection.blocked) {
         if (this.#waiting.has(connection) && !connection.blocked) this.#makeReady(connection);
@@ -272,7 +272,7 @@ export class FirstDataSender {
       const { load, request } = waiting;
       if (load !== undefined) {
         // Trades that it missed come beside first data, in their turn.
-        this.#sendTrades(connection);
+        this.#fanOut.trades.send(connection);
         if (!connection.blocked && this.#send(connection, load, [])) waiting.load = undefined;
       } else if (request !== undefined) {
         waiting.request = undefined;
@@ -287,11 +287,6 @@ export class FirstDataSender {
   }
 
   // --- Parts --------------------------------------------------------------------------------------
-
-  #sendTrades(connection: Connection): void {
-    const batch = this.#fanOut.trades.take(connection);
-    if (batch !== undefined) connection.writeAll([batch]);
-  }
 
   /** Makes subscriptions of what has been told. */
   #join(connection: Connection, load: Load, told: SubscriptionSet): void {

@@ -163,13 +163,13 @@ export class ReplayCursor {
   }
 }
 
-/** The track whose next record comes first; of two at one record, that of all trades. */
+/** The track whose next record comes first; of two at one record that of one market, which may be covered. */
 function first(tracks: readonly Track[]): Track | undefined {
   let found: Track | undefined;
   for (const track of tracks) {
     if (track.at === undefined) continue;
     if (found?.at === undefined || isBefore(track.at, found.at)) found = track;
-    else if (track.at === found.at && track.stream.marketId === undefined) found = track;
+    else if (track.at === found.at && found.stream.marketId === undefined) found = track;
   }
   return found;
 }

@@ -143,10 +143,19 @@ export class TradeReplays {
   }
 
   /**
-   * Takes the next piece for a member, which is to be written to it; undefined where it is not found yet.
-   * Asked between two rounds, of a member with a cursor. Closes one that the window has passed by.
+   * Writes the next piece to a member that takes more, if it has a cursor: behind what waits of private
+   * messages, among which is the news of an epoch. Between two rounds only. Closes a member that the window
+   * has passed by.
    */
-  take(member: Member): FrameBatch | undefined {
+  send(member: Member): void {
+    if (member.replay === undefined) return;
+    const queue = member.takeQueue();
+    const batch = this.#take(member);
+    if (member.open) member.writeAll(batch === undefined ? queue : [...queue, batch]);
+  }
+
+  /** The next piece for a member; undefined where there is none, or it is not found yet. */
+  #take(member: Member): FrameBatch | undefined {
     const { replay } = member;
     if (replay === undefined) return undefined;
     if (replay.atHead) {
@@ -192,13 +201,23 @@ export class TradeReplays {
   ): readonly StreamPlace[] {
     const position = this.window.mirror.tradesRead;
     const all = replay?.places.find(({ marketId }) => marketId === undefined);
-    return tradeStreams(subscriptions).map((stream) => {
+    const places = tradeStreams(subscriptions).map((stream) => {
       const known = replay?.places.find((place) => sameStream(place, stream));
       const here: StreamPlace = known ?? { ...stream, position, exact: false };
       // One of those of all, so far.
       if (all === undefined || stream.marketId === undefined) return here;
       return earlier(here, { ...stream, position: all.position, exact: false });
     });
+    const [first] = places;
+    if (first?.marketId !== undefined) return places;
+    // Of a market that was subscribed to before all were, what comes before theirs is due as well.
+    const before = (replay?.places ?? []).filter(
+      ({ marketId, position: from }) =>
+        first !== undefined &&
+        marketId !== undefined &&
+        isBefore(from, first.position),
+    );
+    return [...places, ...before];
   }
 
   #schedule(): void {
@@ -226,8 +245,7 @@ export class TradeReplays {
   #serve(member: Member): void {
     // One that is blocked will be ready when it has drained; one that loads is served with its first data.
     if (!member.open || member.waiting || member.replay === undefined) return;
-    const batch = this.take(member);
-    if (batch !== undefined) member.writeAll([batch]);
+    this.send(member);
     this.ready(member);
   }
 }
