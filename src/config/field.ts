@@ -141,7 +141,12 @@ export function powerOfTwoBytes(options: NumberOptions) {
 
 /** A size in bytes that is a power of two, and not set by default. */
 export function optionalPowerOfTwoBytes(options: Omit<NumberOptions, "default">) {
-  const info = numberInfo({ ...options, default: options.min }, "a power of two", "BYTES", " bytes");
+  const info = numberInfo(
+    { ...options, default: options.min },
+    "a power of two",
+    "BYTES",
+    " bytes",
+  );
   return integerSchema(options)
     .refine(isPowerOfTwo)
     .optional()

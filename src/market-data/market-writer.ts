@@ -94,7 +94,7 @@ export class MarketWriter {
     count(this.#counters, PRODUCER.markets);
   }
 
-  /** Says from which ts on everything lies in this memory; to be called before anything is listed. */
+  /** Says from which ts on everything lies in this memory; to be called before anything is told. */
   completeFrom(ts: number): void {
     this.#table.completeFrom(ts);
   }

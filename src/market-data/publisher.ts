@@ -53,6 +53,7 @@ export class Publisher implements FeedSink {
   readonly #options: PublisherOptions;
   readonly #markets = new Map<MarketId, SequencedMarket>();
   #flushDue = false;
+  #begun = false;
   #tradesMade = 0;
 
   constructor(memory: MarketMemory, counters: CounterSection, options: PublisherOptions) {
@@ -131,9 +132,17 @@ export class Publisher implements FeedSink {
 
   /** Makes all that was published visible and wakes the readers that wait for it. */
   flush(): void {
+    this.#begin();
     this.#sequencer.tellPending();
     this.#writer.publish();
     this.#flushDue = false;
+  }
+
+  /** Before anything is told: says from when on all of it is here. */
+  #begin(): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    this.#writer.completeFrom(this.#options.firstTs?.() ?? 0);
   }
 
   #list(given: MarketDefinition, status: MarketStatus, traded: TradedSoFar): ListedMarket {
@@ -155,7 +164,7 @@ export class Publisher implements FeedSink {
         `market ${marketId}: the table is full with ${capacity} markets`,
       );
     }
-    if (this.#writer.listed === 0) this.#writer.completeFrom(this.#options.firstTs?.() ?? 0);
+    this.#begin();
     const market = this.#sequencer.list({ ...checked, title }, status, traded);
     this.#markets.set(marketId, market);
     this.#flushLater();

@@ -33,8 +33,7 @@ interface IndexedRecord {
  * Reads records of a ring again that lie at known positions: forward along the ring or a stream's links,
  * and back along the links. The producer may overwrite any of them at any moment.
  *
- * Invariant: what {@link read} leaves in `words` was whole when it was copied, and lies before the tail
- * that was there then: a copy is used only when `tailIntent`, looked at behind it, shows that none of it
+ * Invariant: what {@link read} leaves in `words` was whole when it was copied: a copy is used only when `tailIntent`, looked at behind it, shows that none of it
  * may have been overwritten. So does {@link peek} with what it has looked at in place.
  */
 export class HistoryReader {
@@ -89,14 +88,14 @@ export class HistoryReader {
     return (intent - position) >>> 0 <= this.capacity;
   }
 
-  /** Forgets what it has copied: links may have been added since. */
+  /** Forgets what it has copied: records and links may have been added since. */
   refresh(): void {
     this.#chunkUnits = 0;
   }
 
   /**
-   * Reads the record at a position, where one begins that lies before the tail. Returns false where it
-   * has been overwritten. Padding is read as well, with type 0.
+   * Reads the record at a position, where one begins that was complete at the last {@link refresh}.
+   * Returns false where it has been overwritten. Padding is read as well, with type 0.
    */
   read(position: number): boolean {
     let at = (position - this.#chunkAt) >>> 0;
@@ -123,12 +122,13 @@ export class HistoryReader {
   }
 
   /**
-   * Looks at the record of a stream at a position, where one begins that lies before the tail, in place:
-   * its slot, `seq`, `ts` and how far {@link back} its stream's previous one is. Returns false where it has
+   * Looks at the record of a stream at a position, where one begins that is complete, in place: its slot,
+   * `seq`, `ts` and how far {@link back} its stream's previous one is. Returns false where it has
    * been overwritten; what it says is nothing then.
    */
   peek(position: number): boolean {
-    if ((this.tail - position) >>> 0 > this.capacity) return false;
+    const { tail } = this;
+    if (isBefore(position, tail) && (tail - position) >>> 0 > this.capacity) return false;
     const index = position & (this.capacity - 1);
     const { u32, f64 } = this.#ring;
     const type = ((u32[2 * index] as number) >>> RECORD_TYPE_SHIFT) & ~LINKED;
@@ -195,12 +195,7 @@ export class HistoryReader {
 
   #copy(position: number, wanted: number): boolean {
     const index = position & (this.capacity - 1);
-    const available = (this.tail - position) >>> 0;
-    if (available === 0 || available > this.capacity) {
-      this.#chunkUnits = 0;
-      return false;
-    }
-    const units = Math.min(wanted, available, this.#chunkMax, this.capacity - index);
+    const units = Math.min(wanted, this.#chunkMax, this.capacity - index);
     const from = index << UNIT_SHIFT;
     this.words.bytes.set(this.#ring.bytes.subarray(from, from + (units << UNIT_SHIFT)));
     this.#chunkAt = position;

@@ -123,7 +123,7 @@ export class MarketTableWriter {
     this.#unlock(lock);
   }
 
-  /** Says from which ts on everything lies in this memory; to be said before anything is listed. */
+  /** Says from which ts on everything lies in this memory; to be said before anything is told. */
   completeFrom(ts: number): void {
     this.#words.f64[COMPLETE_FROM_F64] = ts;
   }
@@ -179,7 +179,7 @@ export class MarketTableReader {
     return Atomics.load(this.#locks, 0);
   }
 
-  /** From which ts on everything that was told lies in this memory; good once a market is listed. */
+  /** From which ts on everything that was told lies in this memory. */
   get completeFrom(): number {
     return new Float64Array(this.#bytes.buffer, 8 * COMPLETE_FROM_F64, 1)[0] as number;
   }

@@ -37,7 +37,8 @@ export class StreamWalk {
   #at: number;
 
   /**
-   * @param newest undefined where the stream has no record
+   * @param newest undefined where the stream has no record; where the table tells of it before the ring's
+   *   tail has passed it, it is complete as well
    * @param head records from this position on are not looked for
    * @param counted of states, count those that have one of these bits of CHANGE; 0 counts all
    */
@@ -57,11 +58,10 @@ export class StreamWalk {
     this.state = newest === undefined ? "found" : "going";
   }
 
-  /** Goes at most so many records back; returns how many it looked at, 0 where the newest is not complete yet. */
+  /** Goes at most so many records back; returns how many it looked at. */
   step(records: number): number {
     let looked = 0;
     while (this.state === "going" && looked < records) {
-      if (!isBefore(this.#at, this.#reader.tail)) break;
       this.state = this.#look();
       looked++;
     }

@@ -114,6 +114,8 @@ export class ShardWorld {
   readonly #options: WorldOptions;
   readonly #context: ConnectionContext;
   readonly #tradesRead = new Map<MarketId, number>();
+  /** From which ts on each epoch has everything. */
+  readonly #firstTs = new Map<string, number>();
   readonly #truths = new Map<string, PublishedTruth>();
   /** Of each epoch, the last trade of each market that the shard never reads. */
   readonly #tradesBefore = new Map<string, ReadonlyMap<MarketId, number>>();
@@ -302,6 +304,7 @@ export class ShardWorld {
   }
 
   #newProducer() {
+    const firstTs = this.epochs === 0 ? 0 : this.nowMicros + 1;
     const memory = createMarketMemory(`epoch-${++this.epochs}`, {
       ...SIZES,
       ...this.#options.sizes,
@@ -309,10 +312,12 @@ export class ShardWorld {
     const publisher = new Publisher(memory, this.block.producer, {
       bookIntervalMs: 0,
       now: () => ++this.nowMicros,
+      firstTs: () => firstTs,
       defer: () => {},
       setTimer: () => {},
       reject: () => {},
     });
+    this.#firstTs.set(memory.epoch, firstTs);
     return { memory, publisher, truth: new PublishedTruth(memory) };
   }
 
@@ -417,6 +422,7 @@ export class ShardWorld {
       truth: this.#truths.get(epoch) as PublishedTruth,
       mirrored: () => this.fanOut.mirror.markets,
       lastTrade: (id) => this.#tradesRead.get(id) ?? 0,
+      firstTs: this.#firstTs.get(epoch) ?? 0,
       tradesBefore: (id) => this.#tradesBefore.get(epoch)?.get(id) ?? 0,
     }));
     model.epoch = mirror.epoch;

@@ -132,7 +132,8 @@ export function channelUnion(
   const { fields, entries } = oneOf(types, bit(1));
   const beside = table(shapes);
   const all = [...entries];
-  for (const [number, entry] of beside.entries.entries()) if (entry !== undefined) all[number] = entry;
+  for (const [number, entry] of beside.entries.entries())
+    if (entry !== undefined) all[number] = entry;
   return { fields, entries: all, union: "params", beside: beside.fields, strict: false };
 }
 

@@ -89,7 +89,10 @@ export class FanOut implements MirrorListener {
     if (this.#mirror !== undefined) this.#readToEnd(this.#mirror);
     this.#mirror = mirror;
     this.markets.setMirror(mirror);
-    this.trades.setMirror(mirror, [...this.audiences].flatMap(({ members }) => [...members]));
+    this.trades.setMirror(
+      mirror,
+      [...this.audiences].flatMap(({ members }) => [...members]),
+    );
     this.#membership.interests.forgetSlots();
     for (const audience of this.audiences) {
       audience.forgetMarkets();

@@ -1,5 +1,5 @@
 import type { PublicChannel } from "../../../contract/channels-schema.js";
-import { FirstDataPlan, type Position, START } from "./first-data.js";
+import { type FirstDataPlan, type Position, START } from "./first-data.js";
 import type { ReplayCursor } from "./replay-cursor.js";
 import type { StreamPlace } from "./replay-streams.js";
 import { SubscriptionSet } from "./subscription-set.js";

@@ -326,7 +326,13 @@ export class FirstDataSender {
         count(this.#counters, SHARD.replayedMessages, batch.messages);
       } else if (!cursor.atHead) break;
       connection.writeAll(due.splice(0));
-    } while (!lost && connection.open && !cursor.atHead && !connection.blocked && this.#now() < endsAt);
+    } while (
+      !lost &&
+      connection.open &&
+      !cursor.atHead &&
+      !connection.blocked &&
+      this.#now() < endsAt
+    );
     connection.writeAll(due);
     const channels = replays?.channels ?? [];
     if (lost) load.plan = new FirstDataPlan([...load.channels, ...channels]);

@@ -1,7 +1,13 @@
 import { isPrivate } from "../../../contract/channel-kinds.js";
 import type { Channel, PublicChannel } from "../../../contract/channels-schema.js";
 import type { Channel as ToldChannel } from "../../../contract/messages.js";
-import { type CounterSection, count, countListed, REPLAY_REFUSALS, SHARD } from "../../../counters/counters.js";
+import {
+  type CounterSection,
+  count,
+  countListed,
+  REPLAY_REFUSALS,
+  SHARD,
+} from "../../../counters/counters.js";
 import { isBefore } from "../../../ring/layout.js";
 import type { Replays } from "./first-data-load.js";
 import type { HistoryWindow } from "./history-window.js";
@@ -63,7 +69,11 @@ export class Recoveries {
     for (const channel of this.#channels) {
       if (isPrivate(channel)) {
         // Positions are complete with their first data.
-        told.push(channel.since === undefined ? channel : { ...channel, recovered: channel.type === "Positions" });
+        told.push(
+          channel.since === undefined
+            ? channel
+            : { ...channel, recovered: channel.type === "Positions" },
+        );
         continue;
       }
       const result = this.#found.get(channel)?.result;
@@ -86,7 +96,11 @@ export class Recoveries {
     const cursor =
       states.length === 0 ? undefined : new ReplayCursor(this.#window, "states", encoding, states);
     const none = trades.length === 0 && cursor === undefined;
-    return { told, channels, replays: none ? undefined : { trades, states: cursor, channels: replayed } };
+    return {
+      told,
+      channels,
+      replays: none ? undefined : { trades, states: cursor, channels: replayed },
+    };
   }
 
   /** Whether another producer has come meanwhile, so that it has to begin anew. */

@@ -6,7 +6,13 @@ import { StreamWalk } from "../../../ring/stream-walk.js";
 import { nowMicros } from "../../../shared/clock.js";
 import type { MarketId } from "../../../shared/market-id.js";
 import type { HistoryWindow } from "./history-window.js";
-import { newestOf, type StreamKind, type StreamName, type StreamPlace } from "./replay-streams.js";
+import {
+  endOf,
+  newestOf,
+  type StreamKind,
+  type StreamName,
+  type StreamPlace,
+} from "./replay-streams.js";
 
 /** What became of a channel's `since`. */
 export type Recovered =
@@ -32,7 +38,10 @@ export class Recovery {
   readonly #streams: readonly StreamName[];
   readonly #walks: readonly StreamWalk[];
   readonly #ring: "states" | "trades";
+  /** Of trades. */
   readonly #head: number;
+  /** By stream. */
+  readonly #ends: readonly number[];
   #records = 0;
   /** Undefined while it is not known. */
   result: Recovered | undefined;
@@ -45,19 +54,21 @@ export class Recovery {
     const { mirror } = window;
     this.#streams = streamsOf(channel);
     this.#ring = channel.type === "Trades" ? "trades" : "states";
-    this.#head = this.#ring === "trades" ? mirror.tradesRead : mirror.statesRead;
+    this.#head = mirror.tradesRead;
+    this.#ends = this.#streams.map((stream) => endOf(mirror, stream));
     this.#walks = [];
     if (since > Math.max(nowMicros(), mirror.lastTs)) this.result = refused("future");
     else if (this.#streams.length === 0) this.result = COMPLETE;
     else if (since < mirror.completeFrom) this.result = refused("window");
-    else if (this.#streams.some(({ marketId }) => marketId === undefined)) this.result = this.#findAll();
+    else if (this.#streams.some(({ marketId }) => marketId === undefined))
+      this.result = this.#findAll();
     else
       this.#walks = this.#streams.map(
-        (stream) =>
+        (stream, index) =>
           new StreamWalk(
             window[this.#ring],
             newestOf(mirror, stream),
-            this.#head,
+            this.#ends[index] as number,
             { ts: since },
             stream.kind === "price" ? CHANGE.price | CHANGE.quote : 0,
           ),
@@ -91,7 +102,8 @@ export class Recovery {
 
   readonly #placeOf = (stream: StreamName, index: number): StreamPlace => {
     const { start } = this.#walks[index] as StreamWalk;
-    return { ...stream, position: start ?? this.#head, exact: start !== undefined };
+    const end = this.#ends[index] as number;
+    return { ...stream, position: start ?? end, exact: start !== undefined };
   };
 
   /** Trades of all markets: the index leads near to their beginning, and the numbers of records count them. */
@@ -101,7 +113,11 @@ export class Recovery {
     const head = this.#head;
     const at = reader.before(this.#since);
     if (at === undefined)
-      return { recovered: true, ring: "trades", places: [{ ...stream, position: head, exact: false }] };
+      return {
+        recovered: true,
+        ring: "trades",
+        places: [{ ...stream, position: head, exact: false }],
+      };
     // The ring's first record is the first there is.
     if (at.ts >= this.#since && at.number !== 0) return refused("window");
     reader.refresh();

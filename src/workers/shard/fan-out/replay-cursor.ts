@@ -4,7 +4,7 @@ import { StreamWalk } from "../../../ring/stream-walk.js";
 import type { FrameBatch } from "../connections/frame-batch.js";
 import type { HistoryWindow } from "./history-window.js";
 import type { ReplayEncoder } from "./replay-encoder.js";
-import { newestOf, type StreamName, type StreamPlace } from "./replay-streams.js";
+import { endOf, newestOf, type StreamName, type StreamPlace } from "./replay-streams.js";
 
 /** A piece ends when it has so many bytes, or so many records were read for it. */
 const PIECE_BYTES = 64 * 1024;
@@ -22,6 +22,13 @@ export interface Piece {
 interface Track {
   readonly stream: StreamName;
   at: number | undefined;
+  /** What lies before it is told by this piece or a later one. */
+  readonly end: number;
+}
+
+/** A place, and up to where its stream has been looked for. */
+interface FoundPlace extends StreamPlace {
+  readonly end: number;
 }
 
 /**
@@ -41,7 +48,8 @@ export class ReplayCursor {
   /** Kept for those who stand here as well, while a turn lasts. */
   #piece: Piece | undefined;
   #walks: readonly StreamWalk[] | undefined;
-  #walkHead = 0;
+  /** Where each place's stream ended when it was begun to look for it. */
+  #ends: readonly number[] = [];
 
   constructor(
     window: HistoryWindow,
@@ -57,16 +65,10 @@ export class ReplayCursor {
     this.askedUntil = askedUntil;
   }
 
-  /** Position up to which there is something to replay. */
-  get head(): number {
-    const { mirror } = this.window;
-    return this.ring === "trades" ? mirror.tradesRead : mirror.statesRead;
-  }
-
   /** Whether there is nothing left to replay, so that what comes is told by rounds. */
   get atHead(): boolean {
-    const { head } = this;
-    return this.places.every(({ position }) => position === head);
+    const { mirror } = this.window;
+    return this.places.every((place) => place.position === endOf(mirror, place));
   }
 
   /** Whether it stands before what was asked for ends. */
@@ -87,14 +89,16 @@ export class ReplayCursor {
     if (found === undefined) return undefined;
     reader.refresh();
     encoder.begin();
-    // All streams have been looked at up to here.
-    const head = this.#walkHead;
-    const tracks = found.map((place) => ({ stream: place, at: place.exact ? place.position : undefined }));
-    if (!this.#read(reader, encoder, tracks, head)) return "lost";
-    const places = tracks.map(({ stream: { kind, marketId }, at }) => ({
+    const tracks = found.map((place) => ({
+      stream: place,
+      at: place.exact ? place.position : undefined,
+      end: place.end,
+    }));
+    if (!this.#read(reader, encoder, tracks)) return "lost";
+    const places = tracks.map(({ stream: { kind, marketId }, at, end }) => ({
       kind,
       marketId,
-      position: at ?? head,
+      position: at ?? end,
       exact: at !== undefined,
     }));
     const { window, ring, encoding, askedUntil } = this;
@@ -109,10 +113,13 @@ export class ReplayCursor {
   }
 
   /** The places with the position of each stream's next record; not exact where there is none. */
-  #find(reader: HistoryReader): readonly StreamPlace[] | "lost" | undefined {
+  #find(reader: HistoryReader): readonly FoundPlace[] | "lost" | undefined {
     if (this.#walks === undefined) {
-      this.#walkHead = this.head;
-      this.#walks = this.places.map((place) => this.#walkTo(reader, place));
+      const { mirror } = this.window;
+      this.#ends = this.places.map((place) => endOf(mirror, place));
+      this.#walks = this.places.map((place, index) =>
+        this.#walkTo(reader, place, this.#ends[index] as number),
+      );
     }
     let left = WALK_RECORDS_MAX;
     for (const walk of this.#walks) {
@@ -121,26 +128,25 @@ export class ReplayCursor {
       if (walk.state === "going") return undefined;
     }
     const walks = this.#walks;
-    const walkHead = this.#walkHead;
     // What has come since is looked for when they are caught up with this.
     this.#walks = undefined;
     return this.places.map((place, index) => {
-      if (place.exact || (place.marketId === undefined && place.position !== walkHead))
-        return { ...place, exact: true };
+      const end = this.#ends[index] as number;
+      if (place.exact || (place.marketId === undefined && place.position !== end))
+        return { ...place, exact: true, end };
       const { start } = walks[index] as StreamWalk;
-      return { ...place, position: start ?? walkHead, exact: start !== undefined };
+      return { ...place, position: start ?? end, exact: start !== undefined, end };
     });
   }
 
-  #walkTo(reader: HistoryReader, place: StreamPlace): StreamWalk {
-    const end = { position: place.position };
-    const known = place.exact || place.marketId === undefined || place.position === this.#walkHead;
+  #walkTo(reader: HistoryReader, place: StreamPlace, end: number): StreamWalk {
+    const known = place.exact || place.marketId === undefined || place.position === end;
     const newest = known ? undefined : newestOf(this.window.mirror, place);
-    return new StreamWalk(reader, newest, this.#walkHead, end);
+    return new StreamWalk(reader, newest, end, { position: place.position });
   }
 
   /** Reads on while there is something and the piece has room; returns false where it has been overwritten. */
-  #read(reader: HistoryReader, encoder: ReplayEncoder, tracks: readonly Track[], head: number): boolean {
+  #read(reader: HistoryReader, encoder: ReplayEncoder, tracks: readonly Track[]): boolean {
     const { mirror } = this.window;
     const all = tracks.find(({ stream }) => stream.marketId === undefined);
     for (let read = 0; read < PIECE_RECORDS_MAX && encoder.bytes < PIECE_BYTES; read++) {
@@ -150,14 +156,14 @@ export class ReplayCursor {
       if (track === all) {
         if (reader.type !== 0) encoder.add(track.stream.kind, reader, mirror, this.encoding);
         track.at = (track.at + reader.units) >>> 0;
-        if (!isBefore(track.at, head)) track.at = undefined;
+        if (!isBefore(track.at, track.end)) track.at = undefined;
         continue;
       }
       // From where all trades begin, those of one market are among them.
       const covered = all?.at !== undefined && !isBefore(track.at, all.at);
       if (!covered) encoder.add(track.stream.kind, reader, mirror, this.encoding);
       const next = (track.at + reader.next) >>> 0;
-      track.at = covered || reader.next === 0 || !isBefore(next, head) ? undefined : next;
+      track.at = covered || reader.next === 0 || !isBefore(next, track.end) ? undefined : next;
     }
     return true;
   }

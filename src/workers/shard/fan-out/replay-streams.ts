@@ -1,3 +1,4 @@
+import { isBefore } from "../../../ring/layout.js";
 import type { NewestRecord } from "../../../ring/stream-walk.js";
 import { compareMarketIds, type MarketId } from "../../../shared/market-id.js";
 import type { Mirror } from "./mirror.js";
@@ -17,6 +18,19 @@ export interface StreamPlace extends StreamName {
   readonly position: number;
   /** A record of the stream begins at the position. */
   readonly exact: boolean;
+}
+
+/**
+ * Position from which on what a stream has is told by rounds. Of trades the mirror tells what it reads; of
+ * states and books that it had from the table first it tells nothing when it reads their records.
+ */
+export function endOf(mirror: Mirror, stream: StreamName): number {
+  if (stream.kind === "trade") return mirror.tradesRead;
+  const newest = newestOf(mirror, stream);
+  const { statesRead } = mirror;
+  return newest === undefined || isBefore(newest.position, statesRead)
+    ? statesRead
+    : (newest.position + 1) >>> 0;
 }
 
 export function sameStream(one: StreamName, other: StreamName): boolean {
@@ -41,7 +55,9 @@ export function newestOf(mirror: Mirror, { kind, marketId }: StreamName): Newest
       if (market.tradeSeq === 0) return undefined;
       return { slot, position: market.tradePosition, seq: market.tradeSeq };
     case "book":
-      return book === undefined ? undefined : { slot, position: market.bookPosition, seq: book.seq };
+      return book === undefined
+        ? undefined
+        : { slot, position: market.bookPosition, seq: book.seq };
     case "price":
     case "state":
       if (market.stateSeq === 0) return undefined;

@@ -2,8 +2,8 @@ import type { EncodingDescriptor } from "../../../codec/encoding.js";
 import { CLOSE } from "../../../contract/closings.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
 import { isBefore } from "../../../ring/layout.js";
-import { TurnBudget } from "../connections/turn-budget.js";
 import type { FrameBatch } from "../connections/frame-batch.js";
+import { TurnBudget } from "../connections/turn-budget.js";
 import type { Audience, Member } from "./audience.js";
 import { HistoryWindow } from "./history-window.js";
 import type { Mirror } from "./mirror.js";
@@ -121,10 +121,17 @@ export class TradeReplays {
     const { audience, replay } = member;
     if (audience === undefined) throw new Error("trade replays: a seek of who is not subscribed");
     if (replay?.window.former === true) throw new Error("trade replays: a seek in a former epoch");
-    const places = this.#placesFor(replay, audience.subscriptions).map((place) => {
+    const present = this.#placesFor(replay, audience.subscriptions);
+    const places = present.map((place) => {
       const from = asked.find((one) => sameStream(one, place));
       return from === undefined ? place : earlier(place, from);
     });
+    // Of a market that is among all, what comes before theirs.
+    const all = places.find(({ marketId }) => marketId === undefined);
+    for (const from of asked) {
+      if (all === undefined || places.some((place) => sameStream(place, from))) continue;
+      if (isBefore(from.position, all.position)) places.push(from);
+    }
     const head = this.window.mirror.tradesRead;
     member.replay = new ReplayCursor(this.window, "trades", member.encoding, places, head);
     this.ready(member);
@@ -213,9 +220,7 @@ export class TradeReplays {
     // Of a market that was subscribed to before all were, what comes before theirs is due as well.
     const before = (replay?.places ?? []).filter(
       ({ marketId, position: from }) =>
-        first !== undefined &&
-        marketId !== undefined &&
-        isBefore(from, first.position),
+        first !== undefined && marketId !== undefined && isBefore(from, first.position),
     );
     return [...places, ...before];
   }
