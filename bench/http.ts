@@ -43,12 +43,12 @@ export async function runHttp({ short }: BenchOptions): Promise<BenchReport> {
   const server = await startServer("marketcast", offer);
   const client = LoadClient.start();
   try {
-    await askBoth(server, "before", WARMUP_SECONDS);
-    const before = await askBoth(server, "before", durationSeconds);
+    await askAll(server, "before", WARMUP_SECONDS);
+    const before = await askAll(server, "before", durationSeconds);
     await connectAll(server, client, CONNECTIONS);
     await seconds(WARMUP_SECONDS);
     await client.interval(SAMPLE_EVERY);
-    const during = await askBoth(server, "during", durationSeconds);
+    const during = await askAll(server, "during", durationSeconds);
     const { frames, seconds: elapsed } = await client.interval(SAMPLE_EVERY);
     const rows = [...before, ...during];
     console.log(rowsTable(rows));
@@ -71,24 +71,27 @@ export async function runHttp({ short }: BenchOptions): Promise<BenchReport> {
   }
 }
 
-async function askBoth(
+/** Paths of the public port, with an answer from memory, and one that is made of a hundred markets. */
+const PUBLIC_PATHS = ["/", "/v3/markets?limit=100"] as const;
+
+async function askAll(
   server: ServerUnderTest,
   phase: Row["phase"],
   durationSeconds: number,
 ): Promise<Row[]> {
-  const health = await ask(
-    `http://127.0.0.1:${server.opsPort}/healthz`,
-    phase,
-    "main, /healthz",
-    durationSeconds,
-  );
-  const front = await ask(
-    `http://127.0.0.1:${server.port}/`,
-    phase,
-    "public port, /",
-    durationSeconds,
-  );
-  return [health, front];
+  const rows = [
+    await ask(
+      `http://127.0.0.1:${server.opsPort}/healthz`,
+      phase,
+      "main, /healthz",
+      durationSeconds,
+    ),
+  ];
+  for (const path of PUBLIC_PATHS) {
+    const url = `http://127.0.0.1:${server.port}${path}`;
+    rows.push(await ask(url, phase, `public port, ${path}`, durationSeconds));
+  }
+  return rows;
 }
 
 async function ask(

@@ -15,8 +15,9 @@ export interface BundledFile {
 }
 
 /**
- * Bundles and minifies the client as a page would, in memory: its browser entry, with each
- * further encoding in a file of its own.
+ * Bundles and minifies the client in memory: its browser entry, and in files of their own what that loads
+ * when it is needed. Vite's own loader of a page's files, some 700 bytes, is none of the client and left out:
+ * that is what `ssr` is for.
  * @param root the project's folder
  */
 export async function bundleClient(root: string): Promise<readonly BundledFile[]> {
@@ -25,14 +26,19 @@ export async function bundleClient(root: string): Promise<readonly BundledFile[]
     root,
     configFile: false,
     logLevel: "silent",
+    ssr: {
+      noExternal: true,
+      resolve: { conditions: ["browser", "import", "module", "default"] },
+    },
     build: {
+      ssr: true,
       write: false,
       minify: true,
       target: "es2022",
       modulePreload: false,
       rolldownOptions: {
         input: `${root}/src/client/browser.ts`,
-        preserveEntrySignatures: "strict",
+        preserveEntrySignatures: "allow-extension",
         output: { format: "es" },
       },
     },

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type {
+  CandleInterval,
   Channel,
   ChannelType,
   MarketId,
@@ -7,6 +8,7 @@ import type {
   MarketsFilter,
 } from "../client/node.js";
 import { CHANNEL_TYPES, PRIVATE_TYPES } from "../contract/channel-kinds.js";
+import { CANDLE_INTERVALS } from "../shared/candle.js";
 import { MARKET_STATUSES } from "../shared/market.js";
 import { parseExact, parseMarket } from "./client-flags.js";
 import { UsageError } from "./usage-error.js";
@@ -20,11 +22,13 @@ export interface ChannelFlags {
   readonly minVolume?: number;
   readonly maxVolume?: number;
   readonly wallet?: string;
+  readonly interval?: CandleInterval;
 }
 
 /** The channels that each flag is for; given without one of them, it would do nothing. */
 const CHANNELS_OF_FLAG = {
-  market: ["Market", "PriceFeed", "Trades"],
+  market: ["Market", "PriceFeed", "Book", "Trades", "Candles"],
+  interval: ["Candles"],
   status: ["Markets"],
   search: ["Markets"],
   minVolume: ["Markets"],
@@ -62,7 +66,7 @@ export function addChannelFlags(command: Command): Command {
     )
     .option(
       "--market <ID...>",
-      "markets of Market, PriceFeed and Trades; Trades without are those of all",
+      "markets of Market, PriceFeed, Book, Candles and Trades; Trades without are those of all",
       collectMarkets,
     )
     .addOption(
@@ -70,6 +74,11 @@ export function addChannelFlags(command: Command): Command {
         "--status <STATUS...>",
         `only Markets that are ${MARKET_STATUSES.join(", ")}`,
       ).argParser(collectChoices(MARKET_STATUSES)),
+    )
+    .addOption(
+      new Option("--interval <INTERVAL>", "length of Candles; by default 1m").choices(
+        Object.keys(CANDLE_INTERVALS),
+      ),
     )
     .option("--search <TEXT>", "only Markets with this in their title, in upper or lower case")
     .option("--min-volume <QUANTITY>", "only Markets with at least this volume", parseVolume)
@@ -84,7 +93,7 @@ export function checkChannelFlags(flags: ChannelFlags): void {
     if (given && !flags.channel.some((type) => (channels as readonly string[]).includes(type)))
       throw new UsageError(`${flagOf(name)}: is for ${channels.join(", ")} only`);
   }
-  for (const type of ["Market", "PriceFeed"] as const) {
+  for (const type of ["Market", "PriceFeed", "Book", "Candles"] as const) {
     if (flags.channel.includes(type) && flags.market === undefined)
       throw new UsageError(`market: ${type} needs at least one (flag --market)`);
   }
@@ -107,6 +116,8 @@ function channelsOfType(type: ChannelType, flags: ChannelFlags, wallet: () => st
       return market_ids.map((market_id) => ({ type, params: { market_id } }));
     case "PriceFeed":
       return [{ type, params: { market_ids } }];
+    case "Book":
+      return market_ids.map((market_id) => ({ type, params: { market_id } }));
     case "Trades":
       if (market_ids.length === 0) return [{ type }];
       return market_ids.map((market_id) => ({ type, params: { market_id } }));
@@ -114,6 +125,13 @@ function channelsOfType(type: ChannelType, flags: ChannelFlags, wallet: () => st
     case "Positions":
       return [{ type, params: { wallet: wallet() } }];
     case "SystemStatus":
+      return [{ type }];
+    case "Candles":
+      return market_ids.map((market_id) => ({
+        type,
+        params: { market_id, interval: flags.interval ?? "1m" },
+      }));
+    case "Heartbeat":
       return [{ type }];
   }
 }

@@ -1,6 +1,9 @@
 import { styleText } from "node:util";
 import type {
+  Candle,
+  CandleInterval,
   Market,
+  MarketId,
   Order,
   OrderBook,
   Position,
@@ -61,6 +64,11 @@ function entriesOf(message: ServerMessage): Entry[] {
     }
     case "OrderBook":
       return [bookEntry(message.data)];
+    case "BookUpdate": {
+      const { market_id, bids, asks, prev_seq, seq, ts } = message.data;
+      const levels = `${bids.length} bids + ${asks.length} asks changed since #${prev_seq}`;
+      return [{ ts, text: `${market_id}  ${levels}  ${count(seq)}` }];
+    }
     case "TradeExecution": {
       const { trade } = message.data;
       const what = `${sided(trade.taker_side)} ${trade.quantity} at ${paint("bold", String(trade.price))}`;
@@ -76,8 +84,27 @@ function entriesOf(message: ServerMessage): Entry[] {
       return [positionEntry(message.data.position)];
     case "SystemStatus":
       return [{ text: systemText(message.data.status) }];
+    case "CandleSnapshot": {
+      const { market_id, interval, candles } = message.data;
+      return listed(candles, "candles", (candle) => candleEntry(market_id, interval, candle));
+    }
+    case "CandleUpdate": {
+      const { market_id, interval, candle, closed } = message.data;
+      const { text, ...rest } = candleEntry(market_id, interval, candle);
+      return [{ ...rest, text: closed ? `${text}  ${paint("dim", "closed")}` : text }];
+    }
+    case "Heartbeat": {
+      const { feed_age_ms, conflated } = message.data;
+      return [{ text: `feed ${feed_age_ms} ms ago  ${conflated} conflated` }];
+    }
     case "Notification":
       return [{ text: `${message.data.level}: ${printable(message.data.message)}` }];
+    case "ServerShutdown":
+      return [
+        {
+          text: `by ${new Date(message.data.deadline_ts / 1000).toISOString()}: ${printable(message.data.reason)}`,
+        },
+      ];
     case "EpochChanged":
       return [{ text: `${printable(message.data.epoch)}: sequence numbers start again` }];
     case "Connected":
@@ -86,6 +113,8 @@ function entriesOf(message: ServerMessage): Entry[] {
     case "Unsubscribed":
     case "Error":
     case "Pong":
+    case "TradePage":
+    case "CandlePage":
       return [dataEntry(message)];
     default:
       // Of a newer server.
@@ -120,6 +149,12 @@ function bookEntry({ market_id, bids, asks, seq, ts }: OrderBook): Entry {
   const ask = `ask ${paint("red", best(asks))}`;
   const levels = `${bids.length} + ${asks.length} levels`;
   return { ts, text: `${market_id}  ${bid}  ${ask}  ${levels}  ${count(seq)}` };
+}
+
+function candleEntry(market: MarketId, interval: CandleInterval, candle: Candle): Entry {
+  const [ts, open, high, low, close, volume, trades] = candle;
+  const prices = `open ${open}  high ${high}  low ${low}  close ${paint("bold", String(close))}`;
+  return { ts, text: `${market}  ${interval}  ${prices}  volume ${volume}  ${trades} trades` };
 }
 
 function orderEntry(order: Order): Entry {

@@ -18,7 +18,7 @@ import {
 } from "./client-flags.js";
 import { messageLines } from "./message-lines.js";
 import { OutputError, print, tell } from "./output.js";
-import { tellClientEvents } from "./tell-client-events.js";
+import { tellClientEvents, tellStaleness } from "./tell-client-events.js";
 
 interface TailFlags extends ClientFlags, ChannelFlags {
   readonly all?: boolean;
@@ -93,6 +93,7 @@ async function run(client: MarketcastClient, flags: TailFlags): Promise<void> {
   try {
     const state = await opened(client, signal);
     tellClientEvents(client);
+    if (flags.channel.includes("Heartbeat")) tellStaleness(client);
     const channels = channelsOf(flags, () => walletOf(flags.wallet, state));
     await client.subscribe(channels, { signal });
     for await (const lines of outputOf(messages, flags)) {

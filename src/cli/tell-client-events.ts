@@ -24,14 +24,20 @@ export function tellClientEvents(client: MarketcastClient): void {
       `no longer subscribed to ${channels.map(channelText).join(", ")}: ${errorText(cause)}`,
     );
   });
-  client.on("silent", ({ channel, silentMs }) => {
-    void tell(`nothing from ${channel} for ${Math.round(silentMs)} ms; subscribing again`);
-  });
   client.on(
     "overflow",
     () => void tell("output is read too slowly; the oldest messages are dropped"),
   );
   client.on("error", (error) => void tell(errorText(error)));
+}
+
+/** Tells the user when data are stale; this subscribes to `Heartbeat`. */
+export function tellStaleness(client: MarketcastClient): void {
+  client.on("stale", ({ cause, ageMs }) => {
+    const what = cause === "feed" ? "the server has had no market data" : "no heartbeat came";
+    void tell(`${what} for ${Math.round(ageMs)} ms`);
+  });
+  client.on("fresh", () => void tell("market data are up to date again"));
 }
 
 function channelText({ type, params }: Channel): string {

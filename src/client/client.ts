@@ -8,6 +8,7 @@ import type {
   ServerMessage,
 } from "../contract/messages.js";
 import type { EventName, Listener } from "./events.js";
+import type { History } from "./history.js";
 import type { Mirror } from "./mirror.js";
 import type { RequestOptions, TokenSource } from "./options.js";
 import type { ConnectionState, OpenState } from "./state.js";
@@ -22,6 +23,8 @@ export interface ClientStats {
   readonly dropped: number;
   /** Round trip of the last answered ping, in milliseconds. */
   readonly rttMs: number | undefined;
+  /** Books that were asked for again, as an update or a checksum did not fit. */
+  readonly bookResyncs: number;
 }
 
 /**
@@ -38,7 +41,7 @@ export interface Client extends AsyncIterable<ServerMessage> {
   readonly subscriptions: readonly Channel[];
   /** The markets of `Markets` and `Market` channels, with the prices of `PriceFeed` in them. */
   readonly markets: Mirror<Market>;
-  /** The books of `Market` channels. */
+  /** The books of `Market` channels, and of `Book` channels, which go first. */
   readonly books: Mirror<OrderBook>;
   readonly stats: ClientStats;
 
@@ -46,7 +49,8 @@ export interface Client extends AsyncIterable<ServerMessage> {
   ready(options?: RequestOptions): Promise<OpenState>;
   /**
    * Subscribes to all of the channels or, where it rejects, to none. Listeners come first: what the
-   * server sends at once may have been told when an `await` of this goes on.
+   * server sends at once may have been told when an `await` of this goes on. A channel with `since` begins
+   * with all that there was from that position on; the answer's `recovered` says whether it reaches so far.
    */
   subscribe(
     channels: readonly Channel[],
@@ -73,6 +77,11 @@ export interface Client extends AsyncIterable<ServerMessage> {
   ping(options?: RequestOptions): Promise<number>;
   /** Gives the connection another token, or its first; it is also used from the next connect on. */
   authenticate(token: TokenSource, options?: RequestOptions): Promise<ServerData["Authenticated"]>;
+  /**
+   * What was told before, newest first: async iterables of trades or candles, or by `pages()` of whole
+   * pages.
+   */
+  readonly history: History;
   /** Closes for good; what waits for an answer rejects. Resolves when the connection is closed. */
   close(): Promise<void>;
 

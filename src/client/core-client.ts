@@ -9,42 +9,48 @@ import type {
   ServerMessage,
 } from "../contract/messages.js";
 import type { Client, ClientStats } from "./client.js";
+import { Companions } from "./companions.js";
 import { Emitter } from "./emitter.js";
 import {
   ClientClosedError,
   DisconnectedError,
   ListenerError,
-  type MarketcastError,
+  MarketcastError,
   RequestTimeoutError,
   ServerError,
 } from "./errors.js";
-import type { ClientEvents, EventName, Listener, Silence } from "./events.js";
+import type { ClientEvents, EventName, Listener } from "./events.js";
 import { Heartbeat } from "./heartbeat.js";
-import type { Greeting } from "./link.js";
+import type { History } from "./history.js";
+import { historyOf } from "./history-of.js";
+import { GREETING_ID, type Greeting } from "./link.js";
 import { MarketState } from "./market-state.js";
-import { MessageIterator } from "./message-iterator.js";
+import { MessageIterators } from "./message-iterators.js";
 import type { Mirror } from "./mirror.js";
 import type { ClientOptions, RequestOptions, ResolvedOptions, TokenSource } from "./options.js";
+import type { PendingRequest } from "./pending-request.js";
 import { given } from "./plain-value.js";
 import type { Platform } from "./platform.js";
+import { printError } from "./print-error.js";
 import { randomOrderId } from "./random-order-id.js";
+import { isSlowness } from "./reconnect-policy.js";
 import { ReconnectingLink } from "./reconnecting-link.js";
 import { OWN, type Replies, Requests } from "./requests.js";
 import { resolveOptions } from "./resolve-options.js";
-import { isSlowness, Resubscriber } from "./resubscriber.js";
+import type { Resubscriber } from "./resubscriber.js";
 import { SequenceTracker } from "./sequence-tracker.js";
-import { SilenceMonitor } from "./silence-monitor.js";
 import type { ClosedState, ConnectionState, OpenState } from "./state.js";
 import { Subscriber } from "./subscriber.js";
-import type { Subscriptions } from "./subscriptions.js";
+import { type Subscriptions, withoutPosition } from "./subscriptions.js";
 import { TokenKeeper } from "./token-keeper.js";
-import { TokenRenewal } from "./token-renewal.js";
 
 /** Types of messages that mean nothing to the client as a whole, but to parts of it or to the program. */
 type OfOthers =
-  | ("Connected" | "Unsubscribed" | "Pong" | "SystemStatus" | "Notification")
+  | ("Connected" | "Unsubscribed" | "Pong" | "SystemStatus" | "Notification" | "CandleSnapshot")
+  | "BookUpdate"
   | ("MarketSnapshot" | "MarketUpdate" | "PriceUpdate" | "OrderBook" | "TradeExecution")
-  | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate");
+  | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate" | "CandleUpdate")
+  | ("TradePage" | "CandlePage");
 
 /** The client on any platform: ties the parts together and has the public methods. */
 export class CoreClient implements Client {
@@ -56,46 +62,59 @@ export class CoreClient implements Client {
   readonly #subscriber: Subscriber;
   /** What is subscribed, and is to be again after a reconnect. */
   readonly #wanted: Subscriptions;
-  readonly #renewal: TokenRenewal;
+  readonly #companions: Companions;
   readonly #connection: ReconnectingLink;
-  readonly #resubscriber: Resubscriber;
   readonly #heartbeat: Heartbeat;
-  readonly #silence: SilenceMonitor;
   readonly #tracker: SequenceTracker;
   readonly #state: MarketState;
-  readonly #iterators = new Set<MessageIterator>();
-  #droppedByEnded = 0;
+  readonly #iterators: MessageIterators;
   #messages = 0;
   #reconnects = 0;
   #epoch: string | undefined;
-  /** performance.now() of the end of the last open connection. */
+  /** How far the server's clock, in milliseconds since the Unix epoch, is at most ahead of performance.now(). */
+  #serverAheadMs = 0;
   #lostAtMs: number | undefined;
-  /** The refresh of this connection that ends last. */
-  #refreshing: Promise<unknown> | undefined;
 
   constructor(options: ClientOptions, platform: Platform) {
     this.#options = resolveOptions(options);
-    const { maxPendingRequests, requestTimeoutMs, tokenRefreshMarginMs, silenceTimeoutMs } =
-      this.#options;
+    const { maxPendingRequests, requestTimeoutMs } = this.#options;
     this.#requests = new Requests(maxPendingRequests, requestTimeoutMs, {
       sent: (pending) => this.#subscriber.sent(pending),
       abandoned: (pending) => this.#subscriber.abandoned(pending),
     });
     this.#subscriber = new Subscriber(this.#requests, {
       reduced: () => this.#onReduced(),
-      missing: (channels) => void this.#refresh(channels),
+      missing: (channels) => this.#refresh(channels),
       failed: (error) => this.#onOwnFailure(error),
     });
     this.#wanted = this.#subscriber.wanted;
-    const tokens = new TokenKeeper(options.token, tokenRefreshMarginMs);
-    this.#renewal = new TokenRenewal(this.#requests, tokens, (error) =>
-      this.#report(error as MarketcastError),
-    );
-    this.#state = new MarketState(this.#wanted, (thrown) => this.#onListenerThrow(thrown));
+    const tokens = new TokenKeeper(options.token);
     this.#tracker = new SequenceTracker(this.#wanted, (gap) => this.#emitter.emit("gap", gap));
-    this.#resubscriber = new Resubscriber(this.#requests, this.#wanted, (channels, cause) =>
-      this.#loseSubscriptions(channels, cause),
+    this.#iterators = new MessageIterators(this.#options.iteratorBufferSize, (overflow) =>
+      this.#emitter.emit("overflow", overflow),
     );
+    this.#state = new MarketState(this.#wanted, {
+      threw: (thrown) => this.#onListenerThrow(thrown),
+      outOfStep: (channel) => this.#refresh([channel]),
+      isStale: (market) => this.#tracker.isStale(market),
+    });
+    this.#companions = new Companions({
+      options: this.#options,
+      requests: this.#requests,
+      tokens,
+      wanted: this.#wanted,
+      tracker: this.#tracker,
+      state: this.#state,
+      serverTimeMs: () => performance.now() + this.#serverAheadMs,
+      report: (error) => this.#report(error as MarketcastError),
+      lost: (channels, cause) => this.#loseSubscriptions(channels, cause),
+      failed: (error) => this.#onOwnFailure(error),
+      ask: (channel) => {
+        this.subscribe([channel]).catch((error) => this.#onOwnFailure(error));
+      },
+      refresh: () => this.#requests.connected && this.#refresh(this.#wanted.list()),
+      tell: (event, staleness) => this.#emitter.emit(event, staleness),
+    });
     this.#heartbeat = new Heartbeat(
       this.#options,
       () => {
@@ -109,12 +128,8 @@ export class CoreClient implements Client {
           new DisconnectedError("no answer to a ping", NO_CLOSE_CODE),
         ),
     );
-    this.#silence = new SilenceMonitor(
-      silenceTimeoutMs,
-      (channel) => this.#wanted.list(channel).length > 0,
-      (silence) => this.#onSilence(silence),
-    );
     this.#connection = new ReconnectingLink(this.#options, platform, tokens, {
+      prepare: () => this.#companions.prepare(this.#epoch !== undefined),
       received: (message) => this.#receive(message),
       opened: (greeting, token) => this.#onOpened(greeting, token),
       lost: (cause, steady) => this.#onLost(cause, steady),
@@ -140,12 +155,12 @@ export class CoreClient implements Client {
   }
 
   get stats(): ClientStats {
-    const dropped = [...this.#iterators].reduce((sum, iterator) => sum + iterator.dropped, 0);
     return {
       messages: this.#messages,
       reconnects: this.#reconnects,
-      dropped: this.#droppedByEnded + dropped,
+      dropped: this.#iterators.dropped,
       rttMs: this.#requests.rttMs,
+      bookResyncs: this.#state.bookResyncs,
     };
   }
 
@@ -189,11 +204,15 @@ export class CoreClient implements Client {
     return this.#requests.ask("Ping", { timestamp: 0 }, { ...options, whenLost: "resend" });
   }
 
-  authenticate(
+  async authenticate(
     source: TokenSource,
     options: RequestOptions = {},
   ): Promise<Replies["Authenticate"]> {
-    return this.#renewal.authenticate(source, options);
+    return (await this.#companions.loadRenewal()).authenticate(source, options);
+  }
+
+  get history(): History {
+    return historyOf(this.#requests);
   }
 
   close(): Promise<void> {
@@ -201,10 +220,12 @@ export class CoreClient implements Client {
   }
 
   on<E extends EventName>(event: E, listener: Listener<E>): () => void {
+    this.#heed(event);
     return this.#emitter.add(event, listener);
   }
 
   once<E extends EventName>(event: E, listener: Listener<E>): () => void {
+    this.#heed(event);
     return this.#emitter.add(event, listener, true);
   }
 
@@ -213,14 +234,7 @@ export class CoreClient implements Client {
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<ServerMessage> {
-    const iterator: MessageIterator = new MessageIterator(
-      this.#options.iteratorBufferSize,
-      (overflow) => this.#emitter.emit("overflow", overflow),
-      () => this.#release(iterator),
-    );
-    if (this.state.status === "closed") iterator.finish(this.state.cause);
-    else this.#iterators.add(iterator);
-    return iterator;
+    return this.#iterators.begin(this.state.status === "closed" ? this.state : undefined);
   }
 
   #receive(message: ServerMessage): void {
@@ -228,39 +242,49 @@ export class CoreClient implements Client {
     this.#messages++;
     const answered = message.id === undefined ? undefined : this.#requests.settle(message);
     this.#subscriber.take(message, answered);
-    this.#follow(message, answered !== undefined);
-    this.#tracker.take(message);
+    this.#follow(message, answered);
+    if (!this.#tracker.take(message)) return this.#state.repeat(message);
     this.#state.take(message);
-    this.#silence.take(message.type);
     // The event's name and its value come from one message, which the compiler cannot follow.
     this.#emitter.emit(message.type as "Pong", message.data as ServerData["Pong"]);
     this.#emitter.emit("message", message);
-    for (const iterator of this.#iterators) iterator.push(message);
+    this.#iterators.push(message);
   }
 
   /** What a message means to the client itself. */
-  #follow(message: ServerMessage, awaited: boolean): void {
+  #follow(message: ServerMessage, asked: PendingRequest | undefined): void {
     switch (message.type) {
       case "Subscribed":
         this.#connection.strain();
-        return this.#tracker.subscribed(message.data.channels);
+        if (asked?.own !== false) return this.#tracker.subscribed(message.data.channels);
+        return this.#tracker.subscribed(
+          message.data.channels,
+          asked.channels,
+          Math.floor((asked.departedAtMs + this.#serverAheadMs) * 1000),
+        );
+      case "Heartbeat":
+        return this.#companions.staleWatch?.take(message.data);
       case "EpochChanged": {
         const { epoch } = message.data;
         this.#changeEpoch(epoch);
         if (this.state.status === "open") this.#connection.amend({ ...this.state, epoch });
-        void this.#refresh([], this.#state.doubt());
+        this.#refresh([], this.#state.doubt());
         return;
       }
       case "Authenticated": {
-        const { user_id: userId, wallet } = message.data;
+        const { user_id: userId, wallet, session } = message.data;
         const { state } = this;
+        if (message.id === GREETING_ID) return;
+        this.#connection.take(session);
         if (state.status === "open" && (state.userId !== userId || state.wallet !== wallet))
           this.#connection.amend({ ...state, userId, wallet });
         // The program had given that token up.
-        if (state.status === "open" && message.id !== undefined && !awaited)
-          this.#renewal.restore();
+        if (state.status === "open" && message.id !== undefined && asked === undefined)
+          this.#companions.renewal?.restore();
         return;
       }
+      case "ServerShutdown":
+        return this.#connection.moveOver();
       case "Error":
         if (message.id === undefined) this.#onError(new ServerError(message.data));
         return;
@@ -275,21 +299,23 @@ export class CoreClient implements Client {
     this.#report(error);
     // A token may have been renewed for less: the server does not say which channels it ended.
     if (error.code === "FORBIDDEN" || error.code === "AUTH_REQUIRED")
-      void this.#refresh([...this.#wanted.list("Orders"), ...this.#wanted.list("Positions")]);
+      this.#refresh([...this.#wanted.list("Orders"), ...this.#wanted.list("Positions")]);
   }
 
   #onOpened({ connected }: Greeting, token: string | undefined): void {
-    this.#renewal.opened(token, connected.server_time);
+    this.#companions.renewal?.opened(token, connected.server_time);
+    this.#serverAheadMs = connected.server_time - performance.now();
     const reconnected = this.#lostAtMs !== undefined;
     if (reconnected) this.#reconnects++;
     const link = this.#connection.openLink;
     this.#requests.connect((message) => link?.send(message) ?? 0);
     // Ahead of the requests that wait.
-    const channels = this.#wanted.list();
-    if (reconnected && channels.length > 0) void this.#resubscribe(channels);
+    if (reconnected && this.#wanted.list().length > 0)
+      void this.#resubscribe(this.#companions.resubscriber);
     this.#requests.flush();
     this.#heartbeat.start();
-    this.#silence.start();
+    // Where it cannot be had now, it is asked for again when it is needed.
+    this.#companions.loadResubscriber().catch(() => {});
     // Last, as its listeners may close the client.
     if (this.#epoch !== connected.epoch) this.#changeEpoch(connected.epoch);
   }
@@ -297,66 +323,58 @@ export class CoreClient implements Client {
   #onLost(cause: MarketcastError, steady: boolean): void {
     if (this.#requests.connected) this.#lostAtMs = performance.now();
     this.#heartbeat.stop();
-    this.#silence.stop();
-    this.#renewal.lost();
+    this.#companions.renewal?.lost();
     this.#tracker.disconnected();
     this.#subscriber.disconnected();
     this.#state.disconnected();
-    this.#refreshing = undefined;
     const { state } = this;
     if (state.status === "closed") return this.#onClosed(state);
     const blamed = this.#requests.disconnect(cause, isSlowness(cause));
-    this.#resubscriber.ended(cause, steady, blamed);
+    this.#companions.resubscriber?.ended(cause, steady, blamed);
   }
 
   #onClosed({ code, reason, cause }: ClosedState): void {
     const message = `the client is closed${reason === "" ? "" : `: ${reason}`}`;
     const error = (sent: boolean): ClientClosedError =>
       new ClientClosedError(message, code, sent, cause === undefined ? undefined : { cause });
+    this.#companions.staleWatch?.stop();
     this.#requests.close(error);
-    for (const iterator of this.#iterators) {
-      iterator.finish(cause === undefined ? undefined : error(false));
-      this.#release(iterator);
-    }
+    this.#iterators.finish(cause === undefined ? undefined : error(false));
   }
 
-  async #resubscribe(channels: readonly Channel[]): Promise<void> {
+  async #resubscribe(resubscriber: Resubscriber | undefined): Promise<void> {
     const lostAtMs = this.#lostAtMs ?? performance.now();
-    if (!(await this.#refresh(channels, this.#state.doubt()))) return;
+    if (!(await resubscriber?.refresh(this.#wanted.list(), this.#state.doubt()))) return;
     const downtimeMs = performance.now() - lostAtMs;
     this.#emitter.emit("resubscribed", { channels: this.subscriptions, downtimeMs });
   }
 
   /**
-   * Has first data sent again, after any that are being sent, and tells whether it came that far.
-   * Mirrors hold nothing then that is older than `doubt`.
+   * Has first data sent again, after any that are being sent. Mirrors hold nothing then that is older than
+   * `doubt`.
    */
-  async #refresh(channels: readonly Channel[], doubt?: number): Promise<boolean> {
-    const before = this.#refreshing;
-    const run = (): Promise<boolean> => this.#resubscriber.run(channels);
-    const running = before === undefined ? run() : before.then(run);
-    this.#refreshing = running.catch(() => {});
-    try {
-      const through = await running;
-      if (through && doubt !== undefined) this.#state.settle(doubt);
-      return through;
-    } catch (error) {
-      this.#onOwnFailure(error);
-      return false;
-    }
+  #refresh(channels: readonly Channel[], doubt?: number): void {
+    this.#companions
+      .loadResubscriber()
+      .then((resubscriber) => resubscriber.refresh(channels, doubt))
+      .catch((error: unknown) => this.#onOwnFailure(error));
   }
 
   #onOwnFailure(error: unknown): void {
     if (error instanceof ServerError) this.#report(error);
-    else if (error instanceof RequestTimeoutError)
+    else if (error instanceof RequestTimeoutError || !(error instanceof MarketcastError))
       this.#connection.openLink?.fail(
-        new DisconnectedError("no answer to a subscription made again", NO_CLOSE_CODE),
+        new DisconnectedError("could not subscribe again", NO_CLOSE_CODE, { cause: error }),
       );
   }
 
-  #onSilence(silence: Silence): void {
-    this.#emitter.emit("silent", silence);
-    void this.#refresh(this.#wanted.list(silence.channel));
+  /** What somebody listens for may have to be asked for. */
+  #heed(event: EventName): void {
+    if (event !== "stale" && event !== "fresh") return;
+    this.#companions
+      .loadStaleWatch()
+      .then((watch) => this.state.status !== "closed" && watch.start())
+      .catch((error: unknown) => this.#onOwnFailure(error));
   }
 
   #onReduced(): void {
@@ -364,7 +382,8 @@ export class CoreClient implements Client {
     this.#state.unsubscribed();
   }
 
-  #loseSubscriptions(channels: readonly Channel[], cause: MarketcastError): void {
+  #loseSubscriptions(asked: readonly Channel[], cause: MarketcastError): void {
+    const channels = asked.map(withoutPosition);
     this.#subscriber.drop(channels);
     this.#emitter.emit("subscriptionLost", { channels, cause });
   }
@@ -372,27 +391,18 @@ export class CoreClient implements Client {
   #changeEpoch(epoch: string): void {
     const previous = this.#epoch;
     this.#epoch = epoch;
-    this.#tracker.reset();
+    this.#tracker.reset(epoch);
     if (previous !== undefined) this.#emitter.emit("epoch", { epoch, previous });
-  }
-
-  #release(iterator: MessageIterator): void {
-    if (this.#iterators.delete(iterator)) this.#droppedByEnded += iterator.dropped;
   }
 
   #onListenerThrow(thrown: unknown, event?: EventName): void {
     const error = new ListenerError("a listener threw", { cause: thrown });
     // A listener of errors that throws would only be told of itself.
-    if (event === "error") print(error);
+    if (event === "error") printError(error);
     else this.#report(error);
   }
 
   #report(error: MarketcastError): void {
-    if (!this.#emitter.emit("error", error)) print(error);
+    if (!this.#emitter.emit("error", error)) printError(error);
   }
-}
-
-function print(error: MarketcastError): void {
-  // biome-ignore lint/suspicious/noConsole: an error that nobody listens for must not be lost
-  console.error(error);
 }

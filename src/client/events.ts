@@ -1,6 +1,5 @@
 import type {
   Channel,
-  ChannelType,
   MarketId,
   ServerData,
   ServerMessage,
@@ -51,10 +50,18 @@ export interface SubscriptionLoss {
   readonly cause: MarketcastError;
 }
 
-/** A kind of channel that had data and has none any more; it is being subscribed again. */
-export interface Silence {
-  readonly channel: ChannelType;
-  readonly silentMs: number;
+/** Market data that are older than `staleAfterMs`, or are not any more. */
+export interface Staleness {
+  /** What is subscribed of market data. */
+  readonly channels: readonly Channel[];
+  /**
+   * `connection`: heartbeats, which take the way of the data, do not come, be it that there is no
+   * connection; while there is one, all of it is subscribed again. `feed`: the server's producer has told
+   * nothing of any market.
+   */
+  readonly cause: "connection" | "feed";
+  /** Since the last heartbeat, or the producer's last word, in milliseconds. */
+  readonly ageMs: number;
 }
 
 /** An async iterator was read too slowly, and its oldest messages were dropped. */
@@ -72,7 +79,9 @@ export interface LifecycleEvents {
   epoch: EpochChange;
   resubscribed: Resubscription;
   subscriptionLost: SubscriptionLoss;
-  silent: Silence;
+  /** Listening for one of these two subscribes to `Heartbeat`, unless it is subscribed already. */
+  stale: Staleness;
+  fresh: Staleness;
   /** The first message that an iterator drops since it was last read empty. */
   overflow: Overflow;
   /**

@@ -1,13 +1,14 @@
-import { CLOSE_CODES } from "../contract/close-codes.js";
-import { type Encoding, subprotocolOf } from "../contract/encodings.js";
+import { NORMAL, PROTOCOL_ERROR } from "../contract/close-codes.js";
+import { subprotocolOf } from "../contract/encodings.js";
 import type { ClientMessage, ServerData, ServerMessage } from "../contract/messages.js";
 import { DisconnectedError, MarketcastError, ProtocolError, ServerError } from "./errors.js";
 import type { MessageCodec } from "./message-codec.js";
+import type { ResolvedOptions } from "./options.js";
 import { given } from "./plain-value.js";
 import type { Platform, Transport } from "./platform.js";
 
 /** Id of the greeting's `Authenticate`; those of other requests count from 1. */
-const GREETING_ID = 0;
+export const GREETING_ID = 0;
 
 /** What the server said before a link was open. */
 export interface Greeting {
@@ -37,21 +38,25 @@ export class Link {
   constructor(
     platform: Platform,
     codec: MessageCodec,
-    url: string,
-    encoding: Encoding,
+    { url, encoding, compression }: ResolvedOptions,
     token: string | undefined,
+    session: string | undefined,
     events: LinkEvents,
   ) {
     this.#codec = codec;
     this.#events = events;
     this.#token = token;
     const subprotocol = subprotocolOf(encoding);
+    const resuming = token !== undefined && session !== undefined ? { session } : undefined;
+    const target = new URL(url);
+    if (resuming !== undefined && platform.tokenInHeader)
+      target.searchParams.set("session", resuming.session);
     this.#transport = platform.connect(
-      { url, subprotocol, token },
+      { url: target.href, subprotocol, token, compression },
       {
         opened: () => {
           if (token !== undefined && !platform.tokenInHeader)
-            this.send({ type: "Authenticate", id: GREETING_ID, data: { token } });
+            this.send({ type: "Authenticate", id: GREETING_ID, data: { token, ...resuming } });
         },
         received: (payload) => this.#receive(payload),
         ended: (code, reason, cause) => this.#end(describeEnd(code, reason, cause)),
@@ -68,7 +73,7 @@ export class Link {
 
   /** Starts the closing handshake; `ended` follows when it is through. */
   close(): void {
-    this.#transport.close(CLOSE_CODES.normal);
+    this.#transport.close(NORMAL);
   }
 
   /** Ends the link now, for `cause`. */
@@ -79,16 +84,20 @@ export class Link {
 
   #receive(payload: string | Uint8Array): void {
     if (this.#ended) return;
-    let message: ServerMessage;
+    let messages: readonly ServerMessage[];
     try {
-      message = withoutNulls(this.#codec.decode(payload));
+      const decoded = this.#codec.decode(payload) as ServerMessage;
+      messages = [decoded].flat().map(withoutNulls);
     } catch (cause) {
       this.#end(new ProtocolError("a message of the server does not decode", { cause }));
-      this.#transport.close(CLOSE_CODES.protocolError);
+      this.#transport.close(PROTOCOL_ERROR);
       return;
     }
-    this.#events.received(message);
-    if (!this.#open && !this.#ended) this.#greet(message);
+    for (const message of messages) {
+      if (this.#ended) return;
+      this.#events.received(message);
+      if (!this.#open && !this.#ended) this.#greet(message);
+    }
   }
 
   #greet(message: ServerMessage): void {
@@ -120,8 +129,10 @@ export class Link {
 /** Types of messages whose data have no optional field that a server could say null for. */
 type WithoutOptionals =
   | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "EpochChanged" | "Pong")
-  | ("MarketSnapshot" | "MarketUpdate" | "PriceUpdate" | "OrderBook" | "TradeExecution")
-  | ("PositionSnapshot" | "PositionUpdate" | "SystemStatus" | "Notification");
+  | ("MarketSnapshot" | "MarketUpdate" | "PriceUpdate" | "OrderBook" | "BookUpdate")
+  | "TradeExecution"
+  | ("PositionSnapshot" | "PositionUpdate" | "SystemStatus" | "Notification" | "Heartbeat")
+  | ("CandleSnapshot" | "CandleUpdate" | "ServerShutdown");
 
 /** A message as its types have it, from a server that says null for an optional field. */
 function withoutNulls(message: ServerMessage): ServerMessage {
@@ -129,6 +140,10 @@ function withoutNulls(message: ServerMessage): ServerMessage {
   const envelope = message.id === null ? { type } : message;
   switch (type) {
     case "Error":
+      return { ...envelope, type, data: given(data) };
+    case "TradePage":
+      return { ...envelope, type, data: given(data) };
+    case "CandlePage":
       return { ...envelope, type, data: given(data) };
     case "OrderUpdate":
       return { ...envelope, type, data: { order: given(data.order) } };

@@ -33,8 +33,13 @@ export class MirrorStore<T> implements Mirror<T> {
 
   /** Takes what the server says of a market. */
   set(marketId: MarketId, value: T): void {
-    if (this.#doubted.size > 0) this.#doubted.delete(marketId);
+    this.confirm(marketId);
     this.change(marketId, value);
+  }
+
+  /** The server says again what it said before of a market. */
+  confirm(marketId: MarketId): void {
+    if (this.#doubted.size > 0) this.#doubted.delete(marketId);
   }
 
   /** Changes a value, which is as doubtful then as it was before. */

@@ -11,8 +11,16 @@ export interface ClientOptions {
   readonly token?: TokenSource;
   /** How messages are encoded. Default `json`. */
   readonly encoding?: Encoding;
-  /** The server cancels the open orders placed on a connection when that ends. Default false. */
-  readonly cancelOnDisconnect?: boolean;
+  /** Take several messages in a frame, which costs both sides less. Default false. */
+  readonly batch?: boolean;
+  /** In Node: offer the server compression. Browsers always do. Default false. */
+  readonly compression?: boolean;
+  /**
+   * The server cancels the open orders of the client's session when its connection ends: true at once, a
+   * number that many milliseconds later, 1,000 to 300,000, unless the client is connected again by then.
+   * Default false.
+   */
+  readonly cancelOnDisconnect?: boolean | number;
   /** Connect again when a connection ends for a reason that allows it. Default true. */
   readonly autoReconnect?: boolean;
   /** The first reconnect waits up to this long, each further one up to twice as long. Default 500. */
@@ -28,10 +36,10 @@ export interface ClientOptions {
   /** A ping without an answer for this long means that the connection is dead. Default 10,000. */
   readonly pongTimeoutMs?: number;
   /**
-   * A kind of channel that had data and is then silent for this long, while pings are answered, is
-   * reported by a `silent` event and subscribed again; 0 for never. Default 60,000.
+   * Market data are `stale` when no `Heartbeat` came, or the server's producer told nothing, for this
+   * long; 0 for never. Default 5,000.
    */
-  readonly silenceTimeoutMs?: number;
+  readonly staleAfterMs?: number;
   /** How long before its expiry a token is renewed; half its remaining life if that is shorter. Default 30,000. */
   readonly tokenRefreshMarginMs?: number;
   /** Messages that wait in an async iterator; beyond it the oldest are dropped. Default 10,000. */
@@ -54,6 +62,8 @@ export interface RequestOptions {
 /** The options that have a default. */
 export const DEFAULT_OPTIONS = {
   encoding: "json",
+  batch: false,
+  compression: false,
   cancelOnDisconnect: false,
   autoReconnect: true,
   reconnectIntervalMs: 500,
@@ -62,7 +72,7 @@ export const DEFAULT_OPTIONS = {
   requestTimeoutMs: 10_000,
   pingIntervalMs: 15_000,
   pongTimeoutMs: 10_000,
-  silenceTimeoutMs: 60_000,
+  staleAfterMs: 5_000,
   tokenRefreshMarginMs: 30_000,
   iteratorBufferSize: 10_000,
   maxPendingRequests: 1_000,

@@ -26,6 +26,8 @@ export class PendingRequest {
   size = 0;
   /** Why it is not on its way; the cause of a timeout. */
   obstacle: MarketcastError | undefined;
+  /** performance.now() when it was last sent. */
+  departedAtMs = 0;
   /** Refusals as unavailable. */
   refusals = 0;
   /** Connections that were closed for slowness while it was on its way. */
@@ -114,10 +116,11 @@ export class PendingRequest {
     if (named !== undefined && named.length > 0 && channels.length === 0) return undefined;
     this.#sentChannels = channels;
     this.#inFlight = true;
+    this.departedAtMs = performance.now();
     if (this.own) this.#startTimer();
     if (named !== undefined) return { ...message, data: { channels } } as ClientMessage;
     if (message.type !== "Ping") return message;
-    return { ...message, data: { timestamp: performance.now() } };
+    return { ...message, data: { timestamp: this.departedAtMs } };
   }
 
   /** It is not on its way any more, and to be sent again; whether it may have worked all the same. */

@@ -1,15 +1,11 @@
-import { CLOSE_CODES, isFinalOwnCode } from "../contract/close-codes.js";
+import {
+  isFinalOwnCode,
+  isFinalStandardCode,
+  SLOW_CONSUMER,
+  TOKEN_EXPIRED,
+} from "../contract/close-codes.js";
 import { DisconnectedError, HandshakeError, type MarketcastError, ServerError } from "./errors.js";
 
-/** Close codes, outside the server's own, after which nothing would be different another time. */
-const FINAL_CLOSE_CODES: ReadonlySet<number> = new Set([
-  CLOSE_CODES.normal,
-  CLOSE_CODES.goingAway,
-  CLOSE_CODES.policyViolation,
-  CLOSE_CODES.unsupportedData,
-  CLOSE_CODES.invalidPayload,
-  CLOSE_CODES.messageTooBig,
-]);
 /** Client errors of HTTP that may pass: timeout, too early, too many requests. */
 const PASSING_STATUSES: ReadonlySet<number> = new Set([408, 425, 429]);
 
@@ -38,8 +34,8 @@ export function mayReconnect(
   }
   if (cause instanceof DisconnectedError) {
     const { closeCode } = cause;
-    if (closeCode === CLOSE_CODES.tokenExpired) return renewable;
-    return !FINAL_CLOSE_CODES.has(closeCode) && !isFinalOwnCode(closeCode);
+    if (closeCode === TOKEN_EXPIRED) return renewable;
+    return !isFinalStandardCode(closeCode) && !isFinalOwnCode(closeCode);
   }
   return true;
 }
@@ -61,4 +57,9 @@ export function reconnectDelayMs(
   const ceiling = Math.min(maxIntervalMs, intervalMs * 2 ** (attempt - 1));
   const asked = cause instanceof HandshakeError ? (cause.retryAfterMs ?? 0) : 0;
   return Math.min(asked, maxIntervalMs) + random() * ceiling;
+}
+
+/** Whether the server closed a connection as that of a slow consumer. */
+export function isSlowness(cause: MarketcastError): boolean {
+  return cause instanceof DisconnectedError && cause.closeCode === SLOW_CONSUMER;
 }

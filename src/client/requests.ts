@@ -25,6 +25,8 @@ export interface Replies {
   readonly Ping: number;
   readonly PlaceOrder: ServerData["OrderUpdate"];
   readonly CancelOrder: ServerData["OrderUpdate"];
+  readonly TradeHistory: ServerData["TradePage"];
+  readonly CandleHistory: ServerData["CandlePage"];
 }
 
 /**

@@ -22,18 +22,27 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
   return {
     ...merged,
     ...Object.fromEntries(numbers),
-    url: socketUrl(options.url, merged.cancelOnDisconnect),
+    url: socketUrl(options.url, merged),
   };
 }
 
-function socketUrl(from: string | URL, cancelOnDisconnect: boolean): string {
+function socketUrl(from: string | URL, { cancelOnDisconnect, batch }: ResolvedOptions): string {
   const url = new URL(from);
   if (url.protocol === "http:") url.protocol = "ws:";
   if (url.protocol === "https:") url.protocol = "wss:";
   if (url.protocol !== "ws:" && url.protocol !== "wss:")
     throw new TypeError(`url: must be ws, wss, http or https, not ${url.protocol}`);
   if (url.pathname === "/") url.pathname = PATH;
-  if (cancelOnDisconnect) url.searchParams.set("cancel_on_disconnect", "true");
+  if (
+    typeof cancelOnDisconnect === "number" &&
+    !(cancelOnDisconnect >= 1000 && cancelOnDisconnect <= 300_000)
+  )
+    throw new RangeError(
+      `cancelOnDisconnect: must be true, false or 1,000 to 300,000 ms, not ${cancelOnDisconnect}`,
+    );
+  if (cancelOnDisconnect !== false)
+    url.searchParams.set("cancel_on_disconnect", `${cancelOnDisconnect}`);
+  if (batch) url.searchParams.set("batch", "true");
   url.hash = "";
   return url.href;
 }

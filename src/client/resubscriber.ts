@@ -1,19 +1,25 @@
-import { CLOSE_CODES } from "../contract/close-codes.js";
 import type { Channel } from "../contract/messages.js";
-import {
-  DisconnectedError,
-  type MarketcastError,
-  RequestTimeoutError,
-  ServerError,
-} from "./errors.js";
+import { type MarketcastError, RequestTimeoutError, ServerError } from "./errors.js";
+import { halvesOf } from "./halves.js";
+import type { MarketState } from "./market-state.js";
+import { isSlowness } from "./reconnect-policy.js";
 import { OWN, type Requests, STRIKES_MAX } from "./requests.js";
-import { batchesOf, halvesOf, Subscriptions } from "./subscriptions.js";
+import type { SequenceTracker } from "./sequence-tracker.js";
+import { since } from "./since.js";
+import { batchesOf, Subscriptions } from "./subscriptions.js";
 
 /**
  * How long a part under suspicion is looked at beyond its first data, in milliseconds: a server may
  * take a while to find that it is too much.
  */
 const SUSPICION_MS = 250;
+
+interface ResubscriberEvents {
+  /** The server does not take these channels any more. */
+  lost(channels: readonly Channel[], cause: MarketcastError): void;
+  /** The server does not answer. */
+  failed(error: unknown): void;
+}
 
 /**
  * Subscribes again to what is subscribed already, over the present connection.
@@ -25,7 +31,11 @@ const SUSPICION_MS = 250;
 export class Resubscriber {
   readonly #requests: Requests;
   readonly #wanted: Subscriptions;
-  readonly #lost: (channels: readonly Channel[], cause: MarketcastError) => void;
+  readonly #tracker: SequenceTracker;
+  readonly #state: MarketState;
+  readonly #events: ResubscriberEvents;
+  /** The refresh of this connection that ends last. */
+  #refreshing: Promise<unknown> | undefined;
   /** Connections in a row that were closed for slowness right after a subscription. */
   #strikes = 0;
   /** Counts connections. */
@@ -35,24 +45,51 @@ export class Resubscriber {
   /** The part whose first data are on their way; none, where all are there. */
   #asked: readonly Channel[] = [];
 
-  /** @param lost the server does not take these channels any more */
+  /**
+   * @param tracker knows where each stream stands
+   * @param state holds nothing that is older than a refresh, when that is through
+   */
   constructor(
     requests: Requests,
     wanted: Subscriptions,
-    lost: (channels: readonly Channel[], cause: MarketcastError) => void,
+    tracker: SequenceTracker,
+    state: MarketState,
+    events: ResubscriberEvents,
   ) {
     this.#requests = requests;
     this.#wanted = wanted;
-    this.#lost = lost;
+    this.#tracker = tracker;
+    this.#state = state;
+    this.#events = events;
   }
 
   /**
-   * Resolves when all first data of `channels` have come, but for those that the server does not
+   * Has first data sent again, after any that are being sent, and tells whether it came that far.
+   * @param doubt what the mirrors hold that is older than this goes then
+   */
+  async refresh(channels: readonly Channel[], doubt?: number): Promise<boolean> {
+    const before = this.#refreshing;
+    const run = (): Promise<boolean> => this.#run(channels);
+    const running = before === undefined ? run() : before.then(run);
+    this.#refreshing = running.catch(() => {});
+    try {
+      const through = await running;
+      if (through && doubt !== undefined) this.#state.settle(doubt);
+      return through;
+    } catch (error) {
+      this.#events.failed(error);
+      return false;
+    }
+  }
+
+  /**
+   * Resolves when all first data of the channels `asked`, and what was missed of them, have come, but for those that the server does not
    * take. Resolves with false where the connection ended before, and rejects with
    * RequestTimeoutError where the server does not answer.
    */
-  async run(channels: readonly Channel[]): Promise<boolean> {
+  async #run(asked: readonly Channel[]): Promise<boolean> {
     const connection = this.#connection;
+    const channels = since(asked, this.#tracker);
     try {
       if (this.#strikes === 0) {
         await Promise.all(batchesOf(channels).map((batch) => this.#subscribe(batch)));
@@ -85,11 +122,12 @@ export class Resubscriber {
   ended(cause: MarketcastError, steady: boolean, blamed: boolean): void {
     const atFault = this.#asked.length > 0 ? this.#asked : this.#wanted.list();
     this.#asked = [];
+    this.#refreshing = undefined;
     this.#connection++;
     if (steady) this.#strikes = 0;
     if (steady || blamed || !isSlowness(cause) || atFault.length === 0) return;
     this.#suspects = new Subscriptions(atFault);
-    if (++this.#strikes >= STRIKES_MAX) this.#lost(atFault, cause);
+    if (++this.#strikes >= STRIKES_MAX) this.#events.lost(atFault, cause);
   }
 
   /** First data are there before the answer to whatever is asked after their subscription. */
@@ -106,7 +144,7 @@ export class Resubscriber {
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
       const halves = halvesOf(wanted);
-      if (halves === undefined) return this.#lost(wanted, error);
+      if (halves === undefined) return this.#events.lost(wanted, error);
       // One of them cannot be, and the server does not say which.
       await Promise.all(halves.map((half) => this.#subscribe(half)));
     }
@@ -115,9 +153,4 @@ export class Resubscriber {
 
 function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/** Whether the server closed a connection as that of a slow consumer. */
-export function isSlowness(cause: MarketcastError): boolean {
-  return cause instanceof DisconnectedError && cause.closeCode === CLOSE_CODES.slowConsumer;
 }

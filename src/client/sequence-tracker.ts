@@ -1,136 +1,277 @@
-import type { Channel, MarketId, ServerMessage } from "../contract/messages.js";
+import type { Channel, Market, MarketId, ServerMessage } from "../contract/messages.js";
 import type { Gap, Stream } from "./events.js";
 import type { Subscriptions } from "./subscriptions.js";
 
-const STREAMS = ["state", "price", "book", "trade"] as const satisfies readonly Stream[];
-
 /** Types of messages without a number of these streams. */
 type Unnumbered =
-  | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "Error" | "Pong")
+  | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "EpochChanged" | "Error")
   | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate")
-  | ("SystemStatus" | "Notification");
+  | ("Pong" | "SystemStatus" | "Notification" | "ServerShutdown")
+  | ("Heartbeat" | "CandleSnapshot" | "CandleUpdate" | "TradePage" | "CandlePage")
+  | "BookUpdate";
 
-/** Types of channels without first data that have numbers of these streams. */
-type WithoutNumbers = "Markets" | "Trades" | "Orders" | "Positions" | "SystemStatus";
+/** Types of channels that `since` brings nothing. */
+type WithoutPlaces =
+  | ("Markets" | "Orders" | "Positions" | "SystemStatus")
+  | ("Heartbeat" | "Candles" | "Book");
 
-type Positions = Readonly<Record<Stream, Map<MarketId, number>>>;
-
-const noPositions = (): Positions => ({
-  state: new Map(),
-  price: new Map(),
-  book: new Map(),
-  trade: new Map(),
-});
+/** How far one stream of a market has been told. */
+interface Place {
+  /** Of `seq`. */
+  epoch: string | undefined;
+  /** 0 where only the position is known, from which on nothing may be missed. */
+  seq: number;
+  ts: number;
+  /** Trades told with this `ts`: by those they are known in another epoch. */
+  ids: string[];
+  /** What a jump to the next number means; undefined where the next one may stand anywhere. */
+  jump: Gap["kind"] | undefined;
+  /** Messages that have been told may come again. */
+  resumed: boolean;
+}
 
 /**
- * Follows the sequence numbers of the streams that the contract promises to be contiguous: prices of
- * `PriceFeed`, trades, and states and books of `Market` channels; not the states of `Markets`.
+ * Knows how far the streams have been told, over connections and epochs: what has been missed, what comes
+ * for a second time, and from where on a subscription goes on. It follows the streams that the contract
+ * promises to be contiguous: prices of `PriceFeed`, trades, and states and books of `Market` channels; not
+ * the states of `Markets`.
  *
- * The first data after a subscription may stand anywhere. Across a reconnect they are compared with
- * where the last connection stood; within an epoch what lies between the two was missed.
+ * - A stream has a place of its own, as a connection may end between a price and its trade.
+ * - The `seq` and `ts` of a place never decrease within an epoch, but for a server that does not resume.
+ * - A trade is told once. Other messages that have been told already are kept from the program where the
+ *   server was asked to go on from a position; else they are first data.
  */
 export class SequenceTracker {
   readonly #subscriptions: Subscriptions;
   readonly #onGap: (gap: Gap) => void;
-  /** The last number received on this connection. */
-  #here = noPositions();
-  /** The last number of an earlier connection, where none has been received on this one. */
-  #before = noPositions();
+  readonly #places: Readonly<Record<Stream, Map<MarketId, Place>>> = {
+    state: new Map(),
+    price: new Map(),
+    book: new Map(),
+    trade: new Map(),
+  };
+  /**
+   * How far the trades of all markets have been told, by those of markets without a `Trades` channel of
+   * their own, which may be ahead.
+   */
+  #allTradesTs: number | undefined;
+  #epoch: string | undefined;
+  /** Whether the server on this connection knows positions, so that `ts` never decreases. */
+  #positional = false;
 
   constructor(subscriptions: Subscriptions, onGap: (gap: Gap) => void) {
     this.#subscriptions = subscriptions;
     this.#onGap = onGap;
   }
 
-  take(message: ServerMessage): void {
+  /** Takes a message; returns whether it is news to the program. */
+  take(message: ServerMessage): boolean {
     switch (message.type) {
       case "PriceUpdate":
-        return this.#follow("price", message.data.market_id, message.data.seq);
-      case "TradeExecution":
-        return this.#follow("trade", message.data.trade.market_id, message.data.trade.seq);
+        return this.#follow("price", message.data, this.#isMerged("PriceFeed", message.data));
+      case "TradeExecution": {
+        const { trade } = message.data;
+        const news = this.#follow("trade", trade, false, trade.epoch, trade.trade_id);
+        if (this.#subscriptions.hasOnlyAllTrades(trade.market_id))
+          this.#allTradesTs = Math.max(this.#allTradesTs ?? 0, trade.ts);
+        return news;
+      }
       case "OrderBook":
-        return this.#follow("book", message.data.market_id, message.data.seq);
+        // Books of a `Book` channel say themselves what they follow.
+        if (message.data.depth !== undefined) return true;
+        return this.#follow("book", message.data, this.#isMerged("Market", message.data));
       case "MarketUpdate": {
-        const { market_id, seq } = message.data.market;
-        if (this.#subscriptions.hasMarket(market_id)) this.#follow("state", market_id, seq);
-        return;
+        const { market, update_type } = message.data;
+        if (!this.#subscriptions.hasMarket(market.market_id)) return true;
+        return (
+          this.#follow("state", market, this.#isMerged("Market", market)) ||
+          update_type === "Unmatched"
+        );
       }
       case "MarketSnapshot":
-        for (const { market_id, seq } of message.data.markets) {
+        for (const market of message.data.markets) {
+          const { market_id } = market;
           if (!this.#subscriptions.hasMarket(market_id)) continue;
-          this.#here.state.delete(market_id);
-          this.#follow("state", market_id, seq);
+          const place = this.#places.state.get(market_id);
+          if (place?.resumed === false) restart(place);
+          this.#follow("state", market, this.#isMerged("Market", market));
         }
-        return;
-      case "EpochChanged":
-        return this.reset();
+        return true;
       default:
         message satisfies ServerMessage<Unnumbered>;
+        return true;
     }
   }
 
-  /** First data of these channels come next. */
-  subscribed(channels: readonly Channel[]): void {
+  /** Whether a later state of the market than this one has been told. */
+  isStale({ market_id, seq }: Market): boolean {
+    const place = this.#places.state.get(market_id);
+    return place?.resumed === true && place.epoch === this.#epoch && seq < place.seq;
+  }
+
+  /** The streams of a channel, each with its market; undefined is every one. */
+  streamsOf(channel: Channel): [Stream, MarketId | undefined][] {
+    switch (channel.type) {
+      case "PriceFeed":
+        return channel.params.market_ids.map((id) => ["price", id]);
+      case "Market":
+        return [
+          ["state", channel.params.market_id],
+          ["book", channel.params.market_id],
+        ];
+      case "Trades":
+        return [["trade", channel.params?.market_id]];
+      default:
+        channel.type satisfies WithoutPlaces;
+        return [];
+    }
+  }
+
+  /** The `ts` up to which a stream has been told, if that is known; that of the trades of all markets. */
+  tsOf(stream: Stream, marketId: MarketId | undefined): number | undefined {
+    return marketId === undefined ? this.#allTradesTs : this.#places[stream].get(marketId)?.ts;
+  }
+
+  /**
+   * First data of these channels come next, behind what was missed where they say `recovered`.
+   * @param asked what the program asked for, where it was the program
+   * @param fromTs what was told before need not be told, where nothing is known of a channel
+   */
+  subscribed(channels: readonly Channel[], asked: readonly Channel[] = [], fromTs?: number): void {
+    for (const channel of asked) {
+      // Whoever names a position wants all from there on, be it a second time.
+      if (channel.since !== undefined) this.#forget(channel);
+      const ts = channel.since ?? fromTs;
+      if (ts !== undefined) this.#begin(channel, ts);
+    }
     for (const channel of channels) {
-      if (channel.type === "PriceFeed") {
-        for (const id of channel.params.market_ids) this.#here.price.delete(id);
-      } else if (channel.type === "Market") {
-        this.#here.state.delete(channel.params.market_id);
-        this.#here.book.delete(channel.params.market_id);
-      } else {
-        channel.type satisfies WithoutNumbers;
-      }
+      const { recovered } = channel;
+      if (recovered !== undefined) this.#positional = true;
+      for (const [places, id] of this.streamsOf(channel)) this.#resume(places, recovered, id);
     }
   }
 
   /** Forgets the streams that are not subscribed any more, so that their memory is bounded. */
   unsubscribed(): void {
+    const { price, trade, state, book } = this.#places;
     const subscriptions = this.#subscriptions;
-    for (const positions of [this.#here, this.#before]) {
-      retain(positions.price, (id) => subscriptions.hasPrices(id));
-      retain(positions.trade, (id) => subscriptions.hasTrades(id));
-      retain(positions.state, (id) => subscriptions.hasMarket(id));
-      retain(positions.book, (id) => subscriptions.hasMarket(id));
-    }
+    retain(price, (id) => subscriptions.hasPrices(id));
+    retain(trade, (id) => subscriptions.hasTrades(id));
+    retain(state, (id) => subscriptions.hasMarket(id));
+    retain(book, (id) => subscriptions.hasMarket(id));
+    if (!subscriptions.hasAllTrades) this.#allTradesTs = undefined;
   }
 
   /** The connection is gone: the next one is compared with where it stood. */
   disconnected(): void {
-    for (const stream of STREAMS) {
-      for (const [id, seq] of this.#here[stream]) this.#before[stream].set(id, seq);
-    }
-    this.#here = noPositions();
-  }
-
-  /** Another epoch: every number starts again at 1, and nothing before it can be compared. */
-  reset(): void {
-    this.#here = noPositions();
-    this.#before = noPositions();
-  }
-
-  #follow(stream: Stream, marketId: MarketId, seq: number): void {
-    const here = this.#here[stream];
-    const last = here.get(marketId);
-    here.set(marketId, seq);
-    if (last === undefined) this.#resume(stream, marketId, seq);
-    else if (seq > last + 1) {
-      this.#report(stream, marketId, last, seq, stream === "trade" ? "lost" : "conflated");
+    this.#positional = false;
+    for (const places of Object.values(this.#places)) {
+      for (const place of places.values()) {
+        place.jump = "disconnected";
+        place.resumed = false;
+      }
     }
   }
 
-  #resume(stream: Stream, marketId: MarketId, seq: number): void {
-    const before = this.#before[stream];
-    const last = before.get(marketId);
-    if (last === undefined) return;
-    before.delete(marketId);
-    if (seq > last + 1) this.#report(stream, marketId, last, seq, "disconnected");
+  /** Every number starts again at 1, but for trades that say the epoch of theirs. */
+  reset(epoch: string): void {
+    this.#epoch = epoch;
   }
 
-  #report(stream: Stream, marketId: MarketId, from: number, to: number, kind: Gap["kind"]): void {
-    this.#onGap({ stream, marketId, from, to, missed: to - from - 1, kind });
+  #forget(channel: Channel): void {
+    for (const [stream, id] of this.streamsOf(channel)) {
+      if (id !== undefined) this.#places[stream].delete(id);
+      else {
+        this.#places[stream].clear();
+        this.#allTradesTs = undefined;
+      }
+    }
+  }
+
+  /** Nothing of a channel may be missed from a position on, though nothing has been told of it. */
+  #begin(channel: Channel, ts: number): void {
+    for (const [stream, id] of this.streamsOf(channel)) {
+      if (id === undefined) this.#allTradesTs ??= ts;
+      else if (!this.#places[stream].has(id))
+        this.#places[stream].set(id, newPlace(this.#epoch, 0, ts));
+    }
+  }
+
+  #resume(stream: Stream, recovered: boolean | undefined, marketId: MarketId | undefined): void {
+    const places = this.#places[stream];
+    const concerned = marketId === undefined ? places.values() : [places.get(marketId)];
+    for (const place of concerned) {
+      if (place === undefined) continue;
+      place.resumed = recovered !== undefined;
+      if (recovered === true) place.jump = ordinaryJump(stream);
+      else if (stream !== "trade") restart(place);
+    }
+  }
+
+  /** Whether numbers of a market's streams may be left out, as they are told at an interval. */
+  #isMerged(type: "Market" | "PriceFeed", { market_id }: { market_id: MarketId }): boolean {
+    return this.#subscriptions.isMerged(type, market_id);
+  }
+
+  /**
+   * A message of a stream; returns whether it is news.
+   * @param merged jumps mean nothing
+   */
+  #follow(
+    stream: Stream,
+    { market_id: id, seq, ts }: { market_id: MarketId; seq: number; ts: number },
+    merged: boolean,
+    epoch = this.#epoch,
+    tradeId?: string,
+  ): boolean {
+    const place = this.#places[stream].get(id);
+    if (place === undefined) {
+      const first = newPlace(epoch, seq, ts, tradeId);
+      first.jump = ordinaryJump(stream);
+      this.#places[stream].set(id, first);
+      return true;
+    }
+    const from = place.seq;
+    if (from > 0 && epoch === place.epoch) {
+      if (seq <= from && (tradeId !== undefined || place.resumed)) return false;
+      if (seq > from + 1 && place.jump !== undefined && !merged)
+        this.#onGap({
+          stream,
+          marketId: id,
+          from,
+          to: seq,
+          missed: seq - from - 1,
+          kind: place.jump,
+        });
+    } else if (from > 0 && tradeId !== undefined && this.#positional) {
+      if (ts < place.ts || (ts === place.ts && place.ids.includes(tradeId))) return false;
+    }
+    if (tradeId !== undefined) {
+      if (ts !== place.ts) place.ids = [];
+      place.ids.push(tradeId);
+    }
+    place.epoch = epoch;
+    place.seq = seq;
+    place.ts = ts;
+    place.jump = ordinaryJump(stream);
+    return true;
   }
 }
 
-function retain(positions: Map<MarketId, number>, keep: (id: MarketId) => boolean): void {
-  for (const id of positions.keys()) if (!keep(id)) positions.delete(id);
+function newPlace(epoch: string | undefined, seq: number, ts: number, tradeId?: string): Place {
+  const ids = tradeId === undefined ? [] : [tradeId];
+  return { epoch, seq, ts, ids, jump: undefined, resumed: false };
+}
+
+/** First data come next: on the connection that the place is of they may stand anywhere. */
+function restart(place: Place): void {
+  if (place.jump !== "disconnected") place.jump = undefined;
+}
+
+function ordinaryJump(stream: Stream): Gap["kind"] {
+  return stream === "trade" ? "lost" : "conflated";
+}
+
+function retain(places: Map<MarketId, Place>, keep: (id: MarketId) => boolean): void {
+  for (const id of places.keys()) if (!keep(id)) places.delete(id);
 }

@@ -16,6 +16,11 @@ export interface OpenState {
   readonly userId: string | undefined;
   /** The trading account; null where the token names none, undefined on an anonymous connection. */
   readonly wallet: string | null | undefined;
+  /**
+   * Whether the order session of the connection before goes on; undefined where the server does not say,
+   * as on an anonymous connection.
+   */
+  readonly resumed?: boolean | undefined;
 }
 
 /** The connection is gone, and the next attempt waits or is under way. */

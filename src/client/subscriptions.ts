@@ -2,7 +2,7 @@ import { channelKey } from "../contract/channel-kinds.js";
 import { CHANNELS_PER_REQUEST_MAX, PRICE_FEED_MARKETS_MAX } from "../contract/limits.js";
 import type { Channel, ChannelType, MarketId, MarketsFilter } from "../contract/messages.js";
 
-type PriceFeed = Extract<Channel, { readonly type: "PriceFeed" }>;
+export type PriceFeed = Extract<Channel, { readonly type: "PriceFeed" }>;
 
 /** Markets that a `PriceFeed` names at a time in requests of the client's own. */
 const PRICE_FEED_PART = 64;
@@ -14,13 +14,10 @@ const REQUEST_CHARACTERS_MAX = 3000;
  * they are for the server.
  */
 export class Subscriptions {
-  /** All but `PriceFeed`, by their key. */
+  /** All but `PriceFeed`, each by what a connection has one of. */
   readonly #channels = new Map<string, Channel>();
-  /** Filters of `Markets` channels, by the key of those. */
-  readonly #filters = new Map<string, MarketsFilter | null>();
-  readonly #prices = new Set<MarketId>();
-  /** Markets of `Market` channels, whose states and books are contiguous. */
-  readonly #markets = new Set<MarketId>();
+  /** Markets of `PriceFeed`, with how they are told: the JSON of all params but the markets. */
+  readonly #prices = new Map<MarketId, string>();
 
   constructor(channels: readonly Channel[] = []) {
     this.add(channels);
@@ -29,12 +26,10 @@ export class Subscriptions {
   add(channels: readonly Channel[]): void {
     for (const channel of channels) {
       if (isPriceFeed(channel)) {
-        for (const id of channel.params.market_ids) this.#prices.add(id);
+        const terms = termsOf(channel);
+        for (const id of channel.params.market_ids) this.#prices.set(id, terms);
       } else {
-        const key = channelKey(channel);
-        this.#channels.set(key, channel);
-        if (channel.type === "Market") this.#markets.add(channel.params.market_id);
-        if (channel.type === "Markets") this.#filters.set(key, channel.params?.filter ?? null);
+        this.#channels.set(placeOf(channel), withoutPosition(channel));
       }
     }
   }
@@ -42,12 +37,11 @@ export class Subscriptions {
   remove(channels: readonly Channel[]): void {
     for (const channel of channels) {
       if (isPriceFeed(channel)) {
-        for (const id of channel.params.market_ids) this.#prices.delete(id);
-      } else {
-        const key = channelKey(channel);
-        this.#channels.delete(key);
-        this.#filters.delete(key);
-        if (channel.type === "Market") this.#markets.delete(channel.params.market_id);
+        const terms = termsOf(channel);
+        for (const id of channel.params.market_ids)
+          if (this.#prices.get(id) === terms) this.#prices.delete(id);
+      } else if (this.#has(channel)) {
+        this.#channels.delete(placeOf(channel));
       }
     }
   }
@@ -64,7 +58,11 @@ export class Subscriptions {
 
   /** Everything, or what is of one type. */
   list(type?: ChannelType): Channel[] {
-    const feeds = partsOf([...this.#prices], PRICE_FEED_MARKETS_MAX).map(priceFeed);
+    const feeds = [...new Set(this.#prices.values())].flatMap((terms) => {
+      const ids = [...this.#prices.keys()].filter((id) => this.#prices.get(id) === terms);
+      const like: PriceFeed = { type: "PriceFeed", params: JSON.parse(terms) };
+      return partsOf(ids, PRICE_FEED_MARKETS_MAX).map((part) => priceFeed(part, like));
+    });
     return [...this.#channels.values(), ...feeds].filter(
       (channel) => type === undefined || channel.type === type,
     );
@@ -72,24 +70,48 @@ export class Subscriptions {
 
   /** The filters of `Markets` channels. */
   filters(): (MarketsFilter | null)[] {
-    return [...this.#filters.values()];
+    return [...this.#channels.values()].flatMap((channel) =>
+      channel.type === "Markets" ? [channel.params?.filter ?? null] : [],
+    );
   }
 
   /** Whether there is a `Markets` channel. */
   get hasFilter(): boolean {
-    return this.#filters.size > 0;
+    return this.filters().length > 0;
   }
 
   /** Whether there is a `Market` channel of a market. */
   hasMarket(marketId: MarketId): boolean {
-    return this.#markets.has(marketId);
+    return this.#channels.has(`Market ${marketId}`);
+  }
+
+  /** The `Book` channel of a market. */
+  book(marketId: MarketId): Channel | undefined {
+    return this.#channels.get(`Book ${marketId}`);
+  }
+
+  /** Whether numbers of a market's streams may be left out: it has an interval. */
+  isMerged(type: "Market" | "PriceFeed", marketId: MarketId): boolean {
+    const asked =
+      type === "Market"
+        ? JSON.stringify(this.#channels.get(`Market ${marketId}`))
+        : this.#prices.get(marketId);
+    return asked?.includes("interval_ms") === true;
   }
 
   /** Whether trades of a market are subscribed, by itself or with all. */
   hasTrades(marketId: MarketId): boolean {
-    return [null, { market_id: marketId }].some((params) =>
-      this.#channels.has(channelKey({ type: "Trades", params })),
-    );
+    return this.hasAllTrades || this.#channels.has(`Trades ${marketId}`);
+  }
+
+  /** Whether the trades of all markets are subscribed. */
+  get hasAllTrades(): boolean {
+    return this.#channels.has("Trades *");
+  }
+
+  /** Whether trades of a market are subscribed with all, and not by themselves. */
+  hasOnlyAllTrades(marketId: MarketId): boolean {
+    return this.hasAllTrades && !this.#channels.has(`Trades ${marketId}`);
   }
 
   hasPrices(marketId: MarketId): boolean {
@@ -98,13 +120,45 @@ export class Subscriptions {
 
   #partition(channels: readonly Channel[], inside: boolean): Channel[] {
     return channels.flatMap((channel): Channel[] => {
-      if (!isPriceFeed(channel))
-        return this.#channels.has(channelKey(channel)) === inside ? [channel] : [];
-      const { market_ids } = channel.params;
-      const ids = market_ids.filter((id) => this.#prices.has(id) === inside);
-      return ids.length === 0 ? [] : [priceFeed(ids)];
+      if (!isPriceFeed(channel)) return this.#has(channel) === inside ? [channel] : [];
+      const terms = termsOf(channel);
+      const ids = channel.params.market_ids.filter(
+        (id) => (this.#prices.get(id) === terms) === inside,
+      );
+      return ids.length === 0 ? [] : [priceFeed(ids, channel)];
     });
   }
+
+  #has(channel: Channel): boolean {
+    const own = this.#channels.get(placeOf(channel));
+    return own !== undefined && channelKey(own) === channelKey(withoutPosition(channel));
+  }
+}
+
+/**
+ * What a connection has one of: a `Market` and a `Book` of a market, a `Markets` of a filter, a heartbeat,
+ * a series of candles.
+ */
+function placeOf({ type, params }: Channel): string {
+  switch (type) {
+    case "Market":
+    case "Book":
+      return `${type} ${params.market_id}`;
+    case "Trades":
+      return `${type} ${params?.market_id ?? "*"}`;
+    case "Candles":
+      return `${type} ${params.market_id} ${params.interval}`;
+    case "Markets":
+      return `${type} ${JSON.stringify(params?.filter ?? null)}`;
+    case "Heartbeat":
+      return type;
+    default:
+      return `${type} ${JSON.stringify(params)}`;
+  }
+}
+
+function termsOf({ params }: PriceFeed): string {
+  return JSON.stringify({ ...params, market_ids: undefined });
 }
 
 /**
@@ -117,9 +171,9 @@ export function batchesOf(
 ): Channel[][] {
   const batches: Channel[][] = [];
   let characters = 0;
-  const parts = channels.flatMap((channel) =>
+  const parts = channels.flatMap((channel): Channel[] =>
     isPriceFeed(channel)
-      ? partsOf(channel.params.market_ids, PRICE_FEED_PART).map(priceFeed)
+      ? partsOf(channel.params.market_ids, PRICE_FEED_PART).map((ids) => priceFeed(ids, channel))
       : [channel],
   );
   for (const part of parts) {
@@ -136,30 +190,24 @@ export function batchesOf(
   return batches;
 }
 
-/**
- * Two halves of what one request names, as requests are taken whole or not at all; undefined where
- * it is a single subscription.
- */
-export function halvesOf(channels: readonly Channel[]): [Channel[], Channel[]] | undefined {
-  const [only] = channels;
-  if (channels.length > 1) {
-    const middle = channels.length >> 1;
-    return [channels.slice(0, middle), channels.slice(middle)];
-  }
-  if (only === undefined || !isPriceFeed(only) || only.params.market_ids.length < 2)
-    return undefined;
-  const { market_ids } = only.params;
-  const middle = market_ids.length >> 1;
-  return [[priceFeed(market_ids.slice(0, middle))], [priceFeed(market_ids.slice(middle))]];
-}
-
 /** Whether it is a `PriceFeed` with markets; one without is for the server to refuse. */
-function isPriceFeed(channel: Channel): channel is PriceFeed {
+export function isPriceFeed(channel: Channel): channel is PriceFeed {
   return channel.type === "PriceFeed" && Array.isArray(channel.params.market_ids);
 }
 
-function priceFeed(market_ids: readonly MarketId[]): Channel {
-  return { type: "PriceFeed", params: { market_ids } };
+/** A `PriceFeed` of other markets that is told like one, from its position on. */
+export function priceFeed(market_ids: readonly MarketId[], like: PriceFeed): PriceFeed {
+  const { params, since } = like;
+  return {
+    type: "PriceFeed",
+    params: Object.assign({ market_ids }, params, { market_ids }),
+    ...(since !== undefined && { since }),
+  };
+}
+
+/** What a channel is, which a position is no part of. */
+export function withoutPosition({ type, params }: Channel): Channel {
+  return { type, params } as Channel;
 }
 
 function partsOf<T>(items: readonly T[], size: number): T[][] {

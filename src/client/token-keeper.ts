@@ -1,20 +1,12 @@
-import { Alarm } from "./alarm.js";
 import { TokenError } from "./errors.js";
 import type { TokenSource } from "./options.js";
-import { refreshDelayMs, tokenExpiryMs } from "./token-expiry.js";
 
-/** A token is renewed at most this often, in milliseconds, however short its life or wrong the clock. */
-const REFRESH_INTERVAL_MS_MIN = 1000;
-
-/** Where tokens come from, and when the next one is due. */
+/** Where tokens come from. */
 export class TokenKeeper {
   source: TokenSource | undefined;
-  readonly #marginMs: number;
-  readonly #alarm = new Alarm();
 
-  constructor(source: TokenSource | undefined, marginMs: number) {
+  constructor(source: TokenSource | undefined) {
     this.source = source;
-    this.#marginMs = marginMs;
   }
 
   /** Whether a token that expires can be followed by another one. */
@@ -25,25 +17,6 @@ export class TokenKeeper {
   /** A token; undefined where the client is anonymous. Rejects with TokenError. */
   get(): Promise<string | undefined> {
     return getToken(this.source);
-  }
-
-  /**
-   * Calls `renew` before `token` expires, once; nothing where there is no way to renew it, or no
-   * time left.
-   * @param serverAheadMs how far the server's clock is ahead of ours
-   */
-  watch(token: string, serverAheadMs: number, renew: () => void): void {
-    this.stop();
-    const expiryMs = this.renewable ? tokenExpiryMs(token) : undefined;
-    if (expiryMs === undefined) return;
-    const remainingMs = expiryMs - serverAheadMs - Date.now();
-    if (remainingMs <= 0) return;
-    const delayMs = Math.max(REFRESH_INTERVAL_MS_MIN, refreshDelayMs(remainingMs, this.#marginMs));
-    this.#alarm.set(delayMs, renew);
-  }
-
-  stop(): void {
-    this.#alarm.clear();
   }
 }
 

@@ -1,22 +1,37 @@
+import { Alarm } from "./alarm.js";
 import { DisconnectedError } from "./errors.js";
 import type { RequestOptions, TokenSource } from "./options.js";
 import { OWN, type Replies, type Requests } from "./requests.js";
+import { refreshDelayMs, tokenExpiryMs } from "./token-expiry.js";
 import { getToken, type TokenKeeper } from "./token-keeper.js";
+
+/** A token is renewed at most this often, in milliseconds, however short its life or wrong the clock. */
+const REFRESH_INTERVAL_MS_MIN = 1000;
 
 /** Sees to it that the connection goes by the present token, and renews that in time. */
 export class TokenRenewal {
   readonly #requests: Requests;
   readonly #tokens: TokenKeeper;
+  readonly #marginMs: number;
   readonly #report: (error: unknown) => void;
-  #serverAheadMs = 0;
+  readonly #alarm = new Alarm();
+  #serverAheadMs: number;
   /** Counts connections and tokens of the program: a renewal that began before has nothing to say. */
   #term = 0;
   /** Tokens of the program's on their way. */
   #authenticating = 0;
 
-  constructor(requests: Requests, tokens: TokenKeeper, report: (error: unknown) => void) {
+  constructor(
+    requests: Requests,
+    tokens: TokenKeeper,
+    marginMs: number,
+    serverTimeMs: number,
+    report: (error: unknown) => void,
+  ) {
+    this.#serverAheadMs = serverTimeMs - Date.now();
     this.#requests = requests;
     this.#tokens = tokens;
+    this.#marginMs = marginMs;
     this.#report = report;
   }
 
@@ -29,7 +44,7 @@ export class TokenRenewal {
   /** The connection is gone, or the client is closed. */
   lost(): void {
     this.#term++;
-    this.#tokens.stop();
+    this.#alarm.clear();
   }
 
   /** Gives the connection a token of the program's. */
@@ -74,7 +89,14 @@ export class TokenRenewal {
     if (term === this.#term && next !== undefined) this.#watch(next);
   }
 
+  /** Renews a token before it expires; nothing where there is no way to, or no time left. */
   #watch(token: string): void {
-    this.#tokens.watch(token, this.#serverAheadMs, () => void this.#renew(token));
+    this.#alarm.clear();
+    const expiryMs = this.#tokens.renewable ? tokenExpiryMs(token) : undefined;
+    if (expiryMs === undefined) return;
+    const remainingMs = expiryMs - this.#serverAheadMs - Date.now();
+    if (remainingMs <= 0) return;
+    const delayMs = Math.max(REFRESH_INTERVAL_MS_MIN, refreshDelayMs(remainingMs, this.#marginMs));
+    this.#alarm.set(delayMs, () => void this.#renew(token));
   }
 }

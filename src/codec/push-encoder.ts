@@ -20,10 +20,30 @@ export interface MarketView {
   readonly ts: number;
 }
 
+/** What a `PriceUpdate` with sizes needs of a market besides; quantities in lots, null where not known. */
+export interface SizedView extends MarketView {
+  readonly bidQuantity: number | null;
+  readonly askQuantity: number | null;
+  readonly sizedSeq: number;
+  readonly sizedTs: number;
+}
+
 export interface BookView extends Book {
   readonly seq: number;
   readonly ts: number;
+  /** Of a `Book` channel. */
+  readonly depth?: number | undefined;
+  /** Where it was asked for. */
+  readonly checksum?: number | undefined;
 }
+
+export interface BookUpdateView extends BookView {
+  readonly depth: number;
+  readonly prevSeq: number;
+}
+
+/** What the encoders need of the market of a book. */
+export type BookMarket = Pick<MarketView, "marketId" | "priceScale" | "quantityScale">;
 
 export interface TradeView {
   readonly tradeId: string;
@@ -44,13 +64,15 @@ export const SNAPSHOT_PART_BYTES_MAX = 32 * 1024;
 
 /**
  * Writes messages into the payload that a {@link FrameWriter} has begun; the frame around it is its
- * caller's. The first four are the hot ones: they go straight from the integers of a market to bytes,
+ * caller's. The first six are the hot ones: they go straight from the integers of a market to bytes,
  * without an object in between.
  */
 export interface PushEncoder {
   priceUpdate(out: FrameWriter, market: MarketView): void;
+  sizedPriceUpdate(out: FrameWriter, market: SizedView): void;
   marketUpdate(out: FrameWriter, market: MarketView, updateType: MarketUpdateType): void;
-  orderBook(out: FrameWriter, market: MarketView, book: BookView): void;
+  orderBook(out: FrameWriter, market: BookMarket, book: BookView): void;
+  bookUpdate(out: FrameWriter, market: BookMarket, update: BookUpdateView): void;
   tradeExecution(out: FrameWriter, market: MarketView, trade: TradeView): void;
   /**
    * Writes as many of `markets`, from index `from` on, as fit into a payload of `bytesMax`, one at

@@ -59,6 +59,11 @@ const network = {
     default: 9081,
     description: "Port of health, readiness, metrics and status; 0 picks a free one",
   }),
+  nodeName: optionalText({
+    flag: "node-name",
+    placeholder: "NAME",
+    description: "Name that clients are told of this server; by default the machine's",
+  }),
   allowedOrigins: list({
     flag: "allowed-origins",
     placeholder: "LIST",
@@ -155,6 +160,19 @@ const threads = {
     defaultText: "cores − 1, at least 1",
     description: "Threads that serve connections",
   }),
+  compression: choice({
+    flag: "compression",
+    values: ["off", "on"],
+    default: "off",
+    description: "Accept permessage-deflate from clients that offer it",
+  }),
+  compressionThreshold: bytes({
+    flag: "compression-threshold",
+    min: 0,
+    max: GIB,
+    default: 512,
+    description: "Smallest message or batch that is compressed",
+  }),
   nativeSend: boolean({
     flag: "native-send",
     default: true,
@@ -219,6 +237,13 @@ const cadence = {
     default: 2000,
     description: "Time between two rounds of MarketUpdates on the Markets channel",
   }),
+  batchDelayMs: milliseconds({
+    flag: "batch-delay",
+    min: 0,
+    max: 100,
+    default: 0,
+    description: "How long data may wait for more in a frame, for connections with batch=true",
+  }),
   statusIntervalMs: milliseconds({
     flag: "status-interval",
     min: 10,
@@ -231,7 +256,14 @@ const cadence = {
     min: 0,
     max: MINUTE,
     default: 100,
-    description: "Shortest time between two OrderBooks of a market; 0 sends every change",
+    description: "Shortest time between two books of a market; 0 sends every change",
+  }),
+  bookDepth: integer({
+    flag: "book-depth",
+    min: 1,
+    max: 200,
+    default: 50,
+    description: "Levels a side that are kept of a book",
   }),
 };
 
@@ -351,6 +383,14 @@ const limits = {
     default: 1000,
     description:
       "Different Markets filters a shard evaluates, over all its connections; a user, or an address for its anonymous clients, may take as many as are left free, and all users of an address three times as many",
+  }),
+  maxCandleSeries: integer({
+    flag: "max-candle-series",
+    min: 1,
+    max: 100_000,
+    default: 1000,
+    description:
+      "Series of candles, each of a market and an interval, that a shard keeps; with 1,000 candles one takes some 100 KiB",
   }),
   maxMessagesPerSecond: integer({
     flag: "max-messages-per-second",
@@ -549,6 +589,14 @@ const trading = {
     description:
       "Orders, cancels and snapshots of wallets of a shard's connections that wait for the exchange; a wallet may have as many as are left free, all wallets of an address three times as many, and more get UNAVAILABLE",
   }),
+  maxWaitingSessions: integer({
+    flag: "max-waiting-sessions",
+    min: 1,
+    max: 100_000,
+    default: 100,
+    description:
+      "Order sessions of a wallet, or of a user without one, that may wait for their client to come back; with a further one the one that waits the longest ends",
+  }),
   maxClientOrderIds: integer({
     flag: "max-client-order-ids",
     min: 1,
@@ -612,6 +660,21 @@ const filesAndLogs = {
     placeholder: "DIR",
     default: "./data",
     description: "Directory of what the server keeps",
+  }),
+  archiveRetentionMs: milliseconds({
+    flag: "archive-retention",
+    min: 1000,
+    max: 3650 * DAY,
+    default: 30 * DAY,
+    description: "Trades and candles that are older are pruned from the archive",
+  }),
+  archiveSize: bytes({
+    flag: "archive-size",
+    min: 0,
+    max: 16 * 1024 * GIB,
+    default: 4 * GIB,
+    description:
+      "Bytes that the archive's records may take; beyond them the oldest go first, and with 0 there is no archive",
   }),
   logLevel: choice({
     flag: "log-level",

@@ -3,6 +3,7 @@ import { open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { makeDirectory } from "../shared/make-directory.js";
 import { ConfigurationError, problem } from "./configuration-error.js";
+import type { LoadedConfig } from "./load.js";
 
 const MODE = 0o700;
 /** A disk that is full may have room again, and is no reason not to start. */
@@ -19,6 +20,17 @@ export async function requireDataDirectory(dataDir: string): Promise<void> {
   } catch (error) {
     throw unusable(dataDir, error);
   }
+}
+
+/**
+ * The archive's directory, in the data directory; undefined where nothing is archived. A feed that keeps
+ * nothing else has an archive only where it was told where to: the default is for who trades.
+ */
+export function archiveDirectoryOf({ config, sources }: LoadedConfig): string | undefined {
+  const { archiveSize, dataDir, feed } = config;
+  if (archiveSize === 0) return undefined;
+  const isNamed = feed === "exchange" || sources.get("dataDir") !== "default";
+  return isNamed ? join(dataDir, "archive") : undefined;
 }
 
 /** The error for a data directory in which nothing can be kept. */

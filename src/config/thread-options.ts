@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import type { JwtKeys } from "./jwt-keys.js";
 import type { Config, ConfigKey } from "./schema.js";
 
@@ -18,6 +19,7 @@ const FEED_KEYS = [
   "feedStart",
   "feedModule",
   "bookIntervalMs",
+  "maxWaitingSessions",
 ] as const satisfies readonly ConfigKey[];
 
 const EXCHANGE_KEYS = [
@@ -29,6 +31,7 @@ const EXCHANGE_KEYS = [
   "maxPrice",
   "maxQuantity",
   "maxOpenOrders",
+  "maxWaitingSessions",
   "maxClientOrderIds",
   "maxAllClientOrderIds",
   "clientOrderIdRetentionMs",
@@ -51,6 +54,7 @@ const SHARD_KEYS = [
   "maxSubscriptions",
   "maxFilters",
   "maxDistinctFilters",
+  "maxCandleSeries",
   "maxMessageValues",
   "maxReplayMessages",
   "maxFragments",
@@ -67,6 +71,9 @@ const SHARD_KEYS = [
   "maxOrdersPerSecond",
   "maxPendingOrders",
   "allowedOrigins",
+  "compression",
+  "compressionThreshold",
+  "batchDelayMs",
 ] as const satisfies readonly ConfigKey[];
 
 /** What a feed is made of. */
@@ -85,7 +92,10 @@ export type ShardOptions = Pick<Config, (typeof SHARD_KEYS)[number]> & {
   readonly takesOrders: boolean;
   /** Whether sockets are written to past their streams; there is what that needs. */
   readonly nativeSend: boolean;
+  /** The directory of the archive; undefined where nothing is archived. */
+  readonly archiveDir: string | undefined;
   readonly jwt: JwtKeys;
+  readonly nodeName: string;
 };
 
 function pick<T, K extends keyof T>(from: T, keys: readonly K[]): Pick<T, K> {
@@ -99,7 +109,13 @@ export function producerOptionsOf(config: Config): FeedOptions | ExchangeOptions
 }
 
 /** @param nativeSend whether it is wanted and there is what it needs */
-export function shardOptionsOf(config: Config, jwt: JwtKeys, nativeSend: boolean): ShardOptions {
+export function shardOptionsOf(
+  config: Config,
+  jwt: JwtKeys,
+  nativeSend: boolean,
+  archiveDir: string | undefined,
+): ShardOptions {
   const takesOrders = config.feed === "exchange";
-  return { ...pick(config, SHARD_KEYS), takesOrders, nativeSend, jwt };
+  const { nodeName = hostname() } = config;
+  return { ...pick(config, SHARD_KEYS), takesOrders, nativeSend, archiveDir, jwt, nodeName };
 }

@@ -33,6 +33,12 @@ export const CHANNEL_KINDS = {
     marketSnapshot: false,
     marketIds: ({ params }) => params.market_ids,
   },
+  Book: {
+    private: false,
+    marketData: true,
+    marketSnapshot: false,
+    marketIds: ({ params }) => [params.market_id],
+  },
   Trades: {
     private: false,
     marketData: true,
@@ -42,9 +48,16 @@ export const CHANNEL_KINDS = {
   Orders: { private: true, marketData: false, marketSnapshot: false, marketIds: noMarkets },
   Positions: { private: true, marketData: false, marketSnapshot: false, marketIds: noMarkets },
   SystemStatus: { private: false, marketData: false, marketSnapshot: false, marketIds: noMarkets },
+  Candles: {
+    private: false,
+    marketData: true,
+    marketSnapshot: false,
+    marketIds: ({ params }) => [params.market_id],
+  },
+  Heartbeat: { private: false, marketData: false, marketSnapshot: false, marketIds: noMarkets },
 } as const satisfies { readonly [T in ChannelType]: ChannelKind<T> };
 
-export const CHANNEL_TYPES = Object.keys(CHANNEL_KINDS) as readonly ChannelType[];
+export const CHANNEL_TYPES = /* @__PURE__ */ Object.keys(CHANNEL_KINDS) as readonly ChannelType[];
 
 /** Types of channels that belong to one wallet. */
 export type PrivateType = {

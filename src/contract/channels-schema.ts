@@ -1,19 +1,42 @@
 import { z } from "zod";
+import { CANDLE_INTERVALS, type CandleInterval } from "../shared/candle.js";
 import { MARKET_STATUSES } from "../shared/market.js";
 import { compareMarketIds, type MarketId, parseMarketId } from "../shared/market-id.js";
 import { nullIsAbsent } from "../shared/null-is-absent.js";
 import { textSchema, walletSchema } from "../shared/text-schema.js";
 import { canonicalFilter } from "./canonical-filter.js";
 import type { PrivateOf } from "./channel-kinds.js";
-import { PRICE_FEED_MARKETS_MAX, SEARCH_CHARACTERS_MAX } from "./limits.js";
+import {
+  BOOK_DEPTH_DEFAULT,
+  BOOK_DEPTHS,
+  CANDLES_MAX,
+  CANDLES_USUAL,
+  HEARTBEAT_INTERVAL_MS,
+  MERGE_INTERVALS_MS,
+  PRICE_FEED_MARKETS_MAX,
+  SEARCH_CHARACTERS_MAX,
+} from "./limits.js";
+import type { MergeInterval } from "./messages.js";
+
+/** How a market id is described to those who read schemas. */
+export const MARKET_ID_FORM = {
+  description: "an integer from 0 to 2^128-1; a decimal string beyond 2^53-1",
+  anyOf: [
+    { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
+    { type: "string", pattern: "^(0|[1-9][0-9]{0,38})$" },
+  ],
+};
 
 /** Parses a market id in any form a client may send into its canonical one. */
-export const marketIdSchema = z.unknown().transform((value, context): MarketId => {
-  const id = parseMarketId(value);
-  if (id !== undefined) return id;
-  context.addIssue({ code: "custom", message: noMarketId(value) });
-  return z.NEVER;
-});
+export const marketIdSchema = z
+  .unknown()
+  .transform((value, context): MarketId => {
+    const id = parseMarketId(value);
+    if (id !== undefined) return id;
+    context.addIssue({ code: "custom", message: noMarketId(value) });
+    return z.NEVER;
+  })
+  .meta(MARKET_ID_FORM);
 
 function noMarketId(value: unknown): string {
   return `must be an integer from 0 to 2^128-1, beyond 2^53-1 as a decimal string, not ${describe(value)}`;
@@ -35,7 +58,8 @@ const marketIdsSchema = z
       }
     }
     return [...ids].sort(compareMarketIds);
-  });
+  })
+  .meta({ items: MARKET_ID_FORM });
 
 const statusSchema = z.enum(MARKET_STATUSES);
 const volumeSchema = z.number().nonnegative();
@@ -52,7 +76,29 @@ const filterSchema = z.object({
   search: textSchema("line", { max: SEARCH_CHARACTERS_MAX }).optional(),
 });
 
+/** The numbers that a parameter may be; which one it is by default is not told back. */
+function oneOf<const Number extends number>(numbers: readonly Number[]) {
+  return z.literal(numbers, { error: `must be one of ${numbers.join(", ")}` });
+}
+
 const marketParams = z.object({ market_id: marketIdSchema });
+const candleParams = nullIsAbsent(
+  z.object({
+    market_id: marketIdSchema,
+    interval: z.enum(Object.keys(CANDLE_INTERVALS) as CandleInterval[]),
+    limit: z.int().min(0).max(CANDLES_MAX).optional(),
+  }),
+);
+const heartbeatParams = z.object({
+  interval_ms: z.int().min(HEARTBEAT_INTERVAL_MS.least).max(HEARTBEAT_INTERVAL_MS.most).optional(),
+});
+const merged = { interval_ms: oneOf(MERGE_INTERVALS_MS).nullish() };
+const flag = z.boolean().nullish();
+
+/** Only what differs from the default is named. */
+function mergedBy(intervalMs: MergeInterval | null | undefined) {
+  return intervalMs ? { interval_ms: intervalMs } : {};
+}
 const walletParams = z.object({ wallet: walletSchema });
 
 /** Microseconds since the Unix epoch, in any form that an encoding has for an exact integer. */
@@ -73,14 +119,46 @@ const namedChannelSchema = z.discriminatedUnion("type", [
   z
     .object({
       type: z.literal("Markets"),
-      params: z.object({ filter: nullIsAbsent(filterSchema).nullish() }).nullish(),
+      params: z.object({ filter: nullIsAbsent(filterSchema).nullish(), ...merged }).nullish(),
     })
     .transform(({ type, params }) => {
       const filter = canonicalFilter(params?.filter ?? undefined);
-      return { type, params: filter === null ? null : { filter } };
+      const asked = { ...(filter !== null && { filter }), ...mergedBy(params?.interval_ms) };
+      return { type, params: Object.keys(asked).length === 0 ? null : asked };
     }),
-  z.object({ type: z.literal("Market"), params: marketParams }),
-  z.object({ type: z.literal("PriceFeed"), params: z.object({ market_ids: marketIdsSchema }) }),
+  z
+    .object({ type: z.literal("Market"), params: marketParams.extend(merged) })
+    .transform(({ type, params: { market_id, interval_ms } }) => ({
+      type,
+      params: { market_id, ...mergedBy(interval_ms) },
+    })),
+  z
+    .object({
+      type: z.literal("PriceFeed"),
+      params: z.object({ market_ids: marketIdsSchema, sizes: flag, ...merged }),
+    })
+    .transform(({ type, params: { market_ids, sizes, interval_ms } }) => ({
+      type,
+      params: { market_ids, ...(sizes && { sizes }), ...mergedBy(interval_ms) },
+    })),
+  z
+    .object({
+      type: z.literal("Book"),
+      params: marketParams.extend({
+        depth: oneOf(BOOK_DEPTHS).nullish(),
+        checksum: flag,
+        ...merged,
+      }),
+    })
+    .transform(({ type, params: { market_id, depth, checksum, interval_ms } }) => ({
+      type,
+      params: {
+        market_id,
+        depth: depth ?? BOOK_DEPTH_DEFAULT,
+        ...(checksum && { checksum }),
+        ...mergedBy(interval_ms),
+      },
+    })),
   z
     .object({ type: z.literal("Trades"), params: nullIsAbsent(marketParams.partial()).nullish() })
     .transform(({ type, params }) => ({
@@ -89,7 +167,21 @@ const namedChannelSchema = z.discriminatedUnion("type", [
     })),
   z.object({ type: z.literal("Orders"), params: walletParams }),
   z.object({ type: z.literal("Positions"), params: walletParams }),
-  z.object({ type: z.literal("SystemStatus") }).transform(({ type }) => ({ type, params: null })),
+  z
+    .object({ type: z.literal("SystemStatus"), params: z.unknown().optional() })
+    .transform(({ type }) => ({ type, params: null })),
+  z
+    .object({ type: z.literal("Candles"), params: candleParams })
+    .transform(({ type, params: { market_id, interval, limit = CANDLES_USUAL } }) => ({
+      type,
+      params: { market_id, interval, limit },
+    })),
+  z
+    .object({ type: z.literal("Heartbeat"), params: nullIsAbsent(heartbeatParams).nullish() })
+    .transform(({ type, params }) => ({
+      type,
+      params: { interval_ms: params?.interval_ms ?? HEARTBEAT_INTERVAL_MS.usual },
+    })),
 ]);
 
 /** From when on a client wants the channel's messages again; no part of the channel. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { CANDLE_INTERVALS, type CandleInterval } from "../shared/candle.js";
 import { SIDES } from "../shared/market.js";
 import { nullIsAbsent } from "../shared/null-is-absent.js";
 import { ORDER_TYPES, TIMES_IN_FORCE } from "../shared/order.js";
@@ -8,6 +9,8 @@ import { boundedList, channelSchema, marketIdSchema } from "./channels-schema.js
 import {
   CHANNELS_PER_REQUEST_MAX,
   CLIENT_ORDER_ID_CHARACTERS_MAX,
+  CURSOR_CHARACTERS_MAX,
+  HISTORY_PAGE_MAX,
   ORDER_ID_CHARACTERS_MAX,
   REQUEST_ID_CHARACTERS_MAX,
 } from "./limits.js";
@@ -74,9 +77,27 @@ const orderReference = nullIsAbsent(orderNames).transform(
   },
 );
 
+const micros = z.unknown().transform((value, context): number => {
+  const number = typeof value === "bigint" ? Number(value) : value;
+  if (typeof number === "number" && Number.isSafeInteger(number) && number >= 0) return number;
+  context.addIssue({ code: "custom", message: "must be an integer of µs from 0 to 2^53-1" });
+  return z.NEVER;
+});
+
+const historyRequest = z.object({
+  market_id: marketIdSchema,
+  from: micros.optional(),
+  to: micros.optional(),
+  before: textSchema("line", { min: 1, max: CURSOR_CHARACTERS_MAX }).optional(),
+  limit: z.int().min(1).max(HISTORY_PAGE_MAX).optional(),
+});
+const candleIntervals = Object.keys(CANDLE_INTERVALS) as CandleInterval[];
+
 /** The `data` of each message type a client can send. */
 export const clientData = {
-  Authenticate: z.object({ token: z.string() }),
+  Authenticate: nullIsAbsent(
+    z.object({ token: z.string(), session: z.string().optional() }),
+  ).transform(({ token, session }) => (session === undefined ? { token } : { token, session })),
   Subscribe: z.object({ channels }),
   Unsubscribe: z.object({ channels }),
   Ping: z.object({ timestamp: z.number() }),
@@ -85,6 +106,8 @@ export const clientData = {
     order: nullIsAbsent(orderRequest).transform((order) => order as RequestedOrder),
   }),
   CancelOrder: orderReference,
+  TradeHistory: nullIsAbsent(historyRequest),
+  CandleHistory: nullIsAbsent(historyRequest.extend({ interval: z.enum(candleIntervals) })),
 } as const;
 
 export type ClientType = keyof typeof clientData;

@@ -16,3 +16,7 @@ export const ERROR_CODES = [
   "INTERNAL",
 ] as const;
 export type ErrorCode = (typeof ERROR_CODES)[number];
+
+/** The codes that only an answer over HTTP carries, beside those of an `Error` message. */
+export const HTTP_ERROR_CODES = ["NOT_FOUND", "METHOD_NOT_ALLOWED"] as const;
+export type HttpErrorCode = ErrorCode | (typeof HTTP_ERROR_CODES)[number];

@@ -1,7 +1,9 @@
+import type { CandleInterval } from "../shared/candle.js";
 import type { MarketStatus, Side } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
 import type { OrderStatus, OrderType, TimeInForce } from "../shared/order.js";
 import type { ErrorCode } from "./error-codes.js";
+import type { BOOK_DEPTHS, MERGE_INTERVALS_MS } from "./limits.js";
 
 /*
  * Every message of the protocol as plain types, for server and clients alike. What clients send, the
@@ -10,7 +12,16 @@ import type { ErrorCode } from "./error-codes.js";
  * and names ending in `_ts` are microseconds since the Unix epoch.
  */
 
-export type { ErrorCode, MarketId, MarketStatus, OrderStatus, OrderType, Side, TimeInForce };
+export type {
+  CandleInterval,
+  ErrorCode,
+  MarketId,
+  MarketStatus,
+  OrderStatus,
+  OrderType,
+  Side,
+  TimeInForce,
+};
 
 /** A client's request id, given back with each direct reply. */
 export type RequestId = number | string;
@@ -38,13 +49,16 @@ export interface PriceUpdate {
   readonly price: number | null;
   readonly best_bid: number | null;
   readonly best_ask: number | null;
+  /** What can be sold and bought at the best prices, where `sizes` were asked for; null where not known. */
+  readonly bid_quantity?: number | null;
+  readonly ask_quantity?: number | null;
   readonly seq: number;
   readonly ts: number;
 }
 
 export type PriceLevel = readonly [price: number, quantity: number];
 
-/** The best levels of a market's book, best first, at most 20 a side. */
+/** The best levels of a market's book, best first, at most 20 a side; of a `Book` at most its `depth`. */
 export interface OrderBook {
   readonly market_id: MarketId;
   readonly bids: readonly PriceLevel[];
@@ -52,6 +66,23 @@ export interface OrderBook {
   /** 0 as long as the market has published no book. */
   readonly seq: number;
   readonly ts: number;
+  /** Of a `Book` channel only. */
+  readonly depth?: BookDepth;
+  /** CRC-32 of the first ten levels a side, where a `Book` was asked for with it. */
+  readonly checksum?: number;
+}
+
+/** What makes the book of `seq` of that of `prev_seq`, at this depth; a quantity of 0 removes its level. */
+export interface BookUpdate {
+  readonly market_id: MarketId;
+  readonly depth: BookDepth;
+  readonly bids: readonly PriceLevel[];
+  readonly asks: readonly PriceLevel[];
+  readonly prev_seq: number;
+  readonly seq: number;
+  readonly ts: number;
+  /** Of the book that it makes. */
+  readonly checksum?: number;
 }
 
 export interface Trade {
@@ -64,6 +95,50 @@ export interface Trade {
   readonly taker_side: Side;
   readonly seq: number;
   readonly ts: number;
+  /** Of a trade that is told again: the epoch that its `seq` is of, where that is an earlier one. */
+  readonly epoch?: string;
+}
+
+/**
+ * What trades made of a market in one interval that had any: when it starts, in microseconds since the
+ * Unix epoch, prices, the quantity that was traded, and the number of trades.
+ */
+export type Candle = readonly [
+  start: number,
+  open: number,
+  high: number,
+  low: number,
+  close: number,
+  volume: number,
+  trades: number,
+];
+
+/** The newest candles of a market, oldest first; the last may be unfinished. */
+export interface CandleSnapshot {
+  readonly market_id: MarketId;
+  readonly interval: CandleInterval;
+  readonly candles: readonly Candle[];
+}
+
+/** A candle as it is now. */
+export interface CandleUpdate {
+  readonly market_id: MarketId;
+  readonly interval: CandleInterval;
+  readonly candle: Candle;
+  /** Its interval is over. */
+  readonly closed: boolean;
+}
+
+/** What a page of a market's history is asked for by. */
+export interface HistoryRequest {
+  readonly market_id: MarketId;
+  /** µs since the Unix epoch, inclusive and exclusive. */
+  readonly from?: number;
+  readonly to?: number;
+  /** The `next` of the page before. */
+  readonly before?: string;
+  /** 1 to 1,000; default 100. */
+  readonly limit?: number;
 }
 
 export interface Order {
@@ -110,6 +185,17 @@ export interface SystemStatus {
   readonly version: string;
 }
 
+/** A sign of life that takes the way of market data. */
+export interface Heartbeat {
+  readonly epoch: string;
+  /** The position in the data up to which everything has been told ahead of it; it never decreases. */
+  readonly ts: number;
+  /** Since the producer's last word of any market, in milliseconds. */
+  readonly feed_age_ms: number;
+  /** Messages that were left out for this connection so far. */
+  readonly conflated: number;
+}
+
 /** What changed; the first that applies. `Unmatched` is the last update of a market that fits no filter any more. */
 export type MarketUpdateType = "Created" | "Status" | "Price" | "Volume" | "Unmatched";
 
@@ -122,29 +208,71 @@ export interface MarketsFilter {
   readonly search?: string;
 }
 
+/** Levels a side of a `Book`. */
+export type BookDepth = (typeof BOOK_DEPTHS)[number];
+
+/** The shortest time between two messages of a stream, in milliseconds. */
+export type MergeInterval = (typeof MERGE_INTERVALS_MS)[number];
+
+type Merged = {
+  /** At most one message a stream in that time, the latest. Default 0: every one. */
+  readonly interval_ms?: MergeInterval;
+};
+
 /** A channel, in any spelling that a client may send. */
 export type Channel = ChannelName & {
-  /** With `Subscribe`: every message with this `ts`, in microseconds, and later comes first. */
+  /**
+   * In a Subscribe: the position, in microseconds, from which on every message is sent that there was. It
+   * is no part of what the channel is.
+   */
   readonly since?: number;
-  /** In `Subscribed`, where `since` was asked for: whether it comes; else first data as always. */
+  /** In the answer to one with `since`: whether all messages from there on follow. */
   readonly recovered?: boolean;
 };
 
+/** What a channel is. */
 type ChannelName =
   | {
       readonly type: "Markets";
-      readonly params?: { readonly filter?: MarketsFilter | null } | null;
+      readonly params?: ({ readonly filter?: MarketsFilter | null } & Merged) | null;
     }
-  | { readonly type: "Market"; readonly params: { readonly market_id: MarketId } }
+  | { readonly type: "Market"; readonly params: { readonly market_id: MarketId } & Merged }
   | {
       readonly type: "PriceFeed";
-      /** From 1 to 1,000 markets. */
-      readonly params: { readonly market_ids: readonly MarketId[] };
+      readonly params: {
+        /** From 1 to 1,000 markets. */
+        readonly market_ids: readonly MarketId[];
+        /** Whether best sizes are told, and their changes. */
+        readonly sizes?: boolean;
+      } & Merged;
+    }
+  | {
+      readonly type: "Book";
+      readonly params: {
+        readonly market_id: MarketId;
+        /** Default 20. */
+        readonly depth?: BookDepth;
+        readonly checksum?: boolean;
+      } & Merged;
     }
   | { readonly type: "Trades"; readonly params?: { readonly market_id?: MarketId } | null }
   | { readonly type: "Orders"; readonly params: { readonly wallet: string } }
   | { readonly type: "Positions"; readonly params: { readonly wallet: string } }
-  | { readonly type: "SystemStatus"; readonly params?: null };
+  | { readonly type: "SystemStatus"; readonly params?: null }
+  | {
+      readonly type: "Candles";
+      readonly params: {
+        readonly market_id: MarketId;
+        readonly interval: CandleInterval;
+        /** How many candles come at once, from 0 to 1,000. Default 100. */
+        readonly limit?: number;
+      };
+    }
+  | {
+      readonly type: "Heartbeat";
+      /** Milliseconds, from 100 to 60,000. Default 1,000. */
+      readonly params?: { readonly interval_ms?: number } | null;
+    };
 
 export type ChannelType = Channel["type"];
 
@@ -190,13 +318,19 @@ export type OrderReference =
 
 /** The `data` of each message type that a client sends. */
 export interface ClientData {
-  readonly Authenticate: { readonly token: string };
+  readonly Authenticate: {
+    readonly token: string;
+    /** The order session that the connection's first token is to resume. */
+    readonly session?: string;
+  };
   readonly Subscribe: { readonly channels: readonly Channel[] };
   readonly Unsubscribe: { readonly channels: readonly Channel[] };
   /** Milliseconds of any clock; given back. */
   readonly Ping: { readonly timestamp: number };
   readonly PlaceOrder: { readonly order: OrderRequest };
   readonly CancelOrder: OrderReference;
+  readonly TradeHistory: HistoryRequest;
+  readonly CandleHistory: HistoryRequest & { readonly interval: CandleInterval };
 }
 
 export type ClientType = keyof ClientData;
@@ -213,8 +347,20 @@ export interface ServerData {
     readonly server_time: number;
     readonly epoch: string;
     readonly ping_interval_ms: number;
+    /** The connection's order session, where it brought a token. */
+    readonly session?: string;
+    /** Whether that is the session that the client named. */
+    readonly resumed?: boolean;
+    /** The name of the server's node. */
+    readonly node: string;
   };
-  readonly Authenticated: { readonly user_id: string; readonly wallet: string | null };
+  readonly Authenticated: {
+    readonly user_id: string;
+    readonly wallet: string | null;
+    /** See `Connected`; where the token came in a message. */
+    readonly session?: string;
+    readonly resumed?: boolean;
+  };
   readonly Subscribed: { readonly channels: readonly Channel[] };
   readonly Unsubscribed: { readonly channels: readonly Channel[] };
   readonly EpochChanged: { readonly epoch: string };
@@ -236,16 +382,35 @@ export interface ServerData {
   readonly MarketUpdate: { readonly update_type: MarketUpdateType; readonly market: Market };
   readonly PriceUpdate: PriceUpdate;
   readonly OrderBook: OrderBook;
+  readonly BookUpdate: BookUpdate;
   readonly TradeExecution: { readonly trade: Trade };
   readonly OrderSnapshot: { readonly orders: readonly Order[] };
   readonly OrderUpdate: { readonly order: Order };
   readonly PositionSnapshot: { readonly positions: readonly Position[] };
   readonly PositionUpdate: { readonly position: Position };
   readonly SystemStatus: { readonly status: SystemStatus };
+  readonly CandleSnapshot: CandleSnapshot;
+  readonly CandleUpdate: CandleUpdate;
+  readonly Heartbeat: Heartbeat;
+  /** Newest first; without `next` there is no more. */
+  readonly TradePage: {
+    readonly market_id: MarketId;
+    readonly trades: readonly Trade[];
+    readonly next?: string;
+  };
+  /** Closed ones, newest first; without `next` there is no more. */
+  readonly CandlePage: {
+    readonly market_id: MarketId;
+    readonly interval: CandleInterval;
+    readonly candles: readonly Candle[];
+    readonly next?: string;
+  };
   readonly Notification: {
     readonly level: "info" | "warning" | "error";
     readonly message: string;
   };
+  /** The server drains: this connection will be closed until `deadline_ts`. */
+  readonly ServerShutdown: { readonly deadline_ts: number; readonly reason: string };
 }
 
 export type ServerType = keyof ServerData;

@@ -69,8 +69,11 @@ export const THREAD = {
   logDropped: SECTION_WORDS - 1,
 } as const;
 
-/** Why messages since a `ts` were not replayed: overwritten or told before, yet to come, or too many. */
-export const REPLAY_REFUSALS = ["window", "future", "messages"] as const;
+/**
+ * Why messages since a `ts` were not replayed: overwritten or told before, yet to come, too many, or of a
+ * channel that is not replayed.
+ */
+export const REPLAY_REFUSALS = ["window", "future", "messages", "channel"] as const;
 export type ReplayRefusal = (typeof REPLAY_REFUSALS)[number];
 
 /** Words of the producer's section. */
@@ -90,6 +93,10 @@ export const PRODUCER = {
   clientOrderIds: 9 + COMMIT_BUCKETS_S.length + 1 + ORDER_RESULTS.length,
   /** The latest `ts` that was told, or is about to be; it outlives the producer. */
   latestTs: 9 + COMMIT_BUCKETS_S.length + 1 + ORDER_RESULTS.length + 1,
+  /** Order sessions that wait for their clients to come back. */
+  sessionsWaiting: 9 + COMMIT_BUCKETS_S.length + 1 + ORDER_RESULTS.length + 2,
+  /** Those that have ended because too many of one wallet waited. */
+  sessionsCrowdedOut: 9 + COMMIT_BUCKETS_S.length + 1 + ORDER_RESULTS.length + 3,
 } as const;
 
 /** Those words of a shard's section that are one value each, beside a thread's. */
@@ -128,9 +135,29 @@ const SHARD_VALUES = {
   /** What was given to sockets past their streams, and through them. */
   nativeSends: 27,
   ordinarySends: 28,
+  /** Series of candles that are kept. */
+  candleSeries: 29,
+  /** Queries to the archive, and how long they took in all, in seconds. */
+  archiveQueries: 30,
+  archiveQuerySumS: 31,
+  /** Connections that take batches, and those that compression was negotiated for. */
+  batchedConnections: 32,
+  compressedConnections: 33,
+  /** Payloads compressed, each for all who are sent it; their bytes, and the time it took. */
+  compressions: 34,
+  deflatedBytesBefore: 35,
+  deflatedBytesAfter: 36,
+  compressionS: 37,
+  /** Payloads that went as they were, as compressing had taken its share of a turn. */
+  compressionsLeftOut: 38,
+  /** Compressed messages of clients, their bytes, and those that were refused. */
+  inflations: 39,
+  inflatedBytesBefore: 40,
+  inflatedBytesAfter: 41,
+  inflationsRefused: 42,
   /** Channels whose `since` was replayed, and messages replayed, to whoever was slow as well. */
-  replays: 29,
-  replayedMessages: 30,
+  replays: 43,
+  replayedMessages: 44,
 } as const;
 
 const latency = Math.max(...Object.values(SHARD_VALUES)) + 1;
@@ -170,6 +197,9 @@ export const SHARD_GAUGES: readonly (readonly [word: number, count: number])[] =
   [SHARD.blockedConnections, 1],
   [SHARD.loadingConnections, 1],
   [SHARD.distinctFilters, 1],
+  [SHARD.candleSeries, 1],
+  [SHARD.batchedConnections, 1],
+  [SHARD.compressedConnections, 1],
   [subscriptions, CHANNEL_TYPES.length],
 ];
 
@@ -197,28 +227,47 @@ export const MAIN = {
 if (replaysRefused + REPLAY_REFUSALS.length > THREAD.logDropped)
   throw new Error("counters: a section is too small");
 
+/** Words of the archivist's section. */
+export const ARCHIVIST = {
+  ...THREAD,
+  trades: 2,
+  gaps: 3,
+  /** Bytes of the archive's records. */
+  bytes: 4,
+  /** How old the oldest trade of the last commit was when it was on disk, in seconds. */
+  lagS: 5,
+  /** Which archive may be opened, by a number that goes up; 0 while none may. */
+  generation: 6,
+  /** The numbers that were given out. */
+  generations: 7,
+  /** Threads started. */
+  starts: 8,
+} as const;
+
 /** One thread's words. */
 export type CounterSection = Float64Array;
 
 export interface CounterBlock {
   readonly main: CounterSection;
   readonly producer: CounterSection;
+  readonly archivist: CounterSection;
   readonly shards: readonly CounterSection[];
 }
 
-/** Shared memory for the counters of main, producer and `shards` shards. */
+/** Shared memory for the counters of main, producer, archivist and `shards` shards. */
 export function createCounterBuffer(shards: number): SharedArrayBuffer {
-  return new SharedArrayBuffer((2 + shards) * SECTION_WORDS * 8);
+  return new SharedArrayBuffer((3 + shards) * SECTION_WORDS * 8);
 }
 
 export function counterBlockOf(buffer: SharedArrayBuffer): CounterBlock {
   const section = (index: number): CounterSection =>
     new Float64Array(buffer, index * SECTION_WORDS * 8, SECTION_WORDS);
-  const shards = buffer.byteLength / 8 / SECTION_WORDS - 2;
+  const shards = buffer.byteLength / 8 / SECTION_WORDS - 3;
   return {
     main: section(0),
     producer: section(1),
-    shards: Array.from({ length: shards }, (_, shard) => section(2 + shard)),
+    archivist: section(2),
+    shards: Array.from({ length: shards }, (_, shard) => section(3 + shard)),
   };
 }
 

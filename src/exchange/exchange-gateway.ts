@@ -19,7 +19,7 @@ import type { Store } from "../store/store.js";
 import type { ExchangeNews, ExchangeRequest, OrderName, Refused } from "../workers/messages.js";
 import type { ExchangeCore } from "./exchange-core.js";
 import { type AttachedShard, addNews, ExchangeShards, type News } from "./exchange-shards.js";
-import { sessionOf, shardPrefix } from "./sessions.js";
+import type { SessionDesk } from "./session-desk.js";
 
 /** Requests of one batch, which share one commit. */
 const BATCH_REQUESTS_MAX = 4096;
@@ -27,7 +27,7 @@ const BATCH_REQUESTS_MAX = 4096;
 /** The form of the order ids that the exchange gives. */
 const ORDER_ID = /^[1-9][0-9]{0,15}$/;
 
-const CONNECTION_ENDED = "cancel on disconnect: the connection ended";
+const SESSION_OVER = "cancel on disconnect: the session has ended";
 
 const RESULTS = {
   Open: "open",
@@ -46,8 +46,7 @@ type Holdings = Pick<Extract<ExchangeNews, { type: "snapshot" }>, "orders" | "po
 
 interface ExchangeGatewayContext {
   readonly options: ExchangeOptions;
-  /** Tells this run of the server from all others. */
-  readonly run: string;
+  readonly desk: SessionDesk;
   readonly store: Pick<Store, "order">;
   readonly counters: CounterSection;
   readonly log: Logger;
@@ -85,7 +84,7 @@ export class ExchangeGateway {
     this.#shards = new ExchangeShards({
       request: (from, request) => this.#ask({ from, request }),
       // Behind what the shard asked while it lived.
-      gone: (from) => this.#ask({ from, request: { type: "attach", connections: [] } }),
+      gone: (from) => this.#ask({ from, request: { type: "attach", sessions: [] } }),
     });
   }
 
@@ -121,6 +120,7 @@ export class ExchangeGateway {
     // Counted first: whoever is told of an order finds it in the metrics.
     for (const result of this.#results)
       countListed(this.#context.counters, PRODUCER.ordersByResult, ORDER_RESULTS, result);
+    this.#shards.tell(this.#context.desk.takeNews());
     this.#shards.tell(this.#news);
     this.#forget();
   }
@@ -130,7 +130,8 @@ export class ExchangeGateway {
     const asked = this.#asked;
     this.#forget();
     this.#holdings.clear();
-    for (const one of asked) this.#answer(one, refusal);
+    // Connections and their sessions are what they are, whatever becomes of orders.
+    for (const one of asked) if (!isAboutSessions(one.request)) this.#answer(one, refusal);
   }
 
   #forget(): void {
@@ -140,7 +141,6 @@ export class ExchangeGateway {
   }
 
   #answer({ from, request }: Asked, refusal: Refused | undefined): void {
-    const { run } = this.#context;
     switch (request.type) {
       case "place":
         return this.#place(from, request, refusal);
@@ -152,23 +152,17 @@ export class ExchangeGateway {
         return;
       case "unwatch":
         return this.#shards.unwatch(from, request.wallet);
+      case "session":
       case "ended":
-        return this.#hooks.ended(sessionOf(run, from.shard, request.connection), CONNECTION_ENDED);
-      case "attach": {
-        const alive = new Set(request.connections.map((one) => sessionOf(run, from.shard, one)));
-        for (const session of this.#core.sessions()) {
-          if (!session.startsWith(shardPrefix(run, from.shard)) || alive.has(session)) continue;
-          this.#hooks.ended(session, CONNECTION_ENDED);
-        }
-        return;
-      }
+      case "attach":
+        return this.#context.desk.take(from, request);
       default:
         return request satisfies never;
     }
   }
 
   #place(from: AttachedShard, request: RequestOf<"place">, refusal: Refused | undefined): void {
-    const { options, run } = this.#context;
+    const { options, desk } = this.#context;
     const { wallet, order, boundTo } = request;
     const refused = (why: Refused): void => this.#refuse({ from, request }, why);
     if (refusal !== undefined) return refused(refusal);
@@ -178,14 +172,17 @@ export class ExchangeGateway {
         ? undefined
         : this.#core.knownOrder(wallet, order.client_order_id);
     if (known !== undefined) return this.#replyKnown({ from, request }, known);
-    const session = boundTo === undefined ? undefined : sessionOf(run, from.shard, boundTo);
-    const terms = admitOrder(order, this.#core.market(order.market_id), options, wallet, session);
+    const terms = admitOrder(order, this.#core.market(order.market_id), options, wallet, boundTo);
     if ("code" in terms) return refused(terms);
     // Of one order alone: found when the batch is written, it would take all the others with it.
     const fault = walletFault(wallet);
     if (fault !== undefined)
       return refused({ code: "ORDER_REJECTED", message: `the wallet cannot be stored: ${fault}` });
     this.collect(this.#core.execute({ type: "place", terms }), { from, request });
+    if (boundTo === undefined) return;
+    if (desk.sessions.has(boundTo)) desk.sessions.bind(boundTo);
+    // Its connection has lost the session to another one, with which it has ended.
+    else this.#hooks.ended(boundTo, SESSION_OVER);
   }
 
   #cancel(from: AttachedShard, request: RequestOf<"cancel">, refusal: Refused | undefined): void {
@@ -311,6 +308,10 @@ export class ExchangeGateway {
   #contractOrder(order: Order): ContractOrder {
     return toContractOrder(order, this.#core.listed(order.marketId));
   }
+}
+
+function isAboutSessions(request: ExchangeRequest): boolean {
+  return request.type === "session" || request.type === "ended" || request.type === "attach";
 }
 
 type RequestOf<T extends ExchangeRequest["type"]> = Extract<ExchangeRequest, { readonly type: T }>;

@@ -42,7 +42,7 @@ export class ExchangeMarkets {
       priceScale,
       quantityScale,
       maxPrice,
-      book: createBook(),
+      book: createBook(this.#sink.bookDepth),
     });
   }
 
@@ -76,7 +76,6 @@ export class ExchangeMarkets {
     const { listed, book, quantityScale } = this.listed(marketId);
     const orders = engine.book(marketId);
     if (orders === undefined) return;
-    this.#sink.quote(listed, orders.best("Buy") ?? null, orders.best("Sell") ?? null);
     for (const [side, into] of [
       ["Buy", book.bids],
       ["Sell", book.asks],
@@ -86,6 +85,14 @@ export class ExchangeMarkets {
       for (let level = 0; level < into.length; level++)
         into.quantity[level] = Math.min(into.quantity[level] as number, quantityScale.countMax);
     }
+    const { bids, asks } = book;
+    this.#sink.quote(
+      listed,
+      orders.best("Buy") ?? null,
+      orders.best("Sell") ?? null,
+      bids.length > 0 ? (bids.quantity[0] ?? null) : null,
+      asks.length > 0 ? (asks.quantity[0] ?? null) : null,
+    );
     this.#sink.book(listed, book);
   }
 }

@@ -7,13 +7,14 @@ import type { Trade } from "../engine/order.js";
 import { Pacer } from "../feed/pacer.js";
 import type { PositionClock } from "../market-data/position-clock.js";
 import type { Logger } from "../shared/log.js";
-import type { Store, StoredState } from "../store/store.js";
+import type { SessionWrites, Store, StoredState } from "../store/store.js";
 import type { Refused } from "../workers/messages.js";
 import { ExchangeCore } from "./exchange-core.js";
 import { ExchangeGateway } from "./exchange-gateway.js";
 import type { ExchangeMarkets } from "./exchange-markets.js";
 import { ExchangeTime } from "./exchange-time.js";
-import { isOfRun } from "./sessions.js";
+import { SessionDesk } from "./session-desk.js";
+import { NO_SESSION_WRITES } from "./sessions.js";
 import { BATCH_SIMULATED_MAX, Simulation } from "./simulation.js";
 import { namelessOrders, Withdrawals } from "./withdrawals.js";
 
@@ -26,6 +27,8 @@ const PROBE_INTERVAL_MS = 1000;
 /** A commit that takes longer is reported: orders get no answer meanwhile. */
 const SLOW_COMMIT_MS = 5000;
 const STORE_SLOW = `orders wait: a write of the store takes longer than ${SLOW_COMMIT_MS} ms`;
+/** How often the waits of sessions are looked at. */
+const WAITS_INTERVAL_MS = 50;
 /** How often the store is pruned. */
 const PRUNE_INTERVAL_MS = 1000;
 /** Books that are published in one turn of the event loop at the start. */
@@ -39,6 +42,7 @@ export const TOLD_AFTER_COMMIT_MICROS = 250_000;
 
 /** Reasons that cancelled orders carry. */
 const SERVER_RESTARTED = "cancel on disconnect: the server was restarted";
+const SESSION_OVER = "cancel on disconnect: the session has ended";
 const SERVER_STOPPED = "cancel on disconnect: the server stopped";
 
 const STORE_UNAVAILABLE: Refused = {
@@ -82,6 +86,7 @@ export class Exchange {
   readonly #time: ExchangeTime;
   readonly #core: ExchangeCore;
   readonly #gateway: ExchangeGateway;
+  readonly #desk: SessionDesk;
   readonly #withdrawals: Withdrawals;
   readonly #simulation: Simulation;
   /** Why nothing can be stored at the moment. */
@@ -89,6 +94,7 @@ export class Exchange {
   /** Nobody has ever traded here. */
   readonly #isNew: boolean;
   #probing = false;
+  #running = false;
   #stopping = false;
   #wake: () => void = () => {};
 
@@ -96,15 +102,17 @@ export class Exchange {
     context: ExchangeContext,
     time: ExchangeTime,
     core: ExchangeCore,
+    desk: SessionDesk,
     withdrawals: Withdrawals,
     isNew: boolean,
   ) {
     this.#context = context;
     this.#time = time;
     this.#core = core;
+    this.#desk = desk;
     this.#withdrawals = withdrawals;
     this.#simulation = new Simulation(context.options, core);
-    this.#gateway = new ExchangeGateway(context, core, {
+    this.#gateway = new ExchangeGateway({ ...context, desk }, core, {
       asked: () => this.#wake(),
       ended: (session, reason) => withdrawals.end(session, reason),
     });
@@ -116,16 +124,23 @@ export class Exchange {
    * yet.
    */
   static async open(context: ExchangeContext, state: StoredState): Promise<Exchange> {
-    const { options, markets, position, run, log } = context;
+    const { options, markets, position, run, counters, log } = context;
     const time = new ExchangeTime(position, state);
     const core = await ExchangeCore.open({ options, markets, time }, state);
     const nameless = await namelessOrders(state.openOrders);
     if (nameless.length > 0)
       log.warn({ orders: nameless.length }, "orders of wallets that nobody can name are cancelled");
     const withdrawals = new Withdrawals(core, nameless);
+    const { maxWaitingSessions: maxWaiting } = options;
+    const desk = new SessionDesk(
+      { run, maxWaiting, counters, now: () => time.passed / 1000 },
+      (session, reason) => withdrawals.end(session, reason),
+    );
+    desk.sessions.restore(state.sessions);
+    // An earlier version has stored no sessions.
     for (const session of core.sessions())
-      if (!isOfRun(session, run)) withdrawals.end(session, SERVER_RESTARTED);
-    return new Exchange(context, time, core, withdrawals, state.nextOrderId === 1);
+      if (!desk.sessions.has(session)) withdrawals.end(session, SERVER_RESTARTED);
+    return new Exchange(context, time, core, desk, withdrawals, state.nextOrderId === 1);
   }
 
   /**
@@ -159,13 +174,18 @@ export class Exchange {
     this.#gateway.attach(shard, port);
   }
 
-  /** Trades until the signal aborts, then cancels what is bound to connections and closes the store. */
+  /**
+   * Trades until the signal aborts, then cancels what is bound to sessions that do not outlive the server,
+   * and closes the store.
+   */
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", () => this.#wake());
     const timers = [
       setInterval(() => void this.#prune(), PRUNE_INTERVAL_MS),
+      setInterval(() => this.#desk.sessions.isDue && this.#wake(), WAITS_INTERVAL_MS),
       setInterval(() => void this.#probe(), PROBE_INTERVAL_MS),
     ];
+    this.#running = true;
     const simulation = this.#simulate(signal);
     while (!signal.aborted) {
       if (this.#idle) {
@@ -183,7 +203,8 @@ export class Exchange {
 
   async #stop(): Promise<void> {
     this.#stopping = true;
-    for (const session of this.#core.sessions()) this.#withdrawals.end(session, SERVER_STOPPED);
+    for (const session of this.#core.sessions())
+      if (!this.#desk.sessions.outlives(session)) this.#withdrawals.end(session, SERVER_STOPPED);
     do await this.#turn();
     while (!this.#idle);
     this.#gateway.close();
@@ -210,13 +231,21 @@ export class Exchange {
     position.hold();
     this.#executeBatch();
     const changes = this.#core.takeChanges();
-    const isStored = isEmpty(changes) || (await this.#commit(changes));
+    // What cannot be stored of sessions waits until something can.
+    const sessions =
+      this.#storeFailure === undefined ? this.#desk.sessions.changes() : NO_SESSION_WRITES;
+    const isNothing = isEmpty(changes) && sessions.put.length + sessions.removed.length === 0;
+    const isStored = isNothing || (await this.#commit(changes, sessions));
     position.release();
-    if (isStored) this.#release(changes);
-    else await this.#rollBack();
+    if (isStored) {
+      if (!isNothing) this.#desk.sessions.committed(sessions);
+      this.#release(changes);
+    } else await this.#rollBack();
   }
 
   #executeBatch(): void {
+    // While the exchange recovers nobody can come back, and when it stops nobody is to be waited for.
+    if (this.#running && !this.#stopping) this.#desk.sessions.expire();
     const canStore = this.#storeFailure === undefined;
     if (canStore) {
       // What a failed batch or an earlier run has left, before anybody can trade with it.
@@ -240,7 +269,7 @@ export class Exchange {
   // --- Store ------------------------------------------------------------------------------------
 
   /** Commits; returns whether it is on disk. */
-  async #commit(changes: EngineChanges): Promise<boolean> {
+  async #commit(changes: EngineChanges, sessions: SessionWrites): Promise<boolean> {
     const startedAt = performance.now();
     let toldSlow = false;
     const slow = setTimeout(() => {
@@ -250,7 +279,7 @@ export class Exchange {
     const { store, position } = this.#context;
     const limit = position.now() + TOLD_AFTER_COMMIT_MICROS;
     try {
-      await store.commit(changes, this.#time.stretches, limit);
+      await store.commit(changes, this.#time.stretches, limit, sessions);
       position.limit = limit;
     } catch (error) {
       this.#context.log.error({ err: error }, "the store cannot be written; orders are refused");
@@ -277,6 +306,9 @@ export class Exchange {
   /** Undoes a batch that is not on disk: nothing of it is left anywhere, and what it was asked is answered. */
   async #rollBack(): Promise<void> {
     await this.#core.reload(await this.#context.store.load());
+    // Their orders were gone when they ended, and are back.
+    for (const session of this.#core.sessions())
+      if (!this.#desk.sessions.has(session)) this.#withdrawals.end(session, SESSION_OVER);
     this.#withdrawals.undone();
     this.#simulation.restart();
     // Whether the store can be written again by now is the next batch's business.

@@ -87,8 +87,15 @@ export interface FeedSink {
    * Sets best bid and best ask (null: that side is empty) and publishes the market's state at once:
    * one `PriceUpdate` if price, bid or ask differ from the last one published. Nothing changed,
    * nothing is published.
+   * @param bidQuantity the size of the best bid in lots; null, as by default, where it is not known
    */
-  quote(market: ListedMarket, bestBid: number | null, bestAsk: number | null): void;
+  quote(
+    market: ListedMarket,
+    bestBid: number | null,
+    bestAsk: number | null,
+    bidQuantity?: number | null,
+    askQuantity?: number | null,
+  ): void;
   /**
    * Publishes a trade and moves the market's last price and volume. The new state goes out with the
    * next `quote` of the market, or by itself at the end of the current turn. `trade` is read at once,
@@ -98,6 +105,7 @@ export interface FeedSink {
   /**
    * Says that the market's book changed. `book` is read when the book interval lets it out (at once
    * or within that interval), so either keep the one object up to date or pass a new one each time.
+   * Its levels are best first, no price twice; of up to 200 a side the server keeps `--book-depth`.
    */
   book(market: ListedMarket, book: Book): void;
   /**

@@ -199,7 +199,13 @@ function publishRow(sink: FeedSink, { market, quote, trade }: Row): void {
     setLevel(market.book.bids, quote.bid.price, quote.bid.size);
     setLevel(market.book.asks, quote.ask.price, quote.ask.size);
   }
-  sink.quote(market.listed, market.bestBid, market.bestAsk);
+  sink.quote(
+    market.listed,
+    market.bestBid,
+    market.bestAsk,
+    bestSize(market.book.bids),
+    bestSize(market.book.asks),
+  );
   if (quote?.hasSizes) sink.book(market.listed, market.book);
 }
 
@@ -207,4 +213,9 @@ function setLevel(side: BookSide, price: number | null, size: number): void {
   side.length = price === null ? 0 : 1;
   side.price[0] = price ?? 0;
   side.quantity[0] = size;
+}
+
+/** The size of a side's best level; null where there is none, or the rows do not say it. */
+function bestSize({ length, quantity: [best] }: BookSide): number | null {
+  return length > 0 && best !== undefined && best > 0 ? best : null;
 }

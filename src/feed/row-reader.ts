@@ -94,7 +94,7 @@ export class RowReader {
     const list = (definition: MarketDefinition): RowMarket => {
       const listed = sink.list(definition);
       const rawPrices = rawPriceScale(listed.priceScale, map.priceScale);
-      return { listed, rawPrices, book: createBook(), bestBid: null, bestAsk: null };
+      return { listed, rawPrices, book: createBook(1), bestBid: null, bestAsk: null };
     };
     this.#onlyMarket = map.market && list(map.market);
     this.#markets = new Map([...map.markets].map(([name, market]) => [name, list(market)]));

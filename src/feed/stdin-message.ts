@@ -18,6 +18,8 @@ const stdinMessageSchema = z.discriminatedUnion("type", [
     market_id,
     best_bid: numberSchema.nullable(),
     best_ask: numberSchema.nullable(),
+    bid_quantity: numberSchema.nullish(),
+    ask_quantity: numberSchema.nullish(),
   }),
   z.object({
     type: z.literal("trade"),

@@ -31,6 +31,8 @@ const BEST_BID = fieldOf("best_bid");
 const BEST_ASK = fieldOf("best_ask");
 const PRICE = fieldOf("price");
 const QUANTITY = fieldOf("quantity");
+const BID_QUANTITY = fieldOf("bid_quantity");
+const ASK_QUANTITY = fieldOf("ask_quantity");
 
 function fieldOf(name: string): InputField {
   return { name, path: [name] };
@@ -109,7 +111,24 @@ function publishQuote(sink: FeedSink, market: ListedMarket, quote: MessageOf<"qu
   const bestBid = best_bid === null ? null : priceTicks(market, best_bid, BEST_BID);
   const bestAsk = best_ask === null ? null : priceTicks(market, best_ask, BEST_ASK);
   requireUncrossed(bestBid, bestAsk, "CROSSED_QUOTE");
-  sink.quote(market, bestBid, bestAsk);
+  sink.quote(
+    market,
+    bestBid,
+    bestAsk,
+    sizeOf(market, bestBid, quote.bid_quantity, BID_QUANTITY),
+    sizeOf(market, bestAsk, quote.ask_quantity, ASK_QUANTITY),
+  );
+}
+
+/** The size of a best price; null where there is none, or nothing is said of it. */
+function sizeOf(
+  market: ListedMarket,
+  best: number | null,
+  quantity: number | null | undefined,
+  field: typeof QUANTITY,
+): number | null {
+  if (best === null || quantity === null || quantity === undefined) return null;
+  return quantityLots(market, quantity, field);
 }
 
 function toTrade(market: ListedMarket, message: MessageOf<"trade">): FeedTrade {

@@ -1,15 +1,12 @@
 import type { Random } from "../shared/random.js";
-import {
-  BOOK_LEVELS_MAX,
-  type Book,
-  type BookSide,
-  createBook,
-  type ListedMarket,
-} from "./feed.js";
+import { type Book, type BookSide, createBook, type ListedMarket } from "./feed.js";
 import type { Instrument } from "./synthetic-instruments.js";
 
 /** Widest difference of best ask and best bid, in ticks. */
 const SPREAD_MAX = 4;
+
+/** Levels a side of a book. */
+const LEVELS = 20;
 
 /** Largest quantity of a book level, in lots. */
 const LEVEL_QUANTITY_MAX = 500;
@@ -39,7 +36,7 @@ export function createSyntheticMarket(
 ): SyntheticMarket {
   const bid = priceMin + random.below(priceMax - priceMin - SPREAD_MAX);
   const ask = bid + 1 + random.below(SPREAD_MAX);
-  const book = createBook();
+  const book = createBook(LEVELS);
   fillSide(book.bids, bid, -1, random);
   fillSide(book.asks, ask, 1, random);
   return { listed, priceMin, priceMax, book, bid, ask, lastTradePrice: 0 };
@@ -109,27 +106,27 @@ function improveAsk(market: SyntheticMarket, random: Random): void {
 
 /** @param deeper the direction, +1 or −1, in which the prices of a side get worse */
 function fillSide(side: BookSide, best: number, deeper: 1 | -1, random: Random): void {
-  side.length = BOOK_LEVELS_MAX;
+  side.length = LEVELS;
   setPrices(side, best, deeper);
-  for (let i = 0; i < BOOK_LEVELS_MAX; i++) side.quantity[i] = levelQuantity(random);
+  for (let i = 0; i < LEVELS; i++) side.quantity[i] = levelQuantity(random);
 }
 
 function removeBest(side: BookSide, best: number, deeper: 1 | -1, random: Random): void {
   setPrices(side, best, deeper);
   const { quantity } = side;
-  for (let i = 1; i < BOOK_LEVELS_MAX; i++) quantity[i - 1] = quantity[i] as number;
-  quantity[BOOK_LEVELS_MAX - 1] = levelQuantity(random);
+  for (let i = 1; i < LEVELS; i++) quantity[i - 1] = quantity[i] as number;
+  quantity[LEVELS - 1] = levelQuantity(random);
 }
 
 function addBest(side: BookSide, best: number, deeper: 1 | -1, random: Random): void {
   setPrices(side, best, deeper);
   const { quantity } = side;
-  for (let i = BOOK_LEVELS_MAX - 1; i > 0; i--) quantity[i] = quantity[i - 1] as number;
+  for (let i = LEVELS - 1; i > 0; i--) quantity[i] = quantity[i - 1] as number;
   quantity[0] = levelQuantity(random);
 }
 
 function setPrices(side: BookSide, best: number, deeper: 1 | -1): void {
-  for (let i = 0; i < BOOK_LEVELS_MAX; i++) side.price[i] = best + deeper * i;
+  for (let i = 0; i < LEVELS; i++) side.price[i] = best + deeper * i;
 }
 
 function levelQuantity(random: Random): number {

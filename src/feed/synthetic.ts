@@ -1,7 +1,7 @@
 import type { FeedOptions } from "../config/thread-options.js";
 import type { Side } from "../shared/market.js";
 import { Random } from "../shared/random.js";
-import type { Feed, FeedContext, FeedSink } from "./feed.js";
+import type { Feed, FeedContext, FeedSink, ListedMarket } from "./feed.js";
 import { Pacer, systemTiming, type Timing } from "./pacer.js";
 import { makeInstrument } from "./synthetic-instruments.js";
 import {
@@ -56,7 +56,7 @@ export class SyntheticFeed implements Feed {
       const listed = sink.list({ marketId, title, tickSize, lotSize });
       const market = createSyntheticMarket(listed, instrument, this.#random);
       this.#markets.push(market);
-      sink.quote(listed, market.bid, market.ask);
+      publishQuote(sink, listed, market);
       sink.book(listed, market.book);
     }
   }
@@ -84,7 +84,7 @@ export class SyntheticFeed implements Feed {
     } else {
       moveQuote(market, rises, this.#random);
     }
-    sink.quote(market.listed, market.bid, market.ask);
+    publishQuote(sink, market.listed, market);
     sink.book(market.listed, market.book);
   }
 
@@ -114,4 +114,14 @@ export class SyntheticFeed implements Feed {
   #updatesIn(meanSeconds: number): number {
     return 1 + this.#random.below(Math.ceil(2 * meanSeconds * this.#options.feedRate));
   }
+}
+
+function publishQuote(
+  sink: FeedSink,
+  listed: ListedMarket,
+  { bid, ask, book }: SyntheticMarket,
+): void {
+  const [bidQuantity = null] = book.bids.quantity;
+  const [askQuantity = null] = book.asks.quantity;
+  sink.quote(listed, bid, ask, bidQuantity, askQuantity);
 }

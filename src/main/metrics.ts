@@ -3,6 +3,7 @@ import { CHANNEL_TYPES } from "../contract/channel-kinds.js";
 import { CLOSE_CODES } from "../contract/close-codes.js";
 import { ENCODINGS } from "../contract/encodings.js";
 import {
+  ARCHIVIST,
   COMMIT_BUCKETS_S,
   COUNTED_CLOSE_CODES,
   type CounterBlock,
@@ -20,14 +21,15 @@ import {
   THREAD,
 } from "../counters/counters.js";
 import { nowMicros } from "../shared/clock.js";
-
-type Labels = Record<string, string>;
-interface Sample {
-  readonly labels: Labels;
-  readonly value: number;
-  readonly metricName?: string;
-}
-type MetricType = "counter" | "gauge" | "histogram";
+import { addFramingMetrics } from "./framing-metrics.js";
+import {
+  type Add,
+  byShardOf,
+  type MetricType,
+  perShard,
+  type Sample,
+  sumOf,
+} from "./metric-samples.js";
 
 /** Whose allowance requests waited for. */
 const DELAYED_BY = {
@@ -58,16 +60,16 @@ export function createMetrics(
   };
   addMainMetrics(add, block);
   addOpsMetrics(add, block);
+  addArchiveMetrics(add, block);
   addShardMetrics(add, block);
   addEncodingMetrics(add, block, encodings);
+  addFramingMetrics(add, block);
   addRequestMetrics(add, block);
   addConnectionMetrics(add, block);
   addDeliveryMetrics(add, block);
   addTradingMetrics(add, block);
   return registry;
 }
-
-type Add = (type: MetricType, name: string, help: string, read: () => readonly Sample[]) => void;
 
 /**
  * A metric that prom-client renders and nobody increments: its values live in shared memory. The
@@ -148,6 +150,22 @@ function addMainMetrics(add: Add, { main, producer, shards }: CounterBlock): voi
   );
 }
 
+function addArchiveMetrics(add: Add, { archivist, shards }: CounterBlock): void {
+  const one = (type: MetricType, name: string, word: number, help: string): void =>
+    add(type, name, help, () => single(counted(archivist, word)));
+  one("counter", "archive_trades_total", ARCHIVIST.trades, "Trades archived");
+  one("gauge", "archive_lag_seconds", ARCHIVIST.lagS, "Age of the last commit's oldest trade");
+  one("gauge", "archive_bytes", ARCHIVIST.bytes, "Size of the archive's records");
+  one("counter", "archive_gaps_total", ARCHIVIST.gaps, "Times that trades could not be archived");
+  one("counter", "archivist_starts_total", ARCHIVIST.starts, "Threads started to archive");
+  add("counter", "archive_queries_total", "Pages of history read", () =>
+    single(sumOf(shards, SHARD.archiveQueries)),
+  );
+  add("counter", "archive_query_seconds_total", "Time that reading them took", () =>
+    single(sumOf(shards, SHARD.archiveQuerySumS)),
+  );
+}
+
 function addOpsMetrics(add: Add, { main }: CounterBlock): void {
   add("gauge", "ops_connections", "Connections to the operations port", () =>
     single(counted(main, MAIN.opsConnections)),
@@ -169,12 +187,6 @@ function addOpsMetrics(add: Add, { main }: CounterBlock): void {
     })),
   );
 }
-
-/** Adds metrics that are one word of every shard's. */
-const byShardOf =
-  (add: Add, shards: readonly CounterSection[]) =>
-  (type: MetricType, name: string, word: number, help: string): void =>
-    add(type, name, help, () => perShard(shards, word));
 
 function addShardMetrics(add: Add, { producer, shards }: CounterBlock): void {
   const byShard = byShardOf(add, shards);
@@ -268,6 +280,12 @@ function addConnectionMetrics(add: Add, { shards }: CounterBlock): void {
     SHARD.distinctFilters,
     "Filters of Markets that are evaluated, but for that of every market",
   );
+  byShard(
+    "gauge",
+    "candle_series",
+    SHARD.candleSeries,
+    "Series of candles, each of a market and an interval, that are kept",
+  );
   byShard("gauge", "audiences", SHARD.audiences, "Different sets of subscriptions");
   add(
     "gauge",
@@ -331,6 +349,15 @@ function addTradingMetrics(add: Add, { producer, shards }: CounterBlock): void {
   add("gauge", "client_order_ids", "Client order ids that are remembered, of all wallets", () =>
     single(counted(producer, PRODUCER.clientOrderIds)),
   );
+  add("gauge", "sessions_waiting", "Order sessions that wait for their clients to come back", () =>
+    single(counted(producer, PRODUCER.sessionsWaiting)),
+  );
+  add(
+    "counter",
+    "sessions_crowded_out_total",
+    "Order sessions that ended because too many of one wallet waited",
+    () => single(counted(producer, PRODUCER.sessionsCrowdedOut)),
+  );
   const name = "store_commit_seconds";
   const words = { buckets: PRODUCER.commitBuckets, sum: PRODUCER.commitSumS };
   add("histogram", name, "Time from a commit's start until it is on disk", () =>
@@ -356,15 +383,4 @@ function histogram(
     { labels: {}, value: sumOf(sections, words.sum), metricName: `${metricName}_sum` },
     { labels: {}, value: total, metricName: `${metricName}_count` },
   ];
-}
-
-function sumOf(shards: readonly CounterSection[], word: number): number {
-  return shards.reduce((sum, section) => sum + counted(section, word), 0);
-}
-
-function perShard(shards: readonly CounterSection[], word: number): readonly Sample[] {
-  return shards.map((section, shard) => ({
-    labels: { shard: `${shard}` },
-    value: counted(section, word),
-  }));
 }

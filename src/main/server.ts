@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
-import { requireDataDirectory } from "../config/data-directory.js";
+import { archiveDirectoryOf, requireDataDirectory } from "../config/data-directory.js";
 import { type Examined, examineConfig } from "../config/examine.js";
 import { type JwtKeys, resolveJwtKeys } from "../config/jwt-keys.js";
 import { type LoadedConfig, loadConfigWithSources } from "../config/load.js";
@@ -30,6 +30,7 @@ import { findSocketHandOff, type SocketHandOffWay } from "../transport/socket-ha
 import type { ShardToMain } from "../workers/messages.js";
 import { abortion } from "./abortion.js";
 import { Acceptor } from "./acceptor.js";
+import { type ArchivistSupervisor, superviseArchive } from "./archivist-supervisor.js";
 import { logOptionsOf } from "./log-options.js";
 import { createMetrics } from "./metrics.js";
 import { sendsNatively } from "./native-send.js";
@@ -44,7 +45,7 @@ import { threadsLeftBehind } from "./thread-end.js";
 const DRAIN_GRACE_MS = 1000;
 /** With more threads that do not end, the server ends itself. */
 const THREADS_LEFT_MAX = 16;
-const DRAIN_NOTICE = `the server restarts; this connection will be closed with code ${CLOSE_CODES.serviceRestart}, please reconnect`;
+const DRAIN_REASON = `the server restarts; this connection will be closed with code ${CLOSE_CODES.serviceRestart}, please reconnect`;
 const PRODUCER_DOWN = "market data is interrupted; a new epoch and fresh snapshots will follow";
 const PRODUCER_LOST =
   "the producer's thread does not end, and its store cannot be opened beside it";
@@ -86,7 +87,7 @@ export async function runServer(
   const [examined, jwt, handOff] = await Promise.race([prepare(loaded), aborted]);
   for (const { level, message } of examined.remarks) logger[level](message);
   const nativeSend = await Promise.race([sendsNatively(config.nativeSend, logger), aborted]);
-  const shard = shardOptionsOf(config, jwt, nativeSend);
+  const shard = shardOptionsOf(config, jwt, nativeSend, archiveDirectoryOf(loaded));
   const server = new Server(config, examined, shard, handOff, counters, log, logger);
   try {
     await server.start(aborted);
@@ -118,6 +119,8 @@ class Server implements RunningServer {
   readonly #block: CounterBlock;
   readonly #health: SystemHealth;
   readonly #producer: ProducerSupervisor;
+  /** Undefined where nothing is archived. */
+  readonly #archivist: ArchivistSupervisor | undefined;
   readonly #pool: ShardPool;
   readonly #acceptor: Acceptor;
   readonly #ops: OpsServer;
@@ -151,6 +154,14 @@ class Server implements RunningServer {
       this.#pool.broadcast({ type: "system", system }),
     );
     this.#producer = this.#createProducer(counters, log);
+    this.#archivist = superviseArchive(
+      { config, dir: shard.archiveDir, counters, log },
+      {
+        health: (reason) => this.#health.report("archive", reason),
+        left: (threads) => this.#reportLeft("the archivist", threads),
+      },
+      logger,
+    );
     this.#pool = this.#createPool(shard, handOff, counters, log);
     this.#acceptor = new Acceptor({ ...config, handOff }, this.#pool, this.#block.main, logger);
     this.#ops = new OpsServer(
@@ -268,6 +279,8 @@ class Server implements RunningServer {
     this.#ops.close();
     this.#acceptor.close();
     await Promise.all([this.#pool.stop(), this.#producer.stop()]);
+    // The last, as it archives what the producer has told.
+    await this.#archivist?.stop();
   }
 
   /** Never rejects: whatever happens, the server has stopped in the end. */
@@ -287,9 +300,11 @@ class Server implements RunningServer {
   async #letGo(): Promise<void> {
     const { drainTimeMs } = this.#config;
     this.#log.info({ drainTimeMs, connections: this.#acceptor.ledger.connections }, "stopping");
+    // Ahead of the state that is another one now.
+    const deadlineTs = (Date.now() + drainTimeMs) * 1000;
+    this.#pool.broadcast({ type: "drain", drainTimeMs, deadlineTs, reason: DRAIN_REASON });
     this.#health.drain();
     this.#acceptor.close();
-    this.#pool.broadcast({ type: "drain", drainTimeMs, message: DRAIN_NOTICE });
     const deadline = setTimeout(() => this.#acceptor.giveUp(), drainTimeMs + DRAIN_GRACE_MS);
     await this.#acceptor.emptied();
     clearTimeout(deadline);
@@ -320,6 +335,8 @@ class Server implements RunningServer {
         return this.#acceptor.ended(message.ended);
       case "subscribed":
         return this.#producer.subscribed();
+      case "archive-damaged":
+        return this.#archivist?.damaged(message.reason);
       case "ready":
         // The pool's.
         return;
@@ -331,13 +348,14 @@ class Server implements RunningServer {
   #takeMemory(memory: MarketMemory): void {
     const former = this.#memory;
     this.#memory = memory;
+    this.#archivist?.take(memory);
     if (former === undefined) return;
     this.#pool.changeMemory(memory, (shard) => this.#connectExchange(shard));
   }
 
-  /** A shard's end of a new way to the exchange; undefined where there is none at the moment. */
+  /** A shard's end of a new way to the producer's exchange or sessions; undefined where there is none. */
   #connectExchange(shard: number): MessagePort | undefined {
-    if (this.#config.feed !== "exchange" || !this.#producer.ready) return undefined;
+    if (!this.#producer.ready) return undefined;
     const { port1, port2 } = new MessageChannel();
     this.#producer.attachShard(shard, port1);
     return port2;

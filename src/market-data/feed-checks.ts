@@ -138,11 +138,11 @@ export function checkTradeId({ marketId }: ListedMarket, tradeId: string): Uint8
 }
 
 export function checkBook(market: ListedMarket, book: Book): void {
-  checkSide(market, book.bids);
-  checkSide(market, book.asks);
+  checkSide(market, book.bids, "bids");
+  checkSide(market, book.asks, "asks");
 }
 
-function checkSide(market: ListedMarket, side: BookSide): void {
+function checkSide(market: ListedMarket, side: BookSide, name: "bids" | "asks"): void {
   if (!(side.length >= 0 && side.length <= BOOK_LEVELS_MAX)) {
     throw new FeedInputError(
       "INVALID_VALUE",
@@ -152,7 +152,20 @@ function checkSide(market: ListedMarket, side: BookSide): void {
   for (let level = 0; level < side.length; level++) {
     checkPrice(market, side.price[level] as number, "book price");
     checkQuantity(market, side.quantity[level] as number);
+    if (
+      level > 0 &&
+      !isBetter(name, side.price[level - 1] as number, side.price[level] as number)
+    ) {
+      throw new FeedInputError(
+        "INVALID_VALUE",
+        `market ${market.marketId}: ${name} are not sorted best first, or repeat the price ${side.price[level]}`,
+      );
+    }
   }
+}
+
+function isBetter(name: "bids" | "asks", one: number, other: number): boolean {
+  return name === "bids" ? one > other : one < other;
 }
 
 function checkText(marketId: MarketId, what: string, kind: TextKind, text: string): void {

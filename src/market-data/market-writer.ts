@@ -4,6 +4,8 @@ import { RECORD } from "../ring/layout.js";
 import type { MarketMemory } from "../ring/market-memory.js";
 import { MarketTableWriter } from "../ring/market-table.js";
 import {
+  type BookDifference,
+  type BookPlace,
   bookBytes,
   definitionBytes,
   type MarketState,
@@ -69,6 +71,11 @@ export class MarketWriter {
     return this.#table.titleBytesMax;
   }
 
+  /** Levels a side that are kept of a book. */
+  get bookDepth(): number {
+    return this.#table.bookDepth;
+  }
+
   /**
    * Says where the numbers of trades stood before this epoch, so that its successor knows it too. To be
    * called before anything is published.
@@ -99,17 +106,25 @@ export class MarketWriter {
     this.#table.completeFrom(ts);
   }
 
+  /** How the levels of a book that are kept differ from those written last. */
+  bookDifference(slot: number, book: Book): BookDifference {
+    return this.#table.bookDifference(slot, book);
+  }
+
   state(state: MarketState): void {
     this.#checkSlot(state.slot);
     this.#table.writeState(state, this.#writeStateRecord(state));
   }
 
-  book(slot: number, seq: number, ts: number, book: Book): void {
+  /** Writes the levels of a book that are kept. */
+  book(slot: number, place: BookPlace, book: Book): void {
     const newest = this.#newestOf(slot);
-    const offset = this.#ring.claimLinked(RECORD.book, bookBytes(book), newest.book, ts);
+    const { bookDepth } = this.#table;
+    const bytes = bookBytes(book, bookDepth);
+    const offset = this.#ring.claimLinked(RECORD.book, bytes, newest.book, place.ts);
     newest.book = this.#ring.position;
-    writeBook(this.#ring.words, offset, slot, seq, ts, book);
-    this.#table.writeBook(slot, seq, ts, book, newest.book);
+    writeBook(this.#ring.words, offset, slot, place, book, bookDepth);
+    this.#table.writeBook(slot, place, book, newest.book);
     count(this.#counters, PRODUCER.ringRecords);
   }
 
@@ -143,7 +158,8 @@ export class MarketWriter {
   /** Returns the record's position. */
   #writeStateRecord(state: MarketState): number {
     const newest = this.#newestOf(state.slot);
-    const offset = this.#ring.claimLinked(RECORD.state, STATE_BYTES, newest.state, state.ts);
+    const ts = Math.max(state.ts, state.sizedTs);
+    const offset = this.#ring.claimLinked(RECORD.state, STATE_BYTES, newest.state, ts);
     newest.state = this.#ring.position;
     writeState(this.#ring.words, offset, state);
     count(this.#counters, PRODUCER.ringRecords);

@@ -101,11 +101,24 @@ export class Publisher implements FeedSink {
     if (this.#sequencer.setStatus(market as SequencedMarket, status)) this.#flushLater();
   }
 
-  quote(market: ListedMarket, bestBid: number | null, bestAsk: number | null): void {
+  /** Levels a side that are kept of a book. */
+  get bookDepth(): number {
+    return this.#writer.bookDepth;
+  }
+
+  quote(
+    market: ListedMarket,
+    bestBid: number | null,
+    bestAsk: number | null,
+    bidQuantity: number | null = null,
+    askQuantity: number | null = null,
+  ): void {
     const own = market as SequencedMarket;
     if (bestBid !== null && bestBid !== own.bestBid) checkPrice(own, bestBid, "best bid");
     if (bestAsk !== null && bestAsk !== own.bestAsk) checkPrice(own, bestAsk, "best ask");
-    if (this.#sequencer.quote(own, bestBid, bestAsk)) this.#flushLater();
+    if (bidQuantity !== null && bidQuantity !== own.bidQuantity) checkQuantity(own, bidQuantity);
+    if (askQuantity !== null && askQuantity !== own.askQuantity) checkQuantity(own, askQuantity);
+    if (this.#sequencer.quote(own, bestBid, bestAsk, bidQuantity, askQuantity)) this.#flushLater();
   }
 
   trade(market: ListedMarket, trade: FeedTrade): void {
@@ -194,8 +207,7 @@ export class Publisher implements FeedSink {
   }
 
   #publishBook(market: SequencedMarket, book: Book): void {
-    this.#sequencer.book(market, book);
-    this.#flushLater();
+    if (this.#sequencer.book(market, book)) this.#flushLater();
   }
 
   #flushLater(): void {

@@ -1,6 +1,12 @@
 import { type CounterSection, PRODUCER } from "../counters/counters.js";
 import type { FeedTrade, ListedMarket, TradedSoFar } from "../feed/feed.js";
-import { CHANGE, type MarketState } from "../ring/records.js";
+import {
+  type BookPlace,
+  CHANGE,
+  type MarketState,
+  PRICE_CHANGES,
+  SIZED_CHANGES,
+} from "../ring/records.js";
 import type { Book, MarketDefinition, MarketStatus } from "../shared/market.js";
 import type { CheckedDefinition } from "./feed-checks.js";
 import type { MarketWriter } from "./market-writer.js";
@@ -20,7 +26,7 @@ export interface SequencedMarket extends Omit<ListedMarket, "status">, MarketSta
   /** Bits of CHANGE that no state record has told yet. */
   pending: number;
   tradeSeq: number;
-  bookSeq: number;
+  readonly bookPlace: BookPlace;
 }
 
 /**
@@ -65,7 +71,11 @@ export class Sequencer {
       ts: this.#stamp(this.#now()),
       traded: traded.lastPrice !== undefined,
       tradeSeq: 0,
-      bookSeq: 0,
+      sizedSeq: 0,
+      bidQuantity: null,
+      askQuantity: null,
+      sizedTs: 0,
+      bookPlace: { seq: 0, ts: 0, topSeq: 0, topTs: 0 },
     };
     this.#writer.list(definition, title, market);
     return market;
@@ -80,13 +90,24 @@ export class Sequencer {
     return true;
   }
 
-  /** Best bid and ask in ticks. Returns whether anything was told. */
-  quote(market: SequencedMarket, bestBid: number | null, bestAsk: number | null): boolean {
+  /** Best bid and ask in ticks, and their sizes in lots. Returns whether anything was told. */
+  quote(
+    market: SequencedMarket,
+    bestBid: number | null,
+    bestAsk: number | null,
+    bidQuantity: number | null = null,
+    askQuantity: number | null = null,
+  ): boolean {
     if (market.bestBid !== bestBid || market.bestAsk !== bestAsk) {
       market.bestBid = bestBid;
       market.bestAsk = bestAsk;
       market.pending |= CHANGE.quote;
       if (!market.traded) movePrice(market, middle(bestBid, bestAsk));
+    }
+    if (market.bidQuantity !== bidQuantity || market.askQuantity !== askQuantity) {
+      market.bidQuantity = bidQuantity;
+      market.askQuantity = askQuantity;
+      market.pending |= CHANGE.size;
     }
     if (market.pending === 0) return false;
     this.#tell(market);
@@ -116,8 +137,19 @@ export class Sequencer {
     movePrice(market, price);
   }
 
-  book(market: SequencedMarket, book: Book): void {
-    this.#writer.book(market.slot, ++market.bookSeq, this.#stamp(this.#now()), book);
+  /** A book that is as the last one was is no news, unless it is the first. Returns whether it was told. */
+  book(market: SequencedMarket, book: Book): boolean {
+    const { bookPlace: place, slot } = market;
+    const difference = place.seq === 0 ? "top" : this.#writer.bookDifference(slot, book);
+    if (difference === "none") return false;
+    place.seq++;
+    place.ts = this.#stamp(this.#now());
+    if (difference === "top") {
+      place.topSeq++;
+      place.topTs = place.ts;
+    }
+    this.#writer.book(slot, place, book);
+    return true;
   }
 
   /** Tells the states that trades have changed and nothing has told yet. */
@@ -129,9 +161,17 @@ export class Sequencer {
   #tell(market: SequencedMarket): void {
     market.changes = market.pending;
     market.pending = 0;
-    market.stateSeq++;
-    if ((market.changes & (CHANGE.price | CHANGE.quote)) !== 0) market.priceSeq++;
-    market.ts = this.#stamp(this.#now());
+    const ts = this.#stamp(this.#now());
+    // Sizes are no part of a market's state, nor of a price without them.
+    if (market.changes !== CHANGE.size) {
+      market.stateSeq++;
+      market.ts = ts;
+    }
+    if ((market.changes & PRICE_CHANGES) !== 0) market.priceSeq++;
+    if ((market.changes & SIZED_CHANGES) !== 0) {
+      market.sizedSeq++;
+      market.sizedTs = ts;
+    }
     this.#writer.state(market);
   }
 

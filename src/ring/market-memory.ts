@@ -19,6 +19,8 @@ export interface MarketMemorySizes {
   readonly tradeRingSize: number;
   readonly maxMarkets: number;
   readonly maxTitleBytes: number;
+  /** Levels a side that are kept of a book. */
+  readonly bookDepth: number;
 }
 
 export function createMarketMemory(epoch: string, sizes: MarketMemorySizes): MarketMemory {
@@ -26,7 +28,10 @@ export function createMarketMemory(epoch: string, sizes: MarketMemorySizes): Mar
     epoch,
     ring: createRingBuffer(sizes.ringSize),
     tradeRing: createRingBuffer(sizes.tradeRingSize),
-    table: createMarketTable(sizes.maxMarkets, sizes.maxTitleBytes),
+    table: createMarketTable(sizes.maxMarkets, {
+      titleBytesMax: sizes.maxTitleBytes,
+      bookDepth: sizes.bookDepth,
+    }),
     doorbell: new SharedArrayBuffer(64),
   };
 }

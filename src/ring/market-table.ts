@@ -2,8 +2,11 @@ import { CodedError } from "../shared/coded-error.js";
 import type { Book, MarketDefinition } from "../shared/market.js";
 import { alignToUnit, type Words, wordsOf } from "./layout.js";
 import {
-  BOOK_BYTES_MAX,
+  type BookDifference,
+  type BookPlace,
+  bookBytesMax,
   definitionBytes,
+  differenceTo,
   type MarketState,
   STATE_BYTES,
   writeBook,
@@ -43,19 +46,23 @@ export interface MarketTableMemory {
   readonly capacity: number;
   /** UTF-8 bytes of the longest title. */
   readonly titleBytesMax: number;
+  /** Levels a side that are kept of a book. */
+  readonly bookDepth: number;
 }
 
-/** Byte offsets within a slot, for titles of at most `titleBytesMax`. */
-function slotLayout(titleBytesMax: number) {
+type TableBounds = Pick<MarketTableMemory, "titleBytesMax" | "bookDepth">;
+
+/** Byte offsets within a slot, for titles and books of at most so much. */
+function slotLayout({ titleBytesMax, bookDepth }: TableBounds) {
   const definition = LOCK_BYTES + NEWEST_BYTES;
   const state = definition + definitionBytes(alignToUnit(titleBytesMax));
   const book = state + STATE_BYTES;
-  return { definition, state, book, bytes: book + BOOK_BYTES_MAX };
+  return { definition, state, book, bytes: book + bookBytesMax(2 * bookDepth) };
 }
 
-export function createMarketTable(capacity: number, titleBytesMax: number): MarketTableMemory {
-  const bytes = TABLE_HEADER_BYTES + capacity * slotLayout(titleBytesMax).bytes;
-  return { buffer: new SharedArrayBuffer(bytes), capacity, titleBytesMax };
+export function createMarketTable(capacity: number, bounds: TableBounds): MarketTableMemory {
+  const bytes = TABLE_HEADER_BYTES + capacity * slotLayout(bounds).bytes;
+  return { buffer: new SharedArrayBuffer(bytes), capacity, ...bounds };
 }
 
 /** Positions of a market's newest records, and the `seq` of its newest trade, 0 where it has none. */
@@ -70,6 +77,7 @@ export interface NewestRecords {
 export class MarketTableWriter {
   readonly capacity: number;
   readonly titleBytesMax: number;
+  readonly bookDepth: number;
   readonly #layout: ReturnType<typeof slotLayout>;
   readonly #words: Words;
   readonly #locks: Int32Array;
@@ -78,7 +86,8 @@ export class MarketTableWriter {
   constructor(memory: MarketTableMemory) {
     this.capacity = memory.capacity;
     this.titleBytesMax = memory.titleBytesMax;
-    this.#layout = slotLayout(memory.titleBytesMax);
+    this.bookDepth = memory.bookDepth;
+    this.#layout = slotLayout(memory);
     this.#words = wordsOf(memory.buffer, 0, memory.buffer.byteLength);
     this.#locks = new Int32Array(memory.buffer);
   }
@@ -109,10 +118,10 @@ export class MarketTableWriter {
     this.#unlock(lock);
   }
 
-  writeBook(slot: number, seq: number, ts: number, book: Book, position: number): void {
+  writeBook(slot: number, place: BookPlace, book: Book, position: number): void {
     const lock = this.#lock(slot);
     this.#words.u32[lock + 3] = position;
-    writeBook(this.#words, this.#slot(slot) + this.#layout.book, slot, seq, ts, book);
+    writeBook(this.#words, this.#bookAt(slot), slot, place, book, this.bookDepth);
     this.#unlock(lock);
   }
 
@@ -126,6 +135,15 @@ export class MarketTableWriter {
   /** Says from which ts on everything lies in this memory; to be said before anything is told. */
   completeFrom(ts: number): void {
     this.#words.f64[COMPLETE_FROM_F64] = ts;
+  }
+
+  /** How a book differs from the one that is written, which is empty before the first. */
+  bookDifference(slot: number, book: Book): BookDifference {
+    return differenceTo(this.#words, this.#bookAt(slot), book, this.bookDepth);
+  }
+
+  #bookAt(slot: number): number {
+    return this.#slot(slot) + this.#layout.book;
   }
 
   #slot(slot: number): number {
@@ -164,7 +182,7 @@ export class MarketTableReader {
   readonly #barrier = new Int32Array(new SharedArrayBuffer(64));
 
   constructor(memory: MarketTableMemory) {
-    const layout = slotLayout(memory.titleBytesMax);
+    const layout = slotLayout(memory);
     this.#bytes = new Uint8Array(memory.buffer);
     this.#locks = new Int32Array(memory.buffer);
     this.#slotBytes = layout.bytes;

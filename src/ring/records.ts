@@ -1,5 +1,4 @@
 import {
-  BOOK_LEVELS_MAX,
   type Book,
   type BookSide,
   MARKET_STATUSES,
@@ -7,6 +6,7 @@ import {
   type MarketStatus,
   SIDES,
   type Side,
+  TOP_BOOK_LEVELS,
 } from "../shared/market.js";
 import { fromBigInt, type MarketId } from "../shared/market-id.js";
 import { alignToUnit, RECORD, type Words } from "./layout.js";
@@ -17,20 +17,25 @@ import { alignToUnit, RECORD, type Words } from "./layout.js";
  *
  *   definition  slot u32, title bytes u32 │ id u64 low, high │ tick size │ lot size │ title (UTF-8)
  *   state       slot u32, status u8 + changes u8 │ state seq │ price seq │ price │ bid │ ask │ volume │ ts
- *   book        slot u32, bids u16 + asks u16 │ seq │ ts │ (price, quantity) per level, bids first
+ *               │ sized seq │ bid quantity │ ask quantity │ sized ts
+ *   book        slot u32, bids u16 + asks u16 │ seq │ ts │ top seq │ top ts
+ *               │ (price, quantity) per level, bids first
  *   trade       slot u32, side u8 + id bytes u8 │ seq │ price │ quantity │ ts │ trade id (UTF-8)
  */
 
-export const STATE_BYTES = 64;
-const BOOK_HEAD_BYTES = 24;
+export const STATE_BYTES = 96;
+const BOOK_HEAD_BYTES = 40;
 const LEVEL_BYTES = 16;
-export const BOOK_BYTES_MAX = BOOK_HEAD_BYTES + 2 * BOOK_LEVELS_MAX * LEVEL_BYTES;
 const DEFINITION_HEAD_BYTES = 40;
 const TRADE_HEAD_BYTES = 40;
 export const TRADE_ID_BYTES_MAX = 64;
 
 /** What a state record says has changed since the market's previous one. */
-export const CHANGE = { created: 1, status: 2, price: 4, quote: 8, volume: 16 } as const;
+export const CHANGE = { created: 1, status: 2, price: 4, quote: 8, volume: 16, size: 32 } as const;
+/** What a `PriceUpdate` without sizes tells. */
+export const PRICE_CHANGES = CHANGE.price | CHANGE.quote;
+/** What one with sizes tells. */
+export const SIZED_CHANGES = PRICE_CHANGES | CHANGE.size;
 
 /** A market's latest state. Prices in ticks, volume in lots, null where there is none. */
 export interface MarketState {
@@ -46,13 +51,28 @@ export interface MarketState {
   volume: number;
   /** Microseconds since the Unix epoch. */
   ts: number;
+  /** Of prices with the best sizes: a stream of its own, which a state without changes may move. */
+  sizedSeq: number;
+  /** In lots; null where the side is empty or its size is not known. */
+  bidQuantity: number | null;
+  askQuantity: number | null;
+  sizedTs: number;
+}
+
+/** Where a market's books stand: all that is kept, and the first levels, a stream of their own. */
+export interface BookPlace {
+  seq: number;
+  ts: number;
+  /** Of the first {@link TOP_BOOK_LEVELS} levels. */
+  topSeq: number;
+  topTs: number;
 }
 
 /** A market's latest published book. */
-export interface BookState extends Book {
-  seq: number;
-  ts: number;
-}
+export interface BookState extends Book, BookPlace {}
+
+/** What differs between two books: nothing, only levels beyond the first ones, or one of these. */
+export type BookDifference = "none" | "deep" | "top";
 
 export interface TradeRecord {
   slot: number;
@@ -114,7 +134,9 @@ export function readSlot(words: Words, offset: number): number {
 /** The `ts` of a record of a stream. */
 export function readTs(type: number, { f64 }: Words, offset: number): number {
   const at = offset >>> 3;
-  return f64[type === RECORD.state ? at + 7 : type === RECORD.book ? at + 2 : at + 4] as number;
+  // Of a state that only its sizes have moved, its own is an earlier one.
+  if (type === RECORD.state) return Math.max(f64[at + 7] as number, f64[at + 11] as number);
+  return f64[type === RECORD.book ? at + 2 : at + 4] as number;
 }
 
 export function writeState(words: Words, offset: number, state: MarketState): void {
@@ -129,10 +151,18 @@ export function writeState(words: Words, offset: number, state: MarketState): vo
   f64[at + 5] = state.bestAsk ?? Number.NaN;
   f64[at + 6] = state.volume;
   f64[at + 7] = state.ts;
+  f64[at + 8] = state.sizedSeq;
+  f64[at + 9] = state.bidQuantity ?? Number.NaN;
+  f64[at + 10] = state.askQuantity ?? Number.NaN;
+  f64[at + 11] = state.sizedTs;
 }
 
 export function readStateSeq(words: Words, offset: number): number {
   return words.f64[(offset >>> 3) + 1] as number;
+}
+
+export function readSizedSeq(words: Words, offset: number): number {
+  return words.f64[(offset >>> 3) + 8] as number;
 }
 
 export function readState(words: Words, offset: number, into: MarketState): void {
@@ -149,27 +179,80 @@ export function readState(words: Words, offset: number, into: MarketState): void
   into.bestAsk = nullable(f64[at + 5] as number);
   into.volume = f64[at + 6] as number;
   into.ts = f64[at + 7] as number;
+  into.sizedSeq = f64[at + 8] as number;
+  into.bidQuantity = nullable(f64[at + 9] as number);
+  into.askQuantity = nullable(f64[at + 10] as number);
+  into.sizedTs = f64[at + 11] as number;
 }
 
-export function bookBytes(book: Book): number {
-  return BOOK_HEAD_BYTES + (book.bids.length + book.asks.length) * LEVEL_BYTES;
+/** @param depth levels a side that are kept; further ones are left out */
+export function bookBytes(book: Book, depth: number): number {
+  return bookBytesMax(Math.min(book.bids.length, depth) + Math.min(book.asks.length, depth));
 }
 
+/** Bytes of a book of so many levels, both sides together. */
+export function bookBytesMax(levels: number): number {
+  return BOOK_HEAD_BYTES + levels * LEVEL_BYTES;
+}
+
+/** Writes the first `depth` levels a side of a book. */
 export function writeBook(
   words: Words,
   offset: number,
   slot: number,
-  seq: number,
-  ts: number,
-  book: Book,
+  { seq, ts, topSeq, topTs }: BookPlace,
+  { bids, asks }: Book,
+  depth: number,
 ): void {
   const at = offset >>> 3;
+  const { f64 } = words;
+  const bidLevels = Math.min(bids.length, depth);
+  const askLevels = Math.min(asks.length, depth);
   words.u32[at * 2] = slot;
-  words.u32[at * 2 + 1] = book.bids.length | (book.asks.length << 16);
-  words.f64[at + 1] = seq;
-  words.f64[at + 2] = ts;
-  const next = writeSide(words.f64, at + 3, book.bids);
-  writeSide(words.f64, next, book.asks);
+  words.u32[at * 2 + 1] = bidLevels | (askLevels << 16);
+  f64[at + 1] = seq;
+  f64[at + 2] = ts;
+  f64[at + 3] = topSeq;
+  f64[at + 4] = topTs;
+  const next = writeSide(f64, at + BOOK_HEAD_BYTES / 8, bids, bidLevels);
+  writeSide(f64, next, asks, askLevels);
+}
+
+/** How the first `depth` levels a side of a book differ from a record's. */
+export function differenceTo(
+  words: Words,
+  offset: number,
+  { bids, asks }: Book,
+  depth: number,
+): BookDifference {
+  const at = offset >>> 3;
+  const lengths = words.u32[at * 2 + 1] as number;
+  const bidLevels = lengths & 0xffff;
+  const start = at + BOOK_HEAD_BYTES / 8;
+  const sameBids = sameLevels(words.f64, start, bidLevels, bids, depth);
+  if (sameBids < TOP_BOOK_LEVELS) return "top";
+  const sameAsks = sameLevels(words.f64, start + 2 * bidLevels, lengths >>> 16, asks, depth);
+  if (sameAsks < TOP_BOOK_LEVELS) return "top";
+  return sameBids === SAME && sameAsks === SAME ? "none" : "deep";
+}
+
+const SAME = Number.POSITIVE_INFINITY;
+
+/** How many levels are the same before the first that is not; {@link SAME} where there is none. */
+function sameLevels(
+  f64: Float64Array,
+  at: number,
+  known: number,
+  side: BookSide,
+  depth: number,
+): number {
+  const levels = Math.min(side.length, depth);
+  const both = Math.min(known, levels);
+  for (let level = 0; level < both; level++) {
+    if (f64[at + 2 * level] !== side.price[level]) return level;
+    if (f64[at + 2 * level + 1] !== side.quantity[level]) return level;
+  }
+  return known === levels ? SAME : both;
 }
 
 export function readBookSeq(words: Words, offset: number): number {
@@ -181,14 +264,17 @@ export function readBook(words: Words, offset: number, into: BookState): void {
   const lengths = words.u32[at * 2 + 1] as number;
   into.seq = words.f64[at + 1] as number;
   into.ts = words.f64[at + 2] as number;
+  into.topSeq = words.f64[at + 3] as number;
+  into.topTs = words.f64[at + 4] as number;
   into.bids.length = lengths & 0xffff;
   into.asks.length = lengths >>> 16;
-  const next = readSide(words.f64, at + 3, into.bids);
+  const next = readSide(words.f64, at + BOOK_HEAD_BYTES / 8, into.bids);
   readSide(words.f64, next, into.asks);
 }
 
-function writeSide(f64: Float64Array, at: number, side: BookSide): number {
-  for (let level = 0; level < side.length; level++) {
+function writeSide(f64: Float64Array, start: number, side: BookSide, levels: number): number {
+  let at = start;
+  for (let level = 0; level < levels; level++) {
     f64[at++] = side.price[level] as number;
     f64[at++] = side.quantity[level] as number;
   }

@@ -8,8 +8,10 @@ export type MarketStatus = (typeof MARKET_STATUSES)[number];
 export const SIDES = ["Buy", "Sell"] as const;
 export type Side = (typeof SIDES)[number];
 
-/** Book levels kept and published per side. */
-export const BOOK_LEVELS_MAX = 20;
+/** Most book levels a side that a feed may say and a server can keep. */
+export const BOOK_LEVELS_MAX = 200;
+/** Book levels a side that a `Market` channel tells. */
+export const TOP_BOOK_LEVELS = 20;
 
 /** What never changes about a market once it is listed. */
 export interface MarketDefinition {
@@ -36,11 +38,11 @@ export interface Book {
   readonly asks: BookSide;
 }
 
-/** An empty book with room for {@link BOOK_LEVELS_MAX} levels a side. */
-export function createBook(): Book {
+/** An empty book with room for so many levels a side. */
+export function createBook(levels = BOOK_LEVELS_MAX): Book {
   const side = (): BookSide => ({
-    price: new Float64Array(BOOK_LEVELS_MAX),
-    quantity: new Float64Array(BOOK_LEVELS_MAX),
+    price: new Float64Array(levels),
+    quantity: new Float64Array(levels),
     length: 0,
   });
   return { bids: side(), asks: side() };

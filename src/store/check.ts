@@ -131,6 +131,7 @@ class StoreCheck {
       await this.#checkTrades(),
       await this.#checkPositions(),
       await this.#checkTotals(),
+      await this.#checkSessions(),
     ];
   }
 
@@ -266,6 +267,13 @@ class StoreCheck {
     for (const [marketId, { traded }] of this.#markets) {
       if (traded > 0 && !known.has(marketId)) check.problem(`market ${marketId} has no total`);
     }
+    return check.result;
+  }
+
+  async #checkSessions(): Promise<CheckResult> {
+    const check = new Check("sessions");
+    const { sessions } = this.#tables;
+    if (sessions !== undefined) await this.#each(check, sessions, () => {});
     return check.result;
   }
 

@@ -8,6 +8,7 @@ import {
   positionForm,
   type RecordForm,
   schemaForm,
+  sessionForm,
   totalsForm,
   tradeForm,
 } from "./records.js";
@@ -54,6 +55,8 @@ export class Environment {
   /** Finished orders with a client order id, by finish time. */
   readonly clientOrderIds;
   readonly trades;
+  /** Undefined where a store of an earlier version, which has none, is only read. */
+  readonly sessions;
 
   /**
    * Opens the file of a directory, or makes it. Without waiting, because a thread that is terminated
@@ -72,6 +75,9 @@ export class Environment {
     this.finishTimes = this.#table("finish-times", finishedOrderForm);
     this.clientOrderIds = this.#table("client-order-ids", finishedClientOrderIdForm);
     this.trades = this.#table("trades", tradeForm);
+    this.sessions = readOnly
+      ? this.#tableIfThere("sessions", sessionForm)
+      : this.#table("sessions", sessionForm);
   }
 
   /** The present state, for reads that must agree with one another; end it with `done`. */
@@ -98,5 +104,10 @@ export class Environment {
 
   #table<K extends Key, T>(name: string, form: RecordForm<K, T>): Table<K, T> {
     return new Table(this.#root, this.#dir, name, form);
+  }
+
+  #tableIfThere<K extends Key, T>(name: string, form: RecordForm<K, T>): Table<K, T> | undefined {
+    // The root has a record for each database, under its name.
+    return this.#root.doesExist(name) ? this.#table(name, form) : undefined;
   }
 }

@@ -8,6 +8,7 @@ import type { MarketTotals, Order, Position, Trade } from "../engine/order.js";
 import { SIDES } from "../shared/market.js";
 import { type MarketId, parseMarketId } from "../shared/market-id.js";
 import { ORDER_STATUSES, ORDER_TYPES, TIMES_IN_FORCE } from "../shared/order.js";
+import type { SessionTerms } from "../shared/session.js";
 import type { Stretch } from "../shared/time-stretches.js";
 import { requireKey } from "./record-key.js";
 import { reasonOf } from "./store-error.js";
@@ -50,6 +51,13 @@ export interface Counters {
   readonly stretches: readonly Stretch[];
   /** The latest `ts` that may have been told, stored or not; 0 where that is not known. */
   readonly latestTs: number;
+}
+
+/** An order session that orders are bound to, or that outlives its connection. */
+export interface StoredSession extends SessionTerms {
+  /** The run of the server that it was last connected in, and the shard. */
+  readonly run: string;
+  readonly shard: number;
 }
 
 /** When an order without a client order id finished. */
@@ -289,6 +297,27 @@ export const marketForm = form(
     title: fields[1],
     tickSize: fields[2],
     lotSize: fields[3],
+  }),
+);
+
+export const sessionForm = form(
+  z.tuple([text, text, text.nullable(), count, text, count]),
+  ({ session }: StoredSession) => session,
+  ({ session, userId, wallet, waitMs, run, shard }) => [
+    session,
+    userId,
+    wallet,
+    waitMs,
+    run,
+    shard,
+  ],
+  ([session, userId, wallet, waitMs, run, shard]) => ({
+    session,
+    userId,
+    wallet,
+    waitMs,
+    run,
+    shard,
   }),
 );
 

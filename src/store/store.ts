@@ -7,7 +7,7 @@ import { type Stretch, tsBefore } from "../shared/time-stretches.js";
 import { requireRoom } from "./disk-room.js";
 import type { Environment } from "./environment.js";
 import { type Pruning, pruneOrders, pruneTrades, type Retention } from "./pruning.js";
-import { COUNTERS_KEY, SCHEMA_VERSION, type StoredMarket } from "./records.js";
+import { COUNTERS_KEY, SCHEMA_VERSION, type StoredMarket, type StoredSession } from "./records.js";
 import { damaged, reasonOf, StoreError } from "./store-error.js";
 import { DATA_FILE, openOrCreate, reopen, unreadable } from "./store-file.js";
 import { StoreLock } from "./store-lock.js";
@@ -21,6 +21,13 @@ export interface StoredState extends EngineState {
   /** The latest of an order, trade or position, or that may have been told; 0 where there is none. */
   readonly latestTs: number;
   readonly stretches: readonly Stretch[];
+  readonly sessions: readonly StoredSession[];
+}
+
+/** Sessions that are written and removed with a batch. */
+export interface SessionWrites {
+  readonly put: readonly StoredSession[];
+  readonly removed: readonly string[];
 }
 
 /**
@@ -95,6 +102,7 @@ export class Store {
           openOrders.reduce(laterTs, Math.max(finishedTs, latestTs)),
         ),
         stretches,
+        sessions: (await environment.sessions?.all()) ?? [],
       };
     });
   }
@@ -119,10 +127,17 @@ export class Store {
    * @param stretches of the time of all that is stored
    * @param latestTs the latest that may be told before the next commit
    */
-  commit(changes: EngineChanges, stretches: readonly Stretch[] = [], latestTs = 0): Promise<void> {
+  commit(
+    changes: EngineChanges,
+    stretches: readonly Stretch[] = [],
+    latestTs = 0,
+    { put, removed }: SessionWrites = { put: [], removed: [] },
+  ): Promise<void> {
     return this.#write((environment) => {
-      const { trades, positions, totals, counters } = environment;
+      const { trades, positions, totals, counters, sessions } = environment;
       return [
+        ...put.flatMap((session) => sessions?.put(session) ?? []),
+        ...removed.flatMap((session) => sessions?.remove(session) ?? []),
         ...changes.orders.flatMap((order) => putOrder(environment, order)),
         ...changes.trades.map((trade) => trades.put(trade)),
         ...changes.positions.map((position) => positions.put(position)),

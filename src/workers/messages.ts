@@ -5,6 +5,7 @@ import type { SystemState } from "../counters/system-state.js";
 import type { Rejection } from "../engine/rejection.js";
 import type { MarketMemory } from "../ring/market-memory.js";
 import type { LogOptions } from "../shared/log.js";
+import type { SessionTerms } from "../shared/session.js";
 import type { ContractOrder, ContractPosition } from "../store/contract-form.js";
 import type { StoreErrorCode } from "../store/store-error.js";
 import type { SocketHandOffWay, SocketInTransit } from "../transport/socket-hand-off.js";
@@ -21,7 +22,7 @@ export interface ShardTask {
   readonly port: MessagePort;
   readonly counters: SharedArrayBuffer;
   readonly memory: MarketMemory;
-  /** The way to the exchange; undefined where there is none, or none at the moment. */
+  /** The way to the exchange, or to a feed's sessions; undefined where there is no producer. */
   readonly exchange: MessagePort | undefined;
   readonly handOff: SocketHandOffWay;
   readonly options: ShardOptions;
@@ -49,7 +50,13 @@ export type MainToShard =
     }
   | { readonly type: "system"; readonly system: SystemState }
   | { readonly type: "notify"; readonly level: NotificationLevel; readonly message: string }
-  | { readonly type: "drain"; readonly drainTimeMs: number; readonly message: string }
+  /** `reason` is for people; `deadlineTs` in microseconds since the Unix epoch. */
+  | {
+      readonly type: "drain";
+      readonly drainTimeMs: number;
+      readonly deadlineTs: number;
+      readonly reason: string;
+    }
   /** The thread ends here and now, as if it had died. */
   | { readonly type: "end" };
 
@@ -59,7 +66,9 @@ export type ShardToMain =
   /** Connections whose sockets the shard has, so that main closes its originals; and ended ones. */
   | { readonly type: "moves"; readonly taken: readonly number[]; readonly ended: readonly number[] }
   /** A client has subscribed to market data, for the first time on this shard. */
-  | { readonly type: "subscribed" };
+  | { readonly type: "subscribed" }
+  /** The archive is not what was written. */
+  | { readonly type: "archive-damaged"; readonly reason: string };
 
 export const NOTIFICATION_LEVELS = ["info", "warning", "error"] as const;
 export type NotificationLevel = (typeof NOTIFICATION_LEVELS)[number];
@@ -84,7 +93,7 @@ export interface ProducerTask {
 export type MainToProducer =
   /** The first client has subscribed to market data. */
   | { readonly type: "subscribed" }
-  /** A shard's end of this port may place orders from now on. */
+  /** A shard's end of this port may have sessions, and place orders where there is an exchange. */
   | { readonly type: "shard"; readonly shard: number; readonly port: MessagePort }
   | { readonly type: "stop" }
   /** The thread ends here and now, as if it had died. */
@@ -106,6 +115,35 @@ export type ProducerToMain =
   /** Why the exchange can store nothing at the moment, or undefined when it can again. */
   | { readonly type: "store"; readonly reason: string | undefined };
 
+/** Given to the archivist's thread as its workerData. */
+export interface ArchivistTask {
+  readonly archivist: true;
+  readonly counters: SharedArrayBuffer;
+  /** The archive's directory. */
+  readonly dir: string;
+  /** The data directory, where the exchange's store is in it; undefined where trades are in no store. */
+  readonly storeIn: string | undefined;
+  /** Of producers whose trades may not be archived yet, in their order. */
+  readonly memories: readonly MarketMemory[];
+  /** An archive that was damaged since it was looked through: why. */
+  readonly damage: string | undefined;
+  readonly retentionMs: number;
+  readonly bytesMax: number;
+  readonly log: LogOptions;
+}
+
+export type MainToArchivist =
+  /** Another producer has taken over. */
+  | { readonly type: "memory"; readonly memory: MarketMemory }
+  /** Nothing more will be told. */
+  | { readonly type: "stop" }
+  /** The thread ends here and now, as if it had died. */
+  | { readonly type: "end" };
+
+export type ArchivistToMain =
+  /** Why history is behind at the moment, or undefined when it is not any more. */
+  { readonly type: "health"; readonly reason: string | undefined };
+
 // --- Between shards and the exchange --------------------------------------------------------------
 
 /** An order by one of its names, as a client gives it. */
@@ -121,8 +159,8 @@ export type ExchangeRequest =
       readonly request: number;
       readonly wallet: string;
       readonly order: RequestedOrder;
-      /** The connection whose end cancels the order, if one does. */
-      readonly boundTo: number | undefined;
+      /** The session whose end cancels the order, if one does. */
+      readonly boundTo: string | undefined;
     }
   | {
       readonly type: "cancel";
@@ -133,13 +171,23 @@ export type ExchangeRequest =
   /** What a wallet has now; from then on the shard hears of every change. */
   | { readonly type: "watch"; readonly request: number; readonly wallet: string }
   | { readonly type: "unwatch"; readonly wallet: string }
-  /** A connection that orders may be bound to has ended. */
+  /**
+   * A connection has a new session; where it asks for one by name, that one if it is there for it, which
+   * is answered.
+   */
+  | ({ readonly type: "session"; readonly resume?: string } & SessionClaim)
+  /** A connection with a session has ended. */
   | { readonly type: "ended"; readonly connection: number }
   /**
-   * The first message on a port: the shard's connections that orders may be bound to. Whatever is
-   * bound to another of its connections was so before, and that one is gone.
+   * The first message on a port: the shard's connections and their sessions. Whatever other sessions it
+   * had have lost their connections.
    */
-  | { readonly type: "attach"; readonly connections: readonly number[] };
+  | { readonly type: "attach"; readonly sessions: readonly SessionClaim[] };
+
+/** A connection's session. */
+export interface SessionClaim extends SessionTerms {
+  readonly connection: number;
+}
 
 export type ShardToExchange = readonly ExchangeRequest[];
 
@@ -153,6 +201,10 @@ export type ExchangeNews =
       readonly changed: boolean;
     }
   | { readonly type: "refusal"; readonly request: number; readonly refusal: Refused }
+  /** The session that a connection has got which asked for one by name. */
+  | { readonly type: "session"; readonly connection: number; readonly session: string }
+  /** Another connection has taken a connection's session. */
+  | { readonly type: "session-taken"; readonly connection: number; readonly session: string }
   | { readonly type: "order"; readonly order: ContractOrder }
   | { readonly type: "position"; readonly position: ContractPosition }
   | {

@@ -47,6 +47,27 @@ const channel: fc.Arbitrary<Channel> = fc.oneof(
     params: fc.record({ wallet: fc.string({ minLength: 1, maxLength: 20 }).filter(isName) }),
   }),
   fc.record({ type: fc.constant("SystemStatus" as const) }),
+  fc.record({
+    type: fc.constant("Candles" as const),
+    params: fc.record(
+      {
+        market_id: id,
+        interval: fc.constantFrom("1s" as const, "1d" as const),
+        limit: fc.integer({ min: 0, max: 1000 }),
+      },
+      { requiredKeys: ["market_id", "interval"] },
+    ),
+  }),
+  fc.record(
+    {
+      type: fc.constant("Heartbeat" as const),
+      params: fc.oneof(
+        fc.constant(null),
+        fc.record({ interval_ms: fc.integer({ min: 100, max: 60_000 }) }, { requiredKeys: [] }),
+      ),
+    },
+    { requiredKeys: ["type"] },
+  ),
 );
 
 describe("canonical-channel", () => {

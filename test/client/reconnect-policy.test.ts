@@ -12,11 +12,12 @@ const closed = (code: number): DisconnectedError => new DisconnectedError("close
 const refused = (status: number): HandshakeError => new HandshakeError("refused", status);
 
 describe("reconnect-policy", () => {
-  it("reconnect-policy - 4500 to 4999 do not come back, 4000 to 4499 do", () => {
+  it("reconnect-policy - 4500 to 4999 do not come back, 4000 to 4499 do, but for 4003", () => {
     fc.assert(
       fc.property(fc.integer({ min: 4000, max: 4999 }), fc.boolean(), (code, renewable) => {
         const may = mayReconnect(closed(code), renewable, 0);
-        expect(may).toBe(code < 4500 || (code === 4500 && renewable));
+        const passing = code < 4500 && code !== 4003;
+        expect(may).toBe(passing || (code === 4500 && renewable));
       }),
     );
   });
@@ -27,7 +28,7 @@ describe("reconnect-policy", () => {
     [1003, false],
     [1007, false],
     [1009, false],
-    [1002, true],
+    [1002, false],
     [1006, true],
     [1011, true],
     [1012, true],

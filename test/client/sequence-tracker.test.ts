@@ -136,10 +136,10 @@ describe("sequence-tracker", () => {
   it("sequence-tracker - another epoch has nothing to compare with", () => {
     const { tracker, gaps, take } = track();
     take(price(7, 100), trade(7, 100), snapshot(7, 100));
-    take({ type: "EpochChanged", data: { epoch: "b" } });
+    tracker.reset("b");
     take(price(7, 1), trade(7, 1), snapshot(7, 1), price(7, 2), trade(7, 2), state(7, 2));
     tracker.disconnected();
-    tracker.reset();
+    tracker.reset("c");
     take(price(7, 50));
     expect(gaps).toEqual([]);
   });

@@ -115,7 +115,7 @@ function newClient(server: FakeServer): CoreClient {
     {
       url: "ws://x",
       pingIntervalMs: 0,
-      silenceTimeoutMs: 0,
+      staleAfterMs: 0,
       reconnectIntervalMs: 10,
       maxReconnectIntervalMs: 50,
     },

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { batchesOf, halvesOf, Subscriptions } from "../../src/client/subscriptions.js";
+import { halvesOf } from "../../src/client/halves.js";
+import { batchesOf, Subscriptions } from "../../src/client/subscriptions.js";
 import type { Channel } from "../../src/contract/messages.js";
 
 const feed = (...market_ids: number[]): Channel => ({ type: "PriceFeed", params: { market_ids } });

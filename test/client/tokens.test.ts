@@ -147,7 +147,8 @@ describe.each(["node", "browser"] as const)("tokens, %s", (platform) => {
     const client = connectAs(platform, {});
     expect(await client.ready()).toMatchObject({ userId: undefined, wallet: undefined });
     const token = testToken();
-    expect(await client.authenticate(token)).toEqual({ user_id: "user-1", wallet: "wallet-1" });
+    const identity = { user_id: "user-1", wallet: "wallet-1", resumed: false };
+    expect(await client.authenticate(token)).toMatchObject(identity);
     expect(client.state).toMatchObject({ status: "open", wallet: "wallet-1" });
 
     await expect(client.authenticate(testToken({ wallet: "other" }))).rejects.toMatchObject({

@@ -16,10 +16,13 @@ const CHANNELS: readonly (readonly [Channel, readonly (number | string)[]])[] = 
   [{ type: "Markets", params: { filter: { search: "x" } } }, []],
   [{ type: "Market", params: { market_id: 7 } }, [7]],
   [{ type: "PriceFeed", params: { market_ids: [1, "9007199254740993"] } }, [1, "9007199254740993"]],
+  [{ type: "Book", params: { market_id: 3, depth: 5 } }, [3]],
   [{ type: "Trades", params: { market_id: 3 } }, [3]],
   [{ type: "Orders", params: wallet }, []],
   [{ type: "Positions", params: wallet }, []],
   [{ type: "SystemStatus" }, []],
+  [{ type: "Candles", params: { market_id: 9, interval: "1m" } }, [9]],
+  [{ type: "Heartbeat" }, []],
 ];
 
 describe("channel kinds", () => {
@@ -41,7 +44,7 @@ describe("channel kinds", () => {
 
   it("channel kinds - a feed waits for subscribers of market data only", () => {
     const types = CHANNEL_TYPES.filter((type) => CHANNEL_KINDS[type].marketData);
-    expect(types).toEqual(["Markets", "Market", "PriceFeed", "Trades"]);
+    expect(types).toEqual(["Markets", "Market", "PriceFeed", "Book", "Trades", "Candles"]);
   });
 
   it("channel kinds - channels that differ have keys that do, and equal ones the same", () => {

@@ -6,14 +6,26 @@ import { PRICE_FEED_MARKETS_MAX, SEARCH_CHARACTERS_MAX } from "../../src/contrac
 import { MARKET_STATUSES } from "../../src/shared/market.js";
 import { isName } from "../../src/shared/text.js";
 
+const TYPES = [
+  "Markets",
+  "Market",
+  "PriceFeed",
+  "Trades",
+  "SystemStatus",
+  "Orders",
+  "Heartbeat",
+  "Candles",
+] as const;
+
 /** What a channel asks for, in the plainest form; its spellings are made from it. */
 interface Meaning {
-  readonly type: "Markets" | "Market" | "PriceFeed" | "Trades" | "SystemStatus" | "Orders";
+  readonly type: (typeof TYPES)[number];
   readonly ids: readonly bigint[];
   readonly statuses: readonly string[];
   readonly volumes: readonly [number | undefined, number | undefined];
   readonly search: string;
   readonly wallet: string;
+  readonly intervalMs: number;
 }
 
 const someIds = fc.oneof(
@@ -25,12 +37,13 @@ const volume = fc.option(fc.double({ min: 0, noNaN: true, noDefaultInfinity: tru
   nil: undefined,
 });
 const meanings: fc.Arbitrary<Meaning> = fc.record({
-  type: fc.constantFrom("Markets", "Market", "PriceFeed", "Trades", "SystemStatus", "Orders"),
+  type: fc.constantFrom(...TYPES),
   ids: fc.uniqueArray(someIds, { minLength: 1, maxLength: 6 }),
   statuses: fc.subarray([...MARKET_STATUSES]),
   volumes: fc.tuple(volume, volume),
   search: fc.string({ maxLength: SEARCH_CHARACTERS_MAX }),
   wallet: fc.string({ minLength: 1, maxLength: 128 }).filter(isName),
+  intervalMs: fc.oneof(fc.constantFrom(100, 1000, 60_000), fc.integer({ min: 100, max: 60_000 })),
 });
 
 /** Numbers that a spelling's free choices are taken from. */
@@ -57,7 +70,7 @@ function spell(meaning: Meaning, whim: readonly number[]): unknown {
     params === null
       ? ([{}, { params: null }, { params: object({}) }][choose(3)] as Record<string, unknown>)
       : { params };
-  const { type, ids, statuses, volumes, search, wallet } = meaning;
+  const { type, ids, statuses, volumes, search, wallet, intervalMs } = meaning;
   const [first] = ids as [bigint];
   switch (type) {
     case "Markets": {
@@ -89,11 +102,21 @@ function spell(meaning: Meaning, whim: readonly number[]): unknown {
       return object({ type, params: object({ wallet }) });
     case "SystemStatus":
       return object({ type, ...optional(null) });
+    case "Candles": {
+      const limit = intervalMs % 1000;
+      const interval = ["1s", "1d"][intervalMs % 2];
+      const whole = limit === 100 && choose(2) === 0 ? {} : { limit };
+      return object({ type, params: object({ market_id: id(first), interval, ...whole }) });
+    }
+    case "Heartbeat": {
+      const params = object({ interval_ms: intervalMs });
+      return object({ type, ...optional(intervalMs === 1000 && choose(2) === 0 ? null : params) });
+    }
   }
 }
 
 /** What tells two meanings apart. */
-function essence({ type, ids, statuses, volumes, search, wallet }: Meaning): string {
+function essence({ type, ids, statuses, volumes, search, wallet, intervalMs }: Meaning): string {
   const [first] = ids as [bigint];
   const byType = {
     Markets: [[...statuses].sort(), `${volumes[0]} ${volumes[1]}`, search.toLowerCase()],
@@ -102,6 +125,8 @@ function essence({ type, ids, statuses, volumes, search, wallet }: Meaning): str
     Trades: [ids.length > 3 ? "all" : `${first}`],
     Orders: [wallet],
     SystemStatus: [],
+    Heartbeat: [intervalMs],
+    Candles: [`${first}`, intervalMs % 1000, intervalMs % 2],
   };
   return JSON.stringify([type, byType[type]]);
 }

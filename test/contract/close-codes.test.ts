@@ -35,7 +35,7 @@ describe("close-codes", () => {
 
   it("close-codes - the server's own say by number whether to reconnect, as documented", () => {
     const own = [...documented()].filter(([code]) => code >= 4000);
-    expect(own.length).toBe(5);
+    expect(own.length).toBe(6);
     for (const [code, reconnect] of own) expect(isFinalOwnCode(code)).toBe(reconnect !== "yes");
     expect([4499, 4500, 4999, 5000].map(isFinalOwnCode)).toEqual([false, true, true, false]);
   });

@@ -11,6 +11,9 @@ describe("closings", () => {
     const said = [
       CLOSE.wrongFrames("binary"),
       CLOSE.unendedMessage(1),
+      CLOSE.notDeflated,
+      CLOSE.inflatedNotUtf8,
+      CLOSE.inflatesTooLarge(8),
       CLOSE.serverFault,
       CLOSE.restart,
       CLOSE.idle(2),
@@ -18,12 +21,16 @@ describe("closings", () => {
       CLOSE.repliesUnread(5),
       CLOSE.tradesLost,
       CLOSE.pongTimeout(6),
+      CLOSE.sessionTaken,
       CLOSE.tokenExpired,
       CLOSE.flooding(7),
     ].map(({ code, reason }) => `${code} ${reason}`);
     expect(said).toEqual([
       "1003 this connection's messages are binary frames",
       "1008 a message did not end within 1 ms",
+      "1007 a compressed message is not whole, or no raw deflate data",
+      "1007 a compressed text is not UTF-8",
+      "1009 a compressed message has more than 8 bytes when it is inflated",
       "1011 server fault",
       "1012 the server restarts",
       "4000 neither subscription nor message for 2 ms",
@@ -31,6 +38,7 @@ describe("closings", () => {
       "4001 slow consumer: more than 5 bytes of replies wait",
       "4001 trades were lost before they reached this shard",
       "4002 nothing came back within 6 ms of a ping",
+      "4003 another connection has taken over the session",
       "4500 the token has expired",
       "4501 more than 7 messages a second after RATE_LIMITED",
     ]);

@@ -10,8 +10,8 @@ import type {
 import type { ServerType, serverData } from "../support/server-messages-schema.js";
 
 /** As zod has it, but that what may be missing is never there and undefined, and nothing is written to. */
-type Plain<T> = T extends readonly [infer A, infer B]
-  ? readonly [Plain<A>, Plain<B>]
+type Plain<T> = T extends readonly [unknown, ...unknown[]]
+  ? { readonly [K in keyof T]: Plain<T[K]> }
   : T extends readonly (infer Item)[]
     ? readonly Plain<Item>[]
     : T extends object

@@ -37,7 +37,7 @@ afterEach(() => shards.close());
 
 /** The two shards, once each has made itself known. */
 async function attached(): Promise<[AttachedShard, AttachedShard]> {
-  for (const end of ends) end.send({ type: "attach", connections: [] });
+  for (const end of ends) end.send({ type: "attach", sessions: [] });
   await until("both have asked", () => asked.length === 2 || undefined);
   const found = asked.splice(0).map(([from]) => from);
   return [0, 1].map((number) => found.find(({ shard }) => shard === number)) as [

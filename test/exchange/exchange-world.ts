@@ -31,9 +31,16 @@ export const OPTIONS: ExchangeOptions = {
   maxClientOrderIds: 100_000,
   maxAllClientOrderIds: 1_000_000,
   bookIntervalMs: 0,
+  maxWaitingSessions: 100,
 };
 
-const SIZES = { ringSize: 1 << 20, tradeRingSize: 1 << 20, maxMarkets: 8, maxTitleBytes: 64 };
+const SIZES = {
+  ringSize: 1 << 20,
+  tradeRingSize: 1 << 20,
+  maxMarkets: 8,
+  maxTitleBytes: 64,
+  bookDepth: 50,
+};
 /** Turns of the event loop in which whatever is under way between ports arrives. */
 const QUIET_TURNS = 20;
 
@@ -165,7 +172,7 @@ export class ExchangeWorld {
   }
 
   shard(number = 0): ShardEnd {
-    const shard = new ShardEnd();
+    const shard = new ShardEnd(number);
     this.exchange.attach(number, shard.port);
     return shard;
   }

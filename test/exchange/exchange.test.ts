@@ -290,7 +290,7 @@ describe("exchange: sessions", () => {
     const world = await ExchangeWorld.start(dir);
     const shard = world.shard(0);
     expect((await shard.snapshot("w1")).orders).toEqual(orders);
-    shard.send({ type: "attach", connections: [8] });
+    shard.send({ type: "attach", sessions: [shard.claim(8)] });
     const [gone, ...kept] = orders;
     expect(await cancelled(shard, gone?.order_id as string)).toMatchObject({ reason: DISCONNECT });
     expect((await shard.snapshot("w1")).orders).toEqual(kept);

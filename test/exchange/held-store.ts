@@ -2,7 +2,7 @@ import type { EngineChanges } from "../../src/engine/commands.js";
 import type { Order } from "../../src/engine/order.js";
 import type { ExchangeStore } from "../../src/exchange/exchange.js";
 import type { Stretch } from "../../src/shared/time-stretches.js";
-import type { Store, StoredState } from "../../src/store/store.js";
+import type { SessionWrites, Store, StoredState } from "../../src/store/store.js";
 
 /** A real store whose commits a test holds back after they are on disk, or has fail before. */
 export class HeldStore implements ExchangeStore {
@@ -43,9 +43,10 @@ export class HeldStore implements ExchangeStore {
     changes: EngineChanges,
     stretches: readonly Stretch[],
     latestTs: number,
+    sessions?: SessionWrites,
   ): Promise<void> {
     if (this.failure !== undefined) throw this.failure;
-    await this.#store.commit(changes, stretches, latestTs);
+    await this.#store.commit(changes, stretches, latestTs, sessions);
     this.commits.push(changes);
     if (this.#held) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }

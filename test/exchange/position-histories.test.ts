@@ -25,7 +25,13 @@ import { OPTIONS } from "./exchange-world.js";
 import { ShardEnd } from "./shard-end.js";
 
 const SECOND = 1_000_000;
-const SIZES = { ringSize: 1 << 20, tradeRingSize: 1 << 20, maxMarkets: 64, maxTitleBytes: 256 };
+const SIZES = {
+  ringSize: 1 << 20,
+  tradeRingSize: 1 << 20,
+  maxMarkets: 64,
+  maxTitleBytes: 256,
+  bookDepth: 50,
+};
 const HISTORIES = 3;
 const STEPS = 80;
 /** How far clocks are set, in seconds: so that they catch up now and then, or for moments by a year. */
@@ -84,7 +90,7 @@ function tellAll(): readonly Told[] {
     state.call(this, of);
   });
   vi.spyOn(MarketWriter.prototype, "book").mockImplementation(function (this: MarketWriter, ...of) {
-    note(this, { what: "book", ts: of[2] });
+    note(this, { what: "book", ts: of[1].ts });
     book.apply(this, of);
   });
   vi.spyOn(MarketWriter.prototype, "trade").mockImplementation(function (

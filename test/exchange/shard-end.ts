@@ -1,6 +1,11 @@
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import type { RequestedOrder } from "../../src/contract/messages.js";
-import type { ExchangeNews, ExchangeRequest, ExchangeToShard } from "../../src/workers/messages.js";
+import type {
+  ExchangeNews,
+  ExchangeRequest,
+  ExchangeToShard,
+  SessionClaim,
+} from "../../src/workers/messages.js";
 import { until } from "../support/until.js";
 
 type RequestWithout<T extends ExchangeRequest["type"]> = Omit<
@@ -34,7 +39,12 @@ export class ShardEnd {
   readonly #own: MessagePort;
   #requests = 0;
 
-  constructor() {
+  readonly #number: number;
+  /** Connections that have a session. */
+  readonly #connected = new Set<number>();
+
+  constructor(number = 0) {
+    this.#number = number;
     const { port1, port2 } = new MessageChannel();
     this.port = port1;
     this.#own = port2;
@@ -46,9 +56,26 @@ export class ShardEnd {
 
   /** Sends requests in one message, as a shard does with those of a turn. */
   send(...requests: readonly ExchangeRequest[]): void {
+    for (const request of requests)
+      if (request.type === "ended") this.#connected.delete(request.connection);
     this.#own.postMessage(requests);
   }
 
+  /** The session of a connection, as the shard tells of it. */
+  claim(connection: number, waitMs = 0): SessionClaim {
+    const session = `session-of-connection-${connection}-of-shard-${this.#number}`;
+    return { connection, session, userId: "u", wallet: "w1", waitMs };
+  }
+
+  /** Tells of a connection's session, where that is not known. */
+  connect(connection: number, waitMs = 0): SessionClaim {
+    const claim = this.claim(connection, waitMs);
+    if (!this.#connected.has(connection)) this.send({ type: "session", ...claim });
+    this.#connected.add(connection);
+    return claim;
+  }
+
+  /** @param boundTo a connection, to whose session the order is bound */
   place(
     wallet: string,
     order: Partial<RequestedOrder> = {},
@@ -59,7 +86,7 @@ export class ShardEnd {
       request: ++this.#requests,
       wallet,
       order: limitOrder(order),
-      boundTo,
+      boundTo: boundTo === undefined ? undefined : this.connect(boundTo).session,
     };
   }
 

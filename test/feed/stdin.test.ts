@@ -163,12 +163,12 @@ describe("stdin", () => {
       "asks are not sorted",
     ],
     [
-      "a book of 21 levels",
+      "a book of 201 levels",
       {
         type: "book",
         market_id: 7,
         bids: [],
-        asks: Array.from({ length: 21 }, (_, i) => [i + 1, 1]),
+        asks: Array.from({ length: 201 }, (_, i) => [i + 1, 1]),
       },
       "INVALID_MESSAGE",
       "asks",

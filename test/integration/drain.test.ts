@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { afterEach, expect, test } from "vitest";
+import { ENCODINGS, type Encoding } from "../../src/contract/encodings.js";
 import { readinessOf } from "../support/figures.js";
 import { type ServerProcess, startServerProcess } from "../support/server-process.js";
 import { TestClient } from "../support/test-client.js";
@@ -15,9 +16,50 @@ afterEach(() => server?.dispose());
 const connectMany = (port: number, count: number): Promise<TestClient[]> =>
   Promise.all(
     Array.from({ length: count }, (_, index) =>
-      TestClient.connect(port, { encoding: index % 2 === 0 ? "json" : "msgpack" }),
+      TestClient.connect(port, { encoding: ENCODINGS[index % ENCODINGS.length] as Encoding }),
     ),
   );
+
+test("drain - ServerShutdown comes first, with the time by which the connection is closed", async () => {
+  server = await startServerProcess({ "drain-time": DRAIN_TIME_MS });
+  const clients = await connectMany(server.port, ENCODINGS.length);
+  for (const client of clients) {
+    await client.subscribe({ type: "SystemStatus" });
+    await client.takeUntil(({ type }) => type === "SystemStatus");
+  }
+  const before = Date.now();
+  const exit = server.stop();
+  const deadlines = await Promise.all(
+    clients.map(async (client) => {
+      const messages = await client.takeUntil(
+        (message) => message.type === "SystemStatus" && message.data.status.state === "draining",
+      );
+      const told = messages.filter(({ type }) => type !== "SystemStatus");
+      expect(told.map(({ type }) => type)).toEqual(["ServerShutdown", "Notification"]);
+      const [shutdown] = told;
+      if (shutdown?.type !== "ServerShutdown") throw new Error("no ServerShutdown");
+      expect(shutdown.data.reason).toContain("restarts");
+      return shutdown.data.deadline_ts;
+    }),
+  );
+  await Promise.all(clients.map(({ closed }) => closed));
+  const after = Date.now();
+  expect(new Set(deadlines).size).toBe(1);
+  const deadlineMs = (deadlines[0] as number) / 1000;
+  expect(deadlineMs).toBeGreaterThanOrEqual(before + DRAIN_TIME_MS);
+  expect(deadlineMs).toBeLessThan(after + DRAIN_TIME_MS);
+  expect(after).toBeLessThan(deadlineMs + 500);
+  expect(await exit).toBe(0);
+});
+
+test("drain - without a drain time ServerShutdown comes all the same, and the close at once", async () => {
+  server = await startServerProcess({ "drain-time": 0 });
+  const [client] = await connectMany(server.port, 1);
+  const exit = server.stop();
+  await client?.take("ServerShutdown");
+  await client?.closed;
+  expect(await exit).toBe(0);
+});
 
 test("drain - every client gets a Notification, then 1012, spread over the drain time; exit 0 when all are gone", async () => {
   server = await startServerProcess({ shards: 2, "drain-time": DRAIN_TIME_MS });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { ENCODINGS, subprotocolOf } from "../../src/contract/encodings.js";
-import { type ServerProcess, startServerProcess } from "../support/server-process.js";
+import { type ServerProcess, startServerProcess, testToken } from "../support/server-process.js";
 import { TestClient } from "../support/test-client.js";
 import { httpRequest, UPGRADE_HEADERS, upgradeRequest } from "../support/upgrade-request.js";
 
@@ -84,7 +84,8 @@ describe("negotiation", () => {
   it.each([
     ["?cancel_on_disconnect=yes", '"yes"'],
     ["?cancel_on_disconnect=TRUE", '"TRUE"'],
-    ["?cancel_on_disconnect=5000", '"5000"'],
+    ["?cancel_on_disconnect=999", '"999"'],
+    ["?cancel_on_disconnect=300001", '"300001"'],
     ["?cancel_on_disconnect=%zz", '"%zz"'],
     ["?cancel_on_disconnect=1?token=x", '"1?token=x"'],
     ["?a=b?c&cancel_on_disconnect=no", '"no"'],
@@ -110,6 +111,52 @@ describe("negotiation", () => {
   it("negotiation - a handshake without a key is 400", async () => {
     const { "Sec-WebSocket-Key": _, ...headers } = UPGRADE_HEADERS;
     expect((await httpRequest(server.port, { path: "/ws/v3", headers })).status).toBe(400);
+  });
+
+  it("negotiation - a token among the subprotocols is taken, and never echoed", async () => {
+    const token = testToken({ sub: "in the list" });
+    for (const offered of [
+      [`bearer.${token}`, "marketcast.msgpack"],
+      ["marketcast.msgpack", `bearer.${token}`],
+    ]) {
+      const { status, headers } = await upgradeRequest(server.port, {
+        headers: { "Sec-WebSocket-Protocol": offered.join(", ") },
+      });
+      expect([status, headers["sec-websocket-protocol"]]).toEqual([101, "marketcast.msgpack"]);
+    }
+    // As in browsers, whose WebSocket ends where none of its subprotocols is chosen.
+    const url = `ws://127.0.0.1:${server.port}/ws/v3?token=${testToken({ sub: "in the query" })}`;
+    const browser = new WebSocket(url, ["marketcast.json", `bearer.${token}`]);
+    const told: { type: string; data: { user_id?: string } }[] = [];
+    await new Promise<void>((resolve, reject) => {
+      browser.onerror = () => reject(new Error("no connection"));
+      browser.onmessage = ({ data }) => {
+        if (told.push(JSON.parse(String(data))) === 2) resolve();
+      };
+    });
+    expect(browser.protocol).toBe("marketcast.json");
+    browser.close();
+    // Ahead of the query's, and behind the header's.
+    expect(told[1]).toMatchObject({ type: "Authenticated", data: { user_id: "in the list" } });
+    const headers = {
+      Authorization: "Bearer not.a.token",
+      "Sec-WebSocket-Protocol": `marketcast.json, bearer.${token}`,
+    };
+    expect((await upgradeRequest(server.port, { headers })).status).toBe(401);
+  });
+
+  it.each([
+    ["a bad token", "marketcast.json, bearer.no.token.atall", 401],
+    ["an empty token", "marketcast.json, bearer.", 401],
+    ["two tokens", "marketcast.json, bearer.a.b.c, bearer.d.e.f", 401],
+    ["a token and no encoding", `bearer.${testToken()}`, 400],
+  ])("negotiation - %s among the subprotocols is refused", async (_, offered, refusal) => {
+    const { status, body } = await upgradeRequest(server.port, {
+      headers: { "Sec-WebSocket-Protocol": offered },
+    });
+    expect(status).toBe(refusal);
+    expect(body).not.toContain("atall");
+    expect(body).not.toContain("eyJ");
   });
 
   it("negotiation - Connected is the first message, with its epoch and ping interval", async () => {

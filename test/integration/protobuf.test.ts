@@ -42,6 +42,8 @@ describe("protobuf", () => {
       { type: "PriceFeed", params: { market_ids: MARKET_IDS } },
       { type: "Trades" },
       { type: "SystemStatus" },
+      { type: "Candles", params: { market_id: 1001, interval: "1s" } },
+      { type: "Heartbeat", params: { interval_ms: 100 } },
       { type: "Orders", params: { wallet } },
       { type: "Positions", params: { wallet } },
     );
@@ -53,9 +55,11 @@ describe("protobuf", () => {
     client.send({ type: "Subscribe", id: 1, data: { channels: [{ type: "Trades" }] } });
     client.send({ type: "PlaceOrder", id: 2, data: { order } });
     await provoke(server);
-    while (seen.size < SERVER_TYPES.length) seen.add((await client.next()).type);
+    while (seen.size < SERVER_TYPES.length - 1) seen.add((await client.next()).type);
+    const stopped = server.stop();
+    seen.add((await client.take("ServerShutdown")).type);
     expect([...seen].sort()).toEqual(SERVER_TYPES);
-    await client.close();
+    await stopped;
   });
 
   it("protobuf - what is no message is an Error, as in the other encodings, and the connection goes on", async () => {

@@ -19,7 +19,13 @@ import {
 import { createBook, type MarketDefinition } from "../../src/shared/market.js";
 import { type Client, ShardWorld } from "../support/shard-world.js";
 
-const SIZES = { ringSize: 1 << 16, tradeRingSize: 1 << 16, maxMarkets: 4, maxTitleBytes: 16 };
+const SIZES = {
+  ringSize: 1 << 16,
+  tradeRingSize: 1 << 16,
+  maxMarkets: 4,
+  maxTitleBytes: 16,
+  bookDepth: 50,
+};
 const FIVE: MarketDefinition = { marketId: 5, title: "Five", tickSize: 0.01, lotSize: 1 };
 const ORIGIN_EPOCH = "of-the-origin";
 /** Where the origin's clock stands, in microseconds: nowhere near the edge's. */
@@ -65,9 +71,9 @@ function relay(
           if (definition === undefined) writer.state(state);
           else writer.list(definition, utf8(definition.title), state);
         } else if (type === RECORD.book) {
-          const book: BookState = { ...createBook(), seq: 0, ts: 0 };
+          const book: BookState = { ...createBook(), seq: 0, ts: 0, topSeq: 0, topTs: 0 };
           readBook(words, offset, book);
-          writer.book(readSlot(words, offset), book.seq, book.ts, book);
+          writer.book(readSlot(words, offset), book, book);
         } else {
           const trade = readTrade(words, offset);
           writer.trade({ ...trade, tradeNumber }, utf8(trade.tradeId));
@@ -183,7 +189,9 @@ describe("market writer", () => {
     const state = { slot: 1 } as MarketState;
     expect(() => writer.list(FIVE, utf8("Five"), state)).toThrow("slot 1 of 4 is not the next");
     expect(() => writer.state(state)).toThrow("no market is listed in slot 1");
-    expect(() => writer.book(0, 1, 1, createBook())).toThrow("no market is listed in slot 0");
+    expect(() => writer.book(0, { seq: 1, ts: 1, topSeq: 1, topTs: 1 }, createBook())).toThrow(
+      "no market is listed in slot 0",
+    );
     expect(writer.listed).toBe(0);
   });
 });

@@ -21,7 +21,13 @@ import {
   type Side,
 } from "../../src/shared/market.js";
 
-const SIZES = { ringSize: 1 << 16, tradeRingSize: 1 << 16, maxMarkets: 3, maxTitleBytes: 16 };
+const SIZES = {
+  ringSize: 1 << 16,
+  tradeRingSize: 1 << 16,
+  maxMarkets: 3,
+  maxTitleBytes: 16,
+  bookDepth: 50,
+};
 const BOOK_INTERVAL_MS = 100;
 const FIVE: MarketDefinition = { marketId: 5, title: "Five", tickSize: 0.01, lotSize: 1 };
 
@@ -87,7 +93,7 @@ function published(): unknown[] {
       readState(words, offset, state);
       found.push(state);
     } else {
-      const book = { ...createBook(), seq: 0, ts: 0 };
+      const book = { ...createBook(), seq: 0, ts: 0, topSeq: 0, topTs: 0 };
       readBook(words, offset, book);
       found.push({ seq: book.seq, ts: book.ts, bids: levels(book.bids), asks: levels(book.asks) });
     }
@@ -98,6 +104,8 @@ function published(): unknown[] {
 function publishedTrades() {
   return Array.from(recordsOf(trades), () => readTrade(trades.words, trades.offset));
 }
+
+const levelsAt = (...prices: readonly number[]): Level[] => prices.map((price) => [price, 1]);
 
 function levels({ price, quantity, length }: BookSide): Level[] {
   return Array.from({ length }, (_, index) => [Number(price[index]), Number(quantity[index])]);
@@ -160,6 +168,10 @@ describe("publisher", () => {
         bestAsk: null,
         volume: 0,
         ts: 1_000_000,
+        sizedSeq: 0,
+        bidQuantity: null,
+        askQuantity: null,
+        sizedTs: 0,
       },
     ]);
     expect(counted(counters, PRODUCER.markets)).toBe(1);
@@ -341,7 +353,7 @@ describe("publisher", () => {
     const state = {} as Parameters<typeof readState>[2];
     readState(reader.words, reader.stateOffset, state);
     expect(state).toMatchObject({ stateSeq: 2, priceSeq: 1, bestBid: 100 });
-    const tableBook = { ...createBook(), seq: 0, ts: 0 };
+    const tableBook = { ...createBook(), seq: 0, ts: 0, topSeq: 0, topTs: 0 };
     readBook(reader.words, reader.bookOffset, tableBook);
     expect(tableBook.seq).toBe(1);
     expect(readDefinition(reader.words, reader.definitionOffset)).toEqual(FIVE);
@@ -472,7 +484,9 @@ describe("publisher", () => {
     });
 
     it.each<[string, readonly Level[], readonly Level[]]>([
-      ["21 levels", Array.from({ length: 21 }, (_, index) => [100 - index, 1] as const), []],
+      ["201 levels", Array.from({ length: 201 }, (_, index) => [1000 - index, 1] as const), []],
+      ["bids that are not sorted", levelsAt(100, 101), []],
+      ["a price twice", [], levelsAt(102, 102)],
       ["a fractional price", [[1.5, 1]], []],
       ["a level without quantity", [], [[101, 0]]],
     ])("publisher - a book with %s", (_, bids, asks) => {

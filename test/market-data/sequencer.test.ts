@@ -4,19 +4,28 @@ import { checkDefinition } from "../../src/market-data/feed-checks.js";
 import { MarketWriter } from "../../src/market-data/market-writer.js";
 import { type SequencedMarket, Sequencer } from "../../src/market-data/sequencer.js";
 import { createMarketMemory } from "../../src/ring/market-memory.js";
-import { CHANGE, type MarketState, utf8 } from "../../src/ring/records.js";
-import { createBook } from "../../src/shared/market.js";
+import { type BookPlace, CHANGE, type MarketState, utf8 } from "../../src/ring/records.js";
+import { type Book, createBook } from "../../src/shared/market.js";
 
-const SIZES = { ringSize: 1 << 16, tradeRingSize: 1 << 16, maxMarkets: 3, maxTitleBytes: 16 };
+const SIZES = {
+  ringSize: 1 << 16,
+  tradeRingSize: 1 << 16,
+  maxMarkets: 3,
+  maxTitleBytes: 16,
+  bookDepth: 50,
+};
 
 /** A writer that keeps what it is given. */
 class KeptWriter extends MarketWriter {
   readonly states: Partial<MarketState>[] = [];
+  readonly sized: unknown[] = [];
   readonly trades: { seq: number; ts: number }[] = [];
-  readonly books: { seq: number; ts: number }[] = [];
+  readonly books: BookPlace[] = [];
 
   override state(state: MarketState): void {
     const { changes, stateSeq, priceSeq, price, volume, ts } = state;
+    const { sizedSeq, sizedTs, bidQuantity } = state;
+    this.sized.push({ stateSeq, priceSeq, sizedSeq, ts, sizedTs, bidQuantity });
     this.states.push({ changes, stateSeq, priceSeq, price, volume, ts });
     super.state(state);
   }
@@ -26,9 +35,9 @@ class KeptWriter extends MarketWriter {
     super.trade(trade, id);
   }
 
-  override book(...[slot, seq, ts, book]: Parameters<MarketWriter["book"]>): void {
-    this.books.push({ seq, ts });
-    super.book(slot, seq, ts, book);
+  override book(...[slot, place, book]: Parameters<MarketWriter["book"]>): void {
+    this.books.push({ ...place });
+    super.book(slot, place, book);
   }
 }
 
@@ -82,10 +91,37 @@ describe("sequencer", () => {
 
   it("sequencer - books have a stream of their own", () => {
     sequencer.quote(market, 10, 12);
-    for (let index = 0; index < 2; index++) sequencer.book(market, createBook());
+    const told = [0, 1, 1, 25, 30, 60, 70].map((bids) => sequencer.book(market, bookOf(bids)));
+    // The first one is told even where it is empty; of 50 levels the 60th is none.
+    expect(told).toEqual([true, true, false, true, true, true, false]);
     expect(writer.books).toEqual([
-      { seq: 1, ts: 1002 },
-      { seq: 2, ts: 1003 },
+      { seq: 1, ts: 1002, topSeq: 1, topTs: 1002 },
+      { seq: 2, ts: 1003, topSeq: 2, topTs: 1003 },
+      { seq: 3, ts: 1004, topSeq: 3, topTs: 1004 },
+      { seq: 4, ts: 1005, topSeq: 3, topTs: 1004 },
+      { seq: 5, ts: 1006, topSeq: 3, topTs: 1004 },
+    ]);
+  });
+
+  it("sequencer - sizes have a stream with prices that takes nothing of the others", () => {
+    expect(sequencer.quote(market, 10, 12, 5, 6)).toBe(true);
+    expect(sequencer.quote(market, 10, 12, 4, 6)).toBe(true);
+    expect(sequencer.quote(market, 10, 12, 4, 6)).toBe(false);
+    expect(sequencer.quote(market, 11, 12, 4, 6)).toBe(true);
+    expect(writer.sized).toEqual([
+      { stateSeq: 2, priceSeq: 1, sizedSeq: 1, ts: 1001, sizedTs: 1001, bidQuantity: 5 },
+      { stateSeq: 2, priceSeq: 1, sizedSeq: 2, ts: 1001, sizedTs: 1002, bidQuantity: 4 },
+      { stateSeq: 3, priceSeq: 2, sizedSeq: 3, ts: 1003, sizedTs: 1003, bidQuantity: 4 },
     ]);
   });
 });
+
+function bookOf(levels: number): Book {
+  const book = createBook();
+  book.bids.length = levels;
+  for (let level = 0; level < levels; level++) {
+    book.bids.price[level] = 1000 - level;
+    book.bids.quantity[level] = 1;
+  }
+  return book;
+}

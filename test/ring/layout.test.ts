@@ -12,7 +12,8 @@ import {
   TAIL_INTENT_WORD,
   TAIL_WORD,
 } from "../../src/ring/layout.js";
-import { BOOK_BYTES_MAX, definitionBytes, tradeBytes } from "../../src/ring/records.js";
+import { bookBytesMax, definitionBytes, tradeBytes } from "../../src/ring/records.js";
+import { BOOK_LEVELS_MAX } from "../../src/shared/market.js";
 
 describe("layout", () => {
   it("layout - a ring's capacity is a power of two between 64 KiB and 1 GiB", () => {
@@ -34,7 +35,7 @@ describe("layout", () => {
   });
 
   it("layout - the smallest ring takes the largest of every kind of record", () => {
-    const largest = [definitionBytes(1024), BOOK_BYTES_MAX, tradeBytes(64)];
+    const largest = [definitionBytes(1024), bookBytesMax(2 * BOOK_LEVELS_MAX), tradeBytes(64)];
     for (const bytes of largest) {
       expect(RECORD_HEADER_BYTES + bytes).toBeLessThanOrEqual(recordBytesMax(RING_CAPACITY_MIN));
     }

@@ -25,6 +25,10 @@ function stateOf(slot: number, changes: Partial<MarketState> = {}): MarketState 
     bestAsk: null,
     volume: 0,
     ts: 1000 + slot,
+    sizedSeq: 0,
+    bidQuantity: null,
+    askQuantity: null,
+    sizedTs: 0,
     ...changes,
   };
 }
@@ -41,14 +45,14 @@ function stateIn(reader: MarketTableReader): MarketState {
 }
 
 function bookIn(reader: MarketTableReader) {
-  const book = { ...createBook(), seq: -1, ts: -1 };
+  const book = { ...createBook(), seq: -1, ts: -1, topSeq: -1, topTs: -1 };
   readBook(reader.words, reader.bookOffset, book);
   return book;
 }
 
 describe("market table", () => {
   it("market table - holds definition, state and book of every market, each in its slot", () => {
-    const memory = createMarketTable(3, 20);
+    const memory = createMarketTable(3, { titleBytesMax: 20, bookDepth: 30 });
     const writer = new MarketTableWriter(memory);
     const reader = new MarketTableReader(memory);
     expect(reader.listed).toBe(0);
@@ -59,10 +63,14 @@ describe("market table", () => {
     ]);
     writer.writeState(stateOf(1, { stateSeq: 9, price: 77, bestAsk: 78, status: "Halted" }), 0);
     const book = createBook();
-    book.bids.length = book.asks.length = 20;
-    book.bids.price.fill(5);
-    book.asks.quantity.fill(6);
-    writer.writeBook(2, 4, 1234, book, 0);
+    book.bids.length = 31;
+    book.asks.length = 20;
+    book.bids.price.fill(5, 0, 30);
+    book.asks.quantity.fill(6, 0, 20);
+    const place = { seq: 4, ts: 1234, topSeq: 3, topTs: 1233 };
+    writer.writeBook(2, place, book, 0);
+    // Of what is deeper than the table keeps nothing is left.
+    book.bids.length = 30;
 
     for (let slot = 0; slot < 3; slot++) {
       reader.read(slot);
@@ -78,13 +86,15 @@ describe("market table", () => {
           : stateOf(slot),
       );
       expect(bookIn(reader)).toEqual(
-        slot === 2 ? { ...book, seq: 4, ts: 1234 } : { ...createBook(), seq: 0, ts: 0 },
+        slot === 2
+          ? { ...book, ...place }
+          : { ...createBook(), seq: 0, ts: 0, topSeq: 0, topTs: 0 },
       );
     }
   });
 
   it("market table - what was read does not change when the slot does", () => {
-    const memory = createMarketTable(1, 16);
+    const memory = createMarketTable(1, { titleBytesMax: 16, bookDepth: 20 });
     const writer = new MarketTableWriter(memory);
     const reader = new MarketTableReader(memory);
     list(writer, 0, "one");
@@ -96,7 +106,7 @@ describe("market table", () => {
   });
 
   it("market table - a slot whose writer died in the middle is an error, not a torn read", () => {
-    const memory = createMarketTable(1, 16);
+    const memory = createMarketTable(1, { titleBytesMax: 16, bookDepth: 20 });
     list(new MarketTableWriter(memory), 0, "one");
     const reader = new MarketTableReader(memory);
     reader.read(0);

@@ -2,9 +2,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { wordsOf } from "../../src/ring/layout.js";
 import {
-  BOOK_BYTES_MAX,
   bookBytes,
+  bookBytesMax,
   definitionBytes,
+  differenceTo,
   type MarketState,
   readBook,
   readBookSeq,
@@ -81,7 +82,7 @@ describe("records", () => {
     const states = fc.record<MarketState>({
       slot: slots,
       status: fc.constantFrom(...MARKET_STATUSES),
-      changes: fc.integer({ min: 0, max: 31 }),
+      changes: fc.integer({ min: 0, max: 63 }),
       stateSeq: seqs,
       priceSeq: seqs,
       price: fc.option(counts),
@@ -89,6 +90,10 @@ describe("records", () => {
       bestAsk: fc.option(counts),
       volume: seqs,
       ts: seqs,
+      sizedSeq: seqs,
+      bidQuantity: fc.option(counts),
+      askQuantity: fc.option(counts),
+      sizedTs: seqs,
     });
     fc.assert(
       fc.property(offsets, states, (offset, state) => {
@@ -105,21 +110,54 @@ describe("records", () => {
   });
 
   it("records - a book comes back as it was, empty and full", () => {
+    const depths = fc.constantFrom(1, 20, 50, BOOK_LEVELS_MAX);
     const sides = fc.array(fc.tuple(counts, seqs), { maxLength: BOOK_LEVELS_MAX });
     fc.assert(
-      fc.property(slots, offsets, seqs, seqs, sides, sides, (slot, offset, seq, ts, bids, asks) => {
-        const { words, expectFenced } = memory();
-        const book = bookOf(bids, asks);
-        writeBook(words, offset, slot, seq, ts, book);
-        const read = { ...createBook(), seq: 0, ts: 0 };
-        readBook(words, offset, read);
-        expect({ seq: read.seq, ts: read.ts, ...levelsOf(read) }).toEqual({ seq, ts, bids, asks });
-        expect(readBookSeq(words, offset)).toBe(seq);
-        expect(readSlot(words, offset)).toBe(slot);
-        expect(bookBytes(book)).toBeLessThanOrEqual(BOOK_BYTES_MAX);
-        expectFenced(offset, bookBytes(book));
-      }),
+      fc.property(
+        slots,
+        offsets,
+        seqs,
+        seqs,
+        sides,
+        sides,
+        depths,
+        (slot, offset, seq, ts, ...of) => {
+          const [bids, asks, depth] = of;
+          const { words, expectFenced } = memory();
+          const book = bookOf(bids, asks);
+          writeBook(words, offset, slot, { seq, ts, topSeq: ts, topTs: seq }, book, depth);
+          const read = { ...createBook(), seq: 0, ts: 0, topSeq: 0, topTs: 0 };
+          readBook(words, offset, read);
+          expect(read).toMatchObject({ seq, ts, topSeq: ts, topTs: seq });
+          const kept = { bids: bids.slice(0, depth), asks: asks.slice(0, depth) };
+          expect(levelsOf(read)).toEqual(kept);
+          expect(differenceTo(words, offset, book, depth)).toBe("none");
+          expect(readBookSeq(words, offset)).toBe(seq);
+          expect(readSlot(words, offset)).toBe(slot);
+          expect(bookBytes(book, depth)).toBeLessThanOrEqual(bookBytesMax(2 * depth));
+          expectFenced(offset, bookBytes(book, depth));
+        },
+      ),
     );
+  });
+
+  it("records - a difference among the first 20 levels a side is told from one below", () => {
+    const { words } = memory();
+    const levels = Array.from({ length: 30 }, (_, level): [number, number] => [100 - level, 1]);
+    const of = (change: (bids: [number, number][]) => unknown) => {
+      const bids = levels.map(([price, quantity]): [number, number] => [price, quantity]);
+      change(bids);
+      return differenceTo(words, 0, bookOf(bids, []), 25);
+    };
+    writeBook(words, 0, 1, { seq: 1, ts: 1, topSeq: 1, topTs: 1 }, bookOf(levels, []), 25);
+    expect(of(() => {})).toBe("none");
+    expect(of((bids) => bids.splice(25))).toBe("none");
+    expect(of((bids) => bids.splice(24))).toBe("deep");
+    expect(of((bids) => bids.splice(20))).toBe("deep");
+    expect(of((bids) => bids.splice(20, 1, [80, 2]))).toBe("deep");
+    expect(of((bids) => bids.splice(19, 1, [81, 2]))).toBe("top");
+    expect(of((bids) => bids.splice(19))).toBe("top");
+    expect(of((bids) => bids.splice(0, 1))).toBe("top");
   });
 
   it("records - a trade comes back as it was", () => {

@@ -225,6 +225,7 @@ describe("check", () => {
       ["trades", ledger.trades.size],
       ["positions, which cancel out in each market", ledger.positions.size],
       ["totals, which agree with the trades", ledger.totals.size],
+      ["sessions", 0],
     ]);
     await openStore(dir);
     expect(await problemsOf(dir)).toEqual([]);

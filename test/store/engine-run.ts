@@ -70,6 +70,7 @@ export class ChangeLedger {
       nextTradeId: this.nextTradeId,
       latestTs: orders.reduce((latest, { updatedTs }) => Math.max(latest, updatedTs), 0),
       stretches: [],
+      sessions: [],
     };
   }
 }

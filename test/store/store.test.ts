@@ -7,6 +7,7 @@ import { Packr } from "msgpackr";
 import { describe, expect, it } from "vitest";
 import type { EngineChanges } from "../../src/engine/commands.js";
 import type { Order } from "../../src/engine/order.js";
+import { checkStore } from "../../src/store/check.js";
 import { Environment } from "../../src/store/environment.js";
 import { walletFault } from "../../src/store/records.js";
 import type { Store } from "../../src/store/store.js";
@@ -65,7 +66,13 @@ describe("store", () => {
       [],
       [],
     ]);
-    expect(others).toEqual({ nextOrderId: 1, nextTradeId: 1, latestTs: 0, stretches: [] });
+    expect(others).toEqual({
+      nextOrderId: 1,
+      nextTradeId: 1,
+      latestTs: 0,
+      stretches: [],
+      sessions: [],
+    });
     expect([await store.markets(), store.order(1)]).toEqual([[], undefined]);
     expect(statSync(dir).mode & 0o777).toBe(0o700);
     expect(statSync(join(dir, "data.mdb")).mode & 0o777).toBe(0o600);
@@ -348,6 +355,35 @@ describe("store", () => {
     expect(byJson(await again.markets())).toEqual(
       byJson([{ marketId: 1, title: "Other", tickSize: 0.5, lotSize: 2 }, ...MARKETS.slice(1)]),
     );
+  });
+
+  it("store - keeps sessions with the batch that puts them, until one removes them", async () => {
+    const dir = temporaryDirectory();
+    const store = await openStore(dir);
+    const waits = { session: "s1", userId: "u", wallet: null, waitMs: 5000, run: "r", shard: 1 };
+    const bound = { session: "s2", userId: "ü", wallet: "w", waitMs: 0, run: "r", shard: 0 };
+    await store.commit(NOTHING, [], 0, { put: [waits, bound], removed: [] });
+    await store.close();
+    const again = await openStore(dir);
+    expect((await again.load()).sessions).toEqual([waits, bound]);
+    await again.commit(NOTHING, [], 0, { put: [{ ...bound, shard: 3 }], removed: ["s1"] });
+    expect((await again.load()).sessions).toEqual([{ ...bound, shard: 3 }]);
+  });
+
+  it("store - a directory of a version without sessions is read, and opened", async () => {
+    const dir = temporaryDirectory();
+    await (await openStore(dir)).close();
+    const root = open(dir, { noSubdir: false, maxDbs: 16, overlappingSync: false });
+    await root.openDB({ name: "sessions" }).drop();
+    await root.close();
+    const results = await checkStore(dir);
+    expect(results.flatMap(({ named }) => named)).toEqual([]);
+    const sessions = results.find(({ name }) => name === "sessions");
+    expect(sessions).toMatchObject({ examined: 0, problems: 0 });
+    const store = await openStore(dir);
+    expect((await store.load()).sessions).toEqual([]);
+    await store.close();
+    expect((await checkStore(dir)).every(({ problems }) => problems === 0)).toBe(true);
   });
 
   it("store - a probe leaves nothing behind", async () => {

@@ -14,6 +14,9 @@ export const MARKET_IDS = [1001, Number.MAX_SAFE_INTEGER, `${2n ** 53n}`, `${2n 
 /** Every type of a server's messages. */
 export const SERVER_TYPES: readonly string[] = Object.keys(serverData).sort();
 
+/** What a client in Python says when nothing but `ServerShutdown` has not come. */
+const LAST = "all but the shutdown";
+
 /** What a client in Python has received. */
 interface Report {
   readonly counts: Readonly<Record<string, number>>;
@@ -32,7 +35,7 @@ export async function startServerOfEveryMessage(folder: string): Promise<ServerP
   );
 }
 
-/** Has a server send what only comes when it is made to. */
+/** Has a server send what only comes when it is made to, but for `ServerShutdown`, which is its last. */
 export async function provoke(server: ServerProcess): Promise<void> {
   const body = JSON.stringify({ level: "info", message: "ünïcode" });
   const headers = { "Content-Type": "application/json" };
@@ -57,6 +60,7 @@ export async function expectPythonReadsEveryMessage(
     for await (const line of createInterface({ input: client.stdout })) {
       lines.push(line);
       if (line === "subscribed") await provoke(server);
+      if (line === LAST) server.child.kill("SIGTERM");
     }
     await exited;
     const report = JSON.parse(lines.at(-1) as string) as Report;

@@ -1,3 +1,8 @@
+// Loaded on demand by the client, which takes time that is none of a fake clock's.
+import "../../src/client/history-pages.js";
+import "../../src/client/resubscriber.js";
+import "../../src/client/stale-watch.js";
+import "../../src/client/token-renewal.js";
 import type { Platform, TransportEvents } from "../../src/client/platform.js";
 import type { ClientMessage, ServerMessage } from "../../src/contract/messages.js";
 
@@ -64,7 +69,10 @@ export class FakeServer {
         if (!connection.open) return;
         events.opened();
         const greeting = { connection_id: "c", server_time: Date.now(), epoch: "e" };
-        connection.tell({ type: "Connected", data: { ...greeting, ping_interval_ms: 1000 } });
+        connection.tell({
+          type: "Connected",
+          data: { ...greeting, ping_interval_ms: 1000, node: "n" },
+        });
       }, 1);
       return {
         send: (payload) => this.#take(connection, JSON.parse(payload as string) as ClientMessage),

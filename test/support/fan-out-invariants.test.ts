@@ -30,11 +30,13 @@ function check(): void {
   checkFanOutInvariants(world.fanOut, world.counters, connections);
 }
 
+const PRICES = { sizes: false, intervalMs: 0 } as const;
+
 /** What may go wrong, and what is said then. */
 const FAULTS: readonly (readonly [said: string, doIt: () => void])[] = [
   ["an audience is dirty between rounds", () => audience.begin(1)],
   ["an audience without members", () => audience.members.clear()],
-  ["an audience under another's key", () => audience.subscriptions.prices.add(2)],
+  ["an audience under another's key", () => audience.subscriptions.prices.set(2, PRICES)],
   ["a member of two audiences", () => connection.moveTo(undefined)],
   ["filters not registered", () => world.fanOut.markets.filters.release(filterKey())],
   ["a filter's users", () => acquire()],

@@ -18,6 +18,7 @@ export function feedOptions(changes: Partial<FeedOptions> = {}): FeedOptions {
     feedStart: "ready",
     feedModule: undefined,
     bookIntervalMs: 100,
+    maxWaitingSessions: 100,
     ...changes,
   };
 }

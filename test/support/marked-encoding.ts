@@ -1,4 +1,5 @@
 import type { EncodingDescriptor } from "../../src/codec/encoding.js";
+import { jsonBatches } from "../../src/codec/encodings/json/json-batches.js";
 import { jsonDecoder } from "../../src/codec/encodings/json/json-decoder.js";
 import { jsonEncoder } from "../../src/codec/encodings/json/json-encoder.js";
 import { ENCODING_TABLE } from "../../src/codec/encodings.js";
@@ -21,6 +22,14 @@ export const markedEncoding: EncodingDescriptor = {
     priceUpdate(out, market) {
       mark(out);
       jsonEncoder.priceUpdate(out, market);
+    },
+    sizedPriceUpdate(out, market) {
+      mark(out);
+      jsonEncoder.sizedPriceUpdate(out, market);
+    },
+    bookUpdate(out, market, update) {
+      mark(out);
+      jsonEncoder.bookUpdate(out, market, update);
     },
     marketUpdate(out, market, updateType) {
       mark(out);
@@ -51,6 +60,7 @@ export const markedEncoding: EncodingDescriptor = {
         : "not valid marked JSON: there is no mark",
     decode: (payload) => jsonDecoder.decode(payload.subarray(1)),
   },
+  batches: jsonBatches,
 };
 
 /** The encodings that there are, and one more. */

@@ -181,6 +181,7 @@ export const otherMessages = fc.oneof(
       server_time: timestamps,
       epoch: fc.string(),
       ping_interval_ms: fc.integer({ min: 0, max: 2 ** 40 }),
+      node: fc.string(),
     }),
   }),
   fc.record({

@@ -3,7 +3,8 @@
 Usage: messagepack-client.py URI TYPES
 
 Subscribes to everything and decodes every message strictly until each of the comma-separated TYPES
-has come, or until it has waited too long. Prints "subscribed" when it is, and at the end one JSON
+has come, or until it has waited too long. Prints "subscribed" when it is, "all but the shutdown" when that
+is all that has not come, and at the end one JSON
 object: the number of messages and one example of each type, and whatever was not as the protocol
 says.
 """
@@ -25,7 +26,7 @@ NUMBERS = {
     "price", "best_bid", "best_ask", "volume", "quantity", "tick_size", "lot_size",
     "filled_quantity", "average_price", "realized_pnl",
 }
-REQUEST_IDS = [1, -1, SAFE_MAX, "request ü", 2**32, 0]
+REQUEST_IDS = [1, -1, SAFE_MAX, "request ü", 7, 8, 2**32, 0]
 WALLET = "wallet-1"
 IDS = [1001, SAFE_MAX, 2**53, str(2**128 - 1)]
 
@@ -36,6 +37,8 @@ CHANNELS = [
     {"type": "PriceFeed", "params": {"market_ids": IDS}},
     {"type": "Trades"},
     {"type": "SystemStatus"},
+    {"type": "Candles", "params": {"market_id": 1001, "interval": "1s"}},
+    {"type": "Heartbeat", "params": {"interval_ms": 100}},
     {"type": "Orders", "params": {"wallet": WALLET}},
     {"type": "Positions", "params": {"wallet": WALLET}},
 ]
@@ -46,6 +49,8 @@ REQUESTS = [
     {"type": "Nothing", "data": {}},
     {"type": "Subscribe", "data": {"channels": [{"type": "Market", "params": {"market_id": -1}}]}},
     {"type": "Unsubscribe", "data": {"channels": [CHANNELS[1]]}},
+    {"type": "TradeHistory", "data": {"market_id": 1001}},
+    {"type": "CandleHistory", "data": {"market_id": 1001, "interval": "1m"}},
     {"type": "PlaceOrder", "data": {"order": ORDER}},
 ]
 
@@ -93,6 +98,8 @@ async def converse(uri, wanted, report):
             report["counts"][kind] = report["counts"].get(kind, 0) + 1
             report["examples"].setdefault(kind, message)
             report["faults"].extend(faults_of(None, message, kind))
+            if wanted - report["counts"].keys() == {"ServerShutdown"}:
+                print("all but the shutdown", flush=True)
             if "id" in message:
                 replied.append(message["id"])
                 if len(replied) == len(REQUESTS):

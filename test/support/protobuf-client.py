@@ -4,7 +4,7 @@ Usage: protobuf-client.py FOLDER URI TYPES
 
 FOLDER has the marketcast_pb2.py that protoc made of proto/marketcast.proto. Subscribes to everything and
 decodes every message until each of the comma-separated TYPES has come, or until it has waited too long.
-Prints "subscribed" when it is, and at the end one JSON object: the number of messages and one example of
+Prints "subscribed" when it is, "all but the shutdown" when that is all that has not come, and at the end one JSON object: the number of messages and one example of
 each type as the contract's JSON, and whatever was not as the protocol says.
 """
 
@@ -29,7 +29,7 @@ NULLS = {("Authenticated", "wallet")} | {
     for field in ("price", "best_bid", "best_ask")
 }
 UPPER = {"ErrorCode", "TimeInForce"}
-LOWER = {"SystemState", "NotificationLevel"}
+LOWER = {"SystemState", "NotificationLevel", "CandleInterval"}
 
 
 def wide(market_id):
@@ -47,17 +47,21 @@ CHANNELS = [
     pb.Channel(price_feed=prices(IDS)),
     pb.Channel(trades={}),
     pb.Channel(system_status={}),
+    pb.Channel(candles={"market_id": 1001, "interval": pb.CANDLE_INTERVAL_1S}),
+    pb.Channel(heartbeat={"interval_ms": 100}),
     pb.Channel(orders={"wallet": WALLET}),
     pb.Channel(positions={"wallet": WALLET}),
 ]
 ORDER = {"market_id": 1001, "side": pb.SIDE_BUY, "order_type": pb.ORDER_TYPE_MARKET, "quantity": 1}
-REQUEST_IDS = [1, -1, SAFE_MAX, "request ü", 2**32, 0]
+REQUEST_IDS = [1, -1, SAFE_MAX, "request ü", 7, 8, 2**32, 0]
 REQUESTS = [
     {"subscribe": {"channels": CHANNELS}},
     {"ping": {"timestamp": 1_700_000_000_000}},
     {},
     {"subscribe": {"channels": [pb.Channel(market=wide(404))]}},
     {"unsubscribe": {"channels": [CHANNELS[1]]}},
+    {"trade_history": wide(1001)},
+    {"candle_history": {**wide(1001), "interval": pb.CANDLE_INTERVAL_1M}},
     {"place_order": {"order": ORDER}},
 ]
 
@@ -93,8 +97,12 @@ def value_of(field, value):
 def plain(message):
     """A message as the contract's JSON has it."""
     kind = message.DESCRIPTOR.name
+    if kind == "Candle":
+        return [getattr(message, field.name) for field in message.DESCRIPTOR.fields]
     if kind == "Level":
         return [message.price, message.quantity]
+    if kind == "Candle":
+        return [getattr(message, field.name) for field in message.DESCRIPTOR.fields]
     if kind == "Channel":
         member = getattr(message, message.WhichOneof("type"))
         return {"type": member.DESCRIPTOR.name, "params": plain(member) or None}
@@ -146,6 +154,8 @@ async def converse(uri, wanted, report):
                 if len(replied) == len(REQUESTS):
                     print("subscribed", flush=True)
             report["counts"][kind] = report["counts"].get(kind, 0) + 1
+            if wanted - report["counts"].keys() == {"ServerShutdown"}:
+                print("all but the shutdown", flush=True)
             report["examples"].setdefault(kind, example)
 
 

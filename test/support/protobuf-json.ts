@@ -16,6 +16,8 @@ protoRoot.resolveAll();
 const clientType = protoRoot.lookupType("marketcast.v3.ClientMessage");
 const serverType = protoRoot.lookupType("marketcast.v3.ServerMessage");
 
+const batchType = protoRoot.lookupType("marketcast.v3.ServerBatch");
+
 type Json = Record<string, unknown>;
 
 /** Optional fields that JSON has null for; others that are missing are left out. */
@@ -25,7 +27,9 @@ const NULLS = new Set([
 ]);
 /** Enums whose words are written as they are, and those in lower case; others are PascalCase. */
 const UPPER = ["ErrorCode", "TimeInForce"];
-const LOWER = ["SystemState", "NotificationLevel"];
+const LOWER = ["SystemState", "NotificationLevel", "CandleInterval"];
+/** Fields of a candle, in the order of its list. */
+const CANDLE = ["start", "open", "high", "low", "close", "volume", "trades"];
 
 export function isOptional(field: protobuf.Field): boolean {
   return field.partOf?.name === `_${field.name}`;
@@ -78,6 +82,12 @@ export function decodeServerMessage(payload: Uint8Array): Json {
   return envelopeJson(serverType, payload);
 }
 
+/** The messages of a server's batch, as JSON has them. */
+export function decodeServerBatch(payload: Uint8Array): Json[] {
+  const { messages } = batchType.decode(payload) as unknown as { messages: protobuf.Message[] };
+  return messages.map((message) => envelopeJson(serverType, serverType.encode(message).finish()));
+}
+
 /** The message of a client's payload, as JSON has it. */
 export function decodeClientPayload(payload: Uint8Array): Json {
   return envelopeJson(clientType, payload);
@@ -100,6 +110,8 @@ function envelopeJson(type: protobuf.Type, payload: Uint8Array): Json {
 
 function toJson(type: protobuf.Type, message: Json): unknown {
   if (type.name === "Level") return [message["price"], message["quantity"]];
+  if (type.name === "Candle")
+    return type.fieldsArray.map(({ name }) => Number(String(message[name] ?? 0)));
   if (type.name === "Channel") {
     const field = type.fieldsArray.find(({ name }) => Object.hasOwn(message, name));
     if (field === undefined) throw new Error("a channel without a type");
@@ -174,9 +186,23 @@ function fromJson(type: protobuf.Type, json: Json): Json {
       ...(recovered !== undefined && { recovered }),
     };
   }
+  if (type.name === "Candle") {
+    const values = json as unknown as readonly number[];
+    return Object.fromEntries(
+      CANDLE.map((name, at) => [
+        name,
+        type.fields[name]?.type === "uint64" ? `${values[at]}` : values[at],
+      ]),
+    );
+  }
   if (type.name === "Level") {
     const [price, quantity] = json as unknown as [number, number];
     return { price, quantity };
+  }
+  if (type.name === "Candle") {
+    const values = Object.values(json) as number[];
+    const named = type.fieldsArray.map(({ name }, index) => [name, values[index]] as const);
+    return Object.fromEntries(named.filter(([, value]) => value !== 0));
   }
   const message: Json = {};
   for (const [name, value] of Object.entries(json)) {

@@ -51,9 +51,16 @@ export const SERVER_SAMPLES: { readonly [T in ServerMessage["type"]]: ServerMess
       server_time: 1_790_000_000_000,
       epoch: "e1",
       ping_interval_ms: 25_000,
+      session: "s1",
+      resumed: false,
+      node: "n1",
     },
   },
-  Authenticated: { type: "Authenticated", id: 0, data: { user_id: "u", wallet: null } },
+  Authenticated: {
+    type: "Authenticated",
+    id: 0,
+    data: { user_id: "u", wallet: null, session: "s1", resumed: true },
+  },
   Subscribed: {
     type: "Subscribed",
     id: -1,
@@ -86,6 +93,44 @@ export const SERVER_SAMPLES: { readonly [T in ServerMessage["type"]]: ServerMess
   OrderBook: {
     type: "OrderBook",
     data: { market_id: 1001, bids: [[0.5, 2]], asks: [[0.75, 1]], seq: 7, ts: TS },
+  },
+  TradePage: {
+    type: "TradePage",
+    id: 8,
+    data: {
+      market_id: 1001,
+      trades: [
+        {
+          trade_id: "9",
+          market_id: 1001,
+          price: 0.5,
+          quantity: 2,
+          taker_side: "Sell",
+          seq: 1,
+          ts: TS,
+          epoch: "e0",
+        },
+      ],
+      next: "t9",
+    },
+  },
+  CandlePage: {
+    type: "CandlePage",
+    id: 9,
+    data: { market_id: WIDE_ID, interval: "1h", candles: [[TS, 1.5, 2, 1, 1.75, 30, 4]] },
+  },
+  BookUpdate: {
+    type: "BookUpdate",
+    data: {
+      market_id: 1001,
+      bids: [[0.5, 0]],
+      asks: [],
+      depth: 20,
+      prev_seq: 6,
+      seq: 7,
+      ts: TS,
+      checksum: 0xcafe_babe,
+    },
   },
   TradeExecution: {
     type: "TradeExecution",
@@ -120,12 +165,35 @@ export const SERVER_SAMPLES: { readonly [T in ServerMessage["type"]]: ServerMess
       },
     },
   },
+  CandleSnapshot: {
+    type: "CandleSnapshot",
+    data: {
+      market_id: WIDE_ID,
+      interval: "15m",
+      candles: [
+        [TS, 0.5, 0.75, 0.25, 0.5, 300, 7],
+        [0, 0, 0, 0, 0, 0, 0],
+      ],
+    },
+  },
+  CandleUpdate: {
+    type: "CandleUpdate",
+    data: { market_id: 1001, interval: "1s", candle: [TS, 1, 2, 0.5, 1.5, 2, 3], closed: true },
+  },
+  Heartbeat: {
+    type: "Heartbeat",
+    data: { epoch: "e1", ts: TS, feed_age_ms: 12, conflated: 300 },
+  },
   Notification: { type: "Notification", data: { level: "warning", message: "m" } },
+  ServerShutdown: {
+    type: "ServerShutdown",
+    data: { deadline_ts: 1_790_000_000_000_000, reason: "r" },
+  },
 };
 
 /** One message of each type that a client sends, in canonical form. */
 export const CLIENT_SAMPLES: { readonly [T in ClientMessage["type"]]: ClientMessage<T> } = {
-  Authenticate: { type: "Authenticate", id: 1, data: { token: "t" } },
+  Authenticate: { type: "Authenticate", id: 1, data: { token: "t", session: "s" } },
   Subscribe: {
     type: "Subscribe",
     id: 2,
@@ -168,5 +236,11 @@ export const CLIENT_SAMPLES: { readonly [T in ClientMessage["type"]]: ClientMess
       },
     },
   },
+  TradeHistory: {
+    type: "TradeHistory",
+    id: 6,
+    data: { market_id: WIDE_ID, from: 0, to: TS, before: "t9", limit: 1000 },
+  },
+  CandleHistory: { type: "CandleHistory", id: 7, data: { market_id: 1001, interval: "15m" } },
   CancelOrder: { type: "CancelOrder", id: 5, data: { client_order_id: "my-1" } },
 };

@@ -14,7 +14,12 @@ import {
   type TradeRecord,
 } from "../../src/ring/records.js";
 import { DecimalScale } from "../../src/shared/decimal-scale.js";
-import { type BookSide, createBook, type MarketDefinition } from "../../src/shared/market.js";
+import {
+  type BookSide,
+  createBook,
+  type MarketDefinition,
+  TOP_BOOK_LEVELS,
+} from "../../src/shared/market.js";
 import type { MarketId } from "../../src/shared/market-id.js";
 
 const scale = (step: number): DecimalScale => DecimalScale.of(step) as DecimalScale;
@@ -31,13 +36,22 @@ export const emptyState = (): MarketState => ({
   bestAsk: null,
   volume: 0,
   ts: 0,
+  sizedSeq: 0,
+  bidQuantity: null,
+  askQuantity: null,
+  sizedTs: 0,
 });
 
 /** Everything that was ever published about a market, by sequence number less one. */
 export class MarketHistory {
   readonly definition: MarketDefinition;
   readonly states: MarketState[] = [];
+  /** By the number of their first levels. */
   readonly books: BookState[] = [];
+  /** All that is kept of them. */
+  readonly deepBooks: BookState[] = [];
+  /** States by the number of their sizes. */
+  readonly sized: MarketState[] = [];
   readonly trades: TradeRecord[] = [];
 
   constructor(definition: MarketDefinition) {
@@ -189,11 +203,17 @@ export class PublishedTruth {
     const state = emptyState();
     readState(words, offset, state);
     this.#at(slot).states[state.stateSeq - 1] ??= state;
+    if (state.sizedSeq > 0) this.#at(slot).sized[state.sizedSeq - 1] ??= state;
   }
 
   #keepBook(slot: number, words: Words, offset: number): void {
-    const book = { ...createBook(), seq: 0, ts: 0 };
+    const book = { ...createBook(), seq: 0, ts: 0, topSeq: 0, topTs: 0 };
     readBook(words, offset, book);
-    if (book.seq > 0) this.#at(slot).books[book.seq - 1] ??= book;
+    if (book.seq === 0) return;
+    const { books, deepBooks } = this.#at(slot);
+    deepBooks[book.seq - 1] ??= book;
+    const first = (side: BookSide) => ({ ...side, length: Math.min(side.length, TOP_BOOK_LEVELS) });
+    const top = { ...book, bids: first(book.bids), asks: first(book.asks) };
+    books[book.topSeq - 1] ??= { ...top, seq: book.topSeq, ts: book.topTs };
   }
 }

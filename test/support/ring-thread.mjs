@@ -95,7 +95,7 @@ function writeTable({ table, slots }) {
     const { title } = definition(slot);
     writer.list(definition(slot), new TextEncoder().encode(title), state(slot, 1), 0);
   }
-  const book = createBook();
+  const book = createBook(20);
   let seq = 2;
   for (; Atomics.load(control, CONTROL.stop) === 0; seq++) {
     const levels = seq % 21;
@@ -105,7 +105,7 @@ function writeTable({ table, slots }) {
     for (const side of [book.bids, book.asks]) side.quantity.fill(seq);
     for (let slot = 0; slot < slots; slot++) {
       writer.writeState(state(slot, seq), 0);
-      writer.writeBook(slot, seq, seq, book, 0);
+      writer.writeBook(slot, { seq, ts: seq, topSeq: seq, topTs: seq }, book, 0);
     }
   }
   return seq - 1;

@@ -94,7 +94,7 @@ export async function runTableTrial(trial: {
   readonly durationMs: number;
 }): Promise<{ readonly writes: number; readonly readings: readonly TableReading[] }> {
   const { slots, readers, durationMs } = trial;
-  const table = createMarketTable(slots, 16);
+  const table = createMarketTable(slots, { titleBytesMax: 16, bookDepth: 20 });
   const control = new Int32Array(new SharedArrayBuffer(64));
   const shared = { table, slots, control: control.buffer };
   const threads = Array.from(

@@ -59,7 +59,7 @@ const position = {
 const EXAMPLES: readonly ServerMessage[] = [
   {
     type: "Connected",
-    data: { connection_id: "1", server_time: 1, epoch: "e", ping_interval_ms: 25_000 },
+    data: { connection_id: "1", server_time: 1, epoch: "e", ping_interval_ms: 25_000, node: "n" },
   },
   { type: "Authenticated", data: { user_id: "u", wallet: null } },
   { type: "Subscribed", id: 1, data: { channels: [{ type: "Markets", params: null }] } },
@@ -83,6 +83,12 @@ const EXAMPLES: readonly ServerMessage[] = [
   { type: "OrderUpdate", data: { order: least } },
   { type: "PositionSnapshot", data: { positions: [position, position] } },
   { type: "PositionUpdate", data: { position } },
+  { type: "CandleSnapshot", data: { market_id: 1, interval: "1d", candles: [] } },
+  {
+    type: "CandleUpdate",
+    data: { market_id: 1, interval: "1s", candle: [0, 1, 2, 1, 2, 3, 4], closed: false },
+  },
+  { type: "Heartbeat", data: { epoch: "e", ts: 1, feed_age_ms: 0, conflated: 0 } },
   { type: "Notification", data: { level: "info", message: "" } },
 ];
 
@@ -132,7 +138,7 @@ describe("server-messages", () => {
       { type: "TradeExecution", data: { trade: { ...trade, market_id: 2 ** 53 } } },
       {
         type: "OrderBook",
-        data: { market_id: 1, bids: Array(21).fill([1, 1]), asks: [], seq: 1, ts: 1 },
+        data: { market_id: 1, bids: Array(201).fill([1, 1]), asks: [], seq: 1, ts: 1 },
       },
       { type: "OrderUpdate", data: { order: { ...order, quantity: 0 } } },
       { type: "OrderUpdate", data: { order: { ...order, filled_quantity: -1 } } },

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { channelSchema, marketIdSchema } from "../../src/contract/channels-schema.js";
 import { requestIdSchema } from "../../src/contract/client-messages-schema.js";
 import { ERROR_CODES } from "../../src/contract/error-codes.js";
+import { BOOK_DEPTHS } from "../../src/contract/limits.js";
 import type { ServerMessage } from "../../src/contract/messages.js";
 import { BOOK_LEVELS_MAX, MARKET_STATUSES, SIDES } from "../../src/shared/market.js";
 import { ORDER_STATUSES, ORDER_TYPES, TIMES_IN_FORCE } from "../../src/shared/order.js";
@@ -28,6 +29,9 @@ const market = z.strictObject({
 });
 
 const levels = z.array(z.tuple([z.number(), z.number().positive()])).max(BOOK_LEVELS_MAX);
+
+const changes = z.array(z.tuple([z.number(), z.number().nonnegative()])).max(2 * BOOK_LEVELS_MAX);
+const checksum = z.int().min(0).max(0xffff_ffff);
 
 export const systemStatusSchema = z.strictObject({
   state: z.enum(["ok", "degraded", "draining"]),
@@ -68,6 +72,27 @@ const position = z.strictObject({
   updated_ts: ts,
 });
 
+const INTERVALS = ["1s", "1m", "5m", "15m", "1h", "1d"] as const;
+const candle = z.tuple([
+  z.int().nonnegative(),
+  z.number(),
+  z.number(),
+  z.number(),
+  z.number(),
+  z.number().nonnegative(),
+  z.int().nonnegative(),
+]);
+const trade = z.strictObject({
+  trade_id: z.string(),
+  market_id: marketIdSchema,
+  price: z.number(),
+  quantity: z.number().positive(),
+  taker_side: z.enum(SIDES),
+  seq,
+  ts,
+  epoch: z.string().optional(),
+});
+
 /** The `data` of each message type the server sends. */
 export const serverData = {
   Connected: z.strictObject({
@@ -75,8 +100,16 @@ export const serverData = {
     server_time: z.int(),
     epoch: z.string(),
     ping_interval_ms: z.int(),
+    session: z.string().optional(),
+    resumed: z.boolean().optional(),
+    node: z.string(),
   }),
-  Authenticated: z.strictObject({ user_id: z.string(), wallet: z.string().nullable() }),
+  Authenticated: z.strictObject({
+    user_id: z.string(),
+    wallet: z.string().nullable(),
+    session: z.string().optional(),
+    resumed: z.boolean().optional(),
+  }),
   Subscribed: z.strictObject({
     // It says what became of a `since`, and of nothing else.
     channels: z.array(
@@ -100,6 +133,8 @@ export const serverData = {
     price,
     best_bid: price,
     best_ask: price,
+    bid_quantity: z.number().positive().nullable().optional(),
+    ask_quantity: z.number().positive().nullable().optional(),
     seq,
     ts,
   }),
@@ -109,27 +144,60 @@ export const serverData = {
     asks: levels,
     seq: z.int().nonnegative(),
     ts,
+    depth: z.literal(BOOK_DEPTHS).optional(),
+    checksum: checksum.optional(),
   }),
-  TradeExecution: z.strictObject({
-    trade: z.strictObject({
-      trade_id: z.string(),
-      market_id: marketIdSchema,
-      price: z.number(),
-      quantity: z.number().positive(),
-      taker_side: z.enum(SIDES),
-      seq,
-      ts,
-    }),
+  BookUpdate: z.strictObject({
+    market_id: marketIdSchema,
+    depth: z.literal(BOOK_DEPTHS),
+    bids: changes,
+    asks: changes,
+    prev_seq: z.int().nonnegative(),
+    seq,
+    ts,
+    checksum: checksum.optional(),
+  }),
+  TradeExecution: z.strictObject({ trade }),
+  TradePage: z.strictObject({
+    market_id: marketIdSchema,
+    trades: z.array(trade),
+    next: z.string().optional(),
+  }),
+  CandlePage: z.strictObject({
+    market_id: marketIdSchema,
+    interval: z.enum(["1s", "1m", "5m", "15m", "1h", "1d"]),
+    candles: z.array(
+      z.tuple([ts, z.number(), z.number(), z.number(), z.number(), z.number(), z.int()]),
+    ),
+    next: z.string().optional(),
   }),
   OrderSnapshot: z.strictObject({ orders: z.array(order) }),
   OrderUpdate: z.strictObject({ order }),
   PositionSnapshot: z.strictObject({ positions: z.array(position) }),
   PositionUpdate: z.strictObject({ position }),
   SystemStatus: z.strictObject({ status: systemStatusSchema }),
+  CandleSnapshot: z.strictObject({
+    market_id: marketIdSchema,
+    interval: z.enum(INTERVALS),
+    candles: z.array(candle).max(1000),
+  }),
+  CandleUpdate: z.strictObject({
+    market_id: marketIdSchema,
+    interval: z.enum(INTERVALS),
+    candle,
+    closed: z.boolean(),
+  }),
+  Heartbeat: z.strictObject({
+    epoch: z.string(),
+    ts: z.int().positive(),
+    feed_age_ms: z.int().nonnegative(),
+    conflated: z.int().nonnegative(),
+  }),
   Notification: z.strictObject({
     level: z.enum(["info", "warning", "error"]),
     message: z.string(),
   }),
+  ServerShutdown: z.strictObject({ deadline_ts: z.int(), reason: z.string() }),
 } as const;
 
 export type ServerType = keyof typeof serverData;

@@ -35,7 +35,12 @@ export interface ServerProcess {
   /** Writes NDJSON to standard input, in one chunk. Only with `stdin: "pipe"`. */
   feed(...messages: readonly Readonly<Record<string, unknown>>[]): void;
   /** Has a shard's or the producer's thread end as if it had died. Only with `threadEnds: true`. */
-  command(command: { readonly restartShard: number } | { readonly restartProducer: true }): void;
+  command(
+    command:
+      | { readonly restartShard: number }
+      | { readonly restartProducer: true }
+      | { readonly restartArchivist: true },
+  ): void;
   /** SIGTERM; resolves with the exit code. */
   stop(): Promise<number | null>;
   /** SIGKILL where it still runs, and the data directory is removed. */

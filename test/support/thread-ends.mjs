@@ -1,5 +1,6 @@
 // Preloaded into a server's process (--import): has single threads end as if they had died, told to by
-// the test over IPC: { restartShard: number } and { restartProducer: true }.
+// the test over IPC: { restartShard: number } and { restartProducer: true },
+// { restartArchivist: true }.
 import { BroadcastChannel, isMainThread, MessagePort, workerData } from "node:worker_threads";
 
 const channel = new BroadcastChannel("thread-ends");
@@ -8,6 +9,10 @@ channel.unref();
 if (isMainThread) {
   process.on("message", (command) => channel.postMessage(command));
   process.channel?.unref();
+} else if (workerData?.archivist === true) {
+  channel.onmessage = ({ data }) => {
+    if (data.restartArchivist) process.exit(1);
+  };
 } else if (workerData?.feed !== undefined) {
   channel.onmessage = ({ data }) => {
     if (data.restartProducer) process.exit(1);

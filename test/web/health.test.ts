@@ -78,11 +78,23 @@ describe("health", () => {
 
   it("health - an open connection on which nothing comes is no connection, until something does", () => {
     const health = open(system("ok"));
-    health.look(10);
-    const told = Array.from({ length: 6 }, () => health.look(10));
-    expect(told).toEqual([false, false, false, false, false, true]);
+    health.setStale("connection");
     expect(health.standing).toMatchObject({ connected: false, kind: "warning", word: "No answer" });
-    expect([health.look(10), health.look(11)]).toEqual([false, true]);
+    health.setStale(undefined);
     expect(health.standing.word).toBe("Live");
+    health.setStale("connection");
+    health.setConnection(RECONNECTING);
+    expect(health.standing.word).toBe("Reconnecting");
+    health.setConnection(OPEN);
+    health.setSystem(system("ok"));
+    expect(health.standing.word).toBe("Live");
+  });
+
+  it("health - a feed that tells nothing is quiet, which is no fault", () => {
+    const health = open(system("ok"));
+    health.setStale("feed");
+    expect(health.standing).toMatchObject({ connected: true, kind: "ok", word: "Quiet" });
+    health.setSystem(system("degraded", "feed replay ended"));
+    expect(health.standing.word).toBe("Degraded");
   });
 });

@@ -1,11 +1,13 @@
 import {
   type ConnectionState,
   type Market,
+  type MarketcastClient,
   type MarketId,
   type Order,
   RequestTimeoutError,
   type ServerData,
   ServerError,
+  type Staleness,
 } from "marketcast/client";
 import { byId, show } from "./dom.js";
 import { fixed } from "./format.js";
@@ -33,9 +35,6 @@ import { TradeTape } from "./views/trade-tape.js";
  * Joins the parts. Data go one way: messages into store and account, which tell the views, which draw
  * in the next frame. What the user does goes to the connection.
  */
-
-/** How often it is looked whether anything comes in, in ms. */
-const LOOK_MS = 1000;
 
 const loop = new FrameLoop();
 const store = new MarketStore();
@@ -155,14 +154,17 @@ const connection: PageConnection = new PageConnection({
       showStanding(client.state);
     });
     client.on("Notification", ({ level, message }) => toast(level, "From the server", message));
+    client.on("stale", ({ cause }) => showStale(client, cause));
+    client.on("fresh", () => showStale(client, undefined));
     client.on("error", (error) => toast("error", "Connection", error.message));
   },
 });
 
-setInterval(() => {
-  const { client } = connection;
-  if (health.look(client.stats.messages)) showStanding(client.state);
-}, LOOK_MS);
+function showStale(client: MarketcastClient, cause: Staleness["cause"] | undefined): void {
+  if (client !== connection.client) return;
+  health.setStale(cause);
+  showStanding(client.state);
+}
 
 accountButton.addEventListener("click", () =>
   identity === undefined ? signIn.open() : connection.signOut(),

@@ -2,6 +2,7 @@ import type { MarketStatus, Side } from "../../shared/market.js";
 import type { OrderStatus, OrderType, TimeInForce } from "../../shared/order.js";
 import type { ErrorCode } from "../error-codes.js";
 import type {
+  CandleInterval,
   ChannelType,
   ClientType,
   MarketUpdateType,
@@ -11,6 +12,7 @@ import type {
 } from "../messages.js";
 import {
   bool,
+  candle,
   channelUnion,
   double,
   enumOf,
@@ -39,6 +41,14 @@ export const UPDATE_TYPE: Numbers<MarketUpdateType> = {
   Price: 3,
   Volume: 4,
   Unmatched: 5,
+};
+const CANDLE_INTERVAL: Numbers<CandleInterval> = {
+  "1s": 1,
+  "1m": 2,
+  "5m": 3,
+  "15m": 4,
+  "1h": 5,
+  "1d": 6,
 };
 const ORDER_TYPE: Numbers<OrderType> = { Limit: 1, Market: 2 };
 const TIME_IN_FORCE: Numbers<TimeInForce> = { GTC: 1, IOC: 2, FOK: 3 };
@@ -71,6 +81,7 @@ const ERROR_CODE: Numbers<ErrorCode> = {
   INTERNAL: 14,
 };
 
+const candleIntervals = enumOf(CANDLE_INTERVAL);
 const marketStatuses = enumOf(MARKET_STATUS);
 const sides = enumOf(SIDE);
 const orderTypes = enumOf(ORDER_TYPE);
@@ -98,7 +109,16 @@ const trade = table({
   taker_side: word(6, sides),
   seq: uint64(7),
   ts: uint64(8),
+  epoch: optional(text(9)),
 });
+
+const historyRequest = {
+  market_id: marketId(1),
+  from: optional(uint64(3)),
+  to: optional(uint64(4)),
+  before: optional(text(5)),
+  limit: optional(uint64(6)),
+};
 
 const order = table({
   order_id: text(1),
@@ -149,13 +169,41 @@ const filter = table({
 const ofWallet = table({ wallet: text(1) });
 
 const CHANNELS: Readonly<Record<ChannelType, FieldShape>> = {
-  Markets: message(1, table({ filter: message(1, filter) })),
-  Market: message(2, table({ market_id: marketId(1) })),
-  PriceFeed: message(3, table({ market_ids: list(marketId(1)) })),
+  Markets: message(
+    1,
+    table({ filter: optional(message(1, filter)), interval_ms: optional(uint64(2)) }),
+  ),
+  Market: message(2, table({ market_id: marketId(1), interval_ms: optional(uint64(3)) })),
+  PriceFeed: message(
+    3,
+    table({
+      market_ids: list(marketId(1)),
+      interval_ms: optional(uint64(3)),
+      sizes: optional(bool(4)),
+    }),
+  ),
+  Book: message(
+    8,
+    table({
+      market_id: marketId(1),
+      depth: optional(uint64(3)),
+      checksum: optional(bool(4)),
+      interval_ms: optional(uint64(5)),
+    }),
+  ),
   Trades: message(4, table({ market_id: optional(marketId(1)) })),
   Orders: message(5, ofWallet),
   Positions: message(6, ofWallet),
   SystemStatus: message(7, table({})),
+  Candles: message(
+    9,
+    table({
+      market_id: marketId(1),
+      interval: word(3, candleIntervals),
+      limit: optional(uint64(4)),
+    }),
+  ),
+  Heartbeat: message(10, table({ interval_ms: optional(uint64(1)) })),
 };
 
 const BESIDE_CHANNEL = { since: optional(uint64(20)), recovered: optional(bool(21)) };
@@ -163,7 +211,7 @@ const BESIDE_CHANNEL = { since: optional(uint64(20)), recovered: optional(bool(2
 const channels = table({ channels: list(message(1, channelUnion(CHANNELS, BESIDE_CHANNEL))) });
 
 const CLIENT_TYPES: Readonly<Record<ClientType, FieldShape>> = {
-  Authenticate: message(3, table({ token: text(1) })),
+  Authenticate: message(3, table({ token: text(1), session: optional(text(2)) })),
   Subscribe: message(4, channels),
   Unsubscribe: message(5, channels),
   Ping: message(6, table({ timestamp: double(1) })),
@@ -192,6 +240,8 @@ const CLIENT_TYPES: Readonly<Record<ClientType, FieldShape>> = {
     8,
     table({ order_id: optional(text(1)), client_order_id: optional(text(2)) }),
   ),
+  TradeHistory: message(13, table(historyRequest)),
+  CandleHistory: message(9, table({ ...historyRequest, interval: word(7, candleIntervals) })),
 };
 
 const SERVER_TYPES: Readonly<Record<ServerType, FieldShape>> = {
@@ -204,6 +254,8 @@ const SERVER_TYPES: Readonly<Record<ServerType, FieldShape>> = {
       best_ask: nullable(double(5)),
       seq: uint64(6),
       ts: uint64(7),
+      bid_quantity: optional(double(8)),
+      ask_quantity: optional(double(9)),
     }),
   ),
   MarketUpdate: message(
@@ -218,6 +270,21 @@ const SERVER_TYPES: Readonly<Record<ServerType, FieldShape>> = {
       asks: levels(4),
       seq: uint64(5),
       ts: uint64(6),
+      depth: optional(uint64(7)),
+      checksum: optional(uint64(8)),
+    }),
+  ),
+  BookUpdate: message(
+    21,
+    table({
+      market_id: marketId(1),
+      bids: levels(3),
+      asks: levels(4),
+      depth: uint64(5),
+      prev_seq: uint64(6),
+      seq: uint64(7),
+      ts: uint64(8),
+      checksum: optional(uint64(9)),
     }),
   ),
   TradeExecution: message(6, table({ trade: message(1, trade) })),
@@ -229,7 +296,7 @@ const SERVER_TYPES: Readonly<Record<ServerType, FieldShape>> = {
   Pong: message(12, table({ timestamp: double(1), server_time: uint64(2) })),
   Error: message(
     13,
-    table({ code: word(1, enumOf(ERROR_CODE)), message: text(2), details: json(3) }),
+    table({ code: word(1, enumOf(ERROR_CODE)), message: text(2), details: optional(json(3)) }),
   ),
   Subscribed: message(14, channels),
   Unsubscribed: message(15, channels),
@@ -240,14 +307,60 @@ const SERVER_TYPES: Readonly<Record<ServerType, FieldShape>> = {
       server_time: uint64(2),
       epoch: text(3),
       ping_interval_ms: uint64(4),
+      session: optional(text(5)),
+      resumed: optional(bool(6)),
+      node: text(7),
     }),
   ),
-  Authenticated: message(17, table({ user_id: text(1), wallet: nullable(text(2)) })),
+  Authenticated: message(
+    17,
+    table({
+      user_id: text(1),
+      wallet: nullable(text(2)),
+      session: optional(text(3)),
+      resumed: optional(bool(4)),
+    }),
+  ),
   EpochChanged: message(18, table({ epoch: text(1) })),
   SystemStatus: message(19, table({ status: message(1, systemStatus) })),
+  TradePage: message(
+    25,
+    table({ market_id: marketId(1), trades: list(message(3, trade)), next: optional(text(4)) }),
+  ),
+  CandlePage: message(
+    26,
+    table({
+      market_id: marketId(1),
+      interval: word(3, candleIntervals),
+      candles: list(candle(4)),
+      next: optional(text(5)),
+    }),
+  ),
   Notification: message(
     20,
     table({ level: word(1, enumOf(NOTIFICATION_LEVEL)), message: text(2) }),
+  ),
+  ServerShutdown: message(27, table({ deadline_ts: uint64(1), reason: text(2) })),
+  CandleSnapshot: message(
+    22,
+    table({
+      market_id: marketId(1),
+      interval: word(3, candleIntervals),
+      candles: list(candle(4)),
+    }),
+  ),
+  CandleUpdate: message(
+    23,
+    table({
+      market_id: marketId(1),
+      interval: word(3, candleIntervals),
+      candle: candle(4),
+      closed: bool(5),
+    }),
+  ),
+  Heartbeat: message(
+    24,
+    table({ epoch: text(1), ts: uint64(2), feed_age_ms: uint64(3), conflated: uint64(4) }),
   ),
 };
 
@@ -255,3 +368,5 @@ const SERVER_TYPES: Readonly<Record<ServerType, FieldShape>> = {
 export const CLIENT_MESSAGE = envelope(CLIENT_TYPES);
 /** What the server sends. */
 export const SERVER_MESSAGE = envelope(SERVER_TYPES);
+/** What the server sends on a connection with batches. */
+export const SERVER_BATCH = table({ messages: list(message(1, SERVER_MESSAGE)) });

@@ -1,4 +1,5 @@
 import { BinaryReader } from "@bufbuild/protobuf/wire";
+import type { Candle } from "../messages.js";
 import type { Entry, Field, MessageTable, Value } from "./protobuf-table.js";
 
 type Fields = Record<string, unknown>;
@@ -196,9 +197,24 @@ function readValue(reader: FieldReader, value: Value): unknown {
     }
     case "level":
       return readLevel(reader);
+    case "candle":
+      return readCandle(reader);
     case "message":
       return readMessage(reader, value.of, reader.partEnd());
   }
+}
+
+function readCandle(reader: FieldReader): Candle {
+  const end = reader.partEnd();
+  const candle: { -readonly [I in keyof Candle]: Candle[I] } = [0, 0, 0, 0, 0, 0, 0];
+  while (reader.pos < end) {
+    const tag = reader.uint32();
+    const number = tag >>> 3;
+    if (number === 1 || number === 7) candle[number - 1] = Number(reader.integer());
+    else if (number > 1 && number < 7) candle[number - 1] = reader.double();
+    else reader.skip(tag & 7);
+  }
+  return candle;
 }
 
 function readLevel(reader: FieldReader): readonly [number, number] {

@@ -17,6 +17,8 @@ export type Value =
   | { readonly kind: "marketId" }
   /** A message that is a pair in JSON. */
   | { readonly kind: "level" }
+  /** A message that is a list of seven in JSON. */
+  | { readonly kind: "candle" }
   | { readonly kind: "enum"; readonly of: EnumWords }
   | { readonly kind: "message"; readonly of: MessageTable };
 
@@ -30,6 +32,8 @@ export interface Field {
    */
   readonly absent: "zero" | "null" | "nothing" | "list";
   readonly list: boolean;
+  /** A message of the contract may be without it. */
+  readonly optional?: true;
 }
 
 /** What is known of a field's number. */
@@ -75,8 +79,16 @@ export function json(number: number): FieldShape {
   return { number, value: { kind: "json" }, absent: "nothing", list: false };
 }
 
+export function candle(number: number): FieldShape {
+  return { number, value: { kind: "candle" }, absent: "zero", list: false };
+}
+
 export function levels(number: number): FieldShape {
   return { number, value: { kind: "level" }, absent: "list", list: true };
+}
+
+export function candles(number: number): FieldShape {
+  return { number, value: { kind: "candle" }, absent: "list", list: true };
 }
 
 export function word(number: number, of: EnumWords): FieldShape {
@@ -94,7 +106,7 @@ export function list(shape: FieldShape): FieldShape {
 
 /** A field that may be missing; of a list, one that is missing where it is empty. */
 export function optional(shape: FieldShape): FieldShape {
-  return { ...shape, absent: "nothing" };
+  return { ...shape, absent: "nothing", optional: true };
 }
 
 /** A field that may be null. */
@@ -165,4 +177,10 @@ function oneOf(types: Readonly<Record<string, FieldShape>>, once: number): Messa
 /** A message's numbers stay below 32. */
 function bit(number: number): number {
   return 1 << number;
+}
+
+/** Numbers of a candle; the first, its start, and the last, its trades, are integers. */
+export const CANDLE_FIELDS = 7;
+export function isCandleInteger(at: number): boolean {
+  return at === 0 || at === CANDLE_FIELDS - 1;
 }

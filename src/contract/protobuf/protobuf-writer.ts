@@ -1,4 +1,5 @@
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import type { Candle } from "../messages.js";
 import { type Field, ID_NUMBER, ID_TEXT, type MessageTable, type Value } from "./protobuf-table.js";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -120,7 +121,19 @@ function writeValue(
     case "level": {
       const [price, quantity] = from as readonly [number, number];
       writer.tag(number, WireType.LengthDelimited).fork();
-      writer.tag(1, WireType.Bit64).double(price).tag(2, WireType.Bit64).double(quantity).join();
+      if (price !== 0) writer.tag(1, WireType.Bit64).double(price);
+      if (quantity !== 0) writer.tag(2, WireType.Bit64).double(quantity);
+      writer.join();
+      return;
+    }
+    case "candle": {
+      const [start, open, high, low, close, volume, trades] = from as Candle;
+      writer.tag(number, WireType.LengthDelimited).fork();
+      if (start !== 0) writer.tag(1, WireType.Varint).uint64(start);
+      for (const [index, value] of [open, high, low, close, volume].entries())
+        if (value !== 0) writer.tag(index + 2, WireType.Bit64).double(value);
+      if (trades !== 0) writer.tag(7, WireType.Varint).uint64(trades);
+      writer.join();
       return;
     }
     case "message":

@@ -2,6 +2,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import type { ExchangeOptions, FeedOptions } from "../../config/thread-options.js";
 import { beat, count, counterBlockOf, THREAD } from "../../counters/counters.js";
 import type { Exchange } from "../../exchange/exchange.js";
+import { FeedSessions } from "../../exchange/feed-sessions.js";
 import { openExchange } from "../../exchange/open-exchange.js";
 import { createFeed } from "../../feed/create-feed.js";
 import { type ClockReport, PositionClock } from "../../market-data/position-clock.js";
@@ -43,7 +44,8 @@ const publisher = new Publisher(task.memory, counters, {
 const firstSubscriber = new Promise<void>((resolve) => {
   port.on("message", (message: MainToProducer) => {
     if (message.type === "subscribed") resolve();
-    else if (message.type === "shard") exchange?.attach(message.shard, message.port);
+    else if (message.type === "shard")
+      (exchange ?? feedSessions)?.attach(message.shard, message.port);
     // Of a worker thread, exit() ends the thread.
     else if (message.type === "end") process.exit(1);
     // Nothing has been promised to anybody, and who knows what it waits for.
@@ -58,6 +60,8 @@ const firstSubscriber = new Promise<void>((resolve) => {
 startThreadPulse((loopLagS) => beat(counters, loopLagS));
 /** Where the feed is the exchange, as soon as it is open. */
 let exchange: Exchange | undefined;
+/** Where it is another feed, likewise. */
+let feedSessions: FeedSessions | undefined;
 /** The feed is open. */
 let opened = false;
 const running = task.feed.feed === "exchange" ? runExchange(task.feed) : runFeed(task.feed);
@@ -115,6 +119,7 @@ async function runExchange(options: ExchangeOptions): Promise<void> {
 async function runFeed(options: FeedOptions): Promise<void> {
   const feed = await opening(createFeed(options));
   if (feed === undefined) return;
+  feedSessions = new FeedSessions(task.run, options.maxWaitingSessions, counters);
   try {
     await feed.open?.(publisher);
     publisher.flush();

@@ -17,8 +17,10 @@ import type { OpenSink } from "../../transport/open-sink.js";
 import type { TakeSocket } from "../../transport/socket-hand-off.js";
 import type { MainToShard, ShardTask, ShardToMain } from "../messages.js";
 import { AddressShares } from "./connections/address-shares.js";
+import { Compressor } from "./connections/compressor.js";
 import type { Connection, ConnectionContext } from "./connections/connection.js";
 import { drainConnections } from "./connections/drain.js";
+import { Framings } from "./connections/framing.js";
 import { HealthMonitor } from "./connections/health-monitor.js";
 import { Intake } from "./connections/intake.js";
 import { Notices } from "./connections/notices.js";
@@ -32,6 +34,8 @@ import { Mirror } from "./fan-out/mirror.js";
 import { RoundLoop } from "./fan-out/round-loop.js";
 import { Handshake } from "./http/handshake.js";
 import { PageFiles } from "./http/page-files.js";
+import { HttpApi } from "./http/v3/http-api.js";
+import { ArchiveAccess } from "./requests/archive-access.js";
 import { Authenticator } from "./requests/authenticator.js";
 import { RequestHandler } from "./requests/request-handler.js";
 import { Trading } from "./trading/trading.js";
@@ -62,6 +66,7 @@ export class Shard {
   readonly #health: HealthMonitor;
   readonly #intake: Intake;
   readonly #shares: AddressShares;
+  readonly #archive: ArchiveAccess;
   /** What ends with the shard. */
   readonly #stops: (() => void)[] = [];
   #subscribed = false;
@@ -74,9 +79,16 @@ export class Shard {
     this.#counters = this.#block.shards[task.shard] as CounterSection;
     for (const [word, words] of SHARD_GAUGES) this.#counters.fill(0, word, word + words);
 
-    this.#fanOut = new FanOut(this.#counters, options.maxDistinctFilters);
+    const { maxDistinctFilters, maxCandleSeries, batchDelayMs } = options;
+    this.#fanOut = new FanOut(this.#counters, maxDistinctFilters, {
+      maxCandleSeries,
+      batchDelayMs,
+    });
+    this.#archive = new ArchiveAccess(options.archiveDir, this.#block.archivist);
     this.#takeMirror(task.memory, "tail");
     this.#rounds = new RoundLoop(this.#fanOut, task.memory.doorbell);
+    this.#fanOut.heartbeats.whenDue(() => this.#rounds.wake());
+    this.#fanOut.candles.whenDue(() => this.#rounds.wake());
     this.#outbox = new Outbox();
     this.#intake = new Intake(this.#counters);
     this.#firstData = new FirstDataSender(
@@ -90,17 +102,22 @@ export class Shard {
         failed: (connection, error) => this.#connections.failed(connection, error),
       },
     );
-    this.#trading = new Trading(this.#outbox, this.#counters, options.maxPendingOrders);
+    this.#trading = new Trading(this.#outbox, this.#counters, options);
     const authenticator = new Authenticator(options.jwt, options.maxTokenSize);
     this.#shares = new AddressShares(options);
     this.#handshake = new Handshake(
       options,
       authenticator,
       new PageFiles(),
+      this.#createHttpApi(log),
       this.#counters,
       this.#shares,
       this.#arrivals,
-      (upgraded) => this.#connections.open(upgraded),
+      {
+        upgraded: (upgraded) => this.#connections.open(upgraded),
+        resume: (...asked) => this.#trading.sessions.resume(...asked),
+        gone: (number) => this.#trading.sessions.end(number),
+      },
     );
     this.#handshake.draining = task.system.state === "draining";
     this.#connections = this.#createConnections(authenticator, openSink, log);
@@ -111,6 +128,21 @@ export class Shard {
       taken: (accepted, socket) => this.#handshake.accept(accepted, socket),
       tell: (message) => this.#tell(message),
     });
+  }
+
+  #createHttpApi(log: Logger): HttpApi {
+    const { options, system } = this.#task;
+    return new HttpApi(
+      {
+        mirror: () => this.#fanOut.mirror,
+        status: () => this.#notices.status().data.status,
+        archive: () => this.#archive.reader,
+      },
+      { version: system.version, limits: options },
+      options.allowedOrigins,
+      this.#arrivals,
+      log,
+    );
   }
 
   #createConnections(
@@ -127,6 +159,7 @@ export class Shard {
       trading: this.#trading,
       requests: this.#createRequests(authenticator),
       shares: this.#shares,
+      framings: new Framings(new Compressor(options.compressionThreshold, this.#counters)),
     };
     const context: ConnectionContext = {
       ...options,
@@ -137,7 +170,7 @@ export class Shard {
         if (!this.#firstData.drained(connection)) this.#catchUp(connection);
       },
     };
-    return new OpenConnections(parts, context, options.pingIntervalMs, log);
+    return new OpenConnections(parts, context, options, log);
   }
 
   #createRequests(authenticator: Authenticator): RequestHandler {
@@ -154,7 +187,10 @@ export class Shard {
         identified: (connection, identity) => {
           connection.identity = identity;
         },
+        hold: (connection) => this.#intake.hold(connection),
+        release: (connection) => this.#intake.release(connection),
       },
+      () => this.#archive.reader,
     );
   }
 
@@ -172,7 +208,9 @@ export class Shard {
       () => this.#health.stop(),
       () => this.#intake.stop(),
       () => this.#rounds.stop(),
+      () => this.#fanOut.flushHeld(),
       () => this.#trading.close(),
+      () => this.#archive.stop(),
       // Main has closed the sockets that are still to be taken.
       () => this.#arrivals.clear(),
     );
@@ -203,7 +241,7 @@ export class Shard {
       case "notify":
         return this.#notices.notify(message.level, message.message);
       case "drain":
-        return this.#drain(message.drainTimeMs, message.message);
+        return this.#drain(message);
       case "end":
         // Of a worker thread, exit() ends the thread.
         return process.exit(1);
@@ -240,10 +278,10 @@ export class Shard {
     this.#tell({ type: "subscribed" });
   }
 
-  #drain(drainTimeMs: number, message: string): void {
+  #drain({ drainTimeMs, deadlineTs, reason }: Extract<MainToShard, { type: "drain" }>): void {
     this.#handshake.draining = true;
     for (const socket of this.#handshake.candidates) socket.destroy();
-    this.#notices.notify("warning", message);
+    this.#notices.shutdown(deadlineTs, reason);
     this.#stops.push(drainConnections(this.#connections.all, drainTimeMs));
   }
 }

@@ -38,11 +38,13 @@ function factsOfType(type: protobuf.Type): Facts {
 }
 
 const LEVEL = factsOfType(protoRoot.lookupType("marketcast.v3.Level"));
+const CANDLE = factsOfType(protoRoot.lookupType("marketcast.v3.Candle"));
 
 function kindOf({ value }: Field): unknown {
   if (value.kind === "message") return factsOfTable(value.of);
   if (value.kind === "enum") return { ...value.of.numbers };
   if (value.kind === "level") return LEVEL;
+  if (value.kind === "candle") return CANDLE;
   if (value.kind === "marketId") return "uint64";
   return value.kind === "json" ? "string" : value.kind;
 }

@@ -1,7 +1,4 @@
-import type { ConnectionState, SystemStatus } from "marketcast/client";
-
-/** Looks in a row, one a second, that found no message: pings are answered every three seconds. */
-const SILENT_LOOKS = 6;
+import type { ConnectionState, Staleness, SystemStatus } from "marketcast/client";
 
 /** How things stand, in a word for the header and a sentence for what is wrong. */
 export interface Standing {
@@ -21,26 +18,23 @@ export interface Standing {
 export class Health {
   #connection: ConnectionState = { status: "connecting" };
   #system: SystemStatus | undefined;
-  #messages = 0;
-  #silentLooks = 0;
+  #stale: Staleness["cause"] | undefined;
 
   /** Another state of the connection; what the server said of itself holds for an open one only. */
   setConnection(state: ConnectionState): void {
     if (state.status !== "open" || this.#connection.status !== "open") this.#system = undefined;
     this.#connection = state;
-    this.#silentLooks = 0;
+    // The next client begins anew.
+    if (state.status !== "open") this.#stale = undefined;
   }
 
   setSystem(status: SystemStatus): void {
     this.#system = status;
   }
 
-  /** To be called once a second with the number of messages received so far; whether it tells silence or its end. */
-  look(messages: number): boolean {
-    const before = this.#silent;
-    this.#silentLooks = messages === this.#messages ? this.#silentLooks + 1 : 0;
-    this.#messages = messages;
-    return this.#silent !== before;
+  /** Why market data are stale; undefined where they are not. */
+  setStale(cause: Staleness["cause"] | undefined): void {
+    this.#stale = cause;
   }
 
   get standing(): Standing {
@@ -52,7 +46,7 @@ export class Health {
       const why = state.reason === "" ? `code ${state.code}` : state.reason;
       return down("down", "Disconnected", `Disconnected, ${why}: what is shown is out of date.`);
     }
-    if (this.#silent)
+    if (this.#stale === "connection")
       return down(
         "warning",
         "No answer",
@@ -66,7 +60,9 @@ export class Health {
     const up = { connected: true } as const;
     if (state === undefined)
       return { ...up, kind: "waiting", word: "Connected", sentence: undefined };
-    if (state === "ok") return { ...up, kind: "ok", word: "Live", sentence: undefined };
+    // Nothing happens in any market, which is no fault of an exchange.
+    const word = this.#stale === "feed" ? "Quiet" : "Live";
+    if (state === "ok") return { ...up, kind: "ok", word, sentence: undefined };
     const why = reasons.length === 0 ? "" : `: ${reasons.join("; ")}`;
     return state === "draining"
       ? {
@@ -76,10 +72,6 @@ export class Health {
           sentence: `The server is shutting down${why}.`,
         }
       : { ...up, kind: "warning", word: "Degraded", sentence: `The server is degraded${why}.` };
-  }
-
-  get #silent(): boolean {
-    return this.#connection.status === "open" && this.#silentLooks >= SILENT_LOOKS;
   }
 }
 

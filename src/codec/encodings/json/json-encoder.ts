@@ -1,7 +1,7 @@
 import type { DecimalScale } from "../../../shared/decimal-scale.js";
 import type { BookSide } from "../../../shared/market.js";
 import type { MarketId } from "../../../shared/market-id.js";
-import type { MarketView, PushEncoder } from "../../push-encoder.js";
+import type { BookMarket, BookView, MarketView, PushEncoder } from "../../push-encoder.js";
 
 /*
  * JSON by template: field by field what JSON.stringify would give, at a fraction of its cost. A
@@ -14,7 +14,8 @@ const id = (marketId: MarketId): string =>
 const price = (scale: DecimalScale, ticks: number | null): string =>
   ticks === null ? "null" : `${scale.toNumber(ticks)}`;
 
-function marketJson(market: MarketView): string {
+/** A `Market`. */
+export function marketJson(market: MarketView): string {
   const { priceScale, quantityScale } = market;
   return (
     `{"market_id":${id(market.marketId)},"title":${JSON.stringify(market.title)},"status":"${market.status}",` +
@@ -24,7 +25,16 @@ function marketJson(market: MarketView): string {
   );
 }
 
-function levels(market: MarketView, side: BookSide): string {
+/** The fields of a price, up to its `seq`. */
+const quote = (market: MarketView): string =>
+  `{"type":"PriceUpdate","data":{"market_id":${id(market.marketId)},"price":${price(market.priceScale, market.price)},` +
+  `"best_bid":${price(market.priceScale, market.bestBid)},"best_ask":${price(market.priceScale, market.bestAsk)}`;
+
+/** The fields that only a book of a `Book` channel has. */
+const sums = ({ checksum }: BookView): string =>
+  checksum === undefined ? "" : `,"checksum":${checksum}`;
+
+function levels(market: BookMarket, side: BookSide): string {
   let text = "[";
   for (let level = 0; level < side.length; level++) {
     const at = market.priceScale.toNumber(side.price[level] as number);
@@ -34,6 +44,15 @@ function levels(market: MarketView, side: BookSide): string {
   return `${text}]`;
 }
 
+/** An `OrderBook`. */
+export function bookJson(market: BookMarket, book: BookView): string {
+  return (
+    `{"market_id":${id(market.marketId)},"bids":${levels(market, book.bids)},` +
+    `"asks":${levels(market, book.asks)},"seq":${book.seq},"ts":${book.ts}` +
+    `${book.depth === undefined ? "" : `,"depth":${book.depth}`}${sums(book)}}`
+  );
+}
+
 const SNAPSHOT_HEAD = '{"type":"MarketSnapshot","data":{"markets":[';
 const SNAPSHOT_END = "]}}";
 const SNAPSHOT_END_OF_PART = '],"more":true}}';
@@ -41,11 +60,14 @@ const SNAPSHOT_END_OF_PART = '],"more":true}}';
 /** Writes messages as JSON. */
 export const jsonEncoder: PushEncoder = {
   priceUpdate(out, market) {
-    const { priceScale } = market;
+    out.ascii(`${quote(market)},"seq":${market.priceSeq},"ts":${market.ts}}}`);
+  },
+
+  sizedPriceUpdate(out, market) {
+    const { quantityScale, bidQuantity, askQuantity } = market;
     out.ascii(
-      `{"type":"PriceUpdate","data":{"market_id":${id(market.marketId)},"price":${price(priceScale, market.price)},` +
-        `"best_bid":${price(priceScale, market.bestBid)},"best_ask":${price(priceScale, market.bestAsk)},` +
-        `"seq":${market.priceSeq},"ts":${market.ts}}}`,
+      `${quote(market)},"bid_quantity":${price(quantityScale, bidQuantity)},` +
+        `"ask_quantity":${price(quantityScale, askQuantity)},"seq":${market.sizedSeq},"ts":${market.sizedTs}}}`,
     );
   },
 
@@ -56,9 +78,14 @@ export const jsonEncoder: PushEncoder = {
   },
 
   orderBook(out, market, book) {
+    out.ascii(`{"type":"OrderBook","data":${bookJson(market, book)}}`);
+  },
+
+  bookUpdate(out, market, update) {
     out.ascii(
-      `{"type":"OrderBook","data":{"market_id":${id(market.marketId)},"bids":${levels(market, book.bids)},` +
-        `"asks":${levels(market, book.asks)},"seq":${book.seq},"ts":${book.ts}}}`,
+      `{"type":"BookUpdate","data":{"market_id":${id(market.marketId)},"depth":${update.depth},` +
+        `"bids":${levels(market, update.bids)},"asks":${levels(market, update.asks)},` +
+        `"prev_seq":${update.prevSeq},"seq":${update.seq},"ts":${update.ts}${sums(update)}}}`,
     );
   },
 

@@ -4,7 +4,15 @@ import type { DecimalScale } from "../../../shared/decimal-scale.js";
 import type { BookSide } from "../../../shared/market.js";
 import type { MarketId } from "../../../shared/market-id.js";
 import type { FrameWriter } from "../../frame-writer.js";
-import type { BookView, MarketView, PushEncoder, TradeView } from "../../push-encoder.js";
+import type {
+  BookMarket,
+  BookUpdateView,
+  BookView,
+  MarketView,
+  PushEncoder,
+  SizedView,
+  TradeView,
+} from "../../push-encoder.js";
 
 /*
  * The hot messages are written field by field: their keys are byte strings made once, and integers
@@ -28,7 +36,14 @@ const fixed = (...parts: readonly (string | number)[]): Buffer =>
   );
 
 const PRICE_UPDATE = fixed(2, "type", "PriceUpdate", "data", 6, "market_id");
-const ORDER_BOOK = fixed(2, "type", "OrderBook", "data", 5, "market_id");
+const SIZED_PRICE_UPDATE = fixed(2, "type", "PriceUpdate", "data", 8, "market_id");
+/** By how many fields it has of those that only a `Book` channel's has. */
+const ORDER_BOOK = [5, 6, 7].map((fields) =>
+  fixed(2, "type", "OrderBook", "data", fields, "market_id"),
+);
+const BOOK_UPDATE = [7, 8].map((fields) =>
+  fixed(2, "type", "BookUpdate", "data", fields, "market_id"),
+);
 const TRADE_EXECUTION = fixed(2, "type", "TradeExecution", "data", 1, "trade", 7, "trade_id");
 const MARKET_UPDATE = fixed(2, "type", "MarketUpdate", "data", 2, "update_type");
 const MARKET_SNAPSHOT = fixed(2, "type", "MarketSnapshot", "data");
@@ -52,6 +67,11 @@ const KEY = {
   lotSize: fixed("lot_size"),
   bids: fixed("bids"),
   asks: fixed("asks"),
+  bidQuantity: fixed("bid_quantity"),
+  askQuantity: fixed("ask_quantity"),
+  depth: fixed("depth"),
+  prevSeq: fixed("prev_seq"),
+  checksum: fixed("checksum"),
   quantity: fixed("quantity"),
   takerSide: fixed("taker_side"),
   seq: fixed("seq"),
@@ -168,7 +188,20 @@ function writeMarket(out: FrameWriter, market: MarketView): void {
   writeSeqAndTs(out, market.stateSeq, market.ts);
 }
 
-function writeLevels(out: FrameWriter, market: MarketView, side: BookSide): void {
+function writeField(out: FrameWriter, key: Buffer, value: number | undefined): void {
+  if (value === undefined) return;
+  writeFixed(out, key);
+  writeNumber(out, value);
+}
+
+function writeSides(out: FrameWriter, market: BookMarket, { bids, asks }: BookView): void {
+  writeFixed(out, KEY.bids);
+  writeLevels(out, market, bids);
+  writeFixed(out, KEY.asks);
+  writeLevels(out, market, asks);
+}
+
+function writeLevels(out: FrameWriter, market: BookMarket, side: BookSide): void {
   writeArrayHeader(out, side.length);
   for (let level = 0; level < side.length; level++) {
     writeArrayHeader(out, 2);
@@ -186,6 +219,17 @@ export const messagePackEncoder: PushEncoder = {
     writeSeqAndTs(out, market.priceSeq, market.ts);
   },
 
+  sizedPriceUpdate(out: FrameWriter, market: SizedView) {
+    writeFixed(out, SIZED_PRICE_UPDATE);
+    writeId(out, market.marketId);
+    writeQuote(out, market);
+    writeFixed(out, KEY.bidQuantity);
+    writeCount(out, market.quantityScale, market.bidQuantity);
+    writeFixed(out, KEY.askQuantity);
+    writeCount(out, market.quantityScale, market.askQuantity);
+    writeSeqAndTs(out, market.sizedSeq, market.sizedTs);
+  },
+
   marketUpdate(out: FrameWriter, market: MarketView, updateType: MarketUpdateType) {
     writeFixed(out, MARKET_UPDATE);
     writeText(out, updateType);
@@ -193,14 +237,26 @@ export const messagePackEncoder: PushEncoder = {
     writeMarket(out, market);
   },
 
-  orderBook(out: FrameWriter, market: MarketView, book: BookView) {
-    writeFixed(out, ORDER_BOOK);
+  orderBook(out: FrameWriter, market: BookMarket, book: BookView) {
+    const { depth, checksum } = book;
+    const more = (depth === undefined ? 0 : 1) + (checksum === undefined ? 0 : 1);
+    writeFixed(out, ORDER_BOOK[more] as Buffer);
     writeId(out, market.marketId);
-    writeFixed(out, KEY.bids);
-    writeLevels(out, market, book.bids);
-    writeFixed(out, KEY.asks);
-    writeLevels(out, market, book.asks);
+    writeSides(out, market, book);
     writeSeqAndTs(out, book.seq, book.ts);
+    writeField(out, KEY.depth, depth);
+    writeField(out, KEY.checksum, checksum);
+  },
+
+  bookUpdate(out: FrameWriter, market: BookMarket, update: BookUpdateView) {
+    const { depth, prevSeq, checksum } = update;
+    writeFixed(out, BOOK_UPDATE[checksum === undefined ? 0 : 1] as Buffer);
+    writeId(out, market.marketId);
+    writeField(out, KEY.depth, depth);
+    writeSides(out, market, update);
+    writeField(out, KEY.prevSeq, prevSeq);
+    writeSeqAndTs(out, update.seq, update.ts);
+    writeField(out, KEY.checksum, checksum);
   },
 
   tradeExecution(out: FrameWriter, market: MarketView, trade: TradeView) {

@@ -8,7 +8,7 @@ import { writeProtobuf } from "../../../contract/protobuf/protobuf-writer.js";
 import type { BookSide } from "../../../shared/market.js";
 import type { MarketId } from "../../../shared/market-id.js";
 import type { FrameWriter } from "../../frame-writer.js";
-import type { MarketView, PushEncoder } from "../../push-encoder.js";
+import type { BookMarket, MarketView, PushEncoder } from "../../push-encoder.js";
 
 /*
  * The hot messages are written field by field, from a market's integers to bytes; all others by their
@@ -19,7 +19,7 @@ import type { MarketView, PushEncoder } from "../../push-encoder.js";
 const VARINT = 0;
 const BIT_64 = 1;
 const LENGTH_DELIMITED = 2;
-/** The tag of a field, which has a number up to 15 here. */
+/** The tag of a field, which is one byte with a number up to 15. */
 const tag = (number: number, wire: number): number => (number << 3) | wire;
 
 /** Bytes of a tag and a 64-bit integer at most. */
@@ -28,6 +28,7 @@ const MARKET_ID_BYTES_MAX = 2 * INTEGER_BYTES_MAX;
 const DOUBLE_BYTES = 9;
 const QUOTE_BYTES_MAX = 3 * DOUBLE_BYTES;
 const PRICE_UPDATE_BYTES_MAX = 2 + MARKET_ID_BYTES_MAX + QUOTE_BYTES_MAX + 2 * INTEGER_BYTES_MAX;
+const SIZED_PRICE_UPDATE_BYTES_MAX = PRICE_UPDATE_BYTES_MAX + 2 * DOUBLE_BYTES;
 /** Of a `Market`, with its own tag and length, less the title. */
 const MARKET_BYTES_MAX = 3 * INTEGER_BYTES_MAX + PRICE_UPDATE_BYTES_MAX + 3 * DOUBLE_BYTES;
 const LEVEL_BYTES = 2 + 2 * DOUBLE_BYTES;
@@ -39,6 +40,10 @@ const MARKET_UPDATE = tag(4, LENGTH_DELIMITED);
 const ORDER_BOOK = tag(5, LENGTH_DELIMITED);
 const TRADE_EXECUTION = tag(6, LENGTH_DELIMITED);
 const MARKET_SNAPSHOT = tag(7, LENGTH_DELIMITED);
+/** Its tag takes two bytes. */
+const BOOK_UPDATE = tag(21, LENGTH_DELIMITED);
+/** Bytes of a whole book's message, beside its levels. */
+const BOOK_HEAD_BYTES_MAX = 6 * INTEGER_BYTES_MAX;
 /** `more: true`, the second field of a snapshot. */
 const MORE = Buffer.of(tag(2, VARINT), 1);
 
@@ -67,6 +72,12 @@ function putVarint(bytes: Buffer, at: number, integer: number): number {
 
 function putInteger(bytes: Buffer, at: number, number: number, value: number): number {
   if (value === 0) return at;
+  bytes[at] = tag(number, VARINT);
+  return putVarint(bytes, at + 1, value);
+}
+
+/** An integer that is told even where it is 0. */
+function putPresent(bytes: Buffer, at: number, number: number, value: number): number {
   bytes[at] = tag(number, VARINT);
   return putVarint(bytes, at + 1, value);
 }
@@ -159,15 +170,18 @@ function writeMarket(out: FrameWriter, number: number, market: MarketView): void
 }
 
 /** Levels, each in a field `number`. */
-function writeLevels(out: FrameWriter, number: number, market: MarketView, side: BookSide): void {
+function writeLevels(out: FrameWriter, number: number, market: BookMarket, side: BookSide): void {
   out.reserve(side.length * LEVEL_BYTES);
   const { bytes } = out;
   let at = out.position;
   for (let level = 0; level < side.length; level++) {
     bytes[at] = tag(number, LENGTH_DELIMITED);
-    bytes[at + 1] = LEVEL_BYTES - 2;
-    at = putDouble(bytes, at + 2, 1, market.priceScale.toNumber(side.price[level] as number));
-    at = putDouble(bytes, at, 2, market.quantityScale.toNumber(side.quantity[level] as number));
+    const price = side.price[level] as number;
+    const quantity = side.quantity[level] as number;
+    bytes[at + 1] = (price === 0 ? 0 : DOUBLE_BYTES) + (quantity === 0 ? 0 : DOUBLE_BYTES);
+    at += 2;
+    if (price !== 0) at = putDouble(bytes, at, 1, market.priceScale.toNumber(price));
+    if (quantity !== 0) at = putDouble(bytes, at, 2, market.quantityScale.toNumber(quantity));
   }
   out.position = at;
 }
@@ -187,6 +201,22 @@ export const protobufEncoder: PushEncoder = {
     out.position = at;
   },
 
+  sizedPriceUpdate(out, market) {
+    out.reserve(SIZED_PRICE_UPDATE_BYTES_MAX);
+    const { bytes, position: start } = out;
+    const { quantityScale, bidQuantity, askQuantity } = market;
+    bytes[start] = PRICE_UPDATE;
+    let at = putMarketId(bytes, start + 2, 1, market.marketId);
+    at = putQuote(bytes, at, 3, market);
+    at = putInteger(bytes, at, 6, market.sizedSeq);
+    at = putInteger(bytes, at, 7, market.sizedTs);
+    if (bidQuantity !== null) at = putDouble(bytes, at, 8, quantityScale.toNumber(bidQuantity));
+    if (askQuantity !== null) at = putDouble(bytes, at, 9, quantityScale.toNumber(askQuantity));
+    // It never has more than 127 bytes.
+    bytes[start + 1] = at - start - 2;
+    out.position = at;
+  },
+
   marketUpdate(out, market, updateType) {
     const start = beginMessage(out, MARKET_UPDATE, 2);
     out.reserve(INTEGER_BYTES_MAX);
@@ -201,9 +231,31 @@ export const protobufEncoder: PushEncoder = {
     out.position = putMarketId(out.bytes, out.position, 1, market.marketId);
     writeLevels(out, 3, market, book.bids);
     writeLevels(out, 4, market, book.asks);
+    out.reserve(BOOK_HEAD_BYTES_MAX);
+    let at = putInteger(out.bytes, out.position, 5, book.seq);
+    at = putInteger(out.bytes, at, 6, book.ts);
+    if (book.depth !== undefined) at = putInteger(out.bytes, at, 7, book.depth);
+    if (book.checksum !== undefined) at = putPresent(out.bytes, at, 8, book.checksum);
+    out.position = at;
+    endMessage(out, start, 2);
+  },
+
+  bookUpdate(out, market, update) {
     out.reserve(HEAD_BYTES_MAX);
-    const at = putInteger(out.bytes, out.position, 5, book.seq);
-    out.position = putInteger(out.bytes, at, 6, book.ts);
+    out.position = putVarint(out.bytes, out.position, BOOK_UPDATE);
+    // The room for its length comes behind a tag, which has been written.
+    out.position += 2;
+    const start = out.position;
+    out.position = putMarketId(out.bytes, out.position, 1, market.marketId);
+    writeLevels(out, 3, market, update.bids);
+    writeLevels(out, 4, market, update.asks);
+    out.reserve(BOOK_HEAD_BYTES_MAX);
+    let at = putInteger(out.bytes, out.position, 5, update.depth);
+    at = putInteger(out.bytes, at, 6, update.prevSeq);
+    at = putInteger(out.bytes, at, 7, update.seq);
+    at = putInteger(out.bytes, at, 8, update.ts);
+    if (update.checksum !== undefined) at = putPresent(out.bytes, at, 9, update.checksum);
+    out.position = at;
     endMessage(out, start, 2);
   },
 

@@ -5,6 +5,7 @@ import type { ShardOptions } from "../../../config/thread-options.js";
 import { CLOSE_CODES, type CloseCode } from "../../../contract/close-codes.js";
 import { CLOSE, type Closing } from "../../../contract/closings.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
+import type { GrantedSession } from "../../../shared/session.js";
 import type { ByteSink, Taken } from "../../../transport/byte-sink.js";
 import type { OpenSink } from "../../../transport/open-sink.js";
 import type { Audience, Member } from "../fan-out/audience.js";
@@ -20,6 +21,7 @@ import {
   nextFlowState,
 } from "./connection-state.js";
 import type { FrameBatch, LentBatch } from "./frame-batch.js";
+import type { Framing } from "./framing.js";
 import { Spender, type SpendingLimits } from "./spender.js";
 
 /** Not behind: the connection has all that its audience was sent. */
@@ -64,11 +66,14 @@ export class Connection extends Spender implements Member {
   readonly ws: ClientSocket;
   /** Index of the encoding. */
   readonly encoding: number;
+  readonly framing: Framing | undefined;
   readonly #context: ConnectionContext;
   readonly #sink: ByteSink;
 
-  /** Its open orders are cancelled when it ends. */
-  readonly cancelOnDisconnect: boolean;
+  /** How long after its end the orders placed on it are cancelled, in ms; undefined: they are not. */
+  readonly cancelAfterMs: number | undefined;
+  /** Of a connection with a token. */
+  session: GrantedSession | undefined;
 
   audience: Audience | undefined;
   /** Wallets of its private channels; see PrivateChannels. */
@@ -80,6 +85,7 @@ export class Connection extends Spender implements Member {
   missedSince = CURRENT;
   /** What its audience had been offered at that moment. */
   offeredAtMiss = 0;
+  conflated = 0;
   /** Round up to which its `Markets` channels are told, and later ones of some markets, by slot. */
   marketsSince = 0;
   marketsTold: Map<number, number> | undefined;
@@ -111,17 +117,19 @@ export class Connection extends Spender implements Member {
     encoding: number,
     context: ConnectionContext,
     now: number,
-    cancelOnDisconnect: boolean,
+    cancelAfterMs: number | undefined,
+    framing?: Framing,
   ) {
     super(share, context, now);
     this.number = number;
     this.ws = ws;
     this.socket = socket;
     this.encoding = encoding;
+    this.framing = framing;
     this.#context = context;
     this.#sink = context.openSink(socket);
     this.openedAt = this.heardAt = this.messageAt = now;
-    this.cancelOnDisconnect = cancelOnDisconnect;
+    this.cancelAfterMs = cancelAfterMs;
   }
 
   /** Takes a message from the allowance; closes a client that goes on for another second's worth. */
@@ -137,6 +145,11 @@ export class Connection extends Spender implements Member {
   /** Whether frames may still be written. */
   get open(): boolean {
     return this.ws.readyState === OPEN;
+  }
+
+  /** Whether compression was negotiated, for both ways. */
+  get compression(): boolean {
+    return this.framing?.compressed === true;
   }
 
   /** Whether it has any subscription. */
@@ -187,6 +200,7 @@ export class Connection extends Spender implements Member {
   conflate(messages: number): number {
     const more = Math.max(0, messages - this.#conflatedCounted);
     this.#conflatedCounted += more;
+    this.conflated += more;
     return more;
   }
 
@@ -282,7 +296,7 @@ export class Connection extends Spender implements Member {
     else this.writeAll(batches);
   }
 
-  /** Writes whole frames that others are lent as well. */
+  /** Writes whole frames that others are lent as well, in its framing already. */
   writeLent(batch: LentBatch): void {
     if (!this.open) return;
     this.#countSent(batch.length, batch.messages);
@@ -290,7 +304,7 @@ export class Connection extends Spender implements Member {
   }
 
   /**
-   * Writes batches of whole frames with one system call.
+   * Writes batches of whole, plain frames in its framing, with one system call.
    * @param taken called when the socket has taken them all
    */
   writeAll(batches: readonly FrameBatch[], taken?: Taken): void {
@@ -298,8 +312,9 @@ export class Connection extends Spender implements Member {
     const buffers: Buffer[] = [];
     for (const batch of batches) {
       if (batch.messages === 0) continue;
-      this.#countSent(batch.bytes.length, batch.messages);
-      buffers.push(batch.bytes);
+      const { bytes } = this.framing?.form(batch, this.encoding) ?? batch;
+      this.#countSent(bytes.length, batch.messages);
+      buffers.push(bytes);
     }
     const [only] = buffers;
     if (only === undefined) return taken?.();

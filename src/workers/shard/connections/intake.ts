@@ -3,7 +3,7 @@ import { type CounterSection, count, SHARD } from "../../../counters/counters.js
 import type { AddressShare } from "./address-shares.js";
 import type { Connection } from "./connection.js";
 import { FairQueue } from "./fair-queue.js";
-import { FrameScanner } from "./frame-scanner.js";
+import { type CompressedMessage, FrameScanner } from "./frame-scanner.js";
 
 /** How long requests are served in one turn of the event loop: as they come, and those that wait. */
 const TURN_MS_MAX = 4;
@@ -34,6 +34,8 @@ interface Inbound {
   partial: Buffer | undefined;
   partialLength: number;
   held: boolean;
+  /** How often it has been held and not yet released. */
+  holds: number;
   /** Among those that wait, of its address or for its own allowance. */
   waiting: boolean;
   /** Since when it waits or is held; ms of performance.now(). */
@@ -87,10 +89,11 @@ export class Intake {
     socket.inbound = {
       connection,
       deliver,
-      scanner: new FrameScanner(),
+      scanner: new FrameScanner(connection.compression),
       partial: undefined,
       partialLength: 0,
       held: false,
+      holds: 0,
       waiting: false,
       stoppedAt: 0,
       ended: false,
@@ -100,9 +103,10 @@ export class Intake {
     this.#enqueue(inboundOf(socket), performance.now());
   }
 
-  /** Stops serving a connection until it is released; what it sends stays in its socket. */
+  /** Stops serving a connection until it is released as often as it was held; what it sends stays in its socket. */
   hold(connection: Connection): void {
     const inbound = inboundOf(connection.socket);
+    inbound.holds++;
     if (inbound.held) return;
     this.#unqueue(inbound);
     inbound.held = true;
@@ -111,7 +115,7 @@ export class Intake {
 
   release(connection: Connection): void {
     const inbound = inboundOf(connection.socket);
-    if (!inbound.held || inbound.ended) return;
+    if (!inbound.held || inbound.ended || --inbound.holds > 0) return;
     inbound.held = false;
     const now = performance.now();
     this.#resumed(inbound, now);
@@ -131,6 +135,11 @@ export class Intake {
     this.#unqueue(inbound);
     socket.off("readable", this.#onReadable);
     socket.resume();
+  }
+
+  /** What the message that `ws` gives now is when it is inflated; undefined where it is as it came. */
+  compressed({ socket }: Connection): CompressedMessage | undefined {
+    return inboundOf(socket).scanner.compressed;
   }
 
   stop(): void {

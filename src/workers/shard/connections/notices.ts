@@ -35,7 +35,7 @@ export class Notices {
     this.broadcastStatus();
   }
 
-  status(): ServerMessage {
+  status(): ServerMessage<"SystemStatus"> {
     return { type: "SystemStatus", data: { status: systemStatus(this.#system, this.#block) } };
   }
 
@@ -44,6 +44,16 @@ export class Notices {
     for (const audience of this.#fanOut.audiences) {
       if (audience.subscriptions.systemStatus) this.#outbox.broadcast(audience.members, message);
     }
+  }
+
+  /** Tells every connection that it will be closed, until a time in microseconds, and why. */
+  shutdown(deadlineTs: number, reason: string): void {
+    const data = { deadline_ts: deadlineTs, reason };
+    this.#outbox.broadcast(
+      this.#connections,
+      { type: "ServerShutdown", data },
+      { type: "Notification", data: { level: "warning", message: reason } },
+    );
   }
 
   /** Tells every connection, whatever it has subscribed to. */

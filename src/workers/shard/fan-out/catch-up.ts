@@ -1,6 +1,7 @@
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
 import type { FrameBatch } from "../connections/frame-batch.js";
 import type { Audience, Member } from "./audience.js";
+import type { Candles } from "./candles.js";
 import { FrameRanges } from "./frame-ranges.js";
 import type { MarketsChannel } from "./markets-channel.js";
 import type { Mirror } from "./mirror.js";
@@ -17,12 +18,19 @@ export class CatchUp {
   readonly #counters: CounterSection;
   readonly #frames: RoundFrames;
   readonly #markets: MarketsChannel;
+  readonly #candles: Candles;
   readonly #ranges = new FrameRanges();
   readonly #drained = new Set<Member>();
   /** Audiences with batches of this round. */
   readonly #withBatches = new Set<Audience>();
 
-  constructor(counters: CounterSection, frames: RoundFrames, markets: MarketsChannel) {
+  constructor(
+    counters: CounterSection,
+    frames: RoundFrames,
+    markets: MarketsChannel,
+    candles: Candles,
+  ) {
+    this.#candles = candles;
     this.#counters = counters;
     this.#frames = frames;
     this.#markets = markets;
@@ -42,6 +50,13 @@ export class CatchUp {
   drained(member: Member): void {
     if (member.behind || member.hasQueue || this.#markets.missedBy(member))
       this.#drained.add(member);
+  }
+
+  /** The audiences of those. */
+  drainedAudiences(): ReadonlySet<Audience> {
+    const audiences = new Set<Audience>();
+    for (const { audience } of this.#drained) if (audience !== undefined) audiences.add(audience);
+    return audiences;
   }
 
   /** Catches up all that have drained. */
@@ -81,7 +96,7 @@ export class CatchUp {
    */
   countMissed(member: Member, audience: Audience): void {
     if (!member.behind) return;
-    this.#countConflated(member, audience.offered - member.offeredAtMiss - audience.streams);
+    this.#countConflated(member, audience.offered - member.offeredAtMiss - audience.streamsMax);
   }
 
   /** What a member was due it will not get any more. */
@@ -98,11 +113,13 @@ export class CatchUp {
     if (!member.behind) return [];
     const since = member.missedSince;
     this.#withBatches.add(audience);
-    let batch = audience.catchUps.get(since);
+    const ahead = [...audience.streams.keys()].filter((stream) => stream.ahead.has(member));
+    let batch = ahead.length === 0 ? audience.catchUps.get(since) : undefined;
     if (batch === undefined) {
-      batch = this.#latestSince(audience, since, mirror);
-      audience.catchUps.set(since, batch);
+      batch = this.#latestSince(audience, since, mirror, ahead.length === 0 ? undefined : member);
+      if (ahead.length === 0) audience.catchUps.set(since, batch);
     }
+    for (const stream of ahead) if (stream.toldRound > since) stream.ahead.delete(member);
     const missed = audience.offered - member.offeredAtMiss;
     if (missed < batch.messages)
       throw new Error(
@@ -118,21 +135,39 @@ export class CatchUp {
     if (more > 0) count(this.#counters, SHARD.conflated, more);
   }
 
-  #latestSince(audience: Audience, since: number, mirror: Mirror): FrameBatch {
+  /** @param aheadMember one whose first data said more than some streams had told */
+  #latestSince(
+    audience: Audience,
+    since: number,
+    mirror: Mirror,
+    aheadMember: Member | undefined,
+  ): FrameBatch {
     const { encoding } = audience;
     const ranges = this.#ranges;
     ranges.clear();
     for (const market of audience.priceMarkets(mirror)) {
       if (market.priceRound > since) ranges.add(this.#frames.price(market, encoding));
     }
+    for (const market of audience.sizedMarkets(mirror)) {
+      if (market.sizedRound > since) ranges.add(this.#frames.sizedPrice(market, encoding));
+    }
     for (const market of audience.stateMarkets(mirror)) {
-      const { book } = market;
+      const { topBook } = market;
       if (market.stateRound > since) {
         ranges.add(this.#frames.state(market, encoding, market.updateTypeSince(since)));
       }
-      if (book !== undefined && market.bookRound > since)
-        ranges.add(this.#frames.book(market, book, encoding));
+      if (topBook !== undefined && market.topBookRound > since)
+        ranges.add(this.#frames.book(market, topBook, encoding));
     }
+    for (const stream of audience.streams.keys()) {
+      if (stream.toldRound <= since || stream.told.ts === 0) continue;
+      const has = aheadMember === undefined ? undefined : stream.ahead.get(aheadMember);
+      if (has !== undefined && stream.told.seq <= has) continue;
+      ranges.add(
+        this.#frames.make(encoding, (out, encoder) => stream.writeWhole(out, encoder, since)),
+      );
+    }
+    this.#candles.addMissed(audience, since, ranges);
     return FrameRanges.concat(this.#frames.bytes(encoding), ranges);
   }
 }

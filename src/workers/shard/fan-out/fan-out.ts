@@ -3,20 +3,40 @@ import { ENCODING_TABLE } from "../../../codec/encodings.js";
 import { CLOSE } from "../../../contract/closings.js";
 import { type CounterSection, observeLatency } from "../../../counters/counters.js";
 import { SlotLockedError } from "../../../ring/market-table.js";
-import { CHANGE, type TradeRecord } from "../../../ring/records.js";
+import { CHANGE, PRICE_CHANGES, type TradeRecord } from "../../../ring/records.js";
 import { nowMicros } from "../../../shared/clock.js";
+import type { MarketId } from "../../../shared/market-id.js";
 import type { FrameBatch } from "../connections/frame-batch.js";
-import type { Audience, Member } from "./audience.js";
+import { BATCH_BYTES_MAX } from "../connections/framing.js";
+import type { Audience, AudienceStream, Member } from "./audience.js";
+import { Candles } from "./candles.js";
 import { CatchUp } from "./catch-up.js";
 import { FrameRanges } from "./frame-ranges.js";
+import { Heartbeats } from "./heartbeats.js";
+import { HeldFrames, type RoundStart } from "./held-frames.js";
 import { LentFrames } from "./lent-frames.js";
 import { MarketsChannel } from "./markets-channel.js";
 import { Membership } from "./membership.js";
+import { aheadOf, MergedStreams } from "./merged-streams.js";
 import type { Mirror, MirrorListener } from "./mirror.js";
 import { type MirrorMarket, updateTypeOf } from "./mirror-market.js";
 import { RoundFrames } from "./round-frames.js";
+import type { StreamTerms } from "./stream-terms.js";
 import type { SubscriptionSet } from "./subscription-set.js";
 import { type ReplayOptions, TradeReplays } from "./trade-replays.js";
+
+export interface FanOutOptions {
+  /** In the order of their indices; those of the product by default. */
+  readonly encodings?: readonly EncodingDescriptor[];
+  /** Series of candles that are kept. */
+  readonly maxCandleSeries?: number;
+  /** How long frames may wait for more, for those who take batches. */
+  readonly batchDelayMs?: number;
+  /** The clock of intervals, in ms. */
+  readonly now?: () => number;
+  /** How replays are paced. */
+  readonly replays?: ReplayOptions;
+}
 
 /** Sockets written between two looks at the clock, for the latency histogram. */
 const WRITES_PER_CLOCK_READ = 64;
@@ -30,14 +50,19 @@ const WRITES_PER_CLOCK_READ = 64;
  * the latest state of whatever changed since the round it stopped at, by {@link CatchUp}, and the trades of
  * that time by {@link TradeReplays}.
  *
+ * An audience that takes batches may have the frames of some rounds held, for a bounded time, to be written
+ * as if all had been one round: before anything else that its members are due, and before it has another.
+ *
  * Invariants: one round is under way at a time, and only between two of them members are moved, sent
  * what they are due, or given another mirror; between rounds no audience is dirty, and an open member
- * that is current has been sent everything up to the current round, but for `Markets`, and for trades where
- * it has a cursor. One that waits
- * for nothing and is not current, or missed `Markets`, waits to be caught up.
+ * that is current has been sent everything up to the current round, but for `Markets`, for what its audience
+ * has held, and for trades where it has a cursor. One that waits for nothing and is not current, or missed
+ * `Markets`, waits to be caught up.
  */
 export class FanOut implements MirrorListener {
   readonly markets: MarketsChannel;
+  readonly heartbeats: Heartbeats;
+  readonly candles: Candles;
   readonly trades: TradeReplays;
   readonly #counters: CounterSection;
   readonly #frames: RoundFrames;
@@ -45,27 +70,50 @@ export class FanOut implements MirrorListener {
   readonly #catchUp: CatchUp;
   readonly #dirty: Audience[] = [];
   readonly #lent = new LentFrames();
+  readonly #merged = new MergedStreams();
+  readonly #now: () => number;
+  readonly #batchDelayMs: number;
+  /** Audiences with frames that wait, all for the same timer. */
+  readonly #held = new Set<Audience>();
+  #timer: NodeJS.Timeout | undefined;
   #mirror: Mirror | undefined;
   #round = 0;
   #underWay = false;
   #conflating = false;
 
-  /** @param encodings in the order of their indices */
   constructor(
     counters: CounterSection,
     maxDistinctFilters: number,
-    encodings: readonly EncodingDescriptor[] = ENCODING_TABLE,
-    replays: ReplayOptions = {},
+    {
+      encodings = ENCODING_TABLE,
+      maxCandleSeries = 1000,
+      batchDelayMs = 0,
+      now = () => performance.now(),
+      replays = {},
+    }: FanOutOptions = {},
   ) {
+    this.#batchDelayMs = batchDelayMs;
     this.#counters = counters;
+    this.#now = now;
     this.#frames = new RoundFrames(encodings);
     this.markets = new MarketsChannel(this.#frames, maxDistinctFilters);
-    this.#membership = new Membership(counters, this.markets);
-    this.#catchUp = new CatchUp(counters, this.#frames, this.markets);
+    this.candles = new Candles(counters, this.#frames, maxCandleSeries);
+    this.heartbeats = new Heartbeats(this.#frames);
+    this.#membership = new Membership(
+      counters,
+      this.markets,
+      this.#merged,
+      this.heartbeats,
+      this.candles,
+    );
+    this.#catchUp = new CatchUp(counters, this.#frames, this.markets, this.candles);
     this.trades = new TradeReplays(
       counters,
       encodings,
-      { released: (member) => this.drained(member) },
+      {
+        settle: (audience) => this.#flushHeld(audience),
+        released: (member) => this.drained(member),
+      },
       replays,
     );
   }
@@ -86,14 +134,17 @@ export class FanOut implements MirrorListener {
    */
   setMirror(mirror: Mirror): void {
     this.#requireBetweenRounds("another mirror");
+    this.flushHeld();
     if (this.#mirror !== undefined) this.#readToEnd(this.#mirror);
     this.#mirror = mirror;
     this.markets.setMirror(mirror);
+    this.candles.setMirror(mirror);
     this.trades.setMirror(
       mirror,
       [...this.audiences].flatMap(({ members }) => [...members]),
     );
-    this.#membership.interests.forgetSlots();
+    const beginning = { mirror, round: this.#round, now: this.#now() };
+    this.#membership.interests.restart(beginning);
     for (const audience of this.audiences) {
       audience.forgetMarkets();
       for (const member of audience.members) {
@@ -154,16 +205,26 @@ export class FanOut implements MirrorListener {
     const audience =
       subscriptions === undefined || subscriptions.size === 0
         ? undefined
-        : this.#membership.audienceFor(member, subscriptions, this.mirror, this.#round);
+        : this.#membership.audienceFor(
+            member,
+            subscriptions,
+            this.mirror,
+            this.#round,
+            this.#now(),
+          );
     if (audience === before) return;
+    // Of what waits there the newcomer's first data know already.
+    if (audience !== undefined) this.#flushHeld(audience);
     this.trades.resubscribed(member, audience?.subscriptions);
     const { replay } = member;
     if (before === undefined || before.filters.length === 0) member.toldMarkets(this.#round);
+    const ahead = before === undefined ? [] : aheadOf(member, before, audience);
     // Only now, so that filters which both audiences have stay as they are.
     this.leave(member);
     if (audience === undefined) return;
     this.#membership.enter(member, audience);
     member.replay = replay;
+    for (const [stream, seq] of ahead) stream.ahead.set(member, seq);
     // Having left, it does not wait for the next round any more.
     if (!member.waiting) this.drained(member);
   }
@@ -173,6 +234,22 @@ export class FanOut implements MirrorListener {
     this.#catchUp.forget(member);
     this.trades.forget(member);
     this.#membership.leave(member);
+  }
+
+  /** The stream of a market that has these terms, if anybody wants it. */
+  stream(marketId: MarketId, terms: StreamTerms): AudienceStream | undefined {
+    return this.#membership.interests.stream(marketId, terms);
+  }
+
+  /** A member has been sent first data of a stream, which say the latest there is. */
+  toldLatest(member: Member, stream: AudienceStream): void {
+    if (stream.pending && stream.market !== undefined)
+      stream.ahead.set(member, stream.latestSeq(stream.market));
+  }
+
+  /** When the interval of a stream ends, in the ms of its clock, if that has to be looked after. */
+  get nextDueAt(): number | undefined {
+    return this.#merged.nextDueAt;
   }
 
   // --- Catching up ------------------------------------------------------------------------------
@@ -191,6 +268,7 @@ export class FanOut implements MirrorListener {
   /** What a member is due between two rounds, but for `Markets`: with it, it is current. */
   takeDue(member: Member): readonly FrameBatch[] {
     this.#requireBetweenRounds("taking what is due");
+    if (member.audience !== undefined) this.#flushHeld(member.audience);
     return this.#catchUp.takeDue(member, this.mirror);
   }
 
@@ -218,8 +296,15 @@ export class FanOut implements MirrorListener {
 
   stateChanged(market: MirrorMarket, before: number): void {
     this.markets.changed(market, before);
-    const { prices, states } = this.#membership.interests.at(market);
-    if ((market.changes & (CHANGE.price | CHANGE.quote)) !== 0) {
+    const { prices, states, streams } = this.#membership.interests.at(market);
+    const priced = (market.changes & PRICE_CHANGES) !== 0;
+    const created = (market.changes & CHANGE.created) !== 0;
+    for (const stream of streams) {
+      const { what } = stream;
+      if (created || what === "state" || (priced && what === "price"))
+        this.#noteChanged(stream, market);
+    }
+    if (priced) {
       for (const audience of prices) {
         if (this.#offer(audience, market.ts))
           audience.states.add(this.#frames.price(market, audience.encoding));
@@ -233,19 +318,39 @@ export class FanOut implements MirrorListener {
     }
   }
 
-  bookChanged(market: MirrorMarket): void {
-    const { book } = market;
-    if (book === undefined) return;
-    for (const audience of this.#membership.interests.at(market).states) {
-      if (this.#offer(audience, book.ts))
-        audience.states.add(this.#frames.book(market, book, audience.encoding));
+  sizedChanged(market: MirrorMarket): void {
+    const { sizedPrices, streams } = this.#membership.interests.at(market);
+    for (const audience of sizedPrices) {
+      if (this.#offer(audience, market.sizedTs))
+        audience.states.add(this.#frames.sizedPrice(market, audience.encoding));
     }
+    for (const stream of streams) if (stream.what === "price") this.#noteChanged(stream, market);
+  }
+
+  bookChanged(market: MirrorMarket, top: boolean): void {
+    const { states, streams } = this.#membership.interests.at(market);
+    for (const stream of streams) {
+      if (stream.what === "book" || (top && stream.what === "top"))
+        this.#noteChanged(stream, market);
+    }
+    const { topBook } = market;
+    if (!top || topBook === undefined) return;
+    for (const audience of states) {
+      if (this.#offer(audience, topBook.ts))
+        audience.states.add(this.#frames.book(market, topBook, audience.encoding));
+    }
+  }
+
+  #noteChanged(stream: AudienceStream, market: MirrorMarket): void {
+    stream.market = market;
+    this.#merged.changed(stream);
   }
 
   traded(market: MirrorMarket, trade: TradeRecord): void {
     const { interests } = this.#membership;
     this.#addTrade(interests.at(market).trades, market, trade);
     this.#addTrade(interests.allTrades, market, trade);
+    this.candles.traded(market, trade, this.#round);
   }
 
   tradesLost(): void {
@@ -256,17 +361,46 @@ export class FanOut implements MirrorListener {
   }
 
   /**
-   * Ends a round: writes what the audiences have, and what drained members are due.
+   * Ends a round: writes what the audiences have, what drained members are due, and heartbeats last.
    * @param tellMarkets the market interval has passed
    */
   endRound(tellMarkets: boolean): void {
     this.#requireUnderWay("an end");
-    for (const audience of this.#dirty) this.#flush(audience);
+    this.candles.tell(this.mirror, this.#round, this.#offerTo);
+    const now = this.#now();
+    for (const stream of this.#merged.takeReady(now)) this.#tellMerged(stream, now);
+    for (const audience of this.#dirty) {
+      if (audience.held !== undefined || this.#mayHold(audience)) this.#hold(audience);
+      else this.#flush(audience);
+    }
     this.#dirty.length = 0;
-    if (tellMarkets) this.markets.tell(this.audiences);
+    if (this.#held.size > 0) this.#flushHeldAhead(tellMarkets);
+    if (tellMarkets) this.markets.tell(this.audiences, now);
     this.#catchUp.sendToDrained(this.mirror);
     this.trades.endRound();
+    this.heartbeats.tell(this.mirror);
     this.#underWay = false;
+  }
+
+  readonly #offerTo = (audience: Audience, ts: number): boolean => this.#offer(audience, ts);
+  /** Tells the latest of a merged stream, if that is news, once in each encoding. */
+  #tellMerged(stream: AudienceStream, now: number): void {
+    const { market } = stream;
+    if (market === undefined || !stream.take(market, this.#round)) return;
+    stream.toldRound = this.#round;
+    this.#merged.run(stream, now);
+    for (const member of stream.ahead.keys()) member.audience?.apart.add(member);
+    const frames = new Map<number, Stretch>();
+    for (const audience of stream.audiences) {
+      if (!this.#offer(audience, stream.told.ts)) continue;
+      const { encoding } = audience;
+      let frame = frames.get(encoding);
+      if (frame === undefined) {
+        frame = this.#frames.make(encoding, (out, encoder) => stream.write(out, encoder));
+        frames.set(encoding, frame);
+      }
+      audience.states.add(frame);
+    }
   }
 
   /** Counts a message for an audience; returns whether this round tells it by itself. */
@@ -283,6 +417,53 @@ export class FanOut implements MirrorListener {
     }
   }
 
+  // --- Frames that wait for more ----------------------------------------------------------------
+
+  /** Whether an audience's frames may wait from this round on. */
+  #mayHold({ framing }: Audience): boolean {
+    return this.#batchDelayMs > 0 && framing?.batched === true && !this.#conflating;
+  }
+
+  /** Adds an audience's frames of the round to those that wait, if any. */
+  #hold(audience: Audience): void {
+    const { encoding, states, trades, offered, offeredInRound, oldestTs } = audience;
+    audience.held ??= new HeldFrames(
+      { round: this.#round, offeredBefore: offered - offeredInRound, tradesFrom: this.trades.roundBegan },
+      oldestTs,
+    );
+    audience.held.add(this.#frames.bytes(encoding), states, trades);
+    this.#held.add(audience);
+    // Those apart are known for this round only.
+    const full = audience.held.length >= BATCH_BYTES_MAX || audience.apart.size > 0;
+    if (this.#conflating || full) this.#flushHeld(audience);
+    audience.endRound();
+    if (!this.#conflating && !full)
+      this.#timer ??= setTimeout(() => this.flushHeld(), this.#batchDelayMs);
+  }
+
+  /** Writes all that waits for more. */
+  flushHeld(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    for (const audience of this.#held) this.#flushHeld(audience);
+  }
+
+  /** What this round sends to some members alone is behind what waits for them. */
+  #flushHeldAhead(tellMarkets: boolean): void {
+    if (tellMarkets || this.heartbeats.due) this.flushHeld();
+    else for (const audience of this.#catchUp.drainedAudiences()) this.#flushHeld(audience);
+  }
+
+  #flushHeld(audience: Audience): void {
+    const { held } = audience;
+    if (held === undefined) return;
+    audience.held = undefined;
+    this.#held.delete(audience);
+    // Between rounds nothing conflates.
+    const conflating = this.#underWay && this.#conflating;
+    this.#write(audience, held, held.bytes, held, conflating);
+  }
+
   #requireBetweenRounds(what: string): void {
     if (this.#underWay) throw new Error(`fan-out: ${what} during round ${this.#round}`);
   }
@@ -297,19 +478,36 @@ export class FanOut implements MirrorListener {
   }
 
   #flush(audience: Audience): void {
-    const { states, trades } = audience;
+    const offeredBefore = audience.offered - audience.offeredInRound;
     const source = this.#frames.bytes(audience.encoding);
+    const from = { round: this.#round, offeredBefore, tradesFrom: this.trades.roundBegan };
+    this.#write(audience, audience, source, from, this.#conflating);
+    audience.endRound();
+  }
+
+  /**
+   * Writes an audience's frames, of the round or of some rounds.
+   * @param source the buffer that they lie in
+   * @param from where the first of the rounds began
+   */
+  #write(
+    audience: Audience,
+    { states, trades, oldestTs }: Pick<Audience, "states" | "trades" | "oldestTs">,
+    source: Buffer,
+    { round, offeredBefore, tradesFrom }: RoundStart,
+    conflating: boolean,
+  ): void {
     let gathered = false;
     let tradesOnly: FrameBatch | undefined;
     let statesOnly: FrameBatch | undefined;
     let written = 0;
     for (const member of audience.members) {
       if (!member.open) continue;
-      // What is replayed to it includes the trades of this round.
+      // What is replayed to it includes these trades.
       const tradesDue = trades.messages > 0 && member.replay === undefined;
-      if (!this.#conflating && member.current) {
+      if (!conflating && member.current && !audience.apart.has(member)) {
         if (trades.messages === 0 || tradesDue) {
-          if (!gathered) this.#lent.gather(source, states, trades);
+          if (!gathered) this.#gather(audience, source, states, trades);
           gathered = true;
           member.writeLent(this.#lent);
         } else {
@@ -317,9 +515,8 @@ export class FanOut implements MirrorListener {
           member.writeAll([statesOnly]);
         }
       } else {
-        if (audience.offeredInRound > 0)
-          member.miss(this.#round - 1, audience.offered - audience.offeredInRound);
-        if (tradesDue && member.blocked) this.trades.fallBehind(member, audience);
+        if (audience.offered > offeredBefore) member.miss(round - 1, offeredBefore);
+        if (tradesDue && member.blocked) this.trades.fallBehind(member, audience, tradesFrom);
         else if (tradesDue) tradesOnly ??= FrameRanges.concat(source, trades);
         if (member.waiting) {
           this.#catchUp.countMissed(member, audience);
@@ -330,17 +527,29 @@ export class FanOut implements MirrorListener {
         }
         this.#catchUp.send(member, this.mirror, tradesDue ? tradesOnly : undefined);
       }
-      if (++written % WRITES_PER_CLOCK_READ === 0) this.#observe(audience, WRITES_PER_CLOCK_READ);
+      if (++written % WRITES_PER_CLOCK_READ === 0) this.#observe(oldestTs, WRITES_PER_CLOCK_READ);
     }
-    this.#observe(audience, written % WRITES_PER_CLOCK_READ);
+    this.#observe(oldestTs, written % WRITES_PER_CLOCK_READ);
     if (gathered) this.#lent.release();
-    audience.endRound();
   }
 
-  #observe(audience: Audience, writes: number): void {
+  #gather(
+    { framing, encoding }: Audience,
+    source: Buffer,
+    states: FrameRanges,
+    trades: FrameRanges,
+  ): void {
+    const lent = this.#lent;
+    lent.gather(source, states, trades);
+    if (framing !== undefined) lent.reframe(framing.write(lent.buffer, lent.length, encoding));
+  }
+
+  #observe(oldestTs: number, writes: number): void {
     if (writes === 0) return;
     // A ts that waits for the clock is ahead of it.
-    const ageS = Math.max(0, nowMicros() - audience.oldestTs) / 1e6;
+    const ageS = Math.max(0, nowMicros() - oldestTs) / 1e6;
     observeLatency(this.#counters, ageS, writes);
   }
 }
+
+type Stretch = Parameters<FrameRanges["add"]>[0];

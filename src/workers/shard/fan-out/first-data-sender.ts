@@ -387,14 +387,27 @@ export class FirstDataSender {
       }
       if (load.asked) connection.chargeAnswer(batch.bytes.length);
       connection.writeAll(due.splice(0));
-      if (done) return true;
+      if (done) {
+        this.#noteTold(connection, plan, position, next);
+        return true;
+      }
       // Also a part that says nothing is one.
       bytes += Math.max(1, batch.bytes.length);
     }
     if (!connection.open) return true;
     const { told = target.beginning(before) } = load;
     this.#join(connection, load, plan.extend(told, position, load.position));
+    this.#noteTold(connection, plan, position, load.position);
     return false;
+  }
+
+  /** Parts say the latest there is, which merged streams may have still to tell. */
+  #noteTold(connection: Connection, plan: FirstDataPlan, from: Position, to: Position): void {
+    if (!connection.open) return;
+    for (const [marketId, terms] of plan.streams(from, to)) {
+      const stream = this.#fanOut.stream(marketId, terms);
+      if (stream !== undefined) this.#fanOut.toldLatest(connection, stream);
+    }
   }
 
   /** What the part up to a position leaves out of the markets that it tells of. */
@@ -422,7 +435,7 @@ export class FirstDataSender {
     const writer = this.#writer;
     writer.reset();
     const descriptor = encodingAt(this.#outbox.encodings, encoding);
-    const { messages, next } = plan.write(writer, descriptor, mirror, from, this.#sizes);
+    const { messages, next } = plan.write(writer, descriptor, this.#fanOut, from, this.#sizes);
     const part = { batch: { bytes: writer.copy(), messages }, next };
     this.#sharedBytes += part.batch.bytes.length + key.length;
     this.#shared.set(key, part);

@@ -14,7 +14,7 @@ interface SnapshotPart {
   /** Keys of the connection's filters whose own snapshots have not been sent to their end. */
   readonly untold: ReadonlySet<string>;
   /** Markets that a `Market` channel tells, or will tell. */
-  readonly states: ReadonlySet<MarketId>;
+  readonly states: Pick<ReadonlyMap<MarketId, unknown>, "has">;
   readonly from: number;
   readonly to: number;
 }
@@ -41,6 +41,8 @@ export class MarketsChannel {
   #markets: readonly MirrorMarket[] = [];
   #round = 0;
   #toldRound = 0;
+  /** Audiences were left out of the last telling, whose interval had not passed. */
+  #postponed = false;
 
   constructor(frames: RoundFrames, maxDistinctFilters: number) {
     this.#frames = frames;
@@ -81,12 +83,24 @@ export class MarketsChannel {
     }
   }
 
-  /** Tells everybody who can take it. */
-  tell(audiences: Iterable<Audience>): void {
-    if (this.#changed.length === 0) return;
+  /**
+   * Tells everybody who can take it, but for audiences whose interval has not passed yet.
+   * @param now the time in ms
+   */
+  tell(audiences: Iterable<Audience>, now: number): void {
+    if (this.#changed.length === 0 && !this.#postponed) return;
     this.evaluate(this.filters.all);
+    this.#postponed = false;
     for (const audience of audiences) {
       if (audience.filters.length === 0) continue;
+      if (audience.marketsIntervalMs > 0) {
+        if (now < audience.marketsDueAt) {
+          this.#postponed = true;
+          continue;
+        }
+        audience.marketsDueAt = now + audience.marketsIntervalMs;
+      }
+      audience.marketsToldRound = this.#round;
       for (const member of audience.members) {
         if (member.waiting || !member.open) continue;
         member.writeAll(this.due(member, audience));
@@ -98,7 +112,9 @@ export class MarketsChannel {
 
   /** Whether a connection was left out when it was told last. */
   missedBy({ audience, marketsSince }: Member): boolean {
-    return audience !== undefined && audience.filters.length > 0 && marketsSince < this.#toldRound;
+    if (audience === undefined || audience.filters.length === 0) return false;
+    const { marketsIntervalMs, marketsToldRound } = audience;
+    return marketsSince < (marketsIntervalMs > 0 ? marketsToldRound : this.#toldRound);
   }
 
   /** The changes of matching markets since a connection was told last: it is told then. */

@@ -1,25 +1,39 @@
 import { CHANNEL_TYPES } from "../../../contract/channel-kinds.js";
 import { type CounterSection, count, countListed, SHARD } from "../../../counters/counters.js";
 import { Audience, type Member } from "./audience.js";
+import type { Candles } from "./candles.js";
 import type { ActiveFilter } from "./filter-registry.js";
+import type { Heartbeats } from "./heartbeats.js";
 import { InterestIndex } from "./interest-index.js";
 import type { MarketsChannel } from "./markets-channel.js";
+import type { MergedStreams } from "./merged-streams.js";
 import type { Mirror } from "./mirror.js";
 import type { SubscriptionSet } from "./subscription-set.js";
 
 /**
- * Who is in which audience, and which audiences there are: one for each encoding and set of
+ * Who is in which audience, and which audiences there are: one for each encoding, framing and set of
  * subscriptions that somebody has. With an audience come and go its interests and its filters' places.
  *
  * Invariant: every audience has a member, of its encoding, and a member's audience is one of these.
  */
 export class Membership {
-  readonly interests = new InterestIndex();
+  readonly interests: InterestIndex;
   readonly #counters: CounterSection;
   readonly #markets: MarketsChannel;
+  readonly #heartbeats: Heartbeats;
+  readonly #candles: Candles;
   readonly #audiences = new Map<string, Audience>();
 
-  constructor(counters: CounterSection, markets: MarketsChannel) {
+  constructor(
+    counters: CounterSection,
+    markets: MarketsChannel,
+    merged: MergedStreams,
+    heartbeats: Heartbeats,
+    candles: Candles,
+  ) {
+    this.interests = new InterestIndex(merged);
+    this.#candles = candles;
+    this.#heartbeats = heartbeats;
     this.#counters = counters;
     this.#markets = markets;
   }
@@ -33,12 +47,14 @@ export class Membership {
    * as the newcomer's snapshots will.
    */
   audienceFor(
-    { encoding, holder }: Member,
+    { encoding, framing, holder }: Member,
     subscriptions: SubscriptionSet,
-    { markets }: Mirror,
+    mirror: Mirror,
     round: number,
+    now: number,
   ): Audience {
-    const key = `${encoding}${subscriptions.key()}`;
+    const { markets } = mirror;
+    const key = `${framing?.key ?? ""}${encoding}${subscriptions.key()}`;
     const known = this.#audiences.get(key);
     if (known !== undefined) {
       this.#markets.evaluate(known.filters);
@@ -49,9 +65,13 @@ export class Membership {
     for (const [filterKey, filter] of subscriptions.filters)
       filters.push(registry.acquire(filterKey, filter, holder, markets, round));
     this.#markets.evaluate(filters);
-    const audience = new Audience(key, encoding, subscriptions, filters);
+    const audience = new Audience(key, encoding, subscriptions, filters, framing);
     this.#audiences.set(key, audience);
-    this.interests.add(audience);
+    audience.marketsDueAt = now + audience.marketsIntervalMs;
+    audience.marketsToldRound = round;
+    this.interests.add(audience, { mirror, round, now });
+    this.#heartbeats.add(audience);
+    this.#candles.add(audience);
     this.#countFilters();
     count(this.#counters, SHARD.audiences);
     return audience;
@@ -61,7 +81,11 @@ export class Membership {
   enter(member: Member, audience: Audience): void {
     if (member.audience !== undefined)
       throw new Error(`membership: a member of ${member.audience.key} enters ${audience.key}`);
-    if (this.#audiences.get(audience.key) !== audience || member.encoding !== audience.encoding)
+    if (
+      this.#audiences.get(audience.key) !== audience ||
+      member.encoding !== audience.encoding ||
+      member.framing !== audience.framing
+    )
       throw new Error(
         `membership: a member of encoding ${member.encoding} enters ${audience.key}, not one of ${this.#audiences.size}`,
       );
@@ -78,11 +102,14 @@ export class Membership {
       throw new Error(
         `membership: one who leaves ${audience.key} is none of its ${audience.members.size} members`,
       );
+    for (const stream of audience.streams.keys()) stream.ahead.delete(member);
     member.moveTo(undefined);
     this.#countSubscriptions(audience, -1);
     if (audience.members.size > 0) return;
     this.#audiences.delete(audience.key);
     this.interests.remove(audience);
+    this.#heartbeats.remove(audience);
+    this.#candles.remove(audience);
     for (const key of audience.subscriptions.filters.keys()) this.#markets.filters.release(key);
     this.#countFilters();
     count(this.#counters, SHARD.audiences, -1);

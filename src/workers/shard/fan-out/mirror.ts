@@ -8,6 +8,7 @@ import {
   readBook,
   readBookSeq,
   readDefinition,
+  readSizedSeq,
   readSlot,
   readState,
   readStateSeq,
@@ -21,7 +22,10 @@ import { MirrorMarket } from "./mirror-market.js";
 export interface MirrorListener {
   /** `market.changes` says what changed; `before` is the round in which it changed last before. */
   stateChanged(market: MirrorMarket, before: number): void;
-  bookChanged(market: MirrorMarket): void;
+  /** Price, quote or best sizes have changed. */
+  sizedChanged(market: MirrorMarket): void;
+  /** @param top its first levels, those of `Market`, have changed */
+  bookChanged(market: MirrorMarket, top: boolean): void;
   traded(market: MirrorMarket, trade: TradeRecord): void;
   /** The trade ring lapped this shard: trades are missing for good. */
   tradesLost(): void;
@@ -46,13 +50,19 @@ export class Mirror {
   version = 0;
   /** `ts` of the newest record read, in microseconds. */
   lastTs = 0;
+  /** Every record with a lower `ts` has been read, in microseconds; less than `lastTs` in between. */
+  position = 0;
 
   readonly #ring: BroadcastReceiver;
   readonly #trades: BroadcastReceiver;
   readonly #table: MarketTableReader;
   readonly #counters: CounterSection;
   readonly #listener: MirrorListener | undefined;
+  readonly #bookDepth: number;
   readonly #byId = new Map<MarketId, MirrorMarket>();
+  /** `ts` of the newest record read of each ring. */
+  #ringTs = 0;
+  #tradesTs = 0;
   /** The copied batch of the ring is not read to its end. */
   #midBatch = false;
 
@@ -74,7 +84,9 @@ export class Mirror {
     this.#ring = new BroadcastReceiver(memory.ring);
     this.#trades = new BroadcastReceiver(memory.tradeRing, trades);
     this.#table = new MarketTableReader(memory.table);
+    this.#bookDepth = memory.table.bookDepth;
     this.repair(round);
+    this.position = this.#ringTs = this.#tradesTs = this.lastTs;
     // What it starts with is no change.
     this.#listener = listener;
   }
@@ -113,7 +125,10 @@ export class Mirror {
    */
   poll(round: number, records: number, deadline: number): boolean {
     const lapped = this.#pollRing(round, records, deadline);
-    this.#pollTrades(round, records, deadline);
+    const allTrades = this.#pollTrades(round, records, deadline);
+    // What is published after a look has no lower ts than anything that was before it, in either ring.
+    const told = allTrades ? this.#ringTs : Math.min(this.#ringTs, this.#tradesTs);
+    this.position = Math.max(this.position, told);
     return lapped;
   }
 
@@ -157,14 +172,17 @@ export class Mirror {
     if (market === undefined)
       throw new Error(`mirror: a record of type ${type} for slot ${slot}, not listed`);
     if (type === RECORD.state) {
-      if (readStateSeq(words, offset) <= market.stateSeq) return;
+      const { stateSeq, sizedSeq } = market;
+      // Each record moves one of them at least, and none back. The table may have given a later one.
+      if (readStateSeq(words, offset) < stateSeq || readSizedSeq(words, offset) < sizedSeq) return;
       readState(words, offset, market);
       market.statePosition = this.#ring.position;
-      this.lastTs = Math.max(this.lastTs, market.ts);
-      this.#changed(market, round);
+      this.#ringTs = Math.max(this.#ringTs, market.ts);
+      this.#told(market, stateSeq, sizedSeq, round);
     } else if (type === RECORD.book) {
       if (readBookSeq(words, offset) <= (market.book?.seq ?? 0)) return;
       this.#takeBook(market, words, offset, this.#ring.position, round);
+      this.#ringTs = market.book?.ts ?? this.#ringTs;
     } else throw new Error(`mirror: a record of unknown type ${type}`);
   }
 
@@ -179,16 +197,18 @@ export class Mirror {
     market.bookPosition = position;
     readBook(words, offset, book);
     this.lastTs = Math.max(this.lastTs, book.ts);
-    market.bookRound = round;
-    this.#listener?.bookChanged(market);
+    // Also where nobody is told of it.
+    const top = market.bookRead(round);
+    this.#listener?.bookChanged(market, top);
   }
 
-  #pollTrades(round: number, records: number, deadline: number): void {
+  /** Returns whether all are read that there were. */
+  #pollTrades(round: number, records: number, deadline: number): boolean {
     const trades = this.#trades;
     for (let read = 0; read < records && (read === 0 || performance.now() < deadline); ) {
       const lostBefore = trades.lost;
       const received = trades.receive();
-      if (received === RECEIVED.nothing) return;
+      if (received === RECEIVED.nothing) return true;
       if (received === RECEIVED.lapped) {
         this.#listener?.tradesLost();
         continue;
@@ -197,6 +217,7 @@ export class Mirror {
       while (trades.next() !== 0) {
         read++;
         const trade = readTrade(trades.words, trades.offset);
+        this.#tradesTs = trade.ts;
         this.lastTs = Math.max(this.lastTs, trade.ts);
         // A market and its first trade come on different rings, published at the same moment.
         this.#adoptUpTo(trade.slot, round);
@@ -209,6 +230,7 @@ export class Mirror {
       }
       count(this.#counters, SHARD.tradesLost, trades.lost - lostBefore);
     }
+    return false;
   }
 
   /**
@@ -225,16 +247,18 @@ export class Mirror {
   /** Takes over state and book of the slot just read, where they are newer. */
   #repairMarket(market: MirrorMarket, round: number): void {
     const { words, stateOffset, bookOffset, newest } = this.#table;
-    const { stateSeq, status, priceSeq } = market;
-    if (readStateSeq(words, stateOffset) > stateSeq) {
+    const { stateSeq, status, priceSeq, sizedSeq } = market;
+    if (
+      readStateSeq(words, stateOffset) > stateSeq ||
+      readSizedSeq(words, stateOffset) > sizedSeq
+    ) {
       readState(words, stateOffset, market);
       market.statePosition = newest.state;
       market.changes =
         (stateSeq === 0 ? CHANGE.created : 0) |
         (market.status === status ? 0 : CHANGE.status) |
         (market.priceSeq === priceSeq ? CHANGE.volume : CHANGE.quote);
-      this.lastTs = Math.max(this.lastTs, market.ts);
-      this.#changed(market, round);
+      this.#told(market, stateSeq, sizedSeq, round);
     }
     if (readBookSeq(words, bookOffset) > (market.book?.seq ?? 0)) {
       this.#takeBook(market, words, bookOffset, newest.book, round);
@@ -245,16 +269,24 @@ export class Mirror {
     }
   }
 
-  #changed(market: MirrorMarket, round: number): void {
-    const before = market.stateRound;
-    market.changed(market.changes, round);
-    this.#listener?.stateChanged(market, before);
+  /** Tells what a state that was read has moved, of two streams that stood at these numbers. */
+  #told(market: MirrorMarket, stateSeq: number, sizedSeq: number, round: number): void {
+    this.lastTs = Math.max(this.lastTs, market.ts, market.sizedTs);
+    if (market.stateSeq > stateSeq) {
+      const before = market.stateRound;
+      market.changed(market.changes, round);
+      this.#listener?.stateChanged(market, before);
+    }
+    if (market.sizedSeq > sizedSeq) {
+      market.sizedRound = round;
+      this.#listener?.sizedChanged(market);
+    }
   }
 
   /** Lists the market of the table's slot just read. */
   #list(slot: number): MirrorMarket {
     const definition = readDefinition(this.#table.words, this.#table.definitionOffset);
-    const market = new MirrorMarket(slot, definition);
+    const market = new MirrorMarket(slot, definition, this.#bookDepth);
     this.markets.push(market);
     this.#byId.set(market.marketId, market);
     this.version++;

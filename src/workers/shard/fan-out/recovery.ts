@@ -1,11 +1,11 @@
 import type { PublicChannel } from "../../../contract/channels-schema.js";
 import type { ReplayRefusal } from "../../../counters/counters.js";
 import { isBefore } from "../../../ring/layout.js";
-import { CHANGE } from "../../../ring/records.js";
 import { StreamWalk } from "../../../ring/stream-walk.js";
 import { nowMicros } from "../../../shared/clock.js";
 import type { MarketId } from "../../../shared/market-id.js";
 import type { HistoryWindow } from "./history-window.js";
+import { TOLD_BY } from "./replay-encoder.js";
 import {
   endOf,
   newestOf,
@@ -52,13 +52,15 @@ export class Recovery {
     this.#maxMessages = maxMessages;
     this.#since = since;
     const { mirror } = window;
-    this.#streams = streamsOf(channel);
+    const streams = streamsOf(channel);
+    this.#streams = streams ?? [];
     this.#ring = channel.type === "Trades" ? "trades" : "states";
     this.#head = mirror.tradesRead;
     this.#ends = this.#streams.map((stream) => endOf(mirror, stream));
     this.#walks = [];
     if (since > Math.max(nowMicros(), mirror.lastTs)) this.result = refused("future");
-    else if (this.#streams.length === 0) this.result = COMPLETE;
+    else if (streams === undefined) this.result = refused("channel");
+    else if (streams.length === 0) this.result = COMPLETE;
     else if (since < mirror.completeFrom) this.result = refused("window");
     else if (this.#streams.some(({ marketId }) => marketId === undefined))
       this.result = this.#findAll();
@@ -70,7 +72,7 @@ export class Recovery {
             newestOf(mirror, stream),
             this.#ends[index] as number,
             { ts: since },
-            stream.kind === "price" ? CHANGE.price | CHANGE.quote : 0,
+            stream.kind === "trade" || stream.kind === "book" ? 0 : TOLD_BY[stream.kind],
           ),
       );
   }
@@ -157,18 +159,26 @@ function refused(refusal: ReplayRefusal): Recovered {
   return { recovered: false, refusal };
 }
 
-/** The streams whose messages a channel tells one by one. */
-function streamsOf(channel: PublicChannel): readonly StreamName[] {
+/** The streams whose messages a channel tells one by one; undefined where it merges or compares them. */
+function streamsOf(channel: PublicChannel): readonly StreamName[] | undefined {
   const of = (kind: StreamKind, marketId: MarketId | undefined): StreamName => ({ kind, marketId });
   switch (channel.type) {
     case "Trades":
       return [of("trade", channel.params?.market_id)];
-    case "PriceFeed":
-      return channel.params.market_ids.map((id) => of("price", id));
+    case "PriceFeed": {
+      const { market_ids, sizes, interval_ms } = channel.params;
+      if (interval_ms !== undefined) return undefined;
+      return market_ids.map((id) => of(sizes === true ? "sized" : "price", id));
+    }
     case "Market":
+      if (channel.params.interval_ms !== undefined) return undefined;
       return [of("state", channel.params.market_id), of("book", channel.params.market_id)];
+    case "Book":
+      return undefined;
     case "Markets":
     case "SystemStatus":
+    case "Candles":
+    case "Heartbeat":
       return [];
     default:
       return channel satisfies never;

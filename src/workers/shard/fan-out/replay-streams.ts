@@ -4,8 +4,11 @@ import { compareMarketIds, type MarketId } from "../../../shared/market-id.js";
 import type { Mirror } from "./mirror.js";
 import type { SubscriptionSet } from "./subscription-set.js";
 
-/** What of a market is replayed; `price` is those of its states that tell a price. */
-export type StreamKind = "trade" | "price" | "state" | "book";
+/**
+ * What of a market is replayed: of its states those that tell its state, a price, or a price with sizes; of
+ * its books those whose first levels have changed.
+ */
+export type StreamKind = "trade" | "price" | "sized" | "state" | "book";
 
 /** A stream that a replay is of; without a market, the trades of all of them. */
 export interface StreamName {
@@ -59,6 +62,7 @@ export function newestOf(mirror: Mirror, { kind, marketId }: StreamName): Newest
         ? undefined
         : { slot, position: market.bookPosition, seq: book.seq };
     case "price":
+    case "sized":
     case "state":
       if (market.stateSeq === 0) return undefined;
       return { slot, position: market.statePosition, seq: market.stateSeq };

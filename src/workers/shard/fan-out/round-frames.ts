@@ -1,9 +1,10 @@
 import type { EncodingDescriptor } from "../../../codec/encoding.js";
 import { ENCODING_TABLE } from "../../../codec/encodings.js";
 import { FRAME, FrameWriter } from "../../../codec/frame-writer.js";
-import type { BookView, TradeView } from "../../../codec/push-encoder.js";
-import type { MarketUpdateType } from "../../../contract/messages.js";
+import type { BookView, PushEncoder, TradeView } from "../../../codec/push-encoder.js";
+import type { MarketUpdateType, ServerMessage } from "../../../contract/messages.js";
 import { requireWordsFor } from "../../../counters/counters.js";
+import type { FrameBatch } from "../connections/frame-batch.js";
 import type { MirrorMarket } from "./mirror-market.js";
 
 /** Where a frame lies in the buffer of its encoding. */
@@ -49,6 +50,7 @@ class SlotFrames {
 class EncodingFrames {
   readonly writer = new FrameWriter();
   readonly prices = new SlotFrames();
+  readonly sizedPrices = new SlotFrames();
   readonly states = new SlotFrames();
   readonly books = new SlotFrames();
   readonly trade = { start: 0, end: 0 };
@@ -140,6 +142,29 @@ export class RoundFrames {
     return frame;
   }
 
+  sizedPrice(market: MirrorMarket, encoding: number): Frame {
+    const frames = this.#of(encoding);
+    const frame = frames.sizedPrices.at(market.slot);
+    const { sizedSeq } = market;
+    if (frame.round === this.#round && frame.seq === sizedSeq && frame.market === market)
+      return frame;
+    this.#note(frame, market, sizedSeq);
+    frames.writer.begin();
+    frames.encoder.sizedPriceUpdate(frames.writer, market);
+    frames.end(frame);
+    return frame;
+  }
+
+  /** A frame that is not asked for twice, with what `write` puts into it. */
+  make(encoding: number, write: (out: FrameWriter, encoder: PushEncoder) => void): Frame {
+    const frames = this.#of(encoding);
+    const frame = { start: 0, end: 0 };
+    frames.writer.begin();
+    write(frames.writer, frames.encoder);
+    frames.end(frame);
+    return frame;
+  }
+
   /** Trades come one after the other, so the frame of the one at hand is all that is remembered. */
   trade(market: MirrorMarket, trade: TradeView, encoding: number): Frame {
     const frames = this.#of(encoding);
@@ -149,6 +174,24 @@ export class RoundFrames {
     frames.encoder.tradeExecution(frames.writer, market, trade);
     frames.end(frames.trade);
     return frames.trade;
+  }
+
+  /** Any message as a frame, in a buffer of its own. */
+  batchOf(message: ServerMessage, encoding: number): FrameBatch {
+    const { start, end } = this.message(message, encoding);
+    const bytes = Buffer.allocUnsafeSlow(end - start);
+    this.bytes(encoding).copy(bytes, 0, start, end);
+    return { bytes, messages: 1 };
+  }
+
+  /** Any message, which its caller remembers. */
+  message(message: ServerMessage, encoding: number): Frame {
+    const frames = this.#of(encoding);
+    const frame = { start: 0, end: 0 };
+    frames.writer.begin();
+    frames.encoder.message(frames.writer, message);
+    frames.end(frame);
+    return frame;
   }
 
   #note(frame: CachedFrame, market: MirrorMarket, seq: number): void {

@@ -29,6 +29,7 @@ export class RoundLoop {
   /** The next round conflates. */
   #conflate = false;
   #stopped = false;
+  #alarm: NodeJS.Timeout | undefined;
 
   constructor(fanOut: FanOut, doorbell: SharedArrayBuffer) {
     this.#fanOut = fanOut;
@@ -58,6 +59,7 @@ export class RoundLoop {
 
   stop(): void {
     this.#stopped = true;
+    clearTimeout(this.#alarm);
   }
 
   readonly #turn = (): void => {
@@ -65,11 +67,15 @@ export class RoundLoop {
     if (this.#stopped) return;
     // Read before looking for work: a publication after the look then ends the wait at once.
     const rung = Atomics.load(this.#doorbell, 0);
-    if (this.#marketsDue || this.#fanOut.hasDrained || this.#fanOut.mirror.pending) {
+    const { hasDrained, heartbeats, candles, mirror } = this.#fanOut;
+    const untilDueMs = this.#untilDueMs();
+    const due = this.#marketsDue || hasDrained || heartbeats.due || candles.due;
+    if (due || mirror.pending || untilDueMs <= 0) {
       this.#round();
       this.wake();
       return;
     }
+    this.#wakeAfter(untilDueMs);
     // One wait is enough, however many turns find nothing to do.
     if (this.#waiting) return;
     if (this.#scheduled)
@@ -85,6 +91,20 @@ export class RoundLoop {
       if (!this.#scheduled) this.#turn();
     });
   };
+
+  /** How long until the interval of a merged stream ends. */
+  #untilDueMs(): number {
+    const { nextDueAt } = this.#fanOut;
+    return nextDueAt === undefined ? Number.POSITIVE_INFINITY : nextDueAt - performance.now();
+  }
+
+  /** Runs a turn after so long at the latest; there is one timer. */
+  #wakeAfter(delayMs: number): void {
+    clearTimeout(this.#alarm);
+    this.#alarm = undefined;
+    if (delayMs === Number.POSITIVE_INFINITY) return;
+    this.#alarm = setTimeout(() => this.wake(), Math.ceil(delayMs));
+  }
 
   #round(): void {
     const fanOut = this.#fanOut;

@@ -22,6 +22,13 @@ export interface ReplayOptions {
   readonly defer?: (run: () => void) => void;
 }
 
+interface ReplayHooks {
+  /** Has an audience's members sent what waits for more, as one of them is to have its trades otherwise. */
+  readonly settle: (audience: Audience) => void;
+  /** A member has all of a former epoch, so what waits behind that may be sent. */
+  readonly released: (member: Member) => void;
+}
+
 /**
  * Replays trades, out of the window, to members that do not get them by rounds: who did not take them, and
  * who asked for earlier ones. A member with a cursor gets no trades of rounds; when its cursor has reached
@@ -36,7 +43,7 @@ export interface ReplayOptions {
 export class TradeReplays {
   readonly encoder: ReplayEncoder;
   readonly #counters: CounterSection;
-  readonly #hooks: { readonly released: (member: Member) => void };
+  readonly #hooks: ReplayHooks;
   readonly #defer: (run: () => void) => void;
   readonly #now: () => number;
   readonly #budget: TurnBudget;
@@ -46,14 +53,14 @@ export class TradeReplays {
   /** Cursors whose pieces are kept for others. */
   readonly #withPieces = new Set<ReplayCursor>();
   #window: HistoryWindow | undefined;
-  #roundBegan = 0;
+  /** Position of the trades when the round began that is under way or was the last. */
+  roundBegan = 0;
   #scheduled = false;
 
-  /** @param hooks `released`: a member has all of a former epoch, so what waits behind it may be sent */
   constructor(
     counters: CounterSection,
     encodings: readonly EncodingDescriptor[],
-    hooks: { readonly released: (member: Member) => void },
+    hooks: ReplayHooks,
     { now, defer }: ReplayOptions = {},
   ) {
     this.encoder = new ReplayEncoder(encodings);
@@ -82,19 +89,19 @@ export class TradeReplays {
   }
 
   beginRound(): void {
-    this.#roundBegan = this.window.mirror.tradesRead;
+    this.roundBegan = this.window.mirror.tradesRead;
   }
 
   endRound(): void {
     this.#ofRound.clear();
   }
 
-  /** A member does not take this round's trades: it is given them later. */
-  fallBehind(member: Member, audience: Audience): void {
+  /** A member does not take the trades from a position on: it is given them later. */
+  fallBehind(member: Member, audience: Audience, from: number): void {
     let cursor = this.#ofRound.get(audience);
-    if (cursor === undefined) {
+    if (cursor?.places[0]?.position !== from) {
       const places = tradeStreams(audience.subscriptions).map(
-        (stream): StreamPlace => ({ ...stream, position: this.#roundBegan, exact: false }),
+        (stream): StreamPlace => ({ ...stream, position: from, exact: false }),
       );
       cursor = new ReplayCursor(this.window, "trades", audience.encoding, places);
       this.#ofRound.set(audience, cursor);
@@ -120,6 +127,7 @@ export class TradeReplays {
   seek(member: Member, asked: readonly StreamPlace[]): void {
     const { audience, replay } = member;
     if (audience === undefined) throw new Error("trade replays: a seek of who is not subscribed");
+    this.#hooks.settle(audience);
     if (replay?.window.former === true) throw new Error("trade replays: a seek in a former epoch");
     const present = this.#placesFor(replay, audience.subscriptions);
     const places = present.map((place) => {
@@ -163,8 +171,9 @@ export class TradeReplays {
 
   /** The next piece for a member; undefined where there is none, or it is not found yet. */
   #take(member: Member): FrameBatch | undefined {
-    const { replay } = member;
+    const { replay, audience } = member;
     if (replay === undefined) return undefined;
+    if (audience !== undefined) this.#hooks.settle(audience);
     if (replay.atHead) {
       this.#arrived(member);
       return undefined;

@@ -4,7 +4,15 @@ import { lookAlike } from "../../../shared/look-alike.js";
 /** What the query of an upgrade request may ask for. */
 export interface ConnectQuery {
   readonly token: string | undefined;
-  readonly cancelOnDisconnect: boolean;
+  /** The order session to resume. */
+  readonly session: string | undefined;
+  /**
+   * How long after the connection's end the orders placed on it are cancelled, in ms; undefined: they are
+   * not.
+   */
+  readonly cancelAfterMs: number | undefined;
+  /** Frames may hold several messages. */
+  readonly batch: boolean;
 }
 
 /** A parameter that the server knows, with a value that it does not understand. */
@@ -15,8 +23,10 @@ export class QueryError extends CodedError<"QUERY_INVALID"> {
 }
 
 const TOKEN = "token";
-const SWITCH = "cancel_on_disconnect";
-const PARAMETERS = [TOKEN, SWITCH] as const;
+const CANCEL = "cancel_on_disconnect";
+const BATCH = "batch";
+const SESSION = "session";
+const PARAMETERS = [TOKEN, SESSION, CANCEL, BATCH] as const;
 type Parameter = (typeof PARAMETERS)[number];
 
 const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
@@ -28,6 +38,10 @@ const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
   ["false", false],
   ["False", false],
 ]);
+
+/** What `cancel_on_disconnect` may be as a number, in ms. */
+const WAIT_MS_MIN = 1000;
+const WAIT_MS_MAX = 300_000;
 
 /** What is shown of a value, at most. */
 const SHOWN_LENGTH_MAX = 40;
@@ -42,10 +56,12 @@ export function parseConnectQuery(query: string): ConnectQuery {
     const parameter = knownAs(name);
     if (parameter !== undefined) values.set(parameter, [...(values.get(parameter) ?? []), value]);
   }
-  const [token, ...others] = values.get(TOKEN) ?? [];
-  if (others.some((other) => other !== token))
-    throw new QueryError("the query parameter token is given twice, with different values");
-  return { token, cancelOnDisconnect: booleanOf(SWITCH, values) };
+  return {
+    token: secretOf(TOKEN, values),
+    session: secretOf(SESSION, values),
+    cancelAfterMs: cancelAfterMsOf(values),
+    batch: booleanOf(BATCH, values),
+  };
 }
 
 /** Which parameter a name is; undefined for none. Slips in it are errors, as of values. */
@@ -53,28 +69,65 @@ function knownAs(name: string): Parameter | undefined {
   const known = PARAMETERS.find((parameter) => parameter === name);
   if (known !== undefined) return known;
   const spelled = name.toLowerCase().replace(/[^a-z]/g, "");
-  const meant = spelled === TOKEN ? TOKEN : lookAlike(spelled, [SWITCH]);
+  const short = [TOKEN, SESSION, BATCH].find((one) => one === spelled);
+  const meant = short ?? lookAlike(spelled, [CANCEL]);
   if (meant !== undefined)
     throw new QueryError(`the query parameter ${shown(name)} is spelled ${meant}`);
   return undefined;
 }
 
+/** A value that is never shown. */
+function secretOf(
+  parameter: Parameter,
+  values: ReadonlyMap<Parameter, string[]>,
+): string | undefined {
+  const [value, ...others] = values.get(parameter) ?? [];
+  if (others.some((other) => other !== value))
+    throw new QueryError(`the query parameter ${parameter} is given twice, with different values`);
+  return value;
+}
+
+const BOOLEAN_FORMS = "true or false, True or False, 1 or 0, no value for true";
+
 function booleanOf(parameter: Parameter, values: ReadonlyMap<Parameter, string[]>): boolean {
+  return understood(parameter, values, BOOLEAN_FORMS, (value) => BOOLEANS.get(value)) ?? false;
+}
+
+function cancelAfterMsOf(values: ReadonlyMap<Parameter, string[]>): number | undefined {
+  const forms = `${BOOLEAN_FORMS}, and from ${WAIT_MS_MIN} to ${WAIT_MS_MAX} ms`;
+  const meant = understood(CANCEL, values, forms, (value): number | false | undefined => {
+    const switched = BOOLEANS.get(value);
+    if (switched !== undefined) return switched && 0;
+    const waitMs = /^[1-9][0-9]*$/.test(value) ? Number(value) : 0;
+    return waitMs >= WAIT_MS_MIN && waitMs <= WAIT_MS_MAX ? waitMs : undefined;
+  });
+  return meant === false ? undefined : meant;
+}
+
+/**
+ * What a parameter that is given means; undefined where it is not. Throws QueryError for a value that is
+ * not understood, and for two that mean different things.
+ * @param forms the values it takes, for people
+ * @param read undefined for a value that it does not take
+ */
+function understood<T>(
+  parameter: Parameter,
+  values: ReadonlyMap<Parameter, string[]>,
+  forms: string,
+  read: (value: string) => T | undefined,
+): T | undefined {
   const given = values.get(parameter) ?? [];
   const meant = given.map((value) => {
-    const boolean = BOOLEANS.get(value);
-    if (boolean !== undefined) return boolean;
-    throw new QueryError(
-      `the query parameter ${parameter} is ${shown(value)}: it takes true or false, True or False, ` +
-        "1 or 0, and no value for true",
-    );
+    const one = read(value);
+    if (one !== undefined) return one;
+    throw new QueryError(`the query parameter ${parameter} is ${shown(value)}: it takes ${forms}`);
   });
   if (new Set(meant).size > 1) {
     throw new QueryError(
       `the query parameter ${parameter} is given twice, as ${given.map(shown).join(" and as ")}`,
     );
   }
-  return meant[0] ?? false;
+  return meant[0];
 }
 
 function shown(text: string): string {

@@ -12,12 +12,14 @@ import {
   type Refusal,
   SHARD,
 } from "../../../counters/counters.js";
+import type { GrantedSession } from "../../../shared/session.js";
 import type { RefusedBy } from "../../messages.js";
 import type { AddressShare, AddressShares } from "../connections/address-shares.js";
 import { ClientSocket } from "../connections/connection.js";
 import { TokenBucket } from "../connections/token-bucket.js";
 import type { TurnQueue } from "../connections/turn-queue.js";
 import type { Authenticator } from "../requests/authenticator.js";
+import type { ShardSessions } from "../trading/shard-sessions.js";
 import { HEAD_BYTES_MAX, type HeadFault, HttpGate } from "./http-gate.js";
 import {
   badRequest,
@@ -36,6 +38,7 @@ import {
   hasBody,
   type UpgradeTerms,
 } from "./upgrade-request.js";
+import type { HttpApi } from "./v3/http-api.js";
 
 const WEBSOCKET_PATH = "/ws/v3";
 /** What a refused client is asked to wait, in seconds. */
@@ -50,7 +53,16 @@ export type HandshakeOptions = Pick<
   | "maxFragments"
   | "maxHttpRequestsPerSecond"
   | "allowedOrigins"
+  | "compression"
 >;
+
+interface HandshakeHooks {
+  readonly upgraded: (upgraded: Upgraded) => void;
+  /** See {@link ShardSessions.resume}. */
+  readonly resume: ShardSessions["resume"];
+  /** A connection that was to resume a session has ended before. */
+  readonly gone: (number: number) => void;
+}
 
 /** A connection that has been upgraded. */
 export interface Upgraded extends UpgradeTerms {
@@ -58,6 +70,8 @@ export interface Upgraded extends UpgradeTerms {
   readonly address: string;
   readonly ws: ClientSocket;
   readonly socket: Socket;
+  /** The session that it has got by its name. */
+  readonly granted: GrantedSession | undefined;
 }
 
 /** An accepted socket, as main hands it over. */
@@ -79,10 +93,12 @@ interface Candidate extends Accepted {
   /** The time of the last of them, for which it may have to wait; ms of performance.now(). */
   nextAt: number;
   /**
-   * It has had a file of the page, or its last answer: its end by the timer is that of an idle HTTP
-   * connection.
+   * It has had a file of the page, data, or its last answer: its end by the timer is that of an idle
+   * HTTP connection.
    */
   served: boolean;
+  /** It has named a session, and has it or waits for it. */
+  resumes: boolean;
 }
 
 const HEAD_FAULTS: Readonly<Record<HeadFault, HttpRefusal>> = {
@@ -93,11 +109,11 @@ const HEAD_FAULTS: Readonly<Record<HeadFault, HttpRefusal>> = {
 
 /**
  * Takes sockets from their first byte to the WebSocket upgrade, or refuses them; between them it
- * answers requests for the page.
+ * answers requests for the page and for what is below /v3/.
  *
  * An HTTP server that never listens reads the requests, each of them alone: a gate before it bounds
  * what a socket may ask. As such a server enforces no timeout of its own, every socket has a timer
- * until its upgrade. Each file of the page starts it again.
+ * until its upgrade. Each file of the page starts it again, and each part of data that the client takes.
  */
 export class Handshake {
   readonly #http: Server;
@@ -108,8 +124,11 @@ export class Handshake {
   readonly #options: HandshakeOptions;
   readonly #authenticator: Authenticator;
   readonly #page: PageFiles;
+  readonly #api: HttpApi;
   readonly #counters: CounterSection;
-  readonly #upgraded: (upgraded: Upgraded) => void;
+  readonly #hooks: HandshakeHooks;
+  /** What the upgrade that is under way answers of extensions. */
+  #extensions: string | undefined;
   /** Every new connection is refused: the server stops. */
   draining = false;
 
@@ -118,17 +137,19 @@ export class Handshake {
     options: HandshakeOptions,
     authenticator: Authenticator,
     page: PageFiles,
+    api: HttpApi,
     counters: CounterSection,
     shares: AddressShares,
     turns: TurnQueue,
-    upgraded: (upgraded: Upgraded) => void,
+    hooks: HandshakeHooks,
   ) {
     this.#options = options;
     this.#authenticator = authenticator;
     this.#page = page;
+    this.#api = api;
     this.#counters = counters;
     this.#turns = turns;
-    this.#upgraded = upgraded;
+    this.#hooks = hooks;
     this.#shares = shares;
     this.#http = this.#createHttpServer();
     const upgraderOptions = {
@@ -138,6 +159,7 @@ export class Handshake {
       maxFragments: options.maxFragments,
       // Pings are answered by the shard.
       autoPong: false,
+      // Compression is negotiated here, and done by who sends and takes messages.
       perMessageDeflate: false,
       closeTimeout: CLOSE_TIMEOUT_MS,
       WebSocket: ClientSocket,
@@ -147,6 +169,10 @@ export class Handshake {
       },
     };
     this.#upgrader = new WebSocketServer(upgraderOptions);
+    this.#upgrader.on("headers", (lines) => {
+      if (this.#extensions !== undefined)
+        lines.push(`Sec-WebSocket-Extensions: ${this.#extensions}`);
+    });
   }
 
   /** Sockets that are not upgraded yet. */
@@ -171,6 +197,7 @@ export class Handshake {
       requests: 0,
       nextAt: 0,
       served: false,
+      resumes: false,
     };
     this.#candidates.set(socket, candidate);
     socket.once("close", this.#onClose);
@@ -182,6 +209,7 @@ export class Handshake {
     if (candidate === undefined) return;
     clearTimeout(candidate.timer);
     this.#candidates.delete(socket);
+    if (candidate.resumes) this.#hooks.gone(candidate.number);
     // What it had reserved and will not ask is its address's again.
     if (performance.now() < candidate.nextAt) candidate.share.httpRequests.giveBack();
     this.#shares.release(candidate.share);
@@ -269,31 +297,69 @@ export class Handshake {
     response.shouldKeepAlive &&= sound && !hasBody(request);
     response.on("finish", () => candidate.gate.answered(response.shouldKeepAlive));
     if (!response.shouldKeepAlive) candidate.served = true;
-    if (sound && this.#page.has(outcome.path)) {
+    const inApi = this.#api.has(sound ? outcome.path : (request.url ?? ""));
+    if (sound && (inApi || this.#page.has(outcome.path))) {
       candidate.served = true;
       candidate.timer.refresh();
-      this.#page.answer(outcome.path, request, response);
+      if (inApi) this.#askApi(request, response, outcome, candidate);
+      else this.#page.answer(outcome.path, request, response);
       return;
     }
     const refusal = sound ? this.#noPage(outcome) : outcome;
     this.#countRefusal(refusal.reason);
-    respond(response, refusal);
+    respond(response, inApi ? this.#api.refusal(request, refusal) : refusal);
+  }
+
+  #askApi(
+    request: IncomingMessage,
+    response: ServerResponse,
+    target: RequestTarget,
+    { share, timer, gate: { socket } }: Candidate,
+  ): void {
+    this.#api.answer({
+      request,
+      response,
+      target,
+      share,
+      taken: () => {
+        if (this.#candidates.has(socket)) timer.refresh();
+      },
+      delayed: () => count(this.#counters, SHARD.httpRequestsDelayed),
+      cut: () => void socket.destroy(),
+    });
   }
 
   #upgrade(request: IncomingMessage, candidate: Candidate): void {
-    const { gate, number, address } = candidate;
     const outcome = this.#decide(request, candidate);
     if ("status" in outcome) return this.#close(candidate, outcome);
+    const { identity, session, cancelAfterMs: waitMs = 0 } = outcome;
+    if (identity === undefined || session === undefined)
+      return this.#open(request, candidate, outcome, undefined);
+    candidate.resumes = true;
+    this.#hooks.resume({ ...identity, number: candidate.number, waitMs }, session, (granted) =>
+      this.#open(request, candidate, outcome, granted),
+    );
+  }
+
+  #open(
+    request: IncomingMessage,
+    candidate: Candidate,
+    terms: UpgradeTerms,
+    granted: GrantedSession | undefined,
+  ): void {
+    const { gate, number, address } = candidate;
     const { socket } = gate;
     // What a list holds, for the library to find.
     request.headers.upgrade = "websocket";
     // All of it happens in this turn, and the response and the first messages go out in one write.
     socket.cork();
+    this.#extensions = terms.deflate?.header;
     this.#upgrader.handleUpgrade(request, socket, gate.rest, (ws) => {
       gate.release();
+      candidate.resumes = false;
       this.#release(socket);
       socket.off("close", this.#onClose);
-      this.#upgraded({ number, address, ws: ws as ClientSocket, socket, ...outcome });
+      this.#hooks.upgraded({ number, address, ws: ws as ClientSocket, socket, granted, ...terms });
     });
     socket.uncork();
   }
@@ -302,7 +368,8 @@ export class Handshake {
     const target = this.#unavailable(candidate) ?? checkRequest(request);
     if ("status" in target) return target;
     if (target.path !== WEBSOCKET_PATH) return this.#wrongPath(target.path);
-    return decideUpgrade(request, target, this.#options.allowedOrigins, this.#authenticator);
+    const { allowedOrigins, compression } = this.#options;
+    return decideUpgrade(request, target, allowedOrigins, compression, this.#authenticator);
   }
 
   #unavailable({ refusedBy }: Candidate): HttpRefusal | undefined {

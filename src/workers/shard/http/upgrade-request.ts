@@ -6,6 +6,7 @@ import {
   type Identity,
 } from "../requests/authenticator.js";
 import { type ConnectQuery, parseConnectQuery, QueryError } from "./connect-query.js";
+import { acceptDeflate, type DeflateTerms } from "./deflate-offer.js";
 import { badRequest, type HttpRefusal, upgradeRequired } from "./http-refusal.js";
 import { isHost, parseRequestTarget, type RequestTarget } from "./request-target.js";
 
@@ -15,13 +16,21 @@ const HEADER_FIELDS_MAX = 100;
 const WEBSOCKET_VERSION = "13";
 /** 16 bytes in base64. */
 const WEBSOCKET_KEY = /^[+/\dA-Za-z]{22}==$/;
+/** What a token among the subprotocols begins with. */
+const BEARER = "bearer.";
 const TOKEN = /^[!#$%&'*+.^_`|~\dA-Za-z-]+$/;
 
 /** What an upgrade request asks for, and may have. */
 export interface UpgradeTerms {
   readonly encoding: Encoding;
   readonly identity: Identity | undefined;
-  readonly cancelOnDisconnect: boolean;
+  /** See {@link ConnectQuery}. */
+  readonly cancelAfterMs: number | undefined;
+  /** The order session that it names. */
+  readonly session: string | undefined;
+  readonly batch: boolean;
+  /** What was agreed on where messages are compressed. */
+  readonly deflate: DeflateTerms | undefined;
 }
 
 /** What has to be right in a request, whatever it asks for: its target, or the refusal. */
@@ -57,6 +66,7 @@ export function decideUpgrade(
   request: IncomingMessage,
   target: RequestTarget,
   allowedOrigins: readonly string[],
+  compression: "on" | "off",
   authenticator: Authenticator,
 ): UpgradeTerms | HttpRefusal {
   const fault = handshakeFault(request);
@@ -67,9 +77,12 @@ export function decideUpgrade(
   const encoding = encodingFor(request);
   if (typeof encoding !== "string") return encoding;
   try {
-    const { token, cancelOnDisconnect } = parseConnectQuery(target.query);
-    return { encoding, cancelOnDisconnect, identity: identify(request, token, authenticator) };
+    const { token, ...terms } = parseConnectQuery(target.query);
+    const deflate = compression === "on" ? deflateFor(request) : undefined;
+    return { ...terms, encoding, deflate, identity: identify(request, token, authenticator) };
   } catch (error) {
+    if (error instanceof SyntaxError)
+      return badRequest(`Sec-WebSocket-Extensions is no list of extensions: ${error.message}`);
     if (error instanceof QueryError) return { status: 400, body: error.message, reason: "query" };
     if (!(error instanceof AuthenticationError)) throw error;
     const headers = { "WWW-Authenticate": "Bearer" };
@@ -99,7 +112,7 @@ function handshakeFault(request: IncomingMessage): HttpRefusal | undefined {
  * which proxies the server is known. Browsers bring no credentials of their own along, so a page
  * that a name server has pointed here gains no more than what anybody gets who connects.
  */
-function allowsOrigin(
+export function allowsOrigin(
   allowed: readonly string[],
   origin: string,
   host: string | undefined,
@@ -110,20 +123,27 @@ function allowsOrigin(
 
 function encodingFor({ headers }: IncomingMessage): Encoding | HttpRefusal {
   const { "sec-websocket-protocol": header } = headers;
-  const offered = header === undefined ? [] : header.split(",").map((name) => name.trim());
+  const offered = listOf(header);
   const reason = "subprotocol";
   if (!offered.every((name) => TOKEN.test(name)) || new Set(offered).size < offered.length) {
     const body = "Sec-WebSocket-Protocol must list names, each of them once";
     return { status: 400, body, reason };
   }
   const known = subprotocols().join(", ");
+  // A token alone will not do, as it is not echoed and clients end a connection without any of their own.
   const body = `none of the subprotocols is known; known are ${known}`;
   return negotiateEncoding(offered) ?? { status: 400, body, reason };
 }
 
+/** What is agreed on of what a request offers for compression. Throws SyntaxError. */
+function deflateFor(request: IncomingMessage): DeflateTerms | undefined {
+  const offers = valuesOf(request, "sec-websocket-extensions");
+  return offers.length === 0 ? undefined : acceptDeflate(offers.join(", "));
+}
+
 /**
- * The identity of who asks: by the header's token, else the query's. Credentials of another scheme
- * are a proxy's, and none. Throws AuthenticationError.
+ * The identity of who asks: by the header's token, else that among the subprotocols, else the query's.
+ * Credentials of another scheme are a proxy's, and none. Throws AuthenticationError.
  */
 function identify(
   request: IncomingMessage,
@@ -135,7 +155,11 @@ function identify(
   );
   if (inHeader.size > 1)
     throw new AuthenticationError("the Authorization header is given twice, with different tokens");
-  const [token = inQuery] = inHeader;
+  const offered = listOf(request.headers["sec-websocket-protocol"]);
+  const [inSubprotocols, ...others] = offered.filter((name) => name.startsWith(BEARER));
+  if (others.length > 0)
+    throw new AuthenticationError("the subprotocols have two tokens, and one is taken");
+  const [token = inSubprotocols?.slice(BEARER.length) ?? inQuery] = inHeader;
   return token === undefined ? undefined : authenticator.verify(token);
 }
 

@@ -1,3 +1,4 @@
+import type { ArchiveReader } from "../../../archive/archive-reader.js";
 import { type Decoded, decodeClientMessage, type MessageFault } from "../../../codec/decode.js";
 import type { EncodingDescriptor } from "../../../codec/encoding.js";
 import { encodingAt } from "../../../codec/encodings.js";
@@ -14,6 +15,7 @@ import type { ClientMessage, RequestId } from "../../../contract/client-messages
 import { CLOSE } from "../../../contract/closings.js";
 import type { RequestedOrder, ServerMessage } from "../../../contract/messages.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
+import type { GrantedSession } from "../../../shared/session.js";
 import { isSimulatedWallet } from "../../../sim/wallets.js";
 import type { OrderName } from "../../messages.js";
 import type { Connection } from "../connections/connection.js";
@@ -23,8 +25,10 @@ import type { FanOut } from "../fan-out/fan-out.js";
 import type { FirstDataSender } from "../fan-out/first-data-sender.js";
 import { Recoveries } from "../fan-out/recoveries.js";
 import { SubscriptionSet } from "../fan-out/subscription-set.js";
+import type { RequestHold } from "../trading/shard-sessions.js";
 import type { Trading } from "../trading/trading.js";
 import { AuthenticationError, type Authenticator, type Identity } from "./authenticator.js";
+import { History, type HistoryRequestMessage, historyCost } from "./history.js";
 
 /** The role that sees every wallet. */
 const ADMIN = "admin";
@@ -47,7 +51,9 @@ export type RequestOptions = Pick<
   "maxSubscriptions" | "maxFilters" | "maxReplayMessages" | "maxMessageValues" | "takesOrders"
 >;
 
-interface RequestHooks {
+type AuthenticateData = Extract<ClientMessage, { type: "Authenticate" }>["data"];
+
+interface RequestHooks extends RequestHold {
   /** A client has subscribed to market data. */
   readonly subscribed: () => void;
   /** A connection has an identity, its first or another. */
@@ -64,6 +70,7 @@ export class RequestHandler {
   readonly #authenticator: Authenticator;
   readonly #counters: CounterSection;
   readonly #hooks: RequestHooks;
+  readonly #history: History;
 
   constructor(
     options: RequestOptions,
@@ -74,6 +81,7 @@ export class RequestHandler {
     authenticator: Authenticator,
     counters: CounterSection,
     hooks: RequestHooks,
+    archive: () => ArchiveReader | undefined,
   ) {
     this.#options = options;
     this.#fanOut = fanOut;
@@ -83,6 +91,7 @@ export class RequestHandler {
     this.#authenticator = authenticator;
     this.#counters = counters;
     this.#hooks = hooks;
+    this.#history = new History(archive, counters);
   }
 
   /**
@@ -124,7 +133,7 @@ export class RequestHandler {
     switch (message.type) {
       case "Authenticate":
         connection.charge(SIGNATURE_COST_BYTES, now);
-        return this.#authenticate(connection, message.id, message.data.token);
+        return this.#authenticate(connection, message.id, message.data);
       case "Subscribe":
         connection.charge(this.#costOf(connection, message.data.channels), now);
         return this.#firstData.take(connection, () =>
@@ -143,6 +152,9 @@ export class RequestHandler {
         return this.#place(connection, message.id, message.data.order, now);
       case "CancelOrder":
         return this.#cancel(connection, message.id, message.data);
+      case "TradeHistory":
+      case "CandleHistory":
+        return this.#answerHistory(connection, message, now);
       default:
         return message satisfies never;
     }
@@ -154,6 +166,14 @@ export class RequestHandler {
     const subscriptions = connection.audience?.subscriptions.size ?? 0;
     const { length } = this.#fanOut.mirror.markets;
     return SUBSCRIPTION_COST_BYTES * subscriptions + EVALUATION_COST_BYTES * filters * length;
+  }
+
+  #answerHistory(connection: Connection, request: HistoryRequestMessage, now: number): void {
+    connection.charge(historyCost(request), now);
+    const { mirror } = this.#fanOut;
+    const answer = this.#history.answer(request, mirror);
+    if (answer.fault !== undefined) this.#refuse(connection, request.id, answer.fault);
+    else this.#reply(connection, request.id, answer.page);
   }
 
   // --- Orders -----------------------------------------------------------------------------------
@@ -196,7 +216,11 @@ export class RequestHandler {
 
   // --- Authentication and subscriptions ---------------------------------------------------------
 
-  #authenticate(connection: Connection, id: RequestId | undefined, token: string): void {
+  #authenticate(
+    connection: Connection,
+    id: RequestId | undefined,
+    { token, session }: AuthenticateData,
+  ): void {
     let identity: Identity;
     try {
       identity = this.#authenticator.verify(token);
@@ -213,8 +237,10 @@ export class RequestHandler {
       return this.#refuse(connection, id, forbidden(message));
     }
     this.#hooks.identified(connection, identity);
-    this.#reply(connection, id, authenticated(identity));
-    this.#endForbidden(connection);
+    this.#trading.sessions.give(connection, identity, session, this.#hooks, (granted) => {
+      this.#reply(connection, id, authenticated(identity, granted));
+      this.#endForbidden(connection);
+    });
   }
 
   /** Ends the private channels that a connection's new token does not allow any more. */
@@ -312,6 +338,10 @@ export class RequestHandler {
         `${subscriptions.filters.size} filters of Markets; a connection may have ${maxFilters}`,
       );
     }
+    const { candles } = this.#fanOut;
+    if (!candles.mayHold(subscriptions.candles.values())) {
+      return tooMany(`the shard has ${candles.max} series of candles in use, which are all it may`);
+    }
     const { filters } = this.#fanOut.markets;
     if (!filters.mayAcquire(connection.holder, subscriptions.filters)) {
       const what = connection.identity === undefined ? "address" : "user";
@@ -349,9 +379,12 @@ export class RequestHandler {
   }
 }
 
-/** The message that tells a client who it is. */
-export function authenticated({ userId, wallet }: Identity): ServerMessage {
-  return { type: "Authenticated", data: { user_id: userId, wallet } };
+/** The message that tells a client who it is, and which session it has where it was not told before. */
+export function authenticated(
+  { userId, wallet }: Identity,
+  session?: GrantedSession,
+): ServerMessage {
+  return { type: "Authenticated", data: { user_id: userId, wallet, ...session } };
 }
 
 function idOf(decoded: Decoded): RequestId | undefined {

@@ -3,6 +3,7 @@ import type {
   ExchangeNews,
   ExchangeRequest,
   ExchangeToShard,
+  SessionClaim,
   ShardToExchange,
 } from "../../messages.js";
 
@@ -32,9 +33,9 @@ export class ExchangeLink {
 
   /**
    * Talks to the exchange behind `port` from now on.
-   * @param bound connections that orders may be bound to
+   * @param sessions those of the shard's connections
    */
-  connect(port: MessagePort, bound: readonly number[]): void {
+  connect(port: MessagePort, sessions: readonly SessionClaim[]): void {
     this.close();
     this.#port = port;
     port.on("message", (news: ExchangeToShard) => {
@@ -43,7 +44,7 @@ export class ExchangeLink {
     port.on("close", () => {
       if (this.#port === port) this.close();
     });
-    this.send({ type: "attach", connections: bound });
+    this.send({ type: "attach", sessions });
   }
 
   /** Sends with the end of the turn; without an exchange it does nothing. */

@@ -1,5 +1,6 @@
 import type { MessagePort } from "node:worker_threads";
 import type { MessageFault } from "../../../codec/decode.js";
+import type { ShardOptions } from "../../../config/thread-options.js";
 import type { PrivateChannel, PrivateType } from "../../../contract/channel-kinds.js";
 import type { RequestId } from "../../../contract/client-messages-schema.js";
 import type { RequestedOrder, ServerMessage } from "../../../contract/messages.js";
@@ -12,6 +13,7 @@ import type { Outbox } from "../connections/outbox.js";
 import { CoalescedWrites } from "./coalesced-writes.js";
 import { ExchangeLink } from "./exchange-link.js";
 import { PrivateChannels } from "./private-channels.js";
+import { ShardSessions } from "./shard-sessions.js";
 
 /** Whose request the exchange has not answered yet. */
 interface WaitingOrder {
@@ -29,6 +31,14 @@ interface WaitingSnapshot {
   /** In the order in which they were subscribed to; one that was so again is there again. */
   readonly types: PrivateType[];
 }
+
+type TradingOptions = Pick<ShardOptions, "maxPendingOrders" | "handshakeTimeoutMs">;
+
+/**
+ * The part of the time for a handshake within which a client hears of the session that it names: it has the
+ * rest for the upgrade.
+ */
+const ANSWERED_WITHIN = 0.5;
 
 const LOST: MessageFault = {
   code: "UNAVAILABLE",
@@ -54,29 +64,30 @@ export class Trading {
   readonly #snapshots = new Map<number, WaitingSnapshot>();
   /** The latest request for a snapshot, by connection and wallet. */
   readonly #latestSnapshots = new Map<string, number>();
-  /** Connections whose end cancels orders of theirs. */
-  readonly #bound = new Set<Connection>();
+  readonly sessions: ShardSessions;
   #lastRequest = 0;
 
-  constructor(outbox: Outbox, counters: CounterSection, maxPending: number) {
+  constructor(outbox: Outbox, counters: CounterSection, options: TradingOptions) {
     this.#outbox = outbox;
     this.#counters = counters;
-    this.#pending = new FairBudget(maxPending);
+    this.#pending = new FairBudget(options.maxPendingOrders);
     this.#channels = new PrivateChannels(counters);
     this.#link = new ExchangeLink({
       news: (news) => this.#tell(news),
       lost: () => this.#lost(),
     });
+    this.sessions = new ShardSessions(
+      (request) => this.#link.send(request),
+      options.handshakeTimeoutMs * ANSWERED_WITHIN,
+    );
   }
 
   /** Trades with the exchange behind `port`, or with none, and asks for every snapshot again. */
   connect(port: MessagePort | undefined): void {
     this.#link.close();
     if (port === undefined) return;
-    this.#link.connect(
-      port,
-      [...this.#bound].map(({ number }) => number),
-    );
+    this.#link.connect(port, this.sessions.claims);
+    this.sessions.askAgain();
     this.#channels.awaitAll();
     for (const wallet of this.#channels.wallets) {
       for (const connection of this.#channels.watching(wallet)) {
@@ -117,14 +128,13 @@ export class Trading {
   ): MessageFault | undefined {
     const fault = this.#unavailable(connection);
     if (fault !== undefined) return fault;
-    const { cancelOnDisconnect, number } = connection;
-    if (cancelOnDisconnect) this.#bound.add(connection);
+    const { cancelAfterMs, session } = connection;
     this.#link.send({
       type: "place",
       request: this.#wait(connection, id),
       wallet,
       order,
-      boundTo: cancelOnDisconnect ? number : undefined,
+      boundTo: cancelAfterMs === undefined ? undefined : session?.session,
     });
     return undefined;
   }
@@ -193,9 +203,7 @@ export class Trading {
   /** Forgets a connection that has ended. */
   forget(connection: Connection): void {
     this.unsubscribe(connection, this.#channels.of(connection));
-    if (this.#bound.delete(connection)) {
-      this.#link.send({ type: "ended", connection: connection.number });
-    }
+    this.sessions.end(connection.number);
   }
 
   #askSnapshot(connection: Connection, wallet: string, channels: readonly PrivateChannel[]): void {
@@ -240,6 +248,12 @@ export class Trading {
           writes.push(live, { type: "PositionUpdate", data: { position: item.position } });
           break;
         }
+        case "session":
+          this.sessions.granted(item.connection, item.session);
+          break;
+        case "session-taken":
+          this.sessions.taken(item.connection, item.session);
+          break;
         case "snapshot":
           this.#sendSnapshot(writes, item, made);
           break;

@@ -42,11 +42,13 @@ describe("protobuf-decoder", () => {
     );
     expect(bytes).toMatchInlineSnapshot(`
       [
-        "Authenticate 08021a030a0174",
+        "Authenticate 08021a060a0174120173",
         "Subscribe 080422470a1f0a1d0a1b0a010111000000000000f03f19000000000000044022047261696e0a04120210010a081a060a04e907ea070a0222000a052a030a01770a0532030a01770a023a00",
         "Unsubscribe 120574687265652a1a0a18221608ffffffffffffffffff0110ffffffffffffffffff01",
         "Ping 3209090000c006450c7a42",
         "PlaceOrder 08083a250a2308e9071801200129000000000000e03f310000000000002440380140004a046d792d31",
+        "TradeHistory 080c6a2808ffffffffffffffffff0110ffffffffffffffffff0118002080c097d1edff96032a02743930e807",
+        "CandleHistory 080e4a0508e9073804",
         "CancelOrder 080a420612046d792d31",
       ]
     `);

@@ -41,7 +41,7 @@ beforeEach(() => {
     closing: (one: Connection) => closing.push(one),
   };
   const { asWebSocket, asSocket } = sockets;
-  connection = new Connection(1, addressShare(), asWebSocket, asSocket, 1, context, 0, false);
+  connection = new Connection(1, addressShare(), asWebSocket, asSocket, 1, context, 0, undefined);
 });
 
 const written = (): number[] => sockets.socket.calls.flat().map(({ length }) => length);

@@ -26,7 +26,7 @@ function connect() {
     0,
     context,
     0,
-    false,
+    undefined,
   );
   return { ...sockets, connection };
 }

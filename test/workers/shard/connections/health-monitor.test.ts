@@ -40,7 +40,7 @@ function connect() {
     0,
     context,
     performance.now(),
-    false,
+    undefined,
   );
   connections.add(connection);
   return { ...sockets, connection };

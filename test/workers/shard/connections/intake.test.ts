@@ -68,7 +68,7 @@ async function open(
   };
   const ws = { readyState: 1, close: () => {} } as unknown as ClientSocket;
   const share = shares.acquire("127.0.0.1", performance.now());
-  const connection = new Connection(1, share, ws, socket, 0, context, performance.now(), false);
+  const connection = new Connection(1, share, ws, socket, 0, context, performance.now(), undefined);
   intake.attach(connection);
   return { client, connection };
 }

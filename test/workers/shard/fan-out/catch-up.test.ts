@@ -9,6 +9,7 @@ import {
 import { CHANGE } from "../../../../src/ring/records.js";
 import type { FrameBatch } from "../../../../src/workers/shard/connections/frame-batch.js";
 import { Audience } from "../../../../src/workers/shard/fan-out/audience.js";
+import { Candles } from "../../../../src/workers/shard/fan-out/candles.js";
 import { CatchUp } from "../../../../src/workers/shard/fan-out/catch-up.js";
 import { MarketsChannel } from "../../../../src/workers/shard/fan-out/markets-channel.js";
 import type { Mirror } from "../../../../src/workers/shard/fan-out/mirror.js";
@@ -34,7 +35,7 @@ beforeEach(() => {
   counters = counterBlockOf(createCounterBuffer(1)).shards[0] as CounterSection;
   frames = new RoundFrames();
   channel = new MarketsChannel(frames, 10);
-  catchUp = new CatchUp(counters, frames, channel);
+  catchUp = new CatchUp(counters, frames, channel, new Candles(counters, frames, 10));
   markets = fakeMarkets(4);
   mirror = fakeMirror(markets);
   channel.setMirror(mirror);
@@ -71,9 +72,9 @@ function changeBook(slot: number): void {
   begin();
   const market = markets[slot] as MirrorMarket;
   const book = market.ownBook();
-  book.seq++;
-  book.ts = 1;
-  market.bookRound = round;
+  book.topSeq++;
+  book.topTs = 1;
+  market.bookRead(round);
   audience.offer();
   audience.endRound();
 }
@@ -275,7 +276,7 @@ describe("catch-up", () => {
     change(CHANGE.quote, 3);
     channel.changed(markets[3] as MirrorMarket, 0);
     told.toldMarkets(round);
-    channel.tell([]);
+    channel.tell([], 0);
     // Of the next interval, at whose end it will be told.
     told.miss(round, audience.offered);
     change(CHANGE.quote, 0);

@@ -9,7 +9,13 @@ const prices = (...market_ids: number[]) => ({ type: "PriceFeed", params: { mark
 const market = (market_id: number) => ({ type: "Market", params: { market_id } });
 const markets = (filter?: object) => ({ type: "Markets", params: filter ? { filter } : null });
 const TRADES = { type: "Trades" };
-const SMALL = { ringSize: 1 << 16, tradeRingSize: 1 << 16, maxMarkets: 4, maxTitleBytes: 64 };
+const SMALL = {
+  ringSize: 1 << 16,
+  tradeRingSize: 1 << 16,
+  maxMarkets: 4,
+  maxTitleBytes: 64,
+  bookDepth: 50,
+};
 
 let world: ShardWorld;
 

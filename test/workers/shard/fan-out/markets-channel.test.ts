@@ -95,10 +95,10 @@ describe("markets-channel", () => {
     quote(1);
     quote(1, 2);
     setStatus(2, "Halted");
-    channel.tell([audience]);
+    channel.tell([audience], 0);
     expect(news(member)).toEqual(["Price 1", "Status 2"]);
     begin();
-    channel.tell([audience]);
+    channel.tell([audience], 0);
     expect(member.writes).toEqual([]);
   });
 
@@ -107,7 +107,7 @@ describe("markets-channel", () => {
     const [one, other, late] = [memberOf(audience), memberOf(audience), memberOf(audience)];
     late.toldMarkets(-1);
     quote(1);
-    channel.tell([audience]);
+    channel.tell([audience], 0);
     expect(other.writes[0]?.[0]).toBe(one.writes[0]?.[0]);
     expect(late.writes[0]?.[0]).not.toBe(one.writes[0]?.[0]);
     expect(audience.marketsBatches.size).toBe(2);
@@ -119,7 +119,7 @@ describe("markets-channel", () => {
     const [active, halted] = [audienceOf([ACTIVE]), audienceOf([HALTED])];
     const [ofActive, ofHalted] = [memberOf(active), memberOf(halted)];
     const tell = (): string[][] => {
-      channel.tell([active, halted]);
+      channel.tell([active, halted], 0);
       return [news(ofActive), news(ofHalted)];
     };
     quote(1);
@@ -139,11 +139,11 @@ describe("markets-channel", () => {
     setStatus(1, "Halted");
     setStatus(2, "Closed");
     quote(3);
-    channel.tell([audience]);
+    channel.tell([audience], 0);
     expect(news(member)).toEqual(["Status 1", "Unmatched 2"]);
     // That it ceases to match is told, as the Market channel does not know of filters.
     setStatus(3, "Closed");
-    channel.tell([audience]);
+    channel.tell([audience], 0);
     expect(news(member)).toEqual(["Unmatched 3"]);
   });
 
@@ -158,19 +158,19 @@ describe("markets-channel", () => {
     closing.open = false;
     quote(1);
     expect(channel.missedBy(blocked)).toBe(false);
-    channel.tell([audience]);
+    channel.tell([audience], 0);
     expect([blocked.writes, closing.writes]).toEqual([[], []]);
     expect(news(current)).toEqual(["Price 1"]);
     expect([channel.missedBy(blocked), channel.missedBy(current)]).toEqual([true, false]);
     setStatus(2, "Halted");
-    channel.tell([audience]);
+    channel.tell([audience], 0);
     expect(news(current)).toEqual(["Status 2"]);
     quote(1);
     blocked.blocked = false;
     expect(toldBy(channel.due(blocked, audience))).toEqual(["Price 1", "Status 2"]);
     expect([channel.missedBy(blocked), channel.due(blocked, audience)]).toEqual([false, []]);
     // Who was told early is told nothing again at the next telling, and who was not is.
-    channel.tell([audience]);
+    channel.tell([audience], 0);
     expect([news(blocked), news(current)]).toEqual([[], ["Price 1"]]);
   });
 
@@ -180,7 +180,7 @@ describe("markets-channel", () => {
     member.toldMarkets(-1);
     alone.toldMarkets(-1);
     quote(1);
-    channel.tell([audience]);
+    channel.tell([audience], 0);
     expect([channel.missedBy(member), channel.missedBy(alone)]).toEqual([false, false]);
     expect([member.writes, channel.due(member, audience)]).toEqual([[], []]);
     // Should it ask for `Markets` later, it has not been told.
@@ -203,7 +203,7 @@ describe("markets-channel", () => {
     expect(toldBy(channel.due(memberOfBefore(audience), audience))).toContain("Unmatched 0");
     // What is told to nobody is known all the same.
     setStatus(2, "Halted");
-    channel.tell([]);
+    channel.tell([], 0);
     expect(filter?.matches(2)).toBe(false);
   });
 
@@ -219,13 +219,13 @@ describe("markets-channel", () => {
     expect(channel.missedBy(member)).toBe(true);
     member.toldMarkets(round);
     begin();
-    channel.tell([audience]);
+    channel.tell([audience], 0);
     expect(member.writes).toEqual([]);
     const [filter] = audience.filters;
     expect([0, 1, 2].map((slot) => filter?.matches(slot))).toEqual([true, false, true]);
     expect(filter?.unmatchedSince(0, 0)).toBe(false);
     quote(0, 1);
-    channel.tell([audience]);
+    channel.tell([audience], 0);
     expect(news(member)).toEqual(["Price 0"]);
   });
 
@@ -247,7 +247,7 @@ describe("markets-channel", () => {
     ]);
     quote(1);
     expect(channel.dueBeside(member, { ...part, from: 2, to: 4 })).toEqual([]);
-    channel.tell([audience]);
+    channel.tell([audience], 0);
     // The first of them has not changed since its part, nor have those of the second.
     expect(news(member)).toEqual(["Price 1"]);
     expect([member.marketsSince, member.marketsTold]).toEqual([2, undefined]);

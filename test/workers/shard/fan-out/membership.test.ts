@@ -9,8 +9,11 @@ import {
   SHARD,
 } from "../../../../src/counters/counters.js";
 import { Audience } from "../../../../src/workers/shard/fan-out/audience.js";
+import { Candles } from "../../../../src/workers/shard/fan-out/candles.js";
+import { Heartbeats } from "../../../../src/workers/shard/fan-out/heartbeats.js";
 import { MarketsChannel } from "../../../../src/workers/shard/fan-out/markets-channel.js";
 import { Membership } from "../../../../src/workers/shard/fan-out/membership.js";
+import { MergedStreams } from "../../../../src/workers/shard/fan-out/merged-streams.js";
 import type { Mirror } from "../../../../src/workers/shard/fan-out/mirror.js";
 import type { MirrorMarket } from "../../../../src/workers/shard/fan-out/mirror-market.js";
 import { RoundFrames } from "../../../../src/workers/shard/fan-out/round-frames.js";
@@ -25,8 +28,15 @@ let mirror: Mirror;
 
 beforeEach(() => {
   counters = counterBlockOf(createCounterBuffer(1)).shards[0] as CounterSection;
-  channel = new MarketsChannel(new RoundFrames(), 10);
-  membership = new Membership(counters, channel);
+  const frames = new RoundFrames();
+  channel = new MarketsChannel(frames, 10);
+  membership = new Membership(
+    counters,
+    channel,
+    new MergedStreams(),
+    new Heartbeats(frames),
+    new Candles(counters, frames, 10),
+  );
   markets = fakeMarkets(3);
   mirror = fakeMirror(markets);
   channel.setMirror(mirror);
@@ -48,7 +58,7 @@ function marketsOf(status?: "Active" | "Halted"): SubscriptionSet {
 }
 
 function enter(member: FakeMember, subscriptions: SubscriptionSet, round = 1): Audience {
-  const audience = membership.audienceFor(member, subscriptions, mirror, round);
+  const audience = membership.audienceFor(member, subscriptions, mirror, round, 0);
   membership.enter(member, audience);
   return audience;
 }
@@ -163,7 +173,7 @@ describe("membership", () => {
   it("membership - who is in an audience enters no other, and nobody one that is none of these", () => {
     const member = new FakeMember();
     const audience = enter(member, pricesOf(1));
-    const other = membership.audienceFor(new FakeMember(), pricesOf(2), mirror, 1);
+    const other = membership.audienceFor(new FakeMember(), pricesOf(2), mirror, 1, 0);
     expect(() => membership.enter(member, other)).toThrow(`a member of ${audience.key} enters`);
     const strange = new Audience(audience.key, 0, audience.subscriptions, []);
     expect(() => membership.enter(new FakeMember(), strange)).toThrow("not one of 2");

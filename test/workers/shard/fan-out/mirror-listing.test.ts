@@ -10,7 +10,13 @@ import { createMarketMemory } from "../../../../src/ring/market-memory.js";
 import { Mirror } from "../../../../src/workers/shard/fan-out/mirror.js";
 
 const MARKETS = 40;
-const SIZES = { ringSize: 1 << 16, tradeRingSize: 1 << 16, maxMarkets: MARKETS, maxTitleBytes: 16 };
+const SIZES = {
+  ringSize: 1 << 16,
+  tradeRingSize: 1 << 16,
+  maxMarkets: MARKETS,
+  maxTitleBytes: 16,
+  bookDepth: 50,
+};
 
 /** A publisher and a mirror that has seen nothing yet, with what its listener was told. */
 function world() {
@@ -29,6 +35,7 @@ function world() {
   const listener = {
     stateChanged: (market: { slot: number; stateSeq: number }) =>
       changed.push(market.slot * 100 + market.stateSeq),
+    sizedChanged: () => {},
     bookChanged: () => {},
     traded: (market: { slot: number }) => traded.push(market.slot),
     tradesLost: () => {},

@@ -31,6 +31,7 @@ beforeEach(() => {
     tradeRingSize: RING_SIZE,
     maxMarkets: 8,
     maxTitleBytes: 16,
+    bookDepth: 50,
   });
   const block = counterBlockOf(createCounterBuffer(1));
   counters = block.shards[0] as CounterSection;
@@ -59,6 +60,7 @@ function startMirror(round = 0): Mirror {
       { marketId, stateSeq }: { marketId: unknown; stateSeq: number },
       before: number,
     ) => told.push(`state ${String(marketId).length > 1 ? 2 : 1} ${stateSeq} after ${before}`),
+    sizedChanged: () => {},
     bookChanged: ({ book }: { book: { seq: number } | undefined }) =>
       told.push(`book ${book?.seq}`),
     traded: (_: unknown, { seq }: { seq: number }) => told.push(`trade ${seq}`),
@@ -84,6 +86,7 @@ describe("mirror", () => {
     publisher.flush();
     const mirror = startMirror(7);
     expect(told).toEqual([]);
+    expect(mirror.find(1)?.topBook?.seq).toBe(1);
     expect(mirror.pending).toBe(false);
     expect(mirror.epoch).toBe("e");
     expect(mirror.lastTs).toBe(now);

@@ -63,11 +63,11 @@ describe("round-loop", () => {
   it("round-loop - more than a round's records are read in several, and nothing is conflated", async () => {
     // Ahead of the clock: a slow machine must not pass for a late shard.
     world.nowMicros = nowMicros() + 60_000_000;
-    for (let count = 0; count < 3000; count++) world.quote(1, 100 + (count & 1));
+    for (let count = 0; count < 2400; count++) world.quote(1, 100 + (count & 1));
     world.flush();
     const before = world.fanOut.round;
     loop.wake();
-    await until("all prices", () => seq() === 3000);
+    await until("all prices", () => seq() === 2400);
     expect(world.fanOut.round - before).toBeGreaterThanOrEqual(3);
     expect(counted(world.counters, SHARD.conflated)).toBe(0);
   });

@@ -4,21 +4,21 @@ import { parseConnectQuery } from "../../../../src/workers/shard/http/connect-qu
 it.each(["true", "True", "1", "tr%75e", "%31"])(
   "connect query - cancel_on_disconnect=%s turns it on",
   (value) => {
-    expect(parseConnectQuery(`cancel_on_disconnect=${value}`).cancelOnDisconnect).toBe(true);
+    expect(parseConnectQuery(`cancel_on_disconnect=${value}`).cancelAfterMs).toBe(0);
   },
 );
 
 it.each(["cancel_on_disconnect", "cancel_on_disconnect=", "cancel%5Fon_disconnect&x=1"])(
   "connect query - %s, without a value, turns it on",
   (query) => {
-    expect(parseConnectQuery(query).cancelOnDisconnect).toBe(true);
+    expect(parseConnectQuery(query).cancelAfterMs).toBe(0);
   },
 );
 
 it.each(["", "cancel_on_disconnect=false", "cancel_on_disconnect=False", "cancel_on_disconnect=0"])(
   "connect query - '%s' leaves cancel on disconnect off",
   (query) => {
-    expect(parseConnectQuery(query)).toEqual({ token: undefined, cancelOnDisconnect: false });
+    expect(parseConnectQuery(query)).toEqual({ batch: false });
   },
 );
 
@@ -27,7 +27,11 @@ it.each([
   "FALSE",
   "yes",
   "on",
-  "5000",
+  "999",
+  "300001",
+  "5000.5",
+  "5e3",
+  "05000",
   "01",
   "-1",
   "null",
@@ -48,6 +52,20 @@ function decoded(value: string): string {
   return new URLSearchParams(`value=${value}`).get("value") as string;
 }
 
+it.each([1000, 5000, 300_000])("connect query - cancel_on_disconnect=%s is a wait", (waitMs) => {
+  expect(parseConnectQuery(`cancel_on_disconnect=${waitMs}`).cancelAfterMs).toBe(waitMs);
+});
+
+it("connect query - a wait that is none is told with its bounds", () => {
+  expect(() => parseConnectQuery("cancel_on_disconnect=999")).toThrow("from 1000 to 300000 ms");
+});
+
+it("connect query - a session is taken as it is, once", () => {
+  expect(parseConnectQuery("session=a-b_c&session=a-b_c").session).toBe("a-b_c");
+  const twice = "session=secret-one&session=secret-two";
+  expect(() => parseConnectQuery(twice)).toThrow(/^[^-]*session is given twice[^-]*$/);
+});
+
 it("connect query - a long value is shown in part", () => {
   const long = "x".repeat(10_000);
   expect(() => parseConnectQuery(`cancel_on_disconnect=${long}`)).toThrow(/"x{40}…"/);
@@ -56,8 +74,8 @@ it("connect query - a long value is shown in part", () => {
 it("connect query - a parameter given twice must mean one thing", () => {
   const twice = (one: string, two: string) =>
     parseConnectQuery(`cancel_on_disconnect=${one}&cancel_on_disconnect=${two}`);
-  expect(twice("true", "1").cancelOnDisconnect).toBe(true);
-  expect(twice("0", "false").cancelOnDisconnect).toBe(false);
+  expect(twice("true", "1").cancelAfterMs).toBe(0);
+  expect(twice("0", "false").cancelAfterMs).toBeUndefined();
   expect(() => twice("true", "false")).toThrow('given twice, as "true" and as "false"');
   expect(() => twice("", "0")).toThrow("given twice");
   expect(() => twice("true", "maybe")).toThrow('"maybe"');
@@ -93,14 +111,30 @@ it.each([
   "cancel_on_disconnected=1",
   "cancel_at_disconnect=1",
   "TOKEN=a",
+  "Session=a",
+  "Batch=true",
 ])("connect query - %s is no other parameter, but a known one misspelled", (query) => {
-  expect(() => parseConnectQuery(query)).toThrow(/is spelled (cancel_on_disconnect|token)/);
+  expect(() => parseConnectQuery(query)).toThrow(
+    /is spelled (cancel_on_disconnect|token|session|batch)/,
+  );
 });
 
 it("connect query - everything else is ignored, and hides nothing", () => {
   expect(parseConnectQuery("ref=a?b&token=a.b.c&x&=&y=%&cancel_on_disconnect=1&z")).toEqual({
     token: "a.b.c",
-    cancelOnDisconnect: true,
+    cancelAfterMs: 0,
+    batch: false,
   });
   expect(parseConnectQuery("token=").token).toBe("");
+});
+
+it("connect query - batch is a switch like the other, and by itself", () => {
+  for (const value of ["", "=", "=1", "=true", "=True"])
+    expect(parseConnectQuery(`batch${value}`)).toMatchObject({
+      batch: true,
+      cancelAfterMs: undefined,
+    });
+  for (const value of ["=0", "=false", "=False"])
+    expect(parseConnectQuery(`batch${value}`).batch).toBe(false);
+  expect(() => parseConnectQuery("batch=8")).toThrow('the query parameter batch is "8"');
 });

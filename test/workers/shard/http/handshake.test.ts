@@ -4,10 +4,14 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import jwt from "jsonwebtoken";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { REFUSALS, type Refusal, SHARD } from "../../../../src/counters/counters.js";
+import { createLogger } from "../../../../src/shared/log.js";
 import { AddressShares } from "../../../../src/workers/shard/connections/address-shares.js";
 import { TurnQueue } from "../../../../src/workers/shard/connections/turn-queue.js";
+import type { Mirror } from "../../../../src/workers/shard/fan-out/mirror.js";
+import type { MirrorMarket } from "../../../../src/workers/shard/fan-out/mirror-market.js";
 import {
   type Accepted,
   Handshake,
@@ -15,15 +19,22 @@ import {
   type Upgraded,
 } from "../../../../src/workers/shard/http/handshake.js";
 import { PageFiles } from "../../../../src/workers/shard/http/page-files.js";
+import type { Description } from "../../../../src/workers/shard/http/v3/descriptions.js";
+import { HttpApi } from "../../../../src/workers/shard/http/v3/http-api.js";
 import { Authenticator } from "../../../../src/workers/shard/requests/authenticator.js";
+import type { ShardSessions } from "../../../../src/workers/shard/trading/shard-sessions.js";
 import { maskedFrame } from "../../../support/client-frames.js";
+import { fakeMarkets, fakeMirror } from "../../../support/fake-member.js";
 import { handshakeText, RawConnection, requestText } from "../../../support/raw-connection.js";
 import { until } from "../../../support/until.js";
 
+const SECRET = "a secret for tests, of more than 32 bytes";
 const HANDSHAKE_TIMEOUT_MS = 20_000;
 /** More than socket and kernel take of an answer that nobody reads. */
 const LARGE_BYTES = 16 * 1024 * 1024;
 const LARGE = "/large.js";
+
+const mirror: Mirror = Object.assign(fakeMirror(fakeMarkets(1000)), { epoch: "e", lastTs: 1 });
 
 let folder: string;
 let page: PageFiles;
@@ -31,6 +42,8 @@ let server: Server;
 let handshake: Handshake;
 let counters: Float64Array;
 let upgraded: Upgraded[];
+let resumed: Parameters<ShardSessions["resume"]>[];
+let gone: number[];
 /** The server's ends of all connections. */
 let sockets: Socket[];
 let clients: RawConnection[];
@@ -47,22 +60,35 @@ afterAll(() => rm(folder, { recursive: true }));
 beforeEach(() => start());
 afterEach(() => stop());
 
+/** Answers of a mirror that the tests give; the status is one that cannot be made. */
+function api(turns: TurnQueue): HttpApi {
+  const status = (): never => {
+    throw new Error("there is no status");
+  };
+  const limits = {} as Description["limits"];
+  const log = createLogger({ level: "silent", format: "json" }, {});
+  const sources = { mirror: () => mirror, status, archive: () => undefined };
+  return new HttpApi(sources, { version: "1", limits }, ["*"], turns, log);
+}
+
 async function start(
   options: Partial<HandshakeOptions> = {},
   maxHttpRequestsPerSecondPerAddress = 1000,
 ): Promise<void> {
   counters = new Float64Array(256);
   upgraded = [];
+  resumed = [];
+  gone = [];
   sockets = [];
   clients = [];
   accepted = { address: "192.0.2.1", refusedBy: undefined };
-  const secret = "a secret for tests, of more than 32 bytes";
   const jwt = {
-    key: { secret },
+    key: { secret: SECRET },
     algorithms: ["HS256"] as const,
     issuer: undefined,
     audience: undefined,
   };
+  const turns = new TurnQueue();
   handshake = new Handshake(
     {
       handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
@@ -70,20 +96,26 @@ async function start(
       maxFragments: 64,
       maxHttpRequestsPerSecond: 1000,
       allowedOrigins: ["*"],
+      compression: "off",
       ...options,
     },
     new Authenticator(jwt, 8192),
     page,
+    api(turns),
     counters,
     new AddressShares({
       maxHttpRequestsPerSecondPerAddress,
       maxMessagesPerSecondPerAddress: 1000,
-      maxBytesPerSecondPerAddress: 1000,
+      maxBytesPerSecondPerAddress: 16 * 1024 * 1024,
     }),
-    new TurnQueue(),
-    (one) => {
-      one.ws.on("message", (data: Buffer) => one.ws.send(`heard ${data}`));
-      upgraded.push(one);
+    turns,
+    {
+      upgraded: (one) => {
+        one.ws.on("message", (data: Buffer) => one.ws.send(`heard ${data}`));
+        upgraded.push(one);
+      },
+      resume: (...asked) => resumed.push(asked),
+      gone: (number) => gone.push(number),
     },
   );
   server = createServer({ pauseOnConnect: true }, (socket) => {
@@ -136,6 +168,42 @@ describe("the way to the upgrade", () => {
     expect((await client.answer()).status).toBe(101);
     client.send(maskedFrame(1, "a"));
     expect(await nextText(client)).toBe("heard a");
+  });
+
+  describe("with a session that the client names", () => {
+    const named = "n".repeat(24);
+    const naming = async (): Promise<RawConnection> => {
+      const exp = Math.floor(Date.now() / 1000) + 60;
+      const token = jwt.sign({ sub: "u", wallet: "w", exp }, SECRET);
+      const query = `?token=${token}&cancel_on_disconnect=5000&session=${named}`;
+      const client = await open();
+      client.send(handshakeText(`/ws/v3${query}`));
+      await until("it is asked for", () => resumed.length === 1);
+      return client;
+    };
+
+    it("handshake - the upgrade waits for the answer, which its connection is given", async () => {
+      const client = await naming();
+      const [asker, resume, granted] = resumed[0] as Parameters<ShardSessions["resume"]>;
+      expect(asker).toMatchObject({ number: 1, userId: "u", wallet: "w", waitMs: 5000 });
+      expect([resume, upgraded]).toEqual([named, []]);
+      granted({ session: named, resumed: true });
+      expect((await client.answer()).status).toBe(101);
+      expect(upgraded[0]?.granted).toEqual({ session: named, resumed: true });
+      expect(gone).toEqual([]);
+    });
+
+    it("handshake - one that ends before the answer is told of, and so is one that the answer finds ended", async () => {
+      for (const late of [false, true]) {
+        await restart();
+        await naming();
+        const granted = resumed[0]?.[2];
+        sockets[0]?.destroy();
+        if (late) granted?.({ session: named, resumed: true });
+        await until("it is told of", () => gone.length > 0);
+        expect([gone, upgraded]).toEqual([[1], []]);
+      }
+    });
   });
 
   it("handshake - a head that drips without end costs few reads", async () => {
@@ -472,6 +540,40 @@ describe("heads that are none", () => {
     client.send("\r\n".repeat(10_000) + get("/"));
     expect((await client.answer()).status).toBe(200);
     expect(requests()).toBe(1);
+  });
+});
+
+describe("what is below /v3/", () => {
+  it("handshake - its refusals are JSON there, for its draining and for what is no request", async () => {
+    const client = await open();
+    expect((await client.send(get("/v3/time")).answer()).status).toBe(200);
+    handshake.draining = true;
+    const refused = await client.send(get("/v3/time", "Origin: https://a.example")).answer();
+    expect(refused.status).toBe(503);
+    expect(refused.head).toMatch(/^retry-after: 5\r$/im);
+    expect(refused.head).toMatch(/^access-control-allow-origin: https:\/\/a\.example\r$/im);
+    expect(JSON.parse(refused.body).error.code).toBe("UNAVAILABLE");
+  });
+
+  it("handshake - an answer that cannot be made is 500, one that fails in the middle is cut", async () => {
+    const client = await open();
+    const failed = await client.send(get("/v3/status")).answer();
+    expect([failed.status, JSON.parse(failed.body).error.code]).toEqual([500, "INTERNAL"]);
+    const { markets } = mirror;
+    const { title } = markets[900] as MirrorMarket;
+    Object.defineProperty(markets[900], "title", {
+      configurable: true,
+      get: () => {
+        throw new Error("in the middle");
+      },
+    });
+    try {
+      await client.send(get("/v3/markets")).closed;
+    } finally {
+      Object.defineProperty(markets[900], "title", { value: title });
+    }
+    expect(client.received).toContain("Market 10");
+    expect(client.received.endsWith("0\r\n\r\n")).toBe(false);
   });
 });
 

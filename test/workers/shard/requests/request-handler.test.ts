@@ -28,6 +28,7 @@ const ping = (id?: unknown) => ({
 
 let world: ShardWorld;
 let client: Client;
+let held: [string, number][];
 let identified: [Connection, Identity][];
 let subscribed: number;
 let handler: RequestHandler;
@@ -61,7 +62,10 @@ function makeHandler(options: Partial<RequestOptions> = {}): void {
         connection.identity = identity;
         identified.push([connection, identity]);
       },
+      hold: (connection) => held.push(["hold", connection.number]),
+      release: (connection) => held.push(["release", connection.number]),
     },
+    () => undefined,
   );
 }
 
@@ -99,6 +103,7 @@ beforeEach(() => {
   world.round();
   client = world.connect(0);
   identified = [];
+  held = [];
   subscribed = 0;
   makeHandler();
 });
@@ -224,7 +229,8 @@ describe("request-handler", () => {
 
   it("request-handler - Authenticate gives an identity, and a later one must be of the same wallet", () => {
     const [reply] = ask(authenticate({ wallet: "w" }));
-    expect(reply).toEqual({ type: "Authenticated", id: 1, data: { user_id: "u", wallet: "w" } });
+    const data = { user_id: "u", wallet: "w", session: expect.any(String), resumed: false };
+    expect(reply).toEqual({ type: "Authenticated", id: 1, data });
     expect(identified.at(-1)?.[1]).toMatchObject({ userId: "u", wallet: "w" });
     expect(errorOf(authenticate({ wallet: "x" })).code).toBe("FORBIDDEN");
     expect(errorOf(authenticate({})).code).toBe("FORBIDDEN");
@@ -233,8 +239,12 @@ describe("request-handler", () => {
     expect(failed.code).toBe("AUTH_FAILED");
     expect(failed.message).not.toContain("atall");
     expect(identified).toHaveLength(1);
-    expect(ask(authenticate({ wallet: "w", role: "admin" }))[0]?.type).toBe("Authenticated");
+    // The session goes on, whatever else is named.
+    const renewed = authenticate({ wallet: "w", role: "admin" });
+    const named = { ...renewed, data: { ...renewed.data, session: "s".repeat(24) } };
+    expect(ask(named)[0]).toEqual(reply);
     expect(identified).toHaveLength(2);
+    expect(held).toEqual([]);
   });
 
   it("request-handler - beyond a second's messages each is refused; as many again close with 4501", () => {
@@ -308,7 +318,7 @@ describe("request-handler with an exchange", () => {
     for (const message of [place(), cancel, subscribe(orders("w")), subscribe(positions("w"))]) {
       expect(codes(ask(message))).toEqual(["FORBIDDEN"]);
     }
-    expect(await exchange.requests()).toEqual([{ type: "attach", connections: [] }]);
+    expect((await exchange.requests()).map(({ type }) => type)).toEqual(["attach", "session"]);
     const simulated = world.connect(0);
     ask(authenticate({ wallet: "sim-7" }), 0, simulated);
     for (const message of [place(), cancel])
@@ -320,6 +330,8 @@ describe("request-handler with an exchange", () => {
       { type: "Subscribed", id: 4, data: { channels: [orders("w"), positions("w")] } },
     ]);
     expect((await exchange.requests()).map(({ type }) => type)).toEqual([
+      "session",
+      "session",
       "place",
       "cancel",
       "watch",
@@ -405,6 +417,29 @@ describe("request-handler with an exchange", () => {
     expect(await exchange.requests()).toEqual([{ type: "unwatch", wallet: "v" }]);
   });
 
+  it("request-handler - an Authenticate that names a session is answered with it, and requests wait until then", async () => {
+    const { number } = client.connection;
+    const named = "n".repeat(24);
+    const asks = authenticate({ wallet: "w" }, 3);
+    expect(ask({ ...asks, data: { ...asks.data, session: named } })).toEqual([]);
+    expect(held).toEqual([["hold", number]]);
+    const [, asked] = await exchange.requests();
+    expect(asked).toMatchObject({ type: "session", resume: named, wallet: "w", waitMs: 0 });
+    await exchange.tell({ type: "session", connection: number, session: named });
+    const data = { user_id: "u", wallet: "w", session: named, resumed: true };
+    expect(client.messages).toEqual([{ type: "Authenticated", id: 3, data }]);
+    expect(held.at(-1)).toEqual(["release", number]);
+    await exchange.tell({ type: "session-taken", connection: number, session: named });
+    expect(client.connection.closeCode).toBe(4003);
+  });
+
+  it("request-handler - what can be no session is none, and nobody is asked", () => {
+    const asks = authenticate({ wallet: "w" });
+    const [reply] = ask({ ...asks, data: { ...asks.data, session: "short" } });
+    expect(reply?.data).toMatchObject({ resumed: false });
+    expect(held.map(([what]) => what)).toEqual(["hold", "release"]);
+  });
+
   it("request-handler - a fresh token that keeps role and wallet ends nothing", async () => {
     ask(authenticate({ wallet: "w", role: "admin" }));
     ask(subscribe(orders("v")));
@@ -417,7 +452,7 @@ describe("request-handler with an exchange", () => {
   it("request-handler - the Error of a subscription that ends comes behind its last news", async () => {
     ask(authenticate({ wallet: "w", role: "admin" }));
     ask(subscribe(positions("v")));
-    const [, asked] = await exchange.requests();
+    const [, , asked] = await exchange.requests();
     const { request } = asked as { request: number };
     await exchange.tell({ type: "snapshot", request, orders: [], positions: [] });
     client.socket.congested = true;

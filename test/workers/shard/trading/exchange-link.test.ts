@@ -22,15 +22,23 @@ beforeEach(() => {
 });
 afterEach(() => link.close());
 
+const claim = (connection: number) => ({
+  connection,
+  session: `session-${connection}`,
+  userId: "u",
+  wallet: null,
+  waitMs: 0,
+});
+
 describe("exchange-link", () => {
-  it("exchange-link - the first message names the bound connections; a turn's requests are one", async () => {
+  it("exchange-link - the first message names the connections with sessions; a turn's requests are one", async () => {
     const exchange = new ExchangeEnd();
-    link.connect(exchange.port, [3, 5]);
+    link.connect(exchange.port, [claim(3), claim(5)]);
     expect(link.connected).toBe(true);
     link.send(unwatch("a"));
     link.send(unwatch("b"));
     expect(await exchange.messages()).toEqual([
-      [{ type: "attach", connections: [3, 5] }, unwatch("a"), unwatch("b")],
+      [{ type: "attach", sessions: [claim(3), claim(5)] }, unwatch("a"), unwatch("b")],
     ]);
     link.send(unwatch("c"));
     expect(await exchange.messages()).toEqual([[unwatch("c")]]);
@@ -53,7 +61,7 @@ describe("exchange-link", () => {
     link.send(unwatch("a"));
     const exchange = new ExchangeEnd();
     link.connect(exchange.port, []);
-    expect(await exchange.requests()).toEqual([{ type: "attach", connections: [] }]);
+    expect(await exchange.requests()).toEqual([{ type: "attach", sessions: [] }]);
     expect(losses).toBe(0);
   });
 
@@ -63,10 +71,12 @@ describe("exchange-link", () => {
     link.send(unwatch("a"));
     before.post(refusal(1));
     const closed = once(before.port, "close");
-    link.connect(after.port, [7]);
+    link.connect(after.port, [claim(7)]);
     expect(losses).toBe(1);
     link.send(unwatch("b"));
-    expect(await after.messages()).toEqual([[{ type: "attach", connections: [7] }, unwatch("b")]]);
+    expect(await after.messages()).toEqual([
+      [{ type: "attach", sessions: [claim(7)] }, unwatch("b")],
+    ]);
     expect(await before.messages()).toEqual([]);
     await closed;
     await after.tell(refusal(2));

@@ -209,7 +209,7 @@ class TradingWorld {
     this.#world.trading.connect(this.#end.port);
     for (const { model } of this.#traders) model.exchangeChanged();
     const [first] = await this.#end.messages();
-    expect(first?.[0]).toEqual({ type: "attach", connections: [] });
+    expect(first?.[0]).toEqual({ type: "attach", sessions: [] });
     this.#inbox.push(...(first ?? []));
   }
 

@@ -2,7 +2,11 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ServerMessage } from "../../../../src/contract/messages.js";
 import { counted, SHARD } from "../../../../src/counters/counters.js";
 import type { ContractOrder, ContractPosition } from "../../../../src/store/contract-form.js";
-import type { ExchangeNews, ExchangeRequest } from "../../../../src/workers/messages.js";
+import type {
+  ExchangeNews,
+  ExchangeRequest,
+  SessionClaim,
+} from "../../../../src/workers/messages.js";
 import { ExchangeEnd } from "../../../support/exchange-end.js";
 import {
   type Client,
@@ -535,7 +539,7 @@ describe("trading with another exchange", () => {
     world.subscribe(third, positions("w"));
     expect(sent(third)).toEqual([["Subscribed"]]);
     const [attach, ...watches] = await startExchange();
-    expect(attach).toEqual({ type: "attach", connections: [] });
+    expect(attach).toEqual({ type: "attach", sessions: [] });
     expect(watches.map((request) => [request.type, "wallet" in request && request.wallet])).toEqual(
       [
         ["watch", "w"],
@@ -589,48 +593,43 @@ describe("trading with another exchange", () => {
     expect(sent(client)).toEqual([["Error", "#1", "UNAVAILABLE"]]);
   });
 
-  it("trading - orders are bound to connections that ask for it, whose end is told once", async () => {
-    const [bound, unused, free] = [
-      trader("w", 0, { cancelOnDisconnect: true }),
-      trader("w", 0, { cancelOnDisconnect: true }),
-      trader("w"),
-    ];
+  /** Gives a client a session, as with its token. */
+  const openSession = ({ connection }: Client): SessionClaim => {
+    const { number, cancelAfterMs: waitMs = 0 } = connection;
+    const terms = { userId: "u", wallet: "w", waitMs };
+    connection.session = world.trading.sessions.open({ ...terms, number });
+    return { ...terms, connection: number, session: connection.session.session };
+  };
+
+  it("trading - orders are bound to the sessions of connections that ask for it, whose end is told once", async () => {
+    const [bound, free] = [trader("w", 0, { cancelAfterMs: 0 }), trader("w")];
+    const [claim, other] = [openSession(bound), openSession(free)];
     for (const client of [bound, bound, free]) place(client, 1);
     const asked = await exchange.requests();
-    expect(asked.map((request) => "boundTo" in request && request.boundTo)).toEqual([
-      bound.connection.number,
-      bound.connection.number,
-      undefined,
+    expect(asked.slice(0, 2)).toEqual([
+      { type: "session", ...claim },
+      { type: "session", ...other },
     ]);
-    for (const client of [free, unused, bound]) world.disconnect(client);
+    const boundTo = asked.slice(2).map((request) => "boundTo" in request && request.boundTo);
+    expect(boundTo).toEqual([claim?.session, claim?.session, undefined]);
+    for (const client of [free, bound]) world.disconnect(client);
     world.trading.forget(bound.connection);
     expect(await exchange.requests()).toEqual([
+      { type: "ended", connection: free.connection.number },
       { type: "ended", connection: bound.connection.number },
     ]);
-    expect(await startExchange()).toEqual([{ type: "attach", connections: [] }]);
+    expect(await startExchange()).toEqual([{ type: "attach", sessions: [] }]);
   });
 
-  it("trading - a new exchange is told which connections with bound orders live", async () => {
-    const [stays, goes, later] = Array.from({ length: 3 }, () =>
-      trader("w", 0, { cancelOnDisconnect: true }),
-    ) as [Client, Client, Client];
-    for (const client of [stays, goes]) place(client, 1);
-    // Not an order, so nothing is bound by it.
-    cancel(later, 1);
+  it("trading - a new exchange is told which connections have sessions", async () => {
+    const [stays, goes] = [trader("w", 0, { cancelAfterMs: 5000 }), trader("w")];
+    const claim = openSession(stays);
+    openSession(goes);
     await exchange.close();
     // What ends while there is no exchange, the next one knows by its absence.
     world.disconnect(goes);
-    expect(await startExchange()).toEqual([
-      { type: "attach", connections: [stays.connection.number] },
-    ]);
-    place(later, 2);
-    await exchange.requests();
-    expect(await startExchange()).toEqual([
-      {
-        type: "attach",
-        connections: [stays.connection.number, later.connection.number],
-      },
-    ]);
+    expect(await startExchange()).toEqual([{ type: "attach", sessions: [claim] }]);
+    expect(claim.waitMs).toBe(5000);
   });
 });
 

@@ -18,39 +18,8 @@ afterAll(() => Promise.all([proxy.close(), server.dispose()]));
 
 const PRICES = { type: "PriceFeed", params: { market_ids: [1001, 1002] } } as const;
 
-describe("silence", () => {
-  it("silence - a channel that falls silent while pings work is told and subscribed again", async () => {
-    const client = newClient(proxy.url, { silenceTimeoutMs: 200 });
-    const states = collect(client, "state");
-    await client.subscribe([PRICES, { type: "Trades" }]);
-    await nextEvent(client, "PriceUpdate");
-    proxy.requests.length = 0;
-    proxy.rules.dropFromServer = ({ type }) => type === "PriceUpdate";
-    const silence = await nextEvent(client, "silent");
-    expect(silence.channel).toBe("PriceFeed");
-    expect(silence.silentMs).toBeGreaterThanOrEqual(200);
-    proxy.rules = {};
-    await nextEvent(client, "Subscribed");
-    await nextEvent(client, "PriceUpdate");
-    expect(proxy.requests.find(({ type }) => type === "Subscribe")).toMatchObject({
-      data: { channels: [PRICES] },
-    });
-    expect(states.map(({ status }) => status)).toEqual(["open"]);
-  });
-
-  it("silence - one that never had data, or is not subscribed any more, is not told", async () => {
-    proxy.rules.dropFromServer = ({ type }) => type === "TradeExecution";
-    const client = newClient(proxy.url, { silenceTimeoutMs: 100 });
-    const silences = collect(client, "silent");
-    await client.subscribe([{ type: "Trades" }, PRICES, { type: "SystemStatus" }]);
-    await client.unsubscribe([PRICES]);
-    // SystemStatus had its first data and no further ones: it is told, and nothing else is.
-    await nextEvent(client, "silent");
-    await nextEvent(client, "silent");
-    expect(new Set(silences.map(({ channel }) => channel))).toEqual(new Set(["SystemStatus"]));
-  });
-
-  it("silence - a connection that is dead altogether is left, and made anew", async () => {
+describe("dead connections", () => {
+  it("dead connections - a connection that is dead altogether is left, and made anew", async () => {
     const client = newClient(proxy.url, { pingIntervalMs: 50, pongTimeoutMs: 100 });
     await client.subscribe([PRICES]);
     proxy.rules.dropFromServer = () => true;
@@ -64,7 +33,7 @@ describe("silence", () => {
     await back;
   });
 
-  it("silence - data without an answer to the ping is a sign of life", async () => {
+  it("dead connections - data without an answer to the ping is a sign of life", async () => {
     const client = newClient(proxy.url, { pingIntervalMs: 20, pongTimeoutMs: 60 });
     const states = collect(client, "state");
     await client.subscribe([PRICES]);
@@ -74,7 +43,7 @@ describe("silence", () => {
     expect(states.map(({ status }) => status)).toEqual(["open"]);
   });
 
-  it("silence - a server that never greets is left after the connect timeout", async () => {
+  it("dead connections - a server that never greets is left after the connect timeout", async () => {
     proxy.rules.dropFromServer = ({ type }) => type === "Connected";
     const client = newClient(proxy.url, { connectTimeoutMs: 100 });
     expect(await nextEvent(client, "state")).toMatchObject({

@@ -1,0 +1,368 @@
+import {
+  addCandle,
+  addTrade,
+  beginCandle,
+  CANDLE_INTERVALS,
+  type Candle,
+  type CandleInterval,
+  candleStart,
+} from "../shared/candle.js";
+import type { MarketId } from "../shared/market-id.js";
+import { ArchiveEnvironment } from "./archive-environment.js";
+import {
+  type ArchivedTrade,
+  type ArchivePosition,
+  type ArchiveState,
+  blockKey,
+  candleKey,
+  decodeBatch,
+  decodeBlock,
+  decodeCandle,
+  decodeValue,
+  pairKey,
+  readBlockPosition,
+  readCandleStart,
+  readIndex,
+  readPair,
+  type TradeBlock,
+} from "./archive-form.js";
+
+/** Records that one query reads at most, so that it keeps its thread for some milliseconds. */
+const RECORDS_MAX = 2000;
+/** Trades that a query for candles reads at most, but for those of one candle. */
+const TRADES_MAX = 10_000;
+const END: ArchivePosition = { ts: Number.MAX_SAFE_INTEGER, number: Number.MAX_SAFE_INTEGER };
+
+/** A market as the archive knows it, listed at present or not. */
+export interface ArchivedMarket {
+  readonly index: number;
+  readonly marketId: MarketId;
+  readonly tickSize: number;
+  readonly lotSize: number;
+}
+
+/** A trade in the archive, its market and the epoch that it was published in. */
+export interface HistoryTrade extends ArchivedTrade {
+  readonly market: ArchivedMarket;
+  readonly epoch: string;
+}
+
+/** Times in µs since the Unix epoch: `from` inclusive, `to` exclusive. */
+export interface HistoryRange {
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
+}
+
+export interface TradeHistoryPage {
+  readonly trades: readonly HistoryTrade[];
+  /** Where the next page begins; undefined where there is no more. */
+  readonly next: ArchivePosition | undefined;
+}
+
+export interface CandleHistoryPage {
+  readonly candles: readonly Candle[];
+  /** The start that all candles of the next page are before; undefined where there is no more. */
+  readonly next: number | undefined;
+}
+
+/**
+ * Reads an archive, from any thread, while it is written. Each call reads one state and keeps none;
+ * what it reads is bounded, so a page may be shorter than asked for and still have a next one.
+ * All methods throw ArchiveDamage, or LMDB's error, where the file is not what was written.
+ */
+export class ArchiveReader {
+  readonly #environment: ArchiveEnvironment;
+  readonly #markets = new Map<MarketId, ArchivedMarket>();
+  readonly #byIndex: ArchivedMarket[] = [];
+  readonly #epochs: string[] = [];
+
+  /** @param dir the archive's directory, which its writer has open in this process */
+  constructor(dir: string) {
+    this.#environment = new ArchiveEnvironment(dir);
+  }
+
+  close(): Promise<void> {
+    return this.#environment.close();
+  }
+
+  /** The market of an id; undefined where the archive has never heard of it. */
+  market(marketId: MarketId): ArchivedMarket | undefined {
+    return this.#read(() => this.#market(marketId));
+  }
+
+  /** How far the archive has come; undefined before its first trade or epoch. */
+  state(): ArchiveState | undefined {
+    return this.#read(() => this.#state());
+  }
+
+  /**
+   * A market's trades, newest first.
+   * @param before those before this position; all where it is left out
+   */
+  tradesBefore(
+    marketId: MarketId,
+    { from = 0, to = Number.MAX_SAFE_INTEGER }: HistoryRange,
+    before: ArchivePosition | undefined,
+    limit: number,
+  ): TradeHistoryPage {
+    return this.#read(() => {
+      const trades: HistoryTrade[] = [];
+      const market = this.#market(marketId);
+      if (market === undefined) return { trades, next: undefined };
+      const start = earlier(before ?? END, { ts: to, number: 0 });
+      let records = 0;
+      for (const { position, block } of this.#blocksBackwards(market.index, start)) {
+        for (let at = block.trades.length - 1; at >= 0; at--) {
+          const trade = block.trades[at] as ArchivedTrade;
+          if (trade.ts >= to || (before !== undefined && trade.number >= before.number)) continue;
+          if (trade.ts < from) return { trades, next: undefined };
+          if (trades.length === limit) return { trades, next: positionOf(trades.at(-1)) };
+          trades.push(this.#told(trade, market, block.epoch));
+        }
+        if (++records === RECORDS_MAX) {
+          return { trades, next: trades.length > 0 ? positionOf(trades.at(-1)) : position };
+        }
+      }
+      return { trades, next: undefined };
+    });
+  }
+
+  /**
+   * The trades from a `ts` on, oldest first, of a market, or of all markets in the order in which they
+   * were told; behind `after`, where a former page ended. `next` is where the page ended, always there
+   * unless it is empty; a page shorter than `limit` may be followed by others, an empty one is the end.
+   */
+  tradesFrom(
+    marketId: MarketId | undefined,
+    ts: number,
+    after: ArchivePosition | undefined,
+    limit: number,
+  ): TradeHistoryPage {
+    return this.#read(() => {
+      const market = marketId === undefined ? undefined : this.#market(marketId);
+      if (marketId !== undefined && market === undefined) return { trades: [], next: undefined };
+      const start = after ?? { ts, number: 0 };
+      const batches =
+        market === undefined ? this.#allForwards(start) : this.#marketForwards(market, start);
+      const trades: HistoryTrade[] = [];
+      let records = 0;
+      for (const batch of batches) {
+        for (const trade of batch) {
+          if (trade.ts < ts || (after !== undefined && trade.number <= after.number)) continue;
+          if (trades.length === limit) return { trades, next: positionOf(trades.at(-1)) };
+          trades.push(trade);
+        }
+        if (++records >= RECORDS_MAX && trades.length > 0) break;
+      }
+      return { trades, next: positionOf(trades.at(-1)) };
+    });
+  }
+
+  /**
+   * From which `ts` on the archive has every trade that was told, as far as it has come (see
+   * {@link state}); 0 where nothing was ever missed or pruned.
+   */
+  completeFrom(): number {
+    return this.#read(() => {
+      let from = this.#state()?.prunedTo ?? 0;
+      for (const key of this.#environment.gaps.getKeys({ reverse: true, limit: RECORDS_MAX }))
+        from = Math.max(from, readPair(key)[1]);
+      return from;
+    });
+  }
+
+  /**
+   * A market's closed candles, newest first.
+   * @param before those that start before this; all where it is left out
+   * @param now µs since the Unix epoch: a candle that ends later is not closed
+   */
+  candlesBefore(
+    marketId: MarketId,
+    interval: CandleInterval,
+    { from = 0, to = Number.MAX_SAFE_INTEGER }: HistoryRange,
+    before: number | undefined,
+    limit: number,
+    now: number,
+  ): CandleHistoryPage {
+    return this.#read(() => {
+      const market = this.#market(marketId);
+      const length = CANDLE_INTERVALS[interval];
+      // A candle is within the range where it starts there.
+      const end = Math.min(before ?? to, to, candleStart(now, length));
+      if (market === undefined || end <= from) return { candles: [], next: undefined };
+      const pieces =
+        interval === "1s"
+          ? this.#secondPieces(market, end, from)
+          : this.#storedPieces(market, length, end, from);
+      return collect(pieces, length, { from, end, limit });
+    });
+  }
+
+  #read<T>(query: () => T): T {
+    try {
+      return query();
+    } finally {
+      // A state that is kept would keep the writer from using its pages again.
+      this.#environment.endReads();
+    }
+  }
+
+  #state(): ArchiveState | undefined {
+    const record = this.#environment.state.get(Buffer.alloc(1));
+    return record === undefined ? undefined : decodeValue<ArchiveState>(record);
+  }
+
+  /** A market whose steps have changed is in the archive twice: the later one counts. */
+  #market(marketId: MarketId): ArchivedMarket | undefined {
+    this.#loadMarkets();
+    return this.#markets.get(marketId);
+  }
+
+  #loadMarkets(): void {
+    const start = Buffer.alloc(4);
+    start.writeUInt32BE(this.#byIndex.length);
+    for (const { key, value } of this.#environment.markets.getRange({ start })) {
+      const market = {
+        ...decodeValue<Omit<ArchivedMarket, "index">>(value),
+        index: readIndex(key),
+      };
+      this.#byIndex[market.index] = market;
+      this.#markets.set(market.marketId, market);
+    }
+  }
+
+  #epoch(index: number): string {
+    if (this.#epochs[index] === undefined) {
+      for (const { key, value } of this.#environment.epochs.getRange())
+        this.#epochs[readIndex(key)] = decodeValue<string>(value);
+    }
+    return this.#epochs[index] ?? "";
+  }
+
+  #told(trade: ArchivedTrade, market: ArchivedMarket, epoch: number): HistoryTrade {
+    return { ...trade, market, epoch: this.#epoch(epoch) };
+  }
+
+  *#blocksBackwards(
+    market: number,
+    before: ArchivePosition,
+  ): Generator<{ readonly position: ArchivePosition; readonly block: TradeBlock }, void> {
+    const range = { start: blockKey(market, before), end: blockKey(market, ZERO), reverse: true };
+    for (const { key, value } of this.#environment.blocks.getRange(range))
+      yield { position: readBlockPosition(key), block: decodeBlock(value) };
+  }
+
+  *#marketForwards(market: ArchivedMarket, from: ArchivePosition): Generator<HistoryTrade[], void> {
+    const { blocks } = this.#environment;
+    // The block that begins before may reach behind the position.
+    let start = blockKey(market.index, from);
+    const back = { start, end: blockKey(market.index, ZERO), reverse: true, limit: 1 };
+    for (const key of blocks.getKeys(back)) start = key;
+    const range = { start, end: blockKey(market.index + 1, ZERO) };
+    for (const { value } of blocks.getRange(range)) {
+      const { epoch, trades } = decodeBlock(value);
+      yield trades.map((trade) => this.#told(trade, market, epoch));
+    }
+  }
+
+  *#allForwards(from: ArchivePosition): Generator<HistoryTrade[], void> {
+    const { batches, blocks } = this.#environment;
+    this.#loadMarkets();
+    let start = pairKey(from.ts, from.number);
+    for (const key of batches.getKeys({ start, reverse: true, limit: 1 })) start = key;
+    for (const { value } of batches.getRange({ start })) {
+      const trades: HistoryTrade[] = [];
+      for (const key of decodeBatch(value)) {
+        const record = blocks.get(key);
+        const market = this.#byIndex[readIndex(key)];
+        if (record === undefined || market === undefined) continue;
+        const block = decodeBlock(record);
+        for (const trade of block.trades) trades.push(this.#told(trade, market, block.epoch));
+      }
+      yield trades.sort((a, b) => a.number - b.number);
+    }
+  }
+
+  /** Stored candles, newest first, that longer ones are made of. */
+  *#storedPieces(
+    market: ArchivedMarket,
+    length: number,
+    end: number,
+    from: number,
+  ): Generator<Candle, void> {
+    const { minutes, hours } = this.#environment;
+    const table = length < CANDLE_INTERVALS["1h"] ? minutes : hours;
+    const range = {
+      start: candleKey(market.index, candleStart(end + length - 1, length)),
+      end: candleKey(market.index, from),
+      reverse: true,
+      exclusiveStart: true,
+      inclusiveEnd: true,
+    };
+    for (const { key, value } of table.getRange(range))
+      yield candleOf(readCandleStart(key), decodeCandle(value));
+  }
+
+  /** Candles of a second each, made of trades, newest first. */
+  *#secondPieces(market: ArchivedMarket, end: number, from: number): Generator<Candle, void> {
+    for (const { block } of this.#blocksBackwards(market.index, {
+      ts: end + 1_000_000,
+      number: 0,
+    })) {
+      const candles: Candle[] = [];
+      for (const { ts, price, quantity } of block.trades) {
+        const start = candleStart(ts, CANDLE_INTERVALS["1s"]);
+        const last = candles.at(-1);
+        if (last?.start === start) addTrade(last, price, quantity);
+        else candles.push(beginCandle(start, price, quantity));
+      }
+      yield* candles.reverse();
+      if ((block.trades[0]?.ts ?? 0) < from) return;
+    }
+  }
+}
+
+const ZERO: ArchivePosition = { ts: 0, number: 0 };
+
+function earlier(a: ArchivePosition, b: ArchivePosition): ArchivePosition {
+  return a.ts < b.ts || (a.ts === b.ts && a.number < b.number) ? a : b;
+}
+
+function positionOf(trade: ArchivedTrade | undefined): ArchivePosition | undefined {
+  return trade === undefined ? undefined : { ts: trade.ts, number: trade.number };
+}
+
+function candleOf(start: number, values: readonly number[]): Candle {
+  const [open = 0, high = 0, low = 0, close = 0, volume = 0, trades = 0] = values;
+  return { start, open, high, low, close, volume, trades };
+}
+
+/** Makes candles of pieces that come newest first. */
+function collect(
+  pieces: Iterable<Candle>,
+  length: number,
+  { from, end, limit }: { readonly from: number; readonly end: number; readonly limit: number },
+): CandleHistoryPage {
+  const candles: Candle[] = [];
+  let records = 0;
+  let work = 0;
+  for (const piece of pieces) {
+    const start = candleStart(piece.start, length);
+    if (start < from) break;
+    records++;
+    work += length === CANDLE_INTERVALS["1s"] ? piece.trades : 0;
+    if (start >= end) continue;
+    const last = candles.at(-1);
+    if (last?.start !== start) {
+      const isFull = candles.length === limit || records > RECORDS_MAX || work > TRADES_MAX;
+      if (last !== undefined && isFull) return { candles, next: last.start };
+      candles.push({ ...piece, start });
+    } else {
+      const later = { ...last };
+      const merged = { ...piece, start };
+      addCandle(merged, later);
+      candles[candles.length - 1] = merged;
+    }
+  }
+  return { candles, next: undefined };
+}

@@ -1,0 +1,22 @@
+import type { History, HistoryItems, TradeQuery } from "./history.js";
+import type { RequestOptions } from "./options.js";
+import type { Requests } from "./requests.js";
+
+/** The histories that are asked for by `requests`. */
+export function historyOf(requests: Requests): History {
+  const of =
+    <Query extends TradeQuery, Item>(kind: keyof History) =>
+    (query: Query, options?: RequestOptions): HistoryItems<Item> => {
+      async function* pages(): AsyncGenerator<readonly Item[], undefined> {
+        const { historyPages } = await import("./history-pages.js");
+        yield* historyPages<Item>(requests, kind, query, options);
+      }
+      return {
+        pages,
+        async *[Symbol.asyncIterator]() {
+          for await (const page of pages()) yield* page;
+        },
+      };
+    };
+  return { trades: of("trades"), candles: of("candles") };
+}

@@ -1,0 +1,33 @@
+import type { Candle, MarketId, Trade } from "../contract/messages.js";
+import type { RequestOptions } from "./options.js";
+
+/** Which trades, of which the newest come first. */
+export interface TradeQuery {
+  readonly market_id: MarketId;
+  /** From this `ts` on, in microseconds. */
+  readonly from?: number;
+  /** Before this `ts`, in microseconds. */
+  readonly to?: number;
+  /** Most trades in all; without it, all there are. */
+  readonly limit?: number;
+}
+
+/** Which candles, of which the newest come first; closed ones only. */
+export interface CandleQuery extends TradeQuery {
+  readonly interval: "1s" | "1m" | "5m" | "15m" | "1h" | "1d";
+}
+
+/** Items of a history, one after the other, asked for page by page as they are taken. */
+export interface HistoryItems<Item> extends AsyncIterable<Item> {
+  /** The same by pages of up to 1,000 items, none of them empty. */
+  pages(): AsyncIterableIterator<readonly Item[]>;
+}
+
+/**
+ * What was told before. Each page is a request like any other: it waits for a connection, is paced, sent
+ * again where the connection breaks, and rejects with the same errors.
+ */
+export interface History {
+  trades(query: TradeQuery, options?: RequestOptions): HistoryItems<Trade>;
+  candles(query: CandleQuery, options?: RequestOptions): HistoryItems<Candle>;
+}

@@ -1,0 +1,161 @@
+import { CANDLES_MAX } from "../../../contract/limits.js";
+import type { Candle as WireCandle } from "../../../contract/messages.js";
+import {
+  addTrade,
+  beginCandle,
+  CANDLE_INTERVALS,
+  type Candle,
+  type CandleInterval,
+  candleStart,
+} from "../../../shared/candle.js";
+import type { DecimalScale } from "../../../shared/decimal-scale.js";
+import type { MarketId } from "../../../shared/market-id.js";
+import { type Audience, CLOSED_TOLD_MAX } from "./audience.js";
+
+/** A candle is over when nothing of it has come for so long after its end by the clock, in microseconds. */
+const GRACE_MICROS = 1_000_000;
+
+/** A candle, and the round in which it changed last; of a closed one, its end included. */
+interface Entry {
+  readonly candle: Candle;
+  round: number;
+}
+
+interface Steps {
+  readonly priceScale: DecimalScale;
+  readonly quantityScale: DecimalScale;
+}
+
+/** One candle to be told. */
+interface Told {
+  readonly candle: WireCandle;
+  readonly closed: boolean;
+}
+
+/**
+ * The candles of a market in one interval, from trades in the order in which they were told. The newest
+ * that are closed are kept, and rounds, from which follows what somebody who fell behind has missed.
+ *
+ * Invariants: candles are in the order of their starts, each with a trade; the current one, if any, is
+ * behind all that are closed.
+ */
+export class CandleSeries {
+  readonly marketId: MarketId;
+  readonly interval: CandleInterval;
+  /** Those who want it. */
+  readonly audiences = new Set<Audience>();
+  /** In the list of those that changed in the round under way. */
+  dirty = false;
+  /** `ts` of the last trade, in microseconds. */
+  lastTs = 0;
+  readonly #length: number;
+  #steps: Steps;
+  readonly #closed: Entry[] = [];
+  #current: Entry | undefined;
+  /** The last round of which a closed candle is not kept any more. */
+  #evictedRound = -1;
+
+  constructor(marketId: MarketId, interval: CandleInterval, steps: Steps) {
+    this.marketId = marketId;
+    this.interval = interval;
+    this.#length = CANDLE_INTERVALS[interval];
+    this.#steps = steps;
+  }
+
+  /** Begins anew if another producer lists the market with other steps, in which nothing here is counted. */
+  adopt(steps: Steps): void {
+    const { priceScale, quantityScale } = this.#steps;
+    if (
+      priceScale.step === steps.priceScale.step &&
+      quantityScale.step === steps.quantityScale.step
+    )
+      return;
+    this.#steps = steps;
+    this.#closed.length = 0;
+    this.#current = undefined;
+  }
+
+  /** Adds a trade of a round, in ticks and lots. */
+  take(round: number, ts: number, price: number, quantity: number): void {
+    const start = candleStart(ts, this.#length);
+    this.lastTs = ts;
+    const entry = this.#current ?? this.#closed.at(-1);
+    if (entry === undefined || start > entry.candle.start) {
+      if (this.#current !== undefined) this.#close(round);
+      this.#current = { candle: beginCandle(start, price, quantity), round };
+    } else {
+      // Of one that was over by the clock: the trade was told late, and the candle is told again.
+      addTrade(entry.candle, price, quantity);
+      entry.round = round;
+    }
+  }
+
+  /**
+   * Closes the current candle if it is over: all that was told before its end has been read, as far as
+   * `position`, or its end is long enough ago by the clock. Both in microseconds. Returns whether it was.
+   */
+  closeAt(round: number, position: number, now: number): boolean {
+    if (this.#current === undefined) return false;
+    const end = this.#current.candle.start + this.#length;
+    if (position < end && now < end + GRACE_MICROS) return false;
+    this.#close(round);
+    return true;
+  }
+
+  /** The newest candles, oldest first, the current one included. */
+  newest(limit: number): WireCandle[] {
+    const entries = this.#current === undefined ? this.#closed : [...this.#closed, this.#current];
+    return entries
+      .slice(Math.max(0, entries.length - limit))
+      .map(({ candle }) => this.#wire(candle));
+  }
+
+  /**
+   * What changed after a round: closed candles in their order, then the current one. Undefined where they
+   * are more than are told one by one, or not kept any more.
+   */
+  changedSince(round: number): Told[] | undefined {
+    const told: Told[] = [];
+    for (let at = this.#closed.length - 1; at >= 0; at--) {
+      const { candle, round: changed } = this.#closed[at] as Entry;
+      if (changed <= round) break;
+      if (told.length === CLOSED_TOLD_MAX) return undefined;
+      told.push({ candle: this.#wire(candle), closed: true });
+    }
+    if (this.#evictedRound > round) return undefined;
+    told.reverse();
+    const current = this.#current;
+    if (current !== undefined && current.round > round)
+      told.push({ candle: this.#wire(current.candle), closed: false });
+    return told;
+  }
+
+  /** How many candles changed after a round, of those that are kept. */
+  countSince(round: number): number {
+    return [...this.#closed, ...(this.#current === undefined ? [] : [this.#current])].filter(
+      (entry) => entry.round > round,
+    ).length;
+  }
+
+  #close(round: number): void {
+    const entry = this.#current as Entry;
+    entry.round = round;
+    this.#closed.push(entry);
+    this.#current = undefined;
+    if (this.#closed.length <= CANDLES_MAX) return;
+    this.#evictedRound = (this.#closed.shift() as Entry).round;
+  }
+
+  #wire({ start, open, high, low, close, volume, trades }: Candle): WireCandle {
+    const { priceScale: price, quantityScale } = this.#steps;
+    return [
+      start,
+      price.toNumber(open),
+      price.toNumber(high),
+      price.toNumber(low),
+      price.toNumber(close),
+      quantityScale.toNumber(volume),
+      trades,
+    ];
+  }
+}

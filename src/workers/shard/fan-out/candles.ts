@@ -1,0 +1,239 @@
+import { CANDLES_MAX } from "../../../contract/limits.js";
+import type { ServerMessage } from "../../../contract/messages.js";
+import { type CounterSection, SHARD } from "../../../counters/counters.js";
+import type { TradeRecord } from "../../../ring/records.js";
+import { CANDLE_INTERVALS, type CandleInterval } from "../../../shared/candle.js";
+import { nowMicros } from "../../../shared/clock.js";
+import type { MarketId } from "../../../shared/market-id.js";
+import type { Audience } from "./audience.js";
+import { CandleSeries } from "./candle-series.js";
+import type { FrameRanges } from "./frame-ranges.js";
+import type { Mirror } from "./mirror.js";
+import type { MirrorMarket } from "./mirror-market.js";
+import type { RoundFrames } from "./round-frames.js";
+import { type CandleRequest, seriesKey } from "./subscription-set.js";
+
+const INTERVALS = Object.keys(CANDLE_INTERVALS) as readonly CandleInterval[];
+/** How often it is looked whether a candle is over, in milliseconds. */
+const LOOK_INTERVAL_MS = 500;
+
+/** Where the messages of a series lie in the buffer of an encoding. */
+type Frames = { readonly start: number; readonly end: number }[];
+
+/**
+ * The `Candles` channel: series of the markets and intervals that are asked for, made from the trades
+ * that this shard reads from then on. What changed in a round is told at its end, a candle's last state
+ * once and those that closed before the next one.
+ *
+ * Invariants: beyond `max` series those that nobody has are let go, the longest unused first; one with an
+ * audience never is. Between rounds none is dirty.
+ */
+export class Candles {
+  readonly max: number;
+  readonly #counters: CounterSection;
+  readonly #frames: RoundFrames;
+  readonly #now: () => number;
+  /** The longest unused first. */
+  readonly #series = new Map<string, CandleSeries>();
+  readonly #inUse = new Set<CandleSeries>();
+  /** By slot, of markets that have traded since the last producer came. */
+  readonly #bySlot: (readonly CandleSeries[] | undefined)[] = [];
+  readonly #dirty: CandleSeries[] = [];
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #lookDue = false;
+  #wake: () => void = () => {};
+  #mirror: Mirror | undefined;
+
+  /** @param now a clock in microseconds */
+  constructor(counters: CounterSection, frames: RoundFrames, max: number, now = nowMicros) {
+    this.#counters = counters;
+    this.#frames = frames;
+    this.max = max;
+    this.#now = now;
+  }
+
+  /** Has a function called whenever a round is due, as candles may be over. */
+  whenDue(wake: () => void): void {
+    this.#wake = wake;
+  }
+
+  get due(): boolean {
+    return this.#lookDue;
+  }
+
+  /** Takes another producer's mirror: candles go on, but for markets with other steps. */
+  setMirror(mirror: Mirror): void {
+    this.#mirror = mirror;
+    this.#bySlot.length = 0;
+  }
+
+  /** Whether there is room for the series of these subscriptions. */
+  mayHold(wanted: Iterable<CandleRequest>): boolean {
+    let more = 0;
+    for (const { marketId, interval } of wanted) {
+      const known = this.#series.get(seriesKey(marketId, interval));
+      if (known === undefined || !this.#inUse.has(known)) more++;
+    }
+    return this.#inUse.size + more <= this.max;
+  }
+
+  // --- Who wants them -----------------------------------------------------------------------------
+
+  add(audience: Audience): void {
+    for (const { marketId, interval } of audience.subscriptions.candles.values()) {
+      const series = this.#of(marketId, interval);
+      if (series === undefined) continue;
+      series.audiences.add(audience);
+      this.#inUse.add(series);
+    }
+    this.#used();
+  }
+
+  remove(audience: Audience): void {
+    for (const [key] of audience.subscriptions.candles) {
+      const series = this.#series.get(key);
+      if (series === undefined || !series.audiences.delete(audience)) continue;
+      if (series.audiences.size > 0) continue;
+      this.#inUse.delete(series);
+      // The longest unused are first.
+      this.#series.delete(key);
+      this.#series.set(key, series);
+    }
+    this.#used();
+  }
+
+  #used(): void {
+    this.#counters[SHARD.candleSeries] = this.#series.size;
+    if (this.#inUse.size > 0) {
+      this.#timer ??= setInterval(() => {
+        this.#lookDue = true;
+        this.#wake();
+      }, LOOK_INTERVAL_MS).unref();
+    } else {
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+    }
+  }
+
+  /** The series of a market, made where there is none; undefined for one that is not listed. */
+  #of(marketId: MarketId, interval: CandleInterval): CandleSeries | undefined {
+    const key = seriesKey(marketId, interval);
+    const known = this.#series.get(key);
+    if (known !== undefined) return known;
+    const market = this.#mirror?.find(marketId);
+    if (market === undefined) return undefined;
+    if (this.#series.size >= this.max) this.#letGo();
+    const series = new CandleSeries(marketId, interval, market);
+    this.#series.set(key, series);
+    this.#bySlot[market.slot] = undefined;
+    return series;
+  }
+
+  #letGo(): void {
+    for (const [key, series] of this.#series) {
+      if (this.#inUse.has(series)) continue;
+      this.#series.delete(key);
+      this.#bySlot.length = 0;
+      return;
+    }
+  }
+
+  // --- Rounds -------------------------------------------------------------------------------------
+
+  /** Takes a trade of a round. */
+  traded(market: MirrorMarket, trade: TradeRecord, round: number): void {
+    if (this.#series.size === 0) return;
+    for (const series of this.#bySlot[market.slot] ?? this.#find(market)) {
+      series.take(round, trade.ts, trade.price, trade.quantity);
+      this.#markDirty(series);
+    }
+  }
+
+  #find(market: MirrorMarket): readonly CandleSeries[] {
+    const { slot, marketId } = market;
+    const found: CandleSeries[] = [];
+    for (const interval of INTERVALS) {
+      const series = this.#series.get(seriesKey(marketId, interval));
+      if (series === undefined) continue;
+      series.adopt(market);
+      found.push(series);
+    }
+    while (this.#bySlot.length < slot) this.#bySlot.push(undefined);
+    this.#bySlot[slot] = found;
+    return found;
+  }
+
+  #markDirty(series: CandleSeries): void {
+    if (series.dirty) return;
+    series.dirty = true;
+    this.#dirty.push(series);
+  }
+
+  /**
+   * Has the changes of a round added to audiences.
+   * @param offer counts a message for an audience; returns whether this round tells it by itself
+   */
+  tell(mirror: Mirror, round: number, offer: (audience: Audience, ts: number) => boolean): void {
+    if (this.#lookDue) {
+      this.#lookDue = false;
+      const now = this.#now();
+      for (const series of this.#inUse)
+        if (series.closeAt(round, mirror.position, now)) this.#markDirty(series);
+    }
+    for (const series of this.#dirty) {
+      series.dirty = false;
+      if (series.audiences.size > 0) this.#tell(series, round, offer);
+    }
+    this.#dirty.length = 0;
+  }
+
+  #tell(
+    series: CandleSeries,
+    round: number,
+    offer: (audience: Audience, ts: number) => boolean,
+  ): void {
+    const messages = this.#changes(series, round - 1, 0);
+    const byEncoding = new Map<number, Frames>();
+    for (const audience of series.audiences) {
+      const { encoding, states } = audience;
+      for (const [index, message] of messages.entries()) {
+        if (!offer(audience, series.lastTs)) continue;
+        const frames = byEncoding.get(encoding) ?? [];
+        byEncoding.set(encoding, frames);
+        frames[index] ??= this.#frames.message(message, encoding);
+        states.add(frames[index]);
+      }
+    }
+  }
+
+  /** Adds what an audience has missed after a round: of each series no more than was offered to it. */
+  addMissed(audience: Audience, round: number, ranges: FrameRanges): void {
+    for (const [key, { limit }] of audience.subscriptions.candles) {
+      const series = this.#series.get(key);
+      if (series === undefined) continue;
+      for (const message of this.#changes(series, round, limit))
+        ranges.add(this.#frames.message(message, audience.encoding));
+    }
+  }
+
+  /** The messages that tell what changed after a round; a snapshot has all of it, and `limit` at least. */
+  #changes(series: CandleSeries, round: number, limit: number): readonly ServerMessage[] {
+    const { marketId: market_id, interval } = series;
+    const told = series.changedSince(round);
+    if (told === undefined) {
+      const candles = series.newest(
+        Math.min(CANDLES_MAX, Math.max(limit, series.countSince(round))),
+      );
+      return [{ type: "CandleSnapshot", data: { market_id, interval, candles } }];
+    }
+    return told.map((one) => ({ type: "CandleUpdate", data: { market_id, interval, ...one } }));
+  }
+
+  /** What a new subscriber gets at once; undefined for a market that is not listed. */
+  snapshot({ marketId, interval, limit }: CandleRequest): ServerMessage | undefined {
+    const series = this.#of(marketId, interval);
+    if (series === undefined) return undefined;
+    const candles = series.newest(limit);
+    return { type: "CandleSnapshot", data: { market_id: marketId, interval, candles } };
+  }
+}
