@@ -27,7 +27,7 @@ export interface MirroredMarket {
   readonly marketId: MarketId;
   readonly stateSeq: number;
   readonly priceSeq: number;
-  readonly book: { readonly seq: number } | undefined;
+  readonly topBook: { readonly seq: number } | undefined;
 }
 
 type MarketsDue = Extract<Due, { readonly what: "Markets" }>;
@@ -213,7 +213,7 @@ export class ClientModel {
       const { states, books } = truth.of(id);
       const at = stands(id);
       this.#last.set(`state ${id}`, before(states, at?.stateSeq ?? 0));
-      this.#last.set(`book ${id}`, before(books, at?.book?.seq ?? 0));
+      this.#last.set(`book ${id}`, before(books, at?.topBook?.seq ?? 0));
       this.#newest.delete(id);
       subscribed.state.add(id);
       subscribed.book.add(id);

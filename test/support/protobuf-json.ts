@@ -119,6 +119,8 @@ function toJson(type: protobuf.Type, message: Json): unknown {
     return {
       type: (field.resolvedType as protobuf.Type).name,
       params: Object.keys(params).length === 0 ? null : params,
+      ...(Object.hasOwn(message, "since") && { since: Number(String(message["since"])) }),
+      ...(Object.hasOwn(message, "recovered") && { recovered: message["recovered"] }),
     };
   }
   const json: Json = {};
