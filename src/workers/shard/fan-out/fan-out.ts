@@ -25,7 +25,7 @@ import type { StreamTerms } from "./stream-terms.js";
 import type { SubscriptionSet } from "./subscription-set.js";
 import { type ReplayOptions, TradeReplays } from "./trade-replays.js";
 
-export interface FanOutOptions {
+interface FanOutOptions {
   /** In the order of their indices; those of the product by default. */
   readonly encodings?: readonly EncodingDescriptor[];
   /** Series of candles that are kept. */

@@ -13,13 +13,13 @@ import {
   SHARD,
 } from "../../../counters/counters.js";
 import type { GrantedSession } from "../../../shared/session.js";
-import type { RefusedBy } from "../../messages.js";
-import type { AddressShare, AddressShares } from "../connections/address-shares.js";
+import type { AddressShares } from "../connections/address-shares.js";
 import { ClientSocket } from "../connections/connection.js";
 import { TokenBucket } from "../connections/token-bucket.js";
 import type { TurnQueue } from "../connections/turn-queue.js";
 import type { Authenticator } from "../requests/authenticator.js";
 import type { ShardSessions } from "../trading/shard-sessions.js";
+import type { Accepted, Candidate } from "./candidate.js";
 import { HEAD_BYTES_MAX, type HeadFault, HttpGate } from "./http-gate.js";
 import {
   badRequest,
@@ -72,33 +72,6 @@ export interface Upgraded extends UpgradeTerms {
   readonly socket: Socket;
   /** The session that it has got by its name. */
   readonly granted: GrantedSession | undefined;
-}
-
-/** An accepted socket, as main hands it over. */
-export interface Accepted {
-  readonly number: number;
-  /** The client's IP address. */
-  readonly address: string;
-  readonly refusedBy: RefusedBy | undefined;
-}
-
-/** A socket that has not been upgraded yet. */
-interface Candidate extends Accepted {
-  readonly gate: HttpGate;
-  readonly timer: NodeJS.Timeout;
-  readonly share: AddressShare;
-  readonly httpRequests: TokenBucket;
-  /** Requests that have begun. */
-  requests: number;
-  /** The time of the last of them, for which it may have to wait; ms of performance.now(). */
-  nextAt: number;
-  /**
-   * It has had a file of the page, data, or its last answer: its end by the timer is that of an idle
-   * HTTP connection.
-   */
-  served: boolean;
-  /** It has named a session, and has it or waits for it. */
-  resumes: boolean;
 }
 
 const HEAD_FAULTS: Readonly<Record<HeadFault, HttpRefusal>> = {
