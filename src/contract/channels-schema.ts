@@ -184,20 +184,15 @@ const namedChannelSchema = z.discriminatedUnion("type", [
     })),
 ]);
 
-/** From when on a client wants the channel's messages again; no part of the channel. */
-export interface Since {
-  readonly since?: number;
-}
-
 /** A channel as a client names it, and since when it wants its messages. */
 export const channelSchema = z
   .intersection(namedChannelSchema, z.object({ since: sinceSchema.optional() }))
-  .transform(({ since, ...named }): z.output<typeof namedChannelSchema> & Since =>
+  .transform(({ since, ...named }): Channel =>
     since === undefined ? named : { ...named, since },
   );
 
-/** A channel in canonical form. */
-export type Channel = z.output<typeof namedChannelSchema> & Since;
+/** A channel in canonical form, and since when its messages are wanted again, which is no part of it. */
+export type Channel = z.output<typeof namedChannelSchema> & { readonly since?: number };
 /** A channel that is open to everybody. */
 export type PublicChannel = Exclude<Channel, PrivateOf<Channel>>;
 

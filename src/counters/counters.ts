@@ -158,6 +158,9 @@ const SHARD_VALUES = {
   /** Channels whose `since` was replayed, and messages replayed, to whoever was slow as well. */
   replays: 43,
   replayedMessages: 44,
+  /** `ts` of the oldest record that the windows of trades and of states still have; 0 where they are empty. */
+  oldestTradeTs: 45,
+  oldestStateTs: 46,
 } as const;
 
 const latency = Math.max(...Object.values(SHARD_VALUES)) + 1;

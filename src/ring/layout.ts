@@ -55,7 +55,7 @@ export const LINK_DISTANCE_MAX = 0xffff_ffff;
 
 /** Parts of a ring with an entry in its time index, and bytes of an entry. */
 export const INDEX_ENTRIES = 1024;
-export const INDEX_ENTRY_BYTES = 16;
+const INDEX_ENTRY_BYTES = 16;
 export const INDEX_BYTES = INDEX_ENTRIES * INDEX_ENTRY_BYTES;
 export const RECORD_LENGTH_MASK = 0xff_ffff;
 export const RECORD_TYPE_SHIFT = 24;

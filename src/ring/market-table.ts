@@ -66,7 +66,7 @@ export function createMarketTable(capacity: number, bounds: TableBounds): Market
 }
 
 /** Positions of a market's newest records, and the `seq` of its newest trade, 0 where it has none. */
-export interface NewestRecords {
+interface NewestRecords {
   readonly state: number;
   readonly book: number;
   readonly trade: number;

@@ -9,12 +9,12 @@ export interface NewestRecord {
 }
 
 /** Where a walk ends: at the first record that is not before a position, or not before a `ts`. */
-export type WalkEnd =
+type WalkEnd =
   | { readonly position: number; readonly ts?: undefined }
   | { readonly ts: number; readonly position?: undefined };
 
 /** How a walk stands; `lost` where records that it was to find may have been overwritten. */
-export type WalkState = "going" | "found" | "lost";
+type WalkState = "going" | "found" | "lost";
 
 /**
  * Walks a stream back, from its newest record to the first of those that are not before its end, and are

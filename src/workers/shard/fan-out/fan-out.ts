@@ -428,7 +428,11 @@ export class FanOut implements MirrorListener {
   #hold(audience: Audience): void {
     const { encoding, states, trades, offered, offeredInRound, oldestTs } = audience;
     audience.held ??= new HeldFrames(
-      { round: this.#round, offeredBefore: offered - offeredInRound, tradesFrom: this.trades.roundBegan },
+      {
+        round: this.#round,
+        offeredBefore: offered - offeredInRound,
+        tradesFrom: this.trades.roundBegan,
+      },
       oldestTs,
     );
     audience.held.add(this.#frames.bytes(encoding), states, trades);

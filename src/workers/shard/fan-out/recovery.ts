@@ -15,7 +15,7 @@ import {
 } from "./replay-streams.js";
 
 /** What became of a channel's `since`. */
-export type Recovered =
+type Recovered =
   | {
       readonly recovered: true;
       readonly ring: "states" | "trades" | undefined;

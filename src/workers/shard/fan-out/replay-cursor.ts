@@ -13,7 +13,7 @@ const PIECE_RECORDS_MAX = 4096;
 const WALK_RECORDS_MAX = 16_384;
 
 /** A part of a replay and the cursor behind it. */
-export interface Piece {
+interface Piece {
   readonly batch: FrameBatch;
   readonly next: ReplayCursor;
 }

@@ -5,6 +5,7 @@ import type { SizedView } from "../../../codec/push-encoder.js";
 import type { HistoryReader } from "../../../ring/history-reader.js";
 import {
   type BookState,
+  CHANGE,
   type MarketState,
   PRICE_CHANGES,
   readBook,
@@ -12,7 +13,6 @@ import {
   readState,
   readTrade,
   SIZED_CHANGES,
-  CHANGE,
 } from "../../../ring/records.js";
 import { createBook, TOP_BOOK_LEVELS } from "../../../shared/market.js";
 import type { FrameBatch } from "../connections/frame-batch.js";

@@ -88,6 +88,13 @@ export class TradeReplays {
     }
   }
 
+  /** Notes how far back the windows reach. */
+  noteReach(): void {
+    const { trades, states } = this.window;
+    this.#counters[SHARD.oldestTradeTs] = trades.oldest()?.ts ?? 0;
+    this.#counters[SHARD.oldestStateTs] = states.oldest()?.ts ?? 0;
+  }
+
   beginRound(): void {
     this.roundBegan = this.window.mirror.tradesRead;
   }
