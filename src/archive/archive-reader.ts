@@ -32,6 +32,8 @@ const RECORDS_MAX = 2000;
 /** Trades that a query for candles reads at most, but for those of one candle. */
 const TRADES_MAX = 10_000;
 const END: ArchivePosition = { ts: Number.MAX_SAFE_INTEGER, number: Number.MAX_SAFE_INTEGER };
+/** A moment after all trades, to which the longest candle can be added, in µs. */
+const LATEST = 2 ** 52;
 
 /** A market as the archive knows it, listed at present or not. */
 export interface ArchivedMarket {
@@ -57,6 +59,20 @@ export interface TradeHistoryPage {
   readonly trades: readonly HistoryTrade[];
   /** Where the next page begins; undefined where there is no more. */
   readonly next: ArchivePosition | undefined;
+}
+
+/** Where a market's candles stand, of one state of the archive. */
+export interface CandleHead {
+  /** The latest epoch that the archive has begun, with all that was told before it. */
+  readonly epoch: string;
+  /** `ts` of the last trade of all markets. */
+  readonly lastTs: number;
+  /** In which the market's candles count; undefined for one that has none. */
+  readonly steps: Pick<ArchivedMarket, "tickSize" | "lotSize"> | undefined;
+  /** Where the market's stream stands; undefined where no trade of it is kept. */
+  readonly place: { readonly epoch: string; readonly seq: number } | undefined;
+  /** The newest candle, of all trades up to that place. */
+  readonly candle: Candle | undefined;
 }
 
 export interface CandleHistoryPage {
@@ -190,11 +206,30 @@ export class ArchiveReader {
       // A candle is within the range where it starts there.
       const end = Math.min(before ?? to, to, candleStart(now, length));
       if (market === undefined || end <= from) return { candles: [], next: undefined };
-      const pieces =
-        interval === "1s"
-          ? this.#secondPieces(market, end, from)
-          : this.#storedPieces(market, length, end, from);
-      return collect(pieces, length, { from, end, limit });
+      return collect(this.#pieces(market, interval, end, from), length, { from, end, limit });
+    });
+  }
+
+  /** Where a market's candles stand; undefined before the first trade or epoch. */
+  candleHead(marketId: MarketId, interval: CandleInterval): CandleHead | undefined {
+    return this.#read(() => {
+      const state = this.#state();
+      if (state === undefined) return undefined;
+      const { lastTs } = state;
+      const epoch = this.#epoch(state.epoch);
+      const market = this.#market(marketId);
+      if (market === undefined)
+        return { epoch, lastTs, steps: undefined, place: undefined, candle: undefined };
+      const [newest] = this.#blocksBackwards(market.index, END);
+      const last = newest?.block.trades.at(-1);
+      const place =
+        newest === undefined || last === undefined
+          ? undefined
+          : { epoch: this.#epoch(newest.block.epoch), seq: last.seq };
+      const length = CANDLE_INTERVALS[interval];
+      const range = { from: 0, end: LATEST, limit: 1 };
+      const [candle] = collect(this.#pieces(market, interval, LATEST, 0), length, range).candles;
+      return { epoch, lastTs, steps: market, place, candle };
     });
   }
 
@@ -281,6 +316,17 @@ export class ArchiveReader {
       }
       yield trades.sort((a, b) => a.number - b.number);
     }
+  }
+
+  #pieces(
+    market: ArchivedMarket,
+    interval: CandleInterval,
+    end: number,
+    from: number,
+  ): Iterable<Candle> {
+    return interval === "1s"
+      ? this.#secondPieces(market, end, from)
+      : this.#storedPieces(market, CANDLE_INTERVALS[interval], end, from);
   }
 
   /** Stored candles, newest first, that longer ones are made of. */
