@@ -67,6 +67,8 @@ export class CandleSeries {
 
   /** Trades that were told since it began anew, until those before are known. */
   #held: HeldTrade[] | undefined;
+  /** Trades of this epoch up to this number came with the candles of before; the shard may read some later. */
+  #joinedSeq = 0;
   /** Start of the last candle that was told before it began anew; undefined where none was. */
   #toldStart: number | undefined;
 
@@ -108,20 +110,22 @@ export class CandleSeries {
     this.#closed.length = 0;
     this.#current = undefined;
     this.#held = [];
+    this.#joinedSeq = 0;
   }
 
   /**
    * Goes on from the newest candle of before, with the held trades that are not in it.
-   * @param seq the number of the last trade that is
+   * @param seq the number of the last trade that is, 0 where none of this epoch is
    */
   join(newest: Candle | undefined, seq: number): void {
     const held = this.#held ?? [];
     this.#held = undefined;
+    this.#joinedSeq = seq;
     if (newest !== undefined) {
       this.lastTs = Math.max(this.lastTs, newest.start);
       this.#current = { candle: { ...newest }, round: -1 };
     }
-    for (const trade of held) if (trade.seq > seq) this.take(-1, trade);
+    for (const trade of held) this.take(-1, trade);
   }
 
   /** Puts closed candles, newest first, before those that there are. */
@@ -150,6 +154,7 @@ export class CandleSeries {
       this.#held.push({ ts, seq, price, quantity });
       return;
     }
+    if (seq <= this.#joinedSeq) return;
     const start = candleStart(ts, this.#length);
     const entry = this.#current ?? this.#closed.at(-1);
     if (entry === undefined || start > entry.candle.start) {
