@@ -17,10 +17,12 @@ export type CandleArchive = Pick<ArchiveReader, "candleHead" | "candlesBefore">;
 interface Beginning {
   /** When it began to wait or, once joined, to read; ms of a monotonic clock. */
   startedAt: number;
-  /** That moment, in microseconds: all trades that had been read then have no later `ts`. */
-  readonly ts: number;
+  /** In microseconds: all trades that were read and are not held have no later `ts`. */
+  ts: number;
   /** Number of the market's trade that the archive has to have come to. */
   seq: number | undefined;
+  /** The series' `heldAnew` when that was read. */
+  heldAnew: number;
   /** Closed candles of before, newest first; undefined until the series has been joined. */
   older: Candle[] | undefined;
   /** What is read next is before this start. */
@@ -69,6 +71,7 @@ export class CandleBeginnings {
       startedAt: performance.now(),
       ts: Math.max(this.#nowMicros(), this.#mirror?.lastTs ?? 0),
       seq: undefined,
+      heldAnew: series.heldAnew,
       older: undefined,
       before: 0,
     });
@@ -141,13 +144,18 @@ export class CandleBeginnings {
   }
 
   #reached(
-    { marketId }: CandleSeries,
+    { marketId, heldAnew }: CandleSeries,
     beginning: Beginning,
     { epoch, lastTs, place }: CandleHead,
     mirror: Mirror,
   ): boolean {
     if (epoch !== mirror.epoch) return false;
     const market = mirror.find(marketId);
+    if (beginning.heldAnew !== heldAnew) {
+      beginning.heldAnew = heldAnew;
+      beginning.seq = undefined;
+      beginning.ts = Math.max(this.#nowMicros(), mirror.lastTs);
+    }
     // Read later than the first trade that the series was told: it is not before any that it was not.
     beginning.seq ??= market === undefined ? 0 : mirror.newestTradeSeq(market);
     if (beginning.seq === 0 || lastTs > beginning.ts) return true;

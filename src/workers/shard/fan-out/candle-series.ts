@@ -15,6 +15,9 @@ import { type Audience, CLOSED_TOLD_MAX } from "./audience.js";
 /** A candle is over when nothing of it has come for so long after its end by the clock, in microseconds. */
 const GRACE_MICROS = 1_000_000;
 
+/** Trades that wait for those before at most; with more, all of them are taken from the archive. */
+const HELD_MAX = 50_000;
+
 /** A candle, and the round in which it changed last; of a closed one, its end included. */
 interface Entry {
   readonly candle: Candle;
@@ -67,6 +70,8 @@ export class CandleSeries {
 
   /** Trades that were told since it began anew, until those before are known. */
   #held: HeldTrade[] | undefined;
+  /** How often all held trades were let go. */
+  heldAnew = 0;
   /** Trades of this epoch up to this number came with the candles of before; the shard may read some later. */
   #joinedSeq = 0;
   /** Start of the last candle that was told before it began anew; undefined where none was. */
@@ -151,6 +156,10 @@ export class CandleSeries {
   take(round: number, { ts, seq, price, quantity }: HeldTrade): void {
     this.lastTs = ts;
     if (this.#held !== undefined) {
+      if (this.#held.length === HELD_MAX) {
+        this.#held.length = 0;
+        this.heldAnew++;
+      }
       this.#held.push({ ts, seq, price, quantity });
       return;
     }

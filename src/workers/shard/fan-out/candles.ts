@@ -1,3 +1,4 @@
+import type { Channel } from "../../../contract/channels-schema.js";
 import { CANDLES_MAX } from "../../../contract/limits.js";
 import type { ServerMessage } from "../../../contract/messages.js";
 import { type CounterSection, SHARD } from "../../../counters/counters.js";
@@ -17,6 +18,9 @@ import { type CandleRequest, seriesKey } from "./subscription-set.js";
 const INTERVALS = Object.keys(CANDLE_INTERVALS) as readonly CandleInterval[];
 /** How often it is looked whether a candle is over, in milliseconds. */
 const LOOK_INTERVAL_MS = 500;
+
+/** What it costs whoever asks for a series that has not begun: it is read, and its snapshot told later. */
+const BEGINNING_COST_BYTES = 32 * 1024;
 
 /** Where the messages of a series lie in the buffer of an encoding. */
 type Frames = { readonly start: number; readonly end: number }[];
@@ -112,6 +116,19 @@ export class Candles {
       if (known === undefined || !this.#inUse.has(known)) more++;
     }
     return this.#inUse.size + more <= this.max;
+  }
+
+  /** What beginning the series of these channels costs, in bytes of answers; nothing for one that has begun. */
+  beginningBytes(channels: readonly Channel[]): number {
+    if (this.#beginnings === undefined) return 0;
+    let bytes = 0;
+    for (const { type, params } of channels) {
+      if (type !== "Candles") continue;
+      const { market_id: marketId, interval } = params;
+      if (this.#series.get(seriesKey(marketId, interval))?.begun !== true)
+        bytes += BEGINNING_COST_BYTES;
+    }
+    return bytes;
   }
 
   // --- Who wants them -----------------------------------------------------------------------------
