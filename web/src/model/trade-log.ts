@@ -21,15 +21,17 @@ export class TradeLog {
     if (this.#trades.length > TRADES_MAX) this.#trades.length = TRADES_MAX;
   }
 
-  /**
-   * Takes in the newest trades of history, newest first. Where they are as many as are kept, older ones that
-   * are known go: between those and these some may be missing.
-   */
+  /** Takes in the newest trades of history, newest first; the latest of all may not be among them yet. */
   merge(page: readonly Trade[]): void {
     const inPage = new Set(page.map(({ trade_id }) => trade_id));
-    const others = this.#trades.filter(({ trade_id }) => !inPage.has(trade_id));
-    // The sort is stable: of the same moment, what history does not have yet is the later one.
-    const all = [...others, ...page].sort((a, b) => b.ts - a.ts);
-    this.#trades = all.slice(0, TRADES_MAX);
+    const known = this.#trades;
+    // Where both have one, all above it came later. The time alone would not tell, as many may have the same.
+    const common = known.findIndex(({ trade_id }) => inPage.has(trade_id));
+    const newest = page[0]?.ts ?? 0;
+    const isLater = ({ ts }: Trade, index: number): boolean =>
+      common < 0 ? ts >= newest : index < common;
+    const others = known.filter(({ trade_id }) => !inPage.has(trade_id));
+    const later = others.filter(isLater);
+    this.#trades = [...later, ...page, ...others.slice(later.length)].slice(0, TRADES_MAX);
   }
 }

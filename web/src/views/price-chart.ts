@@ -34,6 +34,7 @@ const riseOf = ([, open, , , close]: Candle): "up" | "down" => (close < open ? "
 /** Candles and volume of the selected market, with what they are under the pointer, or last, in words. */
 export class PriceChart {
   readonly #loop: FrameLoop;
+  readonly #container = byId("chart");
   readonly #chart: IChartApi;
   readonly #prices: ISeriesApi<"Candlestick">;
   readonly #volumes: ISeriesApi<"Histogram">;
@@ -46,13 +47,14 @@ export class PriceChart {
   #drawn: { readonly fill: CandleFill; revision: number; through: number } | undefined;
   /** Start of the candle under the pointer, in seconds. */
   #pointed: number | undefined;
+  /** The newest candles are to be in view, once there is a view. */
+  #placing = false;
 
   constructor(loop: FrameLoop) {
     this.#loop = loop;
-    const container = byId("chart");
     byId("chart-legend").append(this.#legend);
     byId("chart-note").append(this.#note);
-    this.#chart = createChart(container, {
+    this.#chart = createChart(this.#container, {
       autoSize: true,
       // Its logo would bring a style sheet of its own; the page names the library in words.
       layout: { attributionLogo: false, fontSize: 11 },
@@ -75,9 +77,10 @@ export class PriceChart {
       this.#pointed = time as number | undefined;
       loop.request(this.#drawLegend);
     });
+    new ResizeObserver(() => loop.request(this.#draw)).observe(this.#container);
     this.applyTheme();
     // What is drawn on a canvas can be read here.
-    Object.defineProperty(container, "candles", { get: () => this.#shown() });
+    Object.defineProperty(this.#container, "candles", { get: () => this.#shown() });
   }
 
   /** Shows a series of a market. */
@@ -85,6 +88,7 @@ export class PriceChart {
     this.#market = market;
     this.#fill = fill;
     this.#pointed = undefined;
+    this.#placing = true;
     this.#loop.request(this.#draw);
   }
 
@@ -128,11 +132,13 @@ export class PriceChart {
         this.#volumes.update(this.#volumeBar(candle));
       }
     } else {
-      const another = drawn !== undefined && drawn.fill !== fill;
-      if (another || drawn === undefined) this.#prepare(market, fill);
+      if (drawn?.fill !== fill) this.#prepare(market, fill);
       this.#prices.setData(candles.map(priceBar));
       this.#volumes.setData(candles.map((candle) => this.#volumeBar(candle)));
-      if (another) this.#chart.timeScale().resetTimeScale();
+    }
+    if (this.#placing && candles.length > 0 && this.#container.clientWidth > 0) {
+      this.#chart.timeScale().resetTimeScale();
+      this.#placing = false;
     }
     this.#drawn = { fill, revision, through: last?.[0] ?? 0 };
     setText(

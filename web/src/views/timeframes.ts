@@ -13,6 +13,7 @@ export class Timeframes {
     for (const timeframe of TIMEFRAMES) {
       const radio = element("input", {
         type: "radio",
+        id: `timeframe-${timeframe}`,
         name: "timeframe",
         value: timeframe,
         checked: timeframe === this.#chosen,
