@@ -1,4 +1,5 @@
 import { measureFirstData, measureFreshServer, measureJoining } from "./fanout/connects.js";
+import { measureFraming } from "./fanout/framing.js";
 import { measureMemory } from "./fanout/memory.js";
 import { type FanoutParameters, FULL, SHORT } from "./fanout/parameters.js";
 import { measureRates } from "./fanout/rates.js";
@@ -23,6 +24,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   "first-data": measureFirstData,
   memory: measureMemory,
   variants: measureVariants,
+  framing: measureFraming,
   disjoint: measureDisjoint,
   "slow-readers": measureSlowReaders,
 };

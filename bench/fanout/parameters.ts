@@ -25,6 +25,8 @@ export interface FanoutParameters {
   readonly idleConnections: number;
   /** Clients that connect, subscribe and wait for their first data. */
   readonly firstDataClients: number;
+  /** Updates a second at which batches and compression are measured. */
+  readonly framingRates: readonly number[];
 }
 
 export const FULL: FanoutParameters = {
@@ -41,6 +43,7 @@ export const FULL: FanoutParameters = {
   burst: { count: 500, repeats: 3, timeoutMs: 10_000 },
   idleConnections: 5000,
   firstDataClients: 5000,
+  framingRates: [10, 1000, 10_000],
 };
 
 export const SHORT: FanoutParameters = {
@@ -56,4 +59,5 @@ export const SHORT: FanoutParameters = {
   burst: { count: 500, repeats: 1, timeoutMs: 2000 },
   idleConnections: 1000,
   firstDataClients: 500,
+  framingRates: [1000],
 };

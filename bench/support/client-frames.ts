@@ -4,11 +4,12 @@ const OPCODE_PONG = 10;
 const OPCODE_TEXT = 1;
 const OPCODE_BINARY = 2;
 
-/** The request that asks for a WebSocket; with `subprotocol`, offers that one. */
+/** The request that asks for a WebSocket; with `subprotocol`, offers that one, and compression if asked. */
 export function upgradeRequest(
   port: number,
   path: string,
   subprotocol: string | undefined,
+  compression = false,
 ): string {
   const lines = [
     `GET ${path} HTTP/1.1`,
@@ -19,6 +20,7 @@ export function upgradeRequest(
     `Sec-WebSocket-Key: ${randomBytes(16).toString("base64")}`,
   ];
   if (subprotocol !== undefined) lines.push(`Sec-WebSocket-Protocol: ${subprotocol}`);
+  if (compression) lines.push("Sec-WebSocket-Extensions: permessage-deflate");
   return `${lines.join("\r\n")}\r\n\r\n`;
 }
 

@@ -2,6 +2,8 @@
 const HEADER_BYTES_MAX = 10;
 const CONTROL_PAYLOAD_BYTES_MAX = 125;
 const FIRST_CONTROL_OPCODE = 8;
+/** In the first byte of a compressed message (RFC 7692). */
+const COMPRESSED = 0x40;
 
 /** What all connections of a load client count together, and where they report what they find. */
 export interface FrameTally {
@@ -10,8 +12,8 @@ export interface FrameTally {
   /** Frames still to pass before the next one is sampled. */
   untilSample: number;
   sampleEvery: number;
-  /** A sampled frame's payload, wholly in `chunk`. */
-  sample(chunk: Buffer, start: number, end: number): void;
+  /** A sampled frame's payload, wholly in `chunk`, and whether it is compressed. */
+  sample(chunk: Buffer, start: number, end: number, compressed: boolean): void;
 }
 
 /**
@@ -69,7 +71,7 @@ export class FrameCounter {
         frames++;
         payloadBytes += length;
         if (--untilSample <= 0 && start + length <= end) {
-          tally.sample(chunk, start, start + length);
+          tally.sample(chunk, start, start + length, ((chunk[at] as number) & COMPRESSED) !== 0);
           untilSample = tally.sampleEvery;
         }
       }

@@ -1,9 +1,10 @@
 // The load client's process: many raw connections, told over IPC what to do (see load-messages.ts).
 import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
+import { constants, inflateRawSync } from "node:zlib";
 import { build } from "hdr-histogram-js";
 import { Unpackr } from "msgpackr";
-import { protobufCodec } from "../../src/client/protobuf-codec.js";
+import { protobufBatchCodec, protobufCodec } from "../../src/client/protobuf-codec.js";
 import { type Encoding, negotiateEncoding } from "../../src/contract/encodings.js";
 import { nowMicros } from "../../src/shared/clock.js";
 import { latencyOf } from "./due-time.js";
@@ -23,6 +24,8 @@ const LATENCY_US_MAX = 600_000_000;
 /** Before the first interval: rare enough to cost nothing at any rate. */
 const IDLE_SAMPLE_EVERY = 997;
 
+/** What senders leave out (RFC 7692, section 7.2.2). */
+const DEFLATE_TAIL = Buffer.from("0000ffff", "hex");
 const unpackr = new Unpackr({ useRecords: false, int64AsType: "auto" as "number" });
 const readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
 const latency = build({ lowestDiscernibleValue: 1, highestTrackableValue: LATENCY_US_MAX });
@@ -30,6 +33,7 @@ const sockets = new Set<Socket>();
 
 /** What all connections of this client speak. */
 let encoding: Encoding = "json";
+let batched = false;
 let strays = 0;
 let sample: string | undefined;
 let lost: Record<string, number> = {};
@@ -51,9 +55,10 @@ const tally: FrameTally = {
   payloadBytes: 0,
   untilSample: IDLE_SAMPLE_EVERY,
   sampleEvery: IDLE_SAMPLE_EVERY,
-  sample(chunk, start, end) {
+  sample(chunk, start, end, compressed) {
     const now = nowMicros();
-    const text = textOf(chunk, start, end);
+    const payload = chunk.subarray(start, end);
+    const text = textOf(compressed ? inflate(payload) : payload);
     if (!text.startsWith('{"type":"PriceUpdate"')) {
       strays++;
       return;
@@ -63,9 +68,17 @@ const tally: FrameTally = {
   },
 };
 
-/** A message as JSON, whatever its encoding. */
-function textOf(chunk: Buffer, start: number, end: number): string {
-  const payload = chunk.subarray(start, end);
+function inflate(payload: Buffer): Buffer {
+  const finishFlush = constants.Z_SYNC_FLUSH;
+  return inflateRawSync(Buffer.concat([payload, DEFLATE_TAIL]), { finishFlush });
+}
+
+/** A message as JSON, whatever its encoding; of a batch the first. */
+function textOf(payload: Buffer): string {
+  if (batched) {
+    const [message] = [decodedBatch(payload)].flat();
+    return JSON.stringify(message);
+  }
   switch (encoding) {
     case "json":
       return payload.toString("latin1");
@@ -76,9 +89,15 @@ function textOf(chunk: Buffer, start: number, end: number): string {
   }
 }
 
+function decodedBatch(payload: Buffer): unknown {
+  if (encoding === "json") return JSON.parse(payload.toString("latin1"));
+  return encoding === "msgpack" ? unpackr.unpack(payload) : protobufBatchCodec.decode(payload);
+}
+
 function open(request: OpenRequest): Promise<OpenReply> {
   encoding =
     negotiateEncoding(request.subprotocol === undefined ? [] : [request.subprotocol]) ?? encoding;
+  batched = request.batched === true;
   const start = performance.now();
   const { count, concurrency = count } = request;
   return new Promise((resolve) => {

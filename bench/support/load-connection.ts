@@ -8,7 +8,10 @@ const OPCODE_PING = 9;
 const HEAD_END = "\r\n\r\n";
 
 /** One of the connections that an {@link OpenRequest} asks for. */
-type ConnectionRequest = Pick<OpenRequest, "port" | "path" | "subprotocol" | "binary" | "slow"> & {
+type ConnectionRequest = Pick<
+  OpenRequest,
+  "port" | "path" | "subprotocol" | "binary" | "slow" | "compression"
+> & {
   readonly subscribe?: string | undefined;
 };
 
@@ -90,7 +93,9 @@ export function openConnection(
     onread: { buffer, callback: onChunk },
   });
   socket.on("connect", () =>
-    socket.write(upgradeRequest(request.port, request.path, request.subprotocol)),
+    socket.write(
+      upgradeRequest(request.port, request.path, request.subprotocol, request.compression),
+    ),
   );
   socket.on("error", (error: NodeJS.ErrnoException) => {
     reason = error.code ?? error.message;

@@ -11,6 +11,10 @@ export interface OpenRequest {
   readonly subscribe?: readonly string[];
   /** They are binary, and in base64 here. */
   readonly binary?: boolean;
+  /** The path asks for batches. */
+  readonly batched?: boolean;
+  /** Compression is offered. */
+  readonly compression?: boolean;
   /** They read a little now and then, and are left out of all figures. */
   readonly slow?: boolean;
   readonly count: number;

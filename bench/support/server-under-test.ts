@@ -35,6 +35,12 @@ export interface Offer {
   readonly audience?: number;
   /** Markets that each connection subscribes to, at random; all, where it is missing. */
   readonly marketsEach?: number;
+  /** How frames come, where that is not one plain frame a message (Marketcast). */
+  readonly framing?: {
+    readonly batched?: boolean;
+    readonly compression?: boolean;
+    readonly delayMs?: number;
+  };
 }
 
 /** What messages about how many of the offer's markets a connection is sent, as a share of all. */
@@ -52,6 +58,8 @@ export interface ServerUnderTest {
   readonly subscribe?: readonly string[];
   /** It is binary, and in base64 here. */
   readonly binary?: boolean;
+  readonly batched?: boolean;
+  readonly compression?: boolean;
   /** Port of the operations endpoints. */
   readonly opsPort?: number;
   /** Starts the publishing, where that did not begin with the server. */
@@ -103,9 +111,16 @@ async function startBaseline(file: string, offer: Offer): Promise<ServerUnderTes
 }
 
 async function startMarketcast(offer: Offer): Promise<ServerUnderTest> {
-  const { rate, markets, shards = 1, encoding = "json" } = offer;
+  const { rate, markets, shards = 1, encoding = "json", framing = {} } = offer;
+  const { batched = false, compression = false, delayMs = 0 } = framing;
+  const flags = { compression: compression ? "on" : "off", "batch-delay": delayMs };
   const feed = { feed: "module", "feed-module": DUE_TIME_FEED, "feed-markets": markets };
-  const server = await startMarketcastWith({ ...feed, "feed-rate": rate, shards }, idsOf(markets));
+  const started = await startMarketcastWith(
+    { ...feed, ...flags, "feed-rate": rate, shards },
+    idsOf(markets),
+  );
+  const path = batched ? `${started.path}?batch=true` : started.path;
+  const server = { ...started, path, batched, compression };
   const messages = subscriptionsOf(offer).map((channels) => ({
     type: "Subscribe",
     data: { channels },

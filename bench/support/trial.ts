@@ -48,7 +48,8 @@ export interface TrialResult {
   readonly serverMicrosPerDelivery: number;
   readonly clientCores: number;
   readonly clientIdle: number;
-  /** Mean payload of a message. */
+  readonly messagesPerFrame: number;
+  /** Mean payload of a message; where its frame has several or is compressed, its share of that. */
   readonly messageBytes: number;
   readonly sample: string | undefined;
   readonly lost: Readonly<Record<string, number>>;
@@ -95,10 +96,13 @@ export async function connectAll(
   if (opened < count) throw new Error(`only ${opened} of ${count} clients connected`);
 }
 
-function clientOptions({ port, path, subprotocol, subscribe, binary }: ServerUnderTest) {
+function clientOptions(server: ServerUnderTest) {
+  const { port, path, subprotocol, subscribe, binary } = server;
   return {
     port,
     path,
+    batched: server.batched === true,
+    compression: server.compression === true,
     ...(subprotocol === undefined ? {} : { subprotocol }),
     ...(subscribe === undefined ? {} : { subscribe }),
     ...(binary === undefined ? {} : { binary }),
@@ -124,7 +128,10 @@ async function measure(
   const published = after.published - before.published;
   const rate = Number.isNaN(published) ? offer.rate : published / countedSeconds;
   const offeredPerSecond = rate * wantedEach * connections;
-  const deliveredPerSecond = interval.frames / interval.seconds;
+  // Batches are counted as frames by the client, and by message by the server alone.
+  const delivered =
+    offer.framing === undefined ? interval.frames : Math.max(1, after.sent - before.sent);
+  const deliveredPerSecond = delivered / interval.seconds;
   const conflated = (after.conflated - before.conflated) / countedSeconds;
   const conflatedPerSecond =
     trial.server === "marketcast" ? conflated : Math.max(offeredPerSecond - deliveredPerSecond, 0);
@@ -140,10 +147,11 @@ async function measure(
     complete: arrived && (trial.server !== "marketcast" || conflated === 0),
     latency: interval.latency,
     serverCores: cpu / interval.seconds,
-    serverMicrosPerDelivery: (cpu * 1e6) / interval.frames,
+    serverMicrosPerDelivery: (cpu * 1e6) / delivered,
     clientCores: interval.cpuCores,
     clientIdle: interval.idle,
-    messageBytes: interval.payloadBytes / interval.frames,
+    messagesPerFrame: delivered / interval.frames,
+    messageBytes: interval.payloadBytes / delivered,
     sample: interval.sample,
     lost: interval.lost,
   };
@@ -156,6 +164,7 @@ async function counts(server: ServerUnderTest) {
   return {
     at: performance.now(),
     published,
+    sent: metrics?.get("marketcast_messages_sent_total") ?? 0,
     conflated: metrics?.get("marketcast_conflated_total") ?? 0,
     laps: metrics?.get("marketcast_ring_lapped_total") ?? 0,
   };

@@ -14,6 +14,8 @@ export interface ClientFlags {
   readonly url?: string;
   readonly token?: string;
   readonly encoding: Encoding;
+  readonly batch?: boolean;
+  readonly compression?: boolean;
 }
 
 /** `--token`, which is better given by the environment: a command line is seen by every user. */
@@ -33,18 +35,22 @@ export function addClientFlags(command: Command): Command {
     .addOption(tokenOption())
     .addOption(
       new Option("--encoding <ENCODING>", "how messages come").choices(ENCODINGS).default("json"),
-    );
+    )
+    .option("--batch", "take several messages in a frame")
+    .option("--compression", "offer the server compression");
 }
 
 /** A client for the server that the flags name; it connects at once. Throws UsageError. */
 export function newClient(
-  { url, token, encoding }: ClientFlags,
+  { url, token, encoding, batch = false, compression = false }: ClientFlags,
   program: Command,
   requestTimeoutMs?: number,
 ): MarketcastClient {
   return new MarketcastClient({
     url: serverUrl(url, program),
     encoding,
+    batch,
+    compression,
     ...(token !== undefined && { token }),
     ...(requestTimeoutMs !== undefined && {
       requestTimeoutMs,

@@ -2,6 +2,7 @@ import { styleText } from "node:util";
 import type {
   Candle,
   CandleInterval,
+  CandleUpdate,
   Market,
   MarketId,
   Order,
@@ -88,11 +89,8 @@ function entriesOf(message: ServerMessage): Entry[] {
       const { market_id, interval, candles } = message.data;
       return listed(candles, "candles", (candle) => candleEntry(market_id, interval, candle));
     }
-    case "CandleUpdate": {
-      const { market_id, interval, candle, closed } = message.data;
-      const { text, ...rest } = candleEntry(market_id, interval, candle);
-      return [{ ...rest, text: closed ? `${text}  ${paint("dim", "closed")}` : text }];
-    }
+    case "CandleUpdate":
+      return [candleUpdateEntry(message.data)];
     case "Heartbeat": {
       const { feed_age_ms, conflated } = message.data;
       return [{ text: `feed ${feed_age_ms} ms ago  ${conflated} conflated` }];
@@ -203,4 +201,9 @@ function localTime(ms: number): string {
   const part = (value: number, width: number): string => String(value).padStart(width, "0");
   const clock = [date.getHours(), date.getMinutes(), date.getSeconds()];
   return `${clock.map((value) => part(value, 2)).join(":")}.${part(date.getMilliseconds(), 3)}`;
+}
+
+function candleUpdateEntry({ market_id, interval, candle, closed }: CandleUpdate): Entry {
+  const { text, ...rest } = candleEntry(market_id, interval, candle);
+  return { ...rest, text: closed ? `${text}  ${paint("dim", "closed")}` : text };
 }

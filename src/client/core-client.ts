@@ -28,11 +28,10 @@ import { MarketState } from "./market-state.js";
 import { MessageIterators } from "./message-iterators.js";
 import type { Mirror } from "./mirror.js";
 import type { ClientOptions, RequestOptions, ResolvedOptions, TokenSource } from "./options.js";
+import { cancelOrder, placeOrder } from "./orders.js";
 import type { PendingRequest } from "./pending-request.js";
-import { given } from "./plain-value.js";
 import type { Platform } from "./platform.js";
 import { printError } from "./print-error.js";
-import { randomOrderId } from "./random-order-id.js";
 import { isSlowness } from "./reconnect-policy.js";
 import { ReconnectingLink } from "./reconnecting-link.js";
 import { OWN, type Replies, Requests } from "./requests.js";
@@ -185,19 +184,12 @@ export class CoreClient implements Client {
     return this.#subscriber.unsubscribe(channels, options);
   }
 
-  async placeOrder(
-    order: OrderRequest,
-    options: RequestOptions = {},
-  ): Promise<Replies["PlaceOrder"]> {
-    const data = { order: { client_order_id: randomOrderId(), ...given(order) } };
-    return this.#requests.ask("PlaceOrder", data, { ...options, whenLost: "resend" });
+  placeOrder(order: OrderRequest, options?: RequestOptions): Promise<Replies["PlaceOrder"]> {
+    return placeOrder(this.#requests, order, options);
   }
 
-  async cancelOrder(
-    order: OrderReference,
-    options: RequestOptions = {},
-  ): Promise<Replies["CancelOrder"]> {
-    return this.#requests.ask("CancelOrder", given(order), { ...options, whenLost: "resend" });
+  cancelOrder(order: OrderReference, options?: RequestOptions): Promise<Replies["CancelOrder"]> {
+    return cancelOrder(this.#requests, order, options);
   }
 
   ping(options: RequestOptions = {}): Promise<number> {

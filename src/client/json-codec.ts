@@ -5,6 +5,6 @@ export const jsonCodec: MessageCodec = {
   encode: (message) => JSON.stringify(message),
   decode(payload) {
     if (typeof payload !== "string") throw new TypeError("a binary frame on a JSON connection");
-    return JSON.parse(payload) as ServerMessage;
+    return JSON.parse(payload) as ServerMessage | ServerMessage[];
   },
 };

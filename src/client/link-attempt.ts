@@ -30,22 +30,23 @@ export class LinkAttempt {
 
   /** @param session the order session that the link is to go on with */
   constructor(
-    { url, encoding, connectTimeoutMs }: ResolvedOptions,
+    options: ResolvedOptions,
     platform: Platform,
     tokens: TokenKeeper,
     session: string | undefined,
     events: LinkAttemptEvents,
   ) {
+    const { encoding, batch, connectTimeoutMs } = options;
     this.#events = events;
     this.#alarm.set(connectTimeoutMs, () =>
       this.fail(
         new DisconnectedError(`no connection within ${connectTimeoutMs} ms`, NO_CLOSE_CODE),
       ),
     );
-    Promise.all([tokens.get(), CODEC_LOADERS[encoding](), events.prepare()])
+    Promise.all([tokens.get(), CODEC_LOADERS[encoding](batch), events.prepare()])
       .then(([token, codec]) => {
         if (this.#over) return;
-        this.#link = new Link(platform, codec, url, encoding, token, session, {
+        this.#link = new Link(platform, codec, options, token, session, {
           received: events.received,
           opened: (greeting) => {
             this.#alarm.clear();

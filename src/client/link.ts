@@ -1,8 +1,9 @@
 import { NORMAL, PROTOCOL_ERROR } from "../contract/close-codes.js";
-import { type Encoding, subprotocolOf } from "../contract/encodings.js";
+import { subprotocolOf } from "../contract/encodings.js";
 import type { ClientMessage, ServerData, ServerMessage } from "../contract/messages.js";
 import { DisconnectedError, MarketcastError, ProtocolError, ServerError } from "./errors.js";
 import type { MessageCodec } from "./message-codec.js";
+import type { ResolvedOptions } from "./options.js";
 import { given } from "./plain-value.js";
 import type { Platform, Transport } from "./platform.js";
 
@@ -37,8 +38,7 @@ export class Link {
   constructor(
     platform: Platform,
     codec: MessageCodec,
-    url: string,
-    encoding: Encoding,
+    { url, encoding, compression }: ResolvedOptions,
     token: string | undefined,
     session: string | undefined,
     events: LinkEvents,
@@ -52,7 +52,7 @@ export class Link {
     if (resuming !== undefined && platform.tokenInHeader)
       target.searchParams.set("session", resuming.session);
     this.#transport = platform.connect(
-      { url: target.href, subprotocol, token },
+      { url: target.href, subprotocol, token, compression },
       {
         opened: () => {
           if (token !== undefined && !platform.tokenInHeader)
@@ -84,16 +84,20 @@ export class Link {
 
   #receive(payload: string | Uint8Array): void {
     if (this.#ended) return;
-    let message: ServerMessage;
+    let messages: readonly ServerMessage[];
     try {
-      message = withoutNulls(this.#codec.decode(payload));
+      const decoded = this.#codec.decode(payload) as ServerMessage;
+      messages = [decoded].flat().map(withoutNulls);
     } catch (cause) {
       this.#end(new ProtocolError("a message of the server does not decode", { cause }));
       this.#transport.close(PROTOCOL_ERROR);
       return;
     }
-    this.#events.received(message);
-    if (!this.#open && !this.#ended) this.#greet(message);
+    for (const message of messages) {
+      if (this.#ended) return;
+      this.#events.received(message);
+      if (!this.#open && !this.#ended) this.#greet(message);
+    }
   }
 
   #greet(message: ServerMessage): void {

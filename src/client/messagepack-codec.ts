@@ -12,6 +12,6 @@ export const messagePackCodec: MessageCodec = {
   decode(payload) {
     if (typeof payload === "string")
       throw new TypeError("a text frame on a MessagePack connection");
-    return unpackr.unpack(payload) as ServerMessage;
+    return unpackr.unpack(payload) as ServerMessage | ServerMessage[];
   },
 };

@@ -6,13 +6,16 @@ import type { Platform, Target, Transport, TransportEvents } from "./platform.js
 /** What is read of a refusal's body, for the error's message. */
 const REFUSAL_BODY_BYTES_MAX = 1024;
 
+/** Neither side keeps what a connection has sent: the server would not. */
+const DEFLATE = { clientNoContextTakeover: true, serverNoContextTakeover: true };
+
 /** WebSockets of the `ws` package. */
 export const nodePlatform: Platform = {
   tokenInHeader: true,
 
-  connect({ url, subprotocol, token }: Target, events: TransportEvents): Transport {
+  connect({ url, subprotocol, token, compression }: Target, events: TransportEvents): Transport {
     const ws = new WebSocket(url, subprotocol, {
-      perMessageDeflate: false,
+      perMessageDeflate: compression && DEFLATE,
       headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
     });
     let cause: Error | undefined;

@@ -11,6 +11,10 @@ export interface ClientOptions {
   readonly token?: TokenSource;
   /** How messages are encoded. Default `json`. */
   readonly encoding?: Encoding;
+  /** Take several messages in a frame, which costs both sides less. Default false. */
+  readonly batch?: boolean;
+  /** In Node: offer the server compression. Browsers always do. Default false. */
+  readonly compression?: boolean;
   /**
    * The server cancels the open orders of the client's session when its connection ends: true at once, a
    * number that many milliseconds later, 1,000 to 300,000, unless the client is connected again by then.
@@ -58,6 +62,8 @@ export interface RequestOptions {
 /** The options that have a default. */
 export const DEFAULT_OPTIONS = {
   encoding: "json",
+  batch: false,
+  compression: false,
   cancelOnDisconnect: false,
   autoReconnect: true,
   reconnectIntervalMs: 500,

@@ -22,6 +22,8 @@ export interface Target {
   readonly url: string;
   readonly subprotocol: string;
   readonly token: string | undefined;
+  /** Whether to offer compression; browsers decide by themselves. */
+  readonly compression: boolean;
 }
 
 /** What Node and browsers do each in their own way. */

@@ -22,11 +22,11 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
   return {
     ...merged,
     ...Object.fromEntries(numbers),
-    url: socketUrl(options.url, merged.cancelOnDisconnect),
+    url: socketUrl(options.url, merged),
   };
 }
 
-function socketUrl(from: string | URL, cancelOnDisconnect: boolean | number): string {
+function socketUrl(from: string | URL, { cancelOnDisconnect, batch }: ResolvedOptions): string {
   const url = new URL(from);
   if (url.protocol === "http:") url.protocol = "ws:";
   if (url.protocol === "https:") url.protocol = "wss:";
@@ -42,6 +42,7 @@ function socketUrl(from: string | URL, cancelOnDisconnect: boolean | number): st
     );
   if (cancelOnDisconnect !== false)
     url.searchParams.set("cancel_on_disconnect", `${cancelOnDisconnect}`);
+  if (batch) url.searchParams.set("batch", "true");
   url.hash = "";
   return url.href;
 }

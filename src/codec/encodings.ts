@@ -1,17 +1,24 @@
 import { ENCODING_FRAMES, ENCODINGS, type Encoding, subprotocolOf } from "../contract/encodings.js";
 import type { EncodingDescriptor } from "./encoding.js";
+import { jsonBatches } from "./encodings/json/json-batches.js";
 import { jsonDecoder } from "./encodings/json/json-decoder.js";
 import { jsonEncoder } from "./encodings/json/json-encoder.js";
+import { messagePackBatches } from "./encodings/messagepack/messagepack-batches.js";
 import { messagePackDecoder } from "./encodings/messagepack/messagepack-decoder.js";
 import { messagePackEncoder } from "./encodings/messagepack/messagepack-encoder.js";
+import { protobufBatches } from "./encodings/protobuf/protobuf-batches.js";
 import { protobufDecoder } from "./encodings/protobuf/protobuf-decoder.js";
 import { protobufEncoder } from "./encodings/protobuf/protobuf-encoder.js";
 
 const CODECS = {
-  json: { encoder: jsonEncoder, decoder: jsonDecoder },
-  msgpack: { encoder: messagePackEncoder, decoder: messagePackDecoder },
-  protobuf: { encoder: protobufEncoder, decoder: protobufDecoder },
-} as const satisfies Record<Encoding, Pick<EncodingDescriptor, "encoder" | "decoder">>;
+  json: { encoder: jsonEncoder, decoder: jsonDecoder, batches: jsonBatches },
+  msgpack: {
+    encoder: messagePackEncoder,
+    decoder: messagePackDecoder,
+    batches: messagePackBatches,
+  },
+  protobuf: { encoder: protobufEncoder, decoder: protobufDecoder, batches: protobufBatches },
+} as const satisfies Record<Encoding, Pick<EncodingDescriptor, "encoder" | "decoder" | "batches">>;
 
 /** The descriptor of an encoding by its name. */
 export function encodingNamed(name: Encoding): EncodingDescriptor {

@@ -1,6 +1,9 @@
 /** Opcodes of the frames the server makes itself (RFC 6455, section 5.2), with FIN set. */
 export const FRAME = { text: 0x81, binary: 0x82, ping: 0x89, pong: 0x8a } as const;
 
+/** Set in the first byte of a data frame whose message is compressed (RFC 7692, section 6). */
+export const COMPRESSED = 0x40;
+
 /** Room before a payload whose length is not known yet: the header of most messages. */
 const HEADER_BYTES_USUAL = 4;
 const HEADER_BYTES_MAX = 10;
@@ -40,6 +43,22 @@ export class FrameWriter {
     const copy = Buffer.allocUnsafeSlow(this.position);
     this.bytes.copy(copy, 0, 0, this.position);
     return copy;
+  }
+
+  /** The payload begun last, as far as it is written; good until more is written. */
+  get payload(): Buffer {
+    return this.bytes.subarray(this.#payload, this.position);
+  }
+
+  /** Has the payload begun last begin again. */
+  rewind(): void {
+    this.position = this.#payload;
+  }
+
+  /** Writes bytes of another buffer into the payload begun last. */
+  append(source: Buffer, start: number, end: number): void {
+    this.reserve(end - start);
+    this.position += source.copy(this.bytes, this.position, start, end);
   }
 
   /** Makes room for `length` bytes at `position`. */

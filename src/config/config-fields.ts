@@ -159,6 +159,19 @@ const threads = {
     defaultText: "cores − 1, at least 1",
     description: "Threads that serve connections",
   }),
+  compression: choice({
+    flag: "compression",
+    values: ["off", "on"],
+    default: "off",
+    description: "Accept permessage-deflate from clients that offer it",
+  }),
+  compressionThreshold: bytes({
+    flag: "compression-threshold",
+    min: 0,
+    max: GIB,
+    default: 512,
+    description: "Smallest message or batch that is compressed",
+  }),
   nativeSend: boolean({
     flag: "native-send",
     default: true,
@@ -209,6 +222,13 @@ const cadence = {
     max: HOUR,
     default: 2000,
     description: "Time between two rounds of MarketUpdates on the Markets channel",
+  }),
+  batchDelayMs: milliseconds({
+    flag: "batch-delay",
+    min: 0,
+    max: 100,
+    default: 0,
+    description: "How long data may wait for more in a frame, for connections with batch=true",
   }),
   statusIntervalMs: milliseconds({
     flag: "status-interval",

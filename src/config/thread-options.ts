@@ -70,6 +70,9 @@ const SHARD_KEYS = [
   "maxOrdersPerSecond",
   "maxPendingOrders",
   "allowedOrigins",
+  "compression",
+  "compressionThreshold",
+  "batchDelayMs",
 ] as const satisfies readonly ConfigKey[];
 
 /** What a feed is made of. */

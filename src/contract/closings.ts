@@ -20,6 +20,18 @@ export const CLOSE = {
     code: CLOSE_CODES.policyViolation,
     reason: `a message did not end within ${timeoutMs} ms`,
   }),
+  notDeflated: {
+    code: CLOSE_CODES.invalidPayload,
+    reason: "a compressed message is not whole, or no raw deflate data",
+  },
+  inflatedNotUtf8: {
+    code: CLOSE_CODES.invalidPayload,
+    reason: "a compressed text is not UTF-8",
+  },
+  inflatesTooLarge: (bytesMax: number): Closing => ({
+    code: CLOSE_CODES.messageTooBig,
+    reason: `a compressed message has more than ${bytesMax} bytes when it is inflated`,
+  }),
   serverFault: { code: CLOSE_CODES.internalError, reason: "server fault" },
   restart: { code: CLOSE_CODES.serviceRestart, reason: "the server restarts" },
   idle: (timeoutMs: number): Closing => ({

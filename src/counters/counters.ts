@@ -133,6 +133,21 @@ const SHARD_VALUES = {
   /** Queries to the archive, and how long they took in all, in seconds. */
   archiveQueries: 30,
   archiveQuerySumS: 31,
+  /** Connections that take batches, and those that compression was negotiated for. */
+  batchedConnections: 32,
+  compressedConnections: 33,
+  /** Payloads compressed, each for all who are sent it; their bytes, and the time it took. */
+  compressions: 34,
+  deflatedBytesBefore: 35,
+  deflatedBytesAfter: 36,
+  compressionS: 37,
+  /** Payloads that went as they were, as compressing had taken its share of a turn. */
+  compressionsLeftOut: 38,
+  /** Compressed messages of clients, their bytes, and those that were refused. */
+  inflations: 39,
+  inflatedBytesBefore: 40,
+  inflatedBytesAfter: 41,
+  inflationsRefused: 42,
 } as const;
 
 const latency = Math.max(...Object.values(SHARD_VALUES)) + 1;
@@ -171,6 +186,8 @@ export const SHARD_GAUGES: readonly (readonly [word: number, count: number])[] =
   [SHARD.loadingConnections, 1],
   [SHARD.distinctFilters, 1],
   [SHARD.candleSeries, 1],
+  [SHARD.batchedConnections, 1],
+  [SHARD.compressedConnections, 1],
   [subscriptions, CHANNEL_TYPES.length],
 ];
 

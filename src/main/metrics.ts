@@ -21,14 +21,15 @@ import {
   THREAD,
 } from "../counters/counters.js";
 import { nowMicros } from "../shared/clock.js";
-
-type Labels = Record<string, string>;
-interface Sample {
-  readonly labels: Labels;
-  readonly value: number;
-  readonly metricName?: string;
-}
-type MetricType = "counter" | "gauge" | "histogram";
+import { addFramingMetrics } from "./framing-metrics.js";
+import {
+  type Add,
+  byShardOf,
+  type MetricType,
+  perShard,
+  type Sample,
+  sumOf,
+} from "./metric-samples.js";
 
 /** Whose allowance requests waited for. */
 const DELAYED_BY = {
@@ -62,14 +63,13 @@ export function createMetrics(
   addArchiveMetrics(add, block);
   addShardMetrics(add, block);
   addEncodingMetrics(add, block, encodings);
+  addFramingMetrics(add, block);
   addRequestMetrics(add, block);
   addConnectionMetrics(add, block);
   addDeliveryMetrics(add, block);
   addTradingMetrics(add, block);
   return registry;
 }
-
-type Add = (type: MetricType, name: string, help: string, read: () => readonly Sample[]) => void;
 
 /**
  * A metric that prom-client renders and nobody increments: its values live in shared memory. The
@@ -187,12 +187,6 @@ function addOpsMetrics(add: Add, { main }: CounterBlock): void {
     })),
   );
 }
-
-/** Adds metrics that are one word of every shard's. */
-const byShardOf =
-  (add: Add, shards: readonly CounterSection[]) =>
-  (type: MetricType, name: string, word: number, help: string): void =>
-    add(type, name, help, () => perShard(shards, word));
 
 function addShardMetrics(add: Add, { producer, shards }: CounterBlock): void {
   const byShard = byShardOf(add, shards);
@@ -389,15 +383,4 @@ function histogram(
     { labels: {}, value: sumOf(sections, words.sum), metricName: `${metricName}_sum` },
     { labels: {}, value: total, metricName: `${metricName}_count` },
   ];
-}
-
-function sumOf(shards: readonly CounterSection[], word: number): number {
-  return shards.reduce((sum, section) => sum + counted(section, word), 0);
-}
-
-function perShard(shards: readonly CounterSection[], word: number): readonly Sample[] {
-  return shards.map((section, shard) => ({
-    labels: { shard: `${shard}` },
-    value: counted(section, word),
-  }));
 }

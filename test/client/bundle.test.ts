@@ -43,6 +43,7 @@ describe("bundle", () => {
       ({ modules }) => !modules.some((path) => path.includes("/node_modules/")),
     );
     expect(own.map(({ name }) => name).sort()).toEqual([
+      "book-keeper",
       "history-pages",
       "resubscriber",
       "stale-watch",

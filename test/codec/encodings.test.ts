@@ -157,7 +157,7 @@ describe("encodings", () => {
       Array.from({ length }, (_, at) => ({ ...any, name: `e${at}` }));
     const taking = [
       (table: readonly EncodingDescriptor[]) => new Outbox(table),
-      (table: readonly EncodingDescriptor[]) => new FanOut(world.counters, 1, table),
+      (table: readonly EncodingDescriptor[]) => new FanOut(world.counters, 1, { encodings: table }),
       (table: readonly EncodingDescriptor[]) =>
         createMetrics(
           world.block,

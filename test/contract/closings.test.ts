@@ -11,6 +11,9 @@ describe("closings", () => {
     const said = [
       CLOSE.wrongFrames("binary"),
       CLOSE.unendedMessage(1),
+      CLOSE.notDeflated,
+      CLOSE.inflatedNotUtf8,
+      CLOSE.inflatesTooLarge(8),
       CLOSE.serverFault,
       CLOSE.restart,
       CLOSE.idle(2),
@@ -25,6 +28,9 @@ describe("closings", () => {
     expect(said).toEqual([
       "1003 this connection's messages are binary frames",
       "1008 a message did not end within 1 ms",
+      "1007 a compressed message is not whole, or no raw deflate data",
+      "1007 a compressed text is not UTF-8",
+      "1009 a compressed message has more than 8 bytes when it is inflated",
       "1011 server fault",
       "1012 the server restarts",
       "4000 neither subscription nor message for 2 ms",

@@ -9,6 +9,7 @@ import { messagesOf } from "./shard-world.js";
 /** A member of audiences without a socket: the test says how it fares, and looks at what it was given. */
 export class FakeMember implements Member {
   readonly encoding: number;
+  readonly framing = undefined;
   readonly holder: Holder;
   audience: Audience | undefined;
   open = true;

@@ -28,17 +28,19 @@ export function checkFanOutInvariants(
 }
 
 function checkAudience(fanOut: FanOut, audience: Audience): void {
-  const { key, dirty, offeredInRound, states, trades, members, encoding, subscriptions } = audience;
+  const { key, dirty, offeredInRound, states, trades, members, encoding, framing, subscriptions } =
+    audience;
   const round = { dirty, offeredInRound, states: states.messages, trades: trades.messages };
   const idle = !dirty && offeredInRound + states.messages + trades.messages === 0;
   require(idle, "an audience is dirty between rounds", { key, ...round });
   require(members.size > 0, "an audience without members", { key });
   // A set that has been keyed does not change.
-  const ownKey = `${encoding}${new SubscriptionSet(subscriptions).key()}`;
+  const ownKey = `${framing?.key ?? ""}${encoding}${new SubscriptionSet(subscriptions).key()}`;
   require(key === ownKey, "an audience under another's key", { key, ownKey });
   for (const member of members) {
     const { encoding: ofMember, audience: other } = member;
     require(other === audience, "a member of two audiences", { key, other: other?.key });
+    require(member.framing === framing, "a member of another framing", { key });
     require(ofMember === encoding, "a member of another encoding", { key, ofMember });
   }
   const keys = [...subscriptions.filters.keys()];

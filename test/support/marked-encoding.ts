@@ -1,4 +1,5 @@
 import type { EncodingDescriptor } from "../../src/codec/encoding.js";
+import { jsonBatches } from "../../src/codec/encodings/json/json-batches.js";
 import { jsonDecoder } from "../../src/codec/encodings/json/json-decoder.js";
 import { jsonEncoder } from "../../src/codec/encodings/json/json-encoder.js";
 import { ENCODING_TABLE } from "../../src/codec/encodings.js";
@@ -59,6 +60,7 @@ export const markedEncoding: EncodingDescriptor = {
         : "not valid marked JSON: there is no mark",
     decode: (payload) => jsonDecoder.decode(payload.subarray(1)),
   },
+  batches: jsonBatches,
 };
 
 /** The encodings that there are, and one more. */

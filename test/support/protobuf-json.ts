@@ -16,6 +16,8 @@ protoRoot.resolveAll();
 const clientType = protoRoot.lookupType("marketcast.v3.ClientMessage");
 const serverType = protoRoot.lookupType("marketcast.v3.ServerMessage");
 
+const batchType = protoRoot.lookupType("marketcast.v3.ServerBatch");
+
 type Json = Record<string, unknown>;
 
 /** Optional fields that JSON has null for; others that are missing are left out. */
@@ -78,6 +80,12 @@ function idParts(id: unknown): readonly [string, string] {
 /** The message of a server's payload, as JSON has it. */
 export function decodeServerMessage(payload: Uint8Array): Json {
   return envelopeJson(serverType, payload);
+}
+
+/** The messages of a server's batch, as JSON has them. */
+export function decodeServerBatch(payload: Uint8Array): Json[] {
+  const { messages } = batchType.decode(payload) as unknown as { messages: protobuf.Message[] };
+  return messages.map((message) => envelopeJson(serverType, serverType.encode(message).finish()));
 }
 
 /** The message of a client's payload, as JSON has it. */

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect } from "vitest";
 import { counted, SHARD } from "../../src/counters/counters.js";
+import { WINDOW_BITS } from "../../src/workers/shard/http/deflate-offer.js";
 import { checkFanOutInvariants } from "./fan-out-invariants.js";
 import {
   ActedWorld,
@@ -15,6 +16,19 @@ import type { Client } from "./shard-world.js";
  * Random histories of markets, rounds and clients. Every message is checked by its client's
  * ClientModel as it is written; what only a whole round or the whole history shows is checked here.
  */
+
+/** Where frames wait, one of so many actions is followed by the end of their time. */
+const FLUSH_EVERY = 5;
+
+/** Every way in which clients may take frames. */
+const framings = fc.record({
+  batched: fc.boolean(),
+  windowBits: fc.constantFrom(undefined, ...WINDOW_BITS),
+  // JSON and MessagePack, or MessagePack and Protocol Buffers.
+  shift: fc.nat(1),
+});
+/** Longer than any history takes: frames wait until something sends them on. */
+const FOREVER_MS = 1e6;
 
 /** Runs a round and checks its writes: how many, and what is shared. */
 function actWithCheckedWrites(world: ActedWorld, action: ShardAction): void {
@@ -90,8 +104,11 @@ function checkInvariants({ fanOut, counters, intake, open }: ActedWorld): void {
 
 function run(actions: readonly ShardAction[], options: ActedWorldOptions = {}): ActedWorld {
   const world = new ActedWorld(options);
-  for (const action of actions) {
-    actWithCheckedWrites(world, action);
+  for (const [number, action] of actions.entries()) {
+    // Frames that wait leave with whatever comes next, so that a round's writes are not its own.
+    if (options.batchDelayMs === undefined) actWithCheckedWrites(world, action);
+    else world.act(action);
+    if (options.batchDelayMs !== undefined && number % FLUSH_EVERY === 0) world.fanOut.flushHeld();
     checkInvariants(world);
   }
   world.settle();
@@ -129,6 +146,35 @@ export function checkCongestedHistories(numRuns: number): void {
       const world = run(actions, { ...paced, quoted: true });
       expect(counted(world.counters, SHARD.conflated)).toBe(skipped(world));
       expectNobodyWaits(world);
+    }),
+    { numRuns },
+  );
+}
+
+/** In whatever frames messages come, they are the same, and as soon or at most a while later. */
+export function checkFramedHistories(numRuns: number): void {
+  const delays = fc.constantFrom(undefined, FOREVER_MS);
+  fc.assert(
+    fc.property(
+      pacing,
+      framings,
+      delays,
+      histories.everything,
+      (paced, framing, delay, actions) => {
+        const batchDelayMs = delay === undefined ? {} : { batchDelayMs: delay };
+        const world = run(actions, { ...paced, framing, ...batchDelayMs });
+        expectNobodyWaits(world);
+        world.fanOut.flushHeld();
+      },
+    ),
+    { numRuns },
+  );
+  fc.assert(
+    fc.property(pacing, framings, delays, histories.congested, (paced, framing, delay, actions) => {
+      const batchDelayMs = delay === undefined ? {} : { batchDelayMs: delay };
+      const world = run(actions, { ...paced, framing, ...batchDelayMs, quoted: true });
+      expect(counted(world.counters, SHARD.conflated)).toBe(skipped(world));
+      world.fanOut.flushHeld();
     }),
     { numRuns },
   );

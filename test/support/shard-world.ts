@@ -1,7 +1,8 @@
-import { Packr, Unpackr } from "msgpackr";
+import { Packr } from "msgpackr";
 import type { EncodingDescriptor } from "../../src/codec/encoding.js";
 import { ENCODING_TABLE, encodingAt } from "../../src/codec/encodings.js";
 import { FRAME, FrameWriter } from "../../src/codec/frame-writer.js";
+import { ENCODINGS } from "../../src/contract/encodings.js";
 import type { ServerMessage } from "../../src/contract/messages.js";
 import {
   type CounterBlock,
@@ -18,31 +19,30 @@ import {
 } from "../../src/ring/market-memory.js";
 import { createBook, type MarketStatus } from "../../src/shared/market.js";
 import type { MarketId } from "../../src/shared/market-id.js";
+import { Compressor } from "../../src/workers/shard/connections/compressor.js";
 import {
   Connection,
   type ConnectionContext,
 } from "../../src/workers/shard/connections/connection.js";
+import { Framings } from "../../src/workers/shard/connections/framing.js";
 import { Outbox } from "../../src/workers/shard/connections/outbox.js";
 import { FanOut } from "../../src/workers/shard/fan-out/fan-out.js";
 import { FirstDataSender } from "../../src/workers/shard/fan-out/first-data-sender.js";
 import { Mirror, type MirrorListener } from "../../src/workers/shard/fan-out/mirror.js";
+import type { WindowBits } from "../../src/workers/shard/http/deflate-offer.js";
 import { Authenticator } from "../../src/workers/shard/requests/authenticator.js";
 import { RequestHandler } from "../../src/workers/shard/requests/request-handler.js";
 import { Trading } from "../../src/workers/shard/trading/trading.js";
 import { ClientModel } from "./client-model.js";
 import { addressShare, type FakeSocket, fakeSockets, openNodeSink } from "./fake-socket.js";
-import { parseFrames } from "./frames.js";
+import { framedPayloads, messagesIn } from "./framed-payloads.js";
 import { HeldMessages } from "./held-messages.js";
-import { decodeServerMessage, encodeClientMessage } from "./protobuf-json.js";
+import { encodeClientMessage } from "./protobuf-json.js";
 import { PublishedTruth } from "./published-truth.js";
 import { parseServerMessage } from "./server-messages-schema.js";
 
 const packr = new Packr({ useRecords: false, variableMapSize: true });
-const unpackr = new Unpackr({
-  useRecords: false,
-  mapsAsObjects: true,
-  int64AsType: "auto" as "bigint",
-});
+const PLAIN: WorldFraming = { batched: false, windowBits: undefined, shift: 0 };
 
 /** Orders that may wait for an exchange. */
 export const MAX_PENDING = 8;
@@ -76,6 +76,16 @@ export interface WorldOptions {
   readonly clock?: () => number;
   /** Turns of first data run only when the test has them run. */
   readonly lazy?: boolean;
+  /** How all clients take frames; one plain frame a message by default. */
+  readonly framing?: WorldFraming;
+  readonly batchDelayMs?: number;
+}
+
+/** With `shift`, the encodings of clients are those so many places behind the ones that are asked for. */
+export interface WorldFraming {
+  readonly batched: boolean;
+  readonly windowBits: WindowBits | undefined;
+  readonly shift: number;
 }
 
 /** A client of the world: its connection, its socket's other end, and the model that checks it. */
@@ -97,6 +107,7 @@ export class ShardWorld {
   readonly block: CounterBlock;
   readonly counters: CounterSection;
   readonly fanOut: FanOut;
+  readonly framings: Framings;
   readonly outbox: Outbox;
   readonly intake: HeldMessages;
   readonly firstData: FirstDataSender;
@@ -139,8 +150,15 @@ export class ShardWorld {
     const { maxMessagesPerSecond = 1e9, maxOrdersPerSecond = 1e9, takesOrders = false } = options;
     this.block = counterBlockOf(createCounterBuffer(1));
     this.counters = this.block.shards[0] as CounterSection;
-    const { encodings, maxCandleSeries, clock = () => 0 } = options;
-    this.fanOut = new FanOut(this.counters, maxDistinctFilters, encodings, maxCandleSeries, clock);
+    const { encodings, maxCandleSeries, batchDelayMs, clock = () => 0 } = options;
+    this.fanOut = new FanOut(this.counters, maxDistinctFilters, {
+      ...(encodings !== undefined && { encodings }),
+      ...(maxCandleSeries !== undefined && { maxCandleSeries }),
+      ...(batchDelayMs !== undefined && { batchDelayMs }),
+      now: clock,
+    });
+    const compressor = new Compressor(0, this.counters, { now: () => 0 });
+    this.framings = new Framings(compressor, encodings);
     this.outbox = new Outbox(options.encodings);
     this.intake = new HeldMessages((connection, data, isBinary) => {
       if (connection.open) this.requests.handle(connection, data, isBinary, 0);
@@ -380,6 +398,7 @@ export class ShardWorld {
       for (const { socket } of this.clients) socket.drain();
       this.serve();
       this.round();
+      this.fanOut.flushHeld();
     } while (
       this.fanOut.mirror.pending ||
       this.clients.some(({ connection }) => connection.open && connection.waiting)
@@ -388,11 +407,13 @@ export class ShardWorld {
   }
 
   connect(
-    encoding: number,
+    encodingAsked: number,
     { cancelAfterMs, address = "127.0.0.1" }: { cancelAfterMs?: number; address?: string } = {},
   ): Client {
     const { socket, ws, asSocket, asWebSocket } = fakeSockets();
     const number = this.clients.length + 1;
+    const { batched, windowBits, shift } = this.#options.framing ?? PLAIN;
+    const encoding = encodingAsked + shift;
     const connection = new Connection(
       number,
       addressShare(address),
@@ -402,6 +423,7 @@ export class ShardWorld {
       this.#context,
       0,
       cancelAfterMs,
+      this.framings.of(batched, windowBits),
     );
     const { mirror } = this.fanOut;
     const model = new ClientModel((epoch) => ({
@@ -414,7 +436,7 @@ export class ShardWorld {
     const client: Client = { connection, socket, ws, model, messages: [] };
     socket.onData = (bytes) => {
       if (ws.readyState !== 1) throw new Error("written behind the close frame");
-      for (const message of messagesOf(bytes, encoding, this.outbox.encodings)) {
+      for (const message of messagesOf(bytes, encoding, this.outbox.encodings, batched)) {
         client.messages.push(message);
         model.take(message);
       }
@@ -455,19 +477,23 @@ export function messagesOf(
   bytes: Buffer,
   index: number,
   encodings: readonly EncodingDescriptor[] = ENCODING_TABLE,
+  batched = false,
 ): ServerMessage[] {
   const encoding = encodingAt(encodings, index);
-  return parseFrames(bytes).map(({ head, payload }) => {
+  return framedPayloads(bytes).flatMap(({ head, payload }) => {
     if (head !== FRAME[encoding.frames]) throw new Error(`a frame of the wrong kind: ${head}`);
-    return parseServerMessage(decoded(payload, encoding));
+    return decoded(payload, encoding, batched).map(parseServerMessage);
   });
 }
 
 /** What a client's own decoder makes of a payload; of an encoding that is the test's, the encoding's. */
-function decoded(payload: Buffer, { name, decoder }: EncodingDescriptor): unknown {
-  if (name === "json") return JSON.parse(String(payload));
-  if (name === "protobuf") return decodeServerMessage(payload);
-  return name === "msgpack" ? unpackr.unpack(payload) : decoder.decode(payload);
+function decoded(
+  payload: Buffer,
+  { name, decoder }: EncodingDescriptor,
+  batched: boolean,
+): unknown[] {
+  const known = ENCODINGS.find((encoding) => encoding === name);
+  return known === undefined ? [decoder.decode(payload)] : messagesIn(payload, known, batched);
 }
 
 function payloadOf(message: unknown, { name, encoder }: EncodingDescriptor): Buffer {

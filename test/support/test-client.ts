@@ -1,9 +1,10 @@
 import { once } from "node:events";
-import { Packr, Unpackr } from "msgpackr";
+import { Packr } from "msgpackr";
 import { type ClientOptions, WebSocket } from "ws";
 import { ENCODING_FRAMES, type Encoding, subprotocolOf } from "../../src/contract/encodings.js";
 import type { ServerMessage } from "../../src/contract/messages.js";
-import { decodeServerMessage, encodeClientMessage } from "./protobuf-json.js";
+import { messagesIn } from "./framed-payloads.js";
+import { encodeClientMessage } from "./protobuf-json.js";
 import { parseServerMessage, type ServerType } from "./server-messages-schema.js";
 
 export type MessageOf<T extends ServerType> = Extract<ServerMessage, { type: T }>;
@@ -16,7 +17,6 @@ export interface TestClientOptions extends ClientOptions {
 }
 
 const packr = new Packr({ useRecords: false, variableMapSize: true });
-const unpackr = new Unpackr({ useRecords: false, int64AsType: "auto" as "bigint" });
 
 /**
  * A client whose messages are all checked against the contract's schemas and kept in order; tests
@@ -31,16 +31,20 @@ export class TestClient {
   readonly closed: Promise<{ readonly code: number; readonly reason: string }>;
   /** The first message that broke the contract, or any other failure. */
   failure: Error | undefined;
+  /** Frames that have come. */
+  frames = 0;
   #changed: (() => void)[] = [];
   #ended = false;
 
-  private constructor(ws: WebSocket, encoding: Encoding) {
+  private constructor(ws: WebSocket, encoding: Encoding, batched: boolean) {
     this.ws = ws;
     this.encoding = encoding;
     ws.on("message", (data: Buffer, isBinary: boolean) => {
       try {
-        const value = decoded(data, isBinary, encoding);
-        this.inbox.push(parseServerMessage(value));
+        this.frames++;
+        const expected = ENCODING_FRAMES[encoding] === "binary";
+        if (isBinary !== expected) throw new Error(`a frame of the wrong kind: ${data}`);
+        this.inbox.push(...messagesIn(data, encoding, batched).map(parseServerMessage));
       } catch (error) {
         this.failure ??= error as Error;
       }
@@ -66,7 +70,7 @@ export class TestClient {
       ...rest
     } = options;
     const ws = new WebSocket(`ws://127.0.0.1:${port}/ws/v3${query}`, [...subprotocols], rest);
-    const client = new TestClient(ws, encoding);
+    const client = new TestClient(ws, encoding, query.includes("batch=true"));
     await once(ws, "open");
     return client;
   }
@@ -158,11 +162,6 @@ export class TestClient {
     this.#changed = [];
     for (const resolve of waiting) resolve();
   }
-}
-
-function decoded(payload: Buffer, isBinary: boolean, encoding: Encoding): unknown {
-  if (!isBinary) return JSON.parse(payload.toString("utf8"));
-  return encoding === "protobuf" ? decodeServerMessage(payload) : unpackr.unpack(payload);
 }
 
 function encoded(message: unknown, encoding: Encoding): string | Buffer {

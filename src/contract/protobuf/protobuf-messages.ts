@@ -366,3 +366,5 @@ const SERVER_TYPES: Readonly<Record<ServerType, FieldShape>> = {
 export const CLIENT_MESSAGE = envelope(CLIENT_TYPES);
 /** What the server sends. */
 export const SERVER_MESSAGE = envelope(SERVER_TYPES);
+/** What the server sends on a connection with batches. */
+export const SERVER_BATCH = table({ messages: list(message(1, SERVER_MESSAGE)) });

@@ -85,10 +85,6 @@ export function levels(number: number): FieldShape {
   return { number, value: { kind: "level" }, absent: "list", list: true };
 }
 
-export function candles(number: number): FieldShape {
-  return { number, value: { kind: "candle" }, absent: "list", list: true };
-}
-
 export function word(number: number, of: EnumWords): FieldShape {
   return { number, value: { kind: "enum", of }, absent: "zero", list: false };
 }
@@ -167,10 +163,4 @@ function oneOf(types: Readonly<Record<string, FieldShape>>, once: number): Messa
 /** A message's numbers stay below 32. */
 function bit(number: number): number {
   return 1 << number;
-}
-
-/** Numbers of a candle; the first, its start, and the last, its trades, are integers. */
-export const CANDLE_FIELDS = 7;
-export function isCandleInteger(at: number): boolean {
-  return at === 0 || at === CANDLE_FIELDS - 1;
 }

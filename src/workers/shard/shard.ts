@@ -17,8 +17,10 @@ import type { OpenSink } from "../../transport/open-sink.js";
 import type { TakeSocket } from "../../transport/socket-hand-off.js";
 import type { MainToShard, ShardTask, ShardToMain } from "../messages.js";
 import { AddressShares } from "./connections/address-shares.js";
+import { Compressor } from "./connections/compressor.js";
 import type { Connection, ConnectionContext } from "./connections/connection.js";
 import { drainConnections } from "./connections/drain.js";
+import { Framings } from "./connections/framing.js";
 import { HealthMonitor } from "./connections/health-monitor.js";
 import { Intake } from "./connections/intake.js";
 import { Notices } from "./connections/notices.js";
@@ -77,8 +79,11 @@ export class Shard {
     this.#counters = this.#block.shards[task.shard] as CounterSection;
     for (const [word, words] of SHARD_GAUGES) this.#counters.fill(0, word, word + words);
 
-    const { maxDistinctFilters, maxCandleSeries } = options;
-    this.#fanOut = new FanOut(this.#counters, maxDistinctFilters, undefined, maxCandleSeries);
+    const { maxDistinctFilters, maxCandleSeries, batchDelayMs } = options;
+    this.#fanOut = new FanOut(this.#counters, maxDistinctFilters, {
+      maxCandleSeries,
+      batchDelayMs,
+    });
     this.#archive = new ArchiveAccess(options.archiveDir, this.#block.archivist);
     this.#takeMirror(task.memory, "tail");
     this.#rounds = new RoundLoop(this.#fanOut, task.memory.doorbell);
@@ -154,6 +159,7 @@ export class Shard {
       trading: this.#trading,
       requests: this.#createRequests(authenticator),
       shares: this.#shares,
+      framings: new Framings(new Compressor(options.compressionThreshold, this.#counters)),
     };
     const context: ConnectionContext = {
       ...options,
@@ -202,6 +208,7 @@ export class Shard {
       () => this.#health.stop(),
       () => this.#intake.stop(),
       () => this.#rounds.stop(),
+      () => this.#fanOut.flushHeld(),
       () => this.#trading.close(),
       () => this.#archive.stop(),
       // Main has closed the sockets that are still to be taken.

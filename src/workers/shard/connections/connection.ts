@@ -20,6 +20,7 @@ import {
   nextFlowState,
 } from "./connection-state.js";
 import type { FrameBatch, LentBatch } from "./frame-batch.js";
+import type { Framing } from "./framing.js";
 import { Spender, type SpendingLimits } from "./spender.js";
 
 /** Not behind: the connection has all that its audience was sent. */
@@ -64,6 +65,7 @@ export class Connection extends Spender implements Member {
   readonly ws: ClientSocket;
   /** Index of the encoding. */
   readonly encoding: number;
+  readonly framing: Framing | undefined;
   readonly #context: ConnectionContext;
   readonly #sink: ByteSink;
 
@@ -113,12 +115,14 @@ export class Connection extends Spender implements Member {
     context: ConnectionContext,
     now: number,
     cancelAfterMs: number | undefined,
+    framing?: Framing,
   ) {
     super(share, context, now);
     this.number = number;
     this.ws = ws;
     this.socket = socket;
     this.encoding = encoding;
+    this.framing = framing;
     this.#context = context;
     this.#sink = context.openSink(socket);
     this.openedAt = this.heardAt = this.messageAt = now;
@@ -138,6 +142,11 @@ export class Connection extends Spender implements Member {
   /** Whether frames may still be written. */
   get open(): boolean {
     return this.ws.readyState === OPEN;
+  }
+
+  /** Whether compression was negotiated, for both ways. */
+  get compression(): boolean {
+    return this.framing?.compressed === true;
   }
 
   /** Whether it has any subscription. */
@@ -269,7 +278,7 @@ export class Connection extends Spender implements Member {
     else this.writeAll(batches);
   }
 
-  /** Writes whole frames that others are lent as well. */
+  /** Writes whole frames that others are lent as well, in its framing already. */
   writeLent(batch: LentBatch): void {
     if (!this.open) return;
     this.#countSent(batch.length, batch.messages);
@@ -277,7 +286,7 @@ export class Connection extends Spender implements Member {
   }
 
   /**
-   * Writes batches of whole frames with one system call.
+   * Writes batches of whole, plain frames in its framing, with one system call.
    * @param taken called when the socket has taken them all
    */
   writeAll(batches: readonly FrameBatch[], taken?: Taken): void {
@@ -285,8 +294,9 @@ export class Connection extends Spender implements Member {
     const buffers: Buffer[] = [];
     for (const batch of batches) {
       if (batch.messages === 0) continue;
-      this.#countSent(batch.bytes.length, batch.messages);
-      buffers.push(batch.bytes);
+      const { bytes } = this.framing?.form(batch, this.encoding) ?? batch;
+      this.#countSent(bytes.length, batch.messages);
+      buffers.push(bytes);
     }
     const [only] = buffers;
     if (only === undefined) return taken?.();

@@ -1,5 +1,8 @@
 const FINAL = 0x80;
+const RESERVED_1 = 0x40;
 const OPCODE = 0x0f;
+const TEXT = 0x1;
+const BINARY = 0x2;
 const CONTROL = 0x08;
 const CLOSE_FRAME = 0x8;
 const MASKED = 0x80;
@@ -8,6 +11,9 @@ const LENGTH_16 = 126;
 const LENGTH_64 = 127;
 const MASK_BYTES = 4;
 
+/** What a compressed message is when it is inflated. */
+export type CompressedMessage = "text" | "binary";
+
 /** Which byte of a frame comes next. */
 const AT = { first: 0, second: 1, length: 2, body: 3 } as const;
 
@@ -15,7 +21,11 @@ const AT = { first: 0, second: 1, length: 2, body: 3 } as const;
  * Follows the frames in what a client sends, to know where each ends, without looking into them: that is
  * `ws`'s, which also ends a connection whose frames are malformed.
  *
- * Source: RFC 6455, section 5.2.
+ * Where compression was negotiated, the first frame of a compressed message is made an ordinary binary one
+ * in place: so `ws` keeps its checks and its order, gives the message at once, and leaves the inflating to
+ * whoever gets it. The bit anywhere else stays, and is an error to `ws`.
+ *
+ * Sources: RFC 6455, section 5.2; RFC 7692, section 6.
  */
 export class FrameScanner {
   #at: (typeof AT)[keyof typeof AT] = AT.first;
@@ -31,6 +41,19 @@ export class FrameScanner {
 
   /** The header's last byte was among the bytes scanned last. */
   #headerEnded = false;
+
+  readonly #compression: boolean;
+  #compressed: CompressedMessage | undefined;
+
+  /** @param compression whether messages may come compressed */
+  constructor(compression = false) {
+    this.#compression = compression;
+  }
+
+  /** What the data message that began last is when it is inflated; undefined where it is not compressed. */
+  get compressed(): CompressedMessage | undefined {
+    return this.#compressed;
+  }
 
   /** Bytes of payload that the frame's header announced, if its last byte was among those scanned last. */
   get announced(): number | undefined {
@@ -71,6 +94,7 @@ export class FrameScanner {
         at += taken;
         this.#left -= taken;
       } else {
+        if (this.#compression && this.#at === AT.first) this.#uncover(bytes, at);
         this.#header(bytes[at++] as number);
       }
       if (this.#at === AT.body && this.#left === 0) {
@@ -80,6 +104,16 @@ export class FrameScanner {
       }
     }
     return at;
+  }
+
+  /** Notes whether a message that begins is compressed, and makes its first byte one that is not. */
+  #uncover(bytes: Uint8Array, at: number): void {
+    const first = bytes[at] as number;
+    const opcode = first & OPCODE;
+    if (opcode !== TEXT && opcode !== BINARY) return;
+    const compressed = (first & RESERVED_1) !== 0;
+    this.#compressed = !compressed ? undefined : opcode === TEXT ? "text" : "binary";
+    if (compressed) bytes[at] = (first & ~(RESERVED_1 | OPCODE)) | BINARY;
   }
 
   #header(byte: number): void {

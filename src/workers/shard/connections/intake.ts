@@ -3,7 +3,7 @@ import { type CounterSection, count, SHARD } from "../../../counters/counters.js
 import type { AddressShare } from "./address-shares.js";
 import type { Connection } from "./connection.js";
 import { FairQueue } from "./fair-queue.js";
-import { FrameScanner } from "./frame-scanner.js";
+import { type CompressedMessage, FrameScanner } from "./frame-scanner.js";
 
 /** How long requests are served in one turn of the event loop: as they come, and those that wait. */
 const TURN_MS_MAX = 4;
@@ -89,7 +89,7 @@ export class Intake {
     socket.inbound = {
       connection,
       deliver,
-      scanner: new FrameScanner(),
+      scanner: new FrameScanner(connection.compression),
       partial: undefined,
       partialLength: 0,
       held: false,
@@ -135,6 +135,11 @@ export class Intake {
     this.#unqueue(inbound);
     socket.off("readable", this.#onReadable);
     socket.resume();
+  }
+
+  /** What the message that `ws` gives now is when it is inflated; undefined where it is as it came. */
+  compressed({ socket }: Connection): CompressedMessage | undefined {
+    return inboundOf(socket).scanner.compressed;
   }
 
   stop(): void {

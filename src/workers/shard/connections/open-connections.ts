@@ -17,6 +17,9 @@ import { authenticated, type RequestHandler } from "../requests/request-handler.
 import type { Trading } from "../trading/trading.js";
 import type { AddressShares } from "./address-shares.js";
 import { Connection, type ConnectionContext } from "./connection.js";
+import type { CompressedMessage } from "./frame-scanner.js";
+import type { Framings } from "./framing.js";
+import { inflateMessage } from "./inflate.js";
 import type { Intake } from "./intake.js";
 import type { Outbox } from "./outbox.js";
 import { connectionOf, onHeard, onPing, PROTOCOL_CLOSE_CODES } from "./socket-listeners.js";
@@ -30,10 +33,10 @@ interface ConnectionParts {
   readonly trading: Trading;
   readonly requests: RequestHandler;
   readonly shares: AddressShares;
+  readonly framings: Framings;
 }
 
-/** What every connection is told of the server first. */
-type Greeting = Pick<ShardOptions, "pingIntervalMs" | "nodeName">;
+type OpenConnectionsOptions = Pick<ShardOptions, "pingIntervalMs" | "nodeName" | "maxMessageSize">;
 
 /** The open connections of a shard, each from its upgrade to its end. */
 export class OpenConnections {
@@ -42,21 +45,26 @@ export class OpenConnections {
   readonly #all = new Set<Connection>();
   readonly #parts: ConnectionParts;
   readonly #context: ConnectionContext;
-  readonly #greeting: Greeting;
+  readonly #options: OpenConnectionsOptions;
   readonly #log: Logger;
 
-  constructor(parts: ConnectionParts, context: ConnectionContext, greeting: Greeting, log: Logger) {
+  constructor(
+    parts: ConnectionParts,
+    context: ConnectionContext,
+    options: OpenConnectionsOptions,
+    log: Logger,
+  ) {
     this.all = this.#all;
     this.#parts = parts;
     this.#context = context;
-    this.#greeting = greeting;
+    this.#options = options;
     this.#log = log;
   }
 
   /** Serves an upgraded socket; the first that its client gets is `Connected`. */
   open(upgraded: Upgraded): void {
     const { number, address, ws, socket, encoding, identity, cancelAfterMs, granted } = upgraded;
-    const { outbox, intake, shares, trading } = this.#parts;
+    const { outbox, intake, shares, trading, framings } = this.#parts;
     const now = performance.now();
     const connection = new Connection(
       number,
@@ -67,10 +75,11 @@ export class OpenConnections {
       this.#context,
       now,
       cancelAfterMs,
+      framings.of(upgraded.batch, upgraded.deflate?.windowBits),
     );
     ws.connection = connection;
     this.#all.add(connection);
-    count(this.#context.counters, SHARD.connections + connection.encoding);
+    this.#countConnection(connection, 1);
     // Shared functions, which find the connection by their socket: ten thousand closures are memory.
     ws.on("message", this.#onClientMessage);
     ws.on("ping", onPing);
@@ -93,9 +102,9 @@ export class OpenConnections {
         connection_id: `${number}`,
         server_time: Date.now(),
         epoch: this.#parts.fanOut.mirror.epoch,
-        ping_interval_ms: this.#greeting.pingIntervalMs,
+        ping_interval_ms: this.#options.pingIntervalMs,
         ...session,
-        node: this.#greeting.nodeName,
+        node: this.#options.nodeName,
       },
     };
   }
@@ -129,11 +138,42 @@ export class OpenConnections {
     const now = performance.now();
     connection.heardAt = now;
     if (!connection.open || connection.closeExpired(Date.now())) return;
+    const kind = this.#parts.intake.compressed(connection);
+    const payload = kind === undefined ? data : this.#inflate(connection, data, kind, now);
+    if (payload === undefined) return;
     try {
-      this.#parts.requests.handle(connection, data, isBinary, now);
+      this.#parts.requests.handle(connection, payload, isBinary && kind !== "text", now);
     } catch (error) {
       this.failed(connection, error);
     }
+  }
+
+  /** The payload of a compressed message, which is charged as if it had come so; undefined ends it. */
+  #inflate(
+    connection: Connection,
+    compressed: Buffer,
+    kind: CompressedMessage,
+    now: number,
+  ): Buffer | undefined {
+    const { counters } = this.#context;
+    const payload = inflateMessage(compressed, kind, this.#options.maxMessageSize);
+    if (!Buffer.isBuffer(payload)) {
+      count(counters, SHARD.inflationsRefused);
+      connection.close(payload);
+      return undefined;
+    }
+    count(counters, SHARD.inflations);
+    count(counters, SHARD.inflatedBytesBefore, compressed.length);
+    count(counters, SHARD.inflatedBytesAfter, payload.length);
+    connection.charge(Math.max(0, payload.length - compressed.length), now);
+    return payload;
+  }
+
+  #countConnection({ encoding, framing }: Connection, by: number): void {
+    const { counters } = this.#context;
+    count(counters, SHARD.connections + encoding, by);
+    if (framing?.batched) count(counters, SHARD.batchedConnections, by);
+    if (framing?.compressed) count(counters, SHARD.compressedConnections, by);
   }
 
   #forget(connection: Connection, code: number): void {
@@ -146,7 +186,7 @@ export class OpenConnections {
     connection.ended();
     fanOut.leave(connection);
     trading.forget(connection);
-    count(counters, SHARD.connections + connection.encoding, -1);
+    this.#countConnection(connection, -1);
     const { closeCode = code } = connection;
     countListedOrOther<number>(counters, SHARD.closedByCode, COUNTED_CLOSE_CODES, closeCode);
   }

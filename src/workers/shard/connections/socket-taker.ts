@@ -3,7 +3,7 @@ import { type CounterSection, count, SHARD } from "../../../counters/counters.js
 import type { Logger } from "../../../shared/log.js";
 import type { TakeSocket } from "../../../transport/socket-hand-off.js";
 import type { MainToShard, ShardToMain } from "../../messages.js";
-import type { Accepted } from "../http/handshake.js";
+import type { Accepted } from "../http/candidate.js";
 
 const UNTAKEN_LOG_INTERVAL_MS = 1000;
 

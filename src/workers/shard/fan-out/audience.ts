@@ -2,8 +2,10 @@ import type { Closing } from "../../../contract/closings.js";
 import type { MarketId } from "../../../shared/market-id.js";
 import type { Holder } from "../connections/fair-budget.js";
 import type { FrameBatch, LentBatch } from "../connections/frame-batch.js";
+import type { Framing } from "../connections/framing.js";
 import type { ActiveFilter } from "./filter-registry.js";
 import { FrameRanges } from "./frame-ranges.js";
+import type { HeldFrames } from "./held-frames.js";
 import type { MergedStream } from "./merged-stream.js";
 import type { Mirror } from "./mirror.js";
 import type { MirrorMarket } from "./mirror-market.js";
@@ -19,6 +21,8 @@ export const CLOSED_TOLD_MAX = 60;
 export interface Member {
   /** Index of the encoding. */
   readonly encoding: number;
+  /** How its messages come in frames; undefined for a plain frame each. */
+  readonly framing: Framing | undefined;
   /** Who uses its share of what all connections have together. */
   readonly holder: Holder;
   readonly audience: Audience | undefined;
@@ -64,13 +68,14 @@ export interface Member {
 export type AudienceStream = MergedStream<Audience, Member>;
 
 /**
- * The connections of one encoding with the same subscriptions: everything that is encoded and
+ * The connections of one encoding and framing with the same subscriptions: everything that is encoded and
  * concatenated for one of them serves them all.
  */
 export class Audience {
   readonly key: string;
   /** Index of the encoding. */
   readonly encoding: number;
+  readonly framing: Framing | undefined;
   readonly subscriptions: SubscriptionSet;
   /** The filters of its `Markets` channels; any of them may match. */
   readonly filters: readonly ActiveFilter[];
@@ -95,6 +100,8 @@ export class Audience {
   /** When they may be told again, in ms, and the round in which they were told last. */
   marketsDueAt = 0;
   marketsToldRound = 0;
+  /** What of earlier rounds waits for more, to be one batch with it. */
+  held: HeldFrames | undefined;
   /** In the list of audiences with something to flush. */
   dirty = false;
 
@@ -113,9 +120,11 @@ export class Audience {
     encoding: number,
     subscriptions: SubscriptionSet,
     filters: readonly ActiveFilter[],
+    framing?: Framing,
   ) {
     this.key = key;
     this.encoding = encoding;
+    this.framing = framing;
     this.subscriptions = subscriptions;
     this.filters = filters;
     const { prices, states, books, candles, filterIntervals } = subscriptions;

@@ -52,6 +52,13 @@ export class CatchUp {
       this.#drained.add(member);
   }
 
+  /** The audiences of those. */
+  drainedAudiences(): ReadonlySet<Audience> {
+    const audiences = new Set<Audience>();
+    for (const { audience } of this.#drained) if (audience !== undefined) audiences.add(audience);
+    return audiences;
+  }
+
   /** Catches up all that have drained. */
   sendToDrained(mirror: Mirror): void {
     for (const member of this.#drained) {

@@ -6,11 +6,13 @@ import { CHANGE, PRICE_CHANGES, type TradeRecord } from "../../../ring/records.j
 import { nowMicros } from "../../../shared/clock.js";
 import type { MarketId } from "../../../shared/market-id.js";
 import type { FrameBatch } from "../connections/frame-batch.js";
+import { BATCH_BYTES_MAX } from "../connections/framing.js";
 import type { Audience, AudienceStream, Member } from "./audience.js";
 import { Candles } from "./candles.js";
 import { CatchUp } from "./catch-up.js";
 import { FrameRanges } from "./frame-ranges.js";
 import { Heartbeats } from "./heartbeats.js";
+import { HeldFrames } from "./held-frames.js";
 import { LentFrames } from "./lent-frames.js";
 import { MarketsChannel } from "./markets-channel.js";
 import { Membership } from "./membership.js";
@@ -20,6 +22,17 @@ import { type MirrorMarket, updateTypeOf } from "./mirror-market.js";
 import { RoundFrames } from "./round-frames.js";
 import type { StreamTerms } from "./stream-terms.js";
 import type { SubscriptionSet } from "./subscription-set.js";
+
+interface FanOutOptions {
+  /** In the order of their indices; those of the product by default. */
+  readonly encodings?: readonly EncodingDescriptor[];
+  /** Series of candles that are kept. */
+  readonly maxCandleSeries?: number;
+  /** How long frames may wait for more, for those who take batches. */
+  readonly batchDelayMs?: number;
+  /** The clock of intervals, in ms. */
+  readonly now?: () => number;
+}
 
 /** Sockets written between two looks at the clock, for the latency histogram. */
 const WRITES_PER_CLOCK_READ = 64;
@@ -32,10 +45,13 @@ const WRITES_PER_CLOCK_READ = 64;
  * buffer that all of its members share, in one write each. A member that is not current gets, instead,
  * the latest state of whatever changed since the round it stopped at, by {@link CatchUp}.
  *
+ * An audience that takes batches may have the frames of some rounds held, for a bounded time, to be written
+ * as if all had been one round: before anything else that its members are due, and before it has another.
+ *
  * Invariants: one round is under way at a time, and only between two of them members are moved, sent
  * what they are due, or given another mirror; between rounds no audience is dirty, and an open member
- * that is current has been sent everything up to the current round, but for `Markets`. One that waits
- * for nothing and is not current, or missed `Markets`, waits to be caught up.
+ * that is current has been sent everything up to the current round, but for `Markets` and for what its
+ * audience has held. One that waits for nothing and is not current, or missed `Markets`, waits to be caught up.
  */
 export class FanOut implements MirrorListener {
   readonly markets: MarketsChannel;
@@ -49,22 +65,26 @@ export class FanOut implements MirrorListener {
   readonly #lent = new LentFrames();
   readonly #merged = new MergedStreams();
   readonly #now: () => number;
+  readonly #batchDelayMs: number;
+  /** Audiences with frames that wait, all for the same timer. */
+  readonly #held = new Set<Audience>();
+  #timer: NodeJS.Timeout | undefined;
   #mirror: Mirror | undefined;
   #round = 0;
   #underWay = false;
   #conflating = false;
 
-  /**
-   * @param encodings in the order of their indices
-   * @param now the clock of intervals, in ms
-   */
   constructor(
     counters: CounterSection,
     maxDistinctFilters: number,
-    encodings?: readonly EncodingDescriptor[],
-    maxCandleSeries = 1000,
-    now: () => number = () => performance.now(),
+    {
+      encodings,
+      maxCandleSeries = 1000,
+      batchDelayMs = 0,
+      now = () => performance.now(),
+    }: FanOutOptions = {},
   ) {
+    this.#batchDelayMs = batchDelayMs;
     this.#counters = counters;
     this.#now = now;
     this.#frames = new RoundFrames(encodings);
@@ -97,6 +117,7 @@ export class FanOut implements MirrorListener {
    */
   setMirror(mirror: Mirror): void {
     this.#requireBetweenRounds("another mirror");
+    this.flushHeld();
     if (this.#mirror !== undefined) this.#readToEnd(this.#mirror);
     this.#mirror = mirror;
     this.markets.setMirror(mirror);
@@ -171,6 +192,8 @@ export class FanOut implements MirrorListener {
             this.#now(),
           );
     if (audience === before) return;
+    // Of what waits there the newcomer's first data know already.
+    if (audience !== undefined) this.#flushHeld(audience);
     if (before === undefined || before.filters.length === 0) member.toldMarkets(this.#round);
     const ahead = before === undefined ? [] : aheadOf(member, before, audience);
     // Only now, so that filters which both audiences have stay as they are.
@@ -219,6 +242,7 @@ export class FanOut implements MirrorListener {
   /** What a member is due between two rounds, but for `Markets`: with it, it is current. */
   takeDue(member: Member): readonly FrameBatch[] {
     this.#requireBetweenRounds("taking what is due");
+    if (member.audience !== undefined) this.#flushHeld(member.audience);
     return this.#catchUp.takeDue(member, this.mirror);
   }
 
@@ -318,8 +342,12 @@ export class FanOut implements MirrorListener {
     this.candles.tell(this.mirror, this.#round, this.#offerTo);
     const now = this.#now();
     for (const stream of this.#merged.takeReady(now)) this.#tellMerged(stream, now);
-    for (const audience of this.#dirty) this.#flush(audience);
+    for (const audience of this.#dirty) {
+      if (audience.held !== undefined || this.#mayHold(audience)) this.#hold(audience);
+      else this.#flush(audience);
+    }
     this.#dirty.length = 0;
+    if (this.#held.size > 0) this.#flushHeldAhead(tellMarkets);
     if (tellMarkets) this.markets.tell(this.audiences, now);
     this.#catchUp.sendToDrained(this.mirror);
     this.heartbeats.tell(this.mirror);
@@ -361,6 +389,50 @@ export class FanOut implements MirrorListener {
     }
   }
 
+  // --- Frames that wait for more ----------------------------------------------------------------
+
+  /** Whether an audience's frames may wait from this round on. */
+  #mayHold({ framing }: Audience): boolean {
+    return this.#batchDelayMs > 0 && framing?.batched === true && !this.#conflating;
+  }
+
+  /** Adds an audience's frames of the round to those that wait, if any. */
+  #hold(audience: Audience): void {
+    const { encoding, states, trades, offered, offeredInRound, oldestTs } = audience;
+    audience.held ??= new HeldFrames(this.#round, offered - offeredInRound, oldestTs);
+    audience.held.add(this.#frames.bytes(encoding), states, trades);
+    this.#held.add(audience);
+    // Those apart are known for this round only.
+    const full = audience.held.length >= BATCH_BYTES_MAX || audience.apart.size > 0;
+    if (this.#conflating || full) this.#flushHeld(audience);
+    audience.endRound();
+    if (!this.#conflating && !full)
+      this.#timer ??= setTimeout(() => this.flushHeld(), this.#batchDelayMs);
+  }
+
+  /** Writes all that waits for more. */
+  flushHeld(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    for (const audience of this.#held) this.#flushHeld(audience);
+  }
+
+  /** What this round sends to some members alone is behind what waits for them. */
+  #flushHeldAhead(tellMarkets: boolean): void {
+    if (tellMarkets || this.heartbeats.due) this.flushHeld();
+    else for (const audience of this.#catchUp.drainedAudiences()) this.#flushHeld(audience);
+  }
+
+  #flushHeld(audience: Audience): void {
+    const { held } = audience;
+    if (held === undefined) return;
+    audience.held = undefined;
+    this.#held.delete(audience);
+    // Between rounds nothing conflates.
+    const conflating = this.#underWay && this.#conflating;
+    this.#write(audience, held, held.bytes, held.round, held.offeredBefore, conflating);
+  }
+
   #requireBetweenRounds(what: string): void {
     if (this.#underWay) throw new Error(`fan-out: ${what} during round ${this.#round}`);
   }
@@ -375,21 +447,38 @@ export class FanOut implements MirrorListener {
   }
 
   #flush(audience: Audience): void {
-    const { states, trades } = audience;
+    const offeredBefore = audience.offered - audience.offeredInRound;
     const source = this.#frames.bytes(audience.encoding);
+    this.#write(audience, audience, source, this.#round, offeredBefore, this.#conflating);
+    audience.endRound();
+  }
+
+  /**
+   * Writes an audience's frames, of the round or of some rounds.
+   * @param source the buffer that they lie in
+   * @param round the first of the rounds
+   * @param offeredBefore what the audience had been offered before it
+   */
+  #write(
+    audience: Audience,
+    { states, trades, oldestTs }: Pick<Audience, "states" | "trades" | "oldestTs">,
+    source: Buffer,
+    round: number,
+    offeredBefore: number,
+    conflating: boolean,
+  ): void {
     let gathered = false;
     let tradesOnly: FrameBatch | undefined;
     let written = 0;
     for (const member of audience.members) {
       if (!member.open) continue;
-      if (!this.#conflating && member.current && !audience.apart.has(member)) {
-        if (!gathered) this.#lent.gather(source, states, trades);
+      if (!conflating && member.current && !audience.apart.has(member)) {
+        if (!gathered) this.#gather(audience, source, states, trades);
         gathered = true;
         member.writeLent(this.#lent);
       } else {
         if (trades.messages > 0) tradesOnly ??= FrameRanges.concat(source, trades);
-        if (audience.offeredInRound > 0)
-          member.miss(this.#round - 1, audience.offered - audience.offeredInRound);
+        if (audience.offered > offeredBefore) member.miss(round - 1, offeredBefore);
         if (member.waiting) {
           this.#catchUp.countMissed(member, audience);
           // Trades have no first data, so one that waits for its turn only need not queue them.
@@ -400,17 +489,27 @@ export class FanOut implements MirrorListener {
         }
         this.#catchUp.send(member, this.mirror, tradesOnly);
       }
-      if (++written % WRITES_PER_CLOCK_READ === 0) this.#observe(audience, WRITES_PER_CLOCK_READ);
+      if (++written % WRITES_PER_CLOCK_READ === 0) this.#observe(oldestTs, WRITES_PER_CLOCK_READ);
     }
-    this.#observe(audience, written % WRITES_PER_CLOCK_READ);
+    this.#observe(oldestTs, written % WRITES_PER_CLOCK_READ);
     if (gathered) this.#lent.release();
-    audience.endRound();
   }
 
-  #observe(audience: Audience, writes: number): void {
+  #gather(
+    { framing, encoding }: Audience,
+    source: Buffer,
+    states: FrameRanges,
+    trades: FrameRanges,
+  ): void {
+    const lent = this.#lent;
+    lent.gather(source, states, trades);
+    if (framing !== undefined) lent.reframe(framing.write(lent.buffer, lent.length, encoding));
+  }
+
+  #observe(oldestTs: number, writes: number): void {
     if (writes === 0) return;
     // A ts that waits for the clock is ahead of it.
-    const ageS = Math.max(0, nowMicros() - audience.oldestTs) / 1e6;
+    const ageS = Math.max(0, nowMicros() - oldestTs) / 1e6;
     observeLatency(this.#counters, ageS, writes);
   }
 }

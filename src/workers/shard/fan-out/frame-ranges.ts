@@ -6,12 +6,13 @@ export class FrameRanges {
   bytes = 0;
   readonly #bounds: number[] = [];
 
-  add({ start, end }: { readonly start: number; readonly end: number }): void {
+  /** Adds a stretch of one frame, or of so many. */
+  add({ start, end }: { readonly start: number; readonly end: number }, messages = 1): void {
     const bounds = this.#bounds;
     if (bounds.length > 0 && bounds[bounds.length - 1] === start) bounds[bounds.length - 1] = end;
     else bounds.push(start, end);
     this.bytes += end - start;
-    this.messages++;
+    this.messages += messages;
   }
 
   clear(): void {

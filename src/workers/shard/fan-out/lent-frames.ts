@@ -23,6 +23,13 @@ export class LentFrames implements LentBatch {
     trades.copyTo(this.buffer, states.copyTo(this.buffer, 0, source), source);
   }
 
+  /** Has the messages gathered in other frames than their plain ones. */
+  reframe(bytes: Buffer): void {
+    this.length = bytes.length;
+    if (this.length > this.buffer.length) this.buffer = Buffer.allocUnsafeSlow(2 * this.length);
+    bytes.copy(this.buffer);
+  }
+
   /** The audience has what it is sent. */
   release(): void {
     this.#copy = undefined;

@@ -11,7 +11,7 @@ import type { Mirror } from "./mirror.js";
 import type { SubscriptionSet } from "./subscription-set.js";
 
 /**
- * Who is in which audience, and which audiences there are: one for each encoding and set of
+ * Who is in which audience, and which audiences there are: one for each encoding, framing and set of
  * subscriptions that somebody has. With an audience come and go its interests and its filters' places.
  *
  * Invariant: every audience has a member, of its encoding, and a member's audience is one of these.
@@ -47,14 +47,14 @@ export class Membership {
    * as the newcomer's snapshots will.
    */
   audienceFor(
-    { encoding, holder }: Member,
+    { encoding, framing, holder }: Member,
     subscriptions: SubscriptionSet,
     mirror: Mirror,
     round: number,
     now: number,
   ): Audience {
     const { markets } = mirror;
-    const key = `${encoding}${subscriptions.key()}`;
+    const key = `${framing?.key ?? ""}${encoding}${subscriptions.key()}`;
     const known = this.#audiences.get(key);
     if (known !== undefined) {
       this.#markets.evaluate(known.filters);
@@ -65,7 +65,7 @@ export class Membership {
     for (const [filterKey, filter] of subscriptions.filters)
       filters.push(registry.acquire(filterKey, filter, holder, markets, round));
     this.#markets.evaluate(filters);
-    const audience = new Audience(key, encoding, subscriptions, filters);
+    const audience = new Audience(key, encoding, subscriptions, filters, framing);
     this.#audiences.set(key, audience);
     audience.marketsDueAt = now + audience.marketsIntervalMs;
     audience.marketsToldRound = round;
@@ -81,7 +81,11 @@ export class Membership {
   enter(member: Member, audience: Audience): void {
     if (member.audience !== undefined)
       throw new Error(`membership: a member of ${member.audience.key} enters ${audience.key}`);
-    if (this.#audiences.get(audience.key) !== audience || member.encoding !== audience.encoding)
+    if (
+      this.#audiences.get(audience.key) !== audience ||
+      member.encoding !== audience.encoding ||
+      member.framing !== audience.framing
+    )
       throw new Error(
         `membership: a member of encoding ${member.encoding} enters ${audience.key}, not one of ${this.#audiences.size}`,
       );

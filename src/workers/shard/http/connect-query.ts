@@ -11,6 +11,8 @@ export interface ConnectQuery {
    * not.
    */
   readonly cancelAfterMs: number | undefined;
+  /** Frames may hold several messages. */
+  readonly batch: boolean;
 }
 
 /** A parameter that the server knows, with a value that it does not understand. */
@@ -21,9 +23,10 @@ export class QueryError extends CodedError<"QUERY_INVALID"> {
 }
 
 const TOKEN = "token";
-const SWITCH = "cancel_on_disconnect";
+const CANCEL = "cancel_on_disconnect";
+const BATCH = "batch";
 const SESSION = "session";
-const PARAMETERS = [TOKEN, SESSION, SWITCH] as const;
+const PARAMETERS = [TOKEN, SESSION, CANCEL, BATCH] as const;
 type Parameter = (typeof PARAMETERS)[number];
 
 const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
@@ -57,6 +60,7 @@ export function parseConnectQuery(query: string): ConnectQuery {
     token: secretOf(TOKEN, values),
     session: secretOf(SESSION, values),
     cancelAfterMs: cancelAfterMsOf(values),
+    batch: booleanOf(BATCH, values),
   };
 }
 
@@ -65,7 +69,8 @@ function knownAs(name: string): Parameter | undefined {
   const known = PARAMETERS.find((parameter) => parameter === name);
   if (known !== undefined) return known;
   const spelled = name.toLowerCase().replace(/[^a-z]/g, "");
-  const meant = spelled === TOKEN || spelled === SESSION ? spelled : lookAlike(spelled, [SWITCH]);
+  const short = [TOKEN, SESSION, BATCH].find((one) => one === spelled);
+  const meant = short ?? lookAlike(spelled, [CANCEL]);
   if (meant !== undefined)
     throw new QueryError(`the query parameter ${shown(name)} is spelled ${meant}`);
   return undefined;
@@ -82,21 +87,44 @@ function secretOf(
   return value;
 }
 
+const BOOLEAN_FORMS = "true or false, True or False, 1 or 0, no value for true";
+
+function booleanOf(parameter: Parameter, values: ReadonlyMap<Parameter, string[]>): boolean {
+  return understood(parameter, values, BOOLEAN_FORMS, (value) => BOOLEANS.get(value)) ?? false;
+}
+
 function cancelAfterMsOf(values: ReadonlyMap<Parameter, string[]>): number | undefined {
-  const given = values.get(SWITCH) ?? [];
-  const meant = given.map((value) => {
+  const forms = `${BOOLEAN_FORMS}, and from ${WAIT_MS_MIN} to ${WAIT_MS_MAX} ms`;
+  const meant = understood(CANCEL, values, forms, (value): number | false | undefined => {
     const switched = BOOLEANS.get(value);
-    if (switched !== undefined) return switched ? 0 : undefined;
+    if (switched !== undefined) return switched && 0;
     const waitMs = /^[1-9][0-9]*$/.test(value) ? Number(value) : 0;
-    if (waitMs >= WAIT_MS_MIN && waitMs <= WAIT_MS_MAX) return waitMs;
-    throw new QueryError(
-      `the query parameter ${SWITCH} is ${shown(value)}: it takes true or false, True or False, ` +
-        `1 or 0, no value for true, and from ${WAIT_MS_MIN} to ${WAIT_MS_MAX} ms`,
-    );
+    return waitMs >= WAIT_MS_MIN && waitMs <= WAIT_MS_MAX ? waitMs : undefined;
+  });
+  return meant === false ? undefined : meant;
+}
+
+/**
+ * What a parameter that is given means; undefined where it is not. Throws QueryError for a value that is
+ * not understood, and for two that mean different things.
+ * @param forms the values it takes, for people
+ * @param read undefined for a value that it does not take
+ */
+function understood<T>(
+  parameter: Parameter,
+  values: ReadonlyMap<Parameter, string[]>,
+  forms: string,
+  read: (value: string) => T | undefined,
+): T | undefined {
+  const given = values.get(parameter) ?? [];
+  const meant = given.map((value) => {
+    const one = read(value);
+    if (one !== undefined) return one;
+    throw new QueryError(`the query parameter ${parameter} is ${shown(value)}: it takes ${forms}`);
   });
   if (new Set(meant).size > 1) {
     throw new QueryError(
-      `the query parameter ${SWITCH} is given twice, as ${given.map(shown).join(" and as ")}`,
+      `the query parameter ${parameter} is given twice, as ${given.map(shown).join(" and as ")}`,
     );
   }
   return meant[0];

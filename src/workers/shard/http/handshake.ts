@@ -13,13 +13,13 @@ import {
   SHARD,
 } from "../../../counters/counters.js";
 import type { GrantedSession } from "../../../shared/session.js";
-import type { RefusedBy } from "../../messages.js";
-import type { AddressShare, AddressShares } from "../connections/address-shares.js";
+import type { AddressShares } from "../connections/address-shares.js";
 import { ClientSocket } from "../connections/connection.js";
 import { TokenBucket } from "../connections/token-bucket.js";
 import type { TurnQueue } from "../connections/turn-queue.js";
 import type { Authenticator } from "../requests/authenticator.js";
 import type { ShardSessions } from "../trading/shard-sessions.js";
+import type { Accepted, Candidate } from "./candidate.js";
 import { HEAD_BYTES_MAX, type HeadFault, HttpGate } from "./http-gate.js";
 import {
   badRequest,
@@ -53,6 +53,7 @@ export type HandshakeOptions = Pick<
   | "maxFragments"
   | "maxHttpRequestsPerSecond"
   | "allowedOrigins"
+  | "compression"
 >;
 
 interface HandshakeHooks {
@@ -71,33 +72,6 @@ export interface Upgraded extends UpgradeTerms {
   readonly socket: Socket;
   /** The session that it has got by its name. */
   readonly granted: GrantedSession | undefined;
-}
-
-/** An accepted socket, as main hands it over. */
-export interface Accepted {
-  readonly number: number;
-  /** The client's IP address. */
-  readonly address: string;
-  readonly refusedBy: RefusedBy | undefined;
-}
-
-/** A socket that has not been upgraded yet. */
-interface Candidate extends Accepted {
-  readonly gate: HttpGate;
-  readonly timer: NodeJS.Timeout;
-  readonly share: AddressShare;
-  readonly httpRequests: TokenBucket;
-  /** Requests that have begun. */
-  requests: number;
-  /** The time of the last of them, for which it may have to wait; ms of performance.now(). */
-  nextAt: number;
-  /**
-   * It has had a file of the page, data, or its last answer: its end by the timer is that of an idle
-   * HTTP connection.
-   */
-  served: boolean;
-  /** It has named a session, and has it or waits for it. */
-  resumes: boolean;
 }
 
 const HEAD_FAULTS: Readonly<Record<HeadFault, HttpRefusal>> = {
@@ -126,6 +100,8 @@ export class Handshake {
   readonly #api: HttpApi;
   readonly #counters: CounterSection;
   readonly #hooks: HandshakeHooks;
+  /** What the upgrade that is under way answers of extensions. */
+  #extensions: string | undefined;
   /** Every new connection is refused: the server stops. */
   draining = false;
 
@@ -156,6 +132,7 @@ export class Handshake {
       maxFragments: options.maxFragments,
       // Pings are answered by the shard.
       autoPong: false,
+      // Compression is negotiated here, and done by who sends and takes messages.
       perMessageDeflate: false,
       closeTimeout: CLOSE_TIMEOUT_MS,
       WebSocket: ClientSocket,
@@ -165,6 +142,10 @@ export class Handshake {
       },
     };
     this.#upgrader = new WebSocketServer(upgraderOptions);
+    this.#upgrader.on("headers", (lines) => {
+      if (this.#extensions !== undefined)
+        lines.push(`Sec-WebSocket-Extensions: ${this.#extensions}`);
+    });
   }
 
   /** Sockets that are not upgraded yet. */
@@ -345,6 +326,7 @@ export class Handshake {
     request.headers.upgrade = "websocket";
     // All of it happens in this turn, and the response and the first messages go out in one write.
     socket.cork();
+    this.#extensions = terms.deflate?.header;
     this.#upgrader.handleUpgrade(request, socket, gate.rest, (ws) => {
       gate.release();
       candidate.resumes = false;
@@ -359,7 +341,8 @@ export class Handshake {
     const target = this.#unavailable(candidate) ?? checkRequest(request);
     if ("status" in target) return target;
     if (target.path !== WEBSOCKET_PATH) return this.#wrongPath(target.path);
-    return decideUpgrade(request, target, this.#options.allowedOrigins, this.#authenticator);
+    const { allowedOrigins, compression } = this.#options;
+    return decideUpgrade(request, target, allowedOrigins, compression, this.#authenticator);
   }
 
   #unavailable({ refusedBy }: Candidate): HttpRefusal | undefined {

@@ -6,6 +6,7 @@ import {
   type Identity,
 } from "../requests/authenticator.js";
 import { type ConnectQuery, parseConnectQuery, QueryError } from "./connect-query.js";
+import { acceptDeflate, type DeflateTerms } from "./deflate-offer.js";
 import { badRequest, type HttpRefusal, upgradeRequired } from "./http-refusal.js";
 import { isHost, parseRequestTarget, type RequestTarget } from "./request-target.js";
 
@@ -27,6 +28,9 @@ export interface UpgradeTerms {
   readonly cancelAfterMs: number | undefined;
   /** The order session that it names. */
   readonly session: string | undefined;
+  readonly batch: boolean;
+  /** What was agreed on where messages are compressed. */
+  readonly deflate: DeflateTerms | undefined;
 }
 
 /** What has to be right in a request, whatever it asks for: its target, or the refusal. */
@@ -62,6 +66,7 @@ export function decideUpgrade(
   request: IncomingMessage,
   target: RequestTarget,
   allowedOrigins: readonly string[],
+  compression: "on" | "off",
   authenticator: Authenticator,
 ): UpgradeTerms | HttpRefusal {
   const fault = handshakeFault(request);
@@ -73,8 +78,11 @@ export function decideUpgrade(
   if (typeof encoding !== "string") return encoding;
   try {
     const { token, ...terms } = parseConnectQuery(target.query);
-    return { ...terms, encoding, identity: identify(request, token, authenticator) };
+    const deflate = compression === "on" ? deflateFor(request) : undefined;
+    return { ...terms, encoding, deflate, identity: identify(request, token, authenticator) };
   } catch (error) {
+    if (error instanceof SyntaxError)
+      return badRequest(`Sec-WebSocket-Extensions is no list of extensions: ${error.message}`);
     if (error instanceof QueryError) return { status: 400, body: error.message, reason: "query" };
     if (!(error instanceof AuthenticationError)) throw error;
     const headers = { "WWW-Authenticate": "Bearer" };
@@ -125,6 +133,12 @@ function encodingFor({ headers }: IncomingMessage): Encoding | HttpRefusal {
   // A token alone will not do, as it is not echoed and clients end a connection without any of their own.
   const body = `none of the subprotocols is known; known are ${known}`;
   return negotiateEncoding(offered) ?? { status: 400, body, reason };
+}
+
+/** What is agreed on of what a request offers for compression. Throws SyntaxError. */
+function deflateFor(request: IncomingMessage): DeflateTerms | undefined {
+  const offers = valuesOf(request, "sec-websocket-extensions");
+  return offers.length === 0 ? undefined : acceptDeflate(offers.join(", "));
 }
 
 /**

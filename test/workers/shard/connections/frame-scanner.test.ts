@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { FrameScanner } from "../../../../src/workers/shard/connections/frame-scanner.js";
+import { maskedFrame } from "../../../support/client-frames.js";
 import { clientFrame, OPCODE } from "../../../support/raw-client.js";
 
 /** Scans bytes in chunks of the given lengths and returns the offsets at which frames end. */
@@ -72,5 +73,58 @@ describe("frame-scanner", () => {
     expect(scan(clientFrame(OPCODE.continuation, ""))).toEqual({ ...none, fragment: true });
     expect(scan(clientFrame(OPCODE.close, ""))).toEqual({ ...none, control: true, close: true });
     expect(scan(Buffer.from([0x81]))).toMatchObject({ unfinished: true });
+  });
+});
+
+describe("frame scanner with compression", () => {
+  const RSV1 = 4;
+  const scanAll = (scanner: FrameScanner, bytes: Buffer) => {
+    const kinds: unknown[] = [];
+    for (let at = 0; at < bytes.length; ) {
+      at = scanner.scan(bytes, at);
+      if (scanner.betweenFrames) kinds.push(scanner.compressed);
+    }
+    return kinds;
+  };
+
+  it("frame scanner - a compressed message is known, and comes as a plain binary one", () => {
+    const frames = [
+      maskedFrame(1, "a", { reserved: RSV1 }),
+      maskedFrame(2, "b", { reserved: RSV1, fin: false }),
+      maskedFrame(9, "ping"),
+      maskedFrame(0, "c"),
+      maskedFrame(1, "d"),
+    ];
+    const bytes = Buffer.concat(frames);
+    const kinds = scanAll(new FrameScanner(true), bytes);
+    expect(kinds).toEqual(["text", "binary", "binary", "binary", undefined]);
+    const firsts: number[] = [];
+    let at = 0;
+    for (const frame of frames) {
+      firsts.push(bytes[at] as number);
+      at += frame.length;
+    }
+    expect(firsts).toEqual([0x82, 0x02, 0x89, 0x80, 0x81]);
+  });
+
+  it("frame scanner - the bit anywhere else, and other bits, stay as they are, to be refused", () => {
+    const odd = [
+      maskedFrame(0, "", { reserved: RSV1 }),
+      maskedFrame(8, "", { reserved: RSV1 }),
+      maskedFrame(9, "", { reserved: RSV1 }),
+      maskedFrame(3, "", { reserved: RSV1 }),
+    ];
+    for (const frame of odd) {
+      const bytes = Buffer.from(frame);
+      scanAll(new FrameScanner(true), bytes);
+      expect(bytes).toEqual(frame);
+    }
+    const both = maskedFrame(1, "", { reserved: RSV1 | 2 });
+    scanAll(new FrameScanner(true), both);
+    expect(both[0]).toBe(0xa2);
+    const none = maskedFrame(1, "a", { reserved: RSV1 });
+    const before = Buffer.from(none);
+    expect(scanAll(new FrameScanner(), none)).toEqual([undefined]);
+    expect(none).toEqual(before);
   });
 });

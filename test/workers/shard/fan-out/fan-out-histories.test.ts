@@ -3,6 +3,7 @@ import {
   checkAllHistories,
   checkCalmHistories,
   checkCongestedHistories,
+  checkFramedHistories,
 } from "../../../support/shard-histories.js";
 
 describe("fan-out", () => {
@@ -16,5 +17,9 @@ describe("fan-out", () => {
 
   it("fan-out - the same holds with conflating rounds, other epochs, and clients that come and go", () => {
     checkAllHistories(300);
+  });
+
+  it("fan-out - the same holds in batches and compressed, also where frames wait for more", () => {
+    checkFramedHistories(60);
   });
 });

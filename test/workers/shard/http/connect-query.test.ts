@@ -18,7 +18,7 @@ it.each(["cancel_on_disconnect", "cancel_on_disconnect=", "cancel%5Fon_disconnec
 it.each(["", "cancel_on_disconnect=false", "cancel_on_disconnect=False", "cancel_on_disconnect=0"])(
   "connect query - '%s' leaves cancel on disconnect off",
   (query) => {
-    expect(parseConnectQuery(query)).toEqual({});
+    expect(parseConnectQuery(query)).toEqual({ batch: false });
   },
 );
 
@@ -112,14 +112,29 @@ it.each([
   "cancel_at_disconnect=1",
   "TOKEN=a",
   "Session=a",
+  "Batch=true",
 ])("connect query - %s is no other parameter, but a known one misspelled", (query) => {
-  expect(() => parseConnectQuery(query)).toThrow(/is spelled (cancel_on_disconnect|token|session)/);
+  expect(() => parseConnectQuery(query)).toThrow(
+    /is spelled (cancel_on_disconnect|token|session|batch)/,
+  );
 });
 
 it("connect query - everything else is ignored, and hides nothing", () => {
   expect(parseConnectQuery("ref=a?b&token=a.b.c&x&=&y=%&cancel_on_disconnect=1&z")).toEqual({
     token: "a.b.c",
     cancelAfterMs: 0,
+    batch: false,
   });
   expect(parseConnectQuery("token=").token).toBe("");
+});
+
+it("connect query - batch is a switch like the other, and by itself", () => {
+  for (const value of ["", "=", "=1", "=true", "=True"])
+    expect(parseConnectQuery(`batch${value}`)).toMatchObject({
+      batch: true,
+      cancelAfterMs: undefined,
+    });
+  for (const value of ["=0", "=false", "=False"])
+    expect(parseConnectQuery(`batch${value}`).batch).toBe(false);
+  expect(() => parseConnectQuery("batch=8")).toThrow('the query parameter batch is "8"');
 });

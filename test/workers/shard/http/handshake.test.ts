@@ -12,8 +12,8 @@ import { AddressShares } from "../../../../src/workers/shard/connections/address
 import { TurnQueue } from "../../../../src/workers/shard/connections/turn-queue.js";
 import type { Mirror } from "../../../../src/workers/shard/fan-out/mirror.js";
 import type { MirrorMarket } from "../../../../src/workers/shard/fan-out/mirror-market.js";
+import type { Accepted } from "../../../../src/workers/shard/http/candidate.js";
 import {
-  type Accepted,
   Handshake,
   type HandshakeOptions,
   type Upgraded,
@@ -96,6 +96,7 @@ async function start(
       maxFragments: 64,
       maxHttpRequestsPerSecond: 1000,
       allowedOrigins: ["*"],
+      compression: "off",
       ...options,
     },
     new Authenticator(jwt, 8192),

@@ -1,0 +1,51 @@
+import { FrameRanges } from "./frame-ranges.js";
+
+const INITIAL_BYTES = 16 * 1024;
+
+/**
+ * What an audience's rounds have left to wait for more: copies of its frames, as if of one long round.
+ *
+ * Invariant: it holds frames of rounds that follow each other without one that was flushed between them.
+ */
+export class HeldFrames {
+  readonly states = new FrameRanges();
+  readonly trades = new FrameRanges();
+  /** The first of the rounds, and what the audience had been offered before it. */
+  readonly round: number;
+  readonly offeredBefore: number;
+  /** `ts` of the oldest message, in microseconds. */
+  readonly oldestTs: number;
+  bytes: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+  #length = 0;
+
+  constructor(round: number, offeredBefore: number, oldestTs: number) {
+    this.round = round;
+    this.offeredBefore = offeredBefore;
+    this.oldestTs = oldestTs;
+  }
+
+  /** Bytes that are held. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Takes another round's frames. */
+  add(source: Buffer, states: FrameRanges, trades: FrameRanges): void {
+    this.#take(source, states, this.states);
+    this.#take(source, trades, this.trades);
+  }
+
+  #take(source: Buffer, from: FrameRanges, to: FrameRanges): void {
+    if (from.messages === 0) return;
+    const start = this.#length;
+    const end = start + from.bytes;
+    if (end > this.bytes.length) {
+      const grown = Buffer.allocUnsafeSlow(2 * end);
+      this.bytes.copy(grown, 0, 0, start);
+      this.bytes = grown;
+    }
+    from.copyTo(this.bytes, start, source);
+    this.#length = end;
+    to.add({ start, end }, from.messages);
+  }
+}
