@@ -150,7 +150,7 @@ describe.skipIf(CHROMIUM === undefined)("the page's chart and tape, and history"
     await drawsHistory("1m");
   });
 
-  it("chart - dragging it to the right brings what is before", async () => {
+  it("chart - dragging it, and the arrow keys, bring what is before", async () => {
     await open();
     const { length } = await drawsHistory("1m");
     const box = await page.locator("#chart").boundingBox();
@@ -162,6 +162,11 @@ describe.skipIf(CHROMIUM === undefined)("the page's chart and tape, and history"
       await page.mouse.move(right, y, { steps: 4 });
       await page.mouse.up();
       return (await drawn()).length >= length + 500;
+    });
+    await page.locator("#chart").focus();
+    await until("there are still more", async () => {
+      await page.keyboard.press("ArrowLeft");
+      return (await drawn()).length >= length + 1000;
     });
     const all = await closed("1m", 1000);
     expect(

@@ -75,6 +75,16 @@ describe.skipIf(CHROMIUM === undefined)("the page in Chromium", () => {
     });
   });
 
+  it("page - loads at most 150 KB before it shows anything", async () => {
+    const page = await open();
+    const bytes = await page.evaluate<number>(
+      `[...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+        .reduce((sum, { encodedBodySize }) => sum + encodedBodySize, 0)`,
+    );
+    expect(bytes).toBeGreaterThan(50 * 1024);
+    expect(bytes).toBeLessThanOrEqual(150 * 1024);
+  });
+
   it("page - shows the market that is picked: chart, book, trades, and its address", async () => {
     const page = await open();
     const row = rows(page).nth(5);
@@ -232,6 +242,7 @@ describe.skipIf(CHROMIUM === undefined)("the page in Chromium", () => {
       "density",
       "market-grid",
       "timeframe-1m",
+      "chart",
       "order-price",
       "order-quantity",
     ];

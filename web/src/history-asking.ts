@@ -14,7 +14,6 @@ export class HistoryAsking {
   readonly #changed: () => void;
   readonly #ended = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #asking = 0;
   #state: HistoryState = "asked";
 
   /**
@@ -62,12 +61,11 @@ export class HistoryAsking {
 
   async #run(): Promise<void> {
     const { signal } = this.#ended;
-    const number = ++this.#asking;
     try {
       await this.#ask(signal);
       this.#state = "there";
     } catch {
-      if (signal.aborted || number !== this.#asking) return;
+      if (signal.aborted) return;
       // What was there before is still right.
       if (this.#state === "asked") this.#state = "none";
       this.#in(RETRY_MS);

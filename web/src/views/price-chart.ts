@@ -21,6 +21,8 @@ import { themeColor } from "./theme.js";
 /** So near to the first candle, in candles, some more are asked for. */
 const NEAR_FIRST = 30;
 const BAR_SPACING_PX = 7;
+/** An arrow key moves the chart by so many candles. */
+const KEY_CANDLES = 20;
 
 const NOTES: Readonly<Record<HistoryState, string>> = {
   asked: "Asking for history…",
@@ -77,6 +79,7 @@ export class PriceChart {
       this.#pointed = time as number | undefined;
       loop.request(this.#drawLegend);
     });
+    this.#container.addEventListener("keydown", (event) => this.#onKey(event));
     new ResizeObserver(() => loop.request(this.#draw)).observe(this.#container);
     this.applyTheme();
     // What is drawn on a canvas can be read here.
@@ -147,6 +150,15 @@ export class PriceChart {
     );
     this.#drawLegend();
   };
+
+  #onKey(event: KeyboardEvent): void {
+    const scale = this.#chart.timeScale();
+    const step = { ArrowLeft: -KEY_CANDLES, ArrowRight: KEY_CANDLES }[event.key];
+    if (event.key === "End") scale.scrollToRealTime();
+    else if (step === undefined) return;
+    else scale.scrollToPosition(scale.scrollPosition() + step, false);
+    event.preventDefault();
+  }
 
   #prepare({ priceDecimals, tickSize }: MarketState, { series }: CandleFill): void {
     const { moment, mark } = chartTimeOf(series.interval);
