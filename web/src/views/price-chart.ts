@@ -79,6 +79,7 @@ export class PriceChart {
       this.#pointed = time as number | undefined;
       loop.request(this.#drawLegend);
     });
+    this.#container.tabIndex = 0;
     this.#container.addEventListener("keydown", (event) => this.#onKey(event));
     new ResizeObserver(() => loop.request(this.#draw)).observe(this.#container);
     this.applyTheme();
