@@ -35,6 +35,7 @@ const position = new PositionClock(clocks, task.latestTs, clockLog(log));
 const publisher = new Publisher(task.memory, counters, {
   bookIntervalMs: task.feed.bookIntervalMs,
   now: position.tell,
+  firstTs: () => position.firstTs,
   defer: setImmediate,
   setTimer: setTimeout,
   reject: rejectionLog(log),
