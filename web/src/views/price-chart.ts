@@ -147,7 +147,7 @@ export class PriceChart {
     this.#drawn = { fill, revision, through: last?.[0] ?? 0 };
     setText(
       this.#note,
-      candles.length === 0 && fill.history === "there" ? "No trades yet" : NOTES[fill.history],
+      candles.length === 0 && fill.history === "there" ? "No candles yet" : NOTES[fill.history],
     );
     this.#drawLegend();
   };
