@@ -193,6 +193,7 @@ test("since - one that the window has passed by is closed as a slow consumer", a
     "feed-markets": 4,
     feed: "synthetic",
     "replay-window": 65_536,
+    "send-buffer-size": 8192,
   });
   const running = server;
   const slow = await TestClient.connect(running.port);
