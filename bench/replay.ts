@@ -1,19 +1,15 @@
 import type { Socket } from "node:net";
+import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { nowMicros } from "../src/shared/clock.js";
 import type { BenchOptions, BenchReport } from "./support/bench-options.js";
 import { latencyOf } from "./support/due-time.js";
 import type { FrameTally } from "./support/frame-counter.js";
-import {
-  QUOTED_MARKET_ID,
-  TRADED_MARKET_ID,
-  TRADES_PER_MARKET,
-} from "./support/history-feed.js";
+import { QUOTED_MARKET_ID, TRADED_MARKET_ID, TRADES_PER_MARKET } from "./support/history-feed.js";
 import { openConnection } from "./support/load-connection.js";
 import { type ServerUnderTest, startMarketcastWith } from "./support/server-under-test.js";
 import { formatTable } from "./support/table.js";
 import { atLeast, atMost } from "./support/target-checks.js";
-import { setTimeout as wait } from "node:timers/promises";
 
 const FEED = fileURLToPath(new URL("./support/history-feed.js", import.meta.url));
 const QUOTES_PER_SECOND = 1000;
@@ -68,13 +64,22 @@ export async function runReplay({ short }: BenchOptions): Promise<BenchReport> {
         ["", "figure"],
         [
           ["trades replayed to one client, a second", String(Math.round(rate))],
-          ["p99 of others, before and during, ms", `${p99Before.toFixed(2)}, ${p99During.toFixed(2)}`],
+          [
+            "p99 of others, before and during, ms",
+            `${p99Before.toFixed(2)}, ${p99During.toFixed(2)}`,
+          ],
           [`${clients} clients that missed ${MISSED} trades, s`, resumedS.toFixed(2)],
         ],
       ),
     );
     return {
-      parameters: { trades, clients, missed: MISSED, liveClients: LIVE_CLIENTS, quotesPerSecond: QUOTES_PER_SECOND },
+      parameters: {
+        trades,
+        clients,
+        missed: MISSED,
+        liveClients: LIVE_CLIENTS,
+        quotesPerSecond: QUOTES_PER_SECOND,
+      },
       results: { rate, p99Before, p99During, resumedS },
       targets: [
         atLeast("trades replayed to one client", rate, RATE_MIN, "/s"),
@@ -122,7 +127,7 @@ class Live {
 async function allPublished({ opsPort }: ServerUnderTest, trades: number): Promise<void> {
   for (;;) {
     const metrics = await (await fetch(`http://127.0.0.1:${opsPort}/metrics`)).text();
-    const told = /^marketcast_trade_records_total (\d+)/m.exec(metrics)?.[1];
+    const told = /^marketcast_trades_total (\d+)/m.exec(metrics)?.[1];
     if (Number(told) >= trades) return;
     await wait(50);
   }
@@ -155,11 +160,7 @@ function tallyOf(sampleEvery: number, sample: FrameTally["sample"]): FrameTally 
   return { frames: 0, payloadBytes: 0, untilSample: sampleEvery, sampleEvery, sample };
 }
 
-function connected(
-  server: ServerUnderTest,
-  subscribe: string,
-  tally: FrameTally,
-): Promise<Socket> {
+function connected(server: ServerUnderTest, subscribe: string, tally: FrameTally): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const request = { ...server, subscribe, slow: false, binary: false, compression: false };
     const socket = openConnection(request, Buffer.alloc(64 * 1024), tally, {

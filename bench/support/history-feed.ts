@@ -24,7 +24,12 @@ export function createFeed({ rate, markets }: { rate: number; markets: number })
       const trades = markets * TRADES_PER_MARKET;
       for (let made = 0; made < trades; ) {
         for (let turn = 0; turn < TRADES_PER_TURN && made < trades; turn++, made++)
-          sink.trade(traded, { price: 100 + (made % 50), quantity: 1, takerSide: "Buy", tradeId: `${made}` });
+          sink.trade(traded, {
+            price: 100 + (made % 50),
+            quantity: 1,
+            takerSide: "Buy",
+            tradeId: `${made}`,
+          });
         await new Promise(setImmediate);
       }
       const end = pace(rate, BATCH_MAX, (dueMicros) => {

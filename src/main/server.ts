@@ -6,7 +6,12 @@ import { type JwtKeys, resolveJwtKeys } from "../config/jwt-keys.js";
 import { type LoadedConfig, loadConfigWithSources } from "../config/load.js";
 import type { Config } from "../config/schema.js";
 import type { ServerOptions } from "../config/server-options.js";
-import { producerOptionsOf, type ShardOptions, shardOptionsOf } from "../config/thread-options.js";
+import {
+  producerOptionsOf,
+  type ShardOptions,
+  shardOptionsOf,
+  windowSizesOf,
+} from "../config/thread-options.js";
 import { VERSION } from "../config/version.js";
 import { CLOSE_CODES } from "../contract/close-codes.js";
 import {
@@ -185,11 +190,7 @@ class Server implements RunningServer {
       {
         feed: producerOptionsOf(config),
         run: randomUUID(),
-        sizes: {
-          ...config,
-          ringSize: config.ringSize ?? config.replayWindow,
-          tradeRingSize: config.tradeRingSize ?? config.replayWindow,
-        },
+        sizes: { ...config, ...windowSizesOf(config) },
         stallTimeoutMs: config.stallTimeoutMs,
         counters,
         log,
