@@ -41,6 +41,7 @@ const EMPTY: ArchiveState = {
   epoch: -1,
   nextRecord: 0,
   ended: true,
+  whole: false,
   prunedTo: 0,
 };
 
@@ -80,6 +81,7 @@ export class ArchiveWriter {
   #pendingTrades = 0;
   #state: ArchiveState;
   #epochs = 0;
+  #epoch: string | undefined;
   #pruningMarket = 0;
 
   /** Throws ArchiveDamage where the file is not what was written, or of another version. */
@@ -95,7 +97,7 @@ export class ArchiveWriter {
       this.#indexes.set(market.marketId, readIndex(key));
     }
     for (const { value } of environment.epochs.getRange()) {
-      decodeValue<string>(value);
+      this.#epoch = decodeValue<string>(value);
       this.#epochs++;
     }
   }
@@ -112,7 +114,8 @@ export class ArchiveWriter {
 
   /** Has the next trade's number be behind this one: what is between them cannot be had any more. */
   skipTo(number: number): void {
-    this.#state = { ...this.#state, lastNumber: Math.max(this.#state.lastNumber, number) };
+    const lastNumber = Math.max(this.#state.lastNumber, number);
+    this.#state = { ...this.#state, lastNumber, whole: false };
   }
 
   /** Trades that wait for a commit. */
@@ -126,17 +129,19 @@ export class ArchiveWriter {
 
   /** The name of the latest epoch; undefined where there was none. */
   get epoch(): string | undefined {
-    const { epoch } = this.#state;
-    const latest = epoch < 0 ? undefined : this.#environment.epochs.get(indexKey(epoch));
-    return latest === undefined ? undefined : decodeValue<string>(latest);
+    return this.#epoch;
   }
 
-  /** Begins an epoch; what was appended before is committed. Returns its index. */
-  beginEpoch(name: string): number {
+  /**
+   * Begins an epoch; what was appended before is committed. Returns its index.
+   * @param whole whether the next trade is the first of it
+   */
+  beginEpoch(name: string, whole = true): number {
     this.#requireNothingPending();
     const index = this.#epochs++;
     this.#put(() => this.#environment.epochs.put(indexKey(index), encodeValue(name)));
-    this.#state = { ...this.#state, epoch: index, nextRecord: 0, ended: false };
+    this.#state = { ...this.#state, epoch: index, nextRecord: 0, ended: false, whole };
+    this.#epoch = name;
     return index;
   }
 
@@ -174,7 +179,8 @@ export class ArchiveWriter {
       const { epoch, trades } = decodeBlock(value);
       return { epoch, seq: trades.at(-1)?.seq ?? 0 };
     }
-    return undefined;
+    const pruned = this.#environment.places.get(indexKey(market));
+    return pruned === undefined ? undefined : decodeValue<StreamPlace>(pruned);
   }
 
   /** Appends a trade of the latest epoch. */
@@ -245,7 +251,10 @@ export class ArchiveWriter {
       if (next === undefined) break;
       const [nextTs] = readPair(next.key);
       if (!isOver && nextTs >= before) break;
-      for (const block of decodeBatch(value)) this.#put(() => blocks.remove(block));
+      for (const block of decodeBatch(value)) {
+        this.#keepPlace(block);
+        this.#put(() => blocks.remove(block));
+      }
       this.#put(() => batches.remove(key));
       // The next one may begin at the very `ts` that this one ends at.
       prunedTo = Math.max(prunedTo, nextTs + 1);
@@ -263,6 +272,19 @@ export class ArchiveWriter {
 
   close(): Promise<void> {
     return this.#environment.close();
+  }
+
+  /** Has it remembered where a market's stream stood, before the last of its blocks is removed. */
+  #keepPlace(key: Buffer): void {
+    const { blocks, places } = this.#environment;
+    const market = readIndex(key);
+    const later = { start: key, exclusiveStart: true, end: indexKey(market + 1), limit: 1 };
+    if ([...blocks.getKeys(later)].length > 0) return;
+    const record = blocks.get(key);
+    if (record === undefined) return;
+    const { epoch, trades } = decodeBlock(record);
+    const place: StreamPlace = { epoch, seq: trades.at(-1)?.seq ?? 0 };
+    this.#put(() => places.put(indexKey(market), encodeValue(place)));
   }
 
   /** Removes old candles of the next market. Returns whether others are still to be looked at. */

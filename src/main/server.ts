@@ -153,7 +153,7 @@ class Server implements RunningServer {
     this.#health = new SystemHealth(VERSION, (system) =>
       this.#pool.broadcast({ type: "system", system }),
     );
-    this.#producer = this.#createProducer(counters, log);
+    this.#producer = this.#createProducer(shard.archiveDir, counters, log);
     this.#archivist = superviseArchive(
       { config, dir: shard.archiveDir, counters, log },
       {
@@ -179,7 +179,11 @@ class Server implements RunningServer {
     );
   }
 
-  #createProducer(counters: SharedArrayBuffer, log: LogOptions): ProducerSupervisor {
+  #createProducer(
+    archiveDir: string | undefined,
+    counters: SharedArrayBuffer,
+    log: LogOptions,
+  ): ProducerSupervisor {
     const config = this.#config;
     return new ProducerSupervisor(
       {
@@ -188,6 +192,7 @@ class Server implements RunningServer {
         sizes: config,
         stallTimeoutMs: config.stallTimeoutMs,
         counters,
+        archiveDir,
         log,
       },
       this.#block,
