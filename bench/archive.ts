@@ -39,7 +39,7 @@ const ARCHIVIST_WORKER = new URL("../src/workers/archivist/archivist-worker.js",
 
 /** Measures the archive: how fast it takes trades, and how long pages of history take. */
 export async function runArchive({ short }: BenchOptions): Promise<BenchReport> {
-  const seconds = short ? 1 : 30;
+  const seconds = short ? 1 : 20;
   const trades = short ? 100_000 : 10_000_000;
   const pages = short ? 200 : 20_000;
   const archiving = await inDirectory((dir) => archive(dir, seconds));

@@ -9,6 +9,7 @@ import { join } from "node:path";
 
 const EPOCHS_FILE = "epochs.json";
 const TS_FILE = "told-ts";
+const AHEAD_MICROS = 1_000_000;
 /** Epochs that are remembered, the latest. */
 const EPOCHS_MAX = 1000;
 
@@ -74,9 +75,32 @@ function isEpochBegin(value: EpochBegin): boolean {
   return typeof value?.epoch === "string" && Number.isSafeInteger(value.first);
 }
 
-/** Notes how far `ts` has come, in µs. Resolves when it is on disk; rejects with Node's error. */
-export function noteTs(dir: string, ts: number): Promise<void> {
-  return writeWhole(dir, TS_FILE, `${ts}\n`);
+/**
+ * Notes how far `ts` has come, ahead of it, so that this takes one write in a second. What comes too
+ * soon after a server that was killed waits for the rest of that second; see PositionClock.
+ */
+export class TsNote {
+  readonly #dir: string;
+  #noted = 0;
+
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  /** Resolves when a `ts` in µs, or a later one, is noted on disk; rejects with Node's error. */
+  async cover(ts: number): Promise<void> {
+    if (ts > this.#noted) await this.#write(ts + AHEAD_MICROS);
+  }
+
+  /** Notes the last `ts` that there will be. */
+  async end(ts: number): Promise<void> {
+    if (ts > 0) await this.#write(ts);
+  }
+
+  async #write(ts: number): Promise<void> {
+    await writeWhole(this.#dir, TS_FILE, `${ts}\n`);
+    this.#noted = ts;
+  }
 }
 
 /** How far `ts` had come in an archive's directory, in µs; 0 where nobody has noted it. */

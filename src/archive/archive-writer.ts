@@ -79,7 +79,8 @@ export class ArchiveWriter {
   readonly #changed = new Set<number>();
   #puts: (() => Promise<boolean>)[] = [];
   #pendingTrades = 0;
-  #state: ArchiveState;
+  /** Changed in place, as it changes with each trade. */
+  readonly #state: { -readonly [K in keyof ArchiveState]: ArchiveState[K] };
   #epochs = 0;
   #epoch: string | undefined;
   #pruningMarket = 0;
@@ -88,7 +89,7 @@ export class ArchiveWriter {
   constructor(environment: ArchiveEnvironment) {
     this.#environment = environment;
     const record = environment.state.get(STATE_KEY);
-    this.#state = record === undefined ? EMPTY : decodeValue<ArchiveState>(record);
+    this.#state = { ...(record === undefined ? EMPTY : decodeValue<ArchiveState>(record)) };
     const { version } = this.#state;
     if (version !== ARCHIVE_VERSION) throw new ArchiveDamage(`it has version ${version}`);
     for (const { key, value } of environment.markets.getRange()) {
@@ -102,20 +103,20 @@ export class ArchiveWriter {
     }
   }
 
-  /** How far the archive has come, with what is not committed. */
+  /** How far the archive has come at the moment, with what is not committed. */
   get state(): ArchiveState {
     return this.#state;
   }
 
   /** Number of the next record of the epoch's ring. */
   set nextRecord(nextRecord: number) {
-    this.#state = { ...this.#state, nextRecord };
+    this.#state.nextRecord = nextRecord;
   }
 
   /** Has the next trade's number be behind this one: what is between them cannot be had any more. */
   skipTo(number: number): void {
-    const lastNumber = Math.max(this.#state.lastNumber, number);
-    this.#state = { ...this.#state, lastNumber, whole: false };
+    this.#state.lastNumber = Math.max(this.#state.lastNumber, number);
+    this.#state.whole = false;
   }
 
   /** Trades that wait for a commit. */
@@ -140,7 +141,7 @@ export class ArchiveWriter {
     this.#requireNothingPending();
     const index = this.#epochs++;
     this.#put(() => this.#environment.epochs.put(indexKey(index), encodeValue(name)));
-    this.#state = { ...this.#state, epoch: index, nextRecord: 0, ended: false, whole };
+    Object.assign(this.#state, { epoch: index, nextRecord: 0, ended: false, whole });
     this.#epoch = name;
     return index;
   }
@@ -185,20 +186,17 @@ export class ArchiveWriter {
 
   /** Appends a trade of the latest epoch. */
   append(market: number, trade: ArchivedTrade): void {
-    const { lastNumber, lastTs } = this.#state;
-    if (trade.number <= lastNumber)
-      throw new Error(`archive writer: trade ${trade.number} is not after ${lastNumber}`);
+    const state = this.#state;
+    if (trade.number <= state.lastNumber)
+      throw new Error(`archive writer: trade ${trade.number} is not after ${state.lastNumber}`);
     const trades = this.#pending.get(market);
     if (trades === undefined) this.#pending.set(market, [trade]);
     else trades.push(trade);
     this.#pendingTrades++;
     this.#addToCandles(market, trade);
-    this.#state = {
-      ...this.#state,
-      lastNumber: trade.number,
-      lastTs: Math.max(lastTs, trade.ts),
-      ended: false,
-    };
+    state.lastNumber = trade.number;
+    state.lastTs = Math.max(state.lastTs, trade.ts);
+    state.ended = false;
   }
 
   /** Notes that trades from one `ts` on and before another may be missing. */
@@ -231,7 +229,8 @@ export class ArchiveWriter {
     this.#putCandles();
     this.#pending.clear();
     this.#pendingTrades = 0;
-    return this.#write({ ...this.#state, ended });
+    this.#state.ended = ended;
+    return this.#write();
   }
 
   /**
@@ -264,7 +263,8 @@ export class ArchiveWriter {
     for (const key of this.#environment.gaps.getKeys({ limit: BATCHES_PER_STEP }))
       if (readPair(key)[1] <= prunedTo) this.#put(() => this.#environment.gaps.remove(key));
     if (this.#puts.length > 0) {
-      await this.#write({ ...this.#state, prunedTo });
+      this.#state.prunedTo = prunedTo;
+      await this.#write();
       this.#environment.clearDeadReaders();
     }
     return removed === BATCHES_PER_STEP || candles;
@@ -355,11 +355,11 @@ export class ArchiveWriter {
     this.#puts.push(put);
   }
 
-  async #write(state: ArchiveState): Promise<void> {
-    this.#state = state;
+  async #write(): Promise<void> {
     const puts = this.#puts;
     this.#puts = [];
-    puts.push(() => this.#environment.state.put(STATE_KEY, encodeValue(state)));
+    const state = encodeValue(this.#state);
+    puts.push(() => this.#environment.state.put(STATE_KEY, state));
     // All in one turn of the event loop, which makes them one transaction.
     await Promise.all(puts.map((put) => put()));
   }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { ArchiveDamage } from "../../archive/archive-form.js";
-import { EpochNotes, noteTs } from "../../archive/archive-notes.js";
+import { EpochNotes, TsNote } from "../../archive/archive-notes.js";
 import type { ArchiveWriter } from "../../archive/archive-writer.js";
 import { openArchive, writeFault } from "../../archive/open-archive.js";
 import {
@@ -48,7 +48,9 @@ const log = createLogger(task.log, { thread: "archivist" }, (lines) =>
 const memories = [...task.memories];
 let archivist: Archivist | undefined;
 let stopping = false;
-let noted = 0;
+/** The next run's producer begins behind what this one's has told; the exchange knows that itself. */
+const tsNote = new TsNote(task.dir);
+const isFeed = task.storeIn === undefined;
 
 function tell(message: ArchivistToMain): void {
   port.postMessage(message);
@@ -83,37 +85,29 @@ async function run(): Promise<void> {
     tell({ type: "health", reason: undefined });
     if (performance.now() - prunedAt > PRUNE_INTERVAL_MS) {
       prunedAt = performance.now();
-      await noteProducersTs();
+      if (isFeed) await tsNote.cover(counted(producer, PRODUCER.latestTs));
       await writer.prune(nowMicros() - task.retentionMs * 1000, task.bytesMax);
     }
     await sleep(WRITE_INTERVAL_MS);
   }
   await (archivist as Archivist).end();
-  await noteProducersTs();
+  if (isFeed) await tsNote.end(counted(producer, PRODUCER.latestTs));
   await writer.close();
   await lock.release();
   process.exit();
 }
 
 function begin(writer: ArchiveWriter, epochs: EpochNotes): void {
-  const { dir, storeIn } = task;
+  const { storeIn } = task;
   const stored = storeIn === undefined ? undefined : storedTradesOf(storeDirectory(storeIn));
   // Those before the latest that the archive knows were read to their ends.
   const latest = memories.findIndex(({ epoch }) => epoch === writer.epoch);
   const unseen = task.memoriesLeftOut && latest < 0;
-  const context = { writer, counters, dir, epochs, stored, unseen, lookMs: LOOK_MS, log };
+  const context = { writer, counters, tsNote, epochs, stored, unseen, lookMs: LOOK_MS, log };
   archivist = new Archivist(context);
   for (const memory of memories.slice(Math.max(0, latest))) archivist.add(memory);
   count(counters, ARCHIVIST.generations);
   counters[ARCHIVIST.generation] = counted(counters, ARCHIVIST.generations);
-}
-
-/** With a feed the next run's producer begins behind what this one's has told; the exchange knows itself. */
-async function noteProducersTs(): Promise<void> {
-  const ts = counted(producer, PRODUCER.latestTs);
-  if (task.storeIn !== undefined || ts === noted) return;
-  await noteTs(task.dir, ts);
-  noted = ts;
 }
 
 /** The directory's lock, as soon as it can be had; undefined where the server stops before. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type EpochNotes, noteTs, UNKNOWN_EPOCH } from "../../archive/archive-notes.js";
+import { type EpochNotes, type TsNote, UNKNOWN_EPOCH } from "../../archive/archive-notes.js";
 import type { ArchiveWriter } from "../../archive/archive-writer.js";
 import { ARCHIVIST, type CounterSection, count } from "../../counters/counters.js";
 import { BroadcastReceiver, RECEIVED } from "../../ring/broadcast-receiver.js";
@@ -12,15 +12,14 @@ import type { Logger } from "../../shared/log.js";
 import type { StoredTrade, StoredTrades } from "./stored-trades.js";
 
 /** Trades of one commit. */
-const TRADES_PER_COMMIT = 4096;
+const TRADES_PER_COMMIT = 16_384;
 /** How often the next trade of a ring that was lapped is looked for. */
 const LOOKS_MAX = 100;
 
 interface ArchivistContext {
   readonly writer: ArchiveWriter;
   readonly counters: CounterSection;
-  /** The archive's directory. */
-  readonly dir: string;
+  readonly tsNote: TsNote;
   readonly epochs: EpochNotes;
   /** The exchange's trades; undefined where trades are in no store. */
   readonly stored: StoredTrades | undefined;
@@ -165,7 +164,7 @@ export class Archivist {
     if (number <= writer.state.lastNumber) return;
     if (number > writer.state.lastNumber + 1) await this.#fill(number - 1);
     if (writer.epoch !== source.memory.epoch) await this.#enter(source.memory.epoch, false);
-    this.#append(this.#marketOf(source, trade.slot), { ...trade, number });
+    this.#append(this.#marketOf(source, trade.slot), number, trade);
   }
 
   /** A trade of another feed. */
@@ -175,7 +174,7 @@ export class Archivist {
     const ahead = (record - nextRecord) | 0;
     if (ahead < 0) return;
     if (ahead > 0) this.#gap(lastTs, trade.ts);
-    this.#append(this.#marketOf(source, trade.slot), { ...trade, number: lastNumber + 1 });
+    this.#append(this.#marketOf(source, trade.slot), lastNumber + 1, trade);
     writer.nextRecord = (record + 1) >>> 0;
   }
 
@@ -188,8 +187,8 @@ export class Archivist {
     return index;
   }
 
-  #append(market: number, trade: Parameters<ArchiveWriter["append"]>[1]): void {
-    const { number, ts, seq, price, quantity, takerSide, tradeId } = trade;
+  #append(market: number, number: number, trade: Omit<TradeRecord, "slot">): void {
+    const { ts, seq, price, quantity, takerSide, tradeId } = trade;
     this.#context.writer.append(market, { number, ts, seq, price, quantity, takerSide, tradeId });
     this.#oldestTs ??= ts;
   }
@@ -227,15 +226,8 @@ export class Archivist {
     const index = writer.market(market);
     const place = writer.placeOf(index);
     const seq = place?.epoch === writer.state.epoch ? place.seq + 1 : 1;
-    this.#append(index, {
-      number,
-      ts,
-      seq,
-      price,
-      quantity,
-      takerSide,
-      tradeId: String(number),
-    });
+    const told = { ts, seq, price, quantity, takerSide, tradeId: String(number) };
+    this.#append(index, number, told);
   }
 
   #gap(from: number, to: number): void {
@@ -246,11 +238,11 @@ export class Archivist {
   }
 
   async #commit(ended = false): Promise<void> {
-    const { writer, counters, dir, stored } = this.#context;
+    const { writer, counters, tsNote, stored } = this.#context;
     const { pendingTrades } = writer;
     if (pendingTrades === 0 && !ended) return;
     // Before anybody can read them; the exchange's store says it where there is one.
-    if (stored === undefined && pendingTrades > 0) await noteTs(dir, writer.state.lastTs);
+    if (stored === undefined && pendingTrades > 0) await tsNote.cover(writer.state.lastTs);
     await writer.commit(ended);
     count(counters, ARCHIVIST.trades, pendingTrades);
     counters[ARCHIVIST.bytes] = writer.usedBytes;

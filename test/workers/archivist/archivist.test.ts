@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { pino } from "pino";
 import { describe, expect, it } from "vitest";
 import { ArchiveEnvironment } from "../../../src/archive/archive-environment.js";
-import { EpochNotes, notedTs, UNKNOWN_EPOCH } from "../../../src/archive/archive-notes.js";
+import { EpochNotes, notedTs, TsNote, UNKNOWN_EPOCH } from "../../../src/archive/archive-notes.js";
 import { ArchiveReader, type HistoryTrade } from "../../../src/archive/archive-reader.js";
 import { ArchiveWriter } from "../../../src/archive/archive-writer.js";
 import {
@@ -165,7 +165,7 @@ class Archive {
     this.#archivist = new Archivist({
       writer,
       counters: this.counters,
-      dir: this.dir,
+      tsNote: new TsNote(this.dir),
       epochs: await EpochNotes.load(this.dir),
       stored: !this.#numbered
         ? undefined
@@ -384,7 +384,7 @@ describe("archivist", () => {
       );
       expect(trades.filter(({ ts }) => ts >= completeFrom)).toHaveLength(10);
       // A producer of the next run begins behind what is archived.
-      expect(notedTs(archive.dir)).toBe(producers.told.at(-1)?.ts);
+      expect(notedTs(archive.dir)).toBeGreaterThanOrEqual(producers.told.at(-1)?.ts as number);
     });
   });
 });
