@@ -10,6 +10,7 @@ import {
   list,
   milliseconds,
   optionalList,
+  optionalPowerOfTwoBytes,
   optionalText,
   powerOfTwoBytes,
   secretText,
@@ -178,19 +179,32 @@ const threads = {
     description:
       "Send past Node's streams where a socket has nothing queued; on Linux and macOS with koffi, else it is as if off",
   }),
-  ringSize: powerOfTwoBytes({
+  replayWindow: powerOfTwoBytes({
+    flag: "replay-window",
+    min: 64 * KIB,
+    max: GIB,
+    default: 64 * MIB,
+    description:
+      "Size of the window from which clients are sent what they missed: of trades, and as much again of states and books",
+  }),
+  ringSize: optionalPowerOfTwoBytes({
     flag: "ring-size",
     min: 64 * KIB,
     max: GIB,
-    default: 16 * MIB,
-    description: "Size of the ring that carries market states and books to the shards",
+    description: "Size of the window of states and books, where it is to be another one",
   }),
-  tradeRingSize: powerOfTwoBytes({
+  tradeRingSize: optionalPowerOfTwoBytes({
     flag: "trade-ring-size",
     min: 64 * KIB,
     max: GIB,
-    default: 4 * MIB,
-    description: "Size of the ring that carries trades to the shards",
+    description: "Size of the window of trades, where it is to be another one",
+  }),
+  maxReplayMessages: integer({
+    flag: "max-replay-messages",
+    min: 1,
+    max: 10_000_000,
+    default: 100_000,
+    description: "Messages that a channel's since may bring; for more there are first data only",
   }),
   maxMarkets: integer({
     flag: "max-markets",

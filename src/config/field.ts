@@ -139,6 +139,20 @@ export function powerOfTwoBytes(options: NumberOptions) {
     .register(fieldInfo, numberInfo(options, "a power of two", "BYTES", " bytes"));
 }
 
+/** A size in bytes that is a power of two, and not set by default. */
+export function optionalPowerOfTwoBytes(options: Omit<NumberOptions, "default">) {
+  const info = numberInfo(
+    { ...options, default: options.min },
+    "a power of two",
+    "BYTES",
+    " bytes",
+  );
+  return integerSchema(options)
+    .refine(isPowerOfTwo)
+    .optional()
+    .register(fieldInfo, { ...info, defaultText: undefined });
+}
+
 function lineSchema() {
   return textSchema("line", { min: 1, max: TEXT_LENGTH_MAX });
 }

@@ -56,6 +56,7 @@ const SHARD_KEYS = [
   "maxDistinctFilters",
   "maxCandleSeries",
   "maxMessageValues",
+  "maxReplayMessages",
   "maxFragments",
   "messageTimeoutMs",
   "maxTokenSize",

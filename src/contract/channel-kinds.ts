@@ -90,7 +90,11 @@ export function marketIdsOf(channel: Channel): readonly MarketId[] {
   return marketIds(channel);
 }
 
-/** A text that equal channels share, where they are in canonical form; the key of a subscription. */
+/**
+ * A text that equal channels share, where they are in canonical form; the key of a subscription. From when
+ * on somebody wants its messages is no part of a channel.
+ */
 export function channelKey<C extends { readonly type: ChannelType }>(channel: C): string {
-  return JSON.stringify(channel);
+  const { type, params } = channel as C & { readonly params?: unknown };
+  return JSON.stringify({ type, params });
 }

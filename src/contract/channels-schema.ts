@@ -101,11 +101,21 @@ function mergedBy(intervalMs: MergeInterval | null | undefined) {
 }
 const walletParams = z.object({ wallet: walletSchema });
 
+/** Microseconds since the Unix epoch, in any form that an encoding has for an exact integer. */
+const sinceSchema = z.unknown().transform((value, context): number | undefined => {
+  if (value === undefined || value === null) return undefined;
+  const since = typeof value === "bigint" ? Number(value) : value;
+  if (typeof since === "number" && Number.isSafeInteger(since) && since >= 0) return since;
+  const message = `must be an integer from 0 to 2^53-1, in microseconds, not ${describe(value)}`;
+  context.addIssue({ code: "custom", message });
+  return z.NEVER;
+});
+
 /**
  * A channel as a client names it, parsed into canonical form: two spellings of a channel (key order,
  * ids as number or string, order and repetition in lists) give equal JSON.
  */
-export const channelSchema = z.discriminatedUnion("type", [
+const namedChannelSchema = z.discriminatedUnion("type", [
   z
     .object({
       type: z.literal("Markets"),
@@ -174,8 +184,15 @@ export const channelSchema = z.discriminatedUnion("type", [
     })),
 ]);
 
-/** A channel in canonical form. */
-export type Channel = z.output<typeof channelSchema>;
+/** A channel as a client names it, and since when it wants its messages. */
+export const channelSchema = z
+  .intersection(namedChannelSchema, z.object({ since: sinceSchema.optional() }))
+  .transform(({ since, ...named }): Channel =>
+    since === undefined ? named : { ...named, since },
+  );
+
+/** A channel in canonical form, and since when its messages are wanted again, which is no part of it. */
+export type Channel = z.output<typeof namedChannelSchema> & { readonly since?: number };
 /** A channel that is open to everybody. */
 export type PublicChannel = Exclude<Channel, PrivateOf<Channel>>;
 

@@ -69,6 +69,13 @@ export const THREAD = {
   logDropped: SECTION_WORDS - 1,
 } as const;
 
+/**
+ * Why messages since a `ts` were not replayed: overwritten or told before, yet to come, too many, or of a
+ * channel that is not replayed.
+ */
+export const REPLAY_REFUSALS = ["window", "future", "messages", "channel"] as const;
+export type ReplayRefusal = (typeof REPLAY_REFUSALS)[number];
+
 /** Words of the producer's section. */
 export const PRODUCER = {
   ...THREAD,
@@ -148,6 +155,12 @@ const SHARD_VALUES = {
   inflatedBytesBefore: 40,
   inflatedBytesAfter: 41,
   inflationsRefused: 42,
+  /** Channels whose `since` was replayed, and messages replayed, to whoever was slow as well. */
+  replays: 43,
+  replayedMessages: 44,
+  /** `ts` of the oldest record that the windows of trades and of states still have; 0 where they are empty. */
+  oldestTradeTs: 45,
+  oldestStateTs: 46,
 } as const;
 
 const latency = Math.max(...Object.values(SHARD_VALUES)) + 1;
@@ -157,6 +170,7 @@ const refused = subscriptions + CHANNEL_TYPES.length;
 const http = refused + REFUSALS.length;
 const connections = http + 2;
 const messagesSent = connections + ENCODINGS_MAX;
+const replaysRefused = messagesSent + ENCODINGS_MAX;
 
 /** Words of a shard's section. Where a word begins a list, the list's order is that of its constant. */
 export const SHARD = {
@@ -172,6 +186,7 @@ export const SHARD = {
   /** WebSocket connections and messages by encoding, in the order of the table of encodings. */
   connections,
   messagesSent,
+  replaysRefused,
 } as const;
 
 /** Words that describe the present; a shard that starts anew clears them and keeps its totals. */
@@ -212,7 +227,7 @@ export const MAIN = {
   opsRefused: 7 + OPS_DROPS.length,
 } as const;
 
-if (messagesSent + ENCODINGS_MAX > THREAD.logDropped)
+if (replaysRefused + REPLAY_REFUSALS.length > THREAD.logDropped)
   throw new Error("counters: a section is too small");
 
 /** Words of the archivist's section. */

@@ -189,7 +189,11 @@ class Server implements RunningServer {
       {
         feed: producerOptionsOf(config),
         run: randomUUID(),
-        sizes: config,
+        sizes: {
+          ...config,
+          ringSize: config.ringSize ?? config.replayWindow,
+          tradeRingSize: config.tradeRingSize ?? config.replayWindow,
+        },
         stallTimeoutMs: config.stallTimeoutMs,
         counters,
         archiveDir,

@@ -45,6 +45,8 @@ export class MarketWriter {
   readonly #counters: CounterSection;
   /** The number of the newest trade, where they are numbered; 0 where they are not. */
   #lastTrade = 0;
+  /** By slot, the positions of each stream's newest record; -1 where there is none. */
+  readonly #newest: { state: number; book: number; trade: number }[] = [];
 
   constructor(memory: MarketMemory, counters: CounterSection) {
     this.#ring = new BroadcastTransmitter(memory.ring);
@@ -91,12 +93,17 @@ export class MarketWriter {
     const { slot } = state;
     if (slot !== this.listed || slot >= this.capacity || title.length > this.titleBytesMax)
       throw new Error(`market writer: slot ${slot} of ${this.capacity} is not the next to list`);
-    this.#table.list(definition, title, state);
     const offset = this.#ring.claim(RECORD.definition, definitionBytes(title.length));
     writeDefinition(this.#ring.words, offset, slot, definition, title);
     count(this.#counters, PRODUCER.ringRecords);
-    this.#writeStateRecord(state);
+    this.#newest.push({ state: -1, book: -1, trade: -1 });
+    this.#table.list(definition, title, state, this.#writeStateRecord(state));
     count(this.#counters, PRODUCER.markets);
+  }
+
+  /** Says from which ts on everything lies in this memory; to be called before anything is told. */
+  completeFrom(ts: number): void {
+    this.#table.completeFrom(ts);
   }
 
   /** How the levels of a book that are kept differ from those written last. */
@@ -106,17 +113,18 @@ export class MarketWriter {
 
   state(state: MarketState): void {
     this.#checkSlot(state.slot);
-    this.#table.writeState(state);
-    this.#writeStateRecord(state);
+    this.#table.writeState(state, this.#writeStateRecord(state));
   }
 
   /** Writes the levels of a book that are kept. */
   book(slot: number, place: BookPlace, book: Book): void {
-    this.#checkSlot(slot);
+    const newest = this.#newestOf(slot);
     const { bookDepth } = this.#table;
-    this.#table.writeBook(slot, place, book);
-    const offset = this.#ring.claim(RECORD.book, bookBytes(book, bookDepth));
+    const bytes = bookBytes(book, bookDepth);
+    const offset = this.#ring.claimLinked(RECORD.book, bytes, newest.book, place.ts);
+    newest.book = this.#ring.position;
     writeBook(this.#ring.words, offset, slot, place, book, bookDepth);
+    this.#table.writeBook(slot, place, book, newest.book);
     count(this.#counters, PRODUCER.ringRecords);
   }
 
@@ -125,12 +133,15 @@ export class MarketWriter {
    * @param id the trade's id as UTF-8, at most TRADE_ID_BYTES_MAX bytes
    */
   trade(trade: SequencedTrade, id: Uint8Array): void {
-    const { slot, tradeNumber } = trade;
-    this.#checkSlot(slot);
+    const { slot, seq, ts, tradeNumber } = trade;
+    const newest = this.#newestOf(slot);
     if (this.#lastTrade > 0 && tradeNumber <= this.#lastTrade)
       throw new Error(`market writer: trade ${tradeNumber} is not after ${this.#lastTrade}`);
-    const offset = this.#trades.claim(RECORD.trade, tradeBytes(id.length));
+    const bytes = tradeBytes(id.length);
+    const offset = this.#trades.claimLinked(RECORD.trade, bytes, newest.trade, ts);
+    newest.trade = this.#trades.position;
     writeTrade(this.#trades.words, offset, trade, id);
+    this.#table.writeTrade(slot, seq, newest.trade);
     this.#lastTrade = tradeNumber;
     count(this.#counters, PRODUCER.tradeRecords);
   }
@@ -144,9 +155,21 @@ export class MarketWriter {
     Atomics.notify(this.#doorbell, 0);
   }
 
-  #writeStateRecord(state: MarketState): void {
-    writeState(this.#ring.words, this.#ring.claim(RECORD.state, STATE_BYTES), state);
+  /** Returns the record's position. */
+  #writeStateRecord(state: MarketState): number {
+    const newest = this.#newestOf(state.slot);
+    const ts = Math.max(state.ts, state.sizedTs);
+    const offset = this.#ring.claimLinked(RECORD.state, STATE_BYTES, newest.state, ts);
+    newest.state = this.#ring.position;
+    writeState(this.#ring.words, offset, state);
     count(this.#counters, PRODUCER.ringRecords);
+    return newest.state;
+  }
+
+  #newestOf(slot: number) {
+    const newest = this.#newest[slot];
+    if (newest === undefined) throw new Error(`market writer: no market is listed in slot ${slot}`);
+    return newest;
   }
 
   #checkSlot(slot: number): void {

@@ -63,6 +63,7 @@ export class PositionClock {
   #reportedBehind = false;
   #heldAt: number | undefined;
   #limit = Number.POSITIVE_INFINITY;
+  #behind = 0;
 
   /** @param latestTs that an earlier producer has told; 0 where there was none */
   constructor(clocks: Clocks, latestTs = 0, report: (report: ClockReport) => void = () => {}) {
@@ -75,6 +76,12 @@ export class PositionClock {
   /** Has all that is read from now on be later than a `ts` of before. */
   beginBehind(latestTs: number): void {
     this.#ts = Math.max(this.#ts, latestTs + 1);
+    this.#behind = Math.max(this.#behind, latestTs);
+  }
+
+  /** From which `ts` on nothing has been told before; 0 where nothing ever was. */
+  get firstTs(): number {
+    return this.#behind === 0 ? 0 : this.#behind + 1;
   }
 
   /** The `ts` of what happens now. */

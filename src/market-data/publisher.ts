@@ -29,6 +29,8 @@ export interface PublisherOptions {
   readonly bookIntervalMs: number;
   /** The `ts` of what is told now, never less than before; see PositionClock. */
   readonly now: () => number;
+  /** From which `ts` on there is nothing that another producer has told; by default all there is. */
+  readonly firstTs?: () => number;
   /** Runs a task once the current turn's work is done. */
   readonly defer: (task: () => void) => void;
   readonly setTimer: (task: () => void, delayMs: number) => void;
@@ -51,6 +53,7 @@ export class Publisher implements FeedSink {
   readonly #options: PublisherOptions;
   readonly #markets = new Map<MarketId, SequencedMarket>();
   #flushDue = false;
+  #begun = false;
   #tradesMade = 0;
 
   constructor(memory: MarketMemory, counters: CounterSection, options: PublisherOptions) {
@@ -142,9 +145,17 @@ export class Publisher implements FeedSink {
 
   /** Makes all that was published visible and wakes the readers that wait for it. */
   flush(): void {
+    this.#begin();
     this.#sequencer.tellPending();
     this.#writer.publish();
     this.#flushDue = false;
+  }
+
+  /** Before anything is told: says from when on all of it is here. */
+  #begin(): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    this.#writer.completeFrom(this.#options.firstTs?.() ?? 0);
   }
 
   #list(given: MarketDefinition, status: MarketStatus, traded: TradedSoFar): ListedMarket {
@@ -166,6 +177,7 @@ export class Publisher implements FeedSink {
         `market ${marketId}: the table is full with ${capacity} markets`,
       );
     }
+    this.#begin();
     const market = this.#sequencer.list({ ...checked, title }, status, traded);
     this.#markets.set(marketId, market);
     this.#flushLater();

@@ -1,11 +1,14 @@
 import {
   alignToUnit,
+  LINK_BYTES,
+  LINKED,
   RECORD,
   RECORD_HEADER_BYTES,
   RECORD_LENGTH_MASK,
   RECORD_TYPE_SHIFT,
   RING_HEADER_BYTES,
   recordBytesMax,
+  ringCapacity,
   TAIL_INTENT_WORD,
   TAIL_WORD,
   UNIT,
@@ -33,6 +36,8 @@ export class BroadcastReceiver {
   offset = 0;
   /** Bytes in the current record's payload. */
   length = 0;
+  /** Position of the current record, in units modulo 2^32. */
+  position = 0;
   /** Times this reader was lapped. */
   laps = 0;
   /**
@@ -61,7 +66,7 @@ export class BroadcastReceiver {
    * that ever was.
    */
   constructor(buffer: SharedArrayBuffer, from: "tail" | "start" = "tail") {
-    const bytes = buffer.byteLength - RING_HEADER_BYTES;
+    const bytes = ringCapacity(buffer);
     this.#header = new Int32Array(buffer, 0, RING_HEADER_BYTES >>> 2);
     this.#ring = new Uint8Array(buffer, RING_HEADER_BYTES, bytes);
     this.#capacity = bytes >>> UNIT_SHIFT;
@@ -77,6 +82,11 @@ export class BroadcastReceiver {
   get backlog(): number {
     const behind = (Atomics.load(this.#header, TAIL_WORD) - this.#cursor) >>> 0;
     return behind / this.#capacity;
+  }
+
+  /** Position of the next record to read, in units modulo 2^32. */
+  get nextPosition(): number {
+    return this.#cursor >>> 0;
   }
 
   /** The number of the next record to read, modulo 2^32. */
@@ -126,13 +136,15 @@ export class BroadcastReceiver {
       // Cut off by the batch's end: the next batch starts with it.
       if (end > this.#batchEnd) return 0;
       this.#walk = end;
+      this.position = this.#cursor >>> 0;
       this.#cursor = (this.#cursor + ((end - at) >>> UNIT_SHIFT)) | 0;
       const type = word >>> RECORD_TYPE_SHIFT;
       if (type === RECORD.padding) continue;
       this.#expected = (this.#expected + 1) | 0;
-      this.offset = at + UNIT;
-      this.length = length - RECORD_HEADER_BYTES;
-      return type;
+      const link = (type & LINKED) === 0 ? 0 : LINK_BYTES;
+      this.offset = at + UNIT + link;
+      this.length = length - RECORD_HEADER_BYTES - link;
+      return type & ~LINKED;
     }
     return 0;
   }

@@ -1,11 +1,17 @@
 import {
   alignToUnit,
+  INDEX_BYTES,
+  INDEX_ENTRIES,
   isRingCapacity,
+  LINK_BYTES,
+  LINK_DISTANCE_MAX,
+  LINKED,
   RECORD,
   RECORD_HEADER_BYTES,
   RECORD_TYPE_SHIFT,
   RING_HEADER_BYTES,
   recordBytesMax,
+  ringCapacity,
   TAIL_INTENT_WORD,
   TAIL_WORD,
   UNIT_SHIFT,
@@ -18,7 +24,7 @@ import { MarkWriter } from "./published-mark.js";
 export function createRingBuffer(capacity: number): SharedArrayBuffer {
   if (!isRingCapacity(capacity))
     throw new RangeError(`ring capacity ${capacity} is no power of two in range`);
-  return new SharedArrayBuffer(RING_HEADER_BYTES + capacity);
+  return new SharedArrayBuffer(RING_HEADER_BYTES + capacity + INDEX_BYTES);
 }
 
 /**
@@ -36,14 +42,20 @@ export class BroadcastTransmitter {
   readonly #capacity: number;
   readonly #intentStride: number;
   readonly #marks: MarkWriter;
+  readonly #index: Words;
+  readonly #indexPartUnits: number;
+  #indexedPart = -1;
   #intent = 0;
   #next = 0;
   #recordNumber = 0;
   #published = 0;
+  /** Where the record that was claimed last begins and ends, in units that do not wrap. */
+  #claimedAt = 0;
+  #claimedEnd = 0;
 
   /** @param buffer made by {@link createRingBuffer} and not written to before */
   constructor(buffer: SharedArrayBuffer) {
-    const bytes = buffer.byteLength - RING_HEADER_BYTES;
+    const bytes = ringCapacity(buffer);
     if (!isRingCapacity(bytes))
       throw new RangeError(`ring capacity ${bytes} is no power of two in range`);
     this.#header = new Int32Array(buffer, 0, RING_HEADER_BYTES >>> 2);
@@ -51,6 +63,8 @@ export class BroadcastTransmitter {
     this.words = wordsOf(buffer, RING_HEADER_BYTES, bytes);
     this.recordBytesMax = recordBytesMax(bytes);
     this.#capacity = bytes >>> UNIT_SHIFT;
+    this.#index = wordsOf(buffer, RING_HEADER_BYTES + bytes, INDEX_BYTES);
+    this.#indexPartUnits = this.#capacity / INDEX_ENTRIES;
     this.#intentStride = this.#capacity >>> 4;
   }
 
@@ -81,8 +95,43 @@ export class BroadcastTransmitter {
     }
     this.#writeHeader(index, type, length);
     this.#recordNumber = (this.#recordNumber + 1) | 0;
+    this.#claimedAt = this.#claimedEnd + (room < units ? room : 0);
+    this.#claimedEnd = this.#claimedAt + units;
     this.#next = end;
     return (index + 1) << UNIT_SHIFT;
+  }
+
+  /**
+   * Claims the next record of a stream, linked to the one before; the offset returned is behind the link.
+   * Where the record begins, by which the next one of its stream is linked to it, says {@link position}.
+   * @param previous the {@link position} of the stream's previous record; -1 for its first
+   * @param ts its time, for the time index; never less than before
+   */
+  claimLinked(type: number, payloadBytes: number, previous: number, ts: number): number {
+    const offset = this.claim(type | LINKED, LINK_BYTES + payloadBytes);
+    const { u32 } = this.words;
+    const distance = previous < 0 ? 0 : this.#claimedAt - previous;
+    u32[offset >>> 2] = Math.min(distance, LINK_DISTANCE_MAX);
+    u32[(offset >>> 2) + 1] = 0;
+    // The previous one is still there only if nothing of it has been overwritten, by this one included.
+    if (distance > 0 && this.#claimedEnd - previous <= this.#capacity)
+      u32[2 * (previous % this.#capacity) + 3] = distance;
+    const part = Math.floor(this.#claimedAt / this.#indexPartUnits);
+    if (part !== this.#indexedPart) this.#addToIndex(part, ts);
+    return offset + LINK_BYTES;
+  }
+
+  /** Where the record that was claimed last begins, in units since the ring was made; it does not wrap. */
+  get position(): number {
+    return this.#claimedAt;
+  }
+
+  #addToIndex(part: number, ts: number): void {
+    this.#indexedPart = part;
+    const at = 2 * (part % INDEX_ENTRIES);
+    this.#index.f64[at] = ts;
+    this.#index.u32[2 * at + 2] = this.#claimedAt >>> 0;
+    this.#index.u32[2 * at + 3] = (this.#recordNumber - 1) >>> 0;
   }
 
   /** Sets the mark that holds before anything is published. */

@@ -7,6 +7,7 @@
  *   byte 128   tail        i32, in units: records before it are complete
  *   byte 192   marks       two of: mark f64, tail i32, pad; see published-mark.ts
  *   byte 256   data        `capacity` bytes, a power of two
+ *   behind it  time index  an entry for each 1,024th part of the ring: ts f64, position u32, number u32
  *
  * A unit is 8 bytes. Positions count units since the ring was made and wrap at 2^32; all arithmetic
  * on them is modulo 2^32. Each record starts on a unit:
@@ -21,6 +22,17 @@
  * `len` counts bytes with the header and without the rounding. Record numbers count records, not
  * padding, modulo 2^32: the stamp by which a reader knows a record for the one it expects. A padding
  * record carries the number of the record that follows it.
+ *
+ * A record of a stream (states, books and trades of a market are one each) has a link before its payload,
+ * and a bit of its type says so:
+ *
+ *   0          4                                      8
+ *   ├──────────┼──────────────────────────────────────┤
+ *   │ u32 back │ u32 next: written when there is one  │   distances to the stream's previous and next
+ *   └──────────┴──────────────────────────────────────┘   record in units, 0 where there is none
+ *
+ * `back` stays at its largest value where the previous record is further away, so that a distance that
+ * has wrapped is not taken for a small one. An entry of the time index is of one record of its part.
  */
 
 /** Bytes in a unit of ring position. */
@@ -35,6 +47,16 @@ export const MARK_OFFSETS = [192, 208] as const;
 export const MARK_TAIL_OFFSET = 8;
 
 export const RECORD_HEADER_BYTES = 8;
+/** Before the payload of a stream's record. */
+export const LINK_BYTES = 8;
+/** Bit of a record's type: its payload has a link before it. */
+export const LINKED = 0x80;
+export const LINK_DISTANCE_MAX = 0xffff_ffff;
+
+/** Parts of a ring with an entry in its time index, and bytes of an entry. */
+export const INDEX_ENTRIES = 1024;
+const INDEX_ENTRY_BYTES = 16;
+export const INDEX_BYTES = INDEX_ENTRIES * INDEX_ENTRY_BYTES;
 export const RECORD_LENGTH_MASK = 0xff_ffff;
 export const RECORD_TYPE_SHIFT = 24;
 
@@ -53,6 +75,16 @@ export const RECORD = {
   book: 3,
   trade: 4,
 } as const;
+
+/** Bytes of data in the ring of a buffer. */
+export function ringCapacity(buffer: SharedArrayBuffer): number {
+  return buffer.byteLength - RING_HEADER_BYTES - INDEX_BYTES;
+}
+
+/** Whether a position lies before another one; both within half of all there are. */
+export function isBefore(position: number, other: number): boolean {
+  return ((position - other) | 0) < 0;
+}
 
 /** Largest record in a ring of `capacity` bytes, header included. */
 export function recordBytesMax(capacity: number): number {

@@ -18,14 +18,19 @@ import {
  * Market table: a header, then one slot of fixed size per market, in the order of listing.
  *
  *   byte 0    markets listed  i32
+ *   byte 8    complete from   f64, a ts: all that there is of it and later lies in this memory
  *   byte 64   slots
  *
- *   slot:  lock i32 (odd while it is written), pad u32 │ definition │ state │ book
+ *   slot:  lock i32 (odd while it is written), pad u32 │ newest │ definition │ state │ book
  *
- * The three parts have the form of the ring's records.
+ *   newest:  positions of the newest state, book and trade on their rings u32, pad u32 │ trade seq f64
+ *
+ * The other parts have the form of the ring's records, without their links.
  */
 const TABLE_HEADER_BYTES = 64;
 const LOCK_BYTES = 8;
+const NEWEST_BYTES = 24;
+const COMPLETE_FROM_F64 = 1;
 /**
  * A writer holds a slot for less than a microsecond, unless it loses its processor meanwhile: after
  * so many fruitless looks in a row a reader naps, for so many ms, that the writer may get it back.
@@ -49,7 +54,7 @@ type TableBounds = Pick<MarketTableMemory, "titleBytesMax" | "bookDepth">;
 
 /** Byte offsets within a slot, for titles and books of at most so much. */
 function slotLayout({ titleBytesMax, bookDepth }: TableBounds) {
-  const definition = LOCK_BYTES;
+  const definition = LOCK_BYTES + NEWEST_BYTES;
   const state = definition + definitionBytes(alignToUnit(titleBytesMax));
   const book = state + STATE_BYTES;
   return { definition, state, book, bytes: book + bookBytesMax(2 * bookDepth) };
@@ -58,6 +63,14 @@ function slotLayout({ titleBytesMax, bookDepth }: TableBounds) {
 export function createMarketTable(capacity: number, bounds: TableBounds): MarketTableMemory {
   const bytes = TABLE_HEADER_BYTES + capacity * slotLayout(bounds).bytes;
   return { buffer: new SharedArrayBuffer(bytes), capacity, ...bounds };
+}
+
+/** Positions of a market's newest records, and the `seq` of its newest trade, 0 where it has none. */
+interface NewestRecords {
+  readonly state: number;
+  readonly book: number;
+  readonly trade: number;
+  readonly tradeSeq: number;
 }
 
 /** The producer's side of the table: the only writer. */
@@ -84,23 +97,44 @@ export class MarketTableWriter {
   }
 
   /** Fills the next slot; the caller has checked the capacity and the title's length. */
-  list(definition: MarketDefinition, title: Uint8Array, state: MarketState): void {
+  list(
+    definition: MarketDefinition,
+    title: Uint8Array,
+    state: MarketState,
+    position: number,
+  ): void {
     const at = this.#slot(state.slot);
+    this.#words.u32[(at + LOCK_BYTES) >>> 2] = position;
     writeDefinition(this.#words, at + this.#layout.definition, state.slot, definition, title);
     writeState(this.#words, at + this.#layout.state, state);
     Atomics.store(this.#locks, 0, ++this.#listed);
   }
 
-  writeState(state: MarketState): void {
+  /** @param position of its record on the ring, here and below */
+  writeState(state: MarketState, position: number): void {
     const lock = this.#lock(state.slot);
+    this.#words.u32[lock + 2] = position;
     writeState(this.#words, this.#slot(state.slot) + this.#layout.state, state);
     this.#unlock(lock);
   }
 
-  writeBook(slot: number, place: BookPlace, book: Book): void {
+  writeBook(slot: number, place: BookPlace, book: Book, position: number): void {
     const lock = this.#lock(slot);
+    this.#words.u32[lock + 3] = position;
     writeBook(this.#words, this.#bookAt(slot), slot, place, book, this.bookDepth);
     this.#unlock(lock);
+  }
+
+  writeTrade(slot: number, seq: number, position: number): void {
+    const lock = this.#lock(slot);
+    this.#words.u32[lock + 4] = position;
+    this.#words.f64[(lock >>> 1) + 3] = seq;
+    this.#unlock(lock);
+  }
+
+  /** Says from which ts on everything lies in this memory; to be said before anything is told. */
+  completeFrom(ts: number): void {
+    this.#words.f64[COMPLETE_FROM_F64] = ts;
   }
 
   /** How a book differs from the one that is written, which is empty before the first. */
@@ -161,6 +195,23 @@ export class MarketTableReader {
   /** Markets listed so far: slots 0 to this number less one can be read. */
   get listed(): number {
     return Atomics.load(this.#locks, 0);
+  }
+
+  /** From which ts on everything that was told lies in this memory. */
+  get completeFrom(): number {
+    return new Float64Array(this.#bytes.buffer, 8 * COMPLETE_FROM_F64, 1)[0] as number;
+  }
+
+  /** Of the slot last read: positions on their rings, of those of state, book and trade that there are. */
+  get newest(): NewestRecords {
+    const { u32, f64 } = this.words;
+    const at = LOCK_BYTES >>> 2;
+    return {
+      state: u32[at] as number,
+      book: u32[at + 1] as number,
+      trade: u32[at + 2] as number,
+      tradeSeq: f64[3] as number,
+    };
   }
 
   /** Copies a slot into {@link words}. Throws {@link SlotLockedError}. */

@@ -9,7 +9,7 @@ import {
   TOP_BOOK_LEVELS,
 } from "../shared/market.js";
 import { fromBigInt, type MarketId } from "../shared/market-id.js";
-import { alignToUnit, type Words } from "./layout.js";
+import { alignToUnit, RECORD, type Words } from "./layout.js";
 
 /*
  * Payloads of the ring's records; the table's slots hold the same ones. Offsets are bytes and
@@ -129,6 +129,14 @@ export function readDefinition(words: Words, offset: number): MarketDefinition {
 /** The slot that any record is about; every payload starts with it. */
 export function readSlot(words: Words, offset: number): number {
   return words.u32[offset >>> 2] as number;
+}
+
+/** The `ts` of a record of a stream. */
+export function readTs(type: number, { f64 }: Words, offset: number): number {
+  const at = offset >>> 3;
+  // Of a state that only its sizes have moved, its own is an earlier one.
+  if (type === RECORD.state) return Math.max(f64[at + 7] as number, f64[at + 11] as number);
+  return f64[type === RECORD.book ? at + 2 : at + 4] as number;
 }
 
 export function writeState(words: Words, offset: number, state: MarketState): void {

@@ -86,7 +86,8 @@ function tellAll(): readonly Told[] {
     list.apply(this, of);
   });
   vi.spyOn(MarketWriter.prototype, "state").mockImplementation(function (this: MarketWriter, of) {
-    note(this, { what: "state", ts: of.ts });
+    // Of the stream of states, that of prices with their sizes, or both.
+    note(this, { what: "state", ts: Math.max(of.ts, of.sizedTs) });
     state.call(this, of);
   });
   vi.spyOn(MarketWriter.prototype, "book").mockImplementation(function (this: MarketWriter, ...of) {

@@ -127,7 +127,12 @@ describe("a good token", () => {
     expect(await client.next()).toEqual({
       type: "Authenticated",
       id: 42,
-      data: { user_id: "user-1", wallet: "wallet-1" },
+      data: {
+        user_id: "user-1",
+        wallet: "wallet-1",
+        session: expect.stringMatching(/^[\w-]{22,}$/),
+        resumed: false,
+      },
     });
     await client.close();
   });

@@ -35,7 +35,7 @@ function stateOf(slot: number, changes: Partial<MarketState> = {}): MarketState 
 
 function list(writer: MarketTableWriter, slot: number, title: string): void {
   const definition = { marketId: 500 + slot, title, tickSize: 0.01, lotSize: 1 };
-  writer.list(definition, utf8(title), stateOf(slot));
+  writer.list(definition, utf8(title), stateOf(slot), 0);
 }
 
 function stateIn(reader: MarketTableReader): MarketState {
@@ -61,14 +61,14 @@ describe("market table", () => {
     expect([reader.listed, writer.listed, writer.capacity, writer.titleBytesMax]).toEqual([
       3, 3, 3, 20,
     ]);
-    writer.writeState(stateOf(1, { stateSeq: 9, price: 77, bestAsk: 78, status: "Halted" }));
+    writer.writeState(stateOf(1, { stateSeq: 9, price: 77, bestAsk: 78, status: "Halted" }), 0);
     const book = createBook();
     book.bids.length = 31;
     book.asks.length = 20;
     book.bids.price.fill(5, 0, 30);
     book.asks.quantity.fill(6, 0, 20);
     const place = { seq: 4, ts: 1234, topSeq: 3, topTs: 1233 };
-    writer.writeBook(2, place, book);
+    writer.writeBook(2, place, book, 0);
     // Of what is deeper than the table keeps nothing is left.
     book.bids.length = 30;
 
@@ -99,7 +99,7 @@ describe("market table", () => {
     const reader = new MarketTableReader(memory);
     list(writer, 0, "one");
     reader.read(0);
-    writer.writeState(stateOf(0, { stateSeq: 2 }));
+    writer.writeState(stateOf(0, { stateSeq: 2 }), 0);
     expect(stateIn(reader).stateSeq).toBe(1);
     reader.read(0);
     expect(stateIn(reader).stateSeq).toBe(2);

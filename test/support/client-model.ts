@@ -17,6 +17,8 @@ export interface Surroundings {
   readonly mirrored: () => Iterable<MirroredMarket>;
   /** The number of the last trade that the shard has read. */
   readonly lastTrade: (marketId: MarketId) => number;
+  /** From which `ts` on everything of the epoch can be told again. */
+  readonly firstTs: number;
   /** The number of the last trade of before the epoch that the client is in. */
   readonly tradesBefore: (marketId: MarketId) => number;
 }
@@ -25,6 +27,7 @@ export interface MirroredMarket {
   readonly marketId: MarketId;
   readonly stateSeq: number;
   readonly priceSeq: number;
+  readonly topBook: { readonly seq: number } | undefined;
 }
 
 type MarketsDue = Extract<Due, { readonly what: "Markets" }>;
@@ -148,9 +151,14 @@ export class ClientModel {
 
   // --- Subscriptions ------------------------------------------------------------------------------
 
-  #subscribe(channel: Channel): void {
-    const { lastTrade, truth } = this.#around();
+  #subscribe(channel: Channel & { readonly recovered?: boolean }): void {
+    const { lastTrade, truth, firstTs } = this.#around();
     const { trade, state, book, price } = this.subscribed;
+    const { since, recovered } = channel;
+    if (since !== undefined)
+      require(recovered === since >= firstTs, `recovered, and ${firstTs} is the first`, channel);
+    if (since !== undefined && recovered === true) this.#goBack(channel, since);
+    if (recovered === true) return;
     if (channel.type === "Markets") {
       const filter = channel.params?.filter ?? null;
       this.filters.set(channelKey(channel), filter);
@@ -173,6 +181,42 @@ export class ClientModel {
       }
       if (channel.params === null) this.allTrades = true;
       else trade.add(channel.params.market_id);
+    }
+  }
+
+  /** What comes next of a channel is the first message that is not before `since`. */
+  #goBack(channel: Channel, since: number): void {
+    const { lastTrade, truth, mirrored } = this.#around();
+    const before = (all: readonly { readonly ts: number }[], read: number): number =>
+      Math.min(read, all.filter(({ ts }) => ts < since).length);
+    const stands = (id: MarketId) => [...mirrored()].find(({ marketId }) => marketId === id);
+    const { subscribed } = this;
+    if (channel.type === "Trades") {
+      const ids = channel.params === null ? truth.markets.keys() : [channel.params.market_id];
+      for (const id of ids) {
+        const first = before(truth.of(id).trades, lastTrade(id));
+        const isNew = !this.allTrades && !subscribed.trade.has(id);
+        const last = isNew ? first : Math.min(first, this.last("trade", id) ?? 0);
+        this.#last.set(`trade ${id}`, last);
+        if (channel.params !== null) subscribed.trade.add(id);
+      }
+      if (channel.params === null) this.allTrades = true;
+    } else if (channel.type === "PriceFeed") {
+      for (const id of channel.params.market_ids) {
+        const told = truth.of(id).states.filter(({ ts }) => ts < since);
+        const last = Math.min(told.at(-1)?.priceSeq ?? 0, stands(id)?.priceSeq ?? 0);
+        this.#last.set(`price ${id}`, last);
+        subscribed.price.add(id);
+      }
+    } else if (channel.type === "Market") {
+      const id = channel.params.market_id;
+      const { states, books } = truth.of(id);
+      const at = stands(id);
+      this.#last.set(`state ${id}`, before(states, at?.stateSeq ?? 0));
+      this.#last.set(`book ${id}`, before(books, at?.topBook?.seq ?? 0));
+      this.#newest.delete(id);
+      subscribed.state.add(id);
+      subscribed.book.add(id);
     }
   }
 

@@ -15,6 +15,8 @@ export class FakeMember implements Member {
   open = true;
   blocked = false;
   loading = false;
+  replay: Member["replay"];
+  charged = 0;
   missedSince = -1;
   offeredAtMiss = 0;
   marketsSince = 0;
@@ -61,6 +63,10 @@ export class FakeMember implements Member {
 
   reply(batches: readonly FrameBatch[]): void {
     this.writeAll(batches);
+  }
+
+  chargeAnswer(bytes: number): void {
+    this.charged += bytes;
   }
 
   enqueue(batch: FrameBatch): void {

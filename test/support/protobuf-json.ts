@@ -119,6 +119,8 @@ function toJson(type: protobuf.Type, message: Json): unknown {
     return {
       type: (field.resolvedType as protobuf.Type).name,
       params: Object.keys(params).length === 0 ? null : params,
+      ...(Object.hasOwn(message, "since") && { since: Number(String(message["since"])) }),
+      ...(Object.hasOwn(message, "recovered") && { recovered: message["recovered"] }),
     };
   }
   const json: Json = {};
@@ -179,7 +181,12 @@ function fromJson(type: protobuf.Type, json: Json): Json {
     const field = type.fields[snake(String(json["type"]))];
     if (field === undefined) throw new TypeError(`a channel of type ${json["type"]}`);
     const params = (json["params"] ?? {}) as Json;
-    return { [field.name]: fromJson(field.resolvedType as protobuf.Type, params) };
+    const { since, recovered } = json;
+    return {
+      [field.name]: fromJson(field.resolvedType as protobuf.Type, params),
+      ...(since !== undefined && { since }),
+      ...(recovered !== undefined && { recovered }),
+    };
   }
   if (type.name === "Candle") {
     const values = json as unknown as readonly number[];

@@ -93,7 +93,7 @@ function writeTable({ table, slots }) {
   });
   for (let slot = 0; slot < slots; slot++) {
     const { title } = definition(slot);
-    writer.list(definition(slot), new TextEncoder().encode(title), state(slot, 1));
+    writer.list(definition(slot), new TextEncoder().encode(title), state(slot, 1), 0);
   }
   const book = createBook(20);
   let seq = 2;
@@ -104,8 +104,8 @@ function writeTable({ table, slots }) {
     for (const side of [book.bids, book.asks]) side.price.fill(seq).fill(0, side.length);
     for (const side of [book.bids, book.asks]) side.quantity.fill(seq);
     for (let slot = 0; slot < slots; slot++) {
-      writer.writeState(state(slot, seq));
-      writer.writeBook(slot, { seq, ts: seq, topSeq: seq, topTs: seq }, book);
+      writer.writeState(state(slot, seq), 0);
+      writer.writeBook(slot, { seq, ts: seq, topSeq: seq, topTs: seq }, book, 0);
     }
   }
   return seq - 1;

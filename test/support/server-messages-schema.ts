@@ -110,7 +110,14 @@ export const serverData = {
     session: z.string().optional(),
     resumed: z.boolean().optional(),
   }),
-  Subscribed: z.strictObject({ channels: z.array(channelSchema) }),
+  Subscribed: z.strictObject({
+    // It says what became of a `since`, and of nothing else.
+    channels: z.array(
+      z
+        .intersection(channelSchema, z.object({ recovered: z.boolean().optional() }))
+        .refine(({ since, recovered }) => (since === undefined) === (recovered === undefined)),
+    ),
+  }),
   Unsubscribed: z.strictObject({ channels: z.array(channelSchema) }),
   EpochChanged: z.strictObject({ epoch: z.string() }),
   Error: z.strictObject({

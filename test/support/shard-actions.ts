@@ -26,6 +26,11 @@ const channels = fc.oneof(
     .option(markets)
     .map((market_id) => ({ type: "Trades", params: market_id === null ? null : { market_id } })),
 );
+/** Channels of which what was told since is asked for. */
+const recoverable = fc.array(
+  channels.filter(({ type }) => type !== "Markets"),
+  { minLength: 1, maxLength: 3 },
+);
 const requested = fc.array(channels, { minLength: 1, maxLength: 3 });
 const client = fc.nat(3);
 /** Several at once: those of one encoding become one audience. */
@@ -56,6 +61,7 @@ const calm = [
   }),
   action(3, "subscribe", { clients, channels: requested }),
   action(2, "unsubscribe", { clients, channels: requested }),
+  action(2, "recover", { clients, channels: recoverable, back: fc.nat(60) }),
 ] as const;
 const congestion = [
   action(4, "congest", { clients }),
@@ -143,6 +149,8 @@ export class ActedWorld extends ShardWorld {
         return this.#withClients(one.clients, (client) =>
           this.unsubscribe(client, ...one.channels),
         );
+      case "recover":
+        return this.#withClients(one.clients, (client) => this.#recover(client, one));
       case "congest":
         return this.#withClients(one.clients, (client) => {
           client.socket.congested = true;
@@ -167,6 +175,19 @@ export class ActedWorld extends ShardWorld {
 
   get open(): readonly Client[] {
     return this.clients.filter(({ connection }) => connection.open);
+  }
+
+  /** Subscribes with a `since` so many microseconds back. */
+  #recover(
+    client: Client,
+    { channels: named, back }: Extract<ShardAction, { kind: "recover" }>,
+  ): void {
+    // Of a market that Markets tell as well the states go back.
+    const withMarkets = client.model.filters.size > 0 || client.connection.loading;
+    const chosen = named.filter(({ type }) => type !== "Market" || !withMarkets);
+    const since = Math.max(0, this.nowMicros - back);
+    if (chosen.length > 0)
+      this.subscribe(client, ...chosen.map((channel) => ({ ...channel, since })));
   }
 
   #listNext(): void {

@@ -187,7 +187,9 @@ export function checkAllHistories(numRuns: number): void {
       const world = run(actions, paced);
       expectNobodyWaits(world);
       expect(counted(world.counters, SHARD.audiences)).toBe([...world.fanOut.audiences].length);
-      for (const client of world.open) world.disconnect(client);
+      for (const client of world.clients)
+        if (client.connection.audience !== undefined || client.connection.open)
+          world.disconnect(client);
       expect([...world.fanOut.audiences]).toEqual([]);
       const from = SHARD.subscriptionsByChannel;
       expect(world.counters.subarray(from, from + 7).every((count) => count === 0)).toBe(true);

@@ -68,6 +68,7 @@ export interface WorldOptions {
   readonly maxDistinctFilters?: number;
   readonly maxCandleSeries?: number;
   readonly maxPending?: number;
+  readonly maxReplayMessages?: number;
   /** Most bytes of a part of first data. */
   readonly partBytes?: number;
   /** The clock by which a turn's time for first data is spent; it stands still by default. */
@@ -121,11 +122,15 @@ export class ShardWorld {
   /** The clock, in microseconds. */
   nowMicros = 1_000_000;
   #restarting = false;
+  /** The next turn of replays. */
+  #replayTurn: (() => void) | undefined;
   /** The next turn of first data. */
   #turn: (() => void) | undefined;
   readonly #options: WorldOptions;
   readonly #context: ConnectionContext;
   readonly #tradesRead = new Map<MarketId, number>();
+  /** From which ts on each epoch has everything. */
+  readonly #firstTs = new Map<string, number>();
   readonly #truths = new Map<string, PublishedTruth>();
   /** Of each epoch, the last trade of each market that the shard never reads. */
   readonly #tradesBefore = new Map<string, ReadonlyMap<MarketId, number>>();
@@ -156,6 +161,12 @@ export class ShardWorld {
       ...(maxCandleSeries !== undefined && { maxCandleSeries }),
       ...(batchDelayMs !== undefined && { batchDelayMs }),
       now: clock,
+      replays: {
+        now: options.now ?? (() => 0),
+        defer: (run) => {
+          this.#replayTurn = run;
+        },
+      },
     });
     const compressor = new Compressor(0, this.counters, { now: () => 0 });
     this.framings = new Framings(compressor, encodings);
@@ -201,6 +212,7 @@ export class ShardWorld {
         maxSubscriptions: 1e6,
         maxFilters: 100,
         maxMessageValues: 8192,
+        maxReplayMessages: options.maxReplayMessages ?? 100_000,
         takesOrders,
       },
       this.fanOut,
@@ -321,6 +333,7 @@ export class ShardWorld {
   }
 
   #newProducer() {
+    const firstTs = this.epochs === 0 ? 0 : this.nowMicros + 1;
     const memory = createMarketMemory(`epoch-${++this.epochs}`, {
       ...SIZES,
       ...this.#options.sizes,
@@ -328,10 +341,12 @@ export class ShardWorld {
     const publisher = new Publisher(memory, this.block.producer, {
       bookIntervalMs: 0,
       now: () => ++this.nowMicros,
+      firstTs: () => firstTs,
       defer: () => {},
       setTimer: () => {},
       reject: () => {},
     });
+    this.#firstTs.set(memory.epoch, firstTs);
     return { memory, publisher, truth: new PublishedTruth(memory) };
   }
 
@@ -372,13 +387,25 @@ export class ShardWorld {
 
   /** Turns of first data, until nobody who waits could be served, or so many. */
   serve(turns = Number.POSITIVE_INFINITY): void {
-    for (let turn = 0; turn < turns && this.#turn !== undefined; turn++) {
+    for (let turn = 0; turn < turns && this.#hasTurn; turn++) {
       const run = this.#turn;
       this.#turn = undefined;
       for (const { model } of this.clients) model.interval++;
-      run();
+      run?.();
+      this.#replay();
     }
     this.#noteFirstData();
+  }
+
+  get #hasTurn(): boolean {
+    return this.#turn !== undefined || this.#replayTurn !== undefined;
+  }
+
+  /** A turn of replays, if there is one. */
+  #replay(): void {
+    const run = this.#replayTurn;
+    this.#replayTurn = undefined;
+    run?.();
   }
 
   /**
@@ -401,6 +428,7 @@ export class ShardWorld {
       this.fanOut.flushHeld();
     } while (
       this.fanOut.mirror.pending ||
+      this.#hasTurn ||
       this.clients.some(({ connection }) => connection.open && connection.waiting)
     );
     this.round({ tell: true });
@@ -430,6 +458,7 @@ export class ShardWorld {
       truth: this.#truths.get(epoch) as PublishedTruth,
       mirrored: () => this.fanOut.mirror.markets,
       lastTrade: (id) => this.#tradesRead.get(id) ?? 0,
+      firstTs: this.#firstTs.get(epoch) ?? 0,
       tradesBefore: (id) => this.#tradesBefore.get(epoch)?.get(id) ?? 0,
     }));
     model.epoch = mirror.epoch;

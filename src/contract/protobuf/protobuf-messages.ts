@@ -206,7 +206,9 @@ const CHANNELS: Readonly<Record<ChannelType, FieldShape>> = {
   Heartbeat: message(10, table({ interval_ms: optional(uint64(1)) })),
 };
 
-const channels = table({ channels: list(message(1, channelUnion(CHANNELS))) });
+const BESIDE_CHANNEL = { since: optional(uint64(20)), recovered: optional(bool(21)) };
+
+const channels = table({ channels: list(message(1, channelUnion(CHANNELS, BESIDE_CHANNEL))) });
 
 const CLIENT_TYPES: Readonly<Record<ClientType, FieldShape>> = {
   Authenticate: message(3, table({ token: text(1), session: optional(text(2)) })),

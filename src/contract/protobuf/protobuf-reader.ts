@@ -89,7 +89,7 @@ function readUnion(
   end: number,
 ): Fields {
   let type: string | undefined;
-  let id: unknown;
+  const beside: Fields = {};
   let inside: Fields | undefined;
   while (reader.pos < end) {
     const tag = reader.uint32();
@@ -101,13 +101,13 @@ function readUnion(
       type = entry.field.name;
       inside = readMessage(reader, entry.field.value.of, reader.partEnd());
     } else {
-      id = readValue(reader, entry.field.value);
+      beside[entry.field.name] = readValue(reader, entry.field.value);
     }
   }
   reader.leave(end);
   return {
     ...(type !== undefined && { type }),
-    ...(id !== undefined && { id }),
+    ...beside,
     [content]: content === "params" && isEmpty(inside) ? null : inside,
   };
 }

@@ -56,6 +56,8 @@ export interface MessageTable {
    * fields with a type's name are those of it.
    */
   readonly union: "data" | "params" | undefined;
+  /** Of a channel: what may stand beside its type and params. */
+  readonly beside: readonly Field[];
   /** Fields that nobody knows are kept, by their numbers, so that they can be refused. */
   readonly strict: boolean;
 }
@@ -127,12 +129,20 @@ export function table(
     for (const one of numbers)
       entries[one] = { field, place, high: one > number, once: field.list ? 0 : bit(one) };
   }
-  return { fields, entries, union: undefined, strict };
+  return { fields, entries, union: undefined, beside: [], strict };
 }
 
 /** A channel: one message of several, by type. */
-export function channelUnion(types: Readonly<Record<string, FieldShape>>): MessageTable {
-  return { ...oneOf(types, bit(1)), union: "params" };
+export function channelUnion(
+  types: Readonly<Record<string, FieldShape>>,
+  shapes: Readonly<Record<string, FieldShape>>,
+): MessageTable {
+  const { fields, entries } = oneOf(types, bit(1));
+  const beside = table(shapes);
+  const all = [...entries];
+  for (const [number, entry] of beside.entries.entries())
+    if (entry !== undefined) all[number] = entry;
+  return { fields, entries: all, union: "params", beside: beside.fields, strict: false };
 }
 
 /** An envelope: an id and one message of several, by type. */
@@ -146,7 +156,7 @@ export function envelope(types: Readonly<Record<string, FieldShape>>): MessageTa
     const field: Field = { number, name: "id", value: { kind }, absent: "nothing", list: false };
     known[number] = { field, place: -1, high: false, once: bit(ID_NUMBER) };
   }
-  return { fields, entries: known, union: "data", strict: false };
+  return { fields, entries: known, union: "data", beside: [], strict: false };
 }
 
 export const ID_NUMBER = 1;
@@ -157,7 +167,7 @@ function oneOf(types: Readonly<Record<string, FieldShape>>, once: number): Messa
   const entries: (Entry | undefined)[] = [];
   for (const [place, field] of fields.entries())
     entries[field.number] = { field, place, high: false, once };
-  return { fields, entries, union: undefined, strict: false };
+  return { fields, entries, union: undefined, beside: [], strict: false };
 }
 
 /** A message's numbers stay below 32. */

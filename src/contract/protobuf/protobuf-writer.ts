@@ -42,6 +42,10 @@ function writeUnion(
     else writer.tag(ID_TEXT, WireType.LengthDelimited).string(textOf(id, `${path}id`));
   }
   writeValue(writer, field.number, field.value, from[content] ?? {}, `${path}${content}`);
+  for (const one of table.beside) {
+    const value = from[one.name];
+    if (value !== undefined && value !== null) writeField(writer, one, value, path);
+  }
 }
 
 function refuseUnknown({ fields }: MessageTable, from: Fields, path: string): void {

@@ -40,6 +40,7 @@ const position = new PositionClock(clocks, latestTs, clockLog(log));
 const publisher = new Publisher(task.memory, counters, {
   bookIntervalMs: task.feed.bookIntervalMs,
   now: position.tell,
+  firstTs: () => position.firstTs,
   defer: setImmediate,
   setTimer: setTimeout,
   reject: rejectionLog(log),

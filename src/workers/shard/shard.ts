@@ -201,6 +201,7 @@ export class Shard {
       setInterval(() => this.#rounds.tellMarkets(), marketIntervalMs),
       setInterval(() => this.#notices.broadcastStatus(), statusIntervalMs),
       setInterval(() => this.#shares.sweep(performance.now()), SWEEP_INTERVAL_MS),
+      setInterval(() => this.#fanOut.trades.noteReach(), SWEEP_INTERVAL_MS),
     ];
     this.#stops.push(
       startThreadPulse((loopLagS) => beat(this.#counters, loopLagS)),

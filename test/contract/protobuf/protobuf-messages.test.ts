@@ -49,12 +49,13 @@ function kindOf({ value }: Field): unknown {
   return value.kind === "json" ? "string" : value.kind;
 }
 
-function factsOfTable({ entries, union }: MessageTable): Facts {
+function factsOfTable({ entries, union: kind, beside }: MessageTable): Facts {
   const facts: Facts = {};
   for (const [number, entry] of entries.entries()) {
     if (entry === undefined) continue;
     const { field, high } = entry;
     const { absent, list, value } = field;
+    const union = beside.includes(field) ? undefined : kind;
     facts[number] = {
       repeated: list,
       // A message is there or not, whether it says so or not.

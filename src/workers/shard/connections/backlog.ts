@@ -1,22 +1,49 @@
 import type { FrameBatch } from "./frame-batch.js";
 
-/** What a connection is to be sent later, in order: trades and private messages, which nothing replaces. */
+interface Kept {
+  readonly batch: FrameBatch;
+  readonly asked: boolean;
+  readonly behind: object | undefined;
+}
+
+/** What a connection is to be sent later, in order: private messages, which nothing replaces. */
 export class Backlog {
-  readonly batches: FrameBatch[] = [];
+  #kept: Kept[] = [];
   messages = 0;
   bytes = 0;
   /** Of what was asked for, among them. */
   #askedBytes = 0;
 
-  /** @param asked the client asked for it, so that its size is no sign of slowness */
-  add(batch: FrameBatch, asked: boolean): void {
-    this.batches.push(batch);
-    this.messages += batch.messages;
-    this.bytes += batch.bytes.length;
-    if (asked) this.#askedBytes += batch.bytes.length;
+  get empty(): boolean {
+    return this.#kept.length === 0;
+  }
+
+  /**
+   * @param asked the client asked for it, so that its size is no sign of slowness
+   * @param behind what has to be sent before it and has not been yet, if there is such a thing
+   */
+  add(batch: FrameBatch, asked: boolean, behind?: object): void {
+    this.#kept.push({ batch, asked, behind });
+    this.#count(batch, asked, 1);
+  }
+
+  /** Takes all, or what comes before the first that is behind something. */
+  take(behind?: object): readonly FrameBatch[] {
+    const first = this.#kept.findIndex((kept) => kept.behind === behind);
+    const end = behind === undefined || first < 0 ? this.#kept.length : first;
+    return this.#kept.splice(0, end).map(({ batch, asked }) => {
+      this.#count(batch, asked, -1);
+      return batch;
+    });
   }
 
   exceeds(messagesMax: number, bytesMax: number): boolean {
     return this.messages > messagesMax || this.bytes - this.#askedBytes > bytesMax;
+  }
+
+  #count({ messages, bytes }: FrameBatch, asked: boolean, sign: number): void {
+    this.messages += sign * messages;
+    this.bytes += sign * bytes.length;
+    if (asked) this.#askedBytes += sign * bytes.length;
   }
 }

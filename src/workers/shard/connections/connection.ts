@@ -9,6 +9,7 @@ import type { GrantedSession } from "../../../shared/session.js";
 import type { ByteSink, Taken } from "../../../transport/byte-sink.js";
 import type { OpenSink } from "../../../transport/open-sink.js";
 import type { Audience, Member } from "../fan-out/audience.js";
+import type { ReplayCursor } from "../fan-out/replay-cursor.js";
 import type { AddressShare } from "./address-shares.js";
 import { Backlog } from "./backlog.js";
 import {
@@ -56,8 +57,8 @@ export class ClientSocket extends WebSocket {
  * Frames are made elsewhere and given to its sink, beside `ws`, which writes control frames only: both
  * write whole frames, so they never mix. How far it is with what it is sent is its {@link state}. While
  * its socket has not taken all, states, prices and books are not kept: `missedSince` says from which
- * round on the latest ones are due. Trades and private messages wait in a bounded queue. Other replies
- * are written at once, in a bounded amount.
+ * round on the latest ones are due, and `replay` where its trades go on. Private messages wait in a bounded
+ * queue. Other replies are written at once, in a bounded amount.
  */
 export class Connection extends Spender implements Member {
   readonly number: number;
@@ -77,6 +78,8 @@ export class Connection extends Spender implements Member {
   audience: Audience | undefined;
   /** Wallets of its private channels; see PrivateChannels. */
   wallets: Set<string> | undefined;
+
+  replay: ReplayCursor | undefined;
 
   /** Round after which it has missed data, or CURRENT. */
   missedSince = CURRENT;
@@ -221,34 +224,49 @@ export class Connection extends Spender implements Member {
     this.marketsTold.set(slot, round);
   }
 
-  /** Whether trades or private messages wait for the socket to drain. */
+  /** It has not been told yet that the epoch has changed, so nothing private of the new one either. */
+  get held(): boolean {
+    return this.#formerWindow !== undefined;
+  }
+
+  get #formerWindow(): object | undefined {
+    return this.replay?.window.former === true ? this.replay.window : undefined;
+  }
+
+  /** Whether private messages wait. */
   get hasQueue(): boolean {
     return this.#backlog !== undefined;
   }
 
   /**
-   * Keeps what may not be conflated until the socket drains; over its bound it ends the connection.
+   * Keeps a private message until the socket drains; over its bound it ends the connection.
    * @param asked the client asked for it, so that its size is no sign of slowness
    */
   enqueue(batch: FrameBatch, asked = false): void {
     if (!this.open) return;
     const { maxQueuedMessages, maxQueuedBytes, counters } = this.#context;
     this.#backlog ??= new Backlog();
-    this.#backlog.add(batch, asked);
+    this.#backlog.add(batch, asked, this.#formerWindow);
     this.#happens("due");
     count(counters, SHARD.queuedBytes, batch.bytes.length);
     if (this.#backlog.exceeds(maxQueuedMessages, maxQueuedBytes))
       this.close(CLOSE.queueFull(maxQueuedMessages, maxQueuedBytes));
   }
 
-  /** Takes what was queued; empty where nothing was. */
+  /** Takes what was queued; empty where nothing was, and but for what came while it is {@link held}. */
   takeQueue(): readonly FrameBatch[] {
+    return this.#takeQueue(this.#formerWindow);
+  }
+
+  #takeQueue(behind?: object): readonly FrameBatch[] {
     const backlog = this.#backlog;
     if (backlog === undefined) return [];
-    count(this.#context.counters, SHARD.queuedBytes, -backlog.bytes);
-    this.#backlog = undefined;
+    const { bytes } = backlog;
+    const batches = backlog.take(behind);
+    count(this.#context.counters, SHARD.queuedBytes, backlog.bytes - bytes);
+    if (backlog.empty) this.#backlog = undefined;
     this.#settle();
-    return backlog.batches;
+    return batches;
   }
 
   /**
@@ -273,7 +291,7 @@ export class Connection extends Spender implements Member {
 
   /** Sends private messages: in their order, behind what waits already, and each of them. */
   deliver(batches: readonly PrivateBatch[]): void {
-    if (this.blocked || this.hasQueue)
+    if (this.blocked || this.hasQueue || this.held)
       for (const batch of batches) this.enqueue(batch, batch.asked === true);
     else this.writeAll(batches);
   }
@@ -348,7 +366,7 @@ export class Connection extends Spender implements Member {
   close({ code, reason }: Closing): void {
     if (!this.open) return;
     if (code === CLOSE_CODES.slowConsumer) count(this.#context.counters, SHARD.slowConsumersClosed);
-    this.takeQueue();
+    this.#takeQueue();
     this.closeCode = code;
     this.#sink.end();
     this.ws.close(code, reason);
@@ -358,7 +376,7 @@ export class Connection extends Spender implements Member {
   /** Lets go of what is counted of it: its socket has closed. */
   ended(): void {
     this.#sink.end();
-    this.takeQueue();
+    this.#takeQueue();
     this.#unblock();
   }
 

@@ -9,6 +9,7 @@ import type { HeldFrames } from "./held-frames.js";
 import type { MergedStream } from "./merged-stream.js";
 import type { Mirror } from "./mirror.js";
 import type { MirrorMarket } from "./mirror-market.js";
+import type { ReplayCursor } from "./replay-cursor.js";
 import type { SubscriptionSet } from "./subscription-set.js";
 
 /** Most closed candles that somebody who fell behind is told one by one; for more there is a snapshot. */
@@ -34,7 +35,9 @@ export interface Member {
   readonly waiting: boolean;
   /** Its socket has not taken all that was written to it. */
   readonly blocked: boolean;
-  /** Trades or private messages wait for its socket. */
+  /** Where its trades stand while it does not get those of rounds; TradeReplays says so. */
+  replay: ReplayCursor | undefined;
+  /** Private messages wait for its socket. */
   readonly hasQueue: boolean;
   /** It has missed data since the round `missedSince`, when its audience had been offered so much. */
   readonly behind: boolean;
@@ -49,8 +52,9 @@ export interface Member {
   moveTo(audience: Audience | undefined): void;
   writeLent(batch: LentBatch): void;
   writeAll(batches: readonly FrameBatch[]): void;
-  enqueue(batch: FrameBatch): void;
   takeQueue(): readonly FrameBatch[];
+  /** Has its client pay for bytes that it asked for. */
+  chargeAnswer(bytes: number): void;
   /** Writes at once what cannot wait: replies and notices. */
   reply(batches: readonly FrameBatch[]): void;
   close(closing: Closing): void;

@@ -1,4 +1,5 @@
 import type { EncodingDescriptor } from "../../../codec/encoding.js";
+import { ENCODING_TABLE } from "../../../codec/encodings.js";
 import { CLOSE } from "../../../contract/closings.js";
 import { type CounterSection, observeLatency } from "../../../counters/counters.js";
 import { SlotLockedError } from "../../../ring/market-table.js";
@@ -12,7 +13,7 @@ import { Candles } from "./candles.js";
 import { CatchUp } from "./catch-up.js";
 import { FrameRanges } from "./frame-ranges.js";
 import { Heartbeats } from "./heartbeats.js";
-import { HeldFrames } from "./held-frames.js";
+import { HeldFrames, type RoundStart } from "./held-frames.js";
 import { LentFrames } from "./lent-frames.js";
 import { MarketsChannel } from "./markets-channel.js";
 import { Membership } from "./membership.js";
@@ -22,6 +23,7 @@ import { type MirrorMarket, updateTypeOf } from "./mirror-market.js";
 import { RoundFrames } from "./round-frames.js";
 import type { StreamTerms } from "./stream-terms.js";
 import type { SubscriptionSet } from "./subscription-set.js";
+import { type ReplayOptions, TradeReplays } from "./trade-replays.js";
 
 interface FanOutOptions {
   /** In the order of their indices; those of the product by default. */
@@ -32,6 +34,8 @@ interface FanOutOptions {
   readonly batchDelayMs?: number;
   /** The clock of intervals, in ms. */
   readonly now?: () => number;
+  /** How replays are paced. */
+  readonly replays?: ReplayOptions;
 }
 
 /** Sockets written between two looks at the clock, for the latency histogram. */
@@ -43,20 +47,23 @@ const WRITES_PER_CLOCK_READ = 64;
  * Within a round every message is encoded once per encoding, into that encoding's FrameWriter, and
  * noted by each audience that wants it; at the round's end each audience's frames are gathered in one
  * buffer that all of its members share, in one write each. A member that is not current gets, instead,
- * the latest state of whatever changed since the round it stopped at, by {@link CatchUp}.
+ * the latest state of whatever changed since the round it stopped at, by {@link CatchUp}, and the trades of
+ * that time by {@link TradeReplays}.
  *
  * An audience that takes batches may have the frames of some rounds held, for a bounded time, to be written
  * as if all had been one round: before anything else that its members are due, and before it has another.
  *
  * Invariants: one round is under way at a time, and only between two of them members are moved, sent
  * what they are due, or given another mirror; between rounds no audience is dirty, and an open member
- * that is current has been sent everything up to the current round, but for `Markets` and for what its
- * audience has held. One that waits for nothing and is not current, or missed `Markets`, waits to be caught up.
+ * that is current has been sent everything up to the current round, but for `Markets`, for what its audience
+ * has held, and for trades where it has a cursor. One that waits for nothing and is not current, or missed
+ * `Markets`, waits to be caught up.
  */
 export class FanOut implements MirrorListener {
   readonly markets: MarketsChannel;
   readonly heartbeats: Heartbeats;
   readonly candles: Candles;
+  readonly trades: TradeReplays;
   readonly #counters: CounterSection;
   readonly #frames: RoundFrames;
   readonly #membership: Membership;
@@ -78,10 +85,11 @@ export class FanOut implements MirrorListener {
     counters: CounterSection,
     maxDistinctFilters: number,
     {
-      encodings,
+      encodings = ENCODING_TABLE,
       maxCandleSeries = 1000,
       batchDelayMs = 0,
       now = () => performance.now(),
+      replays = {},
     }: FanOutOptions = {},
   ) {
     this.#batchDelayMs = batchDelayMs;
@@ -99,6 +107,15 @@ export class FanOut implements MirrorListener {
       this.candles,
     );
     this.#catchUp = new CatchUp(counters, this.#frames, this.markets, this.candles);
+    this.trades = new TradeReplays(
+      counters,
+      encodings,
+      {
+        settle: (audience) => this.#flushHeld(audience),
+        released: (member) => this.drained(member),
+      },
+      replays,
+    );
   }
 
   get mirror(): Mirror {
@@ -113,7 +130,7 @@ export class FanOut implements MirrorListener {
 
   /**
    * Takes another producer's mirror. Nobody is sent what is left of the states of the one before; trades
-   * that wait are kept. Everybody's first data are due then; see FirstDataSender.
+   * are, all of them. Everybody's first data are due then; see FirstDataSender.
    */
   setMirror(mirror: Mirror): void {
     this.#requireBetweenRounds("another mirror");
@@ -122,6 +139,10 @@ export class FanOut implements MirrorListener {
     this.#mirror = mirror;
     this.markets.setMirror(mirror);
     this.candles.setMirror(mirror);
+    this.trades.setMirror(
+      mirror,
+      [...this.audiences].flatMap(({ members }) => [...members]),
+    );
     const beginning = { mirror, round: this.#round, now: this.#now() };
     this.#membership.interests.restart(beginning);
     for (const audience of this.audiences) {
@@ -194,12 +215,15 @@ export class FanOut implements MirrorListener {
     if (audience === before) return;
     // Of what waits there the newcomer's first data know already.
     if (audience !== undefined) this.#flushHeld(audience);
+    this.trades.resubscribed(member, audience?.subscriptions);
+    const { replay } = member;
     if (before === undefined || before.filters.length === 0) member.toldMarkets(this.#round);
     const ahead = before === undefined ? [] : aheadOf(member, before, audience);
     // Only now, so that filters which both audiences have stay as they are.
     this.leave(member);
     if (audience === undefined) return;
     this.#membership.enter(member, audience);
+    member.replay = replay;
     for (const [stream, seq] of ahead) stream.ahead.set(member, seq);
     // Having left, it does not wait for the next round any more.
     if (!member.waiting) this.drained(member);
@@ -208,6 +232,7 @@ export class FanOut implements MirrorListener {
   /** Takes a member out of its audience, as it is. */
   leave(member: Member): void {
     this.#catchUp.forget(member);
+    this.trades.forget(member);
     this.#membership.leave(member);
   }
 
@@ -236,6 +261,7 @@ export class FanOut implements MirrorListener {
 
   /** Notes that a member takes what it missed while it did not; the next round catches it up. */
   drained(member: Member): void {
+    this.trades.ready(member);
     this.#catchUp.drained(member);
   }
 
@@ -259,6 +285,7 @@ export class FanOut implements MirrorListener {
     this.#frames.begin(this.#round);
     this.markets.beginRound(this.#round);
     this.#catchUp.beginRound();
+    this.trades.beginRound();
   }
 
   /** Has the round that is under way conflate from here on. */
@@ -350,6 +377,7 @@ export class FanOut implements MirrorListener {
     if (this.#held.size > 0) this.#flushHeldAhead(tellMarkets);
     if (tellMarkets) this.markets.tell(this.audiences, now);
     this.#catchUp.sendToDrained(this.mirror);
+    this.trades.endRound();
     this.heartbeats.tell(this.mirror);
     this.#underWay = false;
   }
@@ -399,7 +427,14 @@ export class FanOut implements MirrorListener {
   /** Adds an audience's frames of the round to those that wait, if any. */
   #hold(audience: Audience): void {
     const { encoding, states, trades, offered, offeredInRound, oldestTs } = audience;
-    audience.held ??= new HeldFrames(this.#round, offered - offeredInRound, oldestTs);
+    audience.held ??= new HeldFrames(
+      {
+        round: this.#round,
+        offeredBefore: offered - offeredInRound,
+        tradesFrom: this.trades.roundBegan,
+      },
+      oldestTs,
+    );
     audience.held.add(this.#frames.bytes(encoding), states, trades);
     this.#held.add(audience);
     // Those apart are known for this round only.
@@ -430,7 +465,7 @@ export class FanOut implements MirrorListener {
     this.#held.delete(audience);
     // Between rounds nothing conflates.
     const conflating = this.#underWay && this.#conflating;
-    this.#write(audience, held, held.bytes, held.round, held.offeredBefore, conflating);
+    this.#write(audience, held, held.bytes, held, conflating);
   }
 
   #requireBetweenRounds(what: string): void {
@@ -449,45 +484,52 @@ export class FanOut implements MirrorListener {
   #flush(audience: Audience): void {
     const offeredBefore = audience.offered - audience.offeredInRound;
     const source = this.#frames.bytes(audience.encoding);
-    this.#write(audience, audience, source, this.#round, offeredBefore, this.#conflating);
+    const from = { round: this.#round, offeredBefore, tradesFrom: this.trades.roundBegan };
+    this.#write(audience, audience, source, from, this.#conflating);
     audience.endRound();
   }
 
   /**
    * Writes an audience's frames, of the round or of some rounds.
    * @param source the buffer that they lie in
-   * @param round the first of the rounds
-   * @param offeredBefore what the audience had been offered before it
+   * @param from where the first of the rounds began
    */
   #write(
     audience: Audience,
     { states, trades, oldestTs }: Pick<Audience, "states" | "trades" | "oldestTs">,
     source: Buffer,
-    round: number,
-    offeredBefore: number,
+    { round, offeredBefore, tradesFrom }: RoundStart,
     conflating: boolean,
   ): void {
     let gathered = false;
     let tradesOnly: FrameBatch | undefined;
+    let statesOnly: FrameBatch | undefined;
     let written = 0;
     for (const member of audience.members) {
       if (!member.open) continue;
+      // What is replayed to it includes these trades.
+      const tradesDue = trades.messages > 0 && member.replay === undefined;
       if (!conflating && member.current && !audience.apart.has(member)) {
-        if (!gathered) this.#gather(audience, source, states, trades);
-        gathered = true;
-        member.writeLent(this.#lent);
+        if (trades.messages === 0 || tradesDue) {
+          if (!gathered) this.#gather(audience, source, states, trades);
+          gathered = true;
+          member.writeLent(this.#lent);
+        } else {
+          statesOnly ??= FrameRanges.concat(source, states);
+          member.writeAll([statesOnly]);
+        }
       } else {
-        if (trades.messages > 0) tradesOnly ??= FrameRanges.concat(source, trades);
         if (audience.offered > offeredBefore) member.miss(round - 1, offeredBefore);
+        if (tradesDue && member.blocked) this.trades.fallBehind(member, audience, tradesFrom);
+        else if (tradesDue) tradesOnly ??= FrameRanges.concat(source, trades);
         if (member.waiting) {
           this.#catchUp.countMissed(member, audience);
-          // Trades have no first data, so one that waits for its turn only need not queue them.
-          if (tradesOnly === undefined) continue;
-          if (member.blocked) member.enqueue(tradesOnly);
-          else member.writeAll([...member.takeQueue(), tradesOnly]);
+          // Trades have no first data, so one that waits for its turn only need not wait for them.
+          if (!tradesDue || tradesOnly === undefined || member.blocked) continue;
+          member.writeAll([...member.takeQueue(), tradesOnly]);
           continue;
         }
-        this.#catchUp.send(member, this.mirror, tradesOnly);
+        this.#catchUp.send(member, this.mirror, tradesDue ? tradesOnly : undefined);
       }
       if (++written % WRITES_PER_CLOCK_READ === 0) this.#observe(oldestTs, WRITES_PER_CLOCK_READ);
     }

@@ -10,8 +10,10 @@ import type { Intake } from "../connections/intake.js";
 import type { Outbox } from "../connections/outbox.js";
 import { TurnBudget } from "../connections/turn-budget.js";
 import type { FanOut } from "./fan-out.js";
-import { FirstDataPlan, type PartSizes, type Position, START } from "./first-data.js";
-import type { SubscriptionSet } from "./subscription-set.js";
+import { FirstDataPlan, type PartSizes, type Position } from "./first-data.js";
+import { type Load, loadOf, type Replays } from "./first-data-load.js";
+import type { ReplayCursor } from "./replay-cursor.js";
+import { SubscriptionSet } from "./subscription-set.js";
 
 /** How long first data are made in a turn of the event loop. */
 const TURN_MS_MAX = 4;
@@ -36,22 +38,6 @@ interface FirstDataOptions {
   readonly now?: () => number;
   /** Has a function called in the next turn of the event loop. */
   readonly defer?: (run: () => void) => void;
-}
-
-/** First data on their way to a connection. */
-interface Load {
-  readonly plan: FirstDataPlan;
-  /** What it was subscribed to before; undefined where all begins anew. */
-  readonly before: SubscriptionSet | undefined;
-  /** What it is subscribed to when all is sent. */
-  readonly target: SubscriptionSet;
-  /** What it is subscribed to now; undefined until the first part has been sent and was not the last. */
-  told: SubscriptionSet | undefined;
-  position: Position;
-  /** The client has asked for it, and is charged. */
-  readonly asked: boolean;
-  /** Keys of filters whose snapshots have not been sent to their end. */
-  readonly untold: Set<string>;
 }
 
 /** What a connection waits for. */
@@ -139,15 +125,25 @@ export class FirstDataSender {
     if (!connection.blocked) this.#makeReady(connection);
   }
 
-  /** Sends a reply and, behind it, the first data of channels, with which `target` is subscribed to. */
+  /** Has a request go on in a later turn, and the connection's further ones wait for it. */
+  later(connection: Connection, request: () => void): void {
+    this.#wait(connection).request = request;
+    if (!connection.blocked) this.#makeReady(connection);
+  }
+
+  /**
+   * Sends a reply and, behind it, what is to be replayed and the first data of channels, with which `target`
+   * is subscribed to.
+   */
   subscribe(
     connection: Connection,
     reply: ServerMessage,
     channels: readonly PublicChannel[],
     target: SubscriptionSet,
+    replays?: Replays,
   ): void {
     const before = connection.audience?.subscriptions;
-    const load = loadOf(new FirstDataPlan(channels), before, target, true);
+    const load = loadOf(new FirstDataPlan(channels), before, target, true, channels, replays);
     const head = this.#outbox.encode(connection.encoding, reply);
     // Of a request's own turn it takes one part, so that those who ask at once do not delay the others.
     if (!this.#send(connection, load, [head], 1)) this.#wait(connection).load = load;
@@ -263,13 +259,21 @@ export class FirstDataSender {
     // One that is blocked will be ready when it has drained.
     if (waiting === undefined || connection.blocked) return;
     try {
+      if (connection.held) this.#fanOut.trades.send(connection);
+      // Its trades of the former epoch come first.
+      if (connection.held || connection.blocked) {
+        if (this.#waiting.has(connection) && !connection.blocked) this.#makeReady(connection);
+        return;
+      }
       if (waiting.restart !== undefined) {
         waiting.load = this.#restarted(connection, waiting.restart);
         waiting.restart = undefined;
       }
       const { load, request } = waiting;
       if (load !== undefined) {
-        if (this.#send(connection, load, [])) waiting.load = undefined;
+        // Trades that it missed come beside first data, in their turn.
+        this.#fanOut.trades.send(connection);
+        if (!connection.blocked && this.#send(connection, load, [])) waiting.load = undefined;
       } else if (request !== undefined) {
         waiting.request = undefined;
         request();
@@ -284,6 +288,66 @@ export class FirstDataSender {
 
   // --- Parts --------------------------------------------------------------------------------------
 
+  /** Makes subscriptions of what has been told. */
+  #join(connection: Connection, load: Load, told: SubscriptionSet): void {
+    const first = load.told === undefined;
+    load.told = told;
+    this.#fanOut.join(connection, told);
+    const trades = load.replays?.trades ?? [];
+    if (first && trades.length > 0) this.#fanOut.trades.seek(connection, trades);
+  }
+
+  /**
+   * Sends the next pieces of what is to be replayed of states, as long as the socket takes them, and makes
+   * subscriptions of their channels with the last one. Returns whether they are all sent; where the window
+   * has passed them by, first data follow in their place.
+   */
+  #sendReplay(
+    connection: Connection,
+    load: Load,
+    states: ReplayCursor,
+    head: readonly FrameBatch[],
+  ): boolean {
+    const { replays, target, before } = load;
+    const due = [...this.#fanOut.takeDue(connection), ...head];
+    if (load.told === undefined) this.#join(connection, load, target.beginning(before));
+    const endsAt = this.#now() + TURN_MS_MAX;
+    let cursor = states;
+    let lost = false;
+    do {
+      const piece = cursor.atHead ? undefined : cursor.piece(this.#fanOut.trades.encoder);
+      if (piece === "lost") lost = true;
+      else if (piece !== undefined) {
+        const { batch, next } = piece;
+        cursor.forgetPiece();
+        cursor = next;
+        due.push(batch);
+        connection.chargeAnswer(batch.bytes.length);
+        count(this.#counters, SHARD.replayedMessages, batch.messages);
+      } else if (!cursor.atHead) break;
+      connection.writeAll(due.splice(0));
+    } while (
+      !lost &&
+      connection.open &&
+      !cursor.atHead &&
+      !connection.blocked &&
+      this.#now() < endsAt
+    );
+    connection.writeAll(due);
+    const channels = replays?.channels ?? [];
+    if (lost) load.plan = new FirstDataPlan([...load.channels, ...channels]);
+    else if (cursor.atHead) {
+      const told = new SubscriptionSet(load.told);
+      for (const channel of channels) told.add(channel);
+      this.#join(connection, load, told);
+    } else {
+      load.replays = { trades: [], channels, states: cursor };
+      return false;
+    }
+    load.replays = undefined;
+    return true;
+  }
+
   /**
    * Sends what a connection is due and the next parts until they are so many bytes, as long as its
    * socket takes them at once, and makes them subscriptions; returns whether they were the last. First
@@ -297,6 +361,12 @@ export class FirstDataSender {
     bytesMax = TURN_BYTES_MAX,
   ): boolean {
     if (!connection.open) return true;
+    const states = load.replays?.states;
+    if (states !== undefined) {
+      const replayed = this.#sendReplay(connection, load, states, head);
+      if (!connection.open) return true;
+      return replayed && !connection.blocked && this.#send(connection, load, []);
+    }
     const { plan, target, before, position } = load;
     const due = [...this.#fanOut.takeDue(connection), ...head];
     const dueBytes = due.reduce((sum, { bytes }) => sum + bytes.length, 0);
@@ -308,10 +378,8 @@ export class FirstDataSender {
       const { batch, next } = this.#part(connection.encoding, plan, load.position);
       const done = next.index === plan.length;
       // With the first part it has what needs no first data, with the last one everything.
-      if (done || load.told === undefined) {
-        load.told = done ? target : target.beginning(before);
-        this.#fanOut.join(connection, load.told);
-      }
+      if (done || load.told === undefined)
+        this.#join(connection, load, done ? target : target.beginning(before));
       due.push(...this.#dueBeside(connection, load, next), batch);
       load.position = next;
       if (done && plan.systemStatus) {
@@ -327,8 +395,8 @@ export class FirstDataSender {
       bytes += Math.max(1, batch.bytes.length);
     }
     if (!connection.open) return true;
-    load.told = plan.extend(load.told ?? target.beginning(before), position, load.position);
-    this.#fanOut.join(connection, load.told);
+    const { told = target.beginning(before) } = load;
+    this.#join(connection, load, plan.extend(told, position, load.position));
     this.#noteTold(connection, plan, position, load.position);
     return false;
   }
@@ -379,15 +447,4 @@ export class FirstDataSender {
     this.#shared.clear();
     this.#sharedBytes = 0;
   }
-}
-
-function loadOf(
-  plan: FirstDataPlan,
-  before: SubscriptionSet | undefined,
-  target: SubscriptionSet,
-  asked: boolean,
-): Load {
-  const untold = new Set<string>();
-  for (const key of target.filters.keys()) if (!before?.filters.has(key)) untold.add(key);
-  return { plan, before, target, told: undefined, position: START, asked, untold };
 }

@@ -2,25 +2,34 @@ import { FrameRanges } from "./frame-ranges.js";
 
 const INITIAL_BYTES = 16 * 1024;
 
+/** Where a round began: what an audience had been offered before it, and the position of the trades. */
+export interface RoundStart {
+  readonly round: number;
+  readonly offeredBefore: number;
+  readonly tradesFrom: number;
+}
+
 /**
  * What an audience's rounds have left to wait for more: copies of its frames, as if of one long round.
  *
  * Invariant: it holds frames of rounds that follow each other without one that was flushed between them.
  */
-export class HeldFrames {
+export class HeldFrames implements RoundStart {
   readonly states = new FrameRanges();
   readonly trades = new FrameRanges();
-  /** The first of the rounds, and what the audience had been offered before it. */
+  /** Of the first of the rounds. */
   readonly round: number;
   readonly offeredBefore: number;
+  readonly tradesFrom: number;
   /** `ts` of the oldest message, in microseconds. */
   readonly oldestTs: number;
   bytes: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
   #length = 0;
 
-  constructor(round: number, offeredBefore: number, oldestTs: number) {
+  constructor({ round, offeredBefore, tradesFrom }: RoundStart, oldestTs: number) {
     this.round = round;
     this.offeredBefore = offeredBefore;
+    this.tradesFrom = tradesFrom;
     this.oldestTs = oldestTs;
   }
 

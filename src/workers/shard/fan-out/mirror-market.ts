@@ -38,6 +38,12 @@ export class MirrorMarket implements SizedView, MarketState {
   askQuantity: number | null = null;
   sizedTs = 0;
 
+  /** Positions on their rings of the newest records read, where `stateSeq`, the book's and `tradeSeq` are not 0. */
+  statePosition = 0;
+  bookPosition = 0;
+  tradePosition = 0;
+  tradeSeq = 0;
+
   createdRound = 0;
   statusRound = 0;
   priceRound = 0;

@@ -42,6 +42,8 @@ const RECORDS_PER_CLOCK_READ = 64;
  */
 export class Mirror {
   readonly epoch: string;
+  /** What it is a copy of. */
+  readonly memory: MarketMemory;
   /** By slot. */
   readonly markets: MirrorMarket[] = [];
   /** Moves with every market listed: what was resolved from ids may have to be resolved again. */
@@ -77,6 +79,7 @@ export class Mirror {
     trades: "tail" | "start" = "tail",
   ) {
     this.epoch = memory.epoch;
+    this.memory = memory;
     this.#counters = counters;
     this.#ring = new BroadcastReceiver(memory.ring);
     this.#trades = new BroadcastReceiver(memory.tradeRing, trades);
@@ -90,6 +93,20 @@ export class Mirror {
 
   find(marketId: MarketId): MirrorMarket | undefined {
     return this.#byId.get(marketId);
+  }
+
+  /** Positions on the two rings up to which they have been read. */
+  get statesRead(): number {
+    return this.#ring.nextPosition;
+  }
+
+  get tradesRead(): number {
+    return this.#trades.nextPosition;
+  }
+
+  /** From which `ts` on everything that was told lies in the memory. */
+  get completeFrom(): number {
+    return this.#table.completeFrom;
   }
 
   /** How full the rings are with what was not read yet: the fuller one's share, 0 to 1 and beyond. */
@@ -159,17 +176,25 @@ export class Mirror {
       // Each record moves one of them at least, and none back. The table may have given a later one.
       if (readStateSeq(words, offset) < stateSeq || readSizedSeq(words, offset) < sizedSeq) return;
       readState(words, offset, market);
+      market.statePosition = this.#ring.position;
       this.#ringTs = Math.max(this.#ringTs, market.ts);
       this.#told(market, stateSeq, sizedSeq, round);
     } else if (type === RECORD.book) {
       if (readBookSeq(words, offset) <= (market.book?.seq ?? 0)) return;
-      this.#takeBook(market, words, offset, round);
+      this.#takeBook(market, words, offset, this.#ring.position, round);
       this.#ringTs = market.book?.ts ?? this.#ringTs;
     } else throw new Error(`mirror: a record of unknown type ${type}`);
   }
 
-  #takeBook(market: MirrorMarket, words: Words, offset: number, round: number): void {
+  #takeBook(
+    market: MirrorMarket,
+    words: Words,
+    offset: number,
+    position: number,
+    round: number,
+  ): void {
     const book = market.ownBook();
+    market.bookPosition = position;
     readBook(words, offset, book);
     this.lastTs = Math.max(this.lastTs, book.ts);
     // Also where nobody is told of it.
@@ -196,7 +221,12 @@ export class Mirror {
         this.lastTs = Math.max(this.lastTs, trade.ts);
         // A market and its first trade come on different rings, published at the same moment.
         this.#adoptUpTo(trade.slot, round);
-        this.#listener?.traded(this.markets[trade.slot] as MirrorMarket, trade);
+        const market = this.markets[trade.slot] as MirrorMarket;
+        if (trade.seq >= market.tradeSeq) {
+          market.tradeSeq = trade.seq;
+          market.tradePosition = trades.position;
+        }
+        this.#listener?.traded(market, trade);
       }
       count(this.#counters, SHARD.tradesLost, trades.lost - lostBefore);
     }
@@ -216,13 +246,14 @@ export class Mirror {
 
   /** Takes over state and book of the slot just read, where they are newer. */
   #repairMarket(market: MirrorMarket, round: number): void {
-    const { words, stateOffset, bookOffset } = this.#table;
+    const { words, stateOffset, bookOffset, newest } = this.#table;
     const { stateSeq, status, priceSeq, sizedSeq } = market;
     if (
       readStateSeq(words, stateOffset) > stateSeq ||
       readSizedSeq(words, stateOffset) > sizedSeq
     ) {
       readState(words, stateOffset, market);
+      market.statePosition = newest.state;
       market.changes =
         (stateSeq === 0 ? CHANGE.created : 0) |
         (market.status === status ? 0 : CHANGE.status) |
@@ -230,7 +261,11 @@ export class Mirror {
       this.#told(market, stateSeq, sizedSeq, round);
     }
     if (readBookSeq(words, bookOffset) > (market.book?.seq ?? 0)) {
-      this.#takeBook(market, words, bookOffset, round);
+      this.#takeBook(market, words, bookOffset, newest.book, round);
+    }
+    if (newest.tradeSeq > market.tradeSeq) {
+      market.tradeSeq = newest.tradeSeq;
+      market.tradePosition = newest.trade;
     }
   }
 

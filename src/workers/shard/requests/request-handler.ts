@@ -23,6 +23,7 @@ import type { Outbox } from "../connections/outbox.js";
 import type { TokenBucket } from "../connections/token-bucket.js";
 import type { FanOut } from "../fan-out/fan-out.js";
 import type { FirstDataSender } from "../fan-out/first-data-sender.js";
+import { Recoveries } from "../fan-out/recoveries.js";
 import { SubscriptionSet } from "../fan-out/subscription-set.js";
 import type { RequestHold } from "../trading/shard-sessions.js";
 import type { Trading } from "../trading/trading.js";
@@ -42,10 +43,12 @@ const SIGNATURE_COST_BYTES = 32_768;
 const SUBSCRIPTION_COST_BYTES = 32;
 /** For each market that a filter of `Markets` is evaluated on. */
 const EVALUATION_COST_BYTES = 16;
+/** For each record that is looked at to find where a replay begins. */
+const RECOVERY_COST_BYTES = 16;
 
 export type RequestOptions = Pick<
   ShardOptions,
-  "maxSubscriptions" | "maxFilters" | "maxMessageValues" | "takesOrders"
+  "maxSubscriptions" | "maxFilters" | "maxReplayMessages" | "maxMessageValues" | "takesOrders"
 >;
 
 type AuthenticateData = Extract<ClientMessage, { type: "Authenticate" }>["data"];
@@ -256,6 +259,7 @@ export class RequestHandler {
     connection: Connection,
     id: RequestId | undefined,
     channels: readonly Channel[],
+    known?: Recoveries,
   ): void {
     const ofWallets = channels.filter(isPrivate);
     const ofMarkets = channels.filter((channel) => !isPrivate(channel));
@@ -264,8 +268,20 @@ export class RequestHandler {
       this.#privateFaultOf(connection, ofWallets) ??
       this.#addAll(connection, after, ofMarkets, ofWallets);
     if (fault !== undefined) return this.#refuse(connection, id, fault);
-    const subscribed = reply(id, { type: "Subscribed", data: { channels: [...channels] } });
-    this.#firstData.subscribe(connection, subscribed, ofMarkets, after);
+    const { window } = this.#fanOut.trades;
+    const recoveries =
+      known?.isOf(window) === true
+        ? known
+        : new Recoveries(window, channels, this.#options.maxReplayMessages);
+    if (!recoveries.step())
+      return this.#firstData.later(connection, () =>
+        this.#subscribe(connection, id, channels, recoveries),
+      );
+    const recovered = recoveries.take(connection.encoding, this.#counters);
+    if (recoveries.cost > 0)
+      connection.charge(RECOVERY_COST_BYTES * recoveries.cost, performance.now());
+    const subscribed = reply(id, { type: "Subscribed", data: { channels: recovered.told } });
+    this.#firstData.subscribe(connection, subscribed, recovered.channels, after, recovered.replays);
     this.#trading.subscribe(connection, ofWallets);
     if (ofMarkets.some(({ type }) => CHANNEL_KINDS[type].marketData)) this.#hooks.subscribed();
   }
@@ -345,7 +361,8 @@ export class RequestHandler {
     for (const channel of channels) if (!isPrivate(channel)) after.remove(channel);
     this.#fanOut.move(connection, after);
     this.#trading.unsubscribe(connection, channels.filter(isPrivate));
-    this.#reply(connection, id, { type: "Unsubscribed", data: { channels: [...channels] } });
+    const named = channels.map(({ since: _, ...channel }) => channel);
+    this.#reply(connection, id, { type: "Unsubscribed", data: { channels: named } });
   }
 
   #reply(connection: Connection, id: RequestId | undefined, message: ServerMessage): void {

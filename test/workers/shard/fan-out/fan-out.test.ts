@@ -115,43 +115,52 @@ describe("fan-out", () => {
     world.trade(1, 4);
     world.flush();
     world.round();
+    expect(client.model.last("trade", 1)).toBe(1);
+    world.serve();
     expect(client.model.last("trade", 1)).toBe(4);
     expect(counted(world.counters, SHARD.queuedBytes)).toBe(0);
   });
 
-  it("fan-out - over the bound of what may not be dropped a connection is closed, others are not", () => {
-    startWorld({ maxQueuedMessages: 5 });
+  it("fan-out - one that does not read keeps nothing waiting, and gets every trade when it does", () => {
+    startWorld({ maxQueuedMessages: 5, maxQueuedBytes: 400 });
     const slow = connect(0, TRADES);
     const fast = connect(0, TRADES);
     congest(slow);
-    const publish = (trades: number): void => {
-      for (let price = 1; price <= trades; price++) world.trade(1, price);
-      world.flush();
-      world.round();
-    };
-    publish(1);
-    publish(2);
-    publish(3);
-    expect(slow.ws.closed).toBeUndefined();
-    publish(1);
-    expect(slow.ws.closed?.code).toBe(4001);
-    expect(counted(world.counters, SHARD.slowConsumersClosed)).toBe(1);
-    expect(counted(world.counters, SHARD.queuedBytes)).toBe(0);
-    publish(9);
-    expect(fast.ws.closed).toBeUndefined();
-    expect(fast.model.last("trade", 1)).toBe(16);
-  });
-
-  it("fan-out - a bound in bytes closes as well", () => {
-    startWorld({ maxQueuedBytes: 400 });
-    const slow = connect(0, TRADES);
-    congest(slow);
-    for (let price = 1; price <= 6 && slow.connection.open; price++) {
+    for (let price = 1; price <= 3000; price++) {
       world.trade(1, price);
+      if (price % 100 !== 0) continue;
       world.flush();
       world.round();
     }
+    expect([slow.ws.closed, fast.ws.closed]).toEqual([undefined, undefined]);
+    expect(counted(world.counters, SHARD.queuedBytes)).toBe(0);
+    expect([slow, fast].map(({ model }) => model.last("trade", 1))).toEqual([100, 3000]);
+    slow.socket.drain();
+    world.serve();
+    expect(slow.model.last("trade", 1)).toBe(3000);
+    world.trade(1, 3001);
+    world.flush();
+    world.round();
+    expect([slow, fast].map(({ model }) => model.last("trade", 1))).toEqual([3001, 3001]);
+  });
+
+  it("fan-out - whom the window of trades has passed by is closed, others are not", () => {
+    startWorld({ sizes: { tradeRingSize: 1 << 16 } });
+    const slow = connect(0, TRADES);
+    const fast = connect(0, TRADES);
+    congest(slow);
+    for (let price = 1; price <= 2000; price++) {
+      world.trade(1, price);
+      if (price % 100 !== 0) continue;
+      world.flush();
+      world.round();
+    }
+    expect(slow.ws.closed).toBeUndefined();
+    slow.socket.drain();
+    world.serve();
     expect(slow.ws.closed?.code).toBe(4001);
+    expect(counted(world.counters, SHARD.slowConsumersClosed)).toBe(1);
+    expect([fast.ws.closed, fast.model.last("trade", 1)]).toEqual([undefined, 2000]);
   });
 
   it("fan-out - a round of more trades than the bound does not close a connection that takes them", () => {

@@ -38,6 +38,7 @@ function makeHandler(options: Partial<RequestOptions> = {}): void {
     maxSubscriptions: 100,
     maxFilters: 10,
     maxMessageValues: 8192,
+    maxReplayMessages: 100_000,
     takesOrders: false,
     ...options,
   };

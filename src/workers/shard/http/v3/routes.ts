@@ -14,7 +14,8 @@ import { CANDLE_INTERVALS, type CandleInterval } from "../../../../shared/candle
 import { nowMicros } from "../../../../shared/clock.js";
 import { MARKET_STATUSES } from "../../../../shared/market.js";
 import type { MarketId } from "../../../../shared/market-id.js";
-import { bookOf, withTerms } from "../../fan-out/merged-stream.js";
+import { firstLevels } from "../../fan-out/book-difference.js";
+import { bookOf } from "../../fan-out/merged-stream.js";
 import type { Mirror } from "../../fan-out/mirror.js";
 import type { MirrorMarket } from "../../fan-out/mirror-market.js";
 import {
@@ -155,10 +156,8 @@ export const DATA_ROUTES: readonly Route[] = [
     schema: withEpoch(serverDataSchema("OrderBook")),
     body: ({ mirror }, { depth = BOOK_DEPTH_DEFAULT }, id) => {
       const market = marketOf(mirror(), id);
-      return inEpoch(
-        mirror(),
-        bookJson(market, withTerms(bookOf(market), { depth, checksum: false })),
-      );
+      const { seq, ts, ...levels } = bookOf(market);
+      return inEpoch(mirror(), bookJson(market, { ...firstLevels(levels, depth), seq, ts }));
     },
   }),
   route({

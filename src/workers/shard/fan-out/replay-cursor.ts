@@ -1,0 +1,181 @@
+import type { HistoryReader } from "../../../ring/history-reader.js";
+import { isBefore } from "../../../ring/layout.js";
+import { StreamWalk } from "../../../ring/stream-walk.js";
+import type { FrameBatch } from "../connections/frame-batch.js";
+import type { HistoryWindow } from "./history-window.js";
+import type { ReplayEncoder } from "./replay-encoder.js";
+import { endOf, newestOf, type StreamName, type StreamPlace } from "./replay-streams.js";
+
+/** A piece ends when it has so many bytes, or so many records were read for it. */
+const PIECE_BYTES = 64 * 1024;
+const PIECE_RECORDS_MAX = 4096;
+/** Records that are looked at in a turn to find where a stream goes on. */
+const WALK_RECORDS_MAX = 16_384;
+
+/** A part of a replay and the cursor behind it. */
+interface Piece {
+  readonly batch: FrameBatch;
+  readonly next: ReplayCursor;
+}
+
+/** A stream of a piece that is being made: its next record, undefined where there is none before the head. */
+interface Track {
+  readonly stream: StreamName;
+  at: number | undefined;
+  /** What lies before it is told by this piece or a later one. */
+  readonly end: number;
+}
+
+/** A place, and up to where its stream has been looked for. */
+interface FoundPlace extends StreamPlace {
+  readonly end: number;
+}
+
+/**
+ * Where a replay of some streams of one ring stands. It remembers positions, not messages, and never
+ * changes: a piece leads to the next one, so that all who stand at one cursor share its piece. A stream's
+ * records are found again by walking it back to where it goes on, then read forward in the ring's order.
+ *
+ * Invariant: everything of its streams before their places has been sent, nothing from there on.
+ */
+export class ReplayCursor {
+  readonly window: HistoryWindow;
+  readonly ring: "states" | "trades";
+  readonly encoding: number;
+  readonly places: readonly StreamPlace[];
+  /** What lies before this position was asked for: its bytes are its client's to pay. */
+  readonly askedUntil: number | undefined;
+  /** Kept for those who stand here as well, while a turn lasts. */
+  #piece: Piece | undefined;
+  #walks: readonly StreamWalk[] | undefined;
+  /** Where each place's stream ended when it was begun to look for it. */
+  #ends: readonly number[] = [];
+
+  constructor(
+    window: HistoryWindow,
+    ring: "states" | "trades",
+    encoding: number,
+    places: readonly StreamPlace[],
+    askedUntil?: number,
+  ) {
+    this.window = window;
+    this.ring = ring;
+    this.encoding = encoding;
+    this.places = places;
+    this.askedUntil = askedUntil;
+  }
+
+  /** Whether there is nothing left to replay, so that what comes is told by rounds. */
+  get atHead(): boolean {
+    const { mirror } = this.window;
+    return this.places.every((place) => place.position === endOf(mirror, place));
+  }
+
+  /** Whether it stands before what was asked for ends. */
+  get asked(): boolean {
+    const until = this.askedUntil;
+    return until !== undefined && this.places.some(({ position }) => isBefore(position, until));
+  }
+
+  /**
+   * The next piece; undefined while it is looked for where the streams go on, and "lost" where some of
+   * what comes next has been overwritten. Asked between two rounds.
+   */
+  piece(encoder: ReplayEncoder): Piece | "lost" | undefined {
+    if (this.#piece !== undefined) return this.#piece;
+    const reader = this.window[this.ring];
+    const found = this.#find(reader);
+    if (found === "lost") return found;
+    if (found === undefined) return undefined;
+    reader.refresh();
+    encoder.begin();
+    const tracks = found.map((place) => ({
+      stream: place,
+      at: place.exact ? place.position : undefined,
+      end: place.end,
+    }));
+    if (!this.#read(reader, encoder, tracks)) return "lost";
+    const places = tracks.map(({ stream: { kind, marketId }, at, end }) => ({
+      kind,
+      marketId,
+      position: at ?? end,
+      exact: at !== undefined,
+    }));
+    const { window, ring, encoding, askedUntil } = this;
+    const next = new ReplayCursor(window, ring, encoding, places, askedUntil);
+    this.#piece = { batch: encoder.take(), next };
+    return this.#piece;
+  }
+
+  /** Lets go of a piece that was kept for others. */
+  forgetPiece(): void {
+    this.#piece = undefined;
+  }
+
+  /** The places with the position of each stream's next record; not exact where there is none. */
+  #find(reader: HistoryReader): readonly FoundPlace[] | "lost" | undefined {
+    if (this.#walks === undefined) {
+      const { mirror } = this.window;
+      this.#ends = this.places.map((place) => endOf(mirror, place));
+      this.#walks = this.places.map((place, index) =>
+        this.#walkTo(reader, place, this.#ends[index] as number),
+      );
+    }
+    let left = WALK_RECORDS_MAX;
+    for (const walk of this.#walks) {
+      left -= walk.step(left);
+      if (walk.state === "lost") return "lost";
+      if (walk.state === "going") return undefined;
+    }
+    const walks = this.#walks;
+    // What has come since is looked for when they are caught up with this.
+    this.#walks = undefined;
+    return this.places.map((place, index) => {
+      const end = this.#ends[index] as number;
+      if (place.exact || (place.marketId === undefined && place.position !== end))
+        return { ...place, exact: true, end };
+      const { start } = walks[index] as StreamWalk;
+      return { ...place, position: start ?? end, exact: start !== undefined, end };
+    });
+  }
+
+  #walkTo(reader: HistoryReader, place: StreamPlace, end: number): StreamWalk {
+    const known = place.exact || place.marketId === undefined || place.position === end;
+    const newest = known ? undefined : newestOf(this.window.mirror, place);
+    return new StreamWalk(reader, newest, end, { position: place.position });
+  }
+
+  /** Reads on while there is something and the piece has room; returns false where it has been overwritten. */
+  #read(reader: HistoryReader, encoder: ReplayEncoder, tracks: readonly Track[]): boolean {
+    const { mirror } = this.window;
+    const all = tracks.find(({ stream }) => stream.marketId === undefined);
+    for (let read = 0; read < PIECE_RECORDS_MAX && encoder.bytes < PIECE_BYTES; read++) {
+      const track = first(tracks);
+      if (track?.at === undefined) return true;
+      if (!reader.read(track.at)) return false;
+      if (track === all) {
+        if (reader.type !== 0) encoder.add(track.stream.kind, reader, mirror, this.encoding);
+        track.at = (track.at + reader.units) >>> 0;
+        if (!isBefore(track.at, track.end)) track.at = undefined;
+        continue;
+      }
+      // From where all trades begin, those of one market are among them.
+      const covered = all?.at !== undefined && !isBefore(track.at, all.at);
+      if (!covered) encoder.add(track.stream.kind, reader, mirror, this.encoding);
+      const next = (track.at + reader.next) >>> 0;
+      track.at = covered || reader.next === 0 || !isBefore(next, track.end) ? undefined : next;
+    }
+    return true;
+  }
+}
+
+/** The track whose next record comes first; of two at one record that of one market, which may be covered. */
+function first(tracks: readonly Track[]): Track | undefined {
+  let found: Track | undefined;
+  for (const track of tracks) {
+    if (track.at === undefined) continue;
+    if (found?.at === undefined || isBefore(track.at, found.at)) found = track;
+    else if (track.at === found.at && found.stream.marketId === undefined) found = track;
+  }
+  return found;
+}

@@ -1,0 +1,72 @@
+import { isBefore } from "../../../ring/layout.js";
+import type { NewestRecord } from "../../../ring/stream-walk.js";
+import { compareMarketIds, type MarketId } from "../../../shared/market-id.js";
+import type { Mirror } from "./mirror.js";
+import type { SubscriptionSet } from "./subscription-set.js";
+
+/**
+ * What of a market is replayed: of its states those that tell its state, a price, or a price with sizes; of
+ * its books those whose first levels have changed.
+ */
+export type StreamKind = "trade" | "price" | "sized" | "state" | "book";
+
+/** A stream that a replay is of; without a market, the trades of all of them. */
+export interface StreamName {
+  readonly kind: StreamKind;
+  readonly marketId: MarketId | undefined;
+}
+
+/** A stream and where it goes on: nothing of it before that is due any more. */
+export interface StreamPlace extends StreamName {
+  readonly position: number;
+  /** A record of the stream begins at the position. */
+  readonly exact: boolean;
+}
+
+/**
+ * Position from which on what a stream has is told by rounds. Of trades the mirror tells what it reads; of
+ * states and books that it had from the table first it tells nothing when it reads their records.
+ */
+export function endOf(mirror: Mirror, stream: StreamName): number {
+  if (stream.kind === "trade") return mirror.tradesRead;
+  const newest = newestOf(mirror, stream);
+  const { statesRead } = mirror;
+  return newest === undefined || isBefore(newest.position, statesRead)
+    ? statesRead
+    : (newest.position + 1) >>> 0;
+}
+
+export function sameStream(one: StreamName, other: StreamName): boolean {
+  return one.kind === other.kind && one.marketId === other.marketId;
+}
+
+/** The streams of trades that subscriptions ask for: those of one market are among those of all. */
+export function tradeStreams(subscriptions: SubscriptionSet | undefined): readonly StreamName[] {
+  if (subscriptions === undefined) return [];
+  if (subscriptions.allTrades) return [{ kind: "trade", marketId: undefined }];
+  const ids = [...subscriptions.trades].sort(compareMarketIds);
+  return ids.map((marketId) => ({ kind: "trade", marketId }));
+}
+
+/** The newest record of a stream of one market, as far as the mirror knows; undefined where there is none. */
+export function newestOf(mirror: Mirror, { kind, marketId }: StreamName): NewestRecord | undefined {
+  const market = marketId === undefined ? undefined : mirror.find(marketId);
+  if (market === undefined) return undefined;
+  const { slot, book } = market;
+  switch (kind) {
+    case "trade":
+      if (market.tradeSeq === 0) return undefined;
+      return { slot, position: market.tradePosition, seq: market.tradeSeq };
+    case "book":
+      return book === undefined
+        ? undefined
+        : { slot, position: market.bookPosition, seq: book.seq };
+    case "price":
+    case "sized":
+    case "state":
+      if (market.stateSeq === 0) return undefined;
+      return { slot, position: market.statePosition, seq: market.stateSeq };
+    default:
+      return kind satisfies never;
+  }
+}
