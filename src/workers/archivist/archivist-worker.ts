@@ -52,6 +52,11 @@ let stopping = false;
 const tsNote = new TsNote(task.dir);
 const isFeed = task.storeIn === undefined;
 
+/** Clients hear of it in a SystemStatus, and of its end when the archive is as far as it can be. */
+function lacks(reason: string): void {
+  tell({ type: "health", reason });
+}
+
 function tell(message: ArchivistToMain): void {
   port.postMessage(message);
 }
@@ -103,7 +108,7 @@ function begin(writer: ArchiveWriter, epochs: EpochNotes): void {
   // Those before the latest that the archive knows were read to their ends.
   const latest = memories.findIndex(({ epoch }) => epoch === writer.epoch);
   const unseen = task.memoriesLeftOut && latest < 0;
-  const context = { writer, counters, tsNote, epochs, stored, unseen, lookMs: LOOK_MS, log };
+  const context = { writer, counters, tsNote, epochs, stored, unseen, lookMs: LOOK_MS, lacks, log };
   archivist = new Archivist(context);
   for (const memory of memories.slice(Math.max(0, latest))) archivist.add(memory);
   count(counters, ARCHIVIST.generations);

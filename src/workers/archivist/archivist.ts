@@ -27,6 +27,8 @@ interface ArchivistContext {
   readonly unseen: boolean;
   /** The ms between two looks for the next trade of a ring that was lapped. */
   readonly lookMs: number;
+  /** Takes, once, what is missing and will not come any more. */
+  readonly lacks: (what: string) => void;
   readonly log: Logger;
 }
 
@@ -231,8 +233,9 @@ export class Archivist {
   }
 
   #gap(from: number, to: number): void {
-    const { writer, counters, log } = this.#context;
+    const { writer, counters, lacks, log } = this.#context;
     log.error({ from, to }, "trades of this time are missing in the archive");
+    lacks(`trades from ${isoTime(from)} to ${isoTime(to)} are missing in the archive`);
     writer.gap(from, Math.max(to, from + 1));
     count(counters, ARCHIVIST.gaps);
   }
@@ -250,6 +253,10 @@ export class Archivist {
       this.#oldestTs === undefined ? 0 : Math.max(0, nowMicros() - this.#oldestTs) / 1e6;
     this.#oldestTs = undefined;
   }
+}
+
+function isoTime(micros: number): string {
+  return new Date(micros / 1000).toISOString();
 }
 
 /**

@@ -123,6 +123,7 @@ class Archive {
   readonly dir: string;
   #writer: ArchiveWriter | undefined;
   #archivist: Archivist | undefined;
+  readonly lacks: string[] = [];
   #seen = 0;
   /** The number below which the store has pruned its trades. */
   storeFrom = 1;
@@ -175,6 +176,7 @@ class Archive {
           },
       unseen: memories.length > 2 && latest < 0,
       lookMs: 0,
+      lacks: (what) => this.lacks.push(what),
       log,
     });
     for (const memory of kept.slice(Math.max(0, latest))) this.#archivist.add(memory);
@@ -375,6 +377,9 @@ describe("archivist", () => {
       producers.trade(5, [0]);
       await archive.catchUp();
       expect(counted(archive.counters, ARCHIVIST.gaps)).toBe(1);
+      expect(archive.lacks).toEqual([
+        expect.stringMatching(/^trades from 2026-.+Z to 2026-.+Z are missing/),
+      ]);
       const { trades, completeFrom } = await archive.found();
       expect(trades.map(({ ts, seq }) => [ts, seq])).toEqual(
         [...producers.told.slice(0, 10), ...producers.told.slice(-10)].map(({ ts, seq }) => [
