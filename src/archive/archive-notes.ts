@@ -14,7 +14,7 @@ const AHEAD_MICROS = 1_000_000;
 const EPOCHS_MAX = 1000;
 
 /** Where the exchange's trades were told from a number on; see {@link UNKNOWN_EPOCH}. */
-export interface EpochBegin {
+interface EpochBegin {
   readonly epoch: string;
   /** Number of the first trade that was told in it, if one was. */
   readonly first: number;

@@ -58,7 +58,7 @@ interface OpenCandles {
 }
 
 /** Where a market's stream stood with its last archived trade. */
-export interface StreamPlace {
+interface StreamPlace {
   readonly epoch: number;
   readonly seq: number;
 }
