@@ -8,6 +8,7 @@ import { runEngine } from "./engine.js";
 import { runFanout } from "./fanout.js";
 import { runHttp } from "./http.js";
 import { runOrders } from "./orders.js";
+import { runReplay } from "./replay.js";
 import { runRequests } from "./requests.js";
 import { runRing } from "./ring.js";
 import type { BenchOptions, BenchReport } from "./support/bench-options.js";
@@ -22,6 +23,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<BenchR
   orders: runOrders,
   archive: runArchive,
   fanout: runFanout,
+  replay: runReplay,
   client: runClient,
 };
 
@@ -29,6 +31,7 @@ const HELP = `Usage: npm run bench -- NAME [--short] [--only SECTION] [--json FI
 
   fanout   deliveries/s, latency, CPU and memory, beside uWebSockets.js and plain ws
   orders   orders/s through the socket, acknowledged when they are on disk, beside a fan-out
+  replay   trades/s that one client is sent of what it missed, latency of others, many that resume
   http     the main thread and the public port, before and during a saturating fan-out
   requests shard time of each kind of request, at its largest and most awkward
   ring     records/s from one producer thread to two reader threads
