@@ -28,8 +28,8 @@ import {
   readPair,
 } from "./archive-form.js";
 
-/** Trades of a market that one record holds at most. */
-const BLOCK_TRADES_MAX = 256;
+/** Trades of a market that one record holds at most: a page of LMDB's, where their ids are numbers. */
+const BLOCK_TRADES_MAX = 96;
 /** Batches, and candles of a market, that one step of pruning removes at most. */
 const BATCHES_PER_STEP = 50;
 const CANDLES_PER_STEP = 1000;

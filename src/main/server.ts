@@ -153,7 +153,7 @@ class Server implements RunningServer {
     this.#health = new SystemHealth(VERSION, (system) =>
       this.#pool.broadcast({ type: "system", system }),
     );
-    this.#producer = this.#createProducer(shard.archiveDir, counters, log);
+    this.#producer = this.#createProducer(shard, counters, log);
     this.#archivist = superviseArchive(
       { config, dir: shard.archiveDir, counters, log },
       {
@@ -179,11 +179,7 @@ class Server implements RunningServer {
     );
   }
 
-  #createProducer(
-    archiveDir: string | undefined,
-    counters: SharedArrayBuffer,
-    log: LogOptions,
-  ): ProducerSupervisor {
+  #createProducer({ archiveDir }: ShardOptions, counters: SharedArrayBuffer, log: LogOptions) {
     const config = this.#config;
     return new ProducerSupervisor(
       {

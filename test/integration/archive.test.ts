@@ -110,18 +110,17 @@ describe("archive", () => {
   it("archive - the records take no more than --archive-size, and ts goes on behind what is noted", async () => {
     const size = 1 << 20;
     const first = await startFeed({ "archive-size": size });
+    first.feed(trade("oldest"));
+    await untilArchived(first.port, "oldest");
+    const oldest = (await latest(first.port, 1))?.[0]?.ts as number;
     for (let batch = 0; batch < 20; batch++) {
       first.feed(...Array.from({ length: 2000 }, (_, at) => trade(`t-${batch}-${at}`)));
       await untilArchived(first.port, `t-${batch}-1999`);
     }
     await until("the oldest are gone", async () => {
-      const bytes = await first.metric("marketcast_archive_bytes");
-      const { trades } = (await (
-        await fetch(
-          `http://127.0.0.1:${first.port}/v3/markets/1001/trades?to=${(await latest(first.port, 1))?.[0]?.ts}&limit=1000`,
-        )
-      ).json()) as { trades: readonly Trade[] };
-      return bytes <= size && trades.length > 0;
+      const url = `http://127.0.0.1:${first.port}/v3/markets/1001/trades?to=${oldest + 1}`;
+      const { trades } = (await (await fetch(url)).json()) as { trades: readonly Trade[] };
+      return trades.length === 0 && (await first.metric("marketcast_archive_bytes")) <= size;
     });
     const told = (await latest(first.port, 1)) as readonly Trade[];
     await first.dispose();

@@ -92,6 +92,7 @@ async function run(): Promise<void> {
       prunedAt = performance.now();
       if (isFeed) await tsNote.cover(counted(producer, PRODUCER.latestTs));
       await writer.prune(nowMicros() - task.retentionMs * 1000, task.bytesMax);
+      counters[ARCHIVIST.bytes] = writer.usedBytes;
     }
     await sleep(WRITE_INTERVAL_MS);
   }
