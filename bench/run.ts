@@ -1,6 +1,7 @@
 // The benches: `npm run bench -- NAME [--short] [--json FILE]`.
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { runArchive } from "./archive.js";
 import { runClient } from "./client.js";
 import { runCodec } from "./codec.js";
 import { runEngine } from "./engine.js";
@@ -20,6 +21,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<BenchR
   http: runHttp,
   requests: runRequests,
   orders: runOrders,
+  archive: runArchive,
   fanout: runFanout,
   replay: runReplay,
   client: runClient,
@@ -35,6 +37,7 @@ const HELP = `Usage: npm run bench -- NAME [--short] [--only SECTION] [--json FI
   ring     records/s from one producer thread to two reader threads
   codec    ns per encoded and decoded message
   engine   commands/s and latency of the order book, beside a plain one, and of the engine
+  archive  trades/s archived and how far behind, pages of history
   client   size of the client library and of the page, messages/s received in Node, frames/s drawn
   all      each of them
 

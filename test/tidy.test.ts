@@ -65,6 +65,7 @@ const ENTRIES = [
   "src/workers/shard/shard-worker.ts",
   "src/workers/producer/producer-worker.ts",
   "src/workers/archivist/archivist-worker.ts",
+  "src/workers/archivist/stored-trades-process.ts",
 ];
 
 /** Paths below src; only relative imports are looked at. */

@@ -34,7 +34,7 @@ const TRADES_MAX = 10_000;
 const END: ArchivePosition = { ts: Number.MAX_SAFE_INTEGER, number: Number.MAX_SAFE_INTEGER };
 
 /** A market as the archive knows it, listed at present or not. */
-export interface ArchivedMarket {
+interface ArchivedMarket {
   readonly index: number;
   readonly marketId: MarketId;
   readonly tickSize: number;
@@ -48,18 +48,18 @@ export interface HistoryTrade extends ArchivedTrade {
 }
 
 /** Times in µs since the Unix epoch: `from` inclusive, `to` exclusive. */
-export interface HistoryRange {
+interface HistoryRange {
   readonly from?: number | undefined;
   readonly to?: number | undefined;
 }
 
-export interface TradeHistoryPage {
+interface TradeHistoryPage {
   readonly trades: readonly HistoryTrade[];
   /** Where the next page begins; undefined where there is no more. */
   readonly next: ArchivePosition | undefined;
 }
 
-export interface CandleHistoryPage {
+interface CandleHistoryPage {
   readonly candles: readonly Candle[];
   /** The start that all candles of the next page are before; undefined where there is no more. */
   readonly next: number | undefined;

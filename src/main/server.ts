@@ -158,7 +158,7 @@ class Server implements RunningServer {
     this.#health = new SystemHealth(VERSION, (system) =>
       this.#pool.broadcast({ type: "system", system }),
     );
-    this.#producer = this.#createProducer(counters, log);
+    this.#producer = this.#createProducer(shard, counters, log);
     this.#archivist = superviseArchive(
       { config, dir: shard.archiveDir, counters, log },
       {
@@ -184,7 +184,7 @@ class Server implements RunningServer {
     );
   }
 
-  #createProducer(counters: SharedArrayBuffer, log: LogOptions): ProducerSupervisor {
+  #createProducer({ archiveDir }: ShardOptions, counters: SharedArrayBuffer, log: LogOptions) {
     const config = this.#config;
     return new ProducerSupervisor(
       {
@@ -193,6 +193,7 @@ class Server implements RunningServer {
         sizes: { ...config, ...windowSizesOf(config) },
         stallTimeoutMs: config.stallTimeoutMs,
         counters,
+        archiveDir,
         log,
       },
       this.#block,
