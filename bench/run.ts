@@ -1,12 +1,14 @@
 // The benches: `npm run bench -- NAME [--short] [--json FILE]`.
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { runArchive } from "./archive.js";
 import { runClient } from "./client.js";
 import { runCodec } from "./codec.js";
 import { runEngine } from "./engine.js";
 import { runFanout } from "./fanout.js";
 import { runHttp } from "./http.js";
 import { runOrders } from "./orders.js";
+import { runReplay } from "./replay.js";
 import { runRequests } from "./requests.js";
 import { runRing } from "./ring.js";
 import type { BenchOptions, BenchReport } from "./support/bench-options.js";
@@ -19,7 +21,9 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<BenchR
   http: runHttp,
   requests: runRequests,
   orders: runOrders,
+  archive: runArchive,
   fanout: runFanout,
+  replay: runReplay,
   client: runClient,
 };
 
@@ -27,11 +31,13 @@ const HELP = `Usage: npm run bench -- NAME [--short] [--only SECTION] [--json FI
 
   fanout   deliveries/s, latency, CPU and memory, beside uWebSockets.js and plain ws
   orders   orders/s through the socket, acknowledged when they are on disk, beside a fan-out
+  replay   trades/s that one client is sent of what it missed, latency of others, many that resume
   http     the main thread and the public port, before and during a saturating fan-out
   requests shard time of each kind of request, at its largest and most awkward
   ring     records/s from one producer thread to two reader threads
   codec    ns per encoded and decoded message
   engine   commands/s and latency of the order book, beside a plain one, and of the engine
+  archive  trades/s archived and how far behind, pages of history
   client   size of the client library and of the page, messages/s received in Node, frames/s drawn
   all      each of them
 

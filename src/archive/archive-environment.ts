@@ -34,6 +34,7 @@ export class ArchiveEnvironment {
   readonly minutes: Records;
   readonly hours: Records;
   readonly gaps: Records;
+  readonly places: Records;
   readonly state: Records;
 
   /** Opens the file of a directory, or makes it. Throws what LMDB throws. */
@@ -46,6 +47,7 @@ export class ArchiveEnvironment {
     this.minutes = this.#table("candles-1m");
     this.hours = this.#table("candles-1h");
     this.gaps = this.#table("gaps");
+    this.places = this.#table("places");
     this.state = this.#table("state");
   }
 

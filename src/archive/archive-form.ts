@@ -10,6 +10,7 @@ import { SIDES, type Side } from "../shared/market.js";
  *   batches      ts u64, number u64              → the keys of the blocks that were archived together
  *   candles-1m   market u32, start u64           → one candle; candles-1h the same
  *   gaps         from u64, to u64                → nothing: trades of this time may be missing
+ *   places       market u32                      → JSON: where its stream stood with its last trade, pruned
  *   state        nothing u8                      → JSON: how far the archive has come
  *
  * Every record begins with a CRC-32 of the rest. A position is a trade's `ts`, never less than the one
@@ -55,6 +56,8 @@ export interface ArchiveState {
   readonly nextRecord: number;
   /** Whatever was told is in it: who wrote last came to the end of what there was. */
   readonly ended: boolean;
+  /** Every trade of the epoch from its first on was appended, so the next ones' `seq` can be counted. */
+  readonly whole: boolean;
   /** Trades before this `ts` have been pruned. */
   readonly prunedTo: number;
 }

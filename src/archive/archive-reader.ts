@@ -1,5 +1,4 @@
 import {
-  addCandle,
   addTrade,
   beginCandle,
   CANDLE_INTERVALS,
@@ -26,17 +25,14 @@ import {
   readPair,
   type TradeBlock,
 } from "./archive-form.js";
+import { type CandleHistoryPage, collect, RECORDS_MAX } from "./candle-pieces.js";
 
-/** Records that one query reads at most, so that it keeps its thread for some milliseconds. */
-const RECORDS_MAX = 2000;
-/** Trades that a query for candles reads at most, but for those of one candle. */
-const TRADES_MAX = 10_000;
 const END: ArchivePosition = { ts: Number.MAX_SAFE_INTEGER, number: Number.MAX_SAFE_INTEGER };
 /** A moment after all trades, to which the longest candle can be added, in µs. */
 const LATEST = 2 ** 52;
 
 /** A market as the archive knows it, listed at present or not. */
-export interface ArchivedMarket {
+interface ArchivedMarket {
   readonly index: number;
   readonly marketId: MarketId;
   readonly tickSize: number;
@@ -50,12 +46,12 @@ export interface HistoryTrade extends ArchivedTrade {
 }
 
 /** Times in µs since the Unix epoch: `from` inclusive, `to` exclusive. */
-export interface HistoryRange {
+interface HistoryRange {
   readonly from?: number | undefined;
   readonly to?: number | undefined;
 }
 
-export interface TradeHistoryPage {
+interface TradeHistoryPage {
   readonly trades: readonly HistoryTrade[];
   /** Where the next page begins; undefined where there is no more. */
   readonly next: ArchivePosition | undefined;
@@ -73,12 +69,6 @@ export interface CandleHead {
   readonly place: { readonly epoch: string; readonly seq: number } | undefined;
   /** The newest candle, of all trades up to that place. */
   readonly candle: Candle | undefined;
-}
-
-export interface CandleHistoryPage {
-  readonly candles: readonly Candle[];
-  /** The start that all candles of the next page are before; undefined where there is no more. */
-  readonly next: number | undefined;
 }
 
 /**
@@ -381,34 +371,4 @@ function positionOf(trade: ArchivedTrade | undefined): ArchivePosition | undefin
 function candleOf(start: number, values: readonly number[]): Candle {
   const [open = 0, high = 0, low = 0, close = 0, volume = 0, trades = 0] = values;
   return { start, open, high, low, close, volume, trades };
-}
-
-/** Makes candles of pieces that come newest first. */
-function collect(
-  pieces: Iterable<Candle>,
-  length: number,
-  { from, end, limit }: { readonly from: number; readonly end: number; readonly limit: number },
-): CandleHistoryPage {
-  const candles: Candle[] = [];
-  let records = 0;
-  let work = 0;
-  for (const piece of pieces) {
-    const start = candleStart(piece.start, length);
-    if (start < from) break;
-    records++;
-    work += length === CANDLE_INTERVALS["1s"] ? piece.trades : 0;
-    if (start >= end) continue;
-    const last = candles.at(-1);
-    if (last?.start !== start) {
-      const isFull = candles.length === limit || records > RECORDS_MAX || work > TRADES_MAX;
-      if (last !== undefined && isFull) return { candles, next: last.start };
-      candles.push({ ...piece, start });
-    } else {
-      const later = { ...last };
-      const merged = { ...piece, start };
-      addCandle(merged, later);
-      candles[candles.length - 1] = merged;
-    }
-  }
-  return { candles, next: undefined };
 }

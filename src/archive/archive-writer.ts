@@ -28,8 +28,8 @@ import {
   readPair,
 } from "./archive-form.js";
 
-/** Trades of a market that one record holds at most. */
-const BLOCK_TRADES_MAX = 256;
+/** Trades of a market that one record holds at most: a page of LMDB's, where their ids are numbers. */
+const BLOCK_TRADES_MAX = 96;
 /** Batches, and candles of a market, that one step of pruning removes at most. */
 const BATCHES_PER_STEP = 50;
 const CANDLES_PER_STEP = 1000;
@@ -41,6 +41,7 @@ const EMPTY: ArchiveState = {
   epoch: -1,
   nextRecord: 0,
   ended: true,
+  whole: false,
   prunedTo: 0,
 };
 
@@ -57,7 +58,7 @@ interface OpenCandles {
 }
 
 /** Where a market's stream stood with its last archived trade. */
-export interface StreamPlace {
+interface StreamPlace {
   readonly epoch: number;
   readonly seq: number;
 }
@@ -78,15 +79,17 @@ export class ArchiveWriter {
   readonly #changed = new Set<number>();
   #puts: (() => Promise<boolean>)[] = [];
   #pendingTrades = 0;
-  #state: ArchiveState;
+  /** Changed in place, as it changes with each trade. */
+  readonly #state: { -readonly [K in keyof ArchiveState]: ArchiveState[K] };
   #epochs = 0;
+  #epoch: string | undefined;
   #pruningMarket = 0;
 
   /** Throws ArchiveDamage where the file is not what was written, or of another version. */
   constructor(environment: ArchiveEnvironment) {
     this.#environment = environment;
     const record = environment.state.get(STATE_KEY);
-    this.#state = record === undefined ? EMPTY : decodeValue<ArchiveState>(record);
+    this.#state = { ...(record === undefined ? EMPTY : decodeValue<ArchiveState>(record)) };
     const { version } = this.#state;
     if (version !== ARCHIVE_VERSION) throw new ArchiveDamage(`it has version ${version}`);
     for (const { key, value } of environment.markets.getRange()) {
@@ -95,24 +98,25 @@ export class ArchiveWriter {
       this.#indexes.set(market.marketId, readIndex(key));
     }
     for (const { value } of environment.epochs.getRange()) {
-      decodeValue<string>(value);
+      this.#epoch = decodeValue<string>(value);
       this.#epochs++;
     }
   }
 
-  /** How far the archive has come, with what is not committed. */
+  /** How far the archive has come at the moment, with what is not committed. */
   get state(): ArchiveState {
     return this.#state;
   }
 
   /** Number of the next record of the epoch's ring. */
   set nextRecord(nextRecord: number) {
-    this.#state = { ...this.#state, nextRecord };
+    this.#state.nextRecord = nextRecord;
   }
 
   /** Has the next trade's number be behind this one: what is between them cannot be had any more. */
   skipTo(number: number): void {
-    this.#state = { ...this.#state, lastNumber: Math.max(this.#state.lastNumber, number) };
+    this.#state.lastNumber = Math.max(this.#state.lastNumber, number);
+    this.#state.whole = false;
   }
 
   /** Trades that wait for a commit. */
@@ -126,17 +130,19 @@ export class ArchiveWriter {
 
   /** The name of the latest epoch; undefined where there was none. */
   get epoch(): string | undefined {
-    const { epoch } = this.#state;
-    const latest = epoch < 0 ? undefined : this.#environment.epochs.get(indexKey(epoch));
-    return latest === undefined ? undefined : decodeValue<string>(latest);
+    return this.#epoch;
   }
 
-  /** Begins an epoch; what was appended before is committed. Returns its index. */
-  beginEpoch(name: string): number {
+  /**
+   * Begins an epoch; what was appended before is committed. Returns its index.
+   * @param whole whether the next trade is the first of it
+   */
+  beginEpoch(name: string, whole = true): number {
     this.#requireNothingPending();
     const index = this.#epochs++;
     this.#put(() => this.#environment.epochs.put(indexKey(index), encodeValue(name)));
-    this.#state = { ...this.#state, epoch: index, nextRecord: 0, ended: false };
+    Object.assign(this.#state, { epoch: index, nextRecord: 0, ended: false, whole });
+    this.#epoch = name;
     return index;
   }
 
@@ -174,25 +180,23 @@ export class ArchiveWriter {
       const { epoch, trades } = decodeBlock(value);
       return { epoch, seq: trades.at(-1)?.seq ?? 0 };
     }
-    return undefined;
+    const pruned = this.#environment.places.get(indexKey(market));
+    return pruned === undefined ? undefined : decodeValue<StreamPlace>(pruned);
   }
 
   /** Appends a trade of the latest epoch. */
   append(market: number, trade: ArchivedTrade): void {
-    const { lastNumber, lastTs } = this.#state;
-    if (trade.number <= lastNumber)
-      throw new Error(`archive writer: trade ${trade.number} is not after ${lastNumber}`);
+    const state = this.#state;
+    if (trade.number <= state.lastNumber)
+      throw new Error(`archive writer: trade ${trade.number} is not after ${state.lastNumber}`);
     const trades = this.#pending.get(market);
     if (trades === undefined) this.#pending.set(market, [trade]);
     else trades.push(trade);
     this.#pendingTrades++;
     this.#addToCandles(market, trade);
-    this.#state = {
-      ...this.#state,
-      lastNumber: trade.number,
-      lastTs: Math.max(lastTs, trade.ts),
-      ended: false,
-    };
+    state.lastNumber = trade.number;
+    state.lastTs = Math.max(state.lastTs, trade.ts);
+    state.ended = false;
   }
 
   /** Notes that trades from one `ts` on and before another may be missing. */
@@ -225,7 +229,8 @@ export class ArchiveWriter {
     this.#putCandles();
     this.#pending.clear();
     this.#pendingTrades = 0;
-    return this.#write({ ...this.#state, ended });
+    this.#state.ended = ended;
+    return this.#write();
   }
 
   /**
@@ -245,7 +250,10 @@ export class ArchiveWriter {
       if (next === undefined) break;
       const [nextTs] = readPair(next.key);
       if (!isOver && nextTs >= before) break;
-      for (const block of decodeBatch(value)) this.#put(() => blocks.remove(block));
+      for (const block of decodeBatch(value)) {
+        this.#keepPlace(block);
+        this.#put(() => blocks.remove(block));
+      }
       this.#put(() => batches.remove(key));
       // The next one may begin at the very `ts` that this one ends at.
       prunedTo = Math.max(prunedTo, nextTs + 1);
@@ -255,7 +263,8 @@ export class ArchiveWriter {
     for (const key of this.#environment.gaps.getKeys({ limit: BATCHES_PER_STEP }))
       if (readPair(key)[1] <= prunedTo) this.#put(() => this.#environment.gaps.remove(key));
     if (this.#puts.length > 0) {
-      await this.#write({ ...this.#state, prunedTo });
+      this.#state.prunedTo = prunedTo;
+      await this.#write();
       this.#environment.clearDeadReaders();
     }
     return removed === BATCHES_PER_STEP || candles;
@@ -263,6 +272,19 @@ export class ArchiveWriter {
 
   close(): Promise<void> {
     return this.#environment.close();
+  }
+
+  /** Has it remembered where a market's stream stood, before the last of its blocks is removed. */
+  #keepPlace(key: Buffer): void {
+    const { blocks, places } = this.#environment;
+    const market = readIndex(key);
+    const later = { start: key, exclusiveStart: true, end: indexKey(market + 1), limit: 1 };
+    if ([...blocks.getKeys(later)].length > 0) return;
+    const record = blocks.get(key);
+    if (record === undefined) return;
+    const { epoch, trades } = decodeBlock(record);
+    const place: StreamPlace = { epoch, seq: trades.at(-1)?.seq ?? 0 };
+    this.#put(() => places.put(indexKey(market), encodeValue(place)));
   }
 
   /** Removes old candles of the next market. Returns whether others are still to be looked at. */
@@ -333,11 +355,11 @@ export class ArchiveWriter {
     this.#puts.push(put);
   }
 
-  async #write(state: ArchiveState): Promise<void> {
-    this.#state = state;
+  async #write(): Promise<void> {
     const puts = this.#puts;
     this.#puts = [];
-    puts.push(() => this.#environment.state.put(STATE_KEY, encodeValue(state)));
+    const state = encodeValue(this.#state);
+    puts.push(() => this.#environment.state.put(STATE_KEY, state));
     // All in one turn of the event loop, which makes them one transaction.
     await Promise.all(puts.map((put) => put()));
   }

@@ -13,7 +13,7 @@ import { ArchiveWriter } from "./archive-writer.js";
 const DAMAGED_MAX = 3;
 
 /** An archive that is open, and why a former one was moved aside, where it was. */
-export interface OpenedArchive {
+interface OpenedArchive {
   readonly writer: ArchiveWriter;
   readonly damage: { readonly reason: string; readonly movedTo: string } | undefined;
 }

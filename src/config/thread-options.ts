@@ -119,3 +119,8 @@ export function shardOptionsOf(
   const { nodeName = hostname() } = config;
   return { ...pick(config, SHARD_KEYS), takesOrders, nativeSend, archiveDir, jwt, nodeName };
 }
+
+/** The sizes of the rings, in bytes: each as the replay window is, unless it has one of its own. */
+export function windowSizesOf({ replayWindow, ringSize, tradeRingSize }: Config) {
+  return { ringSize: ringSize ?? replayWindow, tradeRingSize: tradeRingSize ?? replayWindow };
+}

@@ -187,9 +187,7 @@ const namedChannelSchema = z.discriminatedUnion("type", [
 /** A channel as a client names it, and since when it wants its messages. */
 export const channelSchema = z
   .intersection(namedChannelSchema, z.object({ since: sinceSchema.optional() }))
-  .transform(({ since, ...named }): Channel =>
-    since === undefined ? named : { ...named, since },
-  );
+  .transform(({ since, ...named }): Channel => (since === undefined ? named : { ...named, since }));
 
 /** A channel in canonical form, and since when its messages are wanted again, which is no part of it. */
 export type Channel = z.output<typeof namedChannelSchema> & { readonly since?: number };

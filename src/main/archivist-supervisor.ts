@@ -16,7 +16,7 @@ const STOP_MS_MAX = 5000;
 const RESTARTING = "the archivist ended and is being restarted; history may be behind";
 
 interface ArchivistOptions {
-  readonly task: Omit<ArchivistTask, "archivist" | "memories" | "damage">;
+  readonly task: Omit<ArchivistTask, "archivist" | "memories" | "memoriesLeftOut" | "damage">;
   readonly stallTimeoutMs: number;
 }
 
@@ -43,6 +43,7 @@ export class ArchivistSupervisor {
   readonly #log: Logger;
   readonly #delay = new RestartDelay();
   #memories: readonly MarketMemory[] = [];
+  #memoriesLeftOut = false;
   #life: ArchivistLife | undefined;
   #damage: string | undefined;
   #stopping = false;
@@ -62,8 +63,10 @@ export class ArchivistSupervisor {
 
   /** A producer's memory is the one to read from now on; with the first one the archivist starts. */
   take(memory: MarketMemory): void {
-    this.#memories = [...this.#memories, memory].slice(-MEMORIES_MAX);
-    if (this.#memories.length === 1) this.#start();
+    const all = [...this.#memories, memory];
+    this.#memoriesLeftOut ||= all.length > MEMORIES_MAX;
+    this.#memories = all.slice(-MEMORIES_MAX);
+    if (all.length === 1) this.#start();
     else this.#tell({ type: "memory", memory });
   }
 
@@ -102,6 +105,7 @@ export class ArchivistSupervisor {
       ...task,
       archivist: true,
       memories: this.#memories,
+      memoriesLeftOut: this.#memoriesLeftOut,
       damage: this.#damage,
     };
     this.#damage = undefined;

@@ -16,7 +16,6 @@ import {
   ORDER_RESULTS,
   PRODUCER,
   REFUSALS,
-  REPLAY_REFUSALS,
   requireWordsFor,
   SHARD,
   THREAD,
@@ -31,6 +30,7 @@ import {
   type Sample,
   sumOf,
 } from "./metric-samples.js";
+import { addReplayMetrics } from "./replay-metrics.js";
 
 /** Whose allowance requests waited for. */
 const DELAYED_BY = {
@@ -94,31 +94,6 @@ function sharedMetric(
 }
 
 const single = (value: number): readonly Sample[] => [{ labels: {}, value }];
-
-function addReplayMetrics(add: Add, { shards }: CounterBlock): void {
-  add("counter", "replays_total", "Channels replayed from where clients asked for them", () =>
-    perShard(shards, SHARD.replays),
-  );
-  add("counter", "replayed_messages_total", "Messages read again for those who missed them", () =>
-    perShard(shards, SHARD.replayedMessages),
-  );
-  add("counter", "replays_refused_total", "Channels not replayed, by reason", () =>
-    REPLAY_REFUSALS.map((reason, index) => ({
-      labels: { reason },
-      value: sumOf(shards, SHARD.replaysRefused + index),
-    })),
-  );
-  add("gauge", "replay_window_seconds", "How far back the window reaches", () =>
-    (["trades", "states"] as const).flatMap((of) =>
-      perShard(shards, of === "trades" ? SHARD.oldestTradeTs : SHARD.oldestStateTs).map(
-        ({ labels, value }) => ({
-          labels: { ...labels, of },
-          value: value === 0 ? 0 : Math.max(0, Date.now() / 1e3 - value / 1e6),
-        }),
-      ),
-    ),
-  );
-}
 
 function addMainMetrics(add: Add, { main, producer, shards }: CounterBlock): void {
   add("counter", "connections_accepted_total", "Sockets accepted", () =>

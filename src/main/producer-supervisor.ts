@@ -30,6 +30,8 @@ interface ProducerOptions {
   readonly sizes: MarketMemorySizes;
   readonly stallTimeoutMs: number;
   readonly counters: SharedArrayBuffer;
+  /** Undefined where nothing is archived. */
+  readonly archiveDir: string | undefined;
   readonly log: LogOptions;
 }
 
@@ -143,12 +145,21 @@ export class ProducerSupervisor {
   }
 
   #start(): void {
-    const { feed, run, sizes, stallTimeoutMs, counters, log } = this.#options;
+    const { feed, run, sizes, stallTimeoutMs, counters, archiveDir, log } = this.#options;
     const memory = createMarketMemory(`${Date.now().toString(36)}-${++this.#epochs}`, sizes);
     const lastTrade = this.#lastTrade;
     const { producer } = this.#block;
     const latestTs = counted(producer, PRODUCER.latestTs);
-    const task: ProducerTask = { memory, counters, feed, run, lastTrade, latestTs, log };
+    const task: ProducerTask = {
+      memory,
+      counters,
+      feed,
+      run,
+      lastTrade,
+      latestTs,
+      archiveDir,
+      log,
+    };
     producer[PRODUCER.markets] = producer[PRODUCER.ringRecordNumber] = 0;
     // Standard input stays this process's own: a feed that reads it opens the descriptor itself.
     const worker = new Worker(WORKER, { workerData: task, name: "producer" });

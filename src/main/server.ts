@@ -6,7 +6,12 @@ import { type JwtKeys, resolveJwtKeys } from "../config/jwt-keys.js";
 import { type LoadedConfig, loadConfigWithSources } from "../config/load.js";
 import type { Config } from "../config/schema.js";
 import type { ServerOptions } from "../config/server-options.js";
-import { producerOptionsOf, type ShardOptions, shardOptionsOf } from "../config/thread-options.js";
+import {
+  producerOptionsOf,
+  type ShardOptions,
+  shardOptionsOf,
+  windowSizesOf,
+} from "../config/thread-options.js";
 import { VERSION } from "../config/version.js";
 import { CLOSE_CODES } from "../contract/close-codes.js";
 import {
@@ -153,7 +158,7 @@ class Server implements RunningServer {
     this.#health = new SystemHealth(VERSION, (system) =>
       this.#pool.broadcast({ type: "system", system }),
     );
-    this.#producer = this.#createProducer(counters, log);
+    this.#producer = this.#createProducer(shard, counters, log);
     this.#archivist = superviseArchive(
       { config, dir: shard.archiveDir, counters, log },
       {
@@ -179,19 +184,16 @@ class Server implements RunningServer {
     );
   }
 
-  #createProducer(counters: SharedArrayBuffer, log: LogOptions): ProducerSupervisor {
+  #createProducer({ archiveDir }: ShardOptions, counters: SharedArrayBuffer, log: LogOptions) {
     const config = this.#config;
     return new ProducerSupervisor(
       {
         feed: producerOptionsOf(config),
         run: randomUUID(),
-        sizes: {
-          ...config,
-          ringSize: config.ringSize ?? config.replayWindow,
-          tradeRingSize: config.tradeRingSize ?? config.replayWindow,
-        },
+        sizes: { ...config, ...windowSizesOf(config) },
         stallTimeoutMs: config.stallTimeoutMs,
         counters,
+        archiveDir,
         log,
       },
       this.#block,

@@ -87,6 +87,8 @@ export interface ProducerTask {
   readonly lastTrade: number | undefined;
   /** The latest `ts` that earlier producers of this run can have told; 0 where there was none. */
   readonly latestTs: number;
+  /** The archive's directory, whose notes say where a feed's `ts` has come to; undefined where there is none. */
+  readonly archiveDir: string | undefined;
   readonly log: LogOptions;
 }
 
@@ -125,6 +127,8 @@ export interface ArchivistTask {
   readonly storeIn: string | undefined;
   /** Of producers whose trades may not be archived yet, in their order. */
   readonly memories: readonly MarketMemory[];
+  /** Whether there were others before these. */
+  readonly memoriesLeftOut: boolean;
   /** An archive that was damaged since it was looked through: why. */
   readonly damage: string | undefined;
   readonly retentionMs: number;

@@ -76,24 +76,20 @@ describe("reconnect", () => {
   });
   afterAll(() => Promise.all([proxy.close(), server.dispose()]));
 
-  it("reconnect - through a shard's crash, within the epoch, telling what was missed", async () => {
+  it("reconnect - through a shard's crash, within the epoch, with nothing missed", async () => {
     const client = newClient(server.port);
     const epochs = collect(client, "epoch");
+    const gaps = collect(client, "gap");
     await client.subscribe(CHANNELS);
     await nextEvent(client, "TradeExecution");
-    const gap = nextEvent(
-      client,
-      "gap",
-      ({ stream, kind }) => stream === "price" && kind === "disconnected",
-    );
     const lost = nextEvent(client, "state", ({ status }) => status === "reconnecting");
     const back = nextEvent(client, "resubscribed");
     server.command({ restartShard: 0 });
     server.command({ restartShard: 1 });
     await Promise.all([lost, back]);
-    const { from, to, missed } = await gap;
-    expect(missed).toBe(to - from - 1);
-    expect(missed).toBeGreaterThan(0);
+    for (const type of ["TradeExecution", "PriceUpdate"] as const) await nextEvent(client, type);
+    // On a busy machine the server may conflate.
+    expect(gaps.filter(({ kind }) => kind !== "conflated")).toEqual([]);
     expect(epochs).toEqual([]);
   });
 

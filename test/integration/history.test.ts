@@ -12,7 +12,7 @@ async function history(client: TestClient): Promise<Trade[]> {
   const all: Trade[] = [];
   let before: string | undefined;
   do {
-    const data = { market_id: 1001, limit: 37, ...(before !== undefined && { before }) };
+    const data = { market_id: 1001, limit: 250, ...(before !== undefined && { before }) };
     const page = await client.request({ type: "TradeHistory", data });
     // Not yet: the archive is opened beside everything else.
     if (page.type === "Error" && page.data.code === "UNAVAILABLE") continue;

@@ -39,7 +39,8 @@ export interface ServerProcess {
     command:
       | { readonly restartShard: number }
       | { readonly restartProducer: true }
-      | { readonly restartArchivist: true },
+      | { readonly restartArchivist: true }
+      | { readonly stallArchivist: true },
   ): void;
   /** SIGTERM; resolves with the exit code. */
   stop(): Promise<number | null>;

@@ -75,6 +75,16 @@ describe.skipIf(CHROMIUM === undefined)("the page in Chromium", () => {
     });
   });
 
+  it("page - loads at most 150 KB before it shows anything", async () => {
+    const page = await open();
+    const bytes = await page.evaluate<number>(
+      `[...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+        .reduce((sum, { encodedBodySize }) => sum + encodedBodySize, 0)`,
+    );
+    expect(bytes).toBeGreaterThan(50 * 1024);
+    expect(bytes).toBeLessThanOrEqual(150 * 1024);
+  });
+
   it("page - shows the market that is picked: chart, book, trades, and its address", async () => {
     const page = await open();
     const row = rows(page).nth(5);
@@ -85,7 +95,7 @@ describe.skipIf(CHROMIUM === undefined)("the page in Chromium", () => {
     await page.locator("#book .level.bid:not(.empty)").first().waitFor();
     expect(await page.locator("#book .level.ask:not(.empty)").count()).toBeGreaterThan(5);
     await moved(page, "#book .level.bid .number:nth-child(2)");
-    await page.locator("#trades .rows .trade:not([hidden])").first().waitFor();
+    await page.locator("#trades [data-trade]").first().waitFor();
     expect(await page.locator("#chart canvas").count()).toBeGreaterThan(0);
     const { hash } = new URL(page.url());
     expect(await row.getAttribute("id")).toBe(`market-${hash.slice(1)}`);
@@ -231,19 +241,24 @@ describe.skipIf(CHROMIUM === undefined)("the page in Chromium", () => {
       "search",
       "density",
       "market-grid",
+      "timeframe-1m",
+      "chart",
       "order-price",
       "order-quantity",
     ];
     expect([...seen]).toEqual(expect.arrayContaining(ids));
   });
 
-  it("page - speaks MessagePack by a switch, which is remembered", async () => {
+  it.each([
+    ["MessagePack", "msgpack"],
+    ["Protobuf", "protobuf"],
+  ])("page - speaks %s by a switch, which is remembered", async (name, encoding) => {
     const page = await open();
     const binary: boolean[] = [];
     page.on("websocket", (socket) => {
       socket.on("framereceived", ({ payload }) => binary.push(typeof payload !== "string"));
     });
-    await page.getByRole("radio", { name: "MessagePack" }).check();
+    await page.getByRole("radio", { name }).check();
     await until("binary frames come", () => binary.length > 50);
     expect(new Set(binary)).toEqual(new Set([true]));
     await page.locator("#connection[data-status=open]").waitFor();
@@ -251,8 +266,12 @@ describe.skipIf(CHROMIUM === undefined)("the page in Chromium", () => {
     await moved(page, "#book .level.bid .number:nth-child(2)");
     await page.reload();
     await rows(page).first().waitFor();
-    expect(await page.locator("#encoding input[value=msgpack]").isChecked()).toBe(true);
+    expect(await page.locator(`#encoding input[value=${encoding}]`).isChecked()).toBe(true);
     await moved(page, "#market-grid .row .price");
+    await moved(page, "#trades [data-trade]");
+    await until("candles are drawn", async () => {
+      return page.evaluate<boolean>("document.getElementById('chart').candles.length > 0");
+    });
   });
 
   it("page - a token is checked by the server before it counts", async () => {
@@ -311,7 +330,7 @@ describe.skipIf(CHROMIUM === undefined)("the page in Chromium", () => {
   it.each(["dark", "light"] as const)("page - a picture in the %s theme", async (colorScheme) => {
     const page = await open({ colorScheme });
     await page.locator("#book .level.bid:not(.empty)").first().waitFor();
-    await page.locator("#trades .rows .trade:not([hidden])").nth(3).waitFor({ state: "attached" });
+    await page.locator("#trades [data-trade]").nth(3).waitFor({ state: "attached" });
     expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(1440);
     await screenshot(page, `desktop-${colorScheme}`);
   });

@@ -9,13 +9,14 @@ import {
   ServerError,
   type Staleness,
 } from "marketcast/client";
+import { CandleFeed } from "./candle-feed.js";
 import { byId, show } from "./dom.js";
 import { fixed } from "./format.js";
 import { FrameLoop } from "./frame-loop.js";
 import { Account } from "./model/account.js";
 import { Health } from "./model/health.js";
 import { type MarketState, MarketStore } from "./model/market-store.js";
-import { PageConnection } from "./page-connection.js";
+import { encodingOf, PageConnection } from "./page-connection.js";
 import { placeOrder } from "./placement.js";
 import { Blotter } from "./views/blotter.js";
 import { ConnectionBadge } from "./views/connection-badge.js";
@@ -28,6 +29,7 @@ import { Sections } from "./views/sections.js";
 import { SignIn } from "./views/sign-in.js";
 import { showSystem } from "./views/system-line.js";
 import { ThemeSwitch } from "./views/theme.js";
+import { Timeframes } from "./views/timeframes.js";
 import { toast } from "./views/toasts.js";
 import { TradeTape } from "./views/trade-tape.js";
 
@@ -40,9 +42,20 @@ const loop = new FrameLoop();
 const store = new MarketStore();
 const sections = new Sections();
 const header = new MarketHeader(store, loop);
-const chart = new PriceChart(store, loop);
+const chart = new PriceChart(loop);
 new ThemeSwitch(() => chart.applyTheme());
-const tape = new TradeTape(loop);
+const timeframes = new Timeframes(() => {
+  if (selected !== undefined) showCandles(selected);
+});
+const client = (): MarketcastClient => connection.client;
+const tape = new TradeTape(client, loop);
+const candles = new CandleFeed(client, {
+  follow: (marketId, wanted) => connection.followCandles(marketId, wanted),
+  changed: (fill) => {
+    chart.changed(fill);
+    header.changed(fill);
+  },
+});
 const book = new OrderBookView(loop, (price) => ticket.setPrice(price));
 const list = new MarketList(store, loop, {
   selected: (market, pointed) => {
@@ -78,10 +91,7 @@ const ticket = new OrderTicket(store, loop, {
 });
 const signIn: SignIn = new SignIn((token) => connection.signIn(token));
 const health = new Health();
-const badge = new ConnectionBadge(
-  () => connection.client,
-  () => connection.restart(),
-);
+const badge = new ConnectionBadge(client, () => connection.restart());
 const accountButton = byId("account");
 let selected: MarketState | undefined;
 /** Markets that were selected and whose snapshots have not come: by then another may be selected. */
@@ -117,7 +127,7 @@ const connection: PageConnection = new PageConnection({
   client: (client) => {
     let listed: readonly Market[] = [];
     client.on("state", ({ status }) => {
-      if (status === "open") return;
+      if (status === "open") return fillUp();
       listed = [];
       followed.clear();
     });
@@ -139,6 +149,12 @@ const connection: PageConnection = new PageConnection({
     client.on("MarketUpdate", ({ market }) => store.put(market));
     client.on("PriceUpdate", (update) => store.putPrice(update));
     client.on("OrderBook", (update) => book.put(update));
+    client.on("CandleSnapshot", (snapshot) => candles.snapshot(snapshot));
+    client.on("CandleUpdate", (update) => candles.update(update));
+    client.on("epoch", fillUp);
+    client.on("gap", ({ stream, kind }) => {
+      if (stream === "trade" && kind === "lost") fillUp();
+    });
     client.on("TradeExecution", ({ trade }) => tape.put(trade));
     client.on("OrderSnapshot", ({ orders }) => {
       account.putOrders(orders);
@@ -160,6 +176,12 @@ const connection: PageConnection = new PageConnection({
   },
 });
 
+/** What was told and did not come is in the history. */
+function fillUp(): void {
+  candles.refresh();
+  tape.refresh();
+}
+
 function showStale(client: MarketcastClient, cause: Staleness["cause"] | undefined): void {
   if (client !== connection.client) return;
   health.setStale(cause);
@@ -172,9 +194,7 @@ accountButton.addEventListener("click", () =>
 
 for (const radio of byId("encoding").querySelectorAll("input")) {
   radio.checked = radio.value === connection.encoding;
-  radio.addEventListener("change", () =>
-    connection.setEncoding(radio.value === "msgpack" ? "msgpack" : "json"),
-  );
+  radio.addEventListener("change", () => connection.setEncoding(encodingOf(radio.value)));
 }
 
 /** Shows how connection and server stand, wherever something depends on it. */
@@ -221,7 +241,15 @@ function select(market: MarketState, byHand: boolean): void {
   followed.add(market.id);
   connection.follow(market.id);
   list.select(market);
-  for (const view of [header, chart, book, tape, ticket]) view.show(market);
+  for (const view of [book, tape, ticket]) view.show(market);
+  showCandles(market);
+}
+
+/** Shows candles of the length that is chosen, and what the last 24 hours were. */
+function showCandles(market: MarketState): void {
+  const { chart: fill, day } = candles.show(market.id, timeframes.chosen);
+  chart.show(market, fill);
+  header.show(market, day);
 }
 
 /** The market that the address names, as an id of the protocol. */

@@ -9,9 +9,13 @@ import {
   ServerError,
 } from "marketcast/client";
 import { CLOSE_CODES } from "../../src/contract/close-codes.js";
+import type { Timeframe } from "./model/candle-series.js";
 import { Subscriptions } from "./subscriptions.js";
 
 const STORED_ENCODING = "marketcast.encoding";
+const ENCODINGS: readonly Encoding[] = ["json", "msgpack", "protobuf"];
+/** Candles that a subscription begins with: where there is no history, those are all there are. */
+const CANDLES_FIRST = 300;
 /** Somebody is looking: a dead connection and a slow one show soon, and a server that is back too. */
 const PING_INTERVAL_MS = 3000;
 const RECONNECT_INTERVAL_MS_MAX = 5000;
@@ -24,6 +28,11 @@ function tokenProblem({ code, cause }: ClosedState): string | undefined {
   if (code === CLOSE_CODES.tokenExpired) return "Your token has expired";
   const refused = cause instanceof ServerError && TOKEN_REFUSALS.includes(cause.code);
   return refused ? "Your token is not taken any more" : undefined;
+}
+
+/** The encoding of a name; JSON where it is none. */
+export function encodingOf(name: string | null): Encoding {
+  return ENCODINGS.find((encoding) => encoding === name) ?? "json";
 }
 
 export interface PageConnectionEvents {
@@ -54,7 +63,7 @@ export class PageConnection {
 
   constructor(events: PageConnectionEvents) {
     this.#events = events;
-    this.#encoding = localStorage.getItem(STORED_ENCODING) === "msgpack" ? "msgpack" : "json";
+    this.#encoding = encodingOf(localStorage.getItem(STORED_ENCODING));
     this.#subscriptions = new Subscriptions(events.refused);
     this.#subscriptions.want("page", [{ type: "Markets" }, { type: "SystemStatus" }]);
     this.#client = this.#connect();
@@ -107,6 +116,17 @@ export class PageConnection {
       { type: "Market", params },
       { type: "Trades", params },
     ]);
+  }
+
+  /** Follows candles of one market. */
+  followCandles(marketId: MarketId, timeframes: readonly Timeframe[]): void {
+    this.#subscriptions.want(
+      "candles",
+      timeframes.map((interval) => ({
+        type: "Candles",
+        params: { market_id: marketId, interval, limit: CANDLES_FIRST },
+      })),
+    );
   }
 
   /** Follows the prices of these markets only. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { ArchiveDamage } from "../../archive/archive-form.js";
+import { EpochNotes, TsNote } from "../../archive/archive-notes.js";
 import type { ArchiveWriter } from "../../archive/archive-writer.js";
 import { openArchive, writeFault } from "../../archive/open-archive.js";
 import {
@@ -9,6 +10,7 @@ import {
   count,
   counted,
   counterBlockOf,
+  PRODUCER,
   THREAD,
 } from "../../counters/counters.js";
 import { nowMicros } from "../../shared/clock.js";
@@ -19,6 +21,7 @@ import { storeDirectory } from "../../store/store-file.js";
 import { StoreLock } from "../../store/store-lock.js";
 import type { ArchivistTask, ArchivistToMain, MainToArchivist } from "../messages.js";
 import { Archivist } from "./archivist.js";
+import { storedTradesOf } from "./stored-trades.js";
 
 /*
  * The archivist thread. What it cannot write ends it, and main starts another one, which goes on where the
@@ -28,6 +31,8 @@ import { Archivist } from "./archivist.js";
 /** How often what was told is written, in ms. */
 const WRITE_INTERVAL_MS = 100;
 const PRUNE_INTERVAL_MS = 1000;
+/** Between two looks for the next trade of a ring that was lapped, in ms. */
+const LOOK_MS = 20;
 /** Between two attempts to open an archive, in ms. */
 const RETRY_MS = 1000;
 /** Readers look twice as often whether the archive that they have is still the one. */
@@ -36,13 +41,21 @@ const READERS_CLOSE_MS = 500;
 if (parentPort === null) throw new Error("archivist-worker runs as a worker thread");
 const port = parentPort;
 const task = workerData as ArchivistTask;
-const counters = counterBlockOf(task.counters).archivist;
+const { archivist: counters, producer } = counterBlockOf(task.counters);
 const log = createLogger(task.log, { thread: "archivist" }, (lines) =>
   count(counters, THREAD.logDropped, lines),
 );
 const memories = [...task.memories];
 let archivist: Archivist | undefined;
 let stopping = false;
+/** The next run's producer begins behind what this one's has told; the exchange knows that itself. */
+const tsNote = new TsNote(task.dir);
+const isFeed = task.storeIn === undefined;
+
+/** Clients hear of it in a SystemStatus, and of its end when the archive is as far as it can be. */
+function lacks(reason: string): void {
+  tell({ type: "health", reason });
+}
 
 function tell(message: ArchivistToMain): void {
   port.postMessage(message);
@@ -70,28 +83,34 @@ async function run(): Promise<void> {
   if (lock === undefined) return process.exit();
   const writer = await opened();
   if (writer === undefined) return process.exit();
-  begin(writer);
+  begin(writer, await EpochNotes.load(task.dir));
   let prunedAt = 0;
   while (!stopping) {
     await (archivist as Archivist).catchUp();
     tell({ type: "health", reason: undefined });
     if (performance.now() - prunedAt > PRUNE_INTERVAL_MS) {
       prunedAt = performance.now();
+      if (isFeed) await tsNote.cover(counted(producer, PRODUCER.latestTs));
       await writer.prune(nowMicros() - task.retentionMs * 1000, task.bytesMax);
+      counters[ARCHIVIST.bytes] = writer.usedBytes;
     }
     await sleep(WRITE_INTERVAL_MS);
   }
   await (archivist as Archivist).end();
+  if (isFeed) await tsNote.end(counted(producer, PRODUCER.latestTs));
   await writer.close();
   await lock.release();
   process.exit();
 }
 
-function begin(writer: ArchiveWriter): void {
-  const storeDir = task.storeIn === undefined ? undefined : storeDirectory(task.storeIn);
-  archivist = new Archivist({ writer, counters, storeDir, log });
+function begin(writer: ArchiveWriter, epochs: EpochNotes): void {
+  const { storeIn } = task;
+  const stored = storeIn === undefined ? undefined : storedTradesOf(storeDirectory(storeIn));
   // Those before the latest that the archive knows were read to their ends.
   const latest = memories.findIndex(({ epoch }) => epoch === writer.epoch);
+  const unseen = task.memoriesLeftOut && latest < 0;
+  const context = { writer, counters, tsNote, epochs, stored, unseen, lookMs: LOOK_MS, lacks, log };
+  archivist = new Archivist(context);
   for (const memory of memories.slice(Math.max(0, latest))) archivist.add(memory);
   count(counters, ARCHIVIST.generations);
   counters[ARCHIVIST.generation] = counted(counters, ARCHIVIST.generations);

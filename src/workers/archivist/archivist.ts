@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { type EpochNotes, type TsNote, UNKNOWN_EPOCH } from "../../archive/archive-notes.js";
 import type { ArchiveWriter } from "../../archive/archive-writer.js";
 import { ARCHIVIST, type CounterSection, count } from "../../counters/counters.js";
 import { BroadcastReceiver, RECEIVED } from "../../ring/broadcast-receiver.js";
@@ -8,21 +9,26 @@ import { publishedMark } from "../../ring/published-mark.js";
 import { readDefinition, readTrade, type TradeRecord } from "../../ring/records.js";
 import { nowMicros } from "../../shared/clock.js";
 import type { Logger } from "../../shared/log.js";
-import { storedTrades } from "./stored-trades.js";
+import type { StoredTrade, StoredTrades } from "./stored-trades.js";
 
 /** Trades of one commit. */
-const TRADES_PER_COMMIT = 4096;
-/** How often the next trade of a ring that was lapped is looked for, and the ms in between. */
+const TRADES_PER_COMMIT = 16_384;
+/** How often the next trade of a ring that was lapped is looked for. */
 const LOOKS_MAX = 100;
-const LOOK_MS = 20;
-/** Of trades that were told before the archive began. */
-const EPOCH_BEFORE = "before-the-archive";
 
 interface ArchivistContext {
   readonly writer: ArchiveWriter;
   readonly counters: CounterSection;
-  /** The directory of the exchange's store; undefined where trades are in none. */
-  readonly storeDir: string | undefined;
+  readonly tsNote: TsNote;
+  readonly epochs: EpochNotes;
+  /** The exchange's trades; undefined where trades are in no store. */
+  readonly stored: StoredTrades | undefined;
+  /** Whether there may have been epochs, behind what the archive has, that no archivist has seen. */
+  readonly unseen: boolean;
+  /** The ms between two looks for the next trade of a ring that was lapped. */
+  readonly lookMs: number;
+  /** Takes, once, what is missing and will not come any more. */
+  readonly lacks: (what: string) => void;
   readonly log: Logger;
 }
 
@@ -39,19 +45,23 @@ interface Source {
  * Reads the trade rings of one producer after the other to their ends and has the archive written.
  *
  * With the exchange trades have numbers, ever upwards by one, so what is missing between two is known and
- * taken from the store; of a stream's trades each has the next `seq`, so theirs is known as well.
+ * taken from the store. Of a stream's trades each has the next `seq`, so theirs is known as well where the
+ * epoch that they were told in has been read from its first trade on, and where it began is noted beside the
+ * archive, so that one that was damaged can be made again; others are of {@link UNKNOWN_EPOCH}.
  * Elsewhere a trade's number in the archive is the next, whether one was read before is told by its
  * record's number, and what is missing is a gap.
  */
 export class Archivist {
   readonly #context: ArchivistContext;
   readonly #waiting: MarketMemory[] = [];
+  #unseen: boolean;
   #source: Source | undefined;
   /** When the oldest trade happened that is not on disk, in µs since the Unix epoch. */
   #oldestTs: number | undefined;
 
   constructor(context: ArchivistContext) {
     this.#context = context;
+    this.#unseen = context.unseen;
   }
 
   /** Another producer has taken over; the rings of those before are final. */
@@ -79,7 +89,7 @@ export class Archivist {
   // --- Epochs -----------------------------------------------------------------------------------
 
   async #begin(memory: MarketMemory): Promise<void> {
-    const { writer, storeDir } = this.#context;
+    const { writer, stored } = this.#context;
     const source: Source = {
       memory,
       receiver: new BroadcastReceiver(memory.tradeRing, "start"),
@@ -87,20 +97,36 @@ export class Archivist {
       markets: [],
     };
     this.#source = source;
+    if (stored !== undefined) return this.#beginNumbered(source);
     if (writer.epoch === memory.epoch) return;
-    if (storeDir !== undefined) await this.#fillBefore(source);
-    else if (!writer.state.ended) this.#gap(writer.state.lastTs, nowMicros());
+    if (!writer.state.ended) this.#gap(writer.state.lastTs, nowMicros());
     writer.beginEpoch(memory.epoch);
     await writer.commit();
   }
 
-  /** Takes from the store what was told before an epoch began. */
-  async #fillBefore({ memory }: Source): Promise<void> {
+  /** Takes from the store what was told before the epoch. */
+  async #beginNumbered({ memory }: Source): Promise<void> {
+    const { writer, epochs } = this.#context;
+    const { lastNumber } = writer.state;
+    if (epochs.find(memory.epoch) === undefined) {
+      const before = await lastTradeBefore(memory.tradeRing, this.#context.lookMs);
+      if (this.#unseen || before === undefined) await epochs.addUnknown(lastNumber + 1);
+      if (before !== undefined) await epochs.add({ epoch: memory.epoch, first: before + 1 });
+    }
+    this.#unseen = false;
+    if (writer.epoch === memory.epoch) return;
+    const begin = epochs.find(memory.epoch);
+    if (begin !== undefined) await this.#fill(begin.first - 1);
+    await this.#enter(memory.epoch, begin?.first === writer.state.lastNumber + 1);
+  }
+
+  /** Has the next trades be of an epoch. */
+  async #enter(epoch: string, whole: boolean): Promise<void> {
     const { writer } = this.#context;
-    const before = await lastTradeBefore(memory.tradeRing);
-    if (before === undefined || before <= writer.state.lastNumber) return;
-    if (writer.epoch === undefined) writer.beginEpoch(EPOCH_BEFORE);
-    await this.#fill(before);
+    if (writer.epoch === epoch && writer.state.whole === whole) return;
+    await this.#commit();
+    writer.beginEpoch(epoch, whole);
+    await writer.commit();
   }
 
   // --- The ring ---------------------------------------------------------------------------------
@@ -109,7 +135,7 @@ export class Archivist {
     const source = this.#source;
     if (source === undefined) return;
     const { receiver } = source;
-    const { writer, storeDir } = this.#context;
+    const { writer, stored } = this.#context;
     let lapped = false;
     for (;;) {
       const received = receiver.receive();
@@ -123,13 +149,13 @@ export class Archivist {
       }
       while (receiver.next() !== 0) {
         const trade = readTrade(receiver.words, receiver.offset);
-        if (storeDir === undefined) this.#take(source, trade, receiver.recordNumber - 1);
+        if (stored === undefined) this.#take(source, trade, receiver.recordNumber - 1);
         else await this.#takeNumbered(source, trade);
       }
       if (writer.pendingTrades >= TRADES_PER_COMMIT) await this.#commit();
     }
     // Not only when the next trade comes.
-    if (lapped && storeDir !== undefined) await this.#fill(publishedMark(source.memory.tradeRing));
+    if (lapped && stored !== undefined) await this.#fill(publishedMark(source.memory.tradeRing));
     if (writer.pendingTrades > 0) await this.#commit();
   }
 
@@ -139,7 +165,8 @@ export class Archivist {
     const number = Number(trade.tradeId);
     if (number <= writer.state.lastNumber) return;
     if (number > writer.state.lastNumber + 1) await this.#fill(number - 1);
-    this.#append(this.#marketOf(source, trade.slot), { ...trade, number });
+    if (writer.epoch !== source.memory.epoch) await this.#enter(source.memory.epoch, false);
+    this.#append(this.#marketOf(source, trade.slot), number, trade);
   }
 
   /** A trade of another feed. */
@@ -149,7 +176,7 @@ export class Archivist {
     const ahead = (record - nextRecord) | 0;
     if (ahead < 0) return;
     if (ahead > 0) this.#gap(lastTs, trade.ts);
-    this.#append(this.#marketOf(source, trade.slot), { ...trade, number: lastNumber + 1 });
+    this.#append(this.#marketOf(source, trade.slot), lastNumber + 1, trade);
     writer.nextRecord = (record + 1) >>> 0;
   }
 
@@ -162,8 +189,8 @@ export class Archivist {
     return index;
   }
 
-  #append(market: number, trade: Parameters<ArchiveWriter["append"]>[1]): void {
-    const { number, ts, seq, price, quantity, takerSide, tradeId } = trade;
+  #append(market: number, number: number, trade: Omit<TradeRecord, "slot">): void {
+    const { ts, seq, price, quantity, takerSide, tradeId } = trade;
     this.#context.writer.append(market, { number, ts, seq, price, quantity, takerSide, tradeId });
     this.#oldestTs ??= ts;
   }
@@ -172,41 +199,53 @@ export class Archivist {
 
   /** Takes the trades of the exchange that are missing, up to a number, from its store. */
   async #fill(to: number): Promise<void> {
-    const { writer, storeDir, log } = this.#context;
+    const { writer, stored, log } = this.#context;
     const from = writer.state.lastNumber + 1;
-    if (storeDir === undefined || to < from) return;
+    if (stored === undefined || to < from) return;
     await this.#commit();
-    for await (const some of storedTrades(storeDir, from, to)) {
-      for (const { trade, market } of some) {
-        const { tradeId: number, ts, price, quantity, takerSide } = trade;
-        const { lastNumber, lastTs, epoch } = writer.state;
-        if (number > lastNumber + 1) this.#gap(lastTs, ts);
-        const index = writer.market(market);
-        const place = writer.placeOf(index);
-        const seq = place?.epoch === epoch ? place.seq + 1 : 1;
-        const told = { number, ts, seq, price, quantity, takerSide, tradeId: String(number) };
-        this.#append(index, told);
-      }
+    for await (const some of stored(from, to)) {
+      for (const one of some) await this.#takeStored(one);
       await this.#commit();
     }
-    log.info({ from, to }, "trades were archived from the store");
+    log.info({ from, to: writer.state.lastNumber }, "trades were archived from the store");
     if (writer.state.lastNumber >= to) return;
     // They cannot be had any more; what comes next goes on behind them.
     this.#gap(writer.state.lastTs, nowMicros());
     writer.skipTo(to);
   }
 
+  async #takeStored({ trade, market }: StoredTrade): Promise<void> {
+    const { writer, epochs } = this.#context;
+    const { tradeId: number, ts, price, quantity, takerSide } = trade;
+    const { lastNumber, lastTs } = writer.state;
+    const isNext = number === lastNumber + 1;
+    if (!isNext) this.#gap(lastTs, ts);
+    const begin = epochs.of(number);
+    const goesOn = isNext && writer.epoch === begin?.epoch && writer.state.whole;
+    if (begin !== undefined && (goesOn || begin.first === number)) {
+      if (!goesOn) await this.#enter(begin.epoch, true);
+    } else if (writer.epoch !== UNKNOWN_EPOCH) await this.#enter(UNKNOWN_EPOCH, false);
+    const index = writer.market(market);
+    const place = writer.placeOf(index);
+    const seq = place?.epoch === writer.state.epoch ? place.seq + 1 : 1;
+    const told = { ts, seq, price, quantity, takerSide, tradeId: String(number) };
+    this.#append(index, number, told);
+  }
+
   #gap(from: number, to: number): void {
-    const { writer, counters, log } = this.#context;
+    const { writer, counters, lacks, log } = this.#context;
     log.error({ from, to }, "trades of this time are missing in the archive");
+    lacks(`trades from ${isoTime(from)} to ${isoTime(to)} are missing in the archive`);
     writer.gap(from, Math.max(to, from + 1));
     count(counters, ARCHIVIST.gaps);
   }
 
   async #commit(ended = false): Promise<void> {
-    const { writer, counters } = this.#context;
+    const { writer, counters, tsNote, stored } = this.#context;
     const { pendingTrades } = writer;
     if (pendingTrades === 0 && !ended) return;
+    // Before anybody can read them; the exchange's store says it where there is one.
+    if (stored === undefined && pendingTrades > 0) await tsNote.cover(writer.state.lastTs);
     await writer.commit(ended);
     count(counters, ARCHIVIST.trades, pendingTrades);
     counters[ARCHIVIST.bytes] = writer.usedBytes;
@@ -216,11 +255,18 @@ export class Archivist {
   }
 }
 
+function isoTime(micros: number): string {
+  return new Date(micros / 1000).toISOString();
+}
+
 /**
  * Number of the last trade that was told before the epoch of a ring: its trades' numbers and those of
  * their records go up together. Undefined where the ring was lapped and nothing more comes.
  */
-async function lastTradeBefore(ring: SharedArrayBuffer): Promise<number | undefined> {
+async function lastTradeBefore(
+  ring: SharedArrayBuffer,
+  lookMs: number,
+): Promise<number | undefined> {
   const receiver = new BroadcastReceiver(ring, "start");
   for (let look = 0; look < LOOKS_MAX; look++) {
     const received = receiver.receive();
@@ -230,7 +276,7 @@ async function lastTradeBefore(ring: SharedArrayBuffer): Promise<number | undefi
     }
     if (received === RECEIVED.nothing) {
       if (receiver.laps === 0) return publishedMark(ring);
-      await sleep(LOOK_MS);
+      await sleep(lookMs);
     }
   }
   return undefined;

@@ -1,42 +1,77 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
 import type { Trade } from "../../engine/order.js";
-import type { Environment } from "../../store/environment.js";
 import type { StoredMarket } from "../../store/records.js";
-import { StoreError } from "../../store/store-error.js";
-import { reopen } from "../../store/store-file.js";
 
-/** Trades that are read at once. */
-const TRADES_PER_READ = 1000;
+const PROCESS = fileURLToPath(new URL("./stored-trades-process.js", import.meta.url));
+/** How long the other process may take for some trades, its start included, in ms. */
+const ANSWER_MS_MAX = 30_000;
 
-/**
- * The exchange's trades from one number up to another, some at a time, with their markets; those that
- * have been pruned, or are damaged, are left out. For a producer of this process that has opened the
- * store and looked through it: the two share LMDB's environment, and it is closed again when done.
- */
-export async function* storedTrades(
-  dir: string,
-  from: number,
-  to: number,
-): AsyncGenerator<readonly { readonly trade: Trade; readonly market: StoredMarket }[], void> {
-  const environment = reopen(dir);
-  try {
-    const markets = new Map((await environment.markets.all()).map((one) => [one.marketId, one]));
-    for (let start = from; start <= to; ) {
-      const some = read(environment, start, to);
-      if (some.length === 0) return;
-      yield some.flatMap(({ value }) => {
-        const market = value instanceof StoreError ? undefined : markets.get(value.marketId);
-        return value instanceof StoreError || market === undefined
-          ? []
-          : [{ trade: value, market }];
-      });
-      start = (some.at(-1)?.key ?? to) + 1;
-      environment.endReads();
-    }
-  } finally {
-    await environment.close();
-  }
+/** A trade of the exchange and its market. */
+export interface StoredTrade {
+  readonly trade: Trade;
+  readonly market: StoredMarket;
 }
 
-function read({ trades }: Environment, start: number, to: number) {
-  return [...trades.inspect({ start, end: to + 1, limit: TRADES_PER_READ })];
+/** The exchange's trades from one number up to another, in their order, some at a time. */
+export type StoredTrades = (from: number, to: number) => AsyncIterable<readonly StoredTrade[]>;
+
+/** What the other process is asked for. */
+export interface TradesRequest {
+  readonly dir: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Its answer to each message that it is sent; the last one is `done`. */
+export type TradesAnswer =
+  | { readonly type: "trades"; readonly trades: readonly StoredTrade[] }
+  | { readonly type: "done" }
+  | { readonly type: "failed"; readonly reason: string };
+
+/**
+ * Reads a store that a producer of this process has opened, and looked through, in a process of its own:
+ * LMDB opens a file once for all threads of a process, so a reader among them would keep a broken
+ * environment open while the producer opens the store anew. Trades that have been pruned, or are damaged,
+ * are left out. Rejects where the store cannot be read.
+ */
+export function storedTradesOf(dir: string): StoredTrades {
+  return async function* storedTrades(from, to) {
+    const child = fork(PROCESS, [], {
+      // Its heap has nothing to do with that of the server, nor with who looks into it.
+      execArgv: [],
+      env: {},
+      serialization: "advanced",
+      stdio: "ignore",
+    });
+    try {
+      child.send({ dir, from, to } satisfies TradesRequest);
+      for (;;) {
+        const answer = await answerOf(child);
+        if (answer.type === "failed") throw new Error(answer.reason);
+        if (answer.type === "done") return;
+        yield answer.trades;
+        child.send("more");
+      }
+    } finally {
+      child.kill("SIGKILL");
+    }
+  };
+}
+
+async function answerOf(child: ChildProcess): Promise<TradesAnswer> {
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort(), ANSWER_MS_MAX);
+  const ended = once(child, "exit", abort).then(([code]) => {
+    throw new Error(`the process that reads the store ended with ${code}`);
+  });
+  ended.catch(() => undefined);
+  try {
+    const [answer] = await Promise.race([once(child, "message", abort), ended]);
+    return answer as TradesAnswer;
+  } finally {
+    clearTimeout(timer);
+    abort.abort();
+  }
 }

@@ -1,4 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
+import { notedTs } from "../../archive/archive-notes.js";
 import type { ExchangeOptions, FeedOptions } from "../../config/thread-options.js";
 import { beat, count, counterBlockOf, THREAD } from "../../counters/counters.js";
 import type { Exchange } from "../../exchange/exchange.js";
@@ -31,7 +32,11 @@ const log = createLogger(task.log, { thread: "producer" }, (lines) =>
 const stop = new AbortController();
 
 const clocks = { now: nowMicros, monotonicNow: () => performance.now() * 1000 };
-const position = new PositionClock(clocks, task.latestTs, clockLog(log));
+// The exchange's store says where its ts has come to.
+const isArchivedFeed = task.feed.feed !== "exchange" && task.archiveDir !== undefined;
+const notedBefore = isArchivedFeed ? notedTs(task.archiveDir) : 0;
+const latestTs = Math.max(task.latestTs, notedBefore);
+const position = new PositionClock(clocks, latestTs, clockLog(log));
 const publisher = new Publisher(task.memory, counters, {
   bookIntervalMs: task.feed.bookIntervalMs,
   now: position.tell,

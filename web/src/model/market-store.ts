@@ -1,11 +1,9 @@
 import type { Market, MarketId, MarketStatus, PriceUpdate } from "marketcast/client";
-import { PriceHistory } from "./price-history.js";
 import { decimalsOf } from "./steps.js";
 
 /** A market as the page shows it. Changed in place: hundreds of them change many times a second. */
 export interface MarketState {
   readonly id: MarketId;
-  readonly history: PriceHistory;
   title: string;
   /** In lower case, for the search. */
   searchText: string;
@@ -93,16 +91,13 @@ export class MarketStore {
     state.price = quote.price;
     state.bestBid = quote.best_bid;
     state.bestAsk = quote.best_ask;
-    if (quote.price === null) return;
     state.firstPrice ??= quote.price;
-    state.history.add(quote.ts, quote.price);
   }
 }
 
 function newState(market: Market): MarketState {
   return {
     id: market.market_id,
-    history: new PriceHistory(),
     title: market.title,
     searchText: "",
     status: market.status,

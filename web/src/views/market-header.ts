@@ -1,6 +1,8 @@
+import type { CandleFill } from "../candle-feed.js";
 import { byId, element, setText } from "../dom.js";
 import { compact, fixed, NONE, percent } from "../format.js";
 import type { FrameLoop } from "../frame-loop.js";
+import { type DayFigures, dayFigures } from "../model/candle-series.js";
 import { changeOf, type MarketState, type MarketStore } from "../model/market-store.js";
 
 /** Title, price and figures of the selected market. */
@@ -10,14 +12,26 @@ export class MarketHeader {
   readonly #status = element("span", { class: "badge" });
   readonly #price = element("span", { class: "last number" });
   readonly #change = element("span", { class: "number change" });
+  readonly #span = element("span", { class: "muted span" });
   readonly #figures = new Map<string, Text>();
   #market: MarketState | undefined;
+  /** The candles of the last 24 hours. */
+  #day: CandleFill | undefined;
   #connected = true;
 
   constructor(store: MarketStore, loop: FrameLoop) {
     this.#loop = loop;
     const list = element("dl", { class: "figures" });
-    for (const name of ["Bid", "Ask", "Spread", "Volume", "Tick", "Lot"]) {
+    for (const name of [
+      "Bid",
+      "Ask",
+      "Spread",
+      "24h high",
+      "24h low",
+      "24h volume",
+      "Tick",
+      "Lot",
+    ]) {
       const text = document.createTextNode(NONE);
       this.#figures.set(name, text);
       list.append(element("div", {}, element("dt", {}, name), element("dd", {}, text)));
@@ -29,7 +43,7 @@ export class MarketHeader {
         element("h2", { id: "market-title" }, this.#title),
         this.#status,
       ),
-      element("div", { class: "quote" }, this.#price, this.#change),
+      element("div", { class: "quote" }, this.#price, this.#change, this.#span),
       list,
     );
     store.listen({
@@ -39,9 +53,15 @@ export class MarketHeader {
     });
   }
 
-  show(market: MarketState): void {
+  show(market: MarketState, day: CandleFill): void {
     this.#market = market;
+    this.#day = day;
     this.#loop.request(this.#draw);
+  }
+
+  /** A series has changed. */
+  changed(fill: CandleFill): void {
+    if (fill === this.#day) this.#loop.request(this.#draw);
   }
 
   /** Whether prices are those of now. */
@@ -59,23 +79,37 @@ export class MarketHeader {
     this.#status.dataset["status"] = market.status;
     const price = fixed(market.price, priceDecimals);
     this.#price.textContent = price;
-    const change = percent(changeOf(market));
+    const { day, known } = this.#lastDay();
+    const change = percent(known ? ratio(market.price, day?.open) : changeOf(market));
     this.#change.textContent = change;
+    this.#span.textContent = known ? "24h" : "since loaded";
     this.#change.classList.toggle("up", change.startsWith("+"));
     this.#change.classList.toggle("down", change.startsWith("−"));
     const spread = bestBid === null || bestAsk === null ? null : bestAsk - bestBid;
     this.#figure("Bid", fixed(bestBid, priceDecimals));
     this.#figure("Ask", fixed(bestAsk, priceDecimals));
     this.#figure("Spread", fixed(spread, priceDecimals));
-    this.#figure("Volume", compact(market.volume));
+    this.#figure("24h high", fixed(day?.high, priceDecimals));
+    this.#figure("24h low", fixed(day?.low, priceDecimals));
+    this.#figure("24h volume", day === undefined ? NONE : compact(day.volume));
     this.#figure("Tick", fixed(market.tickSize, priceDecimals));
     this.#figure("Lot", fixed(market.lotSize, market.quantityDecimals));
     const shown = `${price} ${market.title} · Marketcast`;
     document.title = this.#connected ? shown : `(not connected) ${shown}`;
   };
 
+  /** Figures of the last 24 hours, if they are known: without history they would be of less than that. */
+  #lastDay(): { readonly day: DayFigures | undefined; readonly known: boolean } {
+    if (this.#day?.history !== "there") return { day: undefined, known: false };
+    return { day: dayFigures(this.#day.series, Date.now() * 1000), known: true };
+  }
+
   #figure(name: string, text: string): void {
     const node = this.#figures.get(name);
     if (node !== undefined) setText(node, text);
   }
+}
+
+function ratio(price: number | null, before: number | undefined): number | undefined {
+  return price === null || before === undefined || before === 0 ? undefined : price / before - 1;
 }

@@ -32,6 +32,9 @@ const COLUMNS: readonly (readonly [key: SortKey, label: string])[] = [
   ["change", "Change"],
 ];
 
+/** What a heading alone does not tell. */
+const TITLES: Partial<Record<SortKey, string>> = { change: "Change since this page was loaded" };
+
 export interface MarketListEvents {
   /** By a pointer, or else by a key, which may go on to the next one. */
   selected(market: MarketState, pointed: boolean): void;
@@ -116,7 +119,7 @@ export class MarketList {
     for (const [key, label] of COLUMNS) {
       const button = element(
         "button",
-        { type: "button", tabindex: key === "title" ? 0 : -1 },
+        { type: "button", tabindex: key === "title" ? 0 : -1, title: TITLES[key] ?? false },
         label,
       );
       button.addEventListener("click", () => this.#sortBy(key));

@@ -1,10 +1,12 @@
-import type { Trade } from "marketcast/client";
+import type { MarketcastClient, Trade } from "marketcast/client";
 import { byId, element, setText } from "../dom.js";
 import { compact, fixed, timeOfDay } from "../format.js";
 import type { FrameLoop } from "../frame-loop.js";
+import { HistoryAsking } from "../history-asking.js";
 import type { MarketState } from "../model/market-store.js";
+import { TRADES_MAX, TradeLog } from "../model/trade-log.js";
 
-const TRADES_MAX = 50;
+const TIMEOUT_MS = 4000;
 
 interface TradeRow {
   readonly element: HTMLElement;
@@ -13,20 +15,30 @@ interface TradeRow {
   readonly time: Text;
 }
 
+/** What is shown of a market: its trades, and where those that were told before come from. */
+interface Shown {
+  readonly market: MarketState;
+  readonly log: TradeLog;
+  readonly history: HistoryAsking;
+}
+
 /** The last trades of the selected market, the latest one on top. */
 export class TradeTape {
+  readonly #client: () => MarketcastClient;
   readonly #loop: FrameLoop;
-  readonly #rows: TradeRow[] = [];
+  /** As many as there are trades, in their order. */
+  #rows: TradeRow[] = [];
   readonly #body = element("div", {
     class: "rows",
     role: "table",
     "aria-labelledby": "trades-title",
   });
-  /** The latest one first. */
-  #trades: Trade[] = [];
-  #market: MarketState | undefined;
+  #shown: Shown | undefined;
+  /** The trades that the rows show. */
+  #drawn: readonly Trade[] = [];
 
-  constructor(loop: FrameLoop) {
+  constructor(client: () => MarketcastClient, loop: FrameLoop) {
+    this.#client = client;
     this.#loop = loop;
     const head = ["Price", "Size", "Time"].map((name) =>
       element("span", { class: "number" }, name),
@@ -35,44 +47,88 @@ export class TradeTape {
   }
 
   show(market: MarketState): void {
-    this.#market = market;
-    this.#trades = [];
+    this.#shown?.history.end();
+    const log = new TradeLog();
+    const ask = async (signal: AbortSignal): Promise<void> => {
+      const query = { market_id: market.id, limit: TRADES_MAX };
+      const page: Trade[] = [];
+      for await (const trade of this.#client().history.trades(query, {
+        timeoutMs: TIMEOUT_MS,
+        signal,
+      }))
+        page.push(trade);
+      log.merge(page);
+    };
+    const history = new HistoryAsking(ask, () => this.#loop.request(this.#draw));
+    this.#shown = { market, log, history };
+    this.#drawn = [];
+    history.now();
     this.#loop.request(this.#draw);
   }
 
   put(trade: Trade): void {
-    if (trade.market_id !== this.#market?.id) return;
-    this.#trades.unshift(trade);
-    this.#trades.length = Math.min(this.#trades.length, TRADES_MAX);
+    if (trade.market_id !== this.#shown?.market.id) return;
+    this.#shown.log.put(trade);
     this.#loop.request(this.#draw);
   }
 
+  /** Trades may have been told that did not come. */
+  refresh(): void {
+    this.#shown?.history.now();
+  }
+
   readonly #draw = (): void => {
-    const market = this.#market;
-    if (market === undefined) return;
-    while (this.#rows.length < this.#trades.length) this.#addRow();
-    this.#rows.forEach((row, index) => {
-      const trade = this.#trades[index];
-      row.element.hidden = trade === undefined;
-      if (trade === undefined) return;
-      row.element.className = `trade ${trade.taker_side === "Buy" ? "up" : "down"}`;
-      setText(row.price, fixed(trade.price, market.priceDecimals));
-      setText(row.quantity, compact(trade.quantity));
-      setText(row.time, timeOfDay(trade.ts));
-    });
+    if (this.#shown === undefined) return;
+    const { market, log, history } = this.#shown;
+    const trades = [...log.trades];
+    this.#body.dataset["history"] = history.state;
+    this.#makeRows(trades);
+    for (const [index, trade] of trades.entries())
+      if (trade !== this.#drawn[index]) fillRow(this.#rows[index] as TradeRow, trade, market);
+    this.#drawn = trades;
   };
 
-  #addRow(): void {
-    const [price, quantity, time] = [0, 0, 0].map(() => document.createTextNode("")) as [
-      Text,
-      Text,
-      Text,
-    ];
-    const cells = [price, quantity, time].map((text) =>
-      element("span", { class: "number", role: "cell" }, text),
-    );
-    const row = element("div", { class: "trade", role: "row" }, ...cells);
-    this.#rows.push({ element: row, price, quantity, time });
-    this.#body.append(row);
+  /** Has a row for each trade: those of trades that move down go along with them. */
+  #makeRows(trades: readonly Trade[]): void {
+    const [first] = this.#drawn;
+    const come = first === undefined ? 0 : Math.max(0, trades.indexOf(first));
+    if (come > 0) {
+      const made = this.#rows.splice(Math.max(0, TRADES_MAX - come));
+      while (made.length < come) made.push(newRow());
+      this.#rows.unshift(...made);
+      this.#body.prepend(...made.map((row) => row.element));
+      this.#drawn = [...new Array<Trade>(come), ...this.#drawn];
+    }
+    while (this.#rows.length < trades.length) {
+      const row = newRow();
+      this.#rows.push(row);
+      this.#body.append(row.element);
+    }
+    for (const row of this.#rows.splice(trades.length)) row.element.remove();
   }
+}
+
+function newRow(): TradeRow {
+  const [price, quantity, time] = [0, 0, 0].map(() => document.createTextNode("")) as [
+    Text,
+    Text,
+    Text,
+  ];
+  const cells = [price, quantity, time].map((text) =>
+    element("span", { class: "number", role: "cell" }, text),
+  );
+  return {
+    element: element("div", { class: "trade", role: "row" }, ...cells),
+    price,
+    quantity,
+    time,
+  };
+}
+
+function fillRow(row: TradeRow, trade: Trade, market: MarketState): void {
+  row.element.className = `trade ${trade.taker_side === "Buy" ? "up" : "down"}`;
+  row.element.dataset["trade"] = trade.trade_id;
+  setText(row.price, fixed(trade.price, market.priceDecimals));
+  setText(row.quantity, compact(trade.quantity));
+  setText(row.time, timeOfDay(trade.ts));
 }

@@ -1,21 +1,20 @@
 import type { EncodingDescriptor } from "../../../codec/encoding.js";
 import { ENCODING_TABLE } from "../../../codec/encodings.js";
 import { CLOSE } from "../../../contract/closings.js";
-import { type CounterSection, observeLatency } from "../../../counters/counters.js";
+import type { CounterSection } from "../../../counters/counters.js";
 import { SlotLockedError } from "../../../ring/market-table.js";
 import { CHANGE, PRICE_CHANGES, type TradeRecord } from "../../../ring/records.js";
-import { nowMicros } from "../../../shared/clock.js";
 import type { MarketId } from "../../../shared/market-id.js";
 import type { FrameBatch } from "../connections/frame-batch.js";
-import { BATCH_BYTES_MAX } from "../connections/framing.js";
 import type { Audience, AudienceStream, Member } from "./audience.js";
+import { AudienceWriter } from "./audience-writer.js";
 import type { CandleArchive } from "./candle-beginnings.js";
 import { Candles } from "./candles.js";
 import { CatchUp } from "./catch-up.js";
-import { FrameRanges } from "./frame-ranges.js";
+import type { FrameRanges } from "./frame-ranges.js";
 import { Heartbeats } from "./heartbeats.js";
-import { HeldFrames, type RoundStart } from "./held-frames.js";
-import { LentFrames } from "./lent-frames.js";
+import { HeldAudiences } from "./held-audiences.js";
+import type { RoundStart } from "./held-frames.js";
 import { MarketsChannel } from "./markets-channel.js";
 import { Membership } from "./membership.js";
 import { aheadOf, MergedStreams } from "./merged-streams.js";
@@ -41,9 +40,6 @@ interface FanOutOptions {
   readonly replays?: ReplayOptions;
 }
 
-/** Sockets written between two looks at the clock, for the latency histogram. */
-const WRITES_PER_CLOCK_READ = 64;
-
 /**
  * From changes of the mirror to bytes on sockets, in rounds.
  *
@@ -67,18 +63,14 @@ export class FanOut implements MirrorListener {
   readonly heartbeats: Heartbeats;
   readonly candles: Candles;
   readonly trades: TradeReplays;
-  readonly #counters: CounterSection;
   readonly #frames: RoundFrames;
   readonly #membership: Membership;
   readonly #catchUp: CatchUp;
   readonly #dirty: Audience[] = [];
-  readonly #lent = new LentFrames();
   readonly #merged = new MergedStreams();
   readonly #now: () => number;
-  readonly #batchDelayMs: number;
-  /** Audiences with frames that wait, all for the same timer. */
-  readonly #held = new Set<Audience>();
-  #timer: NodeJS.Timeout | undefined;
+  readonly #held: HeldAudiences;
+  readonly #writer: AudienceWriter;
   #mirror: Mirror | undefined;
   #round = 0;
   #underWay = false;
@@ -96,8 +88,6 @@ export class FanOut implements MirrorListener {
       replays = {},
     }: FanOutOptions = {},
   ) {
-    this.#batchDelayMs = batchDelayMs;
-    this.#counters = counters;
     this.#now = now;
     this.#frames = new RoundFrames(encodings);
     this.markets = new MarketsChannel(this.#frames, maxDistinctFilters);
@@ -115,11 +105,17 @@ export class FanOut implements MirrorListener {
       counters,
       encodings,
       {
-        settle: (audience) => this.#flushHeld(audience),
+        settle: (audience) => this.#held.flush(audience),
         released: (member) => this.drained(member),
       },
       replays,
     );
+    this.#writer = new AudienceWriter(counters, this.#catchUp, this.trades);
+    this.#held = new HeldAudiences(batchDelayMs, (audience, held) => {
+      // Between rounds nothing conflates.
+      const conflating = this.#underWay && this.#conflating;
+      this.#writer.write(audience, held, held.bytes, held, conflating, this.mirror);
+    });
   }
 
   get mirror(): Mirror {
@@ -138,7 +134,7 @@ export class FanOut implements MirrorListener {
    */
   setMirror(mirror: Mirror): void {
     this.#requireBetweenRounds("another mirror");
-    this.flushHeld();
+    this.#held.flushAll();
     if (this.#mirror !== undefined) this.#readToEnd(this.#mirror);
     this.#mirror = mirror;
     this.markets.setMirror(mirror);
@@ -218,7 +214,7 @@ export class FanOut implements MirrorListener {
           );
     if (audience === before) return;
     // Of what waits there the newcomer's first data know already.
-    if (audience !== undefined) this.#flushHeld(audience);
+    if (audience !== undefined) this.#held.flush(audience);
     this.trades.resubscribed(member, audience?.subscriptions);
     const { replay } = member;
     if (before === undefined || before.filters.length === 0) member.toldMarkets(this.#round);
@@ -272,8 +268,13 @@ export class FanOut implements MirrorListener {
   /** What a member is due between two rounds, but for `Markets`: with it, it is current. */
   takeDue(member: Member): readonly FrameBatch[] {
     this.#requireBetweenRounds("taking what is due");
-    if (member.audience !== undefined) this.#flushHeld(member.audience);
+    if (member.audience !== undefined) this.#held.flush(member.audience);
     return this.#catchUp.takeDue(member, this.mirror);
+  }
+
+  /** Writes all that waits for more. */
+  flushHeld(): void {
+    this.#held.flushAll();
   }
 
   // --- A round ----------------------------------------------------------------------------------
@@ -374,12 +375,11 @@ export class FanOut implements MirrorListener {
     this.candles.tell(this.mirror, this.#round, this.#offerTo);
     const now = this.#now();
     for (const stream of this.#merged.takeReady(now)) this.#tellMerged(stream, now);
-    for (const audience of this.#dirty) {
-      if (audience.held !== undefined || this.#mayHold(audience)) this.#hold(audience);
-      else this.#flush(audience);
-    }
+    for (const audience of this.#dirty) this.#flush(audience);
     this.#dirty.length = 0;
-    if (this.#held.size > 0) this.#flushHeldAhead(tellMarkets);
+    // What some members are sent alone is behind what waits for them.
+    if (tellMarkets || this.heartbeats.due) this.#held.flushAll();
+    else for (const audience of this.#catchUp.drainedAudiences()) this.#held.flush(audience);
     if (tellMarkets) this.markets.tell(this.audiences, now);
     this.#catchUp.sendToDrained(this.mirror);
     this.trades.endRound();
@@ -388,6 +388,7 @@ export class FanOut implements MirrorListener {
   }
 
   readonly #offerTo = (audience: Audience, ts: number): boolean => this.#offer(audience, ts);
+
   /** Tells the latest of a merged stream, if that is news, once in each encoding. */
   #tellMerged(stream: AudienceStream, now: number): void {
     const { market } = stream;
@@ -422,57 +423,6 @@ export class FanOut implements MirrorListener {
     }
   }
 
-  // --- Frames that wait for more ----------------------------------------------------------------
-
-  /** Whether an audience's frames may wait from this round on. */
-  #mayHold({ framing }: Audience): boolean {
-    return this.#batchDelayMs > 0 && framing?.batched === true && !this.#conflating;
-  }
-
-  /** Adds an audience's frames of the round to those that wait, if any. */
-  #hold(audience: Audience): void {
-    const { encoding, states, trades, offered, offeredInRound, oldestTs } = audience;
-    audience.held ??= new HeldFrames(
-      {
-        round: this.#round,
-        offeredBefore: offered - offeredInRound,
-        tradesFrom: this.trades.roundBegan,
-      },
-      oldestTs,
-    );
-    audience.held.add(this.#frames.bytes(encoding), states, trades);
-    this.#held.add(audience);
-    // Those apart are known for this round only.
-    const full = audience.held.length >= BATCH_BYTES_MAX || audience.apart.size > 0;
-    if (this.#conflating || full) this.#flushHeld(audience);
-    audience.endRound();
-    if (!this.#conflating && !full)
-      this.#timer ??= setTimeout(() => this.flushHeld(), this.#batchDelayMs);
-  }
-
-  /** Writes all that waits for more. */
-  flushHeld(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    for (const audience of this.#held) this.#flushHeld(audience);
-  }
-
-  /** What this round sends to some members alone is behind what waits for them. */
-  #flushHeldAhead(tellMarkets: boolean): void {
-    if (tellMarkets || this.heartbeats.due) this.flushHeld();
-    else for (const audience of this.#catchUp.drainedAudiences()) this.#flushHeld(audience);
-  }
-
-  #flushHeld(audience: Audience): void {
-    const { held } = audience;
-    if (held === undefined) return;
-    audience.held = undefined;
-    this.#held.delete(audience);
-    // Between rounds nothing conflates.
-    const conflating = this.#underWay && this.#conflating;
-    this.#write(audience, held, held.bytes, held, conflating);
-  }
-
   #requireBetweenRounds(what: string): void {
     if (this.#underWay) throw new Error(`fan-out: ${what} during round ${this.#round}`);
   }
@@ -487,77 +437,16 @@ export class FanOut implements MirrorListener {
   }
 
   #flush(audience: Audience): void {
-    const offeredBefore = audience.offered - audience.offeredInRound;
     const source = this.#frames.bytes(audience.encoding);
-    const from = { round: this.#round, offeredBefore, tradesFrom: this.trades.roundBegan };
-    this.#write(audience, audience, source, from, this.#conflating);
+    const from: RoundStart = {
+      round: this.#round,
+      offeredBefore: audience.offered - audience.offeredInRound,
+      tradesFrom: this.trades.roundBegan,
+    };
+    const conflating = this.#conflating;
+    if (this.#held.takes(audience, conflating)) this.#held.add(audience, source, from, conflating);
+    else this.#writer.write(audience, audience, source, from, conflating, this.mirror);
     audience.endRound();
-  }
-
-  /**
-   * Writes an audience's frames, of the round or of some rounds.
-   * @param source the buffer that they lie in
-   * @param from where the first of the rounds began
-   */
-  #write(
-    audience: Audience,
-    { states, trades, oldestTs }: Pick<Audience, "states" | "trades" | "oldestTs">,
-    source: Buffer,
-    { round, offeredBefore, tradesFrom }: RoundStart,
-    conflating: boolean,
-  ): void {
-    let gathered = false;
-    let tradesOnly: FrameBatch | undefined;
-    let statesOnly: FrameBatch | undefined;
-    let written = 0;
-    for (const member of audience.members) {
-      if (!member.open) continue;
-      // What is replayed to it includes these trades.
-      const tradesDue = trades.messages > 0 && member.replay === undefined;
-      if (!conflating && member.current && !audience.apart.has(member)) {
-        if (trades.messages === 0 || tradesDue) {
-          if (!gathered) this.#gather(audience, source, states, trades);
-          gathered = true;
-          member.writeLent(this.#lent);
-        } else {
-          statesOnly ??= FrameRanges.concat(source, states);
-          member.writeAll([statesOnly]);
-        }
-      } else {
-        if (audience.offered > offeredBefore) member.miss(round - 1, offeredBefore);
-        if (tradesDue && member.blocked) this.trades.fallBehind(member, audience, tradesFrom);
-        else if (tradesDue) tradesOnly ??= FrameRanges.concat(source, trades);
-        if (member.waiting) {
-          this.#catchUp.countMissed(member, audience);
-          // Trades have no first data, so one that waits for its turn only need not wait for them.
-          if (!tradesDue || tradesOnly === undefined || member.blocked) continue;
-          member.writeAll([...member.takeQueue(), tradesOnly]);
-          continue;
-        }
-        this.#catchUp.send(member, this.mirror, tradesDue ? tradesOnly : undefined);
-      }
-      if (++written % WRITES_PER_CLOCK_READ === 0) this.#observe(oldestTs, WRITES_PER_CLOCK_READ);
-    }
-    this.#observe(oldestTs, written % WRITES_PER_CLOCK_READ);
-    if (gathered) this.#lent.release();
-  }
-
-  #gather(
-    { framing, encoding }: Audience,
-    source: Buffer,
-    states: FrameRanges,
-    trades: FrameRanges,
-  ): void {
-    const lent = this.#lent;
-    lent.gather(source, states, trades);
-    if (framing !== undefined) lent.reframe(framing.write(lent.buffer, lent.length, encoding));
-  }
-
-  #observe(oldestTs: number, writes: number): void {
-    if (writes === 0) return;
-    // A ts that waits for the clock is ahead of it.
-    const ageS = Math.max(0, nowMicros() - oldestTs) / 1e6;
-    observeLatency(this.#counters, ageS, writes);
   }
 }
 
