@@ -212,6 +212,7 @@ export class Shard {
       () => this.#rounds.stop(),
       () => this.#fanOut.flushHeld(),
       () => this.#trading.close(),
+      () => this.#fanOut.candles.stop(),
       () => this.#archive.stop(),
       // Main has closed the sockets that are still to be taken.
       () => this.#arrivals.clear(),

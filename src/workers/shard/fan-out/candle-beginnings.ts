@@ -82,6 +82,12 @@ export class CandleBeginnings {
     this.#waiting.delete(series);
   }
 
+  /** Reads no more. */
+  stop(): void {
+    this.#waiting.clear();
+    clearTimeout(this.#timer);
+  }
+
   #schedule(): void {
     if (this.#waiting.size === 0) return;
     this.#timer ??= setTimeout(this.#turn, STEP_INTERVAL_MS).unref();

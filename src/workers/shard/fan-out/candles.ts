@@ -82,6 +82,11 @@ export class Candles {
     this.#wake = wake;
   }
 
+  /** Reads the archive no more. */
+  stop(): void {
+    this.#beginnings?.stop();
+  }
+
   get due(): boolean {
     return this.#lookDue || this.#begun.length > 0;
   }
