@@ -374,10 +374,9 @@ class Server implements RunningServer {
   }
 
   #status() {
-    const { shards } = this.#block;
     return {
       status: systemStatus(this.#health.system, this.#block),
-      shards: shards.map((section, shard) => ({
+      shards: this.#block.shards.map((section, shard) => ({
         shard,
         ready: this.#pool.ready(shard),
         ...shardFigures(section),
