@@ -1,5 +1,6 @@
 import {
   type CounterBlock,
+  type CounterSection,
   counted,
   countedOfEncodings,
   MAIN,
@@ -23,6 +24,25 @@ export function systemStatus(system: SystemState, counters: CounterBlock) {
 }
 
 /** WebSocket connections of a shard, in all encodings. */
-export function connectionsOf(shard: Float64Array): number {
+function connectionsOf(shard: Float64Array): number {
   return countedOfEncodings(shard, SHARD.connections);
+}
+
+/** What a shard has counted, for operators. */
+export function shardFigures(section: CounterSection) {
+  return {
+    connections: connectionsOf(section),
+    sockets: counted(section, SHARD.sockets),
+    audiences: counted(section, SHARD.audiences),
+    messages_sent: messagesSent(section),
+    bytes_sent: counted(section, SHARD.bytesSent),
+    conflated: counted(section, SHARD.conflated),
+    lapped: counted(section, SHARD.lapped),
+    event_loop_lag_s: counted(section, SHARD.loopLagS),
+  };
+}
+
+/** Messages that a shard has sent, in all encodings. */
+export function messagesSent(section: CounterSection): number {
+  return countedOfEncodings(section, SHARD.messagesSent);
 }

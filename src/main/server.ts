@@ -17,17 +17,13 @@ import { CLOSE_CODES } from "../contract/close-codes.js";
 import {
   beat,
   type CounterBlock,
-  type CounterSection,
   count,
-  counted,
-  countedOfEncodings,
   counterBlockOf,
   createCounterBuffer,
   MAIN,
-  SHARD,
   THREAD,
 } from "../counters/counters.js";
-import { connectionsOf, systemStatus } from "../counters/system-status.js";
+import { messagesSent, shardFigures, systemStatus } from "../counters/system-status.js";
 import type { MarketMemory } from "../ring/market-memory.js";
 import { createLogger, type Logger, type LogOptions } from "../shared/log.js";
 import { startThreadPulse } from "../shared/thread-pulse.js";
@@ -378,20 +374,12 @@ class Server implements RunningServer {
   }
 
   #status() {
-    const { shards } = this.#block;
     return {
       status: systemStatus(this.#health.system, this.#block),
-      shards: shards.map((section, shard) => ({
+      shards: this.#block.shards.map((section, shard) => ({
         shard,
         ready: this.#pool.ready(shard),
-        connections: connectionsOf(section),
-        sockets: counted(section, SHARD.sockets),
-        audiences: counted(section, SHARD.audiences),
-        messages_sent: messagesSent(section),
-        bytes_sent: counted(section, SHARD.bytesSent),
-        conflated: counted(section, SHARD.conflated),
-        lapped: counted(section, SHARD.lapped),
-        event_loop_lag_s: counted(section, SHARD.loopLagS),
+        ...shardFigures(section),
       })),
     };
   }
@@ -409,8 +397,4 @@ class Server implements RunningServer {
       startThreadPulse((loopLagS) => beat(main, loopLagS)),
     );
   }
-}
-
-function messagesSent(section: CounterSection): number {
-  return countedOfEncodings(section, SHARD.messagesSent);
 }
