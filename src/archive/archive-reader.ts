@@ -1,5 +1,4 @@
 import {
-  addCandle,
   addTrade,
   beginCandle,
   CANDLE_INTERVALS,
@@ -26,12 +25,11 @@ import {
   readPair,
   type TradeBlock,
 } from "./archive-form.js";
+import { type CandleHistoryPage, collect, RECORDS_MAX } from "./candle-pieces.js";
 
-/** Records that one query reads at most, so that it keeps its thread for some milliseconds. */
-const RECORDS_MAX = 2000;
-/** Trades that a query for candles reads at most, but for those of one candle. */
-const TRADES_MAX = 10_000;
 const END: ArchivePosition = { ts: Number.MAX_SAFE_INTEGER, number: Number.MAX_SAFE_INTEGER };
+/** A moment after all trades, to which the longest candle can be added, in µs. */
+const LATEST = 2 ** 52;
 
 /** A market as the archive knows it, listed at present or not. */
 interface ArchivedMarket {
@@ -59,10 +57,18 @@ interface TradeHistoryPage {
   readonly next: ArchivePosition | undefined;
 }
 
-interface CandleHistoryPage {
-  readonly candles: readonly Candle[];
-  /** The start that all candles of the next page are before; undefined where there is no more. */
-  readonly next: number | undefined;
+/** Where a market's candles stand, of one state of the archive. */
+export interface CandleHead {
+  /** The latest epoch that the archive has begun, with all that was told before it. */
+  readonly epoch: string;
+  /** `ts` of the last trade of all markets. */
+  readonly lastTs: number;
+  /** In which the market's candles count; undefined for one that has none. */
+  readonly steps: Pick<ArchivedMarket, "tickSize" | "lotSize"> | undefined;
+  /** Where the market's stream stands; undefined where no trade of it is kept. */
+  readonly place: { readonly epoch: string; readonly seq: number } | undefined;
+  /** The newest candle, of all trades up to that place. */
+  readonly candle: Candle | undefined;
 }
 
 /**
@@ -190,11 +196,30 @@ export class ArchiveReader {
       // A candle is within the range where it starts there.
       const end = Math.min(before ?? to, to, candleStart(now, length));
       if (market === undefined || end <= from) return { candles: [], next: undefined };
-      const pieces =
-        interval === "1s"
-          ? this.#secondPieces(market, end, from)
-          : this.#storedPieces(market, length, end, from);
-      return collect(pieces, length, { from, end, limit });
+      return collect(this.#pieces(market, interval, end, from), length, { from, end, limit });
+    });
+  }
+
+  /** Where a market's candles stand; undefined before the first trade or epoch. */
+  candleHead(marketId: MarketId, interval: CandleInterval): CandleHead | undefined {
+    return this.#read(() => {
+      const state = this.#state();
+      if (state === undefined) return undefined;
+      const { lastTs } = state;
+      const epoch = this.#epoch(state.epoch);
+      const market = this.#market(marketId);
+      if (market === undefined)
+        return { epoch, lastTs, steps: undefined, place: undefined, candle: undefined };
+      const [newest] = this.#blocksBackwards(market.index, END);
+      const last = newest?.block.trades.at(-1);
+      const place =
+        newest === undefined || last === undefined
+          ? undefined
+          : { epoch: this.#epoch(newest.block.epoch), seq: last.seq };
+      const length = CANDLE_INTERVALS[interval];
+      const range = { from: 0, end: LATEST, limit: 1 };
+      const [candle] = collect(this.#pieces(market, interval, LATEST, 0), length, range).candles;
+      return { epoch, lastTs, steps: market, place, candle };
     });
   }
 
@@ -283,6 +308,17 @@ export class ArchiveReader {
     }
   }
 
+  #pieces(
+    market: ArchivedMarket,
+    interval: CandleInterval,
+    end: number,
+    from: number,
+  ): Iterable<Candle> {
+    return interval === "1s"
+      ? this.#secondPieces(market, end, from)
+      : this.#storedPieces(market, CANDLE_INTERVALS[interval], end, from);
+  }
+
   /** Stored candles, newest first, that longer ones are made of. */
   *#storedPieces(
     market: ArchivedMarket,
@@ -335,34 +371,4 @@ function positionOf(trade: ArchivedTrade | undefined): ArchivePosition | undefin
 function candleOf(start: number, values: readonly number[]): Candle {
   const [open = 0, high = 0, low = 0, close = 0, volume = 0, trades = 0] = values;
   return { start, open, high, low, close, volume, trades };
-}
-
-/** Makes candles of pieces that come newest first. */
-function collect(
-  pieces: Iterable<Candle>,
-  length: number,
-  { from, end, limit }: { readonly from: number; readonly end: number; readonly limit: number },
-): CandleHistoryPage {
-  const candles: Candle[] = [];
-  let records = 0;
-  let work = 0;
-  for (const piece of pieces) {
-    const start = candleStart(piece.start, length);
-    if (start < from) break;
-    records++;
-    work += length === CANDLE_INTERVALS["1s"] ? piece.trades : 0;
-    if (start >= end) continue;
-    const last = candles.at(-1);
-    if (last?.start !== start) {
-      const isFull = candles.length === limit || records > RECORDS_MAX || work > TRADES_MAX;
-      if (last !== undefined && isFull) return { candles, next: last.start };
-      candles.push({ ...piece, start });
-    } else {
-      const later = { ...last };
-      const merged = { ...piece, start };
-      addCandle(merged, later);
-      candles[candles.length - 1] = merged;
-    }
-  }
-  return { candles, next: undefined };
 }

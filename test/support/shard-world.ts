@@ -26,6 +26,7 @@ import {
 } from "../../src/workers/shard/connections/connection.js";
 import { Framings } from "../../src/workers/shard/connections/framing.js";
 import { Outbox } from "../../src/workers/shard/connections/outbox.js";
+import type { CandleArchive } from "../../src/workers/shard/fan-out/candle-beginnings.js";
 import { FanOut } from "../../src/workers/shard/fan-out/fan-out.js";
 import { FirstDataSender } from "../../src/workers/shard/fan-out/first-data-sender.js";
 import { Mirror, type MirrorListener } from "../../src/workers/shard/fan-out/mirror.js";
@@ -67,6 +68,8 @@ export interface WorldOptions {
   readonly takesOrders?: boolean;
   readonly maxDistinctFilters?: number;
   readonly maxCandleSeries?: number;
+  /** What series of candles are begun from. */
+  readonly archive?: () => CandleArchive | undefined;
   readonly maxPending?: number;
   readonly maxReplayMessages?: number;
   /** Most bytes of a part of first data. */
@@ -160,6 +163,7 @@ export class ShardWorld {
       ...(encodings !== undefined && { encodings }),
       ...(maxCandleSeries !== undefined && { maxCandleSeries }),
       ...(batchDelayMs !== undefined && { batchDelayMs }),
+      archive: options.archive,
       now: clock,
       replays: {
         now: options.now ?? (() => 0),

@@ -80,11 +80,12 @@ export class Shard {
     for (const [word, words] of SHARD_GAUGES) this.#counters.fill(0, word, word + words);
 
     const { maxDistinctFilters, maxCandleSeries, batchDelayMs } = options;
+    this.#archive = new ArchiveAccess(options.archiveDir, this.#block.archivist);
     this.#fanOut = new FanOut(this.#counters, maxDistinctFilters, {
       maxCandleSeries,
       batchDelayMs,
+      archive: options.archiveDir === undefined ? undefined : () => this.#archive.reader,
     });
-    this.#archive = new ArchiveAccess(options.archiveDir, this.#block.archivist);
     this.#takeMirror(task.memory, "tail");
     this.#rounds = new RoundLoop(this.#fanOut, task.memory.doorbell);
     this.#fanOut.heartbeats.whenDue(() => this.#rounds.wake());
@@ -211,6 +212,7 @@ export class Shard {
       () => this.#rounds.stop(),
       () => this.#fanOut.flushHeld(),
       () => this.#trading.close(),
+      () => this.#fanOut.candles.stop(),
       () => this.#archive.stop(),
       // Main has closed the sockets that are still to be taken.
       () => this.#arrivals.clear(),

@@ -1,3 +1,4 @@
+import type { Channel } from "../../../contract/channels-schema.js";
 import { CANDLES_MAX } from "../../../contract/limits.js";
 import type { ServerMessage } from "../../../contract/messages.js";
 import { type CounterSection, SHARD } from "../../../counters/counters.js";
@@ -6,6 +7,7 @@ import { CANDLE_INTERVALS, type CandleInterval } from "../../../shared/candle.js
 import { nowMicros } from "../../../shared/clock.js";
 import type { MarketId } from "../../../shared/market-id.js";
 import type { Audience } from "./audience.js";
+import { type CandleArchive, CandleBeginnings } from "./candle-beginnings.js";
 import { CandleSeries } from "./candle-series.js";
 import type { FrameRanges } from "./frame-ranges.js";
 import type { Mirror } from "./mirror.js";
@@ -17,16 +19,19 @@ const INTERVALS = Object.keys(CANDLE_INTERVALS) as readonly CandleInterval[];
 /** How often it is looked whether a candle is over, in milliseconds. */
 const LOOK_INTERVAL_MS = 500;
 
+/** What it costs whoever asks for a series that has not begun: it is read, and its snapshot told later. */
+const BEGINNING_COST_BYTES = 32 * 1024;
+
 /** Where the messages of a series lie in the buffer of an encoding. */
 type Frames = { readonly start: number; readonly end: number }[];
 
 /**
- * The `Candles` channel: series of the markets and intervals that are asked for, made from the trades
- * that this shard reads from then on. What changed in a round is told at its end, a candle's last state
+ * The `Candles` channel: series of the markets and intervals that are asked for, begun from the
+ * archive, where there is one, and made from the trades that this shard reads from then on. What changed in a round is told at its end, a candle's last state
  * once and those that closed before the next one.
  *
  * Invariants: beyond `max` series those that nobody has are let go, the longest unused first; one with an
- * audience never is. Between rounds none is dirty.
+ * audience never is. A series says nothing until it has begun; then everybody who has it is told a snapshot. Between rounds none is dirty.
  */
 export class Candles {
   readonly max: number;
@@ -39,17 +44,37 @@ export class Candles {
   /** By slot, of markets that have traded since the last producer came. */
   readonly #bySlot: (readonly CandleSeries[] | undefined)[] = [];
   readonly #dirty: CandleSeries[] = [];
+  /** Undefined where there is no archive: series begin with the first trade that they are told. */
+  readonly #beginnings: CandleBeginnings | undefined;
+  /** Those that have what they begin with, to be told in the next round. */
+  readonly #begun: CandleSeries[] = [];
   #timer: ReturnType<typeof setInterval> | undefined;
   #lookDue = false;
   #wake: () => void = () => {};
   #mirror: Mirror | undefined;
 
-  /** @param now a clock in microseconds */
-  constructor(counters: CounterSection, frames: RoundFrames, max: number, now = nowMicros) {
+  /**
+   * @param archive the archive as it can be read at the moment; left out where there never is one
+   * @param now a clock in microseconds
+   */
+  constructor(
+    counters: CounterSection,
+    frames: RoundFrames,
+    max: number,
+    archive?: () => CandleArchive | undefined,
+    now = nowMicros,
+  ) {
     this.#counters = counters;
     this.#frames = frames;
     this.max = max;
     this.#now = now;
+    if (archive !== undefined) {
+      const done = (series: CandleSeries): void => {
+        this.#begun.push(series);
+        this.#wake();
+      };
+      this.#beginnings = new CandleBeginnings(archive, done, now);
+    }
   }
 
   /** Has a function called whenever a round is due, as candles may be over. */
@@ -57,14 +82,35 @@ export class Candles {
     this.#wake = wake;
   }
 
-  get due(): boolean {
-    return this.#lookDue;
+  /** Reads the archive no more. */
+  stop(): void {
+    this.#beginnings?.stop();
   }
 
-  /** Takes another producer's mirror: candles go on, but for markets with other steps. */
+  get due(): boolean {
+    return this.#lookDue || this.#begun.length > 0;
+  }
+
+  /**
+   * Takes another producer's mirror: series begin anew, as the one before may not have told all of its
+   * trades. Without an archive they go on, but for markets with other steps.
+   */
   setMirror(mirror: Mirror): void {
     this.#mirror = mirror;
     this.#bySlot.length = 0;
+    this.#beginnings?.setMirror(mirror);
+    this.beginAnew();
+  }
+
+  /** Begins all series anew from the archive, where there is one: trades were not told to them. */
+  beginAnew(): void {
+    if (this.#beginnings === undefined) return;
+    this.#begun.length = 0;
+    for (const [key, series] of this.#series) {
+      if (this.#inUse.has(series)) this.#beginnings.begin(series);
+      else this.#drop(key, series);
+    }
+    this.#used();
   }
 
   /** Whether there is room for the series of these subscriptions. */
@@ -75,6 +121,19 @@ export class Candles {
       if (known === undefined || !this.#inUse.has(known)) more++;
     }
     return this.#inUse.size + more <= this.max;
+  }
+
+  /** What beginning the series of these channels costs, in bytes of answers; nothing for one that has begun. */
+  beginningBytes(channels: readonly Channel[]): number {
+    if (this.#beginnings === undefined) return 0;
+    let bytes = 0;
+    for (const { type, params } of channels) {
+      if (type !== "Candles") continue;
+      const { market_id: marketId, interval } = params;
+      if (this.#series.get(seriesKey(marketId, interval))?.begun !== true)
+        bytes += BEGINNING_COST_BYTES;
+    }
+    return bytes;
   }
 
   // --- Who wants them -----------------------------------------------------------------------------
@@ -126,16 +185,21 @@ export class Candles {
     const series = new CandleSeries(marketId, interval, market);
     this.#series.set(key, series);
     this.#bySlot[market.slot] = undefined;
+    this.#beginnings?.begin(series);
     return series;
   }
 
   #letGo(): void {
     for (const [key, series] of this.#series) {
       if (this.#inUse.has(series)) continue;
-      this.#series.delete(key);
-      this.#bySlot.length = 0;
-      return;
+      return this.#drop(key, series);
     }
+  }
+
+  #drop(key: string, series: CandleSeries): void {
+    this.#series.delete(key);
+    this.#bySlot.length = 0;
+    this.#beginnings?.forget(series);
   }
 
   // --- Rounds -------------------------------------------------------------------------------------
@@ -144,8 +208,8 @@ export class Candles {
   traded(market: MirrorMarket, trade: TradeRecord, round: number): void {
     if (this.#series.size === 0) return;
     for (const series of this.#bySlot[market.slot] ?? this.#find(market)) {
-      series.take(round, trade.ts, trade.price, trade.quantity);
-      this.#markDirty(series);
+      series.take(round, trade);
+      if (series.begun) this.#markDirty(series);
     }
   }
 
@@ -174,15 +238,23 @@ export class Candles {
    * @param offer counts a message for an audience; returns whether this round tells it by itself
    */
   tell(mirror: Mirror, round: number, offer: (audience: Audience, ts: number) => boolean): void {
+    const now = this.#now();
+    for (const series of this.#begun) {
+      series.closeAt(round, mirror.position, now);
+      series.begin(round);
+      this.#markDirty(series);
+    }
+    this.#begun.length = 0;
     if (this.#lookDue) {
       this.#lookDue = false;
-      const now = this.#now();
-      for (const series of this.#inUse)
-        if (series.closeAt(round, mirror.position, now)) this.#markDirty(series);
+      for (const series of this.#inUse) {
+        const closed = series.closeAt(round, mirror.position, now);
+        if (closed && series.begun) this.#markDirty(series);
+      }
     }
     for (const series of this.#dirty) {
       series.dirty = false;
-      if (series.audiences.size > 0) this.#tell(series, round, offer);
+      if (series.begun && series.audiences.size > 0) this.#tell(series, round, offer);
     }
     this.#dirty.length = 0;
   }
@@ -192,14 +264,21 @@ export class Candles {
     round: number,
     offer: (audience: Audience, ts: number) => boolean,
   ): void {
-    const messages = this.#changes(series, round - 1, 0);
-    const byEncoding = new Map<number, Frames>();
+    const told = new Map<number, readonly ServerMessage[]>();
+    const byEncoding = new Map<string, Frames>();
+    // A snapshot is as long as an audience has asked for.
+    const whole = series.changedSince(round - 1) === undefined;
+    const key = seriesKey(series.marketId, series.interval);
     for (const audience of series.audiences) {
-      const { encoding, states } = audience;
+      const { encoding, states, subscriptions } = audience;
+      const limit = whole ? (subscriptions.candles.get(key)?.limit ?? 0) : 0;
+      const messages = told.get(limit) ?? this.#changes(series, round - 1, limit);
+      told.set(limit, messages);
       for (const [index, message] of messages.entries()) {
         if (!offer(audience, series.lastTs)) continue;
-        const frames = byEncoding.get(encoding) ?? [];
-        byEncoding.set(encoding, frames);
+        const known = `${encoding} ${limit}`;
+        const frames = byEncoding.get(known) ?? [];
+        byEncoding.set(known, frames);
         frames[index] ??= this.#frames.message(message, encoding);
         states.add(frames[index]);
       }
@@ -210,7 +289,7 @@ export class Candles {
   addMissed(audience: Audience, round: number, ranges: FrameRanges): void {
     for (const [key, { limit }] of audience.subscriptions.candles) {
       const series = this.#series.get(key);
-      if (series === undefined) continue;
+      if (series?.begun !== true) continue;
       for (const message of this.#changes(series, round, limit))
         ranges.add(this.#frames.message(message, audience.encoding));
     }
@@ -229,10 +308,10 @@ export class Candles {
     return told.map((one) => ({ type: "CandleUpdate", data: { market_id, interval, ...one } }));
   }
 
-  /** What a new subscriber gets at once; undefined for a market that is not listed. */
+  /** What a new subscriber gets at once; undefined for a market that is not listed or a series not begun. */
   snapshot({ marketId, interval, limit }: CandleRequest): ServerMessage | undefined {
     const series = this.#of(marketId, interval);
-    if (series === undefined) return undefined;
+    if (series?.begun !== true) return undefined;
     const candles = series.newest(limit);
     return { type: "CandleSnapshot", data: { market_id: marketId, interval, candles } };
   }

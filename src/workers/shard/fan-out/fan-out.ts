@@ -8,6 +8,7 @@ import type { MarketId } from "../../../shared/market-id.js";
 import type { FrameBatch } from "../connections/frame-batch.js";
 import type { Audience, AudienceStream, Member } from "./audience.js";
 import { AudienceWriter } from "./audience-writer.js";
+import type { CandleArchive } from "./candle-beginnings.js";
 import { Candles } from "./candles.js";
 import { CatchUp } from "./catch-up.js";
 import type { FrameRanges } from "./frame-ranges.js";
@@ -29,6 +30,8 @@ interface FanOutOptions {
   readonly encodings?: readonly EncodingDescriptor[];
   /** Series of candles that are kept. */
   readonly maxCandleSeries?: number;
+  /** What series of candles are begun from, as it can be read at the moment. */
+  readonly archive?: (() => CandleArchive | undefined) | undefined;
   /** How long frames may wait for more, for those who take batches. */
   readonly batchDelayMs?: number;
   /** The clock of intervals, in ms. */
@@ -79,6 +82,7 @@ export class FanOut implements MirrorListener {
     {
       encodings = ENCODING_TABLE,
       maxCandleSeries = 1000,
+      archive,
       batchDelayMs = 0,
       now = () => performance.now(),
       replays = {},
@@ -87,7 +91,7 @@ export class FanOut implements MirrorListener {
     this.#now = now;
     this.#frames = new RoundFrames(encodings);
     this.markets = new MarketsChannel(this.#frames, maxDistinctFilters);
-    this.candles = new Candles(counters, this.#frames, maxCandleSeries);
+    this.candles = new Candles(counters, this.#frames, maxCandleSeries, archive);
     this.heartbeats = new Heartbeats(this.#frames);
     this.#membership = new Membership(
       counters,
@@ -355,6 +359,7 @@ export class FanOut implements MirrorListener {
   }
 
   tradesLost(): void {
+    this.candles.beginAnew();
     for (const audience of this.audiences) {
       if (!audience.subscriptions.allTrades && audience.subscriptions.trades.size === 0) continue;
       for (const member of audience.members) member.close(CLOSE.tradesLost);

@@ -132,6 +132,15 @@ export class Mirror {
     return lapped;
   }
 
+  /**
+   * Number of a market's newest trade, which is not less than that of the last one read; also after a lap.
+   * Throws SlotLockedError where the producer died while it wrote there.
+   */
+  newestTradeSeq(market: MirrorMarket): number {
+    this.#table.read(market.slot);
+    return Math.max(market.tradeSeq, this.#table.newest.tradeSeq);
+  }
+
   /** Brings every market to the table's state, which is at least that of the rings' tails. */
   repair(round: number): void {
     const listed = this.#table.listed;

@@ -280,6 +280,8 @@ export class RequestHandler {
     const recovered = recoveries.take(connection.encoding, this.#counters);
     if (recoveries.cost > 0)
       connection.charge(RECOVERY_COST_BYTES * recoveries.cost, performance.now());
+    const beginning = this.#fanOut.candles.beginningBytes(channels);
+    if (beginning > 0) connection.charge(beginning, performance.now());
     const subscribed = reply(id, { type: "Subscribed", data: { channels: recovered.told } });
     this.#firstData.subscribe(connection, subscribed, recovered.channels, after, recovered.replays);
     this.#trading.subscribe(connection, ofWallets);

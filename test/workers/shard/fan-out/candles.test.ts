@@ -327,33 +327,34 @@ describe("series of candles", () => {
   const scale = DecimalScale.of(1) as DecimalScale;
   const series = (interval: CandleInterval) =>
     new CandleSeries(1, interval, { priceScale: scale, quantityScale: scale });
+  const told = (ts: number, price: number, quantity: number) => ({ ts, seq: 1, price, quantity });
 
   it("candles - one is over when all before its end was read, or a second after it by the clock", () => {
     const one = series("1m");
-    one.take(1, 60 * SECOND, 5, 1);
+    one.take(1, told(60 * SECOND, 5, 1));
     expect(one.closeAt(2, 120 * SECOND - 1, 121 * SECOND - 1)).toBe(false);
     expect(one.closeAt(2, 120 * SECOND, 0)).toBe(true);
     expect(one.closeAt(2, 120 * SECOND, 0)).toBe(false);
-    one.take(3, 120 * SECOND, 5, 1);
+    one.take(3, told(120 * SECOND, 5, 1));
     expect(one.closeAt(4, 0, 181 * SECOND)).toBe(true);
   });
 
   it("candles - a trade that is told after its candle was over is not lost", () => {
     const one = series("1s");
-    one.take(1, 10 * SECOND, 5, 1);
+    one.take(1, told(10 * SECOND, 5, 1));
     one.closeAt(2, 0, 12 * SECOND);
-    one.take(3, 10 * SECOND + 5, 7, 2);
+    one.take(3, told(10 * SECOND + 5, 7, 2));
     expect(one.changedSince(2)).toEqual([
       { candle: [10 * SECOND, 5, 7, 5, 7, 3, 2], closed: true },
     ]);
-    one.take(4, 11 * SECOND, 8, 1);
+    one.take(4, told(11 * SECOND, 8, 1));
     expect(one.changedSince(3)).toMatchObject([{ closed: false }]);
   });
 
   it("candles - the last thousand are kept, and who missed one that is not gets a snapshot", () => {
     const one = series("1s");
     for (let second = 0; second <= CANDLES_MAX + 5; second++)
-      one.take(second, second * SECOND, 1, 1);
+      one.take(second, told(second * SECOND, 1, 1));
     expect(one.newest(CANDLES_MAX)).toHaveLength(CANDLES_MAX);
     expect(one.newest(1)).toEqual([[(CANDLES_MAX + 5) * SECOND, 1, 1, 1, 1, 1, 1]]);
     expect(one.changedSince(2)).toBeUndefined();
@@ -362,7 +363,7 @@ describe("series of candles", () => {
 
   it("candles - another producer's steps begin a series anew", () => {
     const one = series("1s");
-    one.take(1, 10 * SECOND, 5, 1);
+    one.take(1, told(10 * SECOND, 5, 1));
     one.adopt({ priceScale: scale, quantityScale: scale });
     expect(one.newest(10)).toHaveLength(1);
     one.adopt({ priceScale: DecimalScale.of(0.5) as DecimalScale, quantityScale: scale });
