@@ -26,7 +26,6 @@ const LONG_FILES: Readonly<Record<string, string>> = {
     "the turns of all that waits, in which the order matters",
   "src/workers/shard/connections/connection.ts": "a connection's state and all that moves it",
   "src/workers/shard/requests/request-handler.ts": "one method for each type of request",
-  "src/main/metrics.ts": "one list of metrics, which is read and searched as one",
   "src/config/config-fields.ts": "one list of options, which is read and searched as one",
 };
 
