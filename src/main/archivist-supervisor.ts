@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import type { Config } from "../config/schema.js";
 import { ARCHIVIST, type CounterSection, count, counterBlockOf } from "../counters/counters.js";
@@ -13,6 +14,9 @@ const WORKER = new URL("../workers/archivist/archivist-worker.js", import.meta.u
 const MEMORIES_MAX = 2;
 /** How long an archivist may take to write what is left when the server stops, in ms. */
 const STOP_MS_MAX = 5000;
+/** How long the server's first clients may wait for the archive to be opened, and how often it is looked for, in ms. */
+const OPENING_MS_MAX = 2000;
+const OPENING_LOOK_MS = 10;
 const RESTARTING = "the archivist ended and is being restarted; history may be behind";
 
 interface ArchivistOptions {
@@ -68,6 +72,13 @@ export class ArchivistSupervisor {
     this.#memories = all.slice(-MEMORIES_MAX);
     if (all.length === 1) this.#start();
     else this.#tell({ type: "memory", memory });
+  }
+
+  /** Resolves when the archive is open, or has not been for so long that nobody is to wait for it. */
+  async opened(): Promise<void> {
+    const signal = AbortSignal.timeout(OPENING_MS_MAX);
+    while (this.#counters[ARCHIVIST.generation] === 0 && !signal.aborted)
+      await sleep(OPENING_LOOK_MS);
   }
 
   /** A reader has found the archive damaged: another archivist moves it aside. */

@@ -257,7 +257,7 @@ class Server implements RunningServer {
       this.#allUp = resolve;
     });
     this.#pool.start();
-    await step(up);
+    await step(Promise.all([up, this.#archivist?.opened()]));
     this.port = await step(this.#acceptor.listen(host, port));
     this.#started = true;
     this.#log.info(

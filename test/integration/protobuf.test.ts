@@ -40,6 +40,7 @@ describe("protobuf", () => {
       { type: "Market", params: { market_id: 1001 } },
       { type: "Market", params: { market_id: `${2n ** 53n}` } },
       { type: "PriceFeed", params: { market_ids: MARKET_IDS } },
+      { type: "Book", params: { market_id: 1001, checksum: true } },
       { type: "Trades" },
       { type: "SystemStatus" },
       { type: "Candles", params: { market_id: 1001, interval: "1s" } },
@@ -53,6 +54,8 @@ describe("protobuf", () => {
     client.send({ type: "CancelOrder", id: -1, data: { order_id: "none" } });
     client.send({ type: "Unsubscribe", id: 2 ** 40, data: { channels: [{ type: "Trades" }] } });
     client.send({ type: "Subscribe", id: 1, data: { channels: [{ type: "Trades" }] } });
+    client.send({ type: "TradeHistory", id: 3, data: { market_id: 1001 } });
+    client.send({ type: "CandleHistory", id: 4, data: { market_id: 1001, interval: "1m" } });
     client.send({ type: "PlaceOrder", id: 2, data: { order } });
     await provoke(server);
     while (seen.size < SERVER_TYPES.length - 1) seen.add((await client.next()).type);

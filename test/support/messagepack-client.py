@@ -20,7 +20,8 @@ TIMEOUT_S = 20
 SAFE_MAX = 2**53 - 1
 INTEGERS = {
     "ts", "seq", "server_time", "timestamp", "ping_interval_ms", "connections", "shards", "uptime_s",
-    "created_ts", "updated_ts",
+    "created_ts", "updated_ts", "deadline_ts", "prev_seq", "depth", "feed_age_ms",
+    "conflated",
 }
 NUMBERS = {
     "price", "best_bid", "best_ask", "volume", "quantity", "tick_size", "lot_size",
@@ -35,6 +36,7 @@ CHANNELS = [
     {"type": "Market", "params": {"market_id": 1001}},
     {"type": "Market", "params": {"market_id": 2**53}},
     {"type": "PriceFeed", "params": {"market_ids": IDS}},
+    {"type": "Book", "params": {"market_id": 1001, "checksum": True}},
     {"type": "Trades"},
     {"type": "SystemStatus"},
     {"type": "Candles", "params": {"market_id": 1001, "interval": "1s"}},

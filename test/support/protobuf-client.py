@@ -45,6 +45,7 @@ CHANNELS = [
     pb.Channel(market=wide(1001)),
     pb.Channel(market=wide(2**53)),
     pb.Channel(price_feed=prices(IDS)),
+    pb.Channel(book={"market_id": 1001, "checksum": True}),
     pb.Channel(trades={}),
     pb.Channel(system_status={}),
     pb.Channel(candles={"market_id": 1001, "interval": pb.CANDLE_INTERVAL_1S}),
