@@ -40,7 +40,10 @@ describe("channel flags", () => {
   it.each<[ChannelFlags, string]>([
     [{ channel: ["PriceFeed"] }, "market: PriceFeed needs at least one (flag --market)"],
     [{ channel: ["Trades", "Market"] }, "market: Market needs at least one (flag --market)"],
-    [{ channel: ["Markets"], market: [7] }, "market: is for Market, PriceFeed, Book, Trades only"],
+    [
+      { channel: ["Markets"], market: [7] },
+      "market: is for Market, PriceFeed, Book, Trades, Candles only",
+    ],
     [{ channel: ["Trades"], status: ["Active"] }, "status: is for Markets only"],
     [{ channel: ["Trades"], search: "x" }, "search: is for Markets only"],
     [{ channel: ["Trades"], minVolume: 1 }, "min-volume: is for Markets only"],

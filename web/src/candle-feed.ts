@@ -5,7 +5,7 @@ import { CANDLES_MAX, CandleSeries, type Timeframe } from "./model/candle-series
 
 /** Candles that are asked for at a time: some screens full. */
 const PAGE_CANDLES = 500;
-const TIMEOUT_MS = 4000;
+const TIMEOUT_MS = 3000;
 
 /** From five minutes follow 24 hours: in one page, and exactly enough. */
 export const DAY_TIMEFRAME: Timeframe = "5m";

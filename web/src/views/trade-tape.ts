@@ -6,7 +6,7 @@ import { HistoryAsking } from "../history-asking.js";
 import type { MarketState } from "../model/market-store.js";
 import { TRADES_MAX, TradeLog } from "../model/trade-log.js";
 
-const TIMEOUT_MS = 4000;
+const TIMEOUT_MS = 3000;
 
 interface TradeRow {
   readonly element: HTMLElement;
