@@ -257,8 +257,9 @@ describe.skipIf(CHROMIUM === undefined)("an order whose connection breaks on the
     fate = "lost";
     await submit().click();
     await shows("unknown is said", "#ticket .note", "unknown until the server is back");
-    refusing = false;
+    // As long as it is signed in, it would ask as soon as it can.
     await page.locator("#account").click();
+    refusing = false;
     await page.locator("#connection[data-health=ok]").waitFor();
     await signIn("somebody else");
     expect(await placed("somebody else")).toEqual([]);
