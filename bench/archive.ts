@@ -209,8 +209,9 @@ async function readPages(dir: string, trades: number, pages: number) {
       return performance.now() - began;
     });
   const candles = (interval: "1m" | "1d") =>
-    times((market_id, to) =>
-      candlePage(reader, { market_id, interval, to, limit: PAGE_TRADES }, end),
+    times(
+      (market_id, to) =>
+        candlePage(reader, { market_id, interval, to, limit: PAGE_TRADES }, end).page,
     );
   const result = {
     buildSeconds,

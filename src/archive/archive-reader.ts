@@ -195,7 +195,7 @@ export class ArchiveReader {
       const length = CANDLE_INTERVALS[interval];
       // A candle is within the range where it starts there.
       const end = Math.min(before ?? to, to, candleStart(now, length));
-      if (market === undefined || end <= from) return { candles: [], next: undefined };
+      if (market === undefined || end <= from) return { candles: [], next: undefined, read: 0 };
       return collect(this.#pieces(market, interval, end, from), length, { from, end, limit });
     });
   }

@@ -9,6 +9,8 @@ export interface CandleHistoryPage {
   readonly candles: readonly Candle[];
   /** The start that all candles of the next page are before; undefined where there is no more. */
   readonly next: number | undefined;
+  /** Records and trades that were read for it. */
+  readonly read: number;
 }
 
 /** Makes candles of pieces that come newest first. */
@@ -29,7 +31,7 @@ export function collect(
     const last = candles.at(-1);
     if (last?.start !== start) {
       const isFull = candles.length === limit || records > RECORDS_MAX || work > TRADES_MAX;
-      if (last !== undefined && isFull) return { candles, next: last.start };
+      if (last !== undefined && isFull) return { candles, next: last.start, read: records + work };
       candles.push({ ...piece, start });
     } else {
       const later = { ...last };
@@ -38,5 +40,5 @@ export function collect(
       candles[candles.length - 1] = merged;
     }
   }
-  return { candles, next: undefined };
+  return { candles, next: undefined, read: records + work };
 }

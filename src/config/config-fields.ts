@@ -390,7 +390,7 @@ const limits = {
     max: 100_000,
     default: 1000,
     description:
-      "Series of candles, each of a market and an interval, that a shard keeps; with 1,000 candles one takes some 100 KiB",
+      "Series of candles, each of a market and an interval, that a shard keeps, shared as filters are; with 1,000 candles one takes some 100 KiB",
   }),
   maxMessagesPerSecond: integer({
     flag: "max-messages-per-second",

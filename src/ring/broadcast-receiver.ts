@@ -48,7 +48,8 @@ export class BroadcastReceiver {
 
   readonly #header: Int32Array;
   readonly #ring: Uint8Array;
-  readonly #capacity: number;
+  /** Of the ring, in units. */
+  readonly capacity: number;
   readonly #batchUnits: number;
   readonly #barrier = new Int32Array(new SharedArrayBuffer(64));
   #cursor: number;
@@ -69,7 +70,7 @@ export class BroadcastReceiver {
     const bytes = ringCapacity(buffer);
     this.#header = new Int32Array(buffer, 0, RING_HEADER_BYTES >>> 2);
     this.#ring = new Uint8Array(buffer, RING_HEADER_BYTES, bytes);
-    this.#capacity = bytes >>> UNIT_SHIFT;
+    this.capacity = bytes >>> UNIT_SHIFT;
     const batchBytes = recordBytesMax(bytes);
     this.#batchUnits = batchBytes >>> UNIT_SHIFT;
     this.words = wordsOf(new ArrayBuffer(batchBytes), 0, batchBytes);
@@ -81,7 +82,7 @@ export class BroadcastReceiver {
   /** How far the reader is behind the newest record, as a share of the ring from 0 up. */
   get backlog(): number {
     const behind = (Atomics.load(this.#header, TAIL_WORD) - this.#cursor) >>> 0;
-    return behind / this.#capacity;
+    return behind / this.capacity;
   }
 
   /** Position of the next record to read, in units modulo 2^32. */
@@ -103,15 +104,15 @@ export class BroadcastReceiver {
     const tail = Atomics.load(this.#header, TAIL_WORD);
     const available = (tail - this.#cursor) >>> 0;
     if (available === 0) return RECEIVED.nothing;
-    const index = this.#cursor & (this.#capacity - 1);
-    const units = Math.min(available, this.#batchUnits, this.#capacity - index);
+    const index = this.#cursor & (this.capacity - 1);
+    const units = Math.min(available, this.#batchUnits, this.capacity - index);
     const from = index << UNIT_SHIFT;
     this.words.bytes.set(this.#ring.subarray(from, from + (units << UNIT_SHIFT)));
     // The copy must be done before tailIntent is read. JavaScript has no acquire fence, but no
     // earlier read passes a read-modify-write; of a word of our own, lest readers contend for it.
     Atomics.exchange(this.#barrier, 0, this.#cursor);
     const intent = Atomics.load(this.#header, TAIL_INTENT_WORD);
-    if ((intent - this.#cursor) >>> 0 > this.#capacity) return this.#goToTail();
+    if ((intent - this.#cursor) >>> 0 > this.capacity) return this.#goToTail();
     this.#walk = 0;
     this.#batchEnd = units << UNIT_SHIFT;
     return RECEIVED.records;

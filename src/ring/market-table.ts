@@ -39,6 +39,8 @@ const LOOKS_PER_NAP = 1024;
 const NAP_MS = 1;
 /** Looks at one slot before a reader gives up, about a second: the writer was ended in the middle. */
 const LOOKS_MAX = 1_000_000;
+/** Looks of a reader that can come back. */
+const LOOKS_PER_TRY = 64;
 
 export interface MarketTableMemory {
   readonly buffer: SharedArrayBuffer;
@@ -214,20 +216,32 @@ export class MarketTableReader {
     };
   }
 
+  /** Copies a slot into {@link words}, unless it is being written; returns whether it has. */
+  tryRead(slot: number): boolean {
+    for (let look = 1; look <= LOOKS_PER_TRY; look++) if (this.#look(slot)) return true;
+    return false;
+  }
+
   /** Copies a slot into {@link words}. Throws {@link SlotLockedError}. */
   read(slot: number): void {
-    const start = TABLE_HEADER_BYTES + slot * this.#slotBytes;
+    const lock = (TABLE_HEADER_BYTES + slot * this.#slotBytes) >>> 2;
     for (let look = 1; look <= LOOKS_MAX; look++) {
-      const before = Atomics.load(this.#locks, start >>> 2);
-      if ((before & 1) !== 0) {
-        if (look % LOOKS_PER_NAP === 0) Atomics.wait(this.#locks, start >>> 2, before, NAP_MS);
-        continue;
-      }
-      this.words.bytes.set(this.#bytes.subarray(start, start + this.#slotBytes));
-      // The same barrier as the ring's: the copy is complete before the lock is looked at again.
-      Atomics.exchange(this.#barrier, 0, slot);
-      if (Atomics.load(this.#locks, start >>> 2) === before) return;
+      if (this.#look(slot)) return;
+      if (look % LOOKS_PER_NAP !== 0) continue;
+      const held = Atomics.load(this.#locks, lock);
+      if ((held & 1) !== 0) Atomics.wait(this.#locks, lock, held, NAP_MS);
     }
     throw new SlotLockedError(slot);
+  }
+
+  /** Copies a slot, and says whether nobody has written to it meanwhile. */
+  #look(slot: number): boolean {
+    const start = TABLE_HEADER_BYTES + slot * this.#slotBytes;
+    const before = Atomics.load(this.#locks, start >>> 2);
+    if ((before & 1) !== 0) return false;
+    this.words.bytes.set(this.#bytes.subarray(start, start + this.#slotBytes));
+    // The same barrier as the ring's: the copy is complete before the lock is looked at again.
+    Atomics.exchange(this.#barrier, 0, slot);
+    return Atomics.load(this.#locks, start >>> 2) === before;
   }
 }

@@ -114,4 +114,18 @@ describe("market table", () => {
     Atomics.add(new Int32Array(memory.buffer), 64 / 4, 1);
     expect(() => reader.read(0)).toThrow("slot 0 stays locked");
   });
+
+  it("market table - whoever can come back is not held up by a slot that stays locked", () => {
+    const memory = createMarketTable(1, { titleBytesMax: 20, bookDepth: 30 });
+    list(new MarketTableWriter(memory), 0, "Rain");
+    const reader = new MarketTableReader(memory);
+    expect(reader.tryRead(0)).toBe(true);
+    // The lock is the slot's first word, behind the header of 64 bytes.
+    Atomics.add(new Int32Array(memory.buffer), 16, 1);
+    const startedAt = performance.now();
+    expect(reader.tryRead(0)).toBe(false);
+    expect(performance.now() - startedAt).toBeLessThan(20);
+    Atomics.add(new Int32Array(memory.buffer), 16, 1);
+    expect(reader.tryRead(0)).toBe(true);
+  });
 });

@@ -26,12 +26,13 @@ import {
 } from "../../src/workers/shard/connections/connection.js";
 import { Framings } from "../../src/workers/shard/connections/framing.js";
 import { Outbox } from "../../src/workers/shard/connections/outbox.js";
-import type { CandleArchive } from "../../src/workers/shard/fan-out/candle-beginnings.js";
+import type { CandleArchiveSource } from "../../src/workers/shard/fan-out/candle-beginnings.js";
 import { FanOut } from "../../src/workers/shard/fan-out/fan-out.js";
 import { FirstDataSender } from "../../src/workers/shard/fan-out/first-data-sender.js";
 import { Mirror, type MirrorListener } from "../../src/workers/shard/fan-out/mirror.js";
 import type { WindowBits } from "../../src/workers/shard/http/deflate-offer.js";
 import { Authenticator } from "../../src/workers/shard/requests/authenticator.js";
+import { History } from "../../src/workers/shard/requests/history.js";
 import { RequestHandler } from "../../src/workers/shard/requests/request-handler.js";
 import { Trading } from "../../src/workers/shard/trading/trading.js";
 import { ClientModel } from "./client-model.js";
@@ -69,7 +70,7 @@ export interface WorldOptions {
   readonly maxDistinctFilters?: number;
   readonly maxCandleSeries?: number;
   /** What series of candles are begun from. */
-  readonly archive?: () => CandleArchive | undefined;
+  readonly archive?: CandleArchiveSource;
   readonly maxPending?: number;
   readonly maxReplayMessages?: number;
   /** Most bytes of a part of first data. */
@@ -226,7 +227,7 @@ export class ShardWorld {
       new Authenticator(jwt, 8192),
       this.counters,
       { subscribed: () => {}, identified: () => {}, hold: () => {}, release: () => {} },
-      () => undefined,
+      new History({ reader: undefined, noteFault: () => {} }, this.counters),
     );
     this.#context = {
       counters: this.counters,

@@ -37,6 +37,7 @@ import { PageFiles } from "./http/page-files.js";
 import { HttpApi } from "./http/v3/http-api.js";
 import { ArchiveAccess } from "./requests/archive-access.js";
 import { Authenticator } from "./requests/authenticator.js";
+import { History } from "./requests/history.js";
 import { RequestHandler } from "./requests/request-handler.js";
 import { Trading } from "./trading/trading.js";
 
@@ -67,6 +68,7 @@ export class Shard {
   readonly #intake: Intake;
   readonly #shares: AddressShares;
   readonly #archive: ArchiveAccess;
+  readonly #history: History;
   /** What ends with the shard. */
   readonly #stops: (() => void)[] = [];
   #subscribed = false;
@@ -80,11 +82,14 @@ export class Shard {
     for (const [word, words] of SHARD_GAUGES) this.#counters.fill(0, word, word + words);
 
     const { maxDistinctFilters, maxCandleSeries, batchDelayMs } = options;
-    this.#archive = new ArchiveAccess(options.archiveDir, this.#block.archivist);
+    this.#archive = new ArchiveAccess(options.archiveDir, this.#block.archivist, (reason) =>
+      this.#tell({ type: "archive-damaged", reason }),
+    );
+    this.#history = new History(this.#archive, this.#counters);
     this.#fanOut = new FanOut(this.#counters, maxDistinctFilters, {
       maxCandleSeries,
       batchDelayMs,
-      archive: options.archiveDir === undefined ? undefined : () => this.#archive.reader,
+      archive: options.archiveDir === undefined ? undefined : this.#archive,
     });
     this.#takeMirror(task.memory, "tail");
     this.#rounds = new RoundLoop(this.#fanOut, task.memory.doorbell);
@@ -137,7 +142,7 @@ export class Shard {
       {
         mirror: () => this.#fanOut.mirror,
         status: () => this.#notices.status().data.status,
-        archive: () => this.#archive.reader,
+        history: this.#history,
       },
       { version: system.version, limits: options },
       options.allowedOrigins,
@@ -191,7 +196,7 @@ export class Shard {
         hold: (connection) => this.#intake.hold(connection),
         release: (connection) => this.#intake.release(connection),
       },
-      () => this.#archive.reader,
+      this.#history,
     );
   }
 

@@ -6,8 +6,9 @@ import type { TradeRecord } from "../../../ring/records.js";
 import { CANDLE_INTERVALS, type CandleInterval } from "../../../shared/candle.js";
 import { nowMicros } from "../../../shared/clock.js";
 import type { MarketId } from "../../../shared/market-id.js";
+import { FairBudget, type Holder } from "../connections/fair-budget.js";
 import type { Audience } from "./audience.js";
-import { type CandleArchive, CandleBeginnings } from "./candle-beginnings.js";
+import { type CandleArchiveSource, CandleBeginnings } from "./candle-beginnings.js";
 import { CandleSeries } from "./candle-series.js";
 import type { FrameRanges } from "./frame-ranges.js";
 import type { Mirror } from "./mirror.js";
@@ -27,20 +28,24 @@ type Frames = { readonly start: number; readonly end: number }[];
 
 /**
  * The `Candles` channel: series of the markets and intervals that are asked for, begun from the
- * archive, where there is one, and made from the trades that this shard reads from then on. What changed in a round is told at its end, a candle's last state
- * once and those that closed before the next one.
+ * archive, where there is one, and made from the trades that this shard reads from then on. What changed in
+ * a round is told at its end, a candle's last state once and those that closed before the next one.
+ *
+ * Series in use are places of a budget that is shared fairly.
  *
  * Invariants: beyond `max` series those that nobody has are let go, the longest unused first; one with an
- * audience never is. A series says nothing until it has begun; then everybody who has it is told a snapshot. Between rounds none is dirty.
+ * audience never is. A series says nothing until it has begun; then everybody who has it is told a snapshot.
+ * Between rounds none is dirty.
  */
 export class Candles {
-  readonly max: number;
+  readonly #budget: FairBudget;
   readonly #counters: CounterSection;
   readonly #frames: RoundFrames;
   readonly #now: () => number;
   /** The longest unused first. */
   readonly #series = new Map<string, CandleSeries>();
-  readonly #inUse = new Set<CandleSeries>();
+  /** Those that somebody has, with whose share they are of: of the first who asked for them. */
+  readonly #inUse = new Map<CandleSeries, Holder>();
   /** By slot, of markets that have traded since the last producer came. */
   readonly #bySlot: (readonly CandleSeries[] | undefined)[] = [];
   readonly #dirty: CandleSeries[] = [];
@@ -61,12 +66,12 @@ export class Candles {
     counters: CounterSection,
     frames: RoundFrames,
     max: number,
-    archive?: () => CandleArchive | undefined,
+    archive?: CandleArchiveSource,
     now = nowMicros,
   ) {
     this.#counters = counters;
     this.#frames = frames;
-    this.max = max;
+    this.#budget = new FairBudget(max);
     this.#now = now;
     if (archive !== undefined) {
       const done = (series: CandleSeries): void => {
@@ -113,14 +118,24 @@ export class Candles {
     this.#used();
   }
 
-  /** Whether there is room for the series of these subscriptions. */
-  mayHold(wanted: Iterable<CandleRequest>): boolean {
+  /** Most series that are kept. */
+  get max(): number {
+    return this.#budget.max;
+  }
+
+  /** Those that somebody has. */
+  get inUse(): number {
+    return this.#budget.taken;
+  }
+
+  /** Whether somebody may have the series of these subscriptions; those in use already cost nothing. */
+  mayHold(holder: Holder, wanted: Iterable<CandleRequest>): boolean {
     let more = 0;
     for (const { marketId, interval } of wanted) {
       const known = this.#series.get(seriesKey(marketId, interval));
       if (known === undefined || !this.#inUse.has(known)) more++;
     }
-    return this.#inUse.size + more <= this.max;
+    return this.#budget.mayTake(holder, more);
   }
 
   /** What beginning the series of these channels costs, in bytes of answers; nothing for one that has begun. */
@@ -138,12 +153,15 @@ export class Candles {
 
   // --- Who wants them -----------------------------------------------------------------------------
 
-  add(audience: Audience): void {
+  /** @param holder who has asked for it, of whose share are the series that nobody else has */
+  add(audience: Audience, holder: Holder): void {
     for (const { marketId, interval } of audience.subscriptions.candles.values()) {
       const series = this.#of(marketId, interval);
       if (series === undefined) continue;
       series.audiences.add(audience);
-      this.#inUse.add(series);
+      if (this.#inUse.has(series)) continue;
+      this.#inUse.set(series, holder);
+      this.#budget.take(holder);
     }
     this.#used();
   }
@@ -153,6 +171,7 @@ export class Candles {
       const series = this.#series.get(key);
       if (series === undefined || !series.audiences.delete(audience)) continue;
       if (series.audiences.size > 0) continue;
+      this.#budget.giveBack(this.#inUse.get(series) as Holder);
       this.#inUse.delete(series);
       // The longest unused are first.
       this.#series.delete(key);
@@ -247,7 +266,7 @@ export class Candles {
     this.#begun.length = 0;
     if (this.#lookDue) {
       this.#lookDue = false;
-      for (const series of this.#inUse) {
+      for (const series of this.#inUse.keys()) {
         const closed = series.closeAt(round, mirror.position, now);
         if (closed && series.begun) this.#markDirty(series);
       }

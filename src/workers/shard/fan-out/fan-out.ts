@@ -8,7 +8,7 @@ import type { MarketId } from "../../../shared/market-id.js";
 import type { FrameBatch } from "../connections/frame-batch.js";
 import type { Audience, AudienceStream, Member } from "./audience.js";
 import { AudienceWriter } from "./audience-writer.js";
-import type { CandleArchive } from "./candle-beginnings.js";
+import type { CandleArchiveSource } from "./candle-beginnings.js";
 import { Candles } from "./candles.js";
 import { CatchUp } from "./catch-up.js";
 import type { FrameRanges } from "./frame-ranges.js";
@@ -31,7 +31,7 @@ interface FanOutOptions {
   /** Series of candles that are kept. */
   readonly maxCandleSeries?: number;
   /** What series of candles are begun from, as it can be read at the moment. */
-  readonly archive?: (() => CandleArchive | undefined) | undefined;
+  readonly archive?: CandleArchiveSource | undefined;
   /** How long frames may wait for more, for those who take batches. */
   readonly batchDelayMs?: number;
   /** The clock of intervals, in ms. */

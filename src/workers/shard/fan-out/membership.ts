@@ -71,7 +71,7 @@ export class Membership {
     audience.marketsToldRound = round;
     this.interests.add(audience, { mirror, round, now });
     this.#heartbeats.add(audience);
-    this.#candles.add(audience);
+    this.#candles.add(audience, holder);
     this.#countFilters();
     count(this.#counters, SHARD.audiences);
     return audience;

@@ -100,6 +100,11 @@ export class Mirror {
     return this.#ring.nextPosition;
   }
 
+  /** Units of the ring of states. */
+  get statesCapacity(): number {
+    return this.#ring.capacity;
+  }
+
   get tradesRead(): number {
     return this.#trades.nextPosition;
   }
@@ -134,10 +139,10 @@ export class Mirror {
 
   /**
    * Number of a market's newest trade, which is not less than that of the last one read; also after a lap.
-   * Throws SlotLockedError where the producer died while it wrote there.
+   * Undefined while the producer writes there, or where it died doing so.
    */
-  newestTradeSeq(market: MirrorMarket): number {
-    this.#table.read(market.slot);
+  newestTradeSeq(market: MirrorMarket): number | undefined {
+    if (!this.#table.tryRead(market.slot)) return undefined;
     return Math.max(market.tradeSeq, this.#table.newest.tradeSeq);
   }
 

@@ -86,23 +86,26 @@ export function tradePage(
 }
 
 /**
- * A page of a market's closed candles, newest first. Throws a HistoryCursorError, and what the archive
- * throws.
+ * A page of a market's closed candles, newest first, with how much was read for it: of candles as long as a
+ * second every trade. Throws a HistoryCursorError, and what the archive throws.
  * @param now µs since the Unix epoch, up to which candles are closed
  */
 export function candlePage(
   archive: Pick<ArchiveReader, "candlesBefore" | "market">,
   { market_id, interval, from, to, before, limit = HISTORY_LIMIT_DEFAULT }: CandleQuery,
   now: number,
-): CandlePage {
+): { readonly page: CandlePage; readonly read: number } {
   const start = before === undefined ? undefined : numbersFrom(before, 1)[0];
   const page = archive.candlesBefore(market_id, interval, { from, to }, start, limit, now);
   const market = archive.market(market_id);
   return {
-    market_id,
-    interval,
-    candles: market === undefined ? [] : pagedCandles(page.candles, market),
-    ...(page.next !== undefined && { next: textOf(page.next) }),
+    page: {
+      market_id,
+      interval,
+      candles: market === undefined ? [] : pagedCandles(page.candles, market),
+      ...(page.next !== undefined && { next: textOf(page.next) }),
+    },
+    read: page.read,
   };
 }
 

@@ -1,10 +1,10 @@
-import type { ArchiveReader } from "../../../archive/archive-reader.js";
 import type { MessageFault } from "../../../codec/decode.js";
 import type { ClientMessage } from "../../../contract/client-messages-schema.js";
 import type { ServerMessage } from "../../../contract/messages.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
 import { nowMicros } from "../../../shared/clock.js";
 import type { Mirror } from "../fan-out/mirror.js";
+import type { ArchiveSource } from "./archive-access.js";
 import {
   candlePage,
   HISTORY_LIMIT_DEFAULT,
@@ -12,45 +12,51 @@ import {
   tradePage,
 } from "./history-pages.js";
 
-export type HistoryRequestMessage = Extract<
-  ClientMessage,
-  { readonly type: "TradeHistory" | "CandleHistory" }
->;
+type HistoryType = "TradeHistory" | "CandleHistory";
 
-type Answer =
+export type HistoryRequestMessage = Extract<ClientMessage, { readonly type: HistoryType }>;
+/** What a page is asked for by. */
+export type HistoryQuestion = {
+  [T in HistoryType]: Pick<Extract<ClientMessage, { readonly type: T }>, "type" | "data">;
+}[HistoryType];
+
+/** Why there is no page. */
+interface HistoryFault extends MessageFault {
+  readonly code: "INVALID_MESSAGE" | "MARKET_NOT_FOUND" | "UNAVAILABLE";
+  readonly details?: { readonly field: string };
+}
+
+/** A page or why there is none, and what reading it costs, in bytes as of an answer. */
+type HistoryAnswer = { readonly costBytes: number } & (
   | { readonly page: ServerMessage<"TradePage" | "CandlePage">; readonly fault?: undefined }
-  | { readonly fault: MessageFault };
+  | { readonly fault: HistoryFault }
+);
 
-/** What reading a page costs, as so many bytes: a search, and what is read for each that it may have. */
+/** What a search costs, and each trade or candle that is read. */
 const SEARCH_COST_BYTES = 2048;
 const ITEM_COST_BYTES = 64;
 
-/** What a page costs beside the bytes of its answer. */
-export function historyCost({ data }: HistoryRequestMessage): number {
-  return SEARCH_COST_BYTES + ITEM_COST_BYTES * (data.limit ?? HISTORY_LIMIT_DEFAULT);
-}
-
-/** Answers requests for history from the archive. */
+/** Answers requests for history from the archive, for the socket and over HTTP. */
 export class History {
-  readonly #archive: () => ArchiveReader | undefined;
+  readonly #archive: ArchiveSource;
   readonly #counters: CounterSection;
 
-  /** @param archive undefined while there is none to read */
-  constructor(archive: () => ArchiveReader | undefined, counters: CounterSection) {
+  constructor(archive: ArchiveSource, counters: CounterSection) {
     this.#archive = archive;
     this.#counters = counters;
   }
 
   /** The page that a request asks for, or why there is none. */
-  answer(request: HistoryRequestMessage, mirror: Mirror): Answer {
+  answer(request: HistoryQuestion, mirror: Mirror): HistoryAnswer {
     const startedAt = performance.now();
     try {
       return this.#read(request, mirror);
     } catch (error) {
       if (error instanceof HistoryCursorError) {
         const { message } = error;
-        return { fault: { code: "INVALID_MESSAGE", message, details: { field: "before" } } };
+        return refused({ code: "INVALID_MESSAGE", message, details: { field: "before" } });
       }
+      this.#archive.noteFault(error);
       return unavailable(`history cannot be read: ${(error as Error).message}`);
     } finally {
       count(this.#counters, SHARD.archiveQueries);
@@ -58,23 +64,31 @@ export class History {
     }
   }
 
-  #read(request: HistoryRequestMessage, mirror: Mirror): Answer {
-    const archive = this.#archive();
-    const { market_id: id } = request.data;
-    if (mirror.find(id) === undefined && archive?.market(id) === undefined) {
+  #read(request: HistoryQuestion, mirror: Mirror): HistoryAnswer {
+    const { reader } = this.#archive;
+    const { market_id: id, limit = HISTORY_LIMIT_DEFAULT } = request.data;
+    if (mirror.find(id) === undefined && reader?.market(id) === undefined) {
       const message = `no market has the id ${id}`;
-      return { fault: { code: "MARKET_NOT_FOUND", message, details: { field: "market_id" } } };
+      return refused({ code: "MARKET_NOT_FOUND", message, details: { field: "market_id" } });
     }
-    if (archive === undefined) return unavailable("there is no history at the moment");
+    if (reader === undefined) return unavailable("there is no history at the moment");
     if (request.type === "TradeHistory") {
-      const data = tradePage(archive, request.data, mirror.epoch);
-      return { page: { type: "TradePage", data } };
+      const data = tradePage(reader, request.data, mirror.epoch);
+      return { page: { type: "TradePage", data }, costBytes: costOf(limit) };
     }
-    const data = candlePage(archive, request.data, nowMicros());
-    return { page: { type: "CandlePage", data } };
+    const { page: data, read } = candlePage(reader, request.data, nowMicros());
+    return { page: { type: "CandlePage", data }, costBytes: costOf(read) };
   }
 }
 
-function unavailable(message: string): Answer {
-  return { fault: { code: "UNAVAILABLE", message } };
+function costOf(items: number): number {
+  return SEARCH_COST_BYTES + ITEM_COST_BYTES * items;
+}
+
+function unavailable(message: string): HistoryAnswer {
+  return refused({ code: "UNAVAILABLE", message });
+}
+
+function refused(fault: HistoryFault): HistoryAnswer {
+  return { fault, costBytes: SEARCH_COST_BYTES };
 }

@@ -1,4 +1,3 @@
-import type { ArchiveReader } from "../../../archive/archive-reader.js";
 import { type Decoded, decodeClientMessage, type MessageFault } from "../../../codec/decode.js";
 import type { EncodingDescriptor } from "../../../codec/encoding.js";
 import { encodingAt } from "../../../codec/encodings.js";
@@ -28,7 +27,7 @@ import { SubscriptionSet } from "../fan-out/subscription-set.js";
 import type { RequestHold } from "../trading/shard-sessions.js";
 import type { Trading } from "../trading/trading.js";
 import { AuthenticationError, type Authenticator, type Identity } from "./authenticator.js";
-import { History, type HistoryRequestMessage, historyCost } from "./history.js";
+import type { History, HistoryRequestMessage } from "./history.js";
 
 /** The role that sees every wallet. */
 const ADMIN = "admin";
@@ -81,7 +80,7 @@ export class RequestHandler {
     authenticator: Authenticator,
     counters: CounterSection,
     hooks: RequestHooks,
-    archive: () => ArchiveReader | undefined,
+    history: History,
   ) {
     this.#options = options;
     this.#fanOut = fanOut;
@@ -91,7 +90,7 @@ export class RequestHandler {
     this.#authenticator = authenticator;
     this.#counters = counters;
     this.#hooks = hooks;
-    this.#history = new History(archive, counters);
+    this.#history = history;
   }
 
   /**
@@ -169,9 +168,8 @@ export class RequestHandler {
   }
 
   #answerHistory(connection: Connection, request: HistoryRequestMessage, now: number): void {
-    connection.charge(historyCost(request), now);
-    const { mirror } = this.#fanOut;
-    const answer = this.#history.answer(request, mirror);
+    const answer = this.#history.answer(request, this.#fanOut.mirror);
+    connection.charge(answer.costBytes, now);
     if (answer.fault !== undefined) this.#refuse(connection, request.id, answer.fault);
     else this.#reply(connection, request.id, answer.page);
   }
@@ -341,12 +339,14 @@ export class RequestHandler {
       );
     }
     const { candles } = this.#fanOut;
-    if (!candles.mayHold(subscriptions.candles.values())) {
-      return tooMany(`the shard has ${candles.max} series of candles in use, which are all it may`);
+    const what = connection.identity === undefined ? "address" : "user";
+    if (!candles.mayHold(connection.holder, subscriptions.candles.values())) {
+      return tooMany(
+        `of ${candles.max} series of candles ${candles.inUse} are in use; this ${what} has its share, those that are in use are free`,
+      );
     }
     const { filters } = this.#fanOut.markets;
     if (!filters.mayAcquire(connection.holder, subscriptions.filters)) {
-      const what = connection.identity === undefined ? "address" : "user";
       return tooMany(
         `of ${filters.max} distinct filters of Markets ${filters.size} are in use; this ${what} has its share, filters that are in use and that of every market are free`,
       );

@@ -2,10 +2,11 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { CANDLES_MAX } from "../../../../src/contract/limits.js";
 import type { Candle, ServerMessage } from "../../../../src/contract/messages.js";
-import { CANDLE_INTERVALS, type CandleInterval } from "../../../../src/shared/candle.js";
+import type { CandleInterval } from "../../../../src/shared/candle.js";
 import { DecimalScale } from "../../../../src/shared/decimal-scale.js";
 import { CLOSED_TOLD_MAX } from "../../../../src/workers/shard/fan-out/audience.js";
 import { CandleSeries } from "../../../../src/workers/shard/fan-out/candle-series.js";
+import { type CandleTrade, obviousCandles } from "../../../support/obvious-candles.js";
 import { type Client, ShardWorld } from "../../../support/shard-world.js";
 
 const SECOND = 1_000_000;
@@ -13,32 +14,6 @@ const candles = (market_id: number, interval: CandleInterval = "1s", limit = 100
   type: "Candles",
   params: { market_id, interval, limit },
 });
-
-interface ToldTrade {
-  readonly ts: number;
-  readonly price: number;
-  readonly quantity: number;
-}
-
-/** The obvious candles of trades: all of an interval looked at together. Prices as the contract has them. */
-function obvious(trades: readonly ToldTrade[], interval: CandleInterval): Candle[] {
-  const length = CANDLE_INTERVALS[interval];
-  const starts = [...new Set(trades.map(({ ts }) => Math.floor(ts / length) * length))];
-  return starts.map((start): Candle => {
-    const inside = trades.filter(({ ts }) => ts >= start && ts < start + length);
-    const prices = inside.map(({ price }) => price / 100);
-    const volume = inside.reduce((sum, { quantity }) => sum + quantity, 0);
-    return [
-      start,
-      prices[0] as number,
-      Math.max(...prices),
-      Math.min(...prices),
-      prices.at(-1) as number,
-      volume,
-      inside.length,
-    ];
-  });
-}
 
 /** What a client has of a series, told in order: throws where an update skips or goes back. */
 class Chart {
@@ -68,7 +43,7 @@ class Chart {
 
 describe("candles of a shard", () => {
   let world: ShardWorld;
-  let trades: ToldTrade[];
+  let trades: CandleTrade[];
   beforeEach(() => {
     vi.useFakeTimers();
     start();
@@ -182,7 +157,7 @@ describe("candles of a shard", () => {
       world.subscribe(client, candles(1, "1s", limit));
       const snapshot = client.messages.find(({ type }) => type === "CandleSnapshot");
       expect(snapshot?.data).toMatchObject({
-        candles: obvious(trades, "1s").slice(5 - expected),
+        candles: obviousCandles(trades, "1s").slice(5 - expected),
       });
       expect(client.connection.audience?.subscriptions.size).toBe(1);
     }
@@ -205,7 +180,7 @@ describe("candles of a shard", () => {
     trade(101);
     world.flush();
     world.round();
-    expect([...chartOf(client).candles.values()]).toEqual(obvious(trades, "1d"));
+    expect([...chartOf(client).candles.values()]).toEqual(obviousCandles(trades, "1d"));
   });
 
   it("candles - whoever falls behind misses no candle that closed, whatever the history", () => {
@@ -290,7 +265,7 @@ describe("candles of a shard", () => {
               const { data } = message;
               if ("interval" in data && data.interval === interval) chart.take(message);
             }
-            const truth = obvious(trades, interval);
+            const truth = obviousCandles(trades, interval);
             expect([...chart.candles.values()]).toEqual(truth.slice(-CANDLES_MAX));
           }
         }
@@ -299,8 +274,28 @@ describe("candles of a shard", () => {
     );
   });
 
+  it("candles - whoever asks for as many as may be leaves as much to others", () => {
+    world = new ShardWorld({ maxCandleSeries: 4 });
+    for (const id of [1, 2, 3, 4]) world.list(id);
+    world.flush();
+    world.round();
+    const greedy = world.connect(0, { address: "192.0.2.1" });
+    world.subscribe(greedy, candles(1), candles(2));
+    world.subscribe(greedy, candles(3));
+    expect(greedy.messages.at(-1)).toMatchObject({
+      type: "Error",
+      data: { code: "TOO_MANY_SUBSCRIPTIONS" },
+    });
+    const other = world.connect(0, { address: "192.0.2.2" });
+    world.subscribe(other, candles(1), candles(3));
+    expect(other.messages.map(({ type }) => type)).toContain("Subscribed");
+    world.disconnect(greedy);
+    world.subscribe(other, candles(2));
+    expect(other.messages.at(-1)?.type).not.toBe("Error");
+  });
+
   it("candles - what nobody has is let go when there is no room, and what is in use is not", () => {
-    world = new ShardWorld({ maxCandleSeries: 2 });
+    world = new ShardWorld({ maxCandleSeries: 4 });
     for (const id of [1, 2, 3]) world.list(id);
     world.flush();
     world.round();

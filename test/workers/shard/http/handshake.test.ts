@@ -22,6 +22,7 @@ import { PageFiles } from "../../../../src/workers/shard/http/page-files.js";
 import type { Description } from "../../../../src/workers/shard/http/v3/descriptions.js";
 import { HttpApi } from "../../../../src/workers/shard/http/v3/http-api.js";
 import { Authenticator } from "../../../../src/workers/shard/requests/authenticator.js";
+import { History } from "../../../../src/workers/shard/requests/history.js";
 import type { ShardSessions } from "../../../../src/workers/shard/trading/shard-sessions.js";
 import { maskedFrame } from "../../../support/client-frames.js";
 import { fakeMarkets, fakeMirror } from "../../../support/fake-member.js";
@@ -67,7 +68,11 @@ function api(turns: TurnQueue): HttpApi {
   };
   const limits = {} as Description["limits"];
   const log = createLogger({ level: "silent", format: "json" }, {});
-  const sources = { mirror: () => mirror, status, archive: () => undefined };
+  const sources = {
+    mirror: () => mirror,
+    status,
+    history: new History({ reader: undefined, noteFault: () => {} }, counters),
+  };
   return new HttpApi(sources, { version: "1", limits }, ["*"], turns, log);
 }
 

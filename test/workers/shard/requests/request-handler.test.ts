@@ -7,6 +7,7 @@ import {
   Authenticator,
   type Identity,
 } from "../../../../src/workers/shard/requests/authenticator.js";
+import { History } from "../../../../src/workers/shard/requests/history.js";
 import {
   RequestHandler,
   type RequestOptions,
@@ -65,7 +66,7 @@ function makeHandler(options: Partial<RequestOptions> = {}): void {
       hold: (connection) => held.push(["hold", connection.number]),
       release: (connection) => held.push(["release", connection.number]),
     },
-    () => undefined,
+    new History({ reader: undefined, noteFault: () => {} }, world.counters),
   );
 }
 

@@ -9,8 +9,9 @@ export interface Answer {
   readonly contentType?: string;
   /**
    * The body, when its turn has come. Throws an ApiError; a body in parts has its first one made at once.
+   * @param charge charges what making it has cost beside its bytes
    */
-  readonly body: () => Body;
+  readonly body: (charge: (bytes: number) => void) => Body;
   /** Whether it is so large that it is charged to its address, and waits where that is in debt. */
   readonly charged: boolean;
 }
@@ -56,7 +57,7 @@ export class Answering implements Waiting {
     if (this.#ended) return;
     try {
       if (this.#parts !== undefined) return this.#part(this.#parts);
-      const body = this.#answer.body();
+      const body = this.#answer.body((bytes) => this.#charge(bytes));
       if (typeof body === "string") this.#whole(Buffer.from(body));
       else if (Buffer.isBuffer(body)) this.#whole(body);
       else this.#begin(body);

@@ -1,4 +1,3 @@
-import type { ArchiveReader } from "../../../../archive/archive-reader.js";
 import { bookJson, marketJson } from "../../../../codec/encodings/json/json-encoder.js";
 import { canonicalFilter } from "../../../../contract/canonical-filter.js";
 import { MARKET_ID_FORM } from "../../../../contract/channels-schema.js";
@@ -18,13 +17,8 @@ import { firstLevels } from "../../fan-out/book-difference.js";
 import { bookOf } from "../../fan-out/merged-stream.js";
 import type { Mirror } from "../../fan-out/mirror.js";
 import type { MirrorMarket } from "../../fan-out/mirror-market.js";
-import {
-  candlePage,
-  HISTORY_LIMIT_DEFAULT,
-  HISTORY_LIMIT_MAX,
-  HistoryCursorError,
-  tradePage,
-} from "../../requests/history-pages.js";
+import type { History, HistoryQuestion } from "../../requests/history.js";
+import { HISTORY_LIMIT_DEFAULT, HISTORY_LIMIT_MAX } from "../../requests/history-pages.js";
 import type { Answer } from "./answer.js";
 import { ApiError } from "./api-error.js";
 import { marketList } from "./market-list.js";
@@ -46,8 +40,7 @@ import {
 export interface ApiSources {
   readonly mirror: () => Mirror;
   readonly status: () => SystemStatus;
-  /** Undefined where there is no archive. */
-  readonly archive: () => ArchiveReader | undefined;
+  readonly history: Pick<History, "answer">;
 }
 
 /** A path, and what a GET of it is answered. */
@@ -105,7 +98,12 @@ function route<P extends Parameters>(
     readonly parameters: P;
     readonly charged?: boolean;
     /** The body, by the path's id; see {@link Answer}. */
-    readonly body: (sources: ApiSources, given: Given<P>, id: string) => ReturnType<Answer["body"]>;
+    readonly body: (
+      sources: ApiSources,
+      given: Given<P>,
+      id: string,
+      charge: (bytes: number) => void,
+    ) => ReturnType<Answer["body"]>;
   },
 ): Route {
   const { body, charged = false, ...rest } = described;
@@ -113,7 +111,7 @@ function route<P extends Parameters>(
     ...rest,
     answer: (sources, id, query) => {
       const given = parseQuery(query, rest.parameters);
-      return { charged, body: () => body(sources, given, id) };
+      return { charged, body: (charge) => body(sources, given, id, charge) };
     },
   };
 }
@@ -166,10 +164,9 @@ export const DATA_ROUTES: readonly Route[] = [
     parameters: PAGE,
     schema: pageOf("trades", TRADE),
     charged: true,
-    body: (sources, given, id) => {
-      const { archive, market_id } = historyOf(sources, id);
-      const { epoch } = sources.mirror();
-      return JSON.stringify(page(() => tradePage(archive, { market_id, ...given }, epoch)));
+    body: (sources, given, id, charge) => {
+      const data = { market_id: parseParameter("id", id, ID_PARAMETER), ...given };
+      return historyPage(sources, { type: "TradeHistory", data }, charge);
     },
   }),
   route({
@@ -181,10 +178,9 @@ export const DATA_ROUTES: readonly Route[] = [
     },
     schema: pageOf("candles", CANDLE, { interval: { type: "string", enum: CANDLE_LENGTHS } }),
     charged: true,
-    body: (sources, given, id) => {
-      const { archive, market_id } = historyOf(sources, id);
-      const query = { market_id, ...given };
-      return JSON.stringify(page(() => candlePage(archive, query, nowMicros())));
+    body: (sources, given, id, charge) => {
+      const data = { market_id: parseParameter("id", id, ID_PARAMETER), ...given };
+      return historyPage(sources, { type: "CandleHistory", data }, charge);
     },
   }),
   route({
@@ -217,31 +213,21 @@ function marketOf(mirror: Mirror, text: string): MirrorMarket {
   return mirror.find(id) ?? notFound(id);
 }
 
-/** The archive and the market of a path, which may be listed no more. Throws an ApiError. */
-function historyOf(
-  { mirror, archive }: ApiSources,
-  text: string,
-): { readonly archive: ArchiveReader; readonly market_id: MarketId } {
-  const market_id = parseParameter("id", text, ID_PARAMETER);
-  const reader = archive();
-  if (mirror().find(market_id) === undefined && reader?.market(market_id) === undefined)
-    notFound(market_id);
-  if (reader === undefined) throw new ApiError("UNAVAILABLE", "there is no archive");
-  return { archive: reader, market_id };
+/** A page of the history of a path's market. Throws an ApiError. */
+function historyPage(
+  { mirror, history }: ApiSources,
+  request: HistoryQuestion,
+  charge: (bytes: number) => void,
+): string {
+  const answer = history.answer(request, mirror());
+  charge(answer.costBytes);
+  const { fault } = answer;
+  if (fault !== undefined) throw new ApiError(fault.code, fault.message, fault.details);
+  return JSON.stringify(answer.page.data);
 }
 
 function notFound(id: MarketId): never {
   throw new ApiError("MARKET_NOT_FOUND", `there is no market ${id}`);
-}
-
-/** Makes a page; a `before` that no page has given is a parameter that is not understood. */
-function page<T>(make: () => T): T {
-  try {
-    return make();
-  } catch (error) {
-    if (!(error instanceof HistoryCursorError)) throw error;
-    throw new ApiError("INVALID_MESSAGE", `the parameter ${error.message}`, { field: "before" });
-  }
 }
 
 function pageOf(

@@ -9,6 +9,7 @@ import type { Trade } from "../../../../../src/contract/messages.js";
 import type { Mirror } from "../../../../../src/workers/shard/fan-out/mirror.js";
 import { ApiError } from "../../../../../src/workers/shard/http/v3/api-error.js";
 import { type ApiSources, DATA_ROUTES } from "../../../../../src/workers/shard/http/v3/routes.js";
+import { History } from "../../../../../src/workers/shard/requests/history.js";
 import { fakeMarkets, fakeMirror } from "../../../../support/fake-member.js";
 
 /** µs; a minute's beginning. */
@@ -23,12 +24,21 @@ let dir: string;
 let writer: ArchiveWriter;
 let reader: ArchiveReader | undefined;
 const mirror: Mirror = Object.assign(fakeMirror(fakeMarkets(5)), { epoch: LAST_EPOCH, lastTs: 1 });
+const charged: number[] = [];
 const sources: ApiSources = {
   mirror: () => mirror,
   status: () => {
     throw new Error("nobody asks for it");
   },
-  archive: () => reader,
+  history: new History(
+    {
+      get reader() {
+        return reader;
+      },
+      noteFault: () => {},
+    },
+    new Float64Array(256),
+  ),
 };
 
 beforeAll(async () => {
@@ -76,7 +86,9 @@ interface Page {
 function ask(what: "trades" | "candles", query: string, id = ID): Page {
   const route = DATA_ROUTES.find(({ path }) => path === `/v3/markets/{id}/${what}`);
   if (route === undefined) throw new Error(`no route to ${what}`);
-  return JSON.parse(route.answer(sources, id, query).body() as string);
+  return JSON.parse(
+    route.answer(sources, id, query).body((bytes) => charged.push(bytes)) as string,
+  );
 }
 
 /** All pages, one behind the other. */
@@ -129,6 +141,16 @@ describe("history over HTTP", () => {
     const pages = askAll("candles", "interval=5m&limit=9");
     expect(pages.flatMap((page) => page.candles)).toEqual(candles.reverse());
     expect(pages[0]).toMatchObject({ market_id: Number(ID), interval: "5m" });
+  });
+
+  it("history-routes - candles of a second are charged by the trades that are read for them", () => {
+    const chargeOf = (query: string): number => {
+      charged.length = 0;
+      ask("candles", query);
+      return charged.reduce((sum, bytes) => sum + bytes, 0);
+    };
+    expect(chargeOf("interval=1s&limit=1000")).toBeGreaterThan(64 * TRADES);
+    expect(chargeOf("interval=1d&limit=1000")).toBeLessThan(64 * 200);
   });
 
   it("history-routes - a listed market without trades has empty pages", () => {
