@@ -84,14 +84,15 @@ async function run(): Promise<void> {
   const writer = await opened();
   if (writer === undefined) return process.exit();
   begin(writer, await EpochNotes.load(task.dir));
-  let prunedAt = 0;
+  let prunedAt = Number.NEGATIVE_INFINITY;
   while (!stopping) {
     await (archivist as Archivist).catchUp();
     tell({ type: "health", reason: undefined });
     if (performance.now() - prunedAt > PRUNE_INTERVAL_MS) {
-      prunedAt = performance.now();
       if (isFeed) await tsNote.cover(counted(producer, PRODUCER.latestTs));
-      await writer.prune(nowMicros() - task.retentionMs * 1000, task.bytesMax);
+      const more = await writer.prune(nowMicros() - task.retentionMs * 1000, task.bytesMax);
+      // Where there is more to remove, the next step follows what is to be written then.
+      prunedAt = more ? Number.NEGATIVE_INFINITY : performance.now();
       counters[ARCHIVIST.bytes] = writer.usedBytes;
     }
     await sleep(WRITE_INTERVAL_MS);

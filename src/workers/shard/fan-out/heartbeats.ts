@@ -98,7 +98,8 @@ export class Heartbeats {
         const batches = made.get(encoding) ?? new Map<number, FrameBatch>();
         made.set(encoding, batches);
         for (const member of members) {
-          if (!member.open || !member.current) continue;
+          // What is replayed to a member has an earlier ts, and is still to come.
+          if (!member.open || !member.current || member.replay !== undefined) continue;
           const { conflated } = member;
           let batch = batches.get(conflated);
           if (batch === undefined) {

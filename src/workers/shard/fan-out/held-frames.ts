@@ -1,7 +1,5 @@
 import { FrameRanges } from "./frame-ranges.js";
 
-const INITIAL_BYTES = 16 * 1024;
-
 /** Where a round began: what an audience had been offered before it, and the position of the trades. */
 export interface RoundStart {
   readonly round: number;
@@ -23,7 +21,8 @@ export class HeldFrames implements RoundStart {
   readonly tradesFrom: number;
   /** `ts` of the oldest message, in microseconds. */
   readonly oldestTs: number;
-  bytes: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+  /** Made with the first frames: there may be as many of these as there are audiences. */
+  bytes: Buffer = Buffer.alloc(0);
   #length = 0;
 
   constructor({ round, offeredBefore, tradesFrom }: RoundStart, oldestTs: number) {

@@ -13,7 +13,7 @@ import type { Replays } from "./first-data-load.js";
 import type { HistoryWindow } from "./history-window.js";
 import { Recovery } from "./recovery.js";
 import { ReplayCursor } from "./replay-cursor.js";
-import { type StreamPlace, sameStream } from "./replay-streams.js";
+import type { StreamPlace } from "./replay-streams.js";
 
 /** Records that are looked at in a turn. */
 const RECORDS_PER_TURN = 16_384;
@@ -62,7 +62,7 @@ export class Recoveries {
   /** What was found, once all is. */
   take(encoding: number, counters: CounterSection): Recovered {
     const trades: StreamPlace[] = [];
-    const states: StreamPlace[] = [];
+    const states = new Map<string, StreamPlace>();
     const replayed: PublicChannel[] = [];
     const told: ToldChannel[] = [];
     const channels: PublicChannel[] = [];
@@ -94,7 +94,9 @@ export class Recoveries {
       }
     }
     const cursor =
-      states.length === 0 ? undefined : new ReplayCursor(this.#window, "states", encoding, states);
+      states.size === 0
+        ? undefined
+        : new ReplayCursor(this.#window, "states", encoding, [...states.values()]);
     const none = trades.length === 0 && cursor === undefined;
     return {
       told,
@@ -109,8 +111,9 @@ export class Recoveries {
   }
 }
 
-function addEarliest(places: StreamPlace[], place: StreamPlace): void {
-  const index = places.findIndex((one) => sameStream(one, place));
-  if (index < 0) places.push(place);
-  else if (isBefore(place.position, (places[index] as StreamPlace).position)) places[index] = place;
+/** Keeps the first place of each stream. */
+function addEarliest(places: Map<string, StreamPlace>, place: StreamPlace): void {
+  const key = `${place.kind} ${place.marketId}`;
+  const known = places.get(key);
+  if (known === undefined || isBefore(place.position, known.position)) places.set(key, place);
 }

@@ -43,6 +43,10 @@ export class Recovery {
   /** By stream. */
   readonly #ends: readonly number[];
   #records = 0;
+  /** Messages that all walks have found so far. */
+  #found = 0;
+  /** The first walk that has not come to its end. */
+  #walk = 0;
   /** Undefined while it is not known. */
   result: Recovered | undefined;
 
@@ -80,26 +84,28 @@ export class Recovery {
   /** Looks at up to so many records; returns how many it has looked at. */
   step(records: number): number {
     let looked = 0;
-    for (const walk of this.#walks) {
-      if (this.result !== undefined) return looked;
+    while (this.result === undefined) {
+      const walk = this.#walks[this.#walk];
+      if (walk === undefined) {
+        const places = this.#streams.map(this.#placeOf);
+        this.result = { recovered: true, ring: this.#ring, places };
+        break;
+      }
+      const before = walk.count;
       looked += walk.step(Math.max(0, records - looked));
+      this.#found += walk.count - before;
       if (walk.state === "lost") this.result = refused("window");
       else if (this.#found > this.#maxMessages) this.result = refused("messages");
       else if (walk.state === "going") break;
+      else this.#walk++;
     }
-    if (this.result === undefined && this.#walks.every(({ state }) => state === "found"))
-      this.result = { recovered: true, ring: this.#ring, places: this.#streams.map(this.#placeOf) };
     this.#records += looked;
     return looked;
   }
 
-  /** Records that were looked at, which is what it has cost. */
+  /** Records and streams that were looked at, which is what it has cost. */
   get cost(): number {
-    return this.#records;
-  }
-
-  get #found(): number {
-    return this.#walks.reduce((sum, { count }) => sum + count, 0);
+    return this.#records + this.#streams.length;
   }
 
   readonly #placeOf = (stream: StreamName, index: number): StreamPlace => {

@@ -149,33 +149,50 @@ export class ReplayCursor {
   #read(reader: HistoryReader, encoder: ReplayEncoder, tracks: readonly Track[]): boolean {
     const { mirror } = this.window;
     const all = tracks.find(({ stream }) => stream.marketId === undefined);
+    const due = tracks.filter(isDue).sort(latestFirst);
     for (let read = 0; read < PIECE_RECORDS_MAX && encoder.bytes < PIECE_BYTES; read++) {
-      const track = first(tracks);
-      if (track?.at === undefined) return true;
-      if (!reader.read(track.at)) return false;
+      const track = due.pop();
+      if (track === undefined) return true;
+      const { at, stream, end } = track;
+      if (!reader.read(at)) return false;
       if (track === all) {
-        if (reader.type !== 0) encoder.add(track.stream.kind, reader, mirror, this.encoding);
-        track.at = (track.at + reader.units) >>> 0;
-        if (!isBefore(track.at, track.end)) track.at = undefined;
+        if (reader.type !== 0) encoder.add(stream.kind, reader, mirror, this.encoding);
+        goOn(due, track, (at + reader.units) >>> 0);
         continue;
       }
       // From where all trades begin, those of one market are among them.
-      const covered = all?.at !== undefined && !isBefore(track.at, all.at);
-      if (!covered) encoder.add(track.stream.kind, reader, mirror, this.encoding);
-      const next = (track.at + reader.next) >>> 0;
-      track.at = covered || reader.next === 0 || !isBefore(next, track.end) ? undefined : next;
+      const covered = all?.at !== undefined && !isBefore(at, all.at);
+      if (!covered) encoder.add(stream.kind, reader, mirror, this.encoding);
+      // The newest record leads to no other one.
+      goOn(due, track, covered || reader.next === 0 ? end : (at + reader.next) >>> 0);
     }
     return true;
   }
 }
 
-/** The track whose next record comes first; of two at one record that of one market, which may be covered. */
-function first(tracks: readonly Track[]): Track | undefined {
-  let found: Track | undefined;
-  for (const track of tracks) {
-    if (track.at === undefined) continue;
-    if (found?.at === undefined || isBefore(track.at, found.at)) found = track;
-    else if (track.at === found.at && found.stream.marketId === undefined) found = track;
+/** A track with a next record. */
+type DueTrack = Track & { at: number };
+
+function isDue(track: Track): track is DueTrack {
+  return track.at !== undefined;
+}
+
+/** Later records first; of two at one record that of all markets, as the other may be covered by it. */
+function latestFirst(one: DueTrack, other: DueTrack): number {
+  if (one.at !== other.at) return isBefore(one.at, other.at) ? 1 : -1;
+  return Number(other.stream.marketId === undefined) - Number(one.stream.marketId === undefined);
+}
+
+/** Has a track go on at a position, in its place among those that are due; at its end it is not any more. */
+function goOn(due: DueTrack[], track: Track, position: number): void {
+  track.at = isBefore(position, track.end) ? position : undefined;
+  if (!isDue(track)) return;
+  let low = 0;
+  let high = due.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (latestFirst(due[middle] as DueTrack, track) < 0) low = middle + 1;
+    else high = middle;
   }
-  return found;
+  due.splice(low, 0, track);
 }

@@ -1,4 +1,3 @@
-import { isBefore } from "../../../ring/layout.js";
 import type { NewestRecord } from "../../../ring/stream-walk.js";
 import { compareMarketIds, type MarketId } from "../../../shared/market-id.js";
 import type { Mirror } from "./mirror.js";
@@ -30,10 +29,11 @@ export interface StreamPlace extends StreamName {
 export function endOf(mirror: Mirror, stream: StreamName): number {
   if (stream.kind === "trade") return mirror.tradesRead;
   const newest = newestOf(mirror, stream);
-  const { statesRead } = mirror;
-  return newest === undefined || isBefore(newest.position, statesRead)
-    ? statesRead
-    : (newest.position + 1) >>> 0;
+  const { statesRead, statesCapacity } = mirror;
+  if (newest === undefined) return statesRead;
+  // A quiet market's is so far behind that its position says nothing any more of what comes first.
+  const isAhead = (newest.position - statesRead) >>> 0 < statesCapacity;
+  return isAhead ? (newest.position + 1) >>> 0 : statesRead;
 }
 
 export function sameStream(one: StreamName, other: StreamName): boolean {

@@ -81,6 +81,8 @@ export class TradeReplays {
     const before = this.#window;
     if (before !== undefined) before.former = true;
     this.#window = new HistoryWindow(mirror);
+    // Those who fell behind between rounds did so in the former window.
+    this.#ofRound.clear();
     for (const member of members) {
       if (member.replay === undefined) continue;
       if (member.replay.window !== before) member.close(CLOSE.tradesLost);

@@ -66,6 +66,28 @@ describe("heartbeats of a shard", () => {
     expect(heartbeatsOf(client.messages)[0]?.ts).toBe((last as PriceUpdate).ts);
   });
 
+  it("heartbeats - none comes ahead of trades that are still replayed", () => {
+    const client = connect(0, beat(100), { type: "Trades" });
+    client.socket.congested = true;
+    world.trade(1, 100, 1);
+    world.flush();
+    world.round();
+    world.trade(1, 101, 1);
+    world.flush();
+    world.round();
+    vi.advanceTimersByTime(100);
+    world.round();
+    client.socket.drain();
+    const types = (): string[] => client.messages.map(({ type }) => type);
+    vi.advanceTimersByTime(100);
+    world.round();
+    expect(types()).toEqual(["TradeExecution"]);
+    world.serve();
+    vi.advanceTimersByTime(100);
+    world.round();
+    expect(types()).toEqual(["TradeExecution", "TradeExecution", "Heartbeat"]);
+  });
+
   it("heartbeats - one whose socket takes nothing gets none, then what it is due first, and how much was left out", () => {
     const client = connect(0, beat(100), prices(1));
     const other = connect(0, beat(100), prices(1));

@@ -1,4 +1,6 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, test } from "vitest";
+import { FrameRanges } from "../../../../src/workers/shard/fan-out/frame-ranges.js";
+import { HeldFrames } from "../../../../src/workers/shard/fan-out/held-frames.js";
 import { type Client, ShardWorld } from "../../../support/shard-world.js";
 import { until } from "../../../support/until.js";
 
@@ -93,4 +95,17 @@ describe("held frames", () => {
     await until("what waited is written", async () => bids(client).length === 2);
     expect(bids(client)).toEqual([0.99, 1]);
   });
+});
+
+test("held frames - what waits takes no more memory than its frames ask for", () => {
+  const held = new HeldFrames({ round: 1, offeredBefore: 0, tradesFrom: 0 }, 0);
+  expect(held.bytes.length).toBe(0);
+  const states = new FrameRanges();
+  states.add({ start: 0, end: 100 });
+  held.add(Buffer.alloc(100, 1), states, new FrameRanges());
+  expect(held.bytes.length).toBeLessThanOrEqual(200);
+  for (let round = 0; round < 100; round++)
+    held.add(Buffer.alloc(100, 2), states, new FrameRanges());
+  expect(held.length).toBe(10_100);
+  expect([held.bytes[99], held.bytes[100], held.bytes[10_099]]).toEqual([1, 2, 2]);
 });
