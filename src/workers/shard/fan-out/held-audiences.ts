@@ -37,9 +37,8 @@ export class HeldAudiences {
     audience.held ??= new HeldFrames(from, oldestTs);
     audience.held.add(source, states, trades);
     this.#held.add(audience);
-    // Those apart are known for this round only.
-    if (atOnce || audience.held.length >= BATCH_BYTES_MAX || audience.apart.size > 0)
-      this.flush(audience);
+    const isFull = audience.held.length >= BATCH_BYTES_MAX;
+    if (atOnce || isFull || hasCurrentApart(audience, audience.held)) this.flush(audience);
     else this.#timer ??= setTimeout(() => this.flushAll(), this.#delayMs);
   }
 
@@ -58,4 +57,17 @@ export class HeldAudiences {
     this.#held.delete(audience);
     this.#write(audience, held);
   }
+}
+
+/**
+ * Whether some who are current cannot be told what the others are, which is known for this round only. Who
+ * is not current has missed it: it does not keep the others from waiting.
+ */
+function hasCurrentApart({ apart }: Audience, { round, offeredBefore }: HeldFrames): boolean {
+  let found = false;
+  for (const member of apart) {
+    if (member.current) found = true;
+    else if (member.open) member.miss(round - 1, offeredBefore);
+  }
+  return found;
 }

@@ -9,6 +9,8 @@ import { type Client, messagesOf, ShardWorld } from "../../../support/shard-worl
 const ID = 7;
 const CLIENTS = 6;
 const STEPS = 120;
+/** Longer than any history takes: frames wait until something sends them on. */
+const FOREVER_MS = 1e6;
 
 interface Watcher {
   readonly client: Client;
@@ -27,11 +29,21 @@ class History {
 
   readonly #calm: boolean;
 
-  /** @param calm every socket takes everything at once */
-  constructor(seed: number, calm: boolean) {
+  readonly #waits: boolean;
+
+  /**
+   * @param calm every socket takes everything at once
+   * @param waits frames wait for more, so that they come together and later than they are due
+   */
+  constructor(seed: number, calm: boolean, waits: boolean) {
     this.#calm = calm;
+    this.#waits = waits;
     this.random = new Random(seed);
-    this.world = new ShardWorld({ clock: () => this.nowMs });
+    const framing = { batched: true, windowBits: undefined, shift: 0 };
+    this.world = new ShardWorld({
+      clock: () => this.nowMs,
+      ...(waits && { framing, batchDelayMs: FOREVER_MS }),
+    });
     this.world.list(ID);
     this.move();
     this.world.flush();
@@ -67,8 +79,10 @@ class History {
       () => this.world.truth,
       () => this.nowMs,
     );
+    if (this.#waits) model.keptUp = false;
     client.socket.onData = (bytes) => {
-      for (const message of messagesOf(bytes, encoding)) model.take(message);
+      for (const message of messagesOf(bytes, encoding, undefined, this.#waits))
+        model.take(message);
     };
     const watcher = { client, model, terms };
     this.watchers.push(watcher);
@@ -168,6 +182,7 @@ class History {
         this.nowMs += this.pick([0, 1, 10, 20, 60, 120]);
         world.round({ records: 1 + random.below(10) });
     }
+    if (this.#waits && random.below(5) === 0) world.fanOut.flushHeld();
     checkFanOutInvariants(
       world.fanOut,
       world.counters,
@@ -191,6 +206,7 @@ class History {
       world.serve();
       this.nowMs += 1000;
       world.round();
+      world.fanOut.flushHeld();
     }
     const { deepBooks, books, states, sized } = world.truth.of(ID);
     for (const { model, terms } of this.watchers) {
@@ -213,7 +229,7 @@ it("merged streams - clients of all terms have exactly the books, prices and sta
   let wholes = 0;
   for (let run = 0; run < 36; run++) {
     const seed = began + run;
-    const history = new History(seed, run % 3 === 0);
+    const history = new History(seed, run % 3 === 0, run % 4 === 1);
     try {
       for (let step = 0; step < STEPS; step++) history.step();
       history.end();
