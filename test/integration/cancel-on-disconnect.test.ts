@@ -1,42 +1,12 @@
-import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import {
-  type Flags,
-  type ServerProcess,
-  startServerProcess,
-  testToken,
-} from "../support/server-process.js";
+import { expect, test } from "vitest";
+import { restartableExchange } from "../support/restartable-exchange.js";
+import { type ServerProcess, testToken } from "../support/server-process.js";
 import { TestClient } from "../support/test-client.js";
-import {
-  bookOf,
-  connectTrader,
-  limitOrder,
-  place,
-  QUIET_EXCHANGE,
-  temporaryDirectory,
-  walletState,
-} from "../support/trading.js";
+import { bookOf, connectTrader, limitOrder, place, walletState } from "../support/trading.js";
 
 const WALLET = "w1";
 
-let folder: Awaited<ReturnType<typeof temporaryDirectory>>;
-let server: ServerProcess | undefined;
-beforeEach(async () => {
-  folder = await temporaryDirectory();
-});
-afterEach(async () => {
-  await server?.dispose();
-  await folder.remove();
-});
-
-async function start(flags: Flags = {}): Promise<ServerProcess> {
-  const dataDir = { "data-dir": join(folder.path, "data") };
-  server = await startServerProcess(
-    { ...QUIET_EXCHANGE, ...dataDir, ...flags },
-    { threadEnds: true },
-  );
-  return server;
-}
+const { start } = restartableExchange();
 
 /** A connection with an order that is bound to it, beside one of another connection that is not. */
 async function placeBound({ port }: ServerProcess) {

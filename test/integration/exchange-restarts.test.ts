@@ -1,18 +1,16 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { ServerMessage } from "../../src/contract/messages.js";
-import { type ServerProcess, startServerProcess } from "../support/server-process.js";
+import { restartableExchange } from "../support/restartable-exchange.js";
 import { TestClient } from "../support/test-client.js";
 import {
   bookOf,
   connectTrader,
   limitOrder,
   place,
-  QUIET_EXCHANGE,
   type TestOrder,
-  temporaryDirectory,
   walletState,
 } from "../support/trading.js";
 
@@ -22,31 +20,13 @@ const END_BEFORE_PUBLICATION = fileURLToPath(
 const RESTARTS = 4;
 const BUYERS = 8;
 
-let folder: Awaited<ReturnType<typeof temporaryDirectory>>;
-let server: ServerProcess | undefined;
-beforeEach(async () => {
-  folder = await temporaryDirectory();
-});
-afterEach(async () => {
-  await server?.dispose();
-  await folder.remove();
-});
+/** A file of the name that `armedIn` gives ends the producer in place of a publication. */
+const armedIn = (path: string): string => join(path, "armed");
 
-/** A file of the name that `arm` gives ends the producer in place of a publication. */
-const arm = (): string => join(folder.path, "armed");
-
-async function start(flags = {}): Promise<ServerProcess> {
-  const dataDir = { "data-dir": join(folder.path, "data") };
-  server = await startServerProcess(
-    { ...QUIET_EXCHANGE, ...dataDir, ...flags },
-    {
-      threadEnds: true,
-      nodeFlags: ["--import", END_BEFORE_PUBLICATION],
-      env: { END_BEFORE_PUBLICATION: arm() },
-    },
-  );
-  return server;
-}
+const { folder, start } = restartableExchange({}, (path) => ({
+  nodeFlags: ["--import", END_BEFORE_PUBLICATION],
+  env: { END_BEFORE_PUBLICATION: armedIn(path) },
+}));
 
 test("exchange restarts - a producer that dies: a notice, a new epoch, fresh snapshots, and every order as it was", async () => {
   const running = await start({ shards: 2 });
@@ -158,7 +138,7 @@ test("exchange restarts - a trade that was stored and not published when the pro
   await buy(1);
   for (const client of watching) await client.take("TradeExecution");
 
-  await writeFile(arm(), "");
+  await writeFile(armedIn(folder()), "");
   // It is on disk, so it is answered.
   expect(await buy(2)).toMatchObject({ status: "Filled" });
   const told = await Promise.all(

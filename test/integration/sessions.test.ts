@@ -1,46 +1,17 @@
 import { once } from "node:events";
-import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { ENCODINGS } from "../../src/contract/encodings.js";
-import {
-  type Flags,
-  type ServerProcess,
-  startServerProcess,
-  testToken,
-} from "../support/server-process.js";
+import { restartableExchange } from "../support/restartable-exchange.js";
+import { type ServerProcess, testToken } from "../support/server-process.js";
 import { TestClient } from "../support/test-client.js";
-import {
-  connectTrader,
-  limitOrder,
-  place,
-  QUIET_EXCHANGE,
-  temporaryDirectory,
-  walletState,
-} from "../support/trading.js";
+import { connectTrader, limitOrder, place, walletState } from "../support/trading.js";
 import { until } from "../support/until.js";
 
 const WALLET = "w1";
 const LONG_WAIT_MS = 120_000;
 
-let folder: Awaited<ReturnType<typeof temporaryDirectory>>;
-let server: ServerProcess | undefined;
-beforeEach(async () => {
-  folder = await temporaryDirectory();
-});
-afterEach(async () => {
-  await server?.dispose();
-  await folder.remove();
-});
-
-async function start(flags: Flags = {}): Promise<ServerProcess> {
-  const dataDir = { "data-dir": join(folder.path, "data") };
-  server = await startServerProcess(
-    { ...QUIET_EXCHANGE, ...dataDir, shards: 2, ...flags },
-    { threadEnds: true },
-  );
-  return server;
-}
+const { start } = restartableExchange({ shards: 2 });
 
 interface Joined {
   readonly client: TestClient;
