@@ -1,12 +1,13 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { MessagePort } from "node:worker_threads";
+import type { MessagePort, Worker } from "node:worker_threads";
 import { Piscina } from "piscina";
 import type { ShardOptions } from "../config/thread-options.js";
 import type { CounterBlock, CounterSection } from "../counters/counters.js";
 import type { MarketMemory } from "../ring/market-memory.js";
 import type { Logger, LogOptions } from "../shared/log.js";
 import type { SocketHandOffWay } from "../transport/socket-hand-off.js";
-import type { MainToShard, ShardTask, ShardToMain } from "../workers/messages.js";
+import type { MainToShard, ShardTask, ShardToMain, ThreadLoaded } from "../workers/messages.js";
 import { RestartDelay } from "./restart-delay.js";
 import { ShardThread } from "./shard-thread.js";
 import { endThread } from "./thread-end.js";
@@ -14,6 +15,10 @@ import { endThread } from "./thread-end.js";
 const WORKER = fileURLToPath(new URL("../workers/shard/shard-worker.js", import.meta.url));
 /** The function in WORKER that piscina calls. */
 const TASK_NAME = "runShard";
+
+/** How long threads have at a stop to load their modules, which takes seconds on a busy machine, in ms. */
+const LOADING_MS_MAX = 5000;
+const LOADING_LOOK_MS = 10;
 
 /** In messages of errors, of which not all have a code. */
 const NO_DESCRIPTORS = /\bE[MN]FILE\b/;
@@ -69,6 +74,8 @@ export class ShardPool {
   readonly #hooks: ShardPoolHooks;
   readonly #log: Logger;
   readonly #piscina: Piscina<ShardTask, void>;
+  /** Threads that have loaded their modules. */
+  readonly #loaded = new WeakSet<Worker>();
   readonly #slots: readonly ShardSlot[];
   #stopping = false;
 
@@ -87,6 +94,10 @@ export class ShardPool {
       atomics: "disabled",
       recordTiming: false,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    });
+    this.#piscina.on("message", ({ threadId }: ThreadLoaded) => {
+      const thread = this.#piscina.threads.find((other) => other.threadId === threadId);
+      if (thread !== undefined) this.#loaded.add(thread);
     });
     this.#piscina.on("error", (error) => this.#threadFailed(error as Error));
     this.#slots = Array.from({ length: options.shards }, () => ({
@@ -136,9 +147,19 @@ export class ShardPool {
   async stop(): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
-    for (const { thread } of this.#slots) thread?.close();
+    await this.#allLoaded();
+    await Promise.all(this.#slots.map(({ thread }) => thread?.close()));
     const ask = (): void => {};
     await endThread({ ask, terminate: ask, exited: this.#piscina.destroy() });
+  }
+
+  /** Node aborts the whole process where a thread is terminated while it loads modules. */
+  async #allLoaded(): Promise<void> {
+    const deadline = performance.now() + LOADING_MS_MAX;
+    while (!this.#piscina.threads.every((thread) => this.#loaded.has(thread))) {
+      if (performance.now() > deadline) return;
+      await sleep(LOADING_LOOK_MS);
+    }
   }
 
   #slot(shard: number): ShardSlot {

@@ -1,9 +1,13 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads";
 import type { Piscina } from "piscina";
 import type { CounterSection } from "../counters/counters.js";
 import type { MainToShard, ShardTask, ShardToMain } from "../workers/messages.js";
 import { endThread } from "./thread-end.js";
 import { Watchdog } from "./watchdog.js";
+
+/** How long a shard has to end in order, in ms. */
+const CLOSE_MS_MAX = 1000;
 
 interface ShardThreadHooks {
   readonly message: (message: ShardToMain) => void;
@@ -33,6 +37,8 @@ export class ShardThread {
   readonly #abort = new AbortController();
   readonly #watchdog: Watchdog;
   readonly #portClosed: Promise<void>;
+  /** The task is over; its thread may be there still. Never rejects. */
+  readonly #over: Promise<void>;
   readonly #gone: Promise<void>;
   #state: "starting" | "ready" | "ending" = "starting";
   /** Known once it has told its number, or was terminated. */
@@ -56,7 +62,8 @@ export class ShardThread {
     });
     this.#portClosed = new Promise((resolve) => port1.once("close", resolve));
     void this.#portClosed.then(() => this.end());
-    this.#gone = this.#run({ ...task, port: port2 });
+    this.#over = this.#run({ ...task, port: port2 });
+    this.#gone = this.#over.then(() => this.#ended());
     void this.#gone.then(() => hooks.gone());
   }
 
@@ -86,10 +93,11 @@ export class ShardThread {
     }).then((ended) => ended || this.#hooks.leftBehind());
   }
 
-  /** Has the shard end in order; its pool ends the thread. */
-  close(): void {
+  /** Has the shard end in order; its pool ends the thread. Resolves, within bounded time, when it has. */
+  async close(): Promise<void> {
     this.#stopWatching();
     this.#port.close();
+    await Promise.race([this.#over, sleep(CLOSE_MS_MAX, undefined, { ref: false })]);
   }
 
   #stopWatching(): void {
@@ -109,7 +117,6 @@ export class ShardThread {
     this.#thread ??= before.find((thread) => !left.has(thread));
   }
 
-  /** Resolves when the task is over, its thread has exited and its port is closed. */
   async #run(task: ShardTask): Promise<void> {
     const transferList = [task.port, ...(task.exchange === undefined ? [] : [task.exchange])];
     try {
@@ -117,6 +124,10 @@ export class ShardThread {
     } catch (error) {
       this.#hooks.error(error as Error);
     }
+  }
+
+  /** Resolves when the thread of a task that is over has exited and its port is closed. */
+  async #ended(): Promise<void> {
     this.end();
     const thread = this.#thread;
     // A task that failed early, or was aborted before it had a thread, closes no port. The port of one

@@ -70,6 +70,11 @@ export type ShardToMain =
   /** The archive is not what was written. */
   | { readonly type: "archive-damaged"; readonly reason: string };
 
+/** What a shard's thread tells the pool once its modules are loaded, before it has a task. */
+export interface ThreadLoaded {
+  readonly threadId: number;
+}
+
 export const NOTIFICATION_LEVELS = ["info", "warning", "error"] as const;
 export type NotificationLevel = (typeof NOTIFICATION_LEVELS)[number];
 

@@ -10,11 +10,12 @@ it("server - a start whose signal aborts rejects with its reason and leaves noth
   const { ended, lines } = runNode([ABORTED_STARTS]);
   // The process ends by itself: nothing keeps it.
   expect(await ended).toBe(0);
-  const { results, handles } = JSON.parse(lines.join("")) as {
+  const { results, handles, terminatedEarly } = JSON.parse(lines.join("")) as {
     readonly results: readonly Readonly<Record<string, unknown>>[];
     readonly handles: readonly string[];
+    readonly terminatedEarly: number;
   };
-  expect(handles).toEqual([]);
+  expect([handles, terminatedEarly]).toEqual([[], 0]);
   const [before, ...rest] = results;
   expect(before).toEqual({ when: "before", rejected: "the reason" });
   for (const during of rest.slice(0, -1)) {

@@ -1,6 +1,20 @@
 // Starts servers in this process and aborts their signal at different moments; prints what came of it.
+import { Worker } from "node:worker_threads";
 import { loadConfigWithSources } from "../../dist/config/load.js";
 import { startServer } from "../../dist/main/server.js";
+
+// Node aborts the whole process, now and then, where a thread is terminated that has not loaded yet.
+const spoken = new WeakSet();
+let terminatedEarly = 0;
+const { emit, terminate } = Worker.prototype;
+Worker.prototype.emit = function (name, ...rest) {
+  if (name === "message") spoken.add(this);
+  return emit.call(this, name, ...rest);
+};
+Worker.prototype.terminate = function () {
+  if (!spoken.has(this)) terminatedEarly++;
+  return terminate.call(this);
+};
 
 const flags = { port: "0", "ops-port": "0", feed: "synthetic", "log-level": "fatal" };
 const secret = { "jwt-secret": "a secret for tests, of more than 32 bytes" };
@@ -34,4 +48,4 @@ abort.abort(reason);
 const [one, other] = [server.stop(), server.stop()];
 const same = one === other;
 results.push({ when: "after", ...(await outcome(server)), same });
-process.stdout.write(JSON.stringify({ results, handles: handles() }));
+process.stdout.write(JSON.stringify({ results, handles: handles(), terminatedEarly }));

@@ -1,3 +1,4 @@
+import { parentPort, threadId } from "node:worker_threads";
 import {
   type CounterSection,
   count,
@@ -8,8 +9,10 @@ import {
 import { createLogger } from "../../shared/log.js";
 import { createSinkOpener } from "../../transport/open-sink.js";
 import { createSocketReceiver } from "../../transport/socket-hand-off.js";
-import type { ShardTask } from "../messages.js";
+import type { ShardTask, ThreadLoaded } from "../messages.js";
 import { Shard } from "./shard.js";
+
+parentPort?.postMessage({ threadId } satisfies ThreadLoaded);
 
 /** The piscina task of a shard: runs for as long as the thread lives, until main closes the port. */
 export async function runShard(task: ShardTask): Promise<void> {
