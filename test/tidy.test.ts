@@ -127,6 +127,7 @@ const RULE: Readonly<Record<string, readonly Allowed[]>> = {
   client: [plainContract, marketValues],
   archive: [folder("store"), shared],
   store: [engineTypes, plainContract, shared],
+  journal: [shared],
   config: [shared],
   feed: [configTypes, shared],
   sim: [engineTypes, shared],
