@@ -11,6 +11,7 @@ import { COUNTERS_KEY, SCHEMA_VERSION, type StoredMarket, type StoredSession } f
 import { damaged, reasonOf, StoreError } from "./store-error.js";
 import { DATA_FILE, openOrCreate, reopen, unreadable } from "./store-file.js";
 import { StoreLock } from "./store-lock.js";
+import type { SessionWrites } from "./stored-batch.js";
 import type { Operation } from "./table.js";
 
 /** Markets of one write, which keeps the thread for some milliseconds. */
@@ -22,12 +23,6 @@ export interface StoredState extends EngineState {
   readonly latestTs: number;
   readonly stretches: readonly Stretch[];
   readonly sessions: readonly StoredSession[];
-}
-
-/** Sessions that are written and removed with a batch. */
-export interface SessionWrites {
-  readonly put: readonly StoredSession[];
-  readonly removed: readonly string[];
 }
 
 /**
