@@ -2,11 +2,17 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Command } from "../src/engine/commands.js";
+import { Engine } from "../src/engine/engine.js";
 import { Journal } from "../src/journal/journal.js";
+import { DecimalScale } from "../src/shared/decimal-scale.js";
+import { decodeBatch, encodeBatch, type StoredBatch } from "../src/store/stored-batch.js";
+import { bookStream, engineCommands, MARKET_ID } from "./engine-stream.js";
 import type { BenchOptions, BenchReport } from "./support/bench-options.js";
 import { progress } from "./support/progress.js";
+import { median } from "./support/statistics.js";
 import { formatTable } from "./support/table.js";
-import { atMost, formatTargets } from "./support/target-checks.js";
+import { atLeast, atMost, formatTargets } from "./support/target-checks.js";
 
 /** Payloads: of one order's changes, of 64 orders', and of several hundred. */
 const PAYLOAD_BYTES = [300, 4_096, 16_384, 65_536];
@@ -14,6 +20,11 @@ const PAYLOAD_BYTES = [300, 4_096, 16_384, 65_536];
 const TARGET_BYTES = 16_384;
 const P50_MS_MAX = 1;
 const ROUNDS = 3;
+/** Commands of a batch of the recovered journal, and orders in the book. */
+const BATCH_COMMANDS = 64;
+const DEPTH = 10_000;
+const CHANGES_PER_SECOND_MIN = 500_000;
+const BEGIN_TS = 1_790_000_000_000_000;
 
 interface AppendRow {
   readonly payloadBytes: number;
@@ -50,14 +61,44 @@ export async function runJournal({ short }: BenchOptions): Promise<BenchReport> 
       ]),
     ),
   );
+  const recovered = await recovery(rounds, short ? 20_000 : 500_000);
+  console.log(
+    `\n${formatTable(
+      [
+        "batches",
+        "changes",
+        "bytes a change",
+        "encoded, changes/s",
+        "recovered, changes/s",
+        "by CPU time",
+      ],
+      [
+        [
+          recovered.batches,
+          recovered.changes,
+          Math.round(recovered.bytesPerChange),
+          Math.round(recovered.encodedPerSecond),
+          Math.round(recovered.recoveredPerSecond),
+          Math.round(recovered.recoveredPerCpuSecond),
+        ],
+      ],
+    )}`,
+  );
   const target = best.find(({ payloadBytes }) => payloadBytes === TARGET_BYTES);
   const targets = [
     atMost(`p50 of an append of ${TARGET_BYTES} bytes, flushed`, target?.p50, P50_MS_MAX, " ms"),
+    atLeast("changes/s that recovery reads", recovered.recoveredPerSecond, CHANGES_PER_SECOND_MIN),
   ];
   console.log(`\n${formatTargets(targets)}`);
   return {
-    parameters: { seconds, rounds, payloadBytes: PAYLOAD_BYTES },
-    results: { rows },
+    parameters: {
+      seconds,
+      rounds,
+      payloadBytes: PAYLOAD_BYTES,
+      batchCommands: BATCH_COMMANDS,
+      depth: DEPTH,
+    },
+    results: { rows, recovered },
     targets,
   };
 }
@@ -101,6 +142,91 @@ async function appends(dir: string, payloadBytes: number, seconds: number): Prom
     max: at(1),
     segments: Math.ceil(bytes / (32 * 1024 * 1024)),
   };
+}
+
+/** What an engine changes, batch by batch, into a journal and out of it: read, checked and decoded. */
+async function recovery(rounds: number, commands: number) {
+  progress(`journal: ${commands} commands of an engine`);
+  const batches = engineBatches(commands);
+  const changes = batches.reduce((sum, { changes: of }) => sum + changesIn(of), 0);
+  const encoded: number[] = [];
+  const recovered: number[] = [];
+  const byCpu: number[] = [];
+  let bytes = 0;
+  for (let round = 0; round <= rounds; round++) {
+    progress(`journal: recovery, round ${round} of ${rounds} (0 warms up)`);
+    const start = performance.now();
+    const payloads = batches.map((batch) => Buffer.from(encodeBatch(batch)));
+    const encodedMs = performance.now() - start;
+    bytes = payloads.reduce((sum, { length }) => sum + length, 0);
+    const { elapsedMs, cpuMs } = await inDirectory((dir) => timeRecovery(dir, payloads, changes));
+    if (round === 0) continue;
+    encoded.push((changes * 1000) / encodedMs);
+    recovered.push((changes * 1000) / elapsedMs);
+    byCpu.push((changes * 1000) / cpuMs);
+  }
+  return {
+    batches: batches.length,
+    changes,
+    bytesPerChange: bytes / changes,
+    encodedPerSecond: median(encoded),
+    recoveredPerSecond: median(recovered),
+    recoveredPerCpuSecond: median(byCpu),
+  };
+}
+
+/** Time, of the clock and of the processor, that it takes to open a journal and decode what is in it. */
+async function timeRecovery(
+  dir: string,
+  payloads: readonly Buffer[],
+  changes: number,
+): Promise<{ readonly elapsedMs: number; readonly cpuMs: number }> {
+  const journal = await Journal.open(dir, { after: 0 }, () => {});
+  for (const payload of payloads) await journal.append(payload);
+  await journal.close();
+  let seen = 0;
+  const start = performance.now();
+  const usedBefore = process.cpuUsage();
+  const again = await Journal.open(dir, { after: 0 }, ({ payload }) => {
+    seen += changesIn(decodeBatch(payload).changes);
+  });
+  const elapsedMs = performance.now() - start;
+  const { user, system } = process.cpuUsage(usedBefore);
+  await again.close();
+  if (seen !== changes) throw new RangeError(`${seen} changes of ${changes} were recovered`);
+  return { elapsedMs, cpuMs: (user + system) / 1000 };
+}
+
+function engineBatches(commands: number): StoredBatch[] {
+  const all = engineCommands(bookStream(1, DEPTH, commands));
+  const engine = new Engine({
+    maxOpenOrders: Infinity,
+    maxClientOrderIds: Infinity,
+    maxAllClientOrderIds: Infinity,
+    clientOrderIdRetentionMicros: 0,
+  });
+  engine.list({
+    marketId: MARKET_ID,
+    status: "Active",
+    priceScale: DecimalScale.of(0.001) as DecimalScale,
+    quantityScale: DecimalScale.of(1) as DecimalScale,
+  });
+  const batches: StoredBatch[] = [];
+  for (let at = 0; at < all.length; at += BATCH_COMMANDS) {
+    for (let index = at; index < Math.min(at + BATCH_COMMANDS, all.length); index++)
+      engine.execute(all[index] as Command, BEGIN_TS + index * 50);
+    batches.push({
+      changes: engine.takeChanges(),
+      stretches: [],
+      latestTs: BEGIN_TS + at * 50,
+      sessions: { put: [], removed: [] },
+    });
+  }
+  return batches;
+}
+
+function changesIn({ orders, trades, positions, totals }: StoredBatch["changes"]): number {
+  return orders.length + trades.length + positions.length + totals.length;
 }
 
 /** Of several rounds the one in the middle, by rate. */
