@@ -88,6 +88,19 @@ describe("journal", () => {
     expect(await append(journal, "third")).toBe(3);
   });
 
+  it("journal - a payload may be written over as soon as it is appended", async () => {
+    const dir = temporaryDirectory();
+    const { journal } = await openJournal(dir);
+    const payload = Buffer.from("x".repeat(3000));
+    for (const letter of ["a", "b", "c", "d"]) {
+      payload.fill(letter);
+      const appended = journal.append(payload);
+      payload.fill("?");
+      await appended;
+    }
+    expect(await readAll(dir)).toEqual(["a", "b", "c", "d"].map((letter) => letter.repeat(3000)));
+  });
+
   it("journal - a flush a record, and a write a record", async () => {
     const files = new TrialFiles();
     const { journal } = await openJournal(temporaryDirectory(), { files });
