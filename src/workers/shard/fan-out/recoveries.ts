@@ -9,6 +9,8 @@ import {
   SHARD,
 } from "../../../counters/counters.js";
 import { isBefore } from "../../../ring/layout.js";
+import { ArchiveRecovery } from "./archive-recovery.js";
+import type { ArchivedTrades, TradeArchiveSource } from "./archived-trades.js";
 import type { Replays } from "./first-data-load.js";
 import type { HistoryWindow } from "./history-window.js";
 import { Recovery } from "./recovery.js";
@@ -30,12 +32,24 @@ interface Recovered {
 export class Recoveries {
   readonly #window: HistoryWindow;
   readonly #channels: readonly Channel[];
-  readonly #found = new Map<PublicChannel, Recovery>();
+  readonly #maxMessages: number;
+  readonly #archive: TradeArchiveSource | undefined;
+  readonly #found = new Map<PublicChannel, Recovery | ArchiveRecovery>();
 
-  /** @param maxMessages of a channel more are not replayed */
-  constructor(window: HistoryWindow, channels: readonly Channel[], maxMessages: number) {
+  /**
+   * @param maxMessages of a channel more are not replayed
+   * @param archive undefined where nothing is archived
+   */
+  constructor(
+    window: HistoryWindow,
+    channels: readonly Channel[],
+    maxMessages: number,
+    archive: TradeArchiveSource | undefined,
+  ) {
     this.#window = window;
     this.#channels = channels;
+    this.#maxMessages = maxMessages;
+    this.#archive = archive;
     for (const channel of channels) {
       if (isPrivate(channel) || channel.since === undefined) continue;
       this.#found.set(channel, new Recovery(window, channel, channel.since, maxMessages));
@@ -49,19 +63,35 @@ export class Recoveries {
     return sum;
   }
 
-  /** Goes on for a turn; returns whether all is found. */
-  step(): boolean {
+  /** Goes on for a turn: "found" when all is, "waits" where the archive has to come further first. */
+  step(): "found" | "going" | "waits" {
     let left = RECORDS_PER_TURN;
-    for (const recovery of this.#found.values()) {
+    for (const [channel, recovery] of this.#found) {
       left -= recovery.step(left);
-      if (recovery.result === undefined) return false;
+      const { result } = recovery;
+      if (result === undefined)
+        return recovery instanceof ArchiveRecovery && recovery.waits ? "waits" : "going";
+      if (this.#archive === undefined || channel.type !== "Trades") continue;
+      if (result.recovered || result.refusal !== "window") continue;
+      const { since = 0, params } = channel;
+      const deeper = [params?.market_id, since, this.#maxMessages, this.#archive] as const;
+      this.#found.set(channel, new ArchiveRecovery(this.#window, ...deeper));
+      return "going";
     }
-    return true;
+    return "found";
+  }
+
+  /** Whether some of it comes out of the archive; known once all is found. */
+  get ofArchive(): boolean {
+    return [...this.#found.values()].some(
+      ({ result }) => result?.recovered === true && result.archived !== undefined,
+    );
   }
 
   /** What was found, once all is. */
   take(encoding: number, counters: CounterSection): Recovered {
     const trades: StreamPlace[] = [];
+    const archived: ArchivedTrades[] = [];
     const states = new Map<string, StreamPlace>();
     const replayed: PublicChannel[] = [];
     const told: ToldChannel[] = [];
@@ -87,6 +117,7 @@ export class Recoveries {
       count(counters, SHARD.replays);
       if (result.ring === "trades") {
         trades.push(...result.places);
+        if (result.archived !== undefined) archived.push(result.archived);
         channels.push(channel);
       } else {
         replayed.push(channel);
@@ -101,8 +132,24 @@ export class Recoveries {
     return {
       told,
       channels,
-      replays: none ? undefined : { trades, states: cursor, channels: replayed },
+      replays: none
+        ? undefined
+        : { trades, archived: this.#withoutDoubles(archived), states: cursor, channels: replayed },
     };
+  }
+
+  /** Of a market's trades those are left that are before what is replayed of all markets, which comes last. */
+  #withoutDoubles(archived: readonly ArchivedTrades[]): readonly ArchivedTrades[] {
+    const ofAll = archived.filter(({ marketId }) => marketId === undefined);
+    let sinceOfAll = Number.POSITIVE_INFINITY;
+    for (const [{ type, params, since }, { result }] of this.#found) {
+      if (type === "Trades" && params?.market_id === undefined && result?.recovered === true)
+        sinceOfAll = Math.min(sinceOfAll, since ?? sinceOfAll);
+    }
+    const ofMarkets = archived
+      .filter(({ marketId, since }) => marketId !== undefined && since < sinceOfAll)
+      .map((part) => ({ ...part, until: Math.min(part.until, sinceOfAll) }));
+    return [...ofMarkets, ...ofAll];
   }
 
   /** Whether another producer has come meanwhile, so that it has to begin anew. */

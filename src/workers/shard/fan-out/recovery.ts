@@ -4,6 +4,7 @@ import { isBefore } from "../../../ring/layout.js";
 import { StreamWalk } from "../../../ring/stream-walk.js";
 import { nowMicros } from "../../../shared/clock.js";
 import type { MarketId } from "../../../shared/market-id.js";
+import type { ArchivedTrades } from "./archived-trades.js";
 import type { HistoryWindow } from "./history-window.js";
 import { TOLD_BY } from "./replay-encoder.js";
 import {
@@ -15,12 +16,14 @@ import {
 } from "./replay-streams.js";
 
 /** What became of a channel's `since`. */
-type Recovered =
+export type Recovered =
   | {
       readonly recovered: true;
       readonly ring: "states" | "trades" | undefined;
       /** Where each stream begins, where there is something to replay. */
       readonly places: readonly StreamPlace[];
+      /** Trades before those. */
+      readonly archived?: ArchivedTrades | undefined;
     }
   | { readonly recovered: false; readonly refusal: ReplayRefusal };
 
@@ -62,7 +65,9 @@ export class Recovery {
     this.#head = mirror.tradesRead;
     this.#ends = this.#streams.map((stream) => endOf(mirror, stream));
     this.#walks = [];
-    if (since > Math.max(nowMicros(), mirror.lastTs)) this.result = refused("future");
+    // What was told before an epoch is no time to come, though the clock may have been set back.
+    if (since > Math.max(nowMicros(), mirror.lastTs, mirror.completeFrom))
+      this.result = refused("future");
     else if (streams === undefined) this.result = refused("channel");
     else if (streams.length === 0) this.result = COMPLETE;
     else if (since < mirror.completeFrom) this.result = refused("window");
@@ -161,7 +166,7 @@ export class Recovery {
   }
 }
 
-function refused(refusal: ReplayRefusal): Recovered {
+export function refused(refusal: ReplayRefusal): Recovered {
   return { recovered: false, refusal };
 }
 

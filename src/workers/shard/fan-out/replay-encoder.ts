@@ -1,3 +1,4 @@
+import type { HistoryTrade } from "../../../archive/archive-reader.js";
 import type { EncodingDescriptor } from "../../../codec/encoding.js";
 import { encodingAt } from "../../../codec/encodings.js";
 import { FRAME, FrameWriter } from "../../../codec/frame-writer.js";
@@ -16,6 +17,7 @@ import {
 } from "../../../ring/records.js";
 import { createBook, TOP_BOOK_LEVELS } from "../../../shared/market.js";
 import type { FrameBatch } from "../connections/frame-batch.js";
+import { toldTrade } from "./archived-trades.js";
 import { firstLevels } from "./book-difference.js";
 import type { Mirror } from "./mirror.js";
 import { type MirrorMarket, updateTypeOf } from "./mirror-market.js";
@@ -93,6 +95,17 @@ export class ReplayEncoder {
       else if (kind === "sized") encoder.sizedPriceUpdate(out, state);
       else encoder.marketUpdate(out, state, updateTypeOf(state.changes));
     }
+    out.end(FRAME[frames]);
+    this.#messages++;
+  }
+
+  /** Adds a trade of the archive. @param epoch the present one */
+  addArchived(trade: HistoryTrade, epoch: string, encoding: number): void {
+    const { encoder, frames } = encodingAt(this.#encodings, encoding);
+    const out = this.#writer;
+    out.begin();
+    const data = { trade: toldTrade(trade, epoch) };
+    encoder.message(out, { type: "TradeExecution", data });
     out.end(FRAME[frames]);
     this.#messages++;
   }
