@@ -6,7 +6,10 @@ import { type Recovered, Recovery, refused } from "./recovery.js";
 /** How long the archive is waited for, in ms: after a start it has to catch up with what was told. */
 const WAIT_MS_MAX = 5000;
 /** Trades that are counted in one read. */
-const COUNTED_AT_ONCE = 1000;
+const COUNTED_AT_ONCE = 250;
+/** What a read costs, and each trade of it, as so many records of a ring that are looked at. */
+const READ_COST = 128;
+const TRADE_COST = 16;
 
 /**
  * Finds what is replayed of the trades of a market, or of all, since a `ts` that the window does not reach
@@ -28,7 +31,7 @@ export class ArchiveRecovery {
   /** What follows the part, once that is counted. */
   #rest: Recovery | undefined;
   #counted = 0;
-  /** Trades and records that were looked at, which is what it has cost. */
+  /** What it has cost, as so many records that were looked at. */
   cost = 0;
   /** It has to wait for the archive. */
   waits = false;
@@ -55,7 +58,7 @@ export class ArchiveRecovery {
     this.#giveUpAt = now() + WAIT_MS_MAX;
   }
 
-  /** Looks at some trades or records, at most `records` or one read of the archive; returns how many. */
+  /** Goes on until it has cost so many records, or one read more; returns what it has cost. */
   step(records: number): number {
     this.waits = false;
     const before = this.cost;
@@ -78,7 +81,7 @@ export class ArchiveRecovery {
   }
 
   #begin(reader: TradeArchive, generation: number): void {
-    this.cost++;
+    this.cost += READ_COST;
     const { mirror } = this.#window;
     const since = this.#since;
     const reach = reader.reach();
@@ -97,7 +100,7 @@ export class ArchiveRecovery {
   #count(reader: TradeArchive, part: ArchivedTrades): void {
     const { marketId, since, until, after } = part;
     const { trades, next } = reader.tradesFrom(marketId, since, after, COUNTED_AT_ONCE);
-    this.cost += 1 + trades.length;
+    this.cost += READ_COST + TRADE_COST * trades.length;
     const before = trades.filter(({ ts }) => ts < until).length;
     this.#counted += before;
     if (this.#counted > this.#maxMessages) this.result = refused("messages");
