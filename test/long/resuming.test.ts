@@ -8,4 +8,4 @@ const SEED = Math.floor(Math.random() * 2 ** 32);
 test(`resuming - clients miss no trade over thousands of cuts, and kills of everything (seed ${SEED})`, async () => {
   const cut = await runResuming({ cuts: CUTS, blows: BLOWS }, SEED);
   expect(cut).toBeGreaterThanOrEqual(CUTS * BLOWS);
-});
+}, 600_000);

@@ -11,8 +11,10 @@ import { temporaryDirectory, writeMarkets } from "./trading.js";
 import { until } from "./until.js";
 
 const MARKETS = [1001, 1002, 1003];
-/** A connection carries some hundred messages before it is cut. */
-const BYTES_MAX = 40_000;
+/** A connection carries some dozens of messages before it is cut. */
+const BYTES_MAX = 8_000;
+/** Clients of each encoding that follow one market, and of those that follow all. */
+const CLIENTS = 2;
 const PAGE = 1000;
 
 /** A client of the library, and every trade that it was told. */
@@ -59,7 +61,8 @@ export async function runResuming({ cuts, blows }: Disturbances, seed: number): 
   const followers: Follower[] = [];
   try {
     proxy.target = server.port;
-    for (const [index, encoding] of ENCODINGS.entries()) {
+    for (let index = 0; index < CLIENTS * ENCODINGS.length; index++) {
+      const encoding = ENCODINGS[index % ENCODINGS.length] as Encoding;
       followers.push(follow(proxy.port, encoding, [MARKETS[index % MARKETS.length] as number]));
       followers.push(follow(proxy.port, encoding, MARKETS));
     }

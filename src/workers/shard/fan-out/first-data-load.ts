@@ -15,6 +15,8 @@ export interface Replays {
   readonly states: ReplayCursor | undefined;
   /** Those channels, which are subscribed to when all has been replayed. */
   readonly channels: readonly PublicChannel[];
+  /** Channels that are replayed as well, and then have first data. */
+  readonly books: readonly PublicChannel[];
 }
 
 /** First data on their way to a connection. */
@@ -50,7 +52,8 @@ export function loadOf(
   for (const key of target.filters.keys()) if (!before?.filters.has(key)) untold.add(key);
   // What is replayed anew is not told by rounds meanwhile.
   const rest = new SubscriptionSet(before);
-  for (const channel of replays?.channels ?? []) rest.remove(channel);
+  for (const channel of [...(replays?.channels ?? []), ...(replays?.books ?? [])])
+    rest.remove(channel);
   return {
     plan,
     channels,

@@ -365,7 +365,7 @@ export class FirstDataSender {
       for (const channel of channels) told.add(channel);
       this.#join(connection, load, told);
     } else {
-      load.replays = { trades: [], archived: [], channels, states: cursor };
+      load.replays = { trades: [], archived: [], channels, books: [], states: cursor };
       return false;
     }
     load.replays = undefined;

@@ -94,6 +94,7 @@ export class Recoveries {
     const archived: ArchivedTrades[] = [];
     const states = new Map<string, StreamPlace>();
     const replayed: PublicChannel[] = [];
+    const books: PublicChannel[] = [];
     const told: ToldChannel[] = [];
     const channels: PublicChannel[] = [];
     for (const channel of this.#channels) {
@@ -120,7 +121,11 @@ export class Recoveries {
         if (result.archived !== undefined) archived.push(result.archived);
         channels.push(channel);
       } else {
-        replayed.push(channel);
+        // A whole book follows what is replayed, so that updates have a book that they go on from.
+        if (channel.type === "Book") {
+          books.push(channel);
+          channels.push(channel);
+        } else replayed.push(channel);
         for (const place of result.places) addEarliest(states, place);
       }
     }
@@ -134,7 +139,13 @@ export class Recoveries {
       channels,
       replays: none
         ? undefined
-        : { trades, archived: this.#withoutDoubles(archived), states: cursor, channels: replayed },
+        : {
+            trades,
+            archived: this.#withoutDoubles(archived),
+            states: cursor,
+            channels: replayed,
+            books,
+          },
     };
   }
 

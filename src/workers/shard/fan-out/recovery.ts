@@ -81,7 +81,7 @@ export class Recovery {
             newestOf(mirror, stream),
             this.#ends[index] as number,
             { ts: since },
-            stream.kind === "trade" || stream.kind === "book" ? 0 : TOLD_BY[stream.kind],
+            toldBy(stream.kind),
           ),
       );
   }
@@ -170,6 +170,11 @@ export function refused(refusal: ReplayRefusal): Recovered {
   return { recovered: false, refusal };
 }
 
+/** Bits of which a record of a stream's market has to have one; 0 where all are told. */
+function toldBy(kind: StreamKind): number {
+  return kind === "trade" || kind === "book" || kind === "levels" ? 0 : TOLD_BY[kind];
+}
+
 /** The streams whose messages a channel tells one by one; undefined where it merges or compares them. */
 function streamsOf(channel: PublicChannel): readonly StreamName[] | undefined {
   const of = (kind: StreamKind, marketId: MarketId | undefined): StreamName => ({ kind, marketId });
@@ -184,8 +189,11 @@ function streamsOf(channel: PublicChannel): readonly StreamName[] | undefined {
     case "Market":
       if (channel.params.interval_ms !== undefined) return undefined;
       return [of("state", channel.params.market_id), of("book", channel.params.market_id)];
-    case "Book":
-      return undefined;
+    case "Book": {
+      const { market_id, depth, checksum = false, interval_ms } = channel.params;
+      if (interval_ms !== undefined) return undefined;
+      return [{ ...of("levels", market_id), terms: { depth, checksum } }];
+    }
     case "Markets":
     case "SystemStatus":
     case "Candles":

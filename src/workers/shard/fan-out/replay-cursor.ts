@@ -109,9 +109,10 @@ export class ReplayCursor {
       end: place.end,
     }));
     if (!this.#read(reader, encoder, tracks)) return "lost";
-    const places = tracks.map(({ stream: { kind, marketId }, at, end }) => ({
+    const places = tracks.map(({ stream: { kind, marketId, terms }, at, end }) => ({
       kind,
       marketId,
+      terms,
       position: at ?? end,
       exact: at !== undefined,
     }));
@@ -196,13 +197,13 @@ export class ReplayCursor {
       const { at, stream, end } = track;
       if (!reader.read(at)) return false;
       if (track === all) {
-        if (reader.type !== 0) encoder.add(stream.kind, reader, mirror, this.encoding);
+        if (reader.type !== 0) encoder.add(stream, reader, mirror, this.encoding);
         goOn(due, track, (at + reader.units) >>> 0);
         continue;
       }
       // From where all trades begin, those of one market are among them.
       const covered = all?.at !== undefined && !isBefore(at, all.at);
-      if (!covered) encoder.add(stream.kind, reader, mirror, this.encoding);
+      if (!covered) encoder.add(stream, reader, mirror, this.encoding);
       // The newest record leads to no other one.
       goOn(due, track, covered || reader.next === 0 ? end : (at + reader.next) >>> 0);
     }

@@ -19,9 +19,10 @@ import { createBook, TOP_BOOK_LEVELS } from "../../../shared/market.js";
 import type { FrameBatch } from "../connections/frame-batch.js";
 import { toldTrade } from "./archived-trades.js";
 import { firstLevels } from "./book-difference.js";
+import { withTerms } from "./merged-stream.js";
 import type { Mirror } from "./mirror.js";
 import { type MirrorMarket, updateTypeOf } from "./mirror-market.js";
-import type { StreamKind } from "./replay-streams.js";
+import type { StreamName } from "./replay-streams.js";
 
 /** Bits of CHANGE of which a state must have one to be told in a stream. */
 export const TOLD_BY = {
@@ -69,7 +70,7 @@ export class ReplayEncoder {
   }
 
   /** Adds what the record just read says of a stream, which may be nothing. */
-  add(kind: StreamKind, reader: HistoryReader, mirror: Mirror, encoding: number): void {
+  add({ kind, terms }: StreamName, reader: HistoryReader, mirror: Mirror, encoding: number): void {
     const { words, offset } = reader;
     const { encoder, frames } = encodingAt(this.#encodings, encoding);
     const market = mirror.markets[readSlot(words, offset)];
@@ -78,6 +79,12 @@ export class ReplayEncoder {
     if (kind === "trade") {
       out.begin();
       encoder.tradeExecution(out, market, readTrade(words, offset));
+    } else if (kind === "levels") {
+      if (terms === undefined) throw new Error("replay: levels without their terms");
+      const book = this.#bookOf(mirror);
+      readBook(words, offset, book);
+      out.begin();
+      encoder.orderBook(out, market, withTerms(book, terms));
     } else if (kind === "book") {
       const book = this.#bookOf(mirror);
       readBook(words, offset, book);
