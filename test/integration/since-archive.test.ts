@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { ENCODINGS } from "../../src/contract/encodings.js";
-import type { Channel, Trade } from "../../src/contract/messages.js";
+import type { Channel, ServerMessage, Trade } from "../../src/contract/messages.js";
 import { type Flags, type ServerProcess, startServerProcess } from "../support/server-process.js";
 import { TestClient } from "../support/test-client.js";
 import { until } from "../support/until.js";
@@ -66,6 +66,8 @@ async function resume(
 }
 
 const ids = (told: readonly Trade[]): number[] => told.map(({ trade_id }) => Number(trade_id));
+const idsOf = (messages: readonly ServerMessage[]): number[] =>
+  ids(messages.flatMap((one) => (one.type === "TradeExecution" ? [one.data.trade] : [])));
 const range = (from: number, to: number, step = 1): number[] =>
   Array.from({ length: Math.ceil((to - from) / step) }, (_, index) => from + index * step);
 
@@ -209,17 +211,18 @@ async function overEpochs(client: TestClient, more: number): Promise<string[]> {
 test("since - a producer that dies while the archive is replayed leaves nothing out", async () => {
   const running = await start({
     feed: "synthetic",
-    "feed-rate": 20_000,
+    "feed-rate": 5000,
     "feed-markets": 2,
     shards: 1,
-    "replay-window": 1_048_576,
+    // Some 3,000 trades.
+    "replay-window": 262_144,
     "send-buffer-size": 8192,
   });
   const fast = await TestClient.connect(running.port);
   await fast.subscribe({ ...OF_ALL, since: 0 });
   const truth = overEpochs(fast, 200);
   const told = "marketcast_trades_total";
-  await until("the window has moved on", async () => (await running.metric(told)) > 20_000, 20_000);
+  await until("the window has moved on", async () => (await running.metric(told)) > 10_000, 20_000);
   const slow = await TestClient.connect(running.port);
   slow.ws.pause();
   slow.send({ type: "Subscribe", data: { channels: [{ ...OF_ALL, since: 0 }] } });
@@ -231,4 +234,26 @@ test("since - a producer that dies while the archive is replayed leaves nothing 
   const expected = await truth;
   slow.ws.resume();
   expect(await overEpochs(slow, 200)).toEqual(expected);
+});
+
+test("since - asked for again while the archive is replayed, the answer waits for that", async () => {
+  const running = await start({ ...SMALL, shards: 1, "send-buffer-size": 8192 });
+  await feedTrades(running, 3000);
+  const client = await TestClient.connect(running.port);
+  client.ws.pause();
+  const { ts: since } = await untilTold(running.port, 2900);
+  for (const from of [0, since, 0])
+    client.send({ type: "Subscribe", data: { channels: [{ ...OF_ALL, since: from }] } });
+  client.ws.resume();
+  await client.take("Subscribed");
+  const answered = ({ type }: { readonly type: string }) => type === "Subscribed";
+  const first = idsOf(await client.takeUntil(answered));
+  const again = idsOf(await client.takeUntil(answered));
+  const whole: number[] = [];
+  while (whole.length < 3000) whole.push(...idsOf([await client.next()]));
+  // What the first one lacks of the window the second one brings.
+  expect(first).toEqual(range(0, first.length));
+  expect(first.length).toBeGreaterThan(2900);
+  expect(again).toEqual(range(2900, 3000));
+  expect(whole).toEqual(range(0, 3000));
 });

@@ -1,6 +1,6 @@
-import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Random } from "../../src/shared/random.js";
+import { Link } from "./link.js";
 
 /**
  * Passes connections on to a server, and cuts each when it has carried a random number of bytes to its client,
@@ -13,56 +13,47 @@ export class CuttingProxy {
   cuts = true;
   /** Connections that were cut. */
   cut = 0;
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
+  readonly #random: Random;
+  readonly #bytesMax: number;
+  #link: Link | undefined;
 
   private constructor(random: Random, bytesMax: number) {
-    this.#server = createServer((client) => {
-      if (this.target === undefined) {
-        client.destroy();
-        return;
-      }
-      const upstream = connect(this.target, "127.0.0.1");
-      for (const socket of [client, upstream]) {
-        this.#sockets.add(socket);
-        socket.on("error", () => {});
-        socket.once("close", () => {
-          this.#sockets.delete(socket);
-          (socket === client ? upstream : client).destroy();
-        });
-      }
-      client.pipe(upstream);
-      let left = 1 + random.below(bytesMax);
-      upstream.on("data", (chunk: Buffer) => {
-        if (this.cuts && chunk.length >= left) {
-          this.cut++;
-          client.end(chunk.subarray(0, left));
-          upstream.destroy();
-          return;
-        }
-        left -= chunk.length;
-        if (client.write(chunk)) return;
-        upstream.pause();
-        client.once("drain", () => upstream.resume());
-      });
-    });
+    this.#random = random;
+    this.#bytesMax = bytesMax;
   }
 
   /** @param bytesMax most that a connection carries before it is cut */
   static async start(random: Random, bytesMax: number): Promise<CuttingProxy> {
     const proxy = new CuttingProxy(random, bytesMax);
-    proxy.#server.listen(0, "127.0.0.1");
-    await once(proxy.#server, "listening");
+    proxy.#link = await Link.start(
+      () => proxy.target,
+      (client, upstream) => proxy.#carry(client, upstream),
+    );
     return proxy;
   }
 
   get port(): number {
-    return (this.#server.address() as AddressInfo).port;
+    return this.#link?.port ?? 0;
   }
 
   async stop(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    this.#server.close();
-    await once(this.#server, "close");
+    await this.#link?.stop();
+  }
+
+  #carry(client: Socket, upstream: Socket): void {
+    client.pipe(upstream);
+    let left = 1 + this.#random.below(this.#bytesMax);
+    upstream.on("data", (chunk: Buffer) => {
+      if (this.cuts && chunk.length >= left) {
+        this.cut++;
+        client.end(chunk.subarray(0, left));
+        upstream.destroy();
+        return;
+      }
+      left -= chunk.length;
+      if (client.write(chunk)) return;
+      upstream.pause();
+      client.once("drain", () => upstream.resume());
+    });
   }
 }

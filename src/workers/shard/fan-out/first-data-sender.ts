@@ -19,7 +19,7 @@ import { SubscriptionSet } from "./subscription-set.js";
 const TURN_MS_MAX = 4;
 const TURNS = { leastMs: TURN_MS_MAX, mostMs: 20, share: 0.5 };
 /** How long a request waits that can do nothing at the moment, in ms. */
-const LATER_MS = 10;
+const LATER_MS = 50;
 /** What a connection is sent before it is another one's turn, in bytes. */
 const TURN_BYTES_MAX = 256 * 1024;
 const SIZES: PartSizes = { part: SNAPSHOT_PART_BYTES_MAX, snapshot: SNAPSHOT_BYTES_MAX };
@@ -296,7 +296,10 @@ export class FirstDataSender {
         this.#fanOut.trades.send(connection);
         if (!connection.blocked && this.#send(connection, load, [])) waiting.load = undefined;
       } else if (waiting.delayed) {
-        this.#fanOut.trades.send(connection);
+        // With nothing to send it is looked at again when the timer fires.
+        const isSent = this.#fanOut.trades.send(connection);
+        if (isSent && this.#waiting.has(connection) && !connection.blocked)
+          this.#makeReady(connection);
         return;
       } else if (request !== undefined) {
         waiting.request = undefined;

@@ -81,11 +81,17 @@ export class Recoveries {
     return "found";
   }
 
-  /** Whether some of it comes out of the archive; known once all is found. */
-  get ofArchive(): boolean {
-    return [...this.#found.values()].some(
-      ({ result }) => result?.recovered === true && result.archived !== undefined,
-    );
+  /**
+   * Whether a member that has a cursor of trades can be sent what was found, which is known once all is. What
+   * comes out of the archive comes before everything else.
+   */
+  follows(cursor: ReplayCursor | undefined): boolean {
+    if (cursor === undefined) return true;
+    for (const [{ type }, { result }] of this.#found) {
+      if (type !== "Trades" || result?.recovered !== true) continue;
+      if (cursor.archived.length > 0 || result.archived !== undefined) return false;
+    }
+    return true;
   }
 
   /** What was found, once all is. */

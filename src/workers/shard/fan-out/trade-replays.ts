@@ -150,7 +150,7 @@ export class TradeReplays {
 
   /**
    * Has a member, which is subscribed to them, sent all records of streams from places on and, before them, what
-   * is named of the archive; that only of who has no cursor.
+   * is named of the archive; that only of who has no cursor. Not of who is still to be sent something of it.
    */
   seek(
     member: Member,
@@ -160,8 +160,8 @@ export class TradeReplays {
     const { audience, replay } = member;
     if (audience === undefined) throw new Error("trade replays: a seek of who is not subscribed");
     this.#hooks.settle(audience);
-    if (replay !== undefined && archived.length > 0)
-      throw new Error("trade replays: a seek in the archive of who has a cursor");
+    if (replay !== undefined && archived.length + replay.archived.length > 0)
+      throw new Error("trade replays: a seek beside what comes out of the archive");
     if (replay?.window.former === true) throw new Error("trade replays: a seek in a former epoch");
     const present = this.#placesFor(replay, audience.subscriptions);
     const places = present.map((place) => {
@@ -196,13 +196,14 @@ export class TradeReplays {
   /**
    * Writes the next piece to a member that takes more, if it has a cursor: behind what waits of private
    * messages, among which is the news of an epoch. Between two rounds only. Closes a member that the window
-   * has passed by.
+   * has passed by. Returns whether there was a piece.
    */
-  send(member: Member): void {
-    if (member.replay === undefined) return;
+  send(member: Member): boolean {
+    if (member.replay === undefined) return false;
     const queue = member.takeQueue();
     const batch = this.#take(member);
     if (member.open) member.writeAll(batch === undefined ? queue : [...queue, batch]);
+    return batch !== undefined;
   }
 
   /** The next piece for a member; undefined where there is none, or it is not found yet. */

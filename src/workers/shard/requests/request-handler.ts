@@ -274,8 +274,7 @@ export class RequestHandler {
     const again = (): void => this.#subscribe(connection, id, channels, recoveries);
     const state = recoveries.step();
     if (state === "going") return this.#firstData.later(connection, again);
-    // Behind a replay that is under way there is no place for what comes before it.
-    if (state === "waits" || (recoveries.ofArchive && connection.replay !== undefined))
+    if (state === "waits" || !recoveries.follows(connection.replay))
       return this.#firstData.muchLater(connection, again);
     const recovered = recoveries.take(connection.encoding, this.#counters);
     if (recoveries.cost > 0)
