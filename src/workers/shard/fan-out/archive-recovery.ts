@@ -3,8 +3,6 @@ import type { ArchivedTrades, TradeArchive, TradeArchiveSource } from "./archive
 import type { HistoryWindow } from "./history-window.js";
 import { type Recovered, Recovery, refused } from "./recovery.js";
 
-/** How long the archive is waited for, in ms: after a start it has to catch up with what was told. */
-const WAIT_MS_MAX = 5000;
 /** Trades that are counted in one read. */
 const COUNTED_AT_ONCE = 250;
 /** What a read costs, and each trade of it, as so many records of a ring that are looked at. */
@@ -39,7 +37,8 @@ export class ArchiveRecovery {
 
   /**
    * @param maxMessages more are not replayed
-   * @param now a clock in ms
+   * @param giveUpAt until when the archive is waited for
+   * @param now the clock of that, in ms
    */
   constructor(
     window: HistoryWindow,
@@ -47,6 +46,7 @@ export class ArchiveRecovery {
     since: number,
     maxMessages: number,
     archive: TradeArchiveSource,
+    giveUpAt: number,
     now: () => number = () => performance.now(),
   ) {
     this.#window = window;
@@ -55,7 +55,7 @@ export class ArchiveRecovery {
     this.#maxMessages = maxMessages;
     this.#archive = archive;
     this.#now = now;
-    this.#giveUpAt = now() + WAIT_MS_MAX;
+    this.#giveUpAt = giveUpAt;
   }
 
   /** Goes on until it has cost so many records, or one read more; returns what it has cost. */

@@ -17,6 +17,8 @@ import { Recovery } from "./recovery.js";
 import { ReplayCursor } from "./replay-cursor.js";
 import type { StreamPlace } from "./replay-streams.js";
 
+/** How long a request waits for the archive, in ms: after a start that has to catch up with what was told. */
+const ARCHIVE_WAIT_MS_MAX = 5000;
 /** Records that are looked at in a turn. */
 const RECORDS_PER_TURN = 16_384;
 
@@ -34,6 +36,7 @@ export class Recoveries {
   readonly #channels: readonly Channel[];
   readonly #maxMessages: number;
   readonly #archive: TradeArchiveSource | undefined;
+  readonly #giveUpAt = performance.now() + ARCHIVE_WAIT_MS_MAX;
   readonly #found = new Map<PublicChannel, Recovery | ArchiveRecovery>();
 
   /**
@@ -74,8 +77,15 @@ export class Recoveries {
       if (this.#archive === undefined || channel.type !== "Trades") continue;
       if (result.recovered || result.refusal !== "window") continue;
       const { since = 0, params } = channel;
-      const deeper = [params?.market_id, since, this.#maxMessages, this.#archive] as const;
-      this.#found.set(channel, new ArchiveRecovery(this.#window, ...deeper));
+      const deeper = new ArchiveRecovery(
+        this.#window,
+        params?.market_id,
+        since,
+        this.#maxMessages,
+        this.#archive,
+        this.#giveUpAt,
+      );
+      this.#found.set(channel, deeper);
       return "going";
     }
     return "found";

@@ -14,8 +14,8 @@ import { ShardWorld } from "../../../support/shard-world.js";
 
 const MARKETS = [1, 2, 3] as const;
 const SEED = Math.floor(Math.random() * 2 ** 31);
-/** A step of the clock that the archive is waited for longer than. */
-const LONG_MS = 10_000;
+/** How long the archive is waited for. */
+const WAIT_MS = 5000;
 
 /** A producer whose trades an archive takes when the test has it so, and a shard that reads both. */
 class ArchivedWorld {
@@ -107,7 +107,9 @@ class ArchivedWorld {
 
   recovery(marketId: MarketId | undefined, since: number, maxMessages = 100_000): ArchiveRecovery {
     const { window } = this.world.fanOut.trades;
-    return new ArchiveRecovery(window, marketId, since, maxMessages, this, () => this.nowMs);
+    const giveUpAt = this.nowMs + WAIT_MS;
+    const now = () => this.nowMs;
+    return new ArchiveRecovery(window, marketId, since, maxMessages, this, giveUpAt, now);
   }
 
   /** What a recovery that has found everything brings, as price and epoch. */
@@ -234,7 +236,7 @@ it("archive recovery - waits until the archive has come to the present epoch, an
 
   run.epoch = "another";
   const late = runToEnd(run.recovery(1, 0));
-  run.nowMs += LONG_MS;
+  run.nowMs += WAIT_MS;
   expect(runToEnd(late).result).toEqual({ recovered: false, refusal: "archive" });
   run.fault = new Error("a disk");
   const failing = runToEnd(run.recovery(1, 0));
