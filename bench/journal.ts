@@ -6,6 +6,8 @@ import type { Command } from "../src/engine/commands.js";
 import { Engine } from "../src/engine/engine.js";
 import { Journal } from "../src/journal/journal.js";
 import { DecimalScale } from "../src/shared/decimal-scale.js";
+import { mergeBatches } from "../src/store/merged-batches.js";
+import { Store } from "../src/store/store.js";
 import { decodeBatch, encodeBatch, type StoredBatch } from "../src/store/stored-batch.js";
 import { bookStream, engineCommands, MARKET_ID } from "./engine-stream.js";
 import type { BenchOptions, BenchReport } from "./support/bench-options.js";
@@ -13,6 +15,7 @@ import { progress } from "./support/progress.js";
 import { median } from "./support/statistics.js";
 import { formatTable } from "./support/table.js";
 import { atLeast, atMost, formatTargets } from "./support/target-checks.js";
+import { firstThreadTimeMs } from "./support/thread-time.js";
 
 /** Payloads: of one order's changes, of 64 orders', and of several hundred. */
 const PAYLOAD_BYTES = [300, 4_096, 16_384, 65_536];
@@ -24,6 +27,16 @@ const ROUNDS = 3;
 const BATCH_COMMANDS = 64;
 const DEPTH = 10_000;
 const CHANGES_PER_SECOND_MIN = 500_000;
+/** Batches of a transaction of the trees. */
+const MERGED = [1, 10, 100];
+const DAY_MS = 86_400_000;
+const RETENTION = {
+  orderRetentionMs: 3650 * DAY_MS,
+  maxStoredOrders: 10_000_000,
+  clientOrderIdRetentionMs: DAY_MS,
+  tradeRetentionMs: 3650 * DAY_MS,
+  maxStoredTrades: 10_000_000,
+};
 const BEGIN_TS = 1_790_000_000_000_000;
 
 interface AppendRow {
@@ -33,6 +46,16 @@ interface AppendRow {
   readonly p99: number;
   readonly max: number;
   readonly segments: number;
+}
+
+interface TreesRow {
+  /** Batches of a transaction. */
+  readonly merged: number;
+  /** What is written of the changes when batches are merged. */
+  readonly records: number;
+  readonly changesPerSecond: number;
+  /** Of the thread that writes, for a change. */
+  readonly cpuMicros: number;
 }
 
 /** Measures the journal: appends, each with its flush, one after the other. */
@@ -84,6 +107,8 @@ export async function runJournal({ short }: BenchOptions): Promise<BenchReport> 
       ],
     )}`,
   );
+  const trees = await bringUp(short ? 3_000 : 60_000);
+  printTrees(trees);
   const target = best.find(({ payloadBytes }) => payloadBytes === TARGET_BYTES);
   const targets = [
     atMost(`p50 of an append of ${TARGET_BYTES} bytes, flushed`, target?.p50, P50_MS_MAX, " ms"),
@@ -98,9 +123,23 @@ export async function runJournal({ short }: BenchOptions): Promise<BenchReport> 
       batchCommands: BATCH_COMMANDS,
       depth: DEPTH,
     },
-    results: { rows, recovered },
+    results: { rows, recovered, trees },
     targets,
   };
+}
+
+function printTrees(trees: readonly TreesRow[]): void {
+  console.log(
+    `\n${formatTable(
+      ["batches a transaction", "records", "changes/s", "thread's CPU, µs/change"],
+      trees.map(({ merged, records, changesPerSecond, cpuMicros }) => [
+        merged,
+        records,
+        Math.round(changesPerSecond),
+        cpuMicros.toFixed(1),
+      ]),
+    )}`,
+  );
 }
 
 async function inDirectory<T>(use: (dir: string) => Promise<T>): Promise<T> {
@@ -142,6 +181,39 @@ async function appends(dir: string, payloadBytes: number, seconds: number): Prom
     max: at(1),
     segments: Math.ceil(bytes / (32 * 1024 * 1024)),
   };
+}
+
+/** What a journal has, brought into the trees of a store, several batches a transaction. */
+async function bringUp(commands: number): Promise<TreesRow[]> {
+  const batches = engineBatches(commands);
+  const changes = batches.reduce((sum, { changes: of }) => sum + changesIn(of), 0);
+  const rows: TreesRow[] = [];
+  for (const merged of MERGED) {
+    progress(`journal: ${changes} changes into trees, ${merged} batches a transaction`);
+    rows.push(
+      await inDirectory(async (dir) => {
+        const store = await Store.open(dir, RETENTION);
+        const before = firstThreadTimeMs(process.pid);
+        const start = performance.now();
+        let records = 0;
+        for (let at = 0; at < batches.length; at += merged) {
+          const one = mergeBatches(batches.slice(at, at + merged));
+          records += changesIn(one.changes);
+          await store.commit(one.changes, one.stretches, one.latestTs, one.sessions);
+        }
+        const elapsedMs = performance.now() - start;
+        const cpuMs = firstThreadTimeMs(process.pid) - before;
+        await store.close();
+        return {
+          merged,
+          records,
+          changesPerSecond: (changes * 1000) / elapsedMs,
+          cpuMicros: (cpuMs * 1000) / changes,
+        };
+      }),
+    );
+  }
+  return rows;
 }
 
 /** What an engine changes, batch by batch, into a journal and out of it: read, checked and decoded. */

@@ -193,7 +193,7 @@ const batchForm = fields<StoredBatch>({
     nextOrderId: count,
     nextTradeId: count,
   }),
-  stretches: list(fields<Stretch>({ ts, passed: double, pace: double })),
+  stretches: list(fields<Stretch>({ ts, passed: integer, pace: double })),
   latestTs: ts,
   sessions: fields<SessionWrites>({ put: list(sessionForm), removed: list(text) }),
 });

@@ -99,7 +99,7 @@ const batch: fc.Arbitrary<StoredBatch> = record({
     nextOrderId: count,
     nextTradeId: count,
   }),
-  stretches: fc.array(record({ ts: count, passed: double, pace: double }), { maxLength: 3 }),
+  stretches: fc.array(record({ ts: count, passed: integer, pace: double }), { maxLength: 3 }),
   latestTs: count,
   sessions: record({
     put: fc.array(session, { maxLength: 3 }),
@@ -162,7 +162,7 @@ describe("stored batch", () => {
         nextOrderId: 301,
       },
       {
-        stretches: [{ ts: 900, passed: 1.5, pace: 1 }],
+        stretches: [{ ts: 900, passed: -70, pace: 1 }],
         latestTs: 2000,
         sessions: { put: [], removed: ["w1"] },
       },
@@ -188,7 +188,7 @@ describe("stored batch", () => {
       ["00 02", "no last price, volume 2"],
       ["ad02 01", "next ids 301 and 1"],
       ["01 cb01", "one stretch, 101 before the ts before"],
-      ["000000000000f83f 000000000000f03f", "1.5 passed, pace 1"],
+      ["8d01 000000000000f03f", "-70 passed, pace 1"],
       ["9811", "latest ts 1100 later"],
       ["00 01 01", "no session put, the first text removed"],
     ];
