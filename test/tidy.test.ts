@@ -126,7 +126,7 @@ const RULE: Readonly<Record<string, readonly Allowed[]>> = {
   transport: [shared],
   client: [plainContract, marketValues],
   archive: [folder("store"), shared],
-  store: [engineTypes, plainContract, shared],
+  store: [engineTypes, plainContract, folder("journal"), shared],
   journal: [shared],
   config: [shared],
   feed: [configTypes, shared],

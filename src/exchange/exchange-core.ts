@@ -6,7 +6,7 @@ import type { Order, Position, Trade } from "../engine/order.js";
 import type { MarketId } from "../shared/market-id.js";
 import { passedAt } from "../shared/time-stretches.js";
 import type { Venue } from "../sim/venue.js";
-import type { StoredState } from "../store/store.js";
+import type { StoredState } from "../store/merged-batches.js";
 import type { ExchangeMarkets, TradedMarket } from "./exchange-markets.js";
 import type { ExchangeTime } from "./exchange-time.js";
 

@@ -1,10 +1,12 @@
+import { inspect } from "node:util";
+
 /*
  * The primitives of a batch's bytes.
  *
  *   count    7 bits a byte, the lowest first; the top bit says that more follow. Up to 2^53 − 1.
  *   integer  as a count, but the lowest bit of the first byte is the sign
- *   text     a count: 0 for a new one, else the how-manieth of the new ones before it. A new one goes on with a
- *            count, twice its length in bytes, plus 1 where those are UTF-16: of a text that has no UTF-8
+ *   text     a count: 0 for a new one, else the how-manieth of the new ones before it. A new one goes on with
+ *            the count of its bytes in UTF-8, and those
  *   big      a byte: 0 where an integer follows, 1 where its decimal digits do, as a text
  *   ts       an integer: the difference to the ts before it
  *   double   8 bytes, little-endian
@@ -75,6 +77,7 @@ export class ByteWriter {
     this.#at = this.#bytes.writeDoubleLE(value, this.#at);
   }
 
+  /** Throws Error for a text with half a character, for which there is no UTF-8. */
   text(value: string): void {
     const known = this.#texts.get(value);
     this.count(known ?? 0);
@@ -87,7 +90,7 @@ export class ByteWriter {
   #ascii(value: string): boolean {
     this.#reserve(NUMBER_BYTES_MAX + value.length);
     const before = this.#at;
-    this.#rest(value.length * 2);
+    this.#rest(value.length);
     for (let at = 0; at < value.length; at++) {
       const code = value.charCodeAt(at);
       if (code > 0x7f) {
@@ -100,11 +103,12 @@ export class ByteWriter {
   }
 
   #encoded(value: string): void {
-    const encoding = value.isWellFormed() ? "utf8" : "utf16le";
-    const length = Buffer.byteLength(value, encoding);
-    this.count(length * 2 + (encoding === "utf8" ? 0 : 1));
+    if (!value.isWellFormed())
+      throw new Error(`${inspect(value)} would be read as ${inspect(value.toWellFormed())}`);
+    const length = Buffer.byteLength(value);
+    this.count(length);
     this.#reserve(length);
-    this.#at += this.#bytes.write(value, this.#at, encoding);
+    this.#at += this.#bytes.write(value, this.#at);
   }
 
   #rest(count: number): void {
@@ -178,12 +182,11 @@ export class ByteReader {
       if (known === undefined) throw new Error(`it has no text ${which}`);
       return known;
     }
-    const form = this.count();
-    const length = Math.floor(form / 2);
+    const length = this.count();
     this.#require(length);
     const begin = this.#at;
     this.#at += length;
-    const text = this.#bytes.toString(form % 2 === 0 ? "utf8" : "utf16le", begin, this.#at);
+    const text = this.#bytes.toString("utf8", begin, this.#at);
     this.#texts.push(text);
     return text;
   }

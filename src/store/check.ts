@@ -4,10 +4,10 @@ import { DecimalScale } from "../shared/decimal-scale.js";
 import type { MarketId } from "../shared/market-id.js";
 import { isOpen } from "../shared/order.js";
 import type { Environment } from "./environment.js";
+import { openComplete } from "./open-complete.js";
 import { marketProblems, orderProblems, positionProblems, tradeProblems } from "./record-rules.js";
 import type { Counters } from "./records.js";
 import { StoreError } from "./store-error.js";
-import { openForReading } from "./store-file.js";
 import type { Table } from "./table.js";
 
 /** Records between two turns of the event loop, in which signals are heard. */
@@ -39,7 +39,7 @@ export async function checkStore(
   const file = new Check("file");
   let environment: Environment;
   try {
-    environment = await openForReading(dir, signal);
+    environment = await openComplete(dir, signal);
   } catch (error) {
     if (!(error instanceof StoreError) || error.code === "STORE_UNREADABLE") throw error;
     file.problem(error.message);

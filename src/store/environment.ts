@@ -3,6 +3,7 @@ import {
   countersForm,
   finishedClientOrderIdForm,
   finishedOrderForm,
+  journaledForm,
   marketForm,
   orderForm,
   positionForm,
@@ -57,6 +58,8 @@ export class Environment {
   readonly trades;
   /** Undefined where a store of an earlier version, which has none, is only read. */
   readonly sessions;
+  /** As sessions. */
+  readonly journaled;
 
   /**
    * Opens the file of a directory, or makes it. Without waiting, because a thread that is terminated
@@ -78,6 +81,9 @@ export class Environment {
     this.sessions = readOnly
       ? this.#tableIfThere("sessions", sessionForm)
       : this.#table("sessions", sessionForm);
+    this.journaled = readOnly
+      ? this.#tableIfThere("journaled", journaledForm)
+      : this.#table("journaled", journaledForm);
   }
 
   /** The present state, for reads that must agree with one another; end it with `done`. */
@@ -107,7 +113,8 @@ export class Environment {
   }
 
   #tableIfThere<K extends Key, T>(name: string, form: RecordForm<K, T>): Table<K, T> | undefined {
-    // The root has a record for each database, under its name.
-    return this.#root.doesExist(name) ? this.#table(name, form) : undefined;
+    // The root has a record for each database, under its name; `doesExist` says nothing of those.
+    const isThere = [...this.#root.getKeys({ start: name, limit: 1 })].includes(name);
+    return isThere ? this.#table(name, form) : undefined;
   }
 }

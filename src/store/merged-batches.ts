@@ -1,5 +1,8 @@
+import type { EngineState } from "../engine/commands.js";
 import type { MarketTotals, Order, Position, Trade } from "../engine/order.js";
 import type { MarketId } from "../shared/market-id.js";
+import { isOpen } from "../shared/order.js";
+import type { Stretch } from "../shared/time-stretches.js";
 import type { StoredSession } from "./records.js";
 import type { StoredBatch } from "./stored-batch.js";
 
@@ -43,4 +46,53 @@ export function mergeBatches(batches: readonly StoredBatch[]): StoredBatch {
       removed: [...sessions].filter(([, session]) => session === undefined).map(([name]) => name),
     },
   };
+}
+
+/** What an engine is rebuilt from, and the time of it. */
+export interface StoredState extends EngineState {
+  /** The latest of an order, trade or position, or that may have been told; 0 where there is none. */
+  readonly latestTs: number;
+  readonly stretches: readonly Stretch[];
+  readonly sessions: readonly StoredSession[];
+}
+
+/** A state after one more batch. */
+export function stateAfter(state: StoredState, batch: StoredBatch): StoredState {
+  const { orders, positions, totals, nextOrderId, nextTradeId } = batch.changes;
+  const open = new Map([...state.openOrders].map((order) => [order.orderId, order]));
+  const finished = [...state.clientOrderIds];
+  for (const order of orders) {
+    const { orderId, wallet, clientOrderId, updatedTs: finishedTs } = order;
+    if (isOpen(order)) open.set(orderId, order);
+    else {
+      open.delete(orderId);
+      if (clientOrderId !== undefined)
+        finished.push({ orderId, finishedTs, wallet, clientOrderId });
+    }
+  }
+  const held = new Map([...state.positions].map((one) => [positionKey(one), one]));
+  for (const position of positions) held.set(positionKey(position), position);
+  const summed = new Map([...state.totals].map((one) => [one.marketId, one]));
+  for (const total of totals) summed.set(total.marketId, total);
+  const sessions = new Map(state.sessions.map((one) => [one.session, one]));
+  for (const session of batch.sessions.put) sessions.set(session.session, session);
+  for (const session of batch.sessions.removed) sessions.delete(session);
+  return {
+    openOrders: [...open.values()].sort((a, b) => a.orderId - b.orderId),
+    clientOrderIds: finished.sort((a, b) => a.finishedTs - b.finishedTs || a.orderId - b.orderId),
+    positions: [...held.values()],
+    totals: [...summed.values()],
+    nextOrderId,
+    nextTradeId,
+    latestTs: [...orders, ...positions].reduce(
+      (latest, { updatedTs }) => Math.max(latest, updatedTs),
+      Math.max(state.latestTs, batch.latestTs),
+    ),
+    stretches: batch.stretches,
+    sessions: [...sessions.values()],
+  };
+}
+
+function positionKey({ wallet, marketId }: Position): string {
+  return JSON.stringify([wallet, marketId]);
 }

@@ -25,7 +25,7 @@ import { reasonOf } from "./store-error.js";
 const CHECKSUM_BYTES = 4;
 
 /** Version of this form. A store that says another number is not opened. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /** How one kind of record is written and read; it holds its key too, so that a wrong one shows. */
 export interface RecordForm<K extends Key, T> {
@@ -361,6 +361,15 @@ export const countersForm = form(
     latestTs,
     stretches: stretches.map(([ts, passed, pace]) => ({ ts, passed, pace })),
   }),
+);
+
+/** The only record of its table: up to which number the trees contain the journal. */
+export const JOURNALED_KEY = "journaled";
+export const journaledForm = form(
+  z.tuple([count]),
+  (_: number) => JOURNALED_KEY,
+  (number) => [number],
+  ([number]) => number,
 );
 
 /** The only record of its table: a number by itself, which any version can read. */

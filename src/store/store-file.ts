@@ -92,10 +92,11 @@ export function reopen(dir: string, options?: { readonly readOnly: boolean }): E
 function verifySchema({ schema }: Environment, path: string): void {
   const version = schema.get(SCHEMA_KEY);
   if (version === undefined) throw damaged(path, "it has no schema version");
-  if (version === SCHEMA_VERSION) return;
+  // Earlier ones are carried over by who writes, and can be read.
+  if (version <= SCHEMA_VERSION) return;
   throw new StoreError(
     "STORE_VERSION",
-    `${path} has schema version ${version}, and this version of Marketcast knows ${SCHEMA_VERSION} only; run the version that wrote it, or choose another --data-dir`,
+    `${path} has schema version ${version}, and this version of Marketcast knows none above ${SCHEMA_VERSION}; run the version that wrote it, or choose another --data-dir`,
   );
 }
 

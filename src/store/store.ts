@@ -1,41 +1,59 @@
 import { join } from "node:path";
-import type { EngineChanges, EngineState } from "../engine/commands.js";
+import type { EngineChanges } from "../engine/commands.js";
 import type { Order, Trade } from "../engine/order.js";
 import { makeDirectory } from "../shared/make-directory.js";
-import { isOpen } from "../shared/order.js";
 import { type Stretch, tsBefore } from "../shared/time-stretches.js";
 import { requireRoom } from "./disk-room.js";
 import type { Environment } from "./environment.js";
+import type { StoredState } from "./merged-batches.js";
 import { type Pruning, pruneOrders, pruneTrades, type Retention } from "./pruning.js";
-import { COUNTERS_KEY, SCHEMA_VERSION, type StoredMarket, type StoredSession } from "./records.js";
+import {
+  COUNTERS_KEY,
+  JOURNALED_KEY,
+  SCHEMA_KEY,
+  SCHEMA_VERSION,
+  type StoredMarket,
+} from "./records.js";
 import { damaged, reasonOf, StoreError } from "./store-error.js";
 import { DATA_FILE, openOrCreate, reopen, unreadable } from "./store-file.js";
+import { StoreJournal } from "./store-journal.js";
 import { StoreLock } from "./store-lock.js";
-import type { SessionWrites } from "./stored-batch.js";
+import type { SessionWrites, StoredBatch } from "./stored-batch.js";
 import type { Operation } from "./table.js";
+import { treeWrites } from "./tree-writes.js";
 
 /** Markets of one write, which keeps the thread for some milliseconds. */
 const MARKETS_PER_WRITE = 1000;
 
-/** All that an engine is rebuilt from, and where its time had come to. */
-export interface StoredState extends EngineState {
-  /** The latest of an order, trade or position, or that may have been told; 0 where there is none. */
-  readonly latestTs: number;
-  readonly stretches: readonly Stretch[];
-  readonly sessions: readonly StoredSession[];
-}
+/** From a batch's commit to its way into the trees, in ms: what comes until then goes with it. */
+const TREES_DELAY_MS = 100;
+/** The same after a failure. */
+const TREES_RETRY_MS = 1000;
+/** Records of one transaction, which keep the thread for some milliseconds. */
+const TREES_RECORDS = 500;
+/** More than that may not wait for the trees: they are kept in memory. */
+const WAITING_RECORDS_MAX = 200_000;
 
 /**
- * Orders, trades, positions and counters on disk, in one LMDB file.
+ * Orders, trades, positions and counters on disk: trees, in one LMDB file, and in front of them a journal.
  *
- * Writes happen one after another, each as one transaction, and none while a state is loaded. After a
- * failed one the file is opened anew, because LMDB does not say what state a failure leaves it in.
+ * A commit is an append to the journal. What it says goes into the trees later, many batches a transaction,
+ * together with the number up to which they contain the journal; until then it is in memory, too. Writes to
+ * the trees happen one after another, and none while a state is loaded. After a failed one the file is opened
+ * anew, because LMDB does not say what state a failure leaves it in.
  */
 export class Store {
   readonly #dir: string;
   readonly #retention: Retention;
   readonly #lock: StoreLock;
   #environment: Environment | undefined;
+  #journal: StoreJournal | undefined;
+  /** Ends with the last commit that was asked for. */
+  #commits: Promise<unknown> = Promise.resolve();
+  /** When what waits goes into the trees; undefined where nothing waits, or it is on its way. */
+  #treesTimer: NodeJS.Timeout | undefined;
+  /** The last attempt to bring the trees up to the journal failed. */
+  #treesFailed = false;
   /** Ends with the last of what has been queued. */
   #queue: Promise<unknown> = Promise.resolve();
   #pruning: Promise<number> | undefined;
@@ -59,6 +77,11 @@ export class Store {
       const store = new Store(dir, retention, lock);
       try {
         store.#environment = await openOrCreate(dir);
+        await store.#carryOver();
+        const after = store.#environment.journaled?.get(JOURNALED_KEY) ?? 0;
+        store.#journal = await StoreJournal.open(dir, after);
+        // Where there is no room for it, it waits.
+        await store.#bringUp().catch(() => {});
         return store;
       } catch (error) {
         await store.close();
@@ -75,6 +98,11 @@ export class Store {
    */
   load(): Promise<StoredState> {
     return this.#inTurn(async () => {
+      // What the trees lack, where they cannot take it, and no more: later commits are of another state.
+      const complete = await this.#bringUpNow().then(
+        () => (state: StoredState) => state,
+        () => this.#ofJournal.completion(),
+      );
       const environment = this.#reopen();
       const { counters, clientOrderIds } = environment;
       const { nextOrderId, nextTradeId, stretches, latestTs } =
@@ -85,7 +113,7 @@ export class Store {
       const retentionMicros = this.#retention.clientOrderIdRetentionMs * 1000;
       // What finished before cannot be remembered any more, whatever the time is now.
       const since = Math.floor(Math.max(0, tsBefore(stretches, finishedTs, retentionMicros)));
-      return {
+      const trees = {
         openOrders,
         clientOrderIds: await clientOrderIds.all([since]),
         positions,
@@ -99,6 +127,7 @@ export class Store {
         stretches,
         sessions: (await environment.sessions?.all()) ?? [],
       };
+      return complete(trees);
     });
   }
 
@@ -116,7 +145,7 @@ export class Store {
   }
 
   /**
-   * Stores what an engine has changed, in one transaction; resolves when it is on disk. Rejects with
+   * Stores what an engine has changed, as a whole; resolves when it is on disk. Rejects with
    * STORE_WRITE_FAILED, and then none of it is there.
    *
    * @param stretches of the time of all that is stored
@@ -126,38 +155,27 @@ export class Store {
     changes: EngineChanges,
     stretches: readonly Stretch[] = [],
     latestTs = 0,
-    { put, removed }: SessionWrites = { put: [], removed: [] },
+    sessions: SessionWrites = { put: [], removed: [] },
   ): Promise<void> {
-    return this.#write((environment) => {
-      const { trades, positions, totals, counters, sessions } = environment;
-      return [
-        ...put.flatMap((session) => sessions?.put(session) ?? []),
-        ...removed.flatMap((session) => sessions?.remove(session) ?? []),
-        ...changes.orders.flatMap((order) => putOrder(environment, order)),
-        ...changes.trades.map((trade) => trades.put(trade)),
-        ...changes.positions.map((position) => positions.put(position)),
-        ...changes.totals.map((total) => totals.put(total)),
-        // In the same transaction, so that no id is used twice when its order has been pruned.
-        counters.put({
-          nextOrderId: changes.nextOrderId,
-          nextTradeId: changes.nextTradeId,
-          stretches,
-          latestTs,
-        }),
-      ];
-    });
+    if (this.#closing !== undefined) return Promise.reject(new Error("the store is closed"));
+    const batch = { changes, stretches, latestTs, sessions };
+    const done = this.#commits.then(() => this.#commit(batch));
+    this.#commits = done.catch(() => {});
+    return done;
   }
 
   /** An order that is open, or finished and not yet pruned. Throws StoreError. */
   order(orderId: number): Order | undefined {
     const { openOrders, finishedOrders } = this.#open();
-    return openOrders.get(orderId) ?? finishedOrders.get(orderId);
+    const changed = this.#ofJournal.order(orderId);
+    return changed ?? openOrders.get(orderId) ?? finishedOrders.get(orderId);
   }
 
   /** The trades behind one, by ascending id; those that are damaged are left out. */
   tradesAfter(tradeId: number): readonly Trade[] {
     const records = this.#open().trades.inspect({ start: tradeId + 1 });
-    return [...records].flatMap(({ value }) => (value instanceof StoreError ? [] : value));
+    const ofTrees = [...records].flatMap(({ value }) => (value instanceof StoreError ? [] : value));
+    return [...ofTrees, ...this.#ofJournal.tradesAfter(tradeId)];
   }
 
   /**
@@ -193,6 +211,9 @@ export class Store {
       throw writeFailed(this.#dir, error);
     }
     await this.#write(({ schema }) => [schema.put(SCHEMA_VERSION)]);
+    // A journal whose segment has vanished can be written when the trees have what was in it.
+    await this.#bringUp();
+    await this.#ofJournal.probe();
   }
 
   /** Resolves when all that was asked for has ended and another server may open the store. */
@@ -202,10 +223,84 @@ export class Store {
   }
 
   async #close(): Promise<void> {
+    await this.#commits;
     await this.#queue;
+    clearTimeout(this.#treesTimer);
+    // The trees are complete when the store is closed; where they cannot be, the journal is.
+    if (this.#journal !== undefined) await this.#bringUpNow().catch(() => {});
+    await this.#journal?.close();
     await this.#environment?.close();
     await this.#lock.release();
   }
+
+  /** Marks a store of an earlier version, which would not find what is in the journal, as one of this. */
+  async #carryOver(): Promise<void> {
+    if (this.#reopen().schema.get(SCHEMA_KEY) === SCHEMA_VERSION) return;
+    await this.#write(({ schema }) => [schema.put(SCHEMA_VERSION)]);
+  }
+
+  // --- Journal and trees --------------------------------------------------------------------------
+
+  get #ofJournal(): StoreJournal {
+    if (this.#journal === undefined) throw new Error("the store's journal is not open");
+    return this.#journal;
+  }
+
+  async #commit(batch: StoredBatch): Promise<void> {
+    const journal = this.#ofJournal;
+    // What the trees cannot take must not grow.
+    if (this.#treesFailed || journal.records > WAITING_RECORDS_MAX) await this.#bringUp();
+    if (!(await journal.append(batch))) {
+      // As much as no segment holds goes into the trees at once, behind all that is before it.
+      await this.#bringUp();
+      await this.#write((environment) => treeWrites(environment, batch, journal.last));
+      return;
+    }
+    this.#treesTimer ??= setTimeout(() => void this.#bringUpLater(), TREES_DELAY_MS);
+  }
+
+  async #bringUpLater(): Promise<void> {
+    const delay = await this.#bringUp().then(
+      () => TREES_DELAY_MS,
+      () => TREES_RETRY_MS,
+    );
+    this.#treesTimer = undefined;
+    if (this.#closing === undefined && this.#ofJournal.records > 0)
+      this.#treesTimer = setTimeout(() => void this.#bringUpLater(), delay);
+  }
+
+  /** Resolves when the trees contain all that is in the journal by now. Rejects with STORE_WRITE_FAILED. */
+  async #bringUp(): Promise<void> {
+    const { last } = this.#ofJournal;
+    for (let contained = 0; contained < last; ) {
+      const number = await this.#inTurn(() => this.#bringUpSome(last));
+      if (number === undefined) return;
+      contained = number;
+    }
+  }
+
+  /** The same, in the turn that the caller has. */
+  async #bringUpNow(): Promise<void> {
+    const { last } = this.#ofJournal;
+    while ((await this.#bringUpSome(last)) !== undefined);
+  }
+
+  /** Brings some batches into the trees; returns the number that they contain then, if there were any. */
+  async #bringUpSome(until: number): Promise<number | undefined> {
+    const prefix = this.#ofJournal.prefix(TREES_RECORDS, until);
+    if (prefix === undefined) return undefined;
+    try {
+      await this.#writeNow((environment) => treeWrites(environment, prefix.batch, prefix.number));
+      this.#treesFailed = false;
+    } catch (error) {
+      this.#treesFailed = true;
+      throw error;
+    }
+    await this.#ofJournal.contained(prefix);
+    return prefix.number;
+  }
+
+  // --- Trees --------------------------------------------------------------------------------------
 
   /** The environment for a caller, who must not call after {@link close}. */
   #open(): Environment {
@@ -225,6 +320,7 @@ export class Store {
 
   /** Orders and trades by themselves, so that what is wrong with the ones does not keep the others. */
   async #prune(before: (ms: number) => number, lastTrade: number): Promise<number> {
+    await this.#bringUp();
     this.#environment?.clearDeadReaders();
     const trades: Pruning = (...step) => pruneTrades(...step, lastTrade);
     const prunings = [pruneOrders, trades].map((pruning) => this.#pruneBy(pruning, before));
@@ -284,19 +380,6 @@ function latestFinishedTs({ finishTimes, clientOrderIds }: Environment): number 
 
 function laterTs(ts: number, { updatedTs }: { readonly updatedTs: number }): number {
   return Math.max(ts, updatedTs);
-}
-
-function putOrder(environment: Environment, order: Order): Operation[] {
-  const { openOrders, finishedOrders, finishTimes, clientOrderIds } = environment;
-  const { orderId, wallet, clientOrderId, updatedTs: finishedTs } = order;
-  if (isOpen(order)) return [openOrders.put(order)];
-  return [
-    openOrders.remove(orderId),
-    finishedOrders.put(order),
-    clientOrderId === undefined
-      ? finishTimes.put({ orderId, finishedTs })
-      : clientOrderIds.put({ orderId, finishedTs, wallet, clientOrderId }),
-  ];
 }
 
 function writeFailed(dir: string, error: unknown): StoreError {

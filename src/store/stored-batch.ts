@@ -201,8 +201,8 @@ const batchForm = fields<StoredBatch>({
 const writer = new ByteWriter();
 
 /**
- * A batch as bytes, in memory that the next call uses again. Throws RangeError for a number that would be
- * read as another.
+ * A batch as bytes, in memory that the next call uses again. Throws Error for what would be read as something
+ * else.
  */
 export function encodeBatch(batch: StoredBatch): Buffer {
   writer.clear();

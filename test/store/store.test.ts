@@ -77,7 +77,7 @@ describe("store", () => {
     expect(statSync(dir).mode & 0o777).toBe(0o700);
     expect(statSync(join(dir, "data.mdb")).mode & 0o777).toBe(0o600);
     await store.close();
-    expect(readdirSync(dir).sort()).toEqual(["data.mdb", "lock.mdb"]);
+    expect(readdirSync(dir).sort()).toEqual(["data.mdb", "journal", "lock.mdb"]);
   });
 
   it("store - gives back all that an engine changed, also when it is opened again", async () => {
@@ -411,11 +411,13 @@ describe("store", () => {
     const dir = temporaryDirectory();
     await (await openStore(dir)).close();
     const environment = new Environment(dir);
-    await environment.schema.put(2).write();
+    await environment.schema.put(3).write();
     await environment.close();
     await expect(openStore(dir)).rejects.toMatchObject({
       code: "STORE_VERSION",
-      message: expect.stringMatching(/data\.mdb has schema version 2, and .* knows 1 only; run /),
+      message: expect.stringMatching(
+        /data\.mdb has schema version 3, and .* knows none above 2; run /,
+      ),
     });
   });
 

@@ -31,12 +31,7 @@ const copied = (batch: StoredBatch): Buffer => Buffer.from(encodeBatch(batch));
 const count = fc.oneof(fc.maxSafeNat(), fc.nat(300), fc.constant(Number.MAX_SAFE_INTEGER));
 const integer = fc.oneof(fc.maxSafeInteger(), fc.integer({ min: -130, max: 130 }));
 const big = fc.oneof(fc.bigInt(), fc.bigInt({ min: -70n, max: 70n }));
-// With lone surrogates: a wallet was any text once.
-const text = fc.oneof(
-  fc.string({ unit: "binary" }),
-  fc.string({ maxLength: 80 }),
-  fc.constant("w\ud800"),
-);
+const text = fc.oneof(fc.string({ unit: "binary" }), fc.string({ maxLength: 80 }));
 const marketId = fc.bigInt({ min: 0n, max: (1n << 128n) - 1n }).map(fromBigInt);
 const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
 const side = fc.constantFrom("Buy" as const, "Sell" as const);
@@ -171,7 +166,7 @@ describe("stored batch", () => {
       ["01", "version"],
       ["01", "one order"],
       ["0e", "market 7"],
-      ["00 04 7731", "a new text, w1"],
+      ["00 02 7731", "a new text, w1"],
       ["00", "no client order id"],
       ["01 00 01 01", "Sell, Limit, IOC, post only"],
       ["01 f403", "price 500"],
@@ -181,10 +176,10 @@ describe("stored batch", () => {
       ["01", "filled 1"],
       ["00 e807", "value 500"],
       ["03", "Cancelled"],
-      ["01 00 04 c3a9", "reason é"],
+      ["01 00 02 c3a9", "reason é"],
       ["d00f 02", "ts 1000, and 1 later"],
       ["00 00", "no trades, no positions"],
-      ["01 03 00 28 3138343436373434303733373039353531363136", "totals of a large market id"],
+      ["01 03 00 14 3138343436373434303733373039353531363136", "totals of a large market id"],
       ["00 02", "no last price, volume 2"],
       ["ad02 01", "next ids 301 and 1"],
       ["01 cb01", "one stretch, 101 before the ts before"],
@@ -206,6 +201,14 @@ describe("stored batch", () => {
     bytes[0] = 2;
     expect(() => decodeBatch(bytes)).toThrow("version 2");
   });
+
+  it.each(["w\ud800", `${"w".repeat(60)}\udc00`])(
+    "stored batch - a text with half a character is refused",
+    (session) => {
+      const sessions = { put: [], removed: [session] };
+      expect(() => encodeBatch(batchOf(NOTHING, { sessions }))).toThrow(/would be read as/);
+    },
+  );
 
   it.each([-1, 0.5, 2 ** 53, Number.NaN, Number.POSITIVE_INFINITY])(
     "stored batch - %d is no id, and is not written as another",

@@ -4,8 +4,9 @@ import { DecimalScale } from "../../src/shared/decimal-scale.js";
 import { isOpen } from "../../src/shared/order.js";
 import { checkStore } from "../../src/store/check.js";
 import { type MarketScales, toContractOrder } from "../../src/store/contract-form.js";
+import { openComplete } from "../../src/store/open-complete.js";
 import { COUNTERS_KEY } from "../../src/store/records.js";
-import { openForReading, storeDirectory } from "../../src/store/store-file.js";
+import { storeDirectory } from "../../src/store/store-file.js";
 import { isLater } from "./order-progress.js";
 import type { Told } from "./told.js";
 import type { TestOrder } from "./trading.js";
@@ -29,7 +30,7 @@ export async function readStoredState(dataDir: string): Promise<StoredState> {
   const dir = storeDirectory(dataDir);
   for (const { name, named } of await checkStore(dir))
     expect(named, `what store check finds of ${name}`).toEqual([]);
-  const environment = await openForReading(dir);
+  const environment = await openComplete(dir);
   const scales = new Map(
     [...environment.markets.values()].map(({ marketId, tickSize, lotSize }) => [
       marketId,
