@@ -1,7 +1,6 @@
 import type { EncodingDescriptor } from "../../../codec/encoding.js";
 import { CLOSE } from "../../../contract/closings.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
-import { isBefore } from "../../../ring/layout.js";
 import type { FrameBatch } from "../connections/frame-batch.js";
 import { TurnBudget } from "../connections/turn-budget.js";
 import type { Audience, Member } from "./audience.js";
@@ -9,7 +8,7 @@ import { HistoryWindow } from "./history-window.js";
 import type { Mirror } from "./mirror.js";
 import { ReplayCursor } from "./replay-cursor.js";
 import { ReplayEncoder } from "./replay-encoder.js";
-import { type StreamPlace, sameStream, tradeStreams } from "./replay-streams.js";
+import { earlierOf, placesOf, type StreamPlace, tradeStreams } from "./replay-streams.js";
 import type { SubscriptionSet } from "./subscription-set.js";
 
 /** How long trades are replayed in a turn of the event loop. */
@@ -138,17 +137,7 @@ export class TradeReplays {
     if (audience === undefined) throw new Error("trade replays: a seek of who is not subscribed");
     this.#hooks.settle(audience);
     if (replay?.window.former === true) throw new Error("trade replays: a seek in a former epoch");
-    const present = this.#placesFor(replay, audience.subscriptions);
-    const places = present.map((place) => {
-      const from = asked.find((one) => sameStream(one, place));
-      return from === undefined ? place : earlier(place, from);
-    });
-    // Of a market that is among all, what comes before theirs.
-    const all = places.find(({ marketId }) => marketId === undefined);
-    for (const from of asked) {
-      if (all === undefined || places.some((place) => sameStream(place, from))) continue;
-      if (isBefore(from.position, all.position)) places.push(from);
-    }
+    const places = earlierOf(this.#placesFor(replay, audience.subscriptions), asked);
     const head = this.window.mirror.tradesRead;
     member.replay = new ReplayCursor(this.window, "trades", member.encoding, places, head);
     this.ready(member);
@@ -223,24 +212,9 @@ export class TradeReplays {
   #placesFor(
     replay: ReplayCursor | undefined,
     subscriptions: SubscriptionSet | undefined,
-  ): readonly StreamPlace[] {
-    const position = this.window.mirror.tradesRead;
-    const all = replay?.places.find(({ marketId }) => marketId === undefined);
-    const places = tradeStreams(subscriptions).map((stream) => {
-      const known = replay?.places.find((place) => sameStream(place, stream));
-      const here: StreamPlace = known ?? { ...stream, position, exact: false };
-      // One of those of all, so far.
-      if (all === undefined || stream.marketId === undefined) return here;
-      return earlier(here, { ...stream, position: all.position, exact: false });
-    });
-    const [first] = places;
-    if (first?.marketId !== undefined) return places;
-    // Of a market that was subscribed to before all were, what comes before theirs is due as well.
-    const before = (replay?.places ?? []).filter(
-      ({ marketId, position: from }) =>
-        first !== undefined && marketId !== undefined && isBefore(from, first.position),
-    );
-    return [...places, ...before];
+  ): StreamPlace[] {
+    const { tradesRead } = this.window.mirror;
+    return placesOf(tradeStreams(subscriptions), replay?.places ?? [], tradesRead);
   }
 
   #schedule(): void {
@@ -271,9 +245,4 @@ export class TradeReplays {
     this.send(member);
     this.ready(member);
   }
-}
-
-/** Of two places of a stream the first. */
-function earlier(one: StreamPlace, other: StreamPlace): StreamPlace {
-  return isBefore(other.position, one.position) ? other : one;
 }
