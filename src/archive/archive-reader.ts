@@ -68,7 +68,7 @@ interface ArchiveReach {
 }
 
 /** How far the archive has come with a market, of one state of it. */
-export interface TradeHead {
+interface TradeHead {
   /** The latest epoch that the archive has begun, with all that was told before it. */
   readonly epoch: string;
   /** `ts` of the last trade of all markets. */

@@ -84,11 +84,10 @@ export class History {
  * Up to which `ts` a market's candles are closed, in microseconds: the archive has all of its trades before
  * that, and none is told any more.
  */
-export function closedTo(
+function closedTo(
   archive: Pick<ArchiveReader, "tradeHead">,
   marketId: MarketId,
   mirror: Pick<Mirror, "epoch" | "position" | "find" | "newestTradeSeq">,
-  now = nowMicros(),
 ): number {
   // Looked at first: what the archive has to have come to was told before.
   const { position } = mirror;
@@ -98,7 +97,7 @@ export function closedTo(
   const inPlace = place?.epoch === mirror.epoch ? place.seq : 0;
   const hasAll = epoch === mirror.epoch && newest !== undefined && inPlace >= newest;
   // Whatever was told behind the archive's last trade has no lower ts.
-  return hasAll ? Math.max(lastTs, position, now - GRACE_MICROS) : lastTs;
+  return hasAll ? Math.max(lastTs, position, nowMicros() - GRACE_MICROS) : lastTs;
 }
 
 function costOf(items: number): number {
