@@ -185,6 +185,22 @@ describe("intake", () => {
     expect(longest).toBeLessThan(100);
   });
 
+  it("intake - what takes its time on another budget leaves a turn to the others", async () => {
+    let served = 0;
+    const { client } = await open(() => {
+      const from = performance.now();
+      busy(0.1);
+      intake.exempt(performance.now() - from);
+      served++;
+    });
+    client.write(frames(3000));
+    await until("it is under way", () => served > 0);
+    let turns = 0;
+    for (; served < 3000; turns++) await new Promise<void>((resolve) => setImmediate(resolve));
+    // A quantum alone takes longer than a turn, and there are twenty of them.
+    expect(turns).toBeLessThan(12);
+  });
+
   it("intake - over its bytes a connection waits, is counted, and refuses nothing", async () => {
     let bytes = 0;
     const { client } = await open((piece) => (bytes += piece.length), {
