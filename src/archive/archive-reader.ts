@@ -57,6 +57,16 @@ interface TradeHistoryPage {
   readonly next: ArchivePosition | undefined;
 }
 
+/** What an archive has. */
+interface ArchiveReach {
+  /** The latest epoch that it has begun, with all that was told before it. */
+  readonly epoch: string;
+  /** `ts` of the last trade of all markets; 0 where there is none. */
+  readonly lastTs: number;
+  /** From which `ts` on every trade is there; 0 where nothing was ever missed or pruned. */
+  readonly completeFrom: number;
+}
+
 /** Where a market's candles stand, of one state of the archive. */
 export interface CandleHead {
   /** The latest epoch that the archive has begun, with all that was told before it. */
@@ -164,16 +174,15 @@ export class ArchiveReader {
     });
   }
 
-  /**
-   * From which `ts` on the archive has every trade that was told, as far as it has come (see
-   * {@link state}); 0 where nothing was ever missed or pruned.
-   */
-  completeFrom(): number {
+  /** What of all that was told the archive has; undefined before the first trade or epoch. */
+  reach(): ArchiveReach | undefined {
     return this.#read(() => {
-      let from = this.#state()?.prunedTo ?? 0;
+      const state = this.#state();
+      if (state === undefined) return undefined;
+      let completeFrom = state.prunedTo;
       for (const key of this.#environment.gaps.getKeys({ reverse: true, limit: RECORDS_MAX }))
-        from = Math.max(from, readPair(key)[1]);
-      return from;
+        completeFrom = Math.max(completeFrom, readPair(key)[1]);
+      return { epoch: this.#epoch(state.epoch), lastTs: state.lastTs, completeFrom };
     });
   }
 

@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { ServerMessage } from "../../src/contract/messages.js";
+import type { Link } from "../support/link.js";
 import { type ServerProcess, startServerProcess } from "../support/server-process.js";
-import { SlowLink } from "../support/slow-link.js";
+import { startSlowLink } from "../support/slow-link.js";
 import { StreamChecker } from "../support/stream-checker.js";
 import { type MessageOf, TestClient } from "../support/test-client.js";
 
@@ -12,7 +13,7 @@ const LINK = 1_000_000;
 const PART_BYTES_MAX = 32 * 1024;
 
 let server: ServerProcess | undefined;
-let link: SlowLink | undefined;
+let link: Link | undefined;
 afterEach(async () => {
   await link?.stop();
   await server?.dispose();
@@ -53,7 +54,7 @@ describe("6,000 markets", () => {
   afterAll(() => many.dispose());
 
   test("first data - two Markets back to back with 6,000 markets come in parts, in the order of the requests, over a slow link", async () => {
-    link = await SlowLink.start(many.port, 3 * LINK);
+    link = await startSlowLink(many.port, 3 * LINK);
     for (const encoding of ["json", "msgpack"] as const) {
       const client = await TestClient.connect(link.port, { encoding });
       const sizes: number[] = [];
@@ -80,7 +81,7 @@ describe("6,000 markets", () => {
   });
 
   test("first data - sixteen filters that match everything come one after the other, and close nothing", async () => {
-    link = await SlowLink.start(many.port, 16 * LINK);
+    link = await startSlowLink(many.port, 16 * LINK);
     const filters = Array.from({ length: 16 }, (_, index) => ({
       type: "Markets",
       params: { filter: { min_volume: 0, max_volume: 1e12 + index } },
@@ -103,7 +104,7 @@ test("first data - 2,000 Market channels in 20 messages over a steady 8 Mbit/s: 
     "market-interval": 200,
   });
   const running = server;
-  link = await SlowLink.start(server.port, LINK);
+  link = await startSlowLink(server.port, LINK);
   const client = await TestClient.connect(link.port, { encoding: "msgpack" });
   const checker = new StreamChecker();
   const trades = { type: "Trades" };
@@ -134,7 +135,7 @@ test("first data - 2,000 Market channels in 20 messages over a steady 8 Mbit/s: 
 
 test("first data - one question at a time over 1 MB/s, each a snapshot of 1,000 markets, is never closed", async () => {
   server = await startServerProcess({ "feed-markets": 1000, "feed-rate": 200 });
-  link = await SlowLink.start(server.port, LINK);
+  link = await startSlowLink(server.port, LINK);
   const client = await TestClient.connect(link.port);
   for (let question = 1; question <= 8; question++) {
     client.send(subscribe(question, MARKETS));
@@ -150,7 +151,7 @@ test("first data - after EpochChanged they come in parts as well, each stream's 
     { "feed-markets": 3000, "feed-rate": 2000, "market-interval": 100 },
     { threadEnds: true },
   );
-  link = await SlowLink.start(server.port, 4 * LINK);
+  link = await startSlowLink(server.port, 4 * LINK);
   const client = await TestClient.connect(link.port, { encoding: "msgpack" });
   const market_ids = Array.from({ length: 900 }, (_, index) => 1001 + index);
   const channels = [

@@ -18,6 +18,8 @@ import { SubscriptionSet } from "./subscription-set.js";
 /** How long first data are made in a turn of the event loop. */
 const TURN_MS_MAX = 4;
 const TURNS = { leastMs: TURN_MS_MAX, mostMs: 20, share: 0.5 };
+/** How long a request waits that can do nothing at the moment, in ms. */
+const LATER_MS = 50;
 /** What a connection is sent before it is another one's turn, in bytes. */
 const TURN_BYTES_MAX = 256 * 1024;
 const SIZES: PartSizes = { part: SNAPSHOT_PART_BYTES_MAX, snapshot: SNAPSHOT_BYTES_MAX };
@@ -47,6 +49,8 @@ interface Waiting {
   restart: SubscriptionSet | undefined;
   /** A request that is taken up when the load is done. */
   request: (() => void) | undefined;
+  /** The request is not taken up before a timer fires. */
+  delayed: boolean;
 }
 
 interface Part {
@@ -131,6 +135,18 @@ export class FirstDataSender {
     if (!connection.blocked) this.#makeReady(connection);
   }
 
+  /** The same, some milliseconds later; until then the connection is sent what it is due of trades. */
+  muchLater(connection: Connection, request: () => void): void {
+    const waiting = this.#wait(connection);
+    waiting.request = request;
+    waiting.delayed = true;
+    setTimeout(() => {
+      waiting.delayed = false;
+      if (this.#waiting.get(connection) !== waiting || !connection.open) return;
+      if (!connection.blocked) this.#makeReady(connection);
+    }, LATER_MS).unref();
+  }
+
   /**
    * Sends a reply and, behind it, what is to be replayed and the first data of channels, with which `target`
    * is subscribed to.
@@ -200,7 +216,12 @@ export class FirstDataSender {
   #wait(connection: Connection): Waiting {
     const known = this.#waiting.get(connection);
     if (known !== undefined) return known;
-    const waiting: Waiting = { load: undefined, restart: undefined, request: undefined };
+    const waiting: Waiting = {
+      load: undefined,
+      restart: undefined,
+      request: undefined,
+      delayed: false,
+    };
     this.#waiting.set(connection, waiting);
     connection.loading = true;
     count(this.#counters, SHARD.loadingConnections);
@@ -274,6 +295,12 @@ export class FirstDataSender {
         // Trades that it missed come beside first data, in their turn.
         this.#fanOut.trades.send(connection);
         if (!connection.blocked && this.#send(connection, load, [])) waiting.load = undefined;
+      } else if (waiting.delayed) {
+        // With nothing to send it is looked at again when the timer fires.
+        const isSent = this.#fanOut.trades.send(connection);
+        if (isSent && this.#waiting.has(connection) && !connection.blocked)
+          this.#makeReady(connection);
+        return;
       } else if (request !== undefined) {
         waiting.request = undefined;
         request();
@@ -293,8 +320,8 @@ export class FirstDataSender {
     const first = load.told === undefined;
     load.told = told;
     this.#fanOut.join(connection, told);
-    const trades = load.replays?.trades ?? [];
-    if (first && trades.length > 0) this.#fanOut.trades.seek(connection, trades);
+    const { trades = [], archived } = load.replays ?? {};
+    if (first && trades.length > 0) this.#fanOut.trades.seek(connection, trades, archived);
   }
 
   /**
@@ -341,7 +368,7 @@ export class FirstDataSender {
       for (const channel of channels) told.add(channel);
       this.#join(connection, load, told);
     } else {
-      load.replays = { trades: [], channels, states: cursor };
+      load.replays = { trades: [], archived: [], channels, books: [], states: cursor };
       return false;
     }
     load.replays = undefined;

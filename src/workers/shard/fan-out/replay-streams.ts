@@ -1,18 +1,22 @@
 import type { NewestRecord } from "../../../ring/stream-walk.js";
 import { compareMarketIds, type MarketId } from "../../../shared/market-id.js";
 import type { Mirror } from "./mirror.js";
+import type { BookTerms } from "./stream-terms.js";
 import type { SubscriptionSet } from "./subscription-set.js";
 
 /**
  * What of a market is replayed: of its states those that tell its state, a price, or a price with sizes; of
- * its books those whose first levels have changed.
+ * its books those whose first levels have changed, as a `Market` channel tells them, or all, as a `Book` channel
+ * does.
  */
-export type StreamKind = "trade" | "price" | "sized" | "state" | "book";
+export type StreamKind = "trade" | "price" | "sized" | "state" | "book" | "levels";
 
 /** A stream that a replay is of; without a market, the trades of all of them. */
 export interface StreamName {
   readonly kind: StreamKind;
   readonly marketId: MarketId | undefined;
+  /** Of `levels`. A connection has one `Book` channel of a market. */
+  readonly terms?: BookTerms | undefined;
 }
 
 /** A stream and where it goes on: nothing of it before that is due any more. */
@@ -58,6 +62,7 @@ export function newestOf(mirror: Mirror, { kind, marketId }: StreamName): Newest
       if (market.tradeSeq === 0) return undefined;
       return { slot, position: market.tradePosition, seq: market.tradeSeq };
     case "book":
+    case "levels":
       return book === undefined
         ? undefined
         : { slot, position: market.bookPosition, seq: book.seq };

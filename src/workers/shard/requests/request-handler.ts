@@ -266,15 +266,16 @@ export class RequestHandler {
       this.#privateFaultOf(connection, ofWallets) ??
       this.#addAll(connection, after, ofMarkets, ofWallets);
     if (fault !== undefined) return this.#refuse(connection, id, fault);
-    const { window } = this.#fanOut.trades;
+    const { window, archive } = this.#fanOut.trades;
     const recoveries =
       known?.isOf(window) === true
         ? known
-        : new Recoveries(window, channels, this.#options.maxReplayMessages);
-    if (!recoveries.step())
-      return this.#firstData.later(connection, () =>
-        this.#subscribe(connection, id, channels, recoveries),
-      );
+        : new Recoveries(window, channels, this.#options.maxReplayMessages, archive);
+    const again = (): void => this.#subscribe(connection, id, channels, recoveries);
+    const state = recoveries.step();
+    if (state === "going") return this.#firstData.later(connection, again);
+    if (state === "waits" || !recoveries.follows(connection.replay))
+      return this.#firstData.muchLater(connection, again);
     const recovered = recoveries.take(connection.encoding, this.#counters);
     if (recoveries.cost > 0)
       connection.charge(RECOVERY_COST_BYTES * recoveries.cost, performance.now());

@@ -30,6 +30,7 @@ class ArchivedWorld {
   readonly trades: ToldTrade[] = [];
   readonly asked: { readonly client: Client; readonly interval: CandleInterval }[] = [];
   readonly reader: ArchiveReader;
+  readonly generation = 1;
   readonly #writer: ArchiveWriter;
   #archived = 0;
   #seq = 0;
