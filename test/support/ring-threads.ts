@@ -73,6 +73,7 @@ export async function runRingTrial(
   );
   await Promise.all(threads.map((thread) => thread.started()));
   const writer = new RingThread<number>({ ...shared, role: "write", batch, ahead, burst });
+  // How long they race: there is no event for having met every order of things.
   await sleep(durationMs);
   Atomics.store(control, STOP_WORD, STOP.writer);
   const published = await writer.result();
