@@ -67,16 +67,20 @@ interface ArchiveReach {
   readonly completeFrom: number;
 }
 
-/** Where a market's candles stand, of one state of the archive. */
-export interface CandleHead {
+/** How far the archive has come with a market, of one state of it. */
+interface TradeHead {
   /** The latest epoch that the archive has begun, with all that was told before it. */
   readonly epoch: string;
   /** `ts` of the last trade of all markets. */
   readonly lastTs: number;
-  /** In which the market's candles count; undefined for one that has none. */
-  readonly steps: Pick<ArchivedMarket, "tickSize" | "lotSize"> | undefined;
   /** Where the market's stream stands; undefined where no trade of it is kept. */
   readonly place: { readonly epoch: string; readonly seq: number } | undefined;
+}
+
+/** Where a market's candles stand, of one state of the archive. */
+export interface CandleHead extends TradeHead {
+  /** In which the market's candles count; undefined for one that has none. */
+  readonly steps: Pick<ArchivedMarket, "tickSize" | "lotSize"> | undefined;
   /** The newest candle, of all trades up to that place. */
   readonly candle: Candle | undefined;
 }
@@ -189,7 +193,7 @@ export class ArchiveReader {
   /**
    * A market's closed candles, newest first.
    * @param before those that start before this; all where it is left out
-   * @param now µs since the Unix epoch: a candle that ends later is not closed
+   * @param closedTo µs since the Unix epoch: a candle that ends later is not closed
    */
   candlesBefore(
     marketId: MarketId,
@@ -197,13 +201,13 @@ export class ArchiveReader {
     { from = 0, to = Number.MAX_SAFE_INTEGER }: HistoryRange,
     before: number | undefined,
     limit: number,
-    now: number,
+    closedTo: number,
   ): CandleHistoryPage {
     return this.#read(() => {
       const market = this.#market(marketId);
       const length = CANDLE_INTERVALS[interval];
       // A candle is within the range where it starts there.
-      const end = Math.min(before ?? to, to, candleStart(now, length));
+      const end = Math.min(before ?? to, to, candleStart(closedTo, length));
       if (market === undefined || end <= from) return { candles: [], next: undefined, read: 0 };
       return collect(this.#pieces(market, interval, end, from), length, { from, end, limit });
     });
@@ -212,24 +216,32 @@ export class ArchiveReader {
   /** Where a market's candles stand; undefined before the first trade or epoch. */
   candleHead(marketId: MarketId, interval: CandleInterval): CandleHead | undefined {
     return this.#read(() => {
-      const state = this.#state();
-      if (state === undefined) return undefined;
-      const { lastTs } = state;
-      const epoch = this.#epoch(state.epoch);
       const market = this.#market(marketId);
-      if (market === undefined)
-        return { epoch, lastTs, steps: undefined, place: undefined, candle: undefined };
-      const [newest] = this.#blocksBackwards(market.index, END);
-      const last = newest?.block.trades.at(-1);
-      const place =
-        newest === undefined || last === undefined
-          ? undefined
-          : { epoch: this.#epoch(newest.block.epoch), seq: last.seq };
+      const head = this.#head(market);
+      if (head === undefined) return undefined;
+      if (market === undefined) return { ...head, steps: undefined, candle: undefined };
       const length = CANDLE_INTERVALS[interval];
       const range = { from: 0, end: LATEST, limit: 1 };
       const [candle] = collect(this.#pieces(market, interval, LATEST, 0), length, range).candles;
-      return { epoch, lastTs, steps: market, place, candle };
+      return { ...head, steps: market, candle };
     });
+  }
+
+  /** How far the archive has come with a market; undefined before the first trade or epoch. */
+  tradeHead(marketId: MarketId): TradeHead | undefined {
+    return this.#read(() => this.#head(this.#market(marketId)));
+  }
+
+  #head(market: ArchivedMarket | undefined): TradeHead | undefined {
+    const state = this.#state();
+    if (state === undefined) return undefined;
+    const [newest] = market === undefined ? [] : this.#blocksBackwards(market.index, END);
+    const last = newest?.block.trades.at(-1);
+    const place =
+      newest === undefined || last === undefined
+        ? undefined
+        : { epoch: this.#epoch(newest.block.epoch), seq: last.seq };
+    return { epoch: this.#epoch(state.epoch), lastTs: state.lastTs, place };
   }
 
   #read<T>(query: () => T): T {

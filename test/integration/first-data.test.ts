@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { ServerMessage } from "../../src/contract/messages.js";
 import type { Link } from "../support/link.js";
 import { type ServerProcess, startServerProcess } from "../support/server-process.js";
@@ -17,7 +17,7 @@ let link: Link | undefined;
 afterEach(async () => {
   await link?.stop();
   await server?.dispose();
-  link = undefined;
+  [link, server] = [undefined, undefined];
 });
 
 const ping = (id: number) => ({ type: "Ping", id, data: { timestamp: id } });
@@ -46,32 +46,54 @@ function snapshotsOf(messages: readonly ServerMessage[]): (string | number)[][] 
   return snapshots;
 }
 
-test("first data - two Markets back to back with 6,000 markets come in parts, in the order of the requests, over a slow link", async () => {
-  server = await startServerProcess({ "feed-markets": 6000, "feed-rate": 500 });
-  link = await startSlowLink(server.port, 3 * LINK);
-  for (const encoding of ["json", "msgpack"] as const) {
-    const client = await TestClient.connect(link.port, { encoding });
-    const sizes: number[] = [];
-    client.ws.on("message", (data: Buffer) => sizes.push(data.length));
-    client.send(subscribe(1, MARKETS));
-    client.send(subscribe(2, MARKETS));
-    client.send(ping(3));
-    const first = await upTo(client, 1);
-    expect(first.at(-1)?.type).toBe("Subscribed");
-    const second = await upTo(client, 2);
-    expect(second.at(-1)?.type).toBe("Subscribed");
-    const third = await upTo(client, 3);
-    for (const messages of [second, third]) {
-      const [snapshot, ...others] = snapshotsOf(messages);
-      expect(others).toEqual([]);
-      expect(new Set(snapshot).size).toBe(6000);
-      expect(snapshot).toHaveLength(6000);
+describe("6,000 markets", () => {
+  let many: ServerProcess;
+  beforeAll(async () => {
+    many = await startServerProcess({ "feed-markets": 6000, "feed-rate": 500 });
+  });
+  afterAll(() => many.dispose());
+
+  test("first data - two Markets back to back with 6,000 markets come in parts, in the order of the requests, over a slow link", async () => {
+    link = await startSlowLink(many.port, 3 * LINK);
+    for (const encoding of ["json", "msgpack"] as const) {
+      const client = await TestClient.connect(link.port, { encoding });
+      const sizes: number[] = [];
+      client.ws.on("message", (data: Buffer) => sizes.push(data.length));
+      client.send(subscribe(1, MARKETS));
+      client.send(subscribe(2, MARKETS));
+      client.send(ping(3));
+      const first = await upTo(client, 1);
+      expect(first.at(-1)?.type).toBe("Subscribed");
+      const second = await upTo(client, 2);
+      expect(second.at(-1)?.type).toBe("Subscribed");
+      const third = await upTo(client, 3);
+      for (const messages of [second, third]) {
+        const [snapshot, ...others] = snapshotsOf(messages);
+        expect(others).toEqual([]);
+        expect(new Set(snapshot).size).toBe(6000);
+        expect(snapshot).toHaveLength(6000);
+      }
+      expect(Math.max(...sizes)).toBeLessThanOrEqual(PART_BYTES_MAX);
+      expect(sizes.filter((size) => size > 0.9 * PART_BYTES_MAX).length).toBeGreaterThan(40);
+      await client.close();
     }
-    expect(Math.max(...sizes)).toBeLessThanOrEqual(PART_BYTES_MAX);
-    expect(sizes.filter((size) => size > 0.9 * PART_BYTES_MAX).length).toBeGreaterThan(40);
+    expect(await many.metric("marketcast_slow_consumers_closed_total")).toBe(0);
+  });
+
+  test("first data - sixteen filters that match everything come one after the other, and close nothing", async () => {
+    link = await startSlowLink(many.port, 16 * LINK);
+    const filters = Array.from({ length: 16 }, (_, index) => ({
+      type: "Markets",
+      params: { filter: { min_volume: 0, max_volume: 1e12 + index } },
+    }));
+    const client = await TestClient.connect(link.port);
+    client.send(subscribe(1, ...filters));
+    client.send(ping(2));
+    const snapshots = snapshotsOf(await upTo(client, 2));
+    expect(snapshots.map(({ length }) => length)).toEqual(new Array(16).fill(6000));
+    expect(await many.metric("marketcast_slow_consumers_closed_total")).toBe(0);
     await client.close();
-  }
-  expect(await server.metric("marketcast_slow_consumers_closed_total")).toBe(0);
+  });
 });
 
 test("first data - 2,000 Market channels in 20 messages over a steady 8 Mbit/s: nothing is closed, lost, repeated or out of order", async () => {
@@ -109,22 +131,6 @@ test("first data - 2,000 Market channels in 20 messages over a steady 8 Mbit/s: 
   expect(snapshots).toHaveLength(1999);
   expect(await running.metric("marketcast_slow_consumers_closed_total")).toBe(0);
   client.ws.terminate();
-});
-
-test("first data - sixteen filters that match everything come one after the other, and close nothing", async () => {
-  server = await startServerProcess({ "feed-markets": 6000, "feed-rate": 500 });
-  link = await startSlowLink(server.port, 16 * LINK);
-  const filters = Array.from({ length: 16 }, (_, index) => ({
-    type: "Markets",
-    params: { filter: { min_volume: 0, max_volume: 1e12 + index } },
-  }));
-  const client = await TestClient.connect(link.port);
-  client.send(subscribe(1, ...filters));
-  client.send(ping(2));
-  const snapshots = snapshotsOf(await upTo(client, 2));
-  expect(snapshots.map(({ length }) => length)).toEqual(new Array(16).fill(6000));
-  expect(await server.metric("marketcast_slow_consumers_closed_total")).toBe(0);
-  await client.close();
 });
 
 test("first data - one question at a time over 1 MB/s, each a snapshot of 1,000 markets, is never closed", async () => {

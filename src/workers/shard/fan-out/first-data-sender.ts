@@ -76,7 +76,7 @@ interface Part {
 export class FirstDataSender {
   readonly #fanOut: FanOut;
   readonly #outbox: Outbox;
-  readonly #intake: Pick<Intake, "hold" | "release">;
+  readonly #intake: Pick<Intake, "hold" | "release" | "exempt">;
   readonly #counters: CounterSection;
   readonly #hooks: FirstDataHooks;
   readonly #sizes: PartSizes;
@@ -98,7 +98,7 @@ export class FirstDataSender {
   constructor(
     fanOut: FanOut,
     outbox: Outbox,
-    intake: Pick<Intake, "hold" | "release">,
+    intake: Pick<Intake, "hold" | "release" | "exempt">,
     counters: CounterSection,
     hooks: FirstDataHooks,
     { sizes = SIZES, now, defer }: FirstDataOptions = {},
@@ -117,11 +117,14 @@ export class FirstDataSender {
   // --- What is asked for --------------------------------------------------------------------------
 
   /**
-   * Takes up a request that changes subscriptions: at once, or when the connection's socket has taken
-   * all that was written to it, and this turn's time is not spent.
+   * Takes up a request that changes subscriptions, or whose answer has to be read: at once, or when the
+   * connection's socket has taken all that was written to it, and this turn's time is not spent.
    */
   take(connection: Connection, request: () => void): void {
-    if (!connection.waiting && this.#spentMs < TURN_MS_MAX) return this.#timed(request);
+    if (!connection.waiting && this.#spentMs < TURN_MS_MAX) {
+      this.#intake.exempt(this.#timed(request));
+      return;
+    }
     const waiting = this.#wait(connection);
     if (waiting.request !== undefined)
       throw new Error("first data: a request came while another one waited");
@@ -266,13 +269,15 @@ export class FirstDataSender {
     if (this.#ready.size > 0) this.#schedule();
   };
 
-  /** Counts the time that something takes as spent in this turn. */
-  #timed(work: () => void): void {
+  /** Counts the time that something takes as spent in this turn; returns it, in ms. */
+  #timed(work: () => void): number {
     const startedAt = this.#now();
     work();
-    this.#spentMs += this.#now() - startedAt;
+    const ms = this.#now() - startedAt;
+    this.#spentMs += ms;
     // The next turn begins with none spent.
     this.#schedule();
+    return ms;
   }
 
   #serve(connection: Connection): void {
@@ -325,8 +330,8 @@ export class FirstDataSender {
   }
 
   /**
-   * Sends the next pieces of what is to be replayed of states, as long as the socket takes them, and makes
-   * subscriptions of their channels with the last one. Returns whether they are all sent; where the window
+   * Sends the next pieces of what is to be replayed of states, until they are so many bytes and as long as the
+   * socket takes them, and makes subscriptions of their channels with the last one. Returns whether they are all sent; where the window
    * has passed them by, first data follow in their place.
    */
   #sendReplay(
@@ -334,6 +339,7 @@ export class FirstDataSender {
     load: Load,
     states: ReplayCursor,
     head: readonly FrameBatch[],
+    bytesMax: number,
   ): boolean {
     const { replays, target, before } = load;
     const due = [...this.#fanOut.takeDue(connection), ...head];
@@ -341,6 +347,7 @@ export class FirstDataSender {
     const endsAt = this.#now() + TURN_MS_MAX;
     let cursor = states;
     let lost = false;
+    let bytes = 0;
     do {
       const piece = cursor.atHead ? undefined : cursor.piece(this.#fanOut.trades.encoder);
       if (piece === "lost") lost = true;
@@ -349,6 +356,7 @@ export class FirstDataSender {
         cursor.forgetPiece();
         cursor = next;
         due.push(batch);
+        bytes += batch.bytes.length;
         connection.chargeAnswer(batch.bytes.length);
         count(this.#counters, SHARD.replayedMessages, batch.messages);
       } else if (!cursor.atHead) break;
@@ -358,6 +366,7 @@ export class FirstDataSender {
       connection.open &&
       !cursor.atHead &&
       !connection.blocked &&
+      bytes < bytesMax &&
       this.#now() < endsAt
     );
     connection.writeAll(due);
@@ -390,9 +399,9 @@ export class FirstDataSender {
     if (!connection.open) return true;
     const states = load.replays?.states;
     if (states !== undefined) {
-      const replayed = this.#sendReplay(connection, load, states, head);
+      const replayed = this.#sendReplay(connection, load, states, head, bytesMax);
       if (!connection.open) return true;
-      return replayed && !connection.blocked && this.#send(connection, load, []);
+      return replayed && !connection.blocked && this.#send(connection, load, [], bytesMax);
     }
     const { plan, target, before, position } = load;
     const due = [...this.#fanOut.takeDue(connection), ...head];

@@ -1,7 +1,6 @@
 import type { EncodingDescriptor } from "../../../codec/encoding.js";
 import { CLOSE } from "../../../contract/closings.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
-import { isBefore } from "../../../ring/layout.js";
 import type { FrameBatch } from "../connections/frame-batch.js";
 import { TurnBudget } from "../connections/turn-budget.js";
 import type { ArchivedTrades, TradeArchiveSource } from "./archived-trades.js";
@@ -10,7 +9,7 @@ import { HistoryWindow } from "./history-window.js";
 import type { Mirror } from "./mirror.js";
 import { ReplayCursor } from "./replay-cursor.js";
 import { ReplayEncoder } from "./replay-encoder.js";
-import { type StreamPlace, sameStream, tradeStreams } from "./replay-streams.js";
+import { earlierOf, placesOf, type StreamPlace, tradeStreams } from "./replay-streams.js";
 import type { SubscriptionSet } from "./subscription-set.js";
 
 /** How often an archive that cannot be read is looked at, in ms. */
@@ -163,17 +162,7 @@ export class TradeReplays {
     if (replay !== undefined && archived.length + replay.archived.length > 0)
       throw new Error("trade replays: a seek beside what comes out of the archive");
     if (replay?.window.former === true) throw new Error("trade replays: a seek in a former epoch");
-    const present = this.#placesFor(replay, audience.subscriptions);
-    const places = present.map((place) => {
-      const from = asked.find((one) => sameStream(one, place));
-      return from === undefined ? place : earlier(place, from);
-    });
-    // Of a market that is among all, what comes before theirs.
-    const all = places.find(({ marketId }) => marketId === undefined);
-    for (const from of asked) {
-      if (all === undefined || places.some((place) => sameStream(place, from))) continue;
-      if (isBefore(from.position, all.position)) places.push(from);
-    }
+    const places = earlierOf(this.#placesFor(replay, audience.subscriptions), asked);
     const head = this.window.mirror.tradesRead;
     const { encoding } = member;
     member.replay = new ReplayCursor(this.window, "trades", encoding, places, head, archived);
@@ -269,24 +258,9 @@ export class TradeReplays {
   #placesFor(
     replay: ReplayCursor | undefined,
     subscriptions: SubscriptionSet | undefined,
-  ): readonly StreamPlace[] {
-    const position = this.window.mirror.tradesRead;
-    const all = replay?.places.find(({ marketId }) => marketId === undefined);
-    const places = tradeStreams(subscriptions).map((stream) => {
-      const known = replay?.places.find((place) => sameStream(place, stream));
-      const here: StreamPlace = known ?? { ...stream, position, exact: false };
-      // One of those of all, so far.
-      if (all === undefined || stream.marketId === undefined) return here;
-      return earlier(here, { ...stream, position: all.position, exact: false });
-    });
-    const [first] = places;
-    if (first?.marketId !== undefined) return places;
-    // Of a market that was subscribed to before all were, what comes before theirs is due as well.
-    const before = (replay?.places ?? []).filter(
-      ({ marketId, position: from }) =>
-        first !== undefined && marketId !== undefined && isBefore(from, first.position),
-    );
-    return [...places, ...before];
+  ): StreamPlace[] {
+    const { tradesRead } = this.window.mirror;
+    return placesOf(tradeStreams(subscriptions), replay?.places ?? [], tradesRead);
   }
 
   #schedule(): void {
@@ -317,9 +291,4 @@ export class TradeReplays {
     this.send(member);
     if (!this.#away.has(member)) this.ready(member);
   }
-}
-
-/** Of two places of a stream the first. */
-function earlier(one: StreamPlace, other: StreamPlace): StreamPlace {
-  return isBefore(other.position, one.position) ? other : one;
 }

@@ -85,15 +85,15 @@ export function tradePage(
 /**
  * A page of a market's closed candles, newest first, with how much was read for it: of candles as long as a
  * second every trade. Throws a HistoryCursorError, and what the archive throws.
- * @param now µs since the Unix epoch, up to which candles are closed
+ * @param closedTo µs since the Unix epoch, up to which candles are closed
  */
 export function candlePage(
   archive: Pick<ArchiveReader, "candlesBefore" | "market">,
   { market_id, interval, from, to, before, limit = HISTORY_LIMIT_DEFAULT }: CandleQuery,
-  now: number,
+  closedTo: number,
 ): { readonly page: CandlePage; readonly read: number } {
   const start = before === undefined ? undefined : numbersFrom(before, 1)[0];
-  const page = archive.candlesBefore(market_id, interval, { from, to }, start, limit, now);
+  const page = archive.candlesBefore(market_id, interval, { from, to }, start, limit, closedTo);
   const market = archive.market(market_id);
   return {
     page: {

@@ -153,7 +153,8 @@ export class RequestHandler {
         return this.#cancel(connection, message.id, message.data);
       case "TradeHistory":
       case "CandleHistory":
-        return this.#answerHistory(connection, message, now);
+        // Paced as first data are: a page is read and written when there is time and room for it.
+        return this.#firstData.take(connection, () => this.#answerHistory(connection, message));
       default:
         return message satisfies never;
     }
@@ -167,9 +168,9 @@ export class RequestHandler {
     return SUBSCRIPTION_COST_BYTES * subscriptions + EVALUATION_COST_BYTES * filters * length;
   }
 
-  #answerHistory(connection: Connection, request: HistoryRequestMessage, now: number): void {
+  #answerHistory(connection: Connection, request: HistoryRequestMessage): void {
     const answer = this.#history.answer(request, this.#fanOut.mirror);
-    connection.charge(answer.costBytes, now);
+    connection.charge(answer.costBytes, performance.now());
     if (answer.fault !== undefined) this.#refuse(connection, request.id, answer.fault);
     else this.#reply(connection, request.id, answer.page);
   }
