@@ -105,20 +105,17 @@ function entriesOf(message: ServerMessage): Entry[] {
       ];
     case "EpochChanged":
       return [{ text: `${printable(message.data.epoch)}: sequence numbers start again` }];
-    case "Connected":
-    case "Authenticated":
-    case "Subscribed":
-    case "Unsubscribed":
-    case "Error":
-    case "Pong":
-    case "TradePage":
-    case "CandlePage":
-      return [dataEntry(message)];
     default:
-      // Of a newer server.
-      return [dataEntry(message satisfies never)];
+      // Of a newer server, too.
+      return [dataEntry(message satisfies ServerMessage<ToldAsTheyAre>)];
   }
 }
+
+/** Types of messages that are told with all that is in them. */
+type ToldAsTheyAre =
+  | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "Error" | "Pong")
+  | ("TradePage" | "CandlePage")
+  | ("OrderValidated" | "OrderResults" | "OrdersCancelled" | "CancelAfterSet");
 
 /** All that is in a message. */
 function dataEntry({ data }: ServerMessage): Entry {

@@ -132,6 +132,7 @@ class StoreCheck {
       await this.#checkPositions(),
       await this.#checkTotals(),
       await this.#checkSessions(),
+      await this.#checkTimers(),
     ];
   }
 
@@ -274,6 +275,17 @@ class StoreCheck {
     const check = new Check("sessions");
     const { sessions } = this.#tables;
     if (sessions !== undefined) await this.#each(check, sessions, () => {});
+    return check.result;
+  }
+
+  async #checkTimers(): Promise<CheckResult> {
+    const check = new Check("wallets whose orders are to be cancelled");
+    const { timers } = this.#tables;
+    if (timers !== undefined)
+      await this.#each(check, timers, ({ wallet, setTs, triggerTs }) => {
+        if (triggerTs > setTs) return;
+        check.problem(`${JSON.stringify(wallet)} asked at ${setTs} for ${triggerTs}`);
+      });
     return check.result;
   }
 

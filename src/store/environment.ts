@@ -9,6 +9,7 @@ import {
   type RecordForm,
   schemaForm,
   sessionForm,
+  timerForm,
   totalsForm,
   tradeForm,
 } from "./records.js";
@@ -57,6 +58,8 @@ export class Environment {
   readonly trades;
   /** Undefined where a store of an earlier version, which has none, is only read. */
   readonly sessions;
+  /** As sessions: wallets whose open orders are to be cancelled. */
+  readonly timers;
 
   /**
    * Opens the file of a directory, or makes it. Without waiting, because a thread that is terminated
@@ -78,6 +81,9 @@ export class Environment {
     this.sessions = readOnly
       ? this.#tableIfThere("sessions", sessionForm)
       : this.#table("sessions", sessionForm);
+    this.timers = readOnly
+      ? this.#tableIfThere("timers", timerForm)
+      : this.#table("timers", timerForm);
   }
 
   /** The present state, for reads that must agree with one another; end it with `done`. */

@@ -4,12 +4,13 @@ import type { Key } from "lmdb";
 import { Packr } from "msgpackr";
 import { z } from "zod";
 import type { RememberedClientOrderId } from "../engine/commands.js";
-import type { MarketTotals, Order, Position, Trade } from "../engine/order.js";
+import type { MarketTotals, Order, Position, Trade, WalletTimer } from "../engine/order.js";
 import { SIDES } from "../shared/market.js";
 import { type MarketId, parseMarketId } from "../shared/market-id.js";
 import { ORDER_STATUSES, ORDER_TYPES, TIMES_IN_FORCE } from "../shared/order.js";
 import type { SessionTerms } from "../shared/session.js";
 import type { Stretch } from "../shared/time-stretches.js";
+import { packRare, rareOrderFields, unpackRare } from "./rare-order-fields.js";
 import { requireKey } from "./record-key.js";
 import { reasonOf } from "./store-error.js";
 
@@ -59,6 +60,9 @@ export interface StoredSession extends SessionTerms {
   readonly run: string;
   readonly shard: number;
 }
+
+/** When a wallet's open orders are to be cancelled. */
+type StoredTimer = WalletTimer & { readonly triggerTs: number };
 
 /** When an order without a client order id finished. */
 export interface FinishedOrder {
@@ -154,6 +158,7 @@ export const orderForm = form(
     text.nullable(),
     timestamp,
     timestamp,
+    rareOrderFields.optional(),
   ]),
   (order: Order) => order.orderId,
   (order) => [
@@ -174,6 +179,7 @@ export const orderForm = form(
     absent(order.reason),
     order.createdTs,
     order.updatedTs,
+    ...packRare(order),
   ],
   (fields) => ({
     orderId: fields[0],
@@ -193,6 +199,7 @@ export const orderForm = form(
     reason: present(fields[14]),
     createdTs: fields[15],
     updatedTs: fields[16],
+    ...unpackRare(fields[0], fields[17]),
   }),
 );
 
@@ -319,6 +326,13 @@ export const sessionForm = form(
     run,
     shard,
   }),
+);
+
+export const timerForm = form(
+  z.tuple([text, timestamp, timestamp]),
+  ({ wallet }: StoredTimer) => wallet,
+  ({ wallet, setTs, triggerTs }) => [wallet, setTs, triggerTs],
+  ([wallet, setTs, triggerTs]) => ({ wallet, setTs, triggerTs }),
 );
 
 /** By finish time, so that the oldest come first. */

@@ -95,6 +95,7 @@ export class Store {
         clientOrderIds: await clientOrderIds.all([since]),
         positions,
         totals: await environment.totals.all(),
+        timers: (await environment.timers?.all()) ?? [],
         nextOrderId,
         nextTradeId,
         latestTs: positions.reduce(
@@ -134,7 +135,7 @@ export class Store {
     { put, removed }: SessionWrites = { put: [], removed: [] },
   ): Promise<void> {
     return this.#write((environment) => {
-      const { trades, positions, totals, counters, sessions } = environment;
+      const { trades, positions, totals, counters, sessions, timers } = environment;
       return [
         ...put.flatMap((session) => sessions?.put(session) ?? []),
         ...removed.flatMap((session) => sessions?.remove(session) ?? []),
@@ -142,6 +143,11 @@ export class Store {
         ...changes.trades.map((trade) => trades.put(trade)),
         ...changes.positions.map((position) => positions.put(position)),
         ...changes.totals.map((total) => totals.put(total)),
+        ...changes.timers.flatMap(({ wallet, setTs, triggerTs }) =>
+          triggerTs === undefined
+            ? (timers?.remove(wallet) ?? [])
+            : (timers?.put({ wallet, setTs, triggerTs }) ?? []),
+        ),
         // In the same transaction, so that no id is used twice when its order has been pruned.
         counters.put({
           nextOrderId: changes.nextOrderId,

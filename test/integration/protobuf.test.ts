@@ -57,6 +57,10 @@ describe("protobuf", () => {
     client.send({ type: "TradeHistory", id: 3, data: { market_id: 1001 } });
     client.send({ type: "CandleHistory", id: 4, data: { market_id: 1001, interval: "1m" } });
     client.send({ type: "PlaceOrder", id: 2, data: { order } });
+    client.send({ type: "PlaceOrder", id: 5, data: { order, validate_only: true } });
+    client.send({ type: "PlaceOrders", id: 6, data: { orders: [order, order] } });
+    client.send({ type: "CancelOrders", id: 7, data: {} });
+    client.send({ type: "CancelAfter", id: 8, data: { timeout_ms: 0 } });
     await provoke(server);
     while (seen.size < SERVER_TYPES.length - 1) seen.add((await client.next()).type);
     const stopped = server.stop();

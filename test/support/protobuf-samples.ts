@@ -147,7 +147,55 @@ export const SERVER_SAMPLES: { readonly [T in ServerMessage["type"]]: ServerMess
     },
   },
   OrderSnapshot: { type: "OrderSnapshot", data: { orders: [order] } },
-  OrderUpdate: { type: "OrderUpdate", id: 7, data: { order } },
+  OrderUpdate: { type: "OrderUpdate", id: 7, data: { order, duplicate: true } },
+  OrderValidated: {
+    type: "OrderValidated",
+    id: 10,
+    data: {
+      order: {
+        market_id: WIDE_ID,
+        side: "Buy",
+        order_type: "Limit",
+        price: 0.5,
+        quantity: 3,
+        time_in_force: "GTD",
+        post_only: false,
+        client_order_id: "my-2",
+        expires_ts: TS,
+        valid_until_ts: TS + 2,
+        self_trade: "CancelBoth",
+      },
+    },
+  },
+  OrderResults: {
+    type: "OrderResults",
+    id: 11,
+    data: {
+      results: [
+        { order, duplicate: true },
+        {
+          error: {
+            code: "ORDER_REJECTED",
+            message: "m",
+            details: { rule: "expired", field: "expires_ts", value: 1, limit: null },
+          },
+        },
+        {
+          order: {
+            ...order,
+            time_in_force: "GTD",
+            status: "Cancelled",
+            expires_ts: TS + 5,
+            reason: "expired",
+            reason_code: "expired",
+          },
+        },
+        { error: { code: "UNAVAILABLE", message: "m" } },
+      ],
+    },
+  },
+  OrdersCancelled: { type: "OrdersCancelled", id: 12, data: { count: 0 } },
+  CancelAfterSet: { type: "CancelAfterSet", id: 13, data: { trigger_ts: null } },
   PositionSnapshot: { type: "PositionSnapshot", data: { positions: [] } },
   PositionUpdate: { type: "PositionUpdate", data: { position } },
   SystemStatus: {
@@ -234,8 +282,36 @@ export const CLIENT_SAMPLES: { readonly [T in ClientMessage["type"]]: ClientMess
         post_only: false,
         client_order_id: "my-1",
       },
+      validate_only: true,
     },
   },
+  PlaceOrders: {
+    type: "PlaceOrders",
+    id: 8,
+    data: {
+      orders: [
+        {
+          market_id: WIDE_ID,
+          side: "Sell",
+          order_type: "Limit",
+          price: 0.25,
+          quantity: 1,
+          time_in_force: "GTD",
+          expires_ts: TS,
+          valid_until_ts: TS + 1,
+          self_trade: "CancelMaker",
+        },
+        { market_id: 1001, side: "Buy", order_type: "Market", quantity: 2 },
+      ],
+    },
+  },
+  AmendOrder: {
+    type: "AmendOrder",
+    id: 9,
+    data: { client_order_id: "my-1", price: 0.5, quantity: 3 },
+  },
+  CancelOrders: { type: "CancelOrders", id: 10, data: { market_id: WIDE_ID, side: "Sell" } },
+  CancelAfter: { type: "CancelAfter", id: 11, data: { timeout_ms: 0 } },
   TradeHistory: {
     type: "TradeHistory",
     id: 6,

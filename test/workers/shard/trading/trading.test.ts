@@ -48,7 +48,7 @@ const reply = (request: number, of: ContractOrder, changed = true): ExchangeNews
 const refusal = (request: number): ExchangeNews => ({
   type: "refusal",
   request,
-  refusal: { code: "ORDER_REJECTED", message: "no" },
+  refusal: { code: "ORDER_NOT_FOUND", message: "no" },
 });
 const snapshot = (
   request: number,
@@ -175,7 +175,7 @@ describe("trading", () => {
       await exchange.tell(reply(first, told), refusal(second));
       expect(client.messages).toEqual([
         { type: "OrderUpdate", id: "a", data: { order: told } },
-        { type: "Error", data: { code: "ORDER_REJECTED", message: "no" } },
+        { type: "Error", data: { code: "ORDER_NOT_FOUND", message: "no" } },
       ]);
       expect(pending()).toBe(0);
       // A second answer to a request is nobody's.
@@ -208,8 +208,8 @@ describe("trading", () => {
     expect(others).toHaveLength(4);
     await exchange.tell(refusal(first as number), refusal(second as number));
     expect(sent(one)).toEqual([
-      ["Error", "#1", "ORDER_REJECTED"],
-      ["Error", "#2", "ORDER_REJECTED"],
+      ["Error", "#1", "ORDER_NOT_FOUND"],
+      ["Error", "#2", "ORDER_NOT_FOUND"],
     ]);
     place(one, "next");
     expect([sent(one), pending()]).toEqual([[], 5]);
