@@ -221,10 +221,11 @@ export class OrderDesk {
       ...(marketId !== undefined && { marketId }),
       ...(side !== undefined && { side }),
     });
-    answers.collectBeside(events);
     const count = events.filter(({ type }) => type === "order").length;
     const message = { type: "OrdersCancelled", data: { count } } as const;
     answers.answer(asked, message, looks * LOOK_COST_BYTES);
+    // Behind it, to who asked as well.
+    answers.collectBeside(events);
   }
 
   #cancelAfter(asked: Asked<RequestOf<"cancel-after">>): void {

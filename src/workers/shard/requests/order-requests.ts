@@ -35,7 +35,7 @@ export class OrderRequests {
     if (trader.fault !== undefined) return trader.fault;
     const orders = ordersOf(message);
     const { orderAllowance } = connection;
-    if (!orderAllowance.tryTake(now, orders)) {
+    if (orders > 0 && !orderAllowance.tryTake(now, orders)) {
       count(this.#counters, SHARD.ordersRateLimited);
       return rateLimited(orderAllowance, "orders", now, orders);
     }
