@@ -1,8 +1,18 @@
+import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ENCODINGS } from "../../src/contract/encodings.js";
 import { type ServerProcess, startServerProcess } from "../support/server-process.js";
 import { TestClient } from "../support/test-client.js";
-import { connectTrader, limitOrder, place, QUIET_EXCHANGE, refusalOf } from "../support/trading.js";
+import {
+  connectTrader,
+  limitOrder,
+  place,
+  QUIET_EXCHANGE,
+  refusalOf,
+  temporaryDirectory,
+  walletState,
+} from "../support/trading.js";
+import { until } from "../support/until.js";
 
 let server: ServerProcess;
 beforeAll(async () => {
@@ -226,6 +236,37 @@ describe("order requests", () => {
         ({ data: { order } }) => order.reason_code === "cancel_after",
       );
     for (const one of [client, other]) await one.close();
+  });
+
+  it("order requests - what falls due while the server is down is cancelled before anybody trades", async () => {
+    const folder = await temporaryDirectory();
+    const flags = { ...QUIET_EXCHANGE, "data-dir": folder.path };
+    let own = await startServerProcess(flags);
+    try {
+      const client = await connectTrader(own.port, { wallet: "dated" });
+      const other = await connectTrader(own.port, { wallet: "switched" });
+      const expires_ts = Date.now() * 1000 + 1_500_000;
+      await place(client, limitOrder("Buy", 0.2, 1, { time_in_force: "GTD", expires_ts }));
+      await place(client, limitOrder("Buy", 0.1, 1));
+      await place(other, limitOrder("Buy", 0.15, 1));
+      const set = await other.request({ type: "CancelAfter", data: { timeout_ms: 1500 } });
+      if (set.type !== "CancelAfterSet") throw new Error(JSON.stringify(set));
+      const dueTs = Math.max(expires_ts, set.data.trigger_ts ?? 0);
+      const exited = once(own.child, "exit");
+      own.child.kill("SIGKILL");
+      await exited;
+      await until("both are due", () => Date.now() * 1000 > dueTs || undefined);
+      own = await startServerProcess(flags);
+      const seller = await connectTrader(own.port, { wallet: "seller" });
+      const sold = limitOrder("Sell", 0.1, 3, { time_in_force: "IOC" });
+      expect(await place(seller, sold)).toMatchObject({ filled_quantity: 1, average_price: 0.1 });
+      for (const wallet of ["dated", "switched"])
+        expect((await walletState(own.port, wallet)).orders).toEqual([]);
+      await seller.close();
+    } finally {
+      await own.dispose();
+      await folder.remove();
+    }
   });
 
   it("order requests - orders that a batch places count each, amends as well, and cancels never", async () => {
