@@ -200,11 +200,7 @@ function addOrderFlags(command: Command): Command {
   );
 }
 
-/** `marketcast order`: places, cancels and lists orders of a running server. */
-export function addOrderCommand(program: Command): void {
-  const order = program
-    .command("order")
-    .description("place, cancel and list orders: a table on a terminal, NDJSON into a pipe");
+function addPlaceCommand(order: Command, program: Command): void {
   addOrderFlags(
     order
       .command("place")
@@ -240,6 +236,14 @@ export function addOrderCommand(program: Command): void {
         parseClientOrderId,
       ),
   ).action((flags: PlaceFlags) => place(flags, program));
+}
+
+/** `marketcast order`: places, cancels and lists orders of a running server. */
+export function addOrderCommand(program: Command): void {
+  const order = program
+    .command("order")
+    .description("place, cancel and list orders: a table on a terminal, NDJSON into a pipe");
+  addPlaceCommand(order, program);
   addOrderFlags(
     order
       .command("cancel")
