@@ -5,7 +5,7 @@ import { nullIsAbsent } from "../shared/null-is-absent.js";
 import { ORDER_TYPES, SELF_TRADES, TIMES_IN_FORCE } from "../shared/order.js";
 import { textSchema } from "../shared/text-schema.js";
 import { channelKey } from "./channel-kinds.js";
-import { boundedList, channelSchema, marketIdSchema } from "./channels-schema.js";
+import { boundedList, channelSchema, marketIdSchema, microsSchema } from "./channels-schema.js";
 import { type FormFault, formFault } from "./form-fault.js";
 import {
   CANCEL_AFTER_MS,
@@ -34,13 +34,6 @@ const channels = boundedList(channelSchema, CHANNELS_PER_REQUEST_MAX).transform(
   ...new Map(named.map((one) => [channelKey(one), one])).values(),
 ]);
 
-const micros = z.unknown().transform((value, context): number => {
-  const number = typeof value === "bigint" ? Number(value) : value;
-  if (typeof number === "number" && Number.isSafeInteger(number) && number >= 0) return number;
-  context.addIssue({ code: "custom", message: "must be an integer of µs from 0 to 2^53-1" });
-  return z.NEVER;
-});
-
 const clientOrderId = z
   .string()
   .regex(
@@ -59,8 +52,8 @@ const orderRequest = z
     time_in_force: z.enum(TIMES_IN_FORCE).optional(),
     post_only: z.boolean().optional(),
     client_order_id: clientOrderId.optional(),
-    expires_ts: micros.optional(),
-    valid_until_ts: micros.optional(),
+    expires_ts: microsSchema.optional(),
+    valid_until_ts: microsSchema.optional(),
     self_trade: z.enum(SELF_TRADES).optional(),
   })
   .check((context) => {
@@ -135,8 +128,8 @@ const amendment = nullIsAbsent(
 
 const historyRequest = z.object({
   market_id: marketIdSchema,
-  from: micros.optional(),
-  to: micros.optional(),
+  from: microsSchema.optional(),
+  to: microsSchema.optional(),
   before: textSchema("line", { min: 1, max: CURSOR_CHARACTERS_MAX }).optional(),
   limit: z.int().min(1).max(HISTORY_PAGE_MAX).optional(),
 });

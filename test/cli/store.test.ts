@@ -47,6 +47,7 @@ const MAKER: Order = {
 const TAKER: Order = {
   ...MAKER,
   orderId: 2,
+  priority: 2,
   wallet: "0xB",
   clientOrderId: "mine",
   side: "Buy",
@@ -154,7 +155,7 @@ const TAKER_LINE = {
   average_price: 0.52,
   status: "Cancelled",
   reason: "nothing left to trade with",
-  reasonCode: "requested",
+  reason_code: "requested",
   created_ts: 2_000,
   updated_ts: 2_000,
 };

@@ -159,7 +159,8 @@ export class RequestHandler {
       }
       case "TradeHistory":
       case "CandleHistory":
-        return this.#answerHistory(connection, message, now);
+        // Paced as first data are: a page is read and written when there is time and room for it.
+        return this.#firstData.take(connection, () => this.#answerHistory(connection, message));
       default:
         return message satisfies never;
     }
@@ -173,9 +174,9 @@ export class RequestHandler {
     return SUBSCRIPTION_COST_BYTES * subscriptions + EVALUATION_COST_BYTES * filters * length;
   }
 
-  #answerHistory(connection: Connection, request: HistoryRequestMessage, now: number): void {
+  #answerHistory(connection: Connection, request: HistoryRequestMessage): void {
     const answer = this.#history.answer(request, this.#fanOut.mirror);
-    connection.charge(answer.costBytes, now);
+    connection.charge(answer.costBytes, performance.now());
     if (answer.fault !== undefined) this.#refuse(connection, request.id, answer.fault);
     else this.#reply(connection, request.id, answer.page);
   }
@@ -234,15 +235,16 @@ export class RequestHandler {
       this.#privateFaultOf(connection, ofWallets) ??
       this.#addAll(connection, after, ofMarkets, ofWallets);
     if (fault !== undefined) return this.#refuse(connection, id, fault);
-    const { window } = this.#fanOut.trades;
+    const { window, archive } = this.#fanOut.trades;
     const recoveries =
       known?.isOf(window) === true
         ? known
-        : new Recoveries(window, channels, this.#options.maxReplayMessages);
-    if (!recoveries.step())
-      return this.#firstData.later(connection, () =>
-        this.#subscribe(connection, id, channels, recoveries),
-      );
+        : new Recoveries(window, channels, this.#options.maxReplayMessages, archive);
+    const again = (): void => this.#subscribe(connection, id, channels, recoveries);
+    const state = recoveries.step();
+    if (state === "going") return this.#firstData.later(connection, again);
+    if (state === "waits" || !recoveries.follows(connection.replay))
+      return this.#firstData.muchLater(connection, again);
     const recovered = recoveries.take(connection.encoding, this.#counters);
     if (recoveries.cost > 0)
       connection.charge(RECOVERY_COST_BYTES * recoveries.cost, performance.now());
