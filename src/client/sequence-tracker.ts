@@ -8,6 +8,7 @@ type Unnumbered =
   | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate")
   | ("Pong" | "SystemStatus" | "Notification" | "ServerShutdown")
   | ("Heartbeat" | "CandleSnapshot" | "CandleUpdate" | "TradePage" | "CandlePage")
+  | ("OrderPage" | "FillPage" | "Fill")
   | "BookUpdate";
 
 /** Types of channels that `since` brings nothing. */

@@ -28,9 +28,8 @@ import type { RequestHold } from "../trading/shard-sessions.js";
 import type { Trading } from "../trading/trading.js";
 import { AuthenticationError, type Authenticator, type Identity } from "./authenticator.js";
 import type { History, HistoryRequestMessage } from "./history.js";
+import { ADMIN, WalletRequests } from "./wallet-requests.js";
 
-/** The role that sees every wallet. */
-const ADMIN = "admin";
 /** Of larger messages that are refused undecoded nobody knows the id. */
 const ANSWERED_WITH_ID_BYTES_MAX = 4096;
 /*
@@ -70,6 +69,7 @@ export class RequestHandler {
   readonly #counters: CounterSection;
   readonly #hooks: RequestHooks;
   readonly #history: History;
+  readonly #walletRequests: WalletRequests;
 
   constructor(
     options: RequestOptions,
@@ -91,6 +91,11 @@ export class RequestHandler {
     this.#counters = counters;
     this.#hooks = hooks;
     this.#history = history;
+    this.#walletRequests = new WalletRequests({
+      trading,
+      takesOrders: options.takesOrders,
+      isListed: (id) => fanOut.mirror.find(id) !== undefined,
+    });
   }
 
   /**
@@ -135,8 +140,10 @@ export class RequestHandler {
         return this.#authenticate(connection, message.id, message.data);
       case "Subscribe":
         connection.charge(this.#costOf(connection, message.data.channels), now);
-        return this.#firstData.take(connection, () =>
-          this.#subscribe(connection, message.id, message.data.channels),
+        return this.#recoverOrders(connection, message.data.channels, (orders) =>
+          this.#firstData.take(connection, () =>
+            this.#subscribe(connection, message.id, message.data.channels, orders),
+          ),
         );
       case "Unsubscribe":
         connection.charge(this.#costOf(connection, []), now);
@@ -154,6 +161,12 @@ export class RequestHandler {
       case "TradeHistory":
       case "CandleHistory":
         return this.#answerHistory(connection, message, now);
+      case "OrderHistory":
+      case "FillHistory":
+      case "GetOrder": {
+        const fault = this.#walletRequests.take(connection, message, now);
+        return fault && this.#refuse(connection, message.id, fault);
+      }
       default:
         return message satisfies never;
     }
@@ -253,10 +266,44 @@ export class RequestHandler {
     }
   }
 
+  /**
+   * Finds which of the channels of wallets' orders that have a `since` can be replayed; the connection's further
+   * requests wait for that.
+   */
+  #recoverOrders(
+    connection: Connection,
+    channels: readonly Channel[],
+    found: (orders: ReadonlySet<PrivateChannel>) => void,
+  ): void {
+    const asked = channels.filter(isOrdersSince);
+    const orders = new Set<PrivateChannel>();
+    const refused = asked.length === 0 || this.#privateFaultOf(connection, asked) !== undefined;
+    if (refused) return found(orders);
+    let left = asked.length;
+    this.#hooks.hold(connection);
+    for (const channel of asked) {
+      const { params, since } = channel;
+      const { maxReplayMessages } = this.#options;
+      this.#trading.replays.find(
+        connection,
+        params.wallet,
+        since,
+        maxReplayMessages,
+        (recovered) => {
+          if (recovered) orders.add(channel);
+          if (--left > 0) return;
+          if (connection.open) found(orders);
+          this.#hooks.release(connection);
+        },
+      );
+    }
+  }
+
   #subscribe(
     connection: Connection,
     id: RequestId | undefined,
     channels: readonly Channel[],
+    orders: ReadonlySet<PrivateChannel>,
     known?: Recoveries,
   ): void {
     const ofWallets = channels.filter(isPrivate);
@@ -273,16 +320,16 @@ export class RequestHandler {
         : new Recoveries(window, channels, this.#options.maxReplayMessages);
     if (!recoveries.step())
       return this.#firstData.later(connection, () =>
-        this.#subscribe(connection, id, channels, recoveries),
+        this.#subscribe(connection, id, channels, orders, recoveries),
       );
-    const recovered = recoveries.take(connection.encoding, this.#counters);
+    const recovered = recoveries.take(connection.encoding, this.#counters, orders);
     if (recoveries.cost > 0)
       connection.charge(RECOVERY_COST_BYTES * recoveries.cost, performance.now());
     const beginning = this.#fanOut.candles.beginningBytes(channels);
     if (beginning > 0) connection.charge(beginning, performance.now());
     const subscribed = reply(id, { type: "Subscribed", data: { channels: recovered.told } });
     this.#firstData.subscribe(connection, subscribed, recovered.channels, after, recovered.replays);
-    this.#trading.subscribe(connection, ofWallets);
+    this.#trading.subscribe(connection, ofWallets, orders);
     if (ofMarkets.some(({ type }) => CHANNEL_KINDS[type].marketData)) this.#hooks.subscribed();
   }
 
@@ -387,6 +434,12 @@ export function authenticated(
   session?: GrantedSession,
 ): ServerMessage {
   return { type: "Authenticated", data: { user_id: userId, wallet, ...session } };
+}
+
+function isOrdersSince(
+  channel: Channel,
+): channel is Extract<Channel, { type: "Orders" }> & { readonly since: number } {
+  return channel.type === "Orders" && channel.since !== undefined;
 }
 
 function idOf(decoded: Decoded): RequestId | undefined {
