@@ -57,6 +57,10 @@ describe("protobuf", () => {
     client.send({ type: "TradeHistory", id: 3, data: { market_id: 1001 } });
     client.send({ type: "CandleHistory", id: 4, data: { market_id: 1001, interval: "1m" } });
     client.send({ type: "PlaceOrder", id: 2, data: { order } });
+    client.send({ type: "OrderHistory", id: 5, data: { status: ["Filled"] } });
+    client.send({ type: "FillHistory", id: 6, data: { wallet, limit: 5 } });
+    // Behind the fill of the order.
+    while (!seen.has("FillPage")) seen.add((await client.next()).type);
     await provoke(server);
     while (seen.size < SERVER_TYPES.length - 1) seen.add((await client.next()).type);
     const stopped = server.stop();
