@@ -1,14 +1,61 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
+/** Tests of what runs in processes of its own, which mostly wait for these. */
+const PROGRAMS = ["test/{cli,client,integration,web}/**/*.test.ts", "test/package.test.ts"];
+
+/** Tests that replace modules, for themselves only. */
+const REPLACING = readdirSync("test", { recursive: true, encoding: "utf8" })
+  .map((name) => join("test", name))
+  .filter(
+    (name) => name.endsWith(".test.ts") && /vi\.(?:doM|m)ock\(/.test(readFileSync(name, "utf8")),
+  );
+
+const SHARED = {
+  environment: "node",
+  pool: "forks",
+  testTimeout: 30_000,
+  hookTimeout: 60_000,
+} as const;
+
+const ELSEWHERE = ["test/long/**", "test/attack/**"];
+
+// The start of a process, and what it has to load, take longer than most files: files share processes.
 export default defineConfig({
   test: {
-    environment: "node",
-    include: ["test/**/*.test.ts"],
-    exclude: ["test/long/**", "test/attack/**"],
-    pool: "forks",
-    // Test files start servers with threads of their own; more at a time only slow each other.
-    maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    projects: [
+      {
+        test: {
+          ...SHARED,
+          name: "parts",
+          include: ["test/**/*.test.ts"],
+          exclude: [...ELSEWHERE, ...PROGRAMS, ...REPLACING],
+          isolate: false,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          ...SHARED,
+          name: "replacing",
+          include: REPLACING,
+          exclude: [...ELSEWHERE, ...PROGRAMS],
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          ...SHARED,
+          name: "programs",
+          include: PROGRAMS,
+          isolate: false,
+          maxWorkers: 3,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
   },
 });

@@ -57,16 +57,30 @@ interface TradeHistoryPage {
   readonly next: ArchivePosition | undefined;
 }
 
-/** Where a market's candles stand, of one state of the archive. */
-export interface CandleHead {
+/** What an archive has. */
+interface ArchiveReach {
+  /** The latest epoch that it has begun, with all that was told before it. */
+  readonly epoch: string;
+  /** `ts` of the last trade of all markets; 0 where there is none. */
+  readonly lastTs: number;
+  /** From which `ts` on every trade is there; 0 where nothing was ever missed or pruned. */
+  readonly completeFrom: number;
+}
+
+/** How far the archive has come with a market, of one state of it. */
+interface TradeHead {
   /** The latest epoch that the archive has begun, with all that was told before it. */
   readonly epoch: string;
   /** `ts` of the last trade of all markets. */
   readonly lastTs: number;
-  /** In which the market's candles count; undefined for one that has none. */
-  readonly steps: Pick<ArchivedMarket, "tickSize" | "lotSize"> | undefined;
   /** Where the market's stream stands; undefined where no trade of it is kept. */
   readonly place: { readonly epoch: string; readonly seq: number } | undefined;
+}
+
+/** Where a market's candles stand, of one state of the archive. */
+export interface CandleHead extends TradeHead {
+  /** In which the market's candles count; undefined for one that has none. */
+  readonly steps: Pick<ArchivedMarket, "tickSize" | "lotSize"> | undefined;
   /** The newest candle, of all trades up to that place. */
   readonly candle: Candle | undefined;
 }
@@ -164,23 +178,22 @@ export class ArchiveReader {
     });
   }
 
-  /**
-   * From which `ts` on the archive has every trade that was told, as far as it has come (see
-   * {@link state}); 0 where nothing was ever missed or pruned.
-   */
-  completeFrom(): number {
+  /** What of all that was told the archive has; undefined before the first trade or epoch. */
+  reach(): ArchiveReach | undefined {
     return this.#read(() => {
-      let from = this.#state()?.prunedTo ?? 0;
+      const state = this.#state();
+      if (state === undefined) return undefined;
+      let completeFrom = state.prunedTo;
       for (const key of this.#environment.gaps.getKeys({ reverse: true, limit: RECORDS_MAX }))
-        from = Math.max(from, readPair(key)[1]);
-      return from;
+        completeFrom = Math.max(completeFrom, readPair(key)[1]);
+      return { epoch: this.#epoch(state.epoch), lastTs: state.lastTs, completeFrom };
     });
   }
 
   /**
    * A market's closed candles, newest first.
    * @param before those that start before this; all where it is left out
-   * @param now µs since the Unix epoch: a candle that ends later is not closed
+   * @param closedTo µs since the Unix epoch: a candle that ends later is not closed
    */
   candlesBefore(
     marketId: MarketId,
@@ -188,13 +201,13 @@ export class ArchiveReader {
     { from = 0, to = Number.MAX_SAFE_INTEGER }: HistoryRange,
     before: number | undefined,
     limit: number,
-    now: number,
+    closedTo: number,
   ): CandleHistoryPage {
     return this.#read(() => {
       const market = this.#market(marketId);
       const length = CANDLE_INTERVALS[interval];
       // A candle is within the range where it starts there.
-      const end = Math.min(before ?? to, to, candleStart(now, length));
+      const end = Math.min(before ?? to, to, candleStart(closedTo, length));
       if (market === undefined || end <= from) return { candles: [], next: undefined, read: 0 };
       return collect(this.#pieces(market, interval, end, from), length, { from, end, limit });
     });
@@ -203,24 +216,32 @@ export class ArchiveReader {
   /** Where a market's candles stand; undefined before the first trade or epoch. */
   candleHead(marketId: MarketId, interval: CandleInterval): CandleHead | undefined {
     return this.#read(() => {
-      const state = this.#state();
-      if (state === undefined) return undefined;
-      const { lastTs } = state;
-      const epoch = this.#epoch(state.epoch);
       const market = this.#market(marketId);
-      if (market === undefined)
-        return { epoch, lastTs, steps: undefined, place: undefined, candle: undefined };
-      const [newest] = this.#blocksBackwards(market.index, END);
-      const last = newest?.block.trades.at(-1);
-      const place =
-        newest === undefined || last === undefined
-          ? undefined
-          : { epoch: this.#epoch(newest.block.epoch), seq: last.seq };
+      const head = this.#head(market);
+      if (head === undefined) return undefined;
+      if (market === undefined) return { ...head, steps: undefined, candle: undefined };
       const length = CANDLE_INTERVALS[interval];
       const range = { from: 0, end: LATEST, limit: 1 };
       const [candle] = collect(this.#pieces(market, interval, LATEST, 0), length, range).candles;
-      return { epoch, lastTs, steps: market, place, candle };
+      return { ...head, steps: market, candle };
     });
+  }
+
+  /** How far the archive has come with a market; undefined before the first trade or epoch. */
+  tradeHead(marketId: MarketId): TradeHead | undefined {
+    return this.#read(() => this.#head(this.#market(marketId)));
+  }
+
+  #head(market: ArchivedMarket | undefined): TradeHead | undefined {
+    const state = this.#state();
+    if (state === undefined) return undefined;
+    const [newest] = market === undefined ? [] : this.#blocksBackwards(market.index, END);
+    const last = newest?.block.trades.at(-1);
+    const place =
+      newest === undefined || last === undefined
+        ? undefined
+        : { epoch: this.#epoch(newest.block.epoch), seq: last.seq };
+    return { epoch: this.#epoch(state.epoch), lastTs: state.lastTs, place };
   }
 
   #read<T>(query: () => T): T {

@@ -1,7 +1,6 @@
 import { constants } from "node:os";
 import type { Command } from "commander";
 import type { RunningServer } from "../main/running-server.js";
-import { runServer } from "../main/server.js";
 import { threadsLeftBehind } from "../main/thread-end.js";
 import { loadCommandConfig } from "./config-flags.js";
 import { explainListenError } from "./listen-error.js";
@@ -43,6 +42,8 @@ async function serve(program: Command): Promise<never> {
   const mayBeHeldUp = (): boolean => !started || threadsLeftBehind() > 0;
   let server: RunningServer;
   try {
+    // Only here, or every other command would load the server before it does anything.
+    const { runServer } = await import("../main/server.js");
     server = await runServer(loaded, { signal: stop.signal });
   } catch (error) {
     const atOnce = await loading;

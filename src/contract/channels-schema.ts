@@ -101,11 +101,11 @@ function mergedBy(intervalMs: MergeInterval | null | undefined) {
 }
 const walletParams = z.object({ wallet: walletSchema });
 
-/** Microseconds since the Unix epoch, in any form that an encoding has for an exact integer. */
-const sinceSchema = z.unknown().transform((value, context): number | undefined => {
+/** Microseconds since the Unix epoch, in any form that an encoding has for an exact integer; null is none. */
+export const microsSchema = z.unknown().transform((value, context): number | undefined => {
   if (value === undefined || value === null) return undefined;
-  const since = typeof value === "bigint" ? Number(value) : value;
-  if (typeof since === "number" && Number.isSafeInteger(since) && since >= 0) return since;
+  const micros = typeof value === "bigint" ? Number(value) : value;
+  if (typeof micros === "number" && Number.isSafeInteger(micros) && micros >= 0) return micros;
   const message = `must be an integer from 0 to 2^53-1, in microseconds, not ${describe(value)}`;
   context.addIssue({ code: "custom", message });
   return z.NEVER;
@@ -186,7 +186,7 @@ const namedChannelSchema = z.discriminatedUnion("type", [
 
 /** A channel as a client names it, and since when it wants its messages. */
 export const channelSchema = z
-  .intersection(namedChannelSchema, z.object({ since: sinceSchema.optional() }))
+  .intersection(namedChannelSchema, z.object({ since: microsSchema.optional() }))
   .transform(({ since, ...named }): Channel => (since === undefined ? named : { ...named, since }));
 
 /** A channel in canonical form, and since when its messages are wanted again, which is no part of it. */

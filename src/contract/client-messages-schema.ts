@@ -5,7 +5,7 @@ import { nullIsAbsent } from "../shared/null-is-absent.js";
 import { ORDER_STATUSES, ORDER_TYPES, type OrderStatus, TIMES_IN_FORCE } from "../shared/order.js";
 import { textSchema, walletSchema } from "../shared/text-schema.js";
 import { channelKey } from "./channel-kinds.js";
-import { boundedList, channelSchema, marketIdSchema } from "./channels-schema.js";
+import { boundedList, channelSchema, marketIdSchema, microsSchema } from "./channels-schema.js";
 import {
   CHANNELS_PER_REQUEST_MAX,
   CLIENT_ORDER_ID_CHARACTERS_MAX,
@@ -79,13 +79,6 @@ const orderReference = nullIsAbsent(orderNames).transform(
   },
 );
 
-const micros = z.unknown().transform((value, context): number => {
-  const number = typeof value === "bigint" ? Number(value) : value;
-  if (typeof number === "number" && Number.isSafeInteger(number) && number >= 0) return number;
-  context.addIssue({ code: "custom", message: "must be an integer of µs from 0 to 2^53-1" });
-  return z.NEVER;
-});
-
 const page = {
   before: textSchema("line", { min: 1, max: CURSOR_CHARACTERS_MAX }).optional(),
   limit: z.int().min(1).max(HISTORY_PAGE_MAX).optional(),
@@ -93,8 +86,8 @@ const page = {
 
 const historyRequest = z.object({
   market_id: marketIdSchema,
-  from: micros.optional(),
-  to: micros.optional(),
+  from: microsSchema.optional(),
+  to: microsSchema.optional(),
   ...page,
 });
 const walletHistoryRequest = z.object({

@@ -70,10 +70,10 @@ export const THREAD = {
 } as const;
 
 /**
- * Why messages since a `ts` were not replayed: overwritten or told before, yet to come, too many, or of a
- * channel that is not replayed.
+ * Why messages since a `ts` were not replayed: overwritten or told before, not or not yet in the archive, yet to
+ * come, too many, or of a channel that is not replayed.
  */
-export const REPLAY_REFUSALS = ["window", "future", "messages", "channel"] as const;
+export const REPLAY_REFUSALS = ["window", "archive", "future", "messages", "channel"] as const;
 export type ReplayRefusal = (typeof REPLAY_REFUSALS)[number];
 
 /** Words of the producer's section. */

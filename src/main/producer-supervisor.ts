@@ -20,6 +20,8 @@ import { Watchdog } from "./watchdog.js";
 
 /** How long a feed may take to end when the server stops; the exchange has orders to cancel. */
 const STOP_MS_MAX = 500;
+/** The same for one that may be loading its modules: Node may abort the process where that is cut short. */
+const STOP_STARTING_MS_MAX = 5000;
 const STOP_EXCHANGE_MS_MAX = 10_000;
 const RESTARTING = "the producer ended and is being restarted";
 const WORKER = new URL("../workers/producer/producer-worker.js", import.meta.url);
@@ -133,10 +135,15 @@ export class ProducerSupervisor {
     if (life === undefined) return;
     life.watchdog.stop();
     const { worker, exited, state } = life;
-    const trades = state === "ready" && this.#options.feed.feed === "exchange";
+    const patience =
+      state === "starting"
+        ? STOP_STARTING_MS_MAX
+        : state === "ready" && this.#options.feed.feed === "exchange"
+          ? STOP_EXCHANGE_MS_MAX
+          : STOP_MS_MAX;
     await endThread(
       { ask: () => this.#tell({ type: "stop" }), terminate: () => worker.terminate(), exited },
-      trades ? STOP_EXCHANGE_MS_MAX : STOP_MS_MAX,
+      patience,
     );
   }
 

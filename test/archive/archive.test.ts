@@ -176,7 +176,7 @@ describe("archive", () => {
             }
             expect(pages).toEqual(expected);
           }
-          expect(reader.completeFrom()).toBe(prunedTo);
+          expect(reader.reach()?.completeFrom).toBe(prunedTo);
           await reader.close();
           await writer.close();
         });
@@ -235,7 +235,7 @@ describe("archive", () => {
       while (await writer.prune(0, bytesMax));
       expect(writer.usedBytes).toBeLessThanOrEqual(bytesMax);
       const reader = new ArchiveReader(dir);
-      const from = reader.completeFrom();
+      const from = reader.reach()?.completeFrom ?? 0;
       expect(from).toBeGreaterThan(BEGIN);
       const { trades } = reader.tradesFrom(1, from, undefined, 100_000);
       expect(trades[0]?.ts).toBe(from);

@@ -136,7 +136,7 @@ describe("tail, what it prints", () => {
 
   it("tail - private channels are those of the token in the environment", async () => {
     const env = { MARKETCAST_TOKEN: testToken({ wallet: "w-1" }) };
-    const { stderr } = await run(["--channel", "Orders", "--count", "1", "--timeout", "300"], env);
+    const { stderr } = await run(["--channel", "Orders", "--count", "1"], env);
     expect(stderr).toContain("TRADING_DISABLED");
     const all = ["--channel", "SystemStatus", "--all", "--count", "2"];
     const { stdout } = await run(all, env);

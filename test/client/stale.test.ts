@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { closeClients, collect, newClient, nextEvent } from "../support/client-harness.js";
 import { FrameProxy } from "../support/frame-proxy.js";
 import { type ServerProcess, startServerProcess } from "../support/server-process.js";
@@ -8,24 +8,33 @@ const STALE_AFTER_MS = 400;
 const PRICES = { type: "PriceFeed", params: { market_ids: [1001, 1002] } } as const;
 const QUICK = { staleAfterMs: STALE_AFTER_MS };
 
-let server: ServerProcess;
+/** One whose feed never rests, for all tests, and one whose feed a test is. */
+let busy: ServerProcess;
+let fed: ServerProcess | undefined;
 let proxy: FrameProxy;
+beforeAll(async () => {
+  busy = await startServerProcess({ feed: "synthetic", shards: 1, "feed-rate": 1000 });
+});
 afterEach(async () => {
   await closeClients();
-  await Promise.all([proxy.close(), server.dispose()]);
+  await Promise.all([proxy.close(), fed?.dispose()]);
+  fed = undefined;
 });
+afterAll(() => busy.dispose());
 
-async function start(flags: Parameters<typeof startServerProcess>[0] = {}, stdin = false) {
-  server = await startServerProcess(
-    { feed: "synthetic", shards: 1, "feed-rate": 1000, ...flags },
-    stdin ? { stdin: "pipe" } : {},
-  );
-  proxy = await FrameProxy.start(server.port);
+async function startBusy(): Promise<void> {
+  proxy = await FrameProxy.start(busy.port);
+}
+
+async function startFed(): Promise<ServerProcess> {
+  fed = await startServerProcess({ feed: "stdin", shards: 1 }, { stdin: "pipe" });
+  proxy = await FrameProxy.start(fed.port);
+  return fed;
 }
 
 describe("stale", () => {
   it("stale - without a listener nothing is asked of the server, with one a heartbeat is", async () => {
-    await start();
+    await startBusy();
     const client = newClient(proxy.url, QUICK);
     await client.subscribe([PRICES]);
     await client.ping();
@@ -43,7 +52,7 @@ describe("stale", () => {
   });
 
   it("stale - a way on which heartbeats stay out is told, and all of it subscribed again", async () => {
-    await start();
+    await startBusy();
     const client = newClient(proxy.url, QUICK);
     const states = collect(client, "state");
     const told = collect(client, "stale");
@@ -65,7 +74,7 @@ describe("stale", () => {
   });
 
   it("stale - a feed that tells nothing is told, until it does", async () => {
-    await start({ feed: "stdin" }, true);
+    const server = await startFed();
     const quote = (cents: number) =>
       server.feed({
         type: "quote",
@@ -86,7 +95,7 @@ describe("stale", () => {
   });
 
   it("stale - a connection that ends is told like one that stalls, and a new one is fresh", async () => {
-    await start();
+    await startBusy();
     const client = newClient(proxy.url, QUICK);
     const told = nextEvent(client, "stale");
     await client.subscribe([PRICES]);
@@ -101,7 +110,7 @@ describe("stale", () => {
   });
 
   it("stale - heartbeats that the program has subscribed are taken, whatever their interval", async () => {
-    await start();
+    await startBusy();
     const client = newClient(proxy.url, { staleAfterMs: 100 });
     await client.subscribe([PRICES, { type: "Heartbeat", params: { interval_ms: 500 } }]);
     const told = collect(client, "stale");
@@ -115,7 +124,7 @@ describe("stale", () => {
   });
 
   it("stale - of no market data, and never where it is turned off", async () => {
-    await start({ feed: "stdin" }, true);
+    await startFed();
     const client = newClient(proxy.url, QUICK);
     const told = collect(client, "stale");
     await nextEvent(client, "Heartbeat", ({ feed_age_ms }) => feed_age_ms > 2 * STALE_AFTER_MS);

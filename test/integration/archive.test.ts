@@ -1,5 +1,15 @@
 import { execFileSync } from "node:child_process";
-import { mkdir, mkdtemp, open, readdir, readFile, rm, statfs, writeFile } from "node:fs/promises";
+import {
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  statfs,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -136,6 +146,39 @@ describe("archive", () => {
     const [after] = (await latest(second.port, 1)) as readonly Trade[];
     expect(after?.ts).toBeGreaterThan(noted + 60_000_000);
   }, 30_000);
+
+  it("archive - one whose file is removed or replaced while it is open is made again", async () => {
+    const dir = join(folder, "data", "archive");
+    const running = await startServerProcess({
+      feed: "exchange",
+      shards: 1,
+      "data-dir": join(folder, "data"),
+      "feed-rate": 500,
+    });
+    server = running;
+    const generations = (): Promise<number> => running.metric("marketcast_archivist_starts_total");
+    const first = async (): Promise<Trade | undefined> => {
+      const all = await latest(running.port, 1000);
+      return all?.at(-1)?.seq === 1 ? all.at(-1) : undefined;
+    };
+    const began = await until("there is history", first);
+    const harm = [
+      () => rm(join(dir, "data.mdb")),
+      () => rm(dir, { recursive: true }),
+      async () => {
+        const file = join(dir, "data.mdb");
+        await writeFile(`${file}.copy`, await readFile(file));
+        await rename(`${file}.copy`, file);
+      },
+    ];
+    for (const [count, doHarm] of harm.entries()) {
+      await doHarm();
+      await until("another is begun", async () => (await generations()) === count + 2, 10_000);
+      expect(await until("history is there again", first, 10_000)).toEqual(began);
+      expect(await readdir(dir)).toContain("data.mdb");
+    }
+    expect((await running.ops("/readyz")).status).toBe(200);
+  }, 60_000);
 
   it("archive - one that is damaged is moved aside and made again, with each seq, ts and epoch", async () => {
     const flags = {

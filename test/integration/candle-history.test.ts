@@ -47,6 +47,28 @@ async function trades(client: TestClient, from: number, to: number): Promise<num
 const subscribe = (client: TestClient, interval: Interval) =>
   client.subscribe({ type: "Candles", params: { market_id: 1001, interval, limit: 1000 } });
 
+it("candles - one is in history when all of its trades are", async () => {
+  const server = await startServerProcess({ "feed-rate": 5000, "feed-markets": 4, shards: 1 });
+  try {
+    const client = await TestClient.connect(server.port);
+    const found = new Map<number, Candle>();
+    while (found.size < 4) {
+      const data = { market_id: 1001, interval: "1s", limit: 2 };
+      const page = await client.request({ type: "CandleHistory", data });
+      if (page.type !== "CandlePage") throw new Error(JSON.stringify(page));
+      for (const candle of page.data.candles) {
+        const [start] = candle;
+        expect(candle).toEqual(found.get(start) ?? candle);
+        found.set(start, candle);
+      }
+    }
+    for (const [start, candle] of found)
+      expect(await trades(client, start, start + 1_000_000)).toBe(candle[6]);
+  } finally {
+    await server.dispose();
+  }
+}, 30_000);
+
 it("candles - they go on over kill -9 in the middle of one, and are those of history", async () => {
   const folder = await mkdtemp(join(tmpdir(), "candles-"));
   const file = join(folder, "markets.json");

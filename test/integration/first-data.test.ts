@@ -1,7 +1,8 @@
-import { afterEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { ServerMessage } from "../../src/contract/messages.js";
+import type { Link } from "../support/link.js";
 import { type ServerProcess, startServerProcess } from "../support/server-process.js";
-import { SlowLink } from "../support/slow-link.js";
+import { startSlowLink } from "../support/slow-link.js";
 import { StreamChecker } from "../support/stream-checker.js";
 import { type MessageOf, TestClient } from "../support/test-client.js";
 
@@ -12,11 +13,11 @@ const LINK = 1_000_000;
 const PART_BYTES_MAX = 32 * 1024;
 
 let server: ServerProcess | undefined;
-let link: SlowLink | undefined;
+let link: Link | undefined;
 afterEach(async () => {
   await link?.stop();
   await server?.dispose();
-  link = undefined;
+  [link, server] = [undefined, undefined];
 });
 
 const ping = (id: number) => ({ type: "Ping", id, data: { timestamp: id } });
@@ -45,32 +46,54 @@ function snapshotsOf(messages: readonly ServerMessage[]): (string | number)[][] 
   return snapshots;
 }
 
-test("first data - two Markets back to back with 6,000 markets come in parts, in the order of the requests, over a slow link", async () => {
-  server = await startServerProcess({ "feed-markets": 6000, "feed-rate": 500 });
-  link = await SlowLink.start(server.port, 3 * LINK);
-  for (const encoding of ["json", "msgpack"] as const) {
-    const client = await TestClient.connect(link.port, { encoding });
-    const sizes: number[] = [];
-    client.ws.on("message", (data: Buffer) => sizes.push(data.length));
-    client.send(subscribe(1, MARKETS));
-    client.send(subscribe(2, MARKETS));
-    client.send(ping(3));
-    const first = await upTo(client, 1);
-    expect(first.at(-1)?.type).toBe("Subscribed");
-    const second = await upTo(client, 2);
-    expect(second.at(-1)?.type).toBe("Subscribed");
-    const third = await upTo(client, 3);
-    for (const messages of [second, third]) {
-      const [snapshot, ...others] = snapshotsOf(messages);
-      expect(others).toEqual([]);
-      expect(new Set(snapshot).size).toBe(6000);
-      expect(snapshot).toHaveLength(6000);
+describe("6,000 markets", () => {
+  let many: ServerProcess;
+  beforeAll(async () => {
+    many = await startServerProcess({ "feed-markets": 6000, "feed-rate": 500 });
+  });
+  afterAll(() => many.dispose());
+
+  test("first data - two Markets back to back with 6,000 markets come in parts, in the order of the requests, over a slow link", async () => {
+    link = await startSlowLink(many.port, 3 * LINK);
+    for (const encoding of ["json", "msgpack"] as const) {
+      const client = await TestClient.connect(link.port, { encoding });
+      const sizes: number[] = [];
+      client.ws.on("message", (data: Buffer) => sizes.push(data.length));
+      client.send(subscribe(1, MARKETS));
+      client.send(subscribe(2, MARKETS));
+      client.send(ping(3));
+      const first = await upTo(client, 1);
+      expect(first.at(-1)?.type).toBe("Subscribed");
+      const second = await upTo(client, 2);
+      expect(second.at(-1)?.type).toBe("Subscribed");
+      const third = await upTo(client, 3);
+      for (const messages of [second, third]) {
+        const [snapshot, ...others] = snapshotsOf(messages);
+        expect(others).toEqual([]);
+        expect(new Set(snapshot).size).toBe(6000);
+        expect(snapshot).toHaveLength(6000);
+      }
+      expect(Math.max(...sizes)).toBeLessThanOrEqual(PART_BYTES_MAX);
+      expect(sizes.filter((size) => size > 0.9 * PART_BYTES_MAX).length).toBeGreaterThan(40);
+      await client.close();
     }
-    expect(Math.max(...sizes)).toBeLessThanOrEqual(PART_BYTES_MAX);
-    expect(sizes.filter((size) => size > 0.9 * PART_BYTES_MAX).length).toBeGreaterThan(40);
+    expect(await many.metric("marketcast_slow_consumers_closed_total")).toBe(0);
+  });
+
+  test("first data - sixteen filters that match everything come one after the other, and close nothing", async () => {
+    link = await startSlowLink(many.port, 16 * LINK);
+    const filters = Array.from({ length: 16 }, (_, index) => ({
+      type: "Markets",
+      params: { filter: { min_volume: 0, max_volume: 1e12 + index } },
+    }));
+    const client = await TestClient.connect(link.port);
+    client.send(subscribe(1, ...filters));
+    client.send(ping(2));
+    const snapshots = snapshotsOf(await upTo(client, 2));
+    expect(snapshots.map(({ length }) => length)).toEqual(new Array(16).fill(6000));
+    expect(await many.metric("marketcast_slow_consumers_closed_total")).toBe(0);
     await client.close();
-  }
-  expect(await server.metric("marketcast_slow_consumers_closed_total")).toBe(0);
+  });
 });
 
 test("first data - 2,000 Market channels in 20 messages over a steady 8 Mbit/s: nothing is closed, lost, repeated or out of order", async () => {
@@ -81,7 +104,7 @@ test("first data - 2,000 Market channels in 20 messages over a steady 8 Mbit/s: 
     "market-interval": 200,
   });
   const running = server;
-  link = await SlowLink.start(server.port, LINK);
+  link = await startSlowLink(server.port, LINK);
   const client = await TestClient.connect(link.port, { encoding: "msgpack" });
   const checker = new StreamChecker();
   const trades = { type: "Trades" };
@@ -110,25 +133,9 @@ test("first data - 2,000 Market channels in 20 messages over a steady 8 Mbit/s: 
   client.ws.terminate();
 });
 
-test("first data - sixteen filters that match everything come one after the other, and close nothing", async () => {
-  server = await startServerProcess({ "feed-markets": 6000, "feed-rate": 500 });
-  link = await SlowLink.start(server.port, 16 * LINK);
-  const filters = Array.from({ length: 16 }, (_, index) => ({
-    type: "Markets",
-    params: { filter: { min_volume: 0, max_volume: 1e12 + index } },
-  }));
-  const client = await TestClient.connect(link.port);
-  client.send(subscribe(1, ...filters));
-  client.send(ping(2));
-  const snapshots = snapshotsOf(await upTo(client, 2));
-  expect(snapshots.map(({ length }) => length)).toEqual(new Array(16).fill(6000));
-  expect(await server.metric("marketcast_slow_consumers_closed_total")).toBe(0);
-  await client.close();
-});
-
 test("first data - one question at a time over 1 MB/s, each a snapshot of 1,000 markets, is never closed", async () => {
   server = await startServerProcess({ "feed-markets": 1000, "feed-rate": 200 });
-  link = await SlowLink.start(server.port, LINK);
+  link = await startSlowLink(server.port, LINK);
   const client = await TestClient.connect(link.port);
   for (let question = 1; question <= 8; question++) {
     client.send(subscribe(question, MARKETS));
@@ -144,7 +151,7 @@ test("first data - after EpochChanged they come in parts as well, each stream's 
     { "feed-markets": 3000, "feed-rate": 2000, "market-interval": 100 },
     { threadEnds: true },
   );
-  link = await SlowLink.start(server.port, 4 * LINK);
+  link = await startSlowLink(server.port, 4 * LINK);
   const client = await TestClient.connect(link.port, { encoding: "msgpack" });
   const market_ids = Array.from({ length: 900 }, (_, index) => 1001 + index);
   const channels = [

@@ -1,13 +1,13 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { ConnectAttempt } from "../support/connect-attempt.js";
 import { statusOf, untilEmpty, untilReady } from "../support/figures.js";
 import { findNode24 } from "../support/node-24.js";
 import { HAS_PROC, openDescriptors } from "../support/process-figures.js";
 import { Sequences } from "../support/sequences.js";
-import { type Flags, type ServerProcess, startServerProcess } from "../support/server-process.js";
+import { type ServerProcess, startServerProcess } from "../support/server-process.js";
 import { TestClient } from "../support/test-client.js";
 import { until } from "../support/until.js";
 
@@ -54,32 +54,34 @@ if (!("path" in node24)) {
 }
 
 describe.each(RUNTIMES)("hand-off on $name", ({ path: node }) => {
-  let server: ServerProcess | undefined;
+  /** By their number of shards: each test leaves its server without a client. */
+  const servers = new Map<number, ServerProcess>();
 
-  async function start(flags: Flags): Promise<ServerProcess> {
+  async function serverOf(shards: number): Promise<ServerProcess> {
     // An archive opens files of its own when it pleases, while descriptors are counted.
-    server = await startServerProcess({ "archive-size": 0, ...flags }, { threadEnds: true, node });
+    const flags = { "archive-size": 0, "feed-rate": 400, shards };
+    const server =
+      servers.get(shards) ?? (await startServerProcess(flags, { threadEnds: true, node }));
+    servers.set(shards, server);
     // The first connection of a thread leaves it one descriptor more for good: libuv's reserve.
     const { port } = server;
-    const first = await Promise.all(
-      Array.from({ length: Number(flags["shards"]) }, () => TestClient.connect(port)),
-    );
+    const first = await Promise.all(Array.from({ length: shards }, () => TestClient.connect(port)));
     await Promise.all(first.map((client) => client.close()));
     await untilEmpty(server, Number.POSITIVE_INFINITY);
     return server;
   }
 
-  afterEach(async () => {
-    await server?.dispose();
-    server = undefined;
+  afterAll(async () => {
+    for (const server of servers.values()) await server.dispose();
   });
 
   it("hand-off - spreads connections evenly over the shards", async () => {
-    const { port } = await start({ shards: 3 });
+    const server = await serverOf(3);
+    const { port } = server;
     const clients = await Promise.all(
       Array.from({ length: 60 }, () => TestClient.connect(port, {})),
     );
-    const rows = async () => (await statusOf(server as ServerProcess)).shards;
+    const rows = async () => (await statusOf(server)).shards;
     expect((await rows()).map(({ connections }) => connections)).toEqual([20, 20, 20]);
 
     // Those who leave make room on their own shard.
@@ -91,7 +93,8 @@ describe.each(RUNTIMES)("hand-off on $name", ({ path: node }) => {
   });
 
   it.runIf(HAS_PROC)("hand-off - hundreds of clients leave no descriptor behind", async () => {
-    const { port, pid } = await start({ shards: 2 });
+    const server = await serverOf(2);
+    const { port, pid } = server;
     const descriptors = openDescriptors(pid);
     const visits = [
       // A whole visit; one that is cut; no request at all; half a request; a reset.
@@ -104,12 +107,12 @@ describe.each(RUNTIMES)("hand-off on $name", ({ path: node }) => {
     for (let round = 0; round < 10; round++) {
       await Promise.all(Array.from({ length: 40 }, (_, index) => visits[index % 5]?.()));
     }
-    await untilEmpty(server as ServerProcess, descriptors);
+    await untilEmpty(server, descriptors);
     expect(openDescriptors(pid)).toBeLessThanOrEqual(descriptors);
   });
 
   it("hand-off - what a client sent before it was accepted is served", async () => {
-    const { port, pid } = await start({ shards: 2 });
+    const { port, pid } = await serverOf(2);
     // While the process stands still the kernel takes connections and bytes for it.
     process.kill(pid, "SIGSTOP");
     const sockets = await Promise.all(Array.from({ length: 20 }, () => connected(port)));
@@ -129,7 +132,8 @@ describe.each(RUNTIMES)("hand-off on $name", ({ path: node }) => {
   it.runIf(HAS_PROC)(
     "hand-off - clients that are gone before they are accepted leave nothing",
     async () => {
-      const { port, pid } = await start({ shards: 2 });
+      const server = await serverOf(2);
+      const { port, pid } = server;
       const descriptors = openDescriptors(pid);
       process.kill(pid, "SIGSTOP");
       const sockets = await Promise.all(Array.from({ length: 60 }, () => connected(port)));
@@ -143,7 +147,7 @@ describe.each(RUNTIMES)("hand-off on $name", ({ path: node }) => {
         }),
       );
       process.kill(pid, "SIGCONT");
-      await untilEmpty(server as ServerProcess, descriptors);
+      await untilEmpty(server, descriptors);
       await (await TestClient.connect(port)).close();
     },
   );
@@ -151,7 +155,7 @@ describe.each(RUNTIMES)("hand-off on $name", ({ path: node }) => {
   it.runIf(HAS_PROC)(
     "hand-off - a killed shard is back within a second, and the others notice nothing",
     async () => {
-      const running = await start({ shards: 2, "feed-rate": 400 });
+      const running = await serverOf(2);
       const { port, pid } = running;
       const descriptors = openDescriptors(pid);
       const arrive = async (): Promise<TestClient> => {
@@ -186,7 +190,7 @@ describe.each(RUNTIMES)("hand-off on $name", ({ path: node }) => {
   it.runIf(HAS_PROC)(
     "hand-off - sockets on their way to a dying shard are served or closed, and none leaks",
     async () => {
-      const running = await start({ shards: 3 });
+      const running = await serverOf(3);
       const { port, pid } = running;
       const descriptors = openDescriptors(pid);
       const outcomes = { served: 0, closed: 0 };

@@ -253,6 +253,7 @@ describe("hostile clients beside well-behaved ones", () => {
     socket.setEncoding("utf8").on("data", (chunk: string) => {
       received += chunk;
       socket.pause();
+      // How slow it is, nothing that is waited for.
       setTimeout(() => socket.resume(), 30);
     });
     await once(socket, "close");

@@ -3,6 +3,7 @@ import {
   checkAllHistories,
   checkCalmHistories,
   checkCongestedHistories,
+  checkFramedHistories,
 } from "../support/shard-histories.js";
 
 const HISTORIES = 4000;
@@ -18,5 +19,9 @@ describe("fan-out", () => {
 
   it("fan-out - thousands of histories of everything that can happen", () => {
     checkAllHistories(HISTORIES);
+  });
+
+  it("fan-out - a thousand histories in batches and compressed", () => {
+    checkFramedHistories(HISTORIES / 4);
   });
 });

@@ -8,6 +8,7 @@ it("broadcast ring - a fast producer and a slow reader: no torn record, every la
     // The ring holds about 18 batches, so some bursts overwrite it and others do not.
     burst: 60,
     durationMs: 1500,
+    atLeast: { laps: 120, records: 2000 },
     readers: [{ idleTurns: 2000 }],
   });
   const [reading] = readings;
@@ -27,6 +28,7 @@ it("broadcast ring - a reader that keeps up gets every record", async () => {
     capacity: 1 << 18,
     batch: 16,
     durationMs: 1500,
+    atLeast: { records: 11_000 },
     // With records of half a kilobyte on average, less than half of the ring.
     ahead: 200,
     readers: [{ idleTurns: 0 }],
@@ -44,7 +46,10 @@ it("broadcast ring - a reader that keeps up gets every record", async () => {
 });
 
 it("market table - slots read while they are rewritten are never torn and never older", async () => {
-  const { writes, readings } = await runTableTrial({ slots: 3, readers: 1, durationMs: 1000 });
+  const { writes, readings } = await runTableTrial({
+    ...{ slots: 3, readers: 1, durationMs: 1000 },
+    atLeast: { moves: 120 },
+  });
   expect(writes).toBeGreaterThan(1000);
   for (const { reads, torn, moves } of readings) {
     expect(torn).toBe(0);

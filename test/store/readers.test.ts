@@ -104,6 +104,7 @@ describe("store readers", () => {
       await write();
       for (let round = 0; round < 4; round++) {
         const reader = await start([COMMAND, "store", "check", "--data-dir", dataDir], false);
+        // Another moment in each round, whatever the check is at.
         const ended = Promise.race([once(reader, "exit"), sleep(150 + 60 * round)]);
         await Promise.all([ended, write(1)]);
         if (reader.exitCode === null && reader.signalCode === null) await endedBy(reader, signal);

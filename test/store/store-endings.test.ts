@@ -38,6 +38,7 @@ async function writeUntilKilled(dir: string, lifeMs: number): Promise<number> {
   });
   await once(lines, "line");
   await once(lines, "line");
+  // It is to end at any moment, in the middle of whatever it does.
   await sleep(lifeMs);
   writer.kill("SIGKILL");
   await Promise.all([once(writer, "exit"), once(lines, "close")]);
@@ -53,6 +54,7 @@ async function writeUntilEnded(dir: string, lifeMs: number): Promise<number> {
   });
   await once(writer, "message");
   await once(writer, "message");
+  // At any moment as well.
   await sleep(lifeMs);
   const exited = once(writer, "exit");
   writer.postMessage("end");

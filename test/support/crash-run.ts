@@ -40,6 +40,7 @@ export async function runCrashes(kills: number, seed: number): Promise<void> {
         await checkRetries(server.port, told, stored);
       }
       const load = await TradingLoad.start(server.port, random, told);
+      // It is killed at any moment, in the middle of whatever it does.
       await sleep(random.below(LIFE_MS_MAX));
       // An answer that came before its order was on disk would have that lost now.
       await load.answered();

@@ -122,7 +122,8 @@ export function fakeMarkets(count: number): MirrorMarket[] {
 /** A mirror that stands where the test puts its markets. */
 export function fakeMirror(markets: readonly MirrorMarket[]): Mirror {
   const find = (id: unknown) => markets.find(({ marketId }) => marketId === id);
-  return { markets, find, version: 1 } as unknown as Mirror;
+  const newestTradeSeq = ({ tradeSeq }: MirrorMarket): number => tradeSeq;
+  return { markets, find, newestTradeSeq, position: 0, version: 1 } as unknown as Mirror;
 }
 
 /** What batches say, a text for each message: its market, and its update type if it has one. */

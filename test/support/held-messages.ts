@@ -27,6 +27,9 @@ export class HeldMessages {
     return this.#held.has(connection);
   }
 
+  /** Here nothing is on a budget. */
+  exempt(): void {}
+
   hold(connection: Connection): void {
     if (!this.#held.has(connection)) this.#held.set(connection, []);
   }

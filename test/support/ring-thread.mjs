@@ -8,7 +8,7 @@ import { readBook, readDefinition, readState } from "../../dist/ring/records.js"
 import { createBook } from "../../dist/shared/market.js";
 
 /** Words of `control`, an Int32Array that the threads share. */
-const CONTROL = { stop: 0, read: 1, never: 2 };
+const CONTROL = { stop: 0, read: 1, never: 2, laps: 3, moves: 4 };
 const control = new Int32Array(workerData.control);
 
 const hash = (number) => Math.imul(number, 0x9e3779b1) >>> 8;
@@ -55,6 +55,7 @@ function read({ ring, idleTurns, paced }, started) {
     const stopped = Atomics.load(control, CONTROL.stop) === 2;
     const found = receiver.receive();
     if (found === RECEIVED.lapped) result.lapped++;
+    if (paced) Atomics.store(control, CONTROL.laps, result.lapped);
     if (found === RECEIVED.nothing && stopped) break;
     if (found !== RECEIVED.records) continue;
     for (let type = receiver.next(); type !== 0; type = receiver.next()) {
@@ -111,7 +112,7 @@ function writeTable({ table, slots }) {
   return seq - 1;
 }
 
-function readTable({ table, slots }, started) {
+function readTable({ table, slots, paced }, started) {
   const reader = new MarketTableReader(table);
   const state = {};
   const book = { ...createBook(), seq: 0, ts: 0 };
@@ -149,6 +150,7 @@ function readTable({ table, slots }, started) {
       seen[slot] = seq;
       result.reads++;
     }
+    if (paced) Atomics.store(control, CONTROL.moves, result.moves);
   }
   return result;
 }

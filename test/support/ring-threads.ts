@@ -3,9 +3,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { createRingBuffer } from "../../src/ring/broadcast-transmitter.js";
 import { createMarketTable } from "../../src/ring/market-table.js";
+import { until } from "./until.js";
 
 const THREAD = new URL("./ring-thread.mjs", import.meta.url);
 const STOP_WORD = 0;
+/** How far the first reader has come: the number of its next record, its laps, and slots that it saw move. */
+const PROGRESS = { records: 1, laps: 3, moves: 4 } as const;
+type Progress = Readonly<Partial<Record<keyof typeof PROGRESS, number>>>;
+const PROGRESS_MS_MAX = 20_000;
 /** The writer has to stop; it has stopped, and what is published is all there will be. */
 const STOP = { writer: 1, readers: 2 } as const;
 
@@ -26,6 +31,8 @@ export interface RingTrial {
   /** Records between two publications. */
   readonly batch: number;
   readonly durationMs: number;
+  /** It goes on for longer where the first reader has not come so far: a busy machine may not let it. */
+  readonly atLeast?: Progress;
   /** Records by which the writer may be ahead of the first reader; without it, it never waits. */
   readonly ahead?: number;
   /** The writer pauses for a millisecond after each burst of up to so many batches. */
@@ -59,11 +66,24 @@ class RingThread<Result> {
   }
 }
 
+/** Lets the threads race: there is no event for having met every order of things, but one for too few. */
+async function race(
+  control: Int32Array,
+  durationMs: number,
+  atLeast: Progress = {},
+): Promise<void> {
+  await sleep(durationMs);
+  for (const [name, least] of Object.entries(atLeast)) {
+    const word = PROGRESS[name as keyof typeof PROGRESS];
+    await until(`${least} ${name}`, () => Atomics.load(control, word) >= least, PROGRESS_MS_MAX);
+  }
+}
+
 /** Lets one thread write a ring and others read it, and returns how many it wrote and what they got. */
 export async function runRingTrial(
   trial: RingTrial,
 ): Promise<{ readonly published: number; readonly readings: readonly RingReading[] }> {
-  const { capacity, batch, durationMs, ahead, burst, readers } = trial;
+  const { capacity, batch, durationMs, atLeast, ahead, burst, readers } = trial;
   const ring = createRingBuffer(capacity);
   const control = new Int32Array(new SharedArrayBuffer(64));
   const shared = { ring, control: control.buffer };
@@ -73,7 +93,7 @@ export async function runRingTrial(
   );
   await Promise.all(threads.map((thread) => thread.started()));
   const writer = new RingThread<number>({ ...shared, role: "write", batch, ahead, burst });
-  await sleep(durationMs);
+  await race(control, durationMs, atLeast);
   Atomics.store(control, STOP_WORD, STOP.writer);
   const published = await writer.result();
   Atomics.store(control, STOP_WORD, STOP.readers);
@@ -92,18 +112,20 @@ export async function runTableTrial(trial: {
   readonly slots: number;
   readonly readers: number;
   readonly durationMs: number;
+  readonly atLeast?: Progress;
 }): Promise<{ readonly writes: number; readonly readings: readonly TableReading[] }> {
-  const { slots, readers, durationMs } = trial;
+  const { slots, readers, durationMs, atLeast } = trial;
   const table = createMarketTable(slots, { titleBytesMax: 16, bookDepth: 20 });
   const control = new Int32Array(new SharedArrayBuffer(64));
   const shared = { table, slots, control: control.buffer };
   const threads = Array.from(
     { length: readers },
-    () => new RingThread<TableReading>({ ...shared, role: "readTable" }),
+    (_, index) =>
+      new RingThread<TableReading>({ ...shared, role: "readTable", paced: index === 0 }),
   );
   await Promise.all(threads.map((thread) => thread.started()));
   const writer = new RingThread<number>({ ...shared, role: "writeTable" });
-  await sleep(durationMs);
+  await race(control, durationMs, atLeast);
   Atomics.store(control, STOP_WORD, STOP.writer);
   const writes = await writer.result();
   return { writes, readings: await Promise.all(threads.map((thread) => thread.result())) };

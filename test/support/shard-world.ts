@@ -26,6 +26,7 @@ import {
 } from "../../src/workers/shard/connections/connection.js";
 import { Framings } from "../../src/workers/shard/connections/framing.js";
 import { Outbox } from "../../src/workers/shard/connections/outbox.js";
+import type { TradeArchiveSource } from "../../src/workers/shard/fan-out/archived-trades.js";
 import type { CandleArchiveSource } from "../../src/workers/shard/fan-out/candle-beginnings.js";
 import { FanOut } from "../../src/workers/shard/fan-out/fan-out.js";
 import { FirstDataSender } from "../../src/workers/shard/fan-out/first-data-sender.js";
@@ -70,7 +71,7 @@ export interface WorldOptions {
   readonly maxDistinctFilters?: number;
   readonly maxCandleSeries?: number;
   /** What series of candles are begun from. */
-  readonly archive?: CandleArchiveSource;
+  readonly archive?: CandleArchiveSource & TradeArchiveSource;
   readonly maxPending?: number;
   readonly maxReplayMessages?: number;
   /** Most bytes of a part of first data. */

@@ -58,6 +58,11 @@ async function placed(wallet: string): Promise<readonly TestOrder[]> {
   return (await walletState(server.port, wallet)).orders;
 }
 
+beforeAll(async () => {
+  if (CHROMIUM !== undefined) browser = await launchChromium();
+});
+afterAll(() => browser?.close());
+
 describe.skipIf(CHROMIUM === undefined)("the page without its server", () => {
   beforeAll(async () => {
     directory = await temporaryDirectory();
@@ -71,13 +76,11 @@ describe.skipIf(CHROMIUM === undefined)("the page without its server", () => {
       "data-dir": `${directory.path}/data`,
       "markets-file": `${directory.path}/markets.json`,
     };
-    browser = await launchChromium();
     server = await startServerProcess(flags);
     flags = { ...flags, port: server.port };
   });
   afterEach(() => page.context().close());
   afterAll(async () => {
-    await browser?.close();
     await server?.dispose();
     await directory.remove();
   });
@@ -172,7 +175,6 @@ describe.skipIf(CHROMIUM === undefined)("an order whose connection breaks on the
 
   beforeAll(async () => {
     server = await startServerProcess({ feed: "exchange", "sim-traders": 0, shards: 1 });
-    browser = await launchChromium();
   });
   beforeEach(async () => {
     [fate, refusing] = ["passes", false];
@@ -200,7 +202,6 @@ describe.skipIf(CHROMIUM === undefined)("an order whose connection breaks on the
   });
   afterEach(() => page.context().close());
   afterAll(async () => {
-    await browser?.close();
     await server.dispose();
   });
 
@@ -270,7 +271,6 @@ describe.skipIf(CHROMIUM === undefined)("an order whose connection breaks on the
 describe.skipIf(CHROMIUM === undefined)("the page and a feed that ended", () => {
   it("page - is not live any more, and says why", async () => {
     server = await startServerProcess({ feed: "stdin", shards: 1 }, { stdin: "pipe" });
-    browser = await launchChromium();
     try {
       await feedListings(server, [7], listing(7, "Rain"), quote(7, 1, 2));
       ({ page } = await openPage(browser, server.port));
@@ -281,7 +281,6 @@ describe.skipIf(CHROMIUM === undefined)("the page and a feed that ended", () => 
       expect(await text("#notice")).toMatch(/^The server is degraded: .*feed.*ended/);
       await screenshot(page, "feed-ended");
     } finally {
-      await browser.close();
       await server.dispose();
     }
   });

@@ -42,6 +42,11 @@ async function moved(page: Page, selector: string): Promise<string | null> {
   });
 }
 
+beforeAll(async () => {
+  if (CHROMIUM !== undefined) browser = await launchChromium();
+});
+afterAll(() => browser?.close());
+
 describe.skipIf(CHROMIUM === undefined)("the page in Chromium", () => {
   beforeAll(async () => {
     server = await startServerProcess({
@@ -50,7 +55,6 @@ describe.skipIf(CHROMIUM === undefined)("the page in Chromium", () => {
       "feed-rate": 600,
       "market-interval": 200,
     });
-    browser = await launchChromium();
   });
   afterEach(async () => {
     const complaints = opened.flatMap((one) => one.complaints);
@@ -58,10 +62,7 @@ describe.skipIf(CHROMIUM === undefined)("the page in Chromium", () => {
     opened = [];
     expect(complaints).toEqual([]);
   });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.dispose();
-  });
+  afterAll(() => server?.dispose());
 
   it("page - lists the markets, and prices move", async () => {
     const page = await open();
@@ -370,7 +371,6 @@ describe.skipIf(CHROMIUM === undefined)("the page and a server that goes away", 
   it("page - says so, and goes on when it is back, without a reload", async () => {
     const flags = { feed: "synthetic", "feed-rate": 600, "drain-time": 100 };
     server = await startServerProcess(flags);
-    browser = await launchChromium();
     try {
       const { page } = await openPage(browser, server.port);
       await page.locator("#connection[data-status=open]").waitFor();
@@ -393,7 +393,6 @@ describe.skipIf(CHROMIUM === undefined)("the page and a server that goes away", 
       expect(await text(page, "#market-title")).toBe(title);
       expect(await page.evaluate("window.sameDocument")).toBe(true);
     } finally {
-      await browser.close();
       await server.dispose();
     }
   });

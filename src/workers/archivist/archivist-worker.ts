@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
+import { ArchiveFile } from "../../archive/archive-file.js";
 import { ArchiveDamage } from "../../archive/archive-form.js";
 import { EpochNotes, TsNote } from "../../archive/archive-notes.js";
 import type { ArchiveWriter } from "../../archive/archive-writer.js";
@@ -84,11 +85,13 @@ async function run(): Promise<void> {
   const writer = await opened();
   if (writer === undefined) return process.exit();
   begin(writer, await EpochNotes.load(task.dir));
+  const file = new ArchiveFile(task.dir);
   let prunedAt = Number.NEGATIVE_INFINITY;
   while (!stopping) {
     await (archivist as Archivist).catchUp();
     tell({ type: "health", reason: undefined });
     if (performance.now() - prunedAt > PRUNE_INTERVAL_MS) {
+      file.requireThere();
       if (isFeed) await tsNote.cover(counted(producer, PRODUCER.latestTs));
       const more = await writer.prune(nowMicros() - task.retentionMs * 1000, task.bytesMax);
       // Where there is more to remove, the next step follows what is to be written then.

@@ -193,7 +193,7 @@ class Archive {
       trades.push(...page.trades);
       after = page.trades.at(-1);
     }
-    const completeFrom = reader.completeFrom();
+    const completeFrom = reader.reach()?.completeFrom ?? 0;
     await reader.close();
     return { trades, completeFrom };
   }

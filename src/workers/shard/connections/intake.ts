@@ -4,9 +4,11 @@ import type { AddressShare } from "./address-shares.js";
 import type { Connection } from "./connection.js";
 import { FairQueue } from "./fair-queue.js";
 import { type CompressedMessage, FrameScanner } from "./frame-scanner.js";
+import { TurnBudget } from "./turn-budget.js";
 
 /** How long requests are served in one turn of the event loop: as they come, and those that wait. */
 const TURN_MS_MAX = 4;
+const TURNS = { leastMs: TURN_MS_MAX, mostMs: 10, share: 0.5 };
 /** What a connection is served before another has its turn. */
 const QUANTUM_BYTES = 1024;
 /** What a frame costs beside its bytes, as so many. */
@@ -70,6 +72,9 @@ export class Intake {
   readonly #delayed = new FairQueue<AddressShare, Inbound>();
   /** When requests that come now have to wait; ms of performance.now(), 0 where a turn begins. */
   #deadline = 0;
+  /** Time of this turn that is on another budget, in ms; see {@link exempt}. */
+  #exemptMs = 0;
+  readonly #budget = new TurnBudget(TURNS, () => performance.now());
   #scheduled = false;
   #servings = 0;
   #retry: NodeJS.Timeout | undefined;
@@ -137,6 +142,11 @@ export class Intake {
     socket.resume();
   }
 
+  /** What is served now took so long, in ms, on a budget of its own: this turn's is not used up by it. */
+  exempt(ms: number): void {
+    this.#exemptMs += ms;
+  }
+
   /** What the message that `ws` gives now is when it is inflated; undefined where it is as it came. */
   compressed({ socket }: Connection): CompressedMessage | undefined {
     return inboundOf(socket).scanner.compressed;
@@ -156,12 +166,13 @@ export class Intake {
     if (inbound.waiting || inbound.held) return;
     const now = performance.now();
     if (this.#deadline === 0) {
+      this.#exemptMs = 0;
       this.#deadline = now + TURN_MS_MAX;
       this.#schedule();
     }
     // Not before those of its kind and address that wait.
     const queue = rankOf(inbound, now) === undefined ? this.#heavy : this.#light;
-    const mayServe = now < this.#deadline && !queue.has(inbound.connection.share);
+    const mayServe = now - this.#exemptMs < this.#deadline && !queue.has(inbound.connection.share);
     if (mayServe && allows(inbound, now)) this.#serve(inbound, now);
     else this.#enqueue(inbound, now);
   }
@@ -207,13 +218,16 @@ export class Intake {
   readonly #turn = (): void => {
     this.#scheduled = false;
     this.#deadline = 0;
+    this.#exemptMs = 0;
     let now = performance.now();
-    const deadline = now + TURN_MS_MAX;
+    const deadline = now + this.#budget.begin();
+    let left = true;
     do {
-      if (!this.#serveNext(now)) return;
+      left = this.#serveNext(now);
       now = performance.now();
-    } while (now < deadline);
-    this.#schedule();
+    } while (left && now - this.#exemptMs < deadline);
+    this.#budget.end(left);
+    if (left) this.#schedule();
   };
 
   /** Serves or delays the next one; returns false where nobody waits for a turn. */

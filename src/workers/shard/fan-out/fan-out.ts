@@ -6,6 +6,7 @@ import { SlotLockedError } from "../../../ring/market-table.js";
 import { CHANGE, PRICE_CHANGES, type TradeRecord } from "../../../ring/records.js";
 import type { MarketId } from "../../../shared/market-id.js";
 import type { FrameBatch } from "../connections/frame-batch.js";
+import type { TradeArchiveSource } from "./archived-trades.js";
 import type { Audience, AudienceStream, Member } from "./audience.js";
 import { AudienceWriter } from "./audience-writer.js";
 import type { CandleArchiveSource } from "./candle-beginnings.js";
@@ -31,7 +32,7 @@ interface FanOutOptions {
   /** Series of candles that are kept. */
   readonly maxCandleSeries?: number;
   /** What series of candles are begun from, as it can be read at the moment. */
-  readonly archive?: CandleArchiveSource | undefined;
+  readonly archive?: (CandleArchiveSource & TradeArchiveSource) | undefined;
   /** How long frames may wait for more, for those who take batches. */
   readonly batchDelayMs?: number;
   /** The clock of intervals, in ms. */
@@ -108,6 +109,7 @@ export class FanOut implements MirrorListener {
         settle: (audience) => this.#held.flush(audience),
         released: (member) => this.drained(member),
       },
+      archive,
       replays,
     );
     this.#writer = new AudienceWriter(counters, this.#catchUp, this.trades);

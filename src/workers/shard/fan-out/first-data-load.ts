@@ -1,4 +1,5 @@
 import type { PublicChannel } from "../../../contract/channels-schema.js";
+import type { ArchivedTrades } from "./archived-trades.js";
 import { type FirstDataPlan, type Position, START } from "./first-data.js";
 import type { ReplayCursor } from "./replay-cursor.js";
 import type { StreamPlace } from "./replay-streams.js";
@@ -8,10 +9,14 @@ import { SubscriptionSet } from "./subscription-set.js";
 export interface Replays {
   /** Where trades of the channels begin, which are subscribed to at once. */
   readonly trades: readonly StreamPlace[];
+  /** What comes before those, out of the archive. */
+  readonly archived: readonly ArchivedTrades[];
   /** Where states, prices and books of other channels begin; undefined where there is no such channel. */
   readonly states: ReplayCursor | undefined;
   /** Those channels, which are subscribed to when all has been replayed. */
   readonly channels: readonly PublicChannel[];
+  /** Channels that are replayed as well, and then have first data. */
+  readonly books: readonly PublicChannel[];
 }
 
 /** First data on their way to a connection. */
@@ -47,7 +52,8 @@ export function loadOf(
   for (const key of target.filters.keys()) if (!before?.filters.has(key)) untold.add(key);
   // What is replayed anew is not told by rounds meanwhile.
   const rest = new SubscriptionSet(before);
-  for (const channel of replays?.channels ?? []) rest.remove(channel);
+  for (const channel of [...(replays?.channels ?? []), ...(replays?.books ?? [])])
+    rest.remove(channel);
   return {
     plan,
     channels,

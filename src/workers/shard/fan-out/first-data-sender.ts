@@ -18,6 +18,8 @@ import { SubscriptionSet } from "./subscription-set.js";
 /** How long first data are made in a turn of the event loop. */
 const TURN_MS_MAX = 4;
 const TURNS = { leastMs: TURN_MS_MAX, mostMs: 20, share: 0.5 };
+/** How long a request waits that can do nothing at the moment, in ms. */
+const LATER_MS = 50;
 /** What a connection is sent before it is another one's turn, in bytes. */
 const TURN_BYTES_MAX = 256 * 1024;
 const SIZES: PartSizes = { part: SNAPSHOT_PART_BYTES_MAX, snapshot: SNAPSHOT_BYTES_MAX };
@@ -47,6 +49,8 @@ interface Waiting {
   restart: SubscriptionSet | undefined;
   /** A request that is taken up when the load is done. */
   request: (() => void) | undefined;
+  /** The request is not taken up before a timer fires. */
+  delayed: boolean;
 }
 
 interface Part {
@@ -72,7 +76,7 @@ interface Part {
 export class FirstDataSender {
   readonly #fanOut: FanOut;
   readonly #outbox: Outbox;
-  readonly #intake: Pick<Intake, "hold" | "release">;
+  readonly #intake: Pick<Intake, "hold" | "release" | "exempt">;
   readonly #counters: CounterSection;
   readonly #hooks: FirstDataHooks;
   readonly #sizes: PartSizes;
@@ -94,7 +98,7 @@ export class FirstDataSender {
   constructor(
     fanOut: FanOut,
     outbox: Outbox,
-    intake: Pick<Intake, "hold" | "release">,
+    intake: Pick<Intake, "hold" | "release" | "exempt">,
     counters: CounterSection,
     hooks: FirstDataHooks,
     { sizes = SIZES, now, defer }: FirstDataOptions = {},
@@ -113,11 +117,14 @@ export class FirstDataSender {
   // --- What is asked for --------------------------------------------------------------------------
 
   /**
-   * Takes up a request that changes subscriptions: at once, or when the connection's socket has taken
-   * all that was written to it, and this turn's time is not spent.
+   * Takes up a request that changes subscriptions, or whose answer has to be read: at once, or when the
+   * connection's socket has taken all that was written to it, and this turn's time is not spent.
    */
   take(connection: Connection, request: () => void): void {
-    if (!connection.waiting && this.#spentMs < TURN_MS_MAX) return this.#timed(request);
+    if (!connection.waiting && this.#spentMs < TURN_MS_MAX) {
+      this.#intake.exempt(this.#timed(request));
+      return;
+    }
     const waiting = this.#wait(connection);
     if (waiting.request !== undefined)
       throw new Error("first data: a request came while another one waited");
@@ -129,6 +136,18 @@ export class FirstDataSender {
   later(connection: Connection, request: () => void): void {
     this.#wait(connection).request = request;
     if (!connection.blocked) this.#makeReady(connection);
+  }
+
+  /** The same, some milliseconds later; until then the connection is sent what it is due of trades. */
+  muchLater(connection: Connection, request: () => void): void {
+    const waiting = this.#wait(connection);
+    waiting.request = request;
+    waiting.delayed = true;
+    setTimeout(() => {
+      waiting.delayed = false;
+      if (this.#waiting.get(connection) !== waiting || !connection.open) return;
+      if (!connection.blocked) this.#makeReady(connection);
+    }, LATER_MS).unref();
   }
 
   /**
@@ -200,7 +219,12 @@ export class FirstDataSender {
   #wait(connection: Connection): Waiting {
     const known = this.#waiting.get(connection);
     if (known !== undefined) return known;
-    const waiting: Waiting = { load: undefined, restart: undefined, request: undefined };
+    const waiting: Waiting = {
+      load: undefined,
+      restart: undefined,
+      request: undefined,
+      delayed: false,
+    };
     this.#waiting.set(connection, waiting);
     connection.loading = true;
     count(this.#counters, SHARD.loadingConnections);
@@ -245,13 +269,15 @@ export class FirstDataSender {
     if (this.#ready.size > 0) this.#schedule();
   };
 
-  /** Counts the time that something takes as spent in this turn. */
-  #timed(work: () => void): void {
+  /** Counts the time that something takes as spent in this turn; returns it, in ms. */
+  #timed(work: () => void): number {
     const startedAt = this.#now();
     work();
-    this.#spentMs += this.#now() - startedAt;
+    const ms = this.#now() - startedAt;
+    this.#spentMs += ms;
     // The next turn begins with none spent.
     this.#schedule();
+    return ms;
   }
 
   #serve(connection: Connection): void {
@@ -274,6 +300,12 @@ export class FirstDataSender {
         // Trades that it missed come beside first data, in their turn.
         this.#fanOut.trades.send(connection);
         if (!connection.blocked && this.#send(connection, load, [])) waiting.load = undefined;
+      } else if (waiting.delayed) {
+        // With nothing to send it is looked at again when the timer fires.
+        const isSent = this.#fanOut.trades.send(connection);
+        if (isSent && this.#waiting.has(connection) && !connection.blocked)
+          this.#makeReady(connection);
+        return;
       } else if (request !== undefined) {
         waiting.request = undefined;
         request();
@@ -293,13 +325,13 @@ export class FirstDataSender {
     const first = load.told === undefined;
     load.told = told;
     this.#fanOut.join(connection, told);
-    const trades = load.replays?.trades ?? [];
-    if (first && trades.length > 0) this.#fanOut.trades.seek(connection, trades);
+    const { trades = [], archived } = load.replays ?? {};
+    if (first && trades.length > 0) this.#fanOut.trades.seek(connection, trades, archived);
   }
 
   /**
-   * Sends the next pieces of what is to be replayed of states, as long as the socket takes them, and makes
-   * subscriptions of their channels with the last one. Returns whether they are all sent; where the window
+   * Sends the next pieces of what is to be replayed of states, until they are so many bytes and as long as the
+   * socket takes them, and makes subscriptions of their channels with the last one. Returns whether they are all sent; where the window
    * has passed them by, first data follow in their place.
    */
   #sendReplay(
@@ -307,6 +339,7 @@ export class FirstDataSender {
     load: Load,
     states: ReplayCursor,
     head: readonly FrameBatch[],
+    bytesMax: number,
   ): boolean {
     const { replays, target, before } = load;
     const due = [...this.#fanOut.takeDue(connection), ...head];
@@ -314,6 +347,7 @@ export class FirstDataSender {
     const endsAt = this.#now() + TURN_MS_MAX;
     let cursor = states;
     let lost = false;
+    let bytes = 0;
     do {
       const piece = cursor.atHead ? undefined : cursor.piece(this.#fanOut.trades.encoder);
       if (piece === "lost") lost = true;
@@ -322,6 +356,7 @@ export class FirstDataSender {
         cursor.forgetPiece();
         cursor = next;
         due.push(batch);
+        bytes += batch.bytes.length;
         connection.chargeAnswer(batch.bytes.length);
         count(this.#counters, SHARD.replayedMessages, batch.messages);
       } else if (!cursor.atHead) break;
@@ -331,6 +366,7 @@ export class FirstDataSender {
       connection.open &&
       !cursor.atHead &&
       !connection.blocked &&
+      bytes < bytesMax &&
       this.#now() < endsAt
     );
     connection.writeAll(due);
@@ -341,7 +377,7 @@ export class FirstDataSender {
       for (const channel of channels) told.add(channel);
       this.#join(connection, load, told);
     } else {
-      load.replays = { trades: [], channels, states: cursor };
+      load.replays = { trades: [], archived: [], channels, books: [], states: cursor };
       return false;
     }
     load.replays = undefined;
@@ -363,9 +399,9 @@ export class FirstDataSender {
     if (!connection.open) return true;
     const states = load.replays?.states;
     if (states !== undefined) {
-      const replayed = this.#sendReplay(connection, load, states, head);
+      const replayed = this.#sendReplay(connection, load, states, head, bytesMax);
       if (!connection.open) return true;
-      return replayed && !connection.blocked && this.#send(connection, load, []);
+      return replayed && !connection.blocked && this.#send(connection, load, [], bytesMax);
     }
     const { plan, target, before, position } = load;
     const due = [...this.#fanOut.takeDue(connection), ...head];

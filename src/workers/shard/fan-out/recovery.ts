@@ -4,6 +4,7 @@ import { isBefore } from "../../../ring/layout.js";
 import { StreamWalk } from "../../../ring/stream-walk.js";
 import { nowMicros } from "../../../shared/clock.js";
 import type { MarketId } from "../../../shared/market-id.js";
+import type { ArchivedTrades } from "./archived-trades.js";
 import type { HistoryWindow } from "./history-window.js";
 import { TOLD_BY } from "./replay-encoder.js";
 import {
@@ -15,12 +16,14 @@ import {
 } from "./replay-streams.js";
 
 /** What became of a channel's `since`. */
-type Recovered =
+export type Recovered =
   | {
       readonly recovered: true;
       readonly ring: "states" | "trades" | undefined;
       /** Where each stream begins, where there is something to replay. */
       readonly places: readonly StreamPlace[];
+      /** Trades before those. */
+      readonly archived?: ArchivedTrades | undefined;
     }
   | { readonly recovered: false; readonly refusal: ReplayRefusal };
 
@@ -62,7 +65,9 @@ export class Recovery {
     this.#head = mirror.tradesRead;
     this.#ends = this.#streams.map((stream) => endOf(mirror, stream));
     this.#walks = [];
-    if (since > Math.max(nowMicros(), mirror.lastTs)) this.result = refused("future");
+    // What was told before an epoch is no time to come, though the clock may have been set back.
+    if (since > Math.max(nowMicros(), mirror.lastTs, mirror.completeFrom))
+      this.result = refused("future");
     else if (streams === undefined) this.result = refused("channel");
     else if (streams.length === 0) this.result = COMPLETE;
     else if (since < mirror.completeFrom) this.result = refused("window");
@@ -76,7 +81,7 @@ export class Recovery {
             newestOf(mirror, stream),
             this.#ends[index] as number,
             { ts: since },
-            stream.kind === "trade" || stream.kind === "book" ? 0 : TOLD_BY[stream.kind],
+            toldBy(stream.kind),
           ),
       );
   }
@@ -161,8 +166,13 @@ export class Recovery {
   }
 }
 
-function refused(refusal: ReplayRefusal): Recovered {
+export function refused(refusal: ReplayRefusal): Recovered {
   return { recovered: false, refusal };
+}
+
+/** Bits of which a record of a stream's market has to have one; 0 where all are told. */
+function toldBy(kind: StreamKind): number {
+  return kind === "trade" || kind === "book" || kind === "levels" ? 0 : TOLD_BY[kind];
 }
 
 /** The streams whose messages a channel tells one by one; undefined where it merges or compares them. */
@@ -179,8 +189,11 @@ function streamsOf(channel: PublicChannel): readonly StreamName[] | undefined {
     case "Market":
       if (channel.params.interval_ms !== undefined) return undefined;
       return [of("state", channel.params.market_id), of("book", channel.params.market_id)];
-    case "Book":
-      return undefined;
+    case "Book": {
+      const { market_id, depth, checksum = false, interval_ms } = channel.params;
+      if (interval_ms !== undefined) return undefined;
+      return [{ ...of("levels", market_id), terms: { depth, checksum } }];
+    }
     case "Markets":
     case "SystemStatus":
     case "Candles":

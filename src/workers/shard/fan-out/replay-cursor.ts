@@ -2,6 +2,7 @@ import type { HistoryReader } from "../../../ring/history-reader.js";
 import { isBefore } from "../../../ring/layout.js";
 import { StreamWalk } from "../../../ring/stream-walk.js";
 import type { FrameBatch } from "../connections/frame-batch.js";
+import { type ArchivedTrades, nextPiece, type TradeArchiveSource } from "./archived-trades.js";
 import type { HistoryWindow } from "./history-window.js";
 import type { ReplayEncoder } from "./replay-encoder.js";
 import { endOf, newestOf, type StreamName, type StreamPlace } from "./replay-streams.js";
@@ -11,6 +12,9 @@ const PIECE_BYTES = 64 * 1024;
 const PIECE_RECORDS_MAX = 4096;
 /** Records that are looked at in a turn to find where a stream goes on. */
 const WALK_RECORDS_MAX = 16_384;
+
+/** How long an archive that cannot be read is waited for, in ms. */
+const ARCHIVE_WAIT_MS_MAX = 2000;
 
 /** A part of a replay and the cursor behind it. */
 interface Piece {
@@ -32,7 +36,7 @@ interface FoundPlace extends StreamPlace {
 }
 
 /**
- * Where a replay of some streams of one ring stands. It remembers positions, not messages, and never
+ * Where a replay of some streams of one ring stands; of trades with what comes out of the archive before. It remembers positions, not messages, and never
  * changes: a piece leads to the next one, so that all who stand at one cursor share its piece. A stream's
  * records are found again by walking it back to where it goes on, then read forward in the ring's order.
  *
@@ -45,6 +49,10 @@ export class ReplayCursor {
   readonly places: readonly StreamPlace[];
   /** What lies before this position was asked for: its bytes are its client's to pay. */
   readonly askedUntil: number | undefined;
+  /** What comes before the places, one after the other. */
+  readonly archived: readonly ArchivedTrades[];
+  /** Since when the archive cannot be read; ms of a monotonic clock. */
+  #awaySince: number | undefined;
   /** Kept for those who stand here as well, while a turn lasts. */
   #piece: Piece | undefined;
   #walks: readonly StreamWalk[] | undefined;
@@ -57,28 +65,34 @@ export class ReplayCursor {
     encoding: number,
     places: readonly StreamPlace[],
     askedUntil?: number,
+    archived: readonly ArchivedTrades[] = [],
   ) {
     this.window = window;
     this.ring = ring;
     this.encoding = encoding;
     this.places = places;
     this.askedUntil = askedUntil;
+    this.archived = archived;
   }
 
   /** Whether there is nothing left to replay, so that what comes is told by rounds. */
   get atHead(): boolean {
     const { mirror } = this.window;
-    return this.places.every((place) => place.position === endOf(mirror, place));
+    return (
+      this.archived.length === 0 &&
+      this.places.every((place) => place.position === endOf(mirror, place))
+    );
   }
 
   /** Whether it stands before what was asked for ends. */
   get asked(): boolean {
     const until = this.askedUntil;
+    if (this.archived.length > 0) return true;
     return until !== undefined && this.places.some(({ position }) => isBefore(position, until));
   }
 
   /**
-   * The next piece; undefined while it is looked for where the streams go on, and "lost" where some of
+   * The next piece out of the window; undefined while it is looked for where the streams go on, and "lost" where some of
    * what comes next has been overwritten. Asked between two rounds.
    */
   piece(encoder: ReplayEncoder): Piece | "lost" | undefined {
@@ -95,9 +109,10 @@ export class ReplayCursor {
       end: place.end,
     }));
     if (!this.#read(reader, encoder, tracks)) return "lost";
-    const places = tracks.map(({ stream: { kind, marketId }, at, end }) => ({
+    const places = tracks.map(({ stream: { kind, marketId, terms }, at, end }) => ({
       kind,
       marketId,
+      terms,
       position: at ?? end,
       exact: at !== undefined,
     }));
@@ -105,6 +120,32 @@ export class ReplayCursor {
     const next = new ReplayCursor(window, ring, encoding, places, askedUntil);
     this.#piece = { batch: encoder.take(), next };
     return this.#piece;
+  }
+
+  /**
+   * The next piece out of the archive, which may be empty where it is the last; "away" while the archive cannot be
+   * read, and "lost" where some of what comes next is not in it any more.
+   */
+  archivedPiece(encoder: ReplayEncoder, archive: TradeArchiveSource): Piece | "lost" | "away" {
+    const [part, ...parts] = this.archived as [ArchivedTrades, ...ArchivedTrades[]];
+    const { window, ring, encoding, places, askedUntil } = this;
+    let piece: ReturnType<typeof nextPiece>;
+    try {
+      piece = nextPiece(part, archive);
+    } catch (error) {
+      archive.noteFault(error);
+      piece = "away";
+    }
+    if (piece === "lost") return piece;
+    if (piece === "away") {
+      this.#awaySince ??= performance.now();
+      return performance.now() - this.#awaySince < ARCHIVE_WAIT_MS_MAX ? "away" : "lost";
+    }
+    encoder.begin();
+    for (const trade of piece.trades) encoder.addArchived(trade, window.mirror.epoch, encoding);
+    const rest = piece.rest === undefined ? parts : [piece.rest, ...parts];
+    const next = new ReplayCursor(window, ring, encoding, places, askedUntil, rest);
+    return { batch: encoder.take(), next };
   }
 
   /** Lets go of a piece that was kept for others. */
@@ -156,13 +197,13 @@ export class ReplayCursor {
       const { at, stream, end } = track;
       if (!reader.read(at)) return false;
       if (track === all) {
-        if (reader.type !== 0) encoder.add(stream.kind, reader, mirror, this.encoding);
+        if (reader.type !== 0) encoder.add(stream, reader, mirror, this.encoding);
         goOn(due, track, (at + reader.units) >>> 0);
         continue;
       }
       // From where all trades begin, those of one market are among them.
       const covered = all?.at !== undefined && !isBefore(at, all.at);
-      if (!covered) encoder.add(stream.kind, reader, mirror, this.encoding);
+      if (!covered) encoder.add(stream, reader, mirror, this.encoding);
       // The newest record leads to no other one.
       goOn(due, track, covered || reader.next === 0 ? end : (at + reader.next) >>> 0);
     }

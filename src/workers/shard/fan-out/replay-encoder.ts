@@ -1,3 +1,4 @@
+import type { HistoryTrade } from "../../../archive/archive-reader.js";
 import type { EncodingDescriptor } from "../../../codec/encoding.js";
 import { encodingAt } from "../../../codec/encodings.js";
 import { FRAME, FrameWriter } from "../../../codec/frame-writer.js";
@@ -16,10 +17,12 @@ import {
 } from "../../../ring/records.js";
 import { createBook, TOP_BOOK_LEVELS } from "../../../shared/market.js";
 import type { FrameBatch } from "../connections/frame-batch.js";
+import { toldTrade } from "./archived-trades.js";
 import { firstLevels } from "./book-difference.js";
+import { withTerms } from "./merged-stream.js";
 import type { Mirror } from "./mirror.js";
 import { type MirrorMarket, updateTypeOf } from "./mirror-market.js";
-import type { StreamKind } from "./replay-streams.js";
+import type { StreamName } from "./replay-streams.js";
 
 /** Bits of CHANGE of which a state must have one to be told in a stream. */
 export const TOLD_BY = {
@@ -67,7 +70,7 @@ export class ReplayEncoder {
   }
 
   /** Adds what the record just read says of a stream, which may be nothing. */
-  add(kind: StreamKind, reader: HistoryReader, mirror: Mirror, encoding: number): void {
+  add({ kind, terms }: StreamName, reader: HistoryReader, mirror: Mirror, encoding: number): void {
     const { words, offset } = reader;
     const { encoder, frames } = encodingAt(this.#encodings, encoding);
     const market = mirror.markets[readSlot(words, offset)];
@@ -76,6 +79,12 @@ export class ReplayEncoder {
     if (kind === "trade") {
       out.begin();
       encoder.tradeExecution(out, market, readTrade(words, offset));
+    } else if (kind === "levels") {
+      if (terms === undefined) throw new Error("replay: levels without their terms");
+      const book = this.#bookOf(mirror);
+      readBook(words, offset, book);
+      out.begin();
+      encoder.orderBook(out, market, withTerms(book, terms));
     } else if (kind === "book") {
       const book = this.#bookOf(mirror);
       readBook(words, offset, book);
@@ -93,6 +102,17 @@ export class ReplayEncoder {
       else if (kind === "sized") encoder.sizedPriceUpdate(out, state);
       else encoder.marketUpdate(out, state, updateTypeOf(state.changes));
     }
+    out.end(FRAME[frames]);
+    this.#messages++;
+  }
+
+  /** Adds a trade of the archive. @param epoch the present one */
+  addArchived(trade: HistoryTrade, epoch: string, encoding: number): void {
+    const { encoder, frames } = encodingAt(this.#encodings, encoding);
+    const out = this.#writer;
+    out.begin();
+    const data = { trade: toldTrade(trade, epoch) };
+    encoder.message(out, { type: "TradeExecution", data });
     out.end(FRAME[frames]);
     this.#messages++;
   }

@@ -1,17 +1,19 @@
 import type { EncodingDescriptor } from "../../../codec/encoding.js";
 import { CLOSE } from "../../../contract/closings.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
-import { isBefore } from "../../../ring/layout.js";
 import type { FrameBatch } from "../connections/frame-batch.js";
 import { TurnBudget } from "../connections/turn-budget.js";
+import type { ArchivedTrades, TradeArchiveSource } from "./archived-trades.js";
 import type { Audience, Member } from "./audience.js";
 import { HistoryWindow } from "./history-window.js";
 import type { Mirror } from "./mirror.js";
 import { ReplayCursor } from "./replay-cursor.js";
 import { ReplayEncoder } from "./replay-encoder.js";
-import { type StreamPlace, sameStream, tradeStreams } from "./replay-streams.js";
+import { earlierOf, placesOf, type StreamPlace, tradeStreams } from "./replay-streams.js";
 import type { SubscriptionSet } from "./subscription-set.js";
 
+/** How often an archive that cannot be read is looked at, in ms. */
+const ARCHIVE_LOOK_MS = 10;
 /** How long trades are replayed in a turn of the event loop. */
 const TURNS = { leastMs: 2, mostMs: 10, share: 0.5 };
 
@@ -30,7 +32,7 @@ interface ReplayHooks {
 }
 
 /**
- * Replays trades, out of the window, to members that do not get them by rounds: who did not take them, and
+ * Replays trades, out of the window and, before that, the archive, to members that do not get them by rounds: who did not take them, and
  * who asked for earlier ones. A member with a cursor gets no trades of rounds; when its cursor has reached
  * what the mirror has read, between two rounds, it is let go, and the next round's trades follow.
  *
@@ -42,6 +44,8 @@ interface ReplayHooks {
  */
 export class TradeReplays {
   readonly encoder: ReplayEncoder;
+  /** Undefined where nothing is archived. */
+  readonly archive: TradeArchiveSource | undefined;
   readonly #counters: CounterSection;
   readonly #hooks: ReplayHooks;
   readonly #defer: (run: () => void) => void;
@@ -52,6 +56,9 @@ export class TradeReplays {
   readonly #ofRound = new Map<Audience, ReplayCursor>();
   /** Cursors whose pieces are kept for others. */
   readonly #withPieces = new Set<ReplayCursor>();
+  /** Members for whom the archive cannot be read at the moment. */
+  readonly #away = new Set<Member>();
+  #awayTimer: NodeJS.Timeout | undefined;
   #window: HistoryWindow | undefined;
   /** Position of the trades when the round began that is under way or was the last. */
   roundBegan = 0;
@@ -61,11 +68,13 @@ export class TradeReplays {
     counters: CounterSection,
     encodings: readonly EncodingDescriptor[],
     hooks: ReplayHooks,
+    archive: TradeArchiveSource | undefined,
     { now, defer }: ReplayOptions = {},
   ) {
     this.encoder = new ReplayEncoder(encodings);
     this.#counters = counters;
     this.#hooks = hooks;
+    this.archive = archive;
     this.#now = now ?? (() => performance.now());
     this.#budget = new TurnBudget(TURNS, this.#now);
     this.#defer = defer ?? ((run) => setImmediate(run));
@@ -125,32 +134,38 @@ export class TradeReplays {
   resubscribed(member: Member, subscriptions: SubscriptionSet | undefined): void {
     const { replay } = member;
     if (replay === undefined || replay.window.former) return;
+    const { window, encoding, askedUntil } = replay;
     const places = this.#placesFor(replay, subscriptions);
+    const archived = replay.archived.filter(
+      ({ marketId }) =>
+        subscriptions?.allTrades === true ||
+        (marketId !== undefined && subscriptions?.trades.has(marketId) === true),
+    );
     member.replay =
       places.length === 0
         ? undefined
-        : new ReplayCursor(replay.window, "trades", replay.encoding, places, replay.askedUntil);
+        : new ReplayCursor(window, "trades", encoding, places, askedUntil, archived);
   }
 
-  /** Has a member, which is subscribed to them, sent all records of streams from places on. */
-  seek(member: Member, asked: readonly StreamPlace[]): void {
+  /**
+   * Has a member, which is subscribed to them, sent all records of streams from places on and, before them, what
+   * is named of the archive; that only of who has no cursor. Not of who is still to be sent something of it.
+   */
+  seek(
+    member: Member,
+    asked: readonly StreamPlace[],
+    archived: readonly ArchivedTrades[] = [],
+  ): void {
     const { audience, replay } = member;
     if (audience === undefined) throw new Error("trade replays: a seek of who is not subscribed");
     this.#hooks.settle(audience);
+    if (replay !== undefined && archived.length + replay.archived.length > 0)
+      throw new Error("trade replays: a seek beside what comes out of the archive");
     if (replay?.window.former === true) throw new Error("trade replays: a seek in a former epoch");
-    const present = this.#placesFor(replay, audience.subscriptions);
-    const places = present.map((place) => {
-      const from = asked.find((one) => sameStream(one, place));
-      return from === undefined ? place : earlier(place, from);
-    });
-    // Of a market that is among all, what comes before theirs.
-    const all = places.find(({ marketId }) => marketId === undefined);
-    for (const from of asked) {
-      if (all === undefined || places.some((place) => sameStream(place, from))) continue;
-      if (isBefore(from.position, all.position)) places.push(from);
-    }
+    const places = earlierOf(this.#placesFor(replay, audience.subscriptions), asked);
     const head = this.window.mirror.tradesRead;
-    member.replay = new ReplayCursor(this.window, "trades", member.encoding, places, head);
+    const { encoding } = member;
+    member.replay = new ReplayCursor(this.window, "trades", encoding, places, head, archived);
     this.ready(member);
   }
 
@@ -163,19 +178,21 @@ export class TradeReplays {
 
   forget(member: Member): void {
     this.#ready.delete(member);
+    this.#away.delete(member);
     member.replay = undefined;
   }
 
   /**
    * Writes the next piece to a member that takes more, if it has a cursor: behind what waits of private
    * messages, among which is the news of an epoch. Between two rounds only. Closes a member that the window
-   * has passed by.
+   * has passed by. Returns whether there was a piece.
    */
-  send(member: Member): void {
-    if (member.replay === undefined) return;
+  send(member: Member): boolean {
+    if (member.replay === undefined) return false;
     const queue = member.takeQueue();
     const batch = this.#take(member);
     if (member.open) member.writeAll(batch === undefined ? queue : [...queue, batch]);
+    return batch !== undefined;
   }
 
   /** The next piece for a member; undefined where there is none, or it is not found yet. */
@@ -187,8 +204,9 @@ export class TradeReplays {
       this.#arrived(member);
       return undefined;
     }
-    const piece = replay.piece(this.encoder);
-    if (piece === undefined) return undefined;
+    const piece = this.#pieceOf(replay);
+    if (piece === "away") this.#waitForArchive(member);
+    if (piece === undefined || piece === "away") return undefined;
     if (piece === "lost") {
       member.close(CLOSE.tradesLost);
       return undefined;
@@ -200,7 +218,24 @@ export class TradeReplays {
     count(this.#counters, SHARD.replayedMessages, batch.messages);
     member.replay = next;
     if (next.atHead) this.#arrived(member);
-    return batch;
+    // Of the archive the last one may be empty.
+    return batch.messages > 0 ? batch : undefined;
+  }
+
+  #pieceOf(replay: ReplayCursor): ReturnType<ReplayCursor["piece" | "archivedPiece"]> {
+    if (replay.archived.length === 0) return replay.piece(this.encoder);
+    if (this.archive === undefined) throw new Error("trade replays: no archive to read");
+    return replay.archivedPiece(this.encoder, this.archive);
+  }
+
+  #waitForArchive(member: Member): void {
+    this.#away.add(member);
+    this.#awayTimer ??= setTimeout(() => {
+      this.#awayTimer = undefined;
+      const members = [...this.#away];
+      this.#away.clear();
+      for (const one of members) this.ready(one);
+    }, ARCHIVE_LOOK_MS).unref();
   }
 
   /** A cursor has reached its window's head. */
@@ -223,24 +258,9 @@ export class TradeReplays {
   #placesFor(
     replay: ReplayCursor | undefined,
     subscriptions: SubscriptionSet | undefined,
-  ): readonly StreamPlace[] {
-    const position = this.window.mirror.tradesRead;
-    const all = replay?.places.find(({ marketId }) => marketId === undefined);
-    const places = tradeStreams(subscriptions).map((stream) => {
-      const known = replay?.places.find((place) => sameStream(place, stream));
-      const here: StreamPlace = known ?? { ...stream, position, exact: false };
-      // One of those of all, so far.
-      if (all === undefined || stream.marketId === undefined) return here;
-      return earlier(here, { ...stream, position: all.position, exact: false });
-    });
-    const [first] = places;
-    if (first?.marketId !== undefined) return places;
-    // Of a market that was subscribed to before all were, what comes before theirs is due as well.
-    const before = (replay?.places ?? []).filter(
-      ({ marketId, position: from }) =>
-        first !== undefined && marketId !== undefined && isBefore(from, first.position),
-    );
-    return [...places, ...before];
+  ): StreamPlace[] {
+    const { tradesRead } = this.window.mirror;
+    return placesOf(tradeStreams(subscriptions), replay?.places ?? [], tradesRead);
   }
 
   #schedule(): void {
@@ -269,11 +289,6 @@ export class TradeReplays {
     // One that is blocked will be ready when it has drained; one that loads is served with its first data.
     if (!member.open || member.waiting || member.replay === undefined) return;
     this.send(member);
-    this.ready(member);
+    if (!this.#away.has(member)) this.ready(member);
   }
-}
-
-/** Of two places of a stream the first. */
-function earlier(one: StreamPlace, other: StreamPlace): StreamPlace {
-  return isBefore(other.position, one.position) ? other : one;
 }

@@ -1,6 +1,7 @@
 import { ArchiveDamage } from "../../../archive/archive-form.js";
 import { ArchiveReader } from "../../../archive/archive-reader.js";
 import { ARCHIVIST, type CounterSection, counted } from "../../../counters/counters.js";
+import type { TradeArchiveSource } from "../fan-out/archived-trades.js";
 
 /** How often it is looked whether the archive that is open is still the one, in ms. */
 const LOOK_INTERVAL_MS = 200;
@@ -17,7 +18,7 @@ export interface ArchiveSource {
  * The archive as a thread reads it: opened when the archivist has it open, and closed when another is
  * to be opened, as LMDB opens a file once for all threads of a process.
  */
-export class ArchiveAccess implements ArchiveSource {
+export class ArchiveAccess implements ArchiveSource, TradeArchiveSource {
   readonly #dir: string | undefined;
   readonly #archivist: CounterSection;
   readonly #timer: NodeJS.Timeout;
@@ -41,6 +42,12 @@ export class ArchiveAccess implements ArchiveSource {
     this.#archivist = archivist;
     this.#timer = setInterval(() => this.#look(), LOOK_INTERVAL_MS);
     this.#timer.unref();
+  }
+
+  /** Another one: another archive may be the one that is read; 0 where there is none. */
+  get generation(): number {
+    this.#look();
+    return this.#generation;
   }
 
   get reader(): ArchiveReader | undefined {

@@ -1,10 +1,10 @@
 import type { ArchivePosition } from "../../../archive/archive-form.js";
-import type { ArchiveReader, HistoryTrade } from "../../../archive/archive-reader.js";
+import type { ArchiveReader } from "../../../archive/archive-reader.js";
 import type { Trade } from "../../../contract/messages.js";
 import type { Candle, CandleInterval } from "../../../shared/candle.js";
 import { CodedError } from "../../../shared/coded-error.js";
-import { DecimalScale } from "../../../shared/decimal-scale.js";
 import type { MarketId } from "../../../shared/market-id.js";
+import { scaleOf, toldTrade } from "../fan-out/archived-trades.js";
 
 /*
  * Pages of the archive in the contract's terms: what is asked for by a request of the socket or over HTTP,
@@ -29,12 +29,9 @@ interface CandleQuery extends HistoryQuery {
   readonly interval: CandleInterval;
 }
 
-/** A trade; `epoch` where it was published in another than the present one. */
-type PagedTrade = Trade & { readonly epoch?: string };
-
 interface TradePage {
   readonly market_id: MarketId;
-  readonly trades: readonly PagedTrade[];
+  readonly trades: readonly Trade[];
   readonly next?: string;
 }
 
@@ -80,7 +77,7 @@ export function tradePage(
   const { trades, next } = archive.tradesBefore(market_id, { from, to }, position, limit);
   return {
     market_id,
-    trades: trades.map((trade) => pagedTrade(trade, epoch)),
+    trades: trades.map((trade) => toldTrade(trade, epoch)),
     ...(next !== undefined && { next: textOf(next.ts, next.number) }),
   };
 }
@@ -88,15 +85,15 @@ export function tradePage(
 /**
  * A page of a market's closed candles, newest first, with how much was read for it: of candles as long as a
  * second every trade. Throws a HistoryCursorError, and what the archive throws.
- * @param now µs since the Unix epoch, up to which candles are closed
+ * @param closedTo µs since the Unix epoch, up to which candles are closed
  */
 export function candlePage(
   archive: Pick<ArchiveReader, "candlesBefore" | "market">,
   { market_id, interval, from, to, before, limit = HISTORY_LIMIT_DEFAULT }: CandleQuery,
-  now: number,
+  closedTo: number,
 ): { readonly page: CandlePage; readonly read: number } {
   const start = before === undefined ? undefined : numbersFrom(before, 1)[0];
-  const page = archive.candlesBefore(market_id, interval, { from, to }, start, limit, now);
+  const page = archive.candlesBefore(market_id, interval, { from, to }, start, limit, closedTo);
   const market = archive.market(market_id);
   return {
     page: {
@@ -106,19 +103,6 @@ export function candlePage(
       ...(page.next !== undefined && { next: textOf(page.next) }),
     },
     read: page.read,
-  };
-}
-
-function pagedTrade({ market, ...trade }: HistoryTrade, epoch: string): PagedTrade {
-  return {
-    trade_id: trade.tradeId,
-    market_id: market.marketId,
-    price: scaleOf(market.tickSize).toNumber(trade.price),
-    quantity: scaleOf(market.lotSize).toNumber(trade.quantity),
-    taker_side: trade.takerSide,
-    seq: trade.seq,
-    ts: trade.ts,
-    ...(trade.epoch !== epoch && { epoch: trade.epoch }),
   };
 }
 
@@ -137,19 +121,6 @@ function pagedCandles(
     quantities.toNumber(volume),
     trades,
   ]);
-}
-
-const scales = new Map<number, DecimalScale>();
-
-/** There are as many as markets have different steps. */
-function scaleOf(step: number): DecimalScale {
-  let scale = scales.get(step);
-  if (scale === undefined) {
-    scale = DecimalScale.of(step);
-    if (scale === undefined) throw new Error(`history: a step of ${step} is no decimal`);
-    scales.set(step, scale);
-  }
-  return scale;
 }
 
 // --- What `next` stands for -----------------------------------------------------------------------

@@ -28,7 +28,7 @@ import type { RequestHold } from "../trading/shard-sessions.js";
 import type { Trading } from "../trading/trading.js";
 import { AuthenticationError, type Authenticator, type Identity } from "./authenticator.js";
 import type { History, HistoryRequestMessage } from "./history.js";
-import { ADMIN, WalletRequests } from "./wallet-requests.js";
+import { ADMIN, type WalletRequestMessage, WalletRequests } from "./wallet-requests.js";
 
 /** Of larger messages that are refused undecoded nobody knows the id. */
 const ANSWERED_WITH_ID_BYTES_MAX = 4096;
@@ -93,6 +93,7 @@ export class RequestHandler {
     this.#history = history;
     this.#walletRequests = new WalletRequests({
       trading,
+      hold: hooks,
       takesOrders: options.takesOrders,
       isListed: (id) => fanOut.mirror.find(id) !== undefined,
     });
@@ -160,13 +161,13 @@ export class RequestHandler {
         return this.#cancel(connection, message.id, message.data);
       case "TradeHistory":
       case "CandleHistory":
-        return this.#answerHistory(connection, message, now);
+        // Paced as first data are: a page is read and written when there is time and room for it.
+        return this.#firstData.take(connection, () => this.#answerHistory(connection, message));
       case "OrderHistory":
       case "FillHistory":
-      case "GetOrder": {
-        const fault = this.#walletRequests.take(connection, message, now);
-        return fault && this.#refuse(connection, message.id, fault);
-      }
+        return this.#firstData.take(connection, () => this.#askWallet(connection, message));
+      case "GetOrder":
+        return this.#askWallet(connection, message);
       default:
         return message satisfies never;
     }
@@ -180,11 +181,16 @@ export class RequestHandler {
     return SUBSCRIPTION_COST_BYTES * subscriptions + EVALUATION_COST_BYTES * filters * length;
   }
 
-  #answerHistory(connection: Connection, request: HistoryRequestMessage, now: number): void {
+  #answerHistory(connection: Connection, request: HistoryRequestMessage): void {
     const answer = this.#history.answer(request, this.#fanOut.mirror);
-    connection.charge(answer.costBytes, now);
+    connection.charge(answer.costBytes, performance.now());
     if (answer.fault !== undefined) this.#refuse(connection, request.id, answer.fault);
     else this.#reply(connection, request.id, answer.page);
+  }
+
+  #askWallet(connection: Connection, request: WalletRequestMessage): void {
+    const fault = this.#walletRequests.take(connection, request, performance.now());
+    if (fault !== undefined) this.#refuse(connection, request.id, fault);
   }
 
   // --- Orders -----------------------------------------------------------------------------------
@@ -313,15 +319,16 @@ export class RequestHandler {
       this.#privateFaultOf(connection, ofWallets) ??
       this.#addAll(connection, after, ofMarkets, ofWallets);
     if (fault !== undefined) return this.#refuse(connection, id, fault);
-    const { window } = this.#fanOut.trades;
+    const { window, archive } = this.#fanOut.trades;
     const recoveries =
       known?.isOf(window) === true
         ? known
-        : new Recoveries(window, channels, this.#options.maxReplayMessages);
-    if (!recoveries.step())
-      return this.#firstData.later(connection, () =>
-        this.#subscribe(connection, id, channels, orders, recoveries),
-      );
+        : new Recoveries(window, channels, this.#options.maxReplayMessages, archive);
+    const again = (): void => this.#subscribe(connection, id, channels, orders, recoveries);
+    const state = recoveries.step();
+    if (state === "going") return this.#firstData.later(connection, again);
+    if (state === "waits" || !recoveries.follows(connection.replay))
+      return this.#firstData.muchLater(connection, again);
     const recovered = recoveries.take(connection.encoding, this.#counters, orders);
     if (recoveries.cost > 0)
       connection.charge(RECOVERY_COST_BYTES * recoveries.cost, performance.now());

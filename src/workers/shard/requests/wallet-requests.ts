@@ -3,6 +3,7 @@ import type { ClientMessage } from "../../../contract/client-messages-schema.js"
 import type { MarketId } from "../../../shared/market-id.js";
 import type { WalletQuestion } from "../../messages.js";
 import type { Connection } from "../connections/connection.js";
+import type { RequestHold } from "../trading/shard-sessions.js";
 import type { Trading } from "../trading/trading.js";
 import { numberFrom } from "../trading/wallet-pages.js";
 import type { Identity } from "./authenticator.js";
@@ -15,7 +16,7 @@ const SEARCH_COST_BYTES = 2048;
 const ITEM_COST_BYTES = 64;
 
 /** What is asked of a wallet's past. */
-type WalletRequestMessage = Extract<
+export type WalletRequestMessage = Extract<
   ClientMessage,
   { readonly type: "OrderHistory" | "FillHistory" | "GetOrder" }
 >;
@@ -26,13 +27,22 @@ type Judged<T> =
 
 interface WalletRequestsContext {
   readonly trading: Trading;
+  readonly hold: RequestHold;
   readonly takesOrders: boolean;
   readonly isListed: (id: MarketId) => boolean;
 }
 
-/** Passes on to the exchange what clients ask of the orders and fills of their wallets, and charges it. */
+/** Answers that a connection may wait for; its further requests wait then, as each may be large. */
+const OUTSTANDING_MAX = 4;
+
+/**
+ * Passes on to the exchange what clients ask of the orders and fills of their wallets, and charges it.
+ *
+ * Invariant: a connection is held exactly while it waits for as many answers as it may.
+ */
 export class WalletRequests {
   readonly #context: WalletRequestsContext;
+  readonly #outstanding = new WeakMap<Connection, number>();
 
   constructor(context: WalletRequestsContext) {
     this.#context = context;
@@ -50,7 +60,19 @@ export class WalletRequests {
     const judged = this.#judge(connection.identity, request);
     if (judged.fault !== undefined) return judged.fault;
     connection.charge(judged.costBytes, now);
-    return this.#context.trading.query(connection, request.id, judged.question);
+    const { trading, hold } = this.#context;
+    const fault = trading.query(connection, request.id, judged.question, () => {
+      if (this.#count(connection, -1) === OUTSTANDING_MAX - 1) hold.release(connection);
+    });
+    if (fault === undefined && this.#count(connection, 1) === OUTSTANDING_MAX)
+      hold.hold(connection);
+    return fault;
+  }
+
+  #count(connection: Connection, by: 1 | -1): number {
+    const outstanding = (this.#outstanding.get(connection) ?? 0) + by;
+    this.#outstanding.set(connection, outstanding);
+    return outstanding;
   }
 
   #judge(

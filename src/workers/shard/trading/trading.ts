@@ -26,6 +26,8 @@ interface WaitingOrder {
   readonly trader: Holder;
   /** What it is told where it gets no answer. */
   readonly lost: MessageFault;
+  /** Called when it is answered. */
+  readonly answered: (() => void) | undefined;
 }
 
 type TradingOptions = Pick<ShardOptions, "maxPendingOrders" | "handshakeTimeoutMs">;
@@ -166,15 +168,19 @@ export class Trading {
     return undefined;
   }
 
-  /** Asks what a wallet has had; returns why that cannot be asked right now, where it is so. */
+  /**
+   * Asks what a wallet has had; returns why that cannot be asked right now, where it is so.
+   * @param answered called behind the answer
+   */
   query(
     connection: Connection,
     id: RequestId | undefined,
     question: WalletQuestion,
+    answered: () => void,
   ): MessageFault | undefined {
     const fault = this.#unavailable(connection);
     if (fault !== undefined) return fault;
-    this.#link.send({ ...question, request: this.#wait(connection, id, QUERY_LOST) });
+    this.#link.send({ ...question, request: this.#wait(connection, id, QUERY_LOST, answered) });
     return undefined;
   }
 
@@ -187,10 +193,15 @@ export class Trading {
     return fault;
   }
 
-  #wait(connection: Connection, id: RequestId | undefined, lost = LOST): number {
+  #wait(
+    connection: Connection,
+    id: RequestId | undefined,
+    lost = LOST,
+    answered?: () => void,
+  ): number {
     const { trader } = connection;
     this.#pending.take(trader);
-    this.#orders.set(++this.#lastRequest, { connection, id, trader, lost });
+    this.#orders.set(++this.#lastRequest, { connection, id, trader, lost, answered });
     this.#counters[SHARD.ordersPending] = this.#orders.size;
     return this.#lastRequest;
   }
@@ -198,6 +209,8 @@ export class Trading {
   #answered(request: number): WaitingOrder | undefined {
     const waiting = this.#orders.get(request);
     if (waiting !== undefined) this.#pending.giveBack(waiting.trader);
+    // When what is told in this turn has been written.
+    if (waiting?.answered !== undefined) queueMicrotask(waiting.answered);
     this.#orders.delete(request);
     this.#counters[SHARD.ordersPending] = this.#orders.size;
     return waiting;
@@ -333,6 +346,7 @@ export class Trading {
     count(this.#counters, SHARD.ordersUnavailable, waiting.length);
     for (const one of waiting) {
       this.#outbox.deliver(one.connection, reply(one, { type: "Error", data: { ...one.lost } }));
+      one.answered?.();
     }
     this.replays.lost();
   }

@@ -168,21 +168,38 @@ describe("intake", () => {
 
   it("intake - a turn serves for a few milliseconds only, whatever waits", async () => {
     let served = 0;
+    const clients: Socket[] = [];
     for (let count = 0; count < 20; count++) {
       const { client } = await open(() => {
         busy(0.5);
         served++;
       });
-      client.write(frames(40));
+      clients.push(client);
     }
-    let [longest, last] = [0, performance.now()];
+    for (const client of clients) client.write(frames(40));
+    let [most, last] = [0, 0];
     while (served < 800) {
       await new Promise<void>((resolve) => setImmediate(resolve));
-      const now = performance.now();
-      [longest, last] = [Math.max(longest, now - last), now];
+      [most, last] = [Math.max(most, served - last), served];
     }
-    // Of 800 in all.
-    expect(longest).toBeLessThan(100);
+    // As many as take 30 ms, of 800 in all; a clock would show what else the machine does.
+    expect(most).toBeLessThan(60);
+  });
+
+  it("intake - what takes its time on another budget leaves a turn to the others", async () => {
+    let served = 0;
+    const { client } = await open(() => {
+      const from = performance.now();
+      busy(0.1);
+      intake.exempt(performance.now() - from);
+      served++;
+    });
+    client.write(frames(3000));
+    await until("it is under way", () => served > 0);
+    let turns = 0;
+    for (; served < 3000; turns++) await new Promise<void>((resolve) => setImmediate(resolve));
+    // A quantum alone takes longer than a turn, and there are twenty of them.
+    expect(turns).toBeLessThan(12);
   });
 
   it("intake - over its bytes a connection waits, is counted, and refuses nothing", async () => {

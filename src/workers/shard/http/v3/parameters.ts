@@ -115,9 +115,12 @@ export function line(description: string, charactersMax: number): Parameter<stri
   return {
     description,
     schema: { type: "string", maxLength: charactersMax },
-    parse: (text) =>
-      text.length <= charactersMax && textFault("line", text) === undefined ? text : undefined,
-    rule: `a line of at most ${charactersMax} printable characters`,
+    parse: (text) => {
+      // What is no UTF-8 was replaced by this when the query was read.
+      if (text.includes("\ufffd") || text.length > charactersMax) return undefined;
+      return textFault("line", text) === undefined ? text : undefined;
+    },
+    rule: `a line of at most ${charactersMax} printable characters, in UTF-8`,
   };
 }
 

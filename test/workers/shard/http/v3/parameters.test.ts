@@ -68,6 +68,7 @@ describe("parameters of a query", () => {
     ["min_volume=1e999", "min_volume", '"1e999"', "not negative"],
     ["min_volume=NaN", "min_volume", '"NaN"', "not negative"],
     ["search=123456789", "search", '"123456789"', "8 printable"],
+    ["search=%ED%A0%80", "search", '"\ufffd\ufffd\ufffd"', "UTF-8"],
     ["search=a%0Ab", "search", '"a\\nb"', "printable"],
     ["after=x", "after", '"x"', "2^128-1"],
     [`after=${2n ** 128n}`, "after", `"${2n ** 128n}"`, "2^128-1"],

@@ -1,0 +1,158 @@
+import { once } from "node:events";
+import { join } from "node:path";
+import { expect } from "vitest";
+import { MarketcastClient } from "../../src/client/node.js";
+import { ENCODINGS, type Encoding } from "../../src/contract/encodings.js";
+import type { Trade } from "../../src/contract/messages.js";
+import { Random } from "../../src/shared/random.js";
+import { CuttingProxy } from "./cutting-proxy.js";
+import { type ServerProcess, startServerProcess } from "./server-process.js";
+import { temporaryDirectory, writeMarkets } from "./trading.js";
+import { until } from "./until.js";
+
+const MARKETS = [1001, 1002, 1003];
+/** A connection carries some dozens of messages before it is cut. */
+const BYTES_MAX = 8_000;
+/** Clients of each encoding that follow one market, and of those that follow all. */
+const CLIENTS = 2;
+const PAGE = 1000;
+
+/** A client of the library, and every trade that it was told. */
+interface Follower {
+  readonly client: MarketcastClient;
+  readonly markets: readonly number[];
+  readonly trades: Trade[];
+  readonly gaps: unknown[];
+}
+
+/** How often what happens. */
+interface Disturbances {
+  /** Connections that are cut before each blow. */
+  readonly cuts: number;
+  /** Each ends the process in turn by a kill, or one of its shards, or its producer. */
+  readonly blows: number;
+}
+
+/**
+ * Clients of the library follow trades of an exchange through a proxy that cuts their connections, while shards,
+ * producer and server die; in the end each has every trade that history has, once and in order.
+ */
+export async function runResuming({ cuts, blows }: Disturbances, seed: number): Promise<number> {
+  const random = new Random(seed);
+  const folder = await temporaryDirectory();
+  const marketsFile = join(folder.path, "markets.json");
+  await writeMarkets(marketsFile, ...MARKETS.map((market_id) => ({ market_id })));
+  const start = (): Promise<ServerProcess> =>
+    startServerProcess(
+      {
+        feed: "exchange",
+        shards: 2,
+        "data-dir": join(folder.path, "data"),
+        "markets-file": marketsFile,
+        "sim-traders": 20,
+        "feed-rate": 600,
+        // The window is soon left behind.
+        "replay-window": 262_144,
+      },
+      { threadEnds: true },
+    );
+  const proxy = await CuttingProxy.start(random, BYTES_MAX);
+  let server = await start();
+  const followers: Follower[] = [];
+  try {
+    proxy.target = server.port;
+    for (let index = 0; index < CLIENTS * ENCODINGS.length; index++) {
+      const encoding = ENCODINGS[index % ENCODINGS.length] as Encoding;
+      followers.push(follow(proxy.port, encoding, [MARKETS[index % MARKETS.length] as number]));
+      followers.push(follow(proxy.port, encoding, MARKETS));
+    }
+    for (let blow = 0; blow < blows; blow++) {
+      const enough = proxy.cut + cuts;
+      await until(`${cuts} connections are cut`, () => proxy.cut >= enough, 120_000);
+      const { child } = server;
+      if (blow % 3 === 1) server.command({ restartShard: blow % 2 });
+      else if (blow % 3 === 2) server.command({ restartProducer: true });
+      else {
+        proxy.target = undefined;
+        child.kill("SIGKILL");
+        await once(child, "exit");
+        server = await start();
+        proxy.target = server.port;
+      }
+    }
+    proxy.cuts = false;
+    for (const follower of followers) await checkComplete(follower, server.port);
+    return proxy.cut;
+  } finally {
+    await Promise.all(followers.map(({ client }) => client.close()));
+    await server.dispose();
+    await proxy.stop();
+    await folder.remove();
+  }
+}
+
+/** @param markets one, or all of them, which is one channel */
+function follow(port: number, encoding: Encoding, markets: readonly number[]): Follower {
+  const client = new MarketcastClient({
+    url: `ws://127.0.0.1:${port}`,
+    encoding,
+    reconnectIntervalMs: 5,
+    maxReconnectIntervalMs: 100,
+  });
+  const follower: Follower = { client, markets, trades: [], gaps: [] };
+  client.on("TradeExecution", ({ trade }) => follower.trades.push(trade));
+  client.on("gap", (gap) => follower.gaps.push(gap));
+  const [market_id] = markets;
+  const channel =
+    markets.length === 1 ? { type: "Trades", params: { market_id } } : { type: "Trades" };
+  client.subscribe([channel as { type: "Trades" }]).catch(() => {});
+  return follower;
+}
+
+async function checkComplete({ trades, gaps, markets }: Follower, port: number): Promise<void> {
+  for (const market of markets) {
+    const ofMarket = () => trades.filter(({ market_id }) => market_id === market);
+    const [latest] = await page(port, market);
+    const isTold = () => trades.some(({ trade_id }) => trade_id === latest?.trade_id);
+    await until(`trade ${latest?.trade_id} is told`, isTold, 30_000);
+    const told = ofMarket().map(({ trade_id }) => trade_id);
+    const upTo = told.slice(0, told.lastIndexOf(latest?.trade_id as string) + 1);
+    const known = await historyFrom(port, market, upTo[0] as string, latest as Trade);
+    expect(upTo).toEqual(known);
+  }
+  expect(gaps).toEqual([]);
+}
+
+interface Page {
+  readonly trades: readonly Trade[];
+  readonly next?: string;
+}
+
+async function fetchPage(port: number, market: number, query: string): Promise<Page> {
+  const url = `http://127.0.0.1:${port}/v3/markets/${market}/trades?${query}`;
+  return (await (await fetch(url)).json()) as Page;
+}
+
+async function page(port: number, market: number): Promise<readonly Trade[]> {
+  return (await fetchPage(port, market, "limit=1")).trades;
+}
+
+/** Ids of a market's trades from one to another one, oldest first. */
+async function historyFrom(
+  port: number,
+  market: number,
+  first: string,
+  last: Trade,
+): Promise<readonly string[]> {
+  const ids: string[] = [];
+  for (let before: string | undefined; ; ) {
+    const query = `limit=${PAGE}&to=${last.ts + 1}${before === undefined ? "" : `&before=${before}`}`;
+    const { trades, next } = await fetchPage(port, market, query);
+    for (const { trade_id } of trades) {
+      ids.push(trade_id);
+      if (trade_id === first) return ids.slice(ids.indexOf(last.trade_id)).reverse();
+    }
+    if (next === undefined) throw new Error(`history does not have trade ${first}`);
+    before = next;
+  }
+}
