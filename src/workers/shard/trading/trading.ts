@@ -346,7 +346,7 @@ export class Trading {
     count(this.#counters, SHARD.ordersUnavailable, waiting.length);
     for (const one of waiting) {
       this.#outbox.deliver(one.connection, reply(one, { type: "Error", data: { ...one.lost } }));
-      one.answered?.();
+      if (one.answered !== undefined) queueMicrotask(one.answered);
     }
     this.replays.lost();
   }
