@@ -16,6 +16,9 @@ type WithoutPlaces =
   | ("Markets" | "Orders" | "Positions" | "SystemStatus")
   | ("Heartbeat" | "Candles" | "Book");
 
+/** How much later than its `ts` says a trade may be told, as it has to be on disk first, in microseconds. */
+const LATE_US_MAX = 900_000;
+
 /** How far one stream of a market has been told. */
 interface Place {
   /** Of `seq`. */
@@ -73,8 +76,7 @@ export class SequenceTracker {
       case "TradeExecution": {
         const { trade } = message.data;
         const news = this.#follow("trade", trade, false, trade.epoch, trade.trade_id);
-        if (this.#subscriptions.hasOnlyAllTrades(trade.market_id))
-          this.#allTradesTs = Math.max(this.#allTradesTs ?? 0, trade.ts);
+        if (this.#subscriptions.hasOnlyAllTrades(trade.market_id)) this.#allTradesTs = trade.ts;
         return news;
       }
       case "OrderBook":
@@ -142,7 +144,8 @@ export class SequenceTracker {
     for (const channel of asked) {
       // Whoever names a position wants all from there on, be it a second time.
       if (channel.since !== undefined) this.#forget(channel);
-      const ts = channel.since ?? fromTs;
+      const late = channel.type === "Trades" ? LATE_US_MAX : 0;
+      const ts = channel.since ?? (fromTs && Math.max(0, fromTs - late));
       if (ts !== undefined) this.#begin(channel, ts);
     }
     for (const channel of channels) {
@@ -189,7 +192,10 @@ export class SequenceTracker {
     }
   }
 
-  /** Nothing of a channel may be missed from a position on, though nothing has been told of it. */
+  /**
+   * Nothing of a channel may be missed from a position on, though nothing has been told of it; what is told
+   * first may be from before that.
+   */
   #begin(channel: Channel, ts: number): void {
     for (const [stream, id] of this.streamsOf(channel)) {
       if (id === undefined) this.#allTradesTs ??= ts;

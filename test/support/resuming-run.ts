@@ -110,6 +110,7 @@ function follow(port: number, encoding: Encoding, markets: readonly number[]): F
 }
 
 async function checkComplete({ trades, gaps, markets }: Follower, port: number): Promise<void> {
+  expect(gaps).toEqual([]);
   for (const market of markets) {
     const ofMarket = () => trades.filter(({ market_id }) => market_id === market);
     const [latest] = await page(port, market);
@@ -120,7 +121,6 @@ async function checkComplete({ trades, gaps, markets }: Follower, port: number):
     const known = await historyFrom(port, market, upTo[0] as string, latest as Trade);
     expect(upTo).toEqual(known);
   }
-  expect(gaps).toEqual([]);
 }
 
 interface Page {
