@@ -8,7 +8,7 @@ import {
   PRODUCER,
 } from "../counters/counters.js";
 import { admitOrder } from "../engine/admission.js";
-import type { EngineEvent } from "../engine/commands.js";
+import type { EngineChanges, EngineEvent } from "../engine/commands.js";
 import type { KnownOrder } from "../engine/engine.js";
 import type { Order, Trade } from "../engine/order.js";
 import type { Logger } from "../shared/log.js";
@@ -21,7 +21,12 @@ import {
 } from "../store/contract-form.js";
 import { walletFault } from "../store/records.js";
 import type { Store } from "../store/store.js";
-import type { ExchangeNews, ExchangeRequest, Refused } from "../workers/messages.js";
+import type {
+  ExchangeNews,
+  ExchangeRequest,
+  Refused,
+  ReplayPosition,
+} from "../workers/messages.js";
 import type { ExchangeCore } from "./exchange-core.js";
 import { type AttachedShard, addNews, ExchangeShards, type News } from "./exchange-shards.js";
 import { toOrderReference } from "./order-reference.js";
@@ -79,12 +84,21 @@ export class ExchangeGateway {
   #asked: readonly Asked[] = [];
   #results: OrderResult[] = [];
   #news: News = new Map();
+  /** From where on nothing has been told. */
+  #told: ReplayPosition;
   /** What wallets have, as it was told last; until the next command. */
   readonly #holdings = new Map<string, Holdings>();
 
-  constructor(context: ExchangeGatewayContext, core: ExchangeCore, hooks: ExchangeGatewayHooks) {
+  /** @param told what is stored was told by exchanges before, or will be asked for */
+  constructor(
+    context: ExchangeGatewayContext,
+    core: ExchangeCore,
+    hooks: ExchangeGatewayHooks,
+    told: ReplayPosition,
+  ) {
     this.#context = context;
     this.#core = core;
+    this.#told = told;
     this.#hooks = hooks;
     this.#shards = new ExchangeShards({
       request: (from, request) => this.#ask({ from, request }),
@@ -121,11 +135,13 @@ export class ExchangeGateway {
   }
 
   /** The batch is on disk: tells what came of it. */
-  release(): void {
+  release(changes: EngineChanges): void {
     // Counted first: whoever is told of an order finds it in the metrics.
     for (const result of this.#results)
       countListed(this.#context.counters, PRODUCER.ordersByResult, ORDER_RESULTS, result);
     this.#shards.tell(this.#context.desk.takeNews());
+    this.#told = behind(changes, this.#told);
+    for (const all of this.#news.values()) all.push({ type: "told", position: this.#told });
     this.#shards.tell(this.#news);
     this.#forget();
   }
@@ -331,6 +347,13 @@ export class ExchangeGateway {
   #contractOrder(order: Order): ContractOrder {
     return toContractOrder(order, this.#core.listed(order.marketId));
   }
+}
+
+/** Where what follows a batch begins; what has changed at its very end is named again. */
+function behind({ orders, nextTradeId }: EngineChanges, before: ReplayPosition): ReplayPosition {
+  let { ts } = before;
+  for (const { updatedTs } of orders) ts = Math.max(ts, updatedTs);
+  return { tradeId: nextTradeId, ts, orderId: 0 };
 }
 
 /**

@@ -109,7 +109,7 @@ export class Exchange {
     core: ExchangeCore,
     desk: SessionDesk,
     withdrawals: Withdrawals,
-    isNew: boolean,
+    { nextOrderId, nextTradeId }: StoredState,
   ) {
     this.#context = context;
     this.#time = time;
@@ -119,11 +119,17 @@ export class Exchange {
     this.#simulation = new Simulation(context.options, core);
     const { store, position, log } = context;
     this.#walletDesk = new WalletDesk({ store, core, now: () => position.now(), log });
-    this.#gateway = new ExchangeGateway({ ...context, desk, walletDesk: this.#walletDesk }, core, {
-      asked: () => this.#wake(),
-      ended: (session, reason) => withdrawals.end(session, reason),
-    });
-    this.#isNew = isNew;
+    this.#gateway = new ExchangeGateway(
+      { ...context, desk, walletDesk: this.#walletDesk },
+      core,
+      {
+        asked: () => this.#wake(),
+        ended: (session, reason) => withdrawals.end(session, reason),
+      },
+      { tradeId: nextTradeId, ts: position.now(), orderId: 0 },
+    );
+    // The first one that nobody has ever placed.
+    this.#isNew = nextOrderId === 1;
   }
 
   /**
@@ -147,7 +153,7 @@ export class Exchange {
     // An earlier version has stored no sessions.
     for (const session of core.sessions())
       if (!desk.sessions.has(session)) withdrawals.end(session, SERVER_RESTARTED);
-    return new Exchange(context, time, core, desk, withdrawals, state.nextOrderId === 1);
+    return new Exchange(context, time, core, desk, withdrawals, state);
   }
 
   /**
@@ -313,7 +319,7 @@ export class Exchange {
     this.#withdrawals.committed();
     this.#core.publish(changes);
     this.#context.counters[PRODUCER.clientOrderIds] = this.#core.clientOrderIds;
-    this.#gateway.release();
+    this.#gateway.release(changes);
   }
 
   /** Undoes a batch that is not on disk: nothing of it is left anywhere, and what it was asked is answered. */

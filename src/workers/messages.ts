@@ -286,6 +286,8 @@ export type ExchangeNews =
       readonly next: ReplayPosition | undefined;
     }
   | { readonly type: "position"; readonly position: ContractPosition }
+  /** The last one of a batch: from where on nothing of what the shard watches has been told. */
+  | { readonly type: "told"; readonly position: ReplayPosition }
   | {
       readonly type: "snapshot";
       readonly request: number;

@@ -223,6 +223,9 @@ describe("wallet desk", () => {
       ["fill", "order", "position"],
       [],
     ]);
+    // A shard is told, too, from where on it has been told nothing.
+    const taken = (two.news[1] as Extract<ExchangeNews, { type: "order" }>).order;
+    expect(two.told).toEqual({ tradeId: 2, ts: taken.updated_ts, orderId: 0 });
     expect([one.news[0], two.news[0]]).toMatchObject([
       { fill: { wallet: "w1", side: "Sell", liquidity: "Maker", order_id: "1" } },
       { fill: { wallet: "w2", side: "Buy", liquidity: "Taker", order_id: "2" } },

@@ -9,6 +9,8 @@ import type { CoalescedWrites } from "./coalesced-writes.js";
 
 /** How often it is looked whether a slow connection has taken what it was sent, in ms. */
 const LOOK_MS = 50;
+/** How long it may take until there is an exchange that says what can be replayed, in ms. */
+const FIND_MS_MAX = 5000;
 
 interface Replay {
   readonly connection: Connection;
@@ -17,11 +19,18 @@ interface Replay {
   from: ReplayFrom;
 }
 
-/** Who has asked the exchange, and what is done with its answer. */
+/** Somebody wants to know whether what was since a moment can be replayed. */
+interface Search {
+  readonly trader: Holder;
+  readonly asks: Omit<Extract<Unnumbered, { type: "recover" }>, "type">;
+  readonly told: (recovered: boolean) => void;
+  readonly giveUp: NodeJS.Timeout;
+}
+
+/** What the exchange has been asked for, and whose place among those who wait for it that takes. */
 interface Asked {
   readonly trader: Holder;
-  readonly replay: Replay | undefined;
-  readonly told: ((recovered: boolean) => void) | undefined;
+  readonly of: Replay | Search;
 }
 
 /** How the exchange is asked about wallets. */
@@ -50,6 +59,7 @@ export class OrderReplays {
   readonly #asking: WalletAsking;
   readonly #through: (connection: Connection, wallet: string) => void;
   readonly #all = new Map<Connection, Map<string, Replay>>();
+  readonly #searches = new Set<Search>();
   readonly #asked = new Map<number, Asked>();
   /** Those whose connections are to take more first. */
   readonly #waiting = new Set<Replay>();
@@ -69,7 +79,7 @@ export class OrderReplays {
 
   /**
    * Asks whether all that became of a wallet's orders since a moment is there, and no more than `max`
-   * messages; where nobody can say so it is not.
+   * messages; where no exchange says so in time it is not.
    */
   find(
     { trader }: Connection,
@@ -78,19 +88,35 @@ export class OrderReplays {
     max: number,
     told: (recovered: boolean) => void,
   ): void {
-    const request = this.#asking.ask(trader, { type: "recover", wallet, since, max });
-    if (request === undefined) told(false);
-    else this.#asked.set(request, { trader, replay: undefined, told });
+    const giveUp = setTimeout(() => this.#found(search, false), FIND_MS_MAX);
+    const search: Search = { trader, asks: { wallet, since, max }, told, giveUp };
+    this.#searches.add(search);
+    this.#search(search);
   }
 
   /** The exchange has found what it was asked for. */
   found({ request, recovered }: Extract<ExchangeNews, { type: "recoverable" }>): void {
-    this.#answered(request)?.told?.(recovered);
+    const search = this.#answered(request);
+    if (search !== undefined && "told" in search) this.#found(search, recovered);
   }
 
-  begin(connection: Connection, wallet: string, since: number): void {
+  #found(search: Search, recovered: boolean): void {
+    // It may have been given up.
+    if (!this.#searches.delete(search)) return;
+    clearTimeout(search.giveUp);
+    search.told(recovered);
+  }
+
+  #search(search: Search): void {
+    const { trader, asks } = search;
+    const request = this.#asking.ask(trader, { type: "recover", ...asks });
+    if (request !== undefined) this.#asked.set(request, { trader, of: search });
+  }
+
+  /** Begins to tell a connection what became of a wallet's orders. */
+  begin(connection: Connection, wallet: string, from: ReplayFrom): void {
     this.end(connection, wallet);
-    const replay: Replay = { connection, wallet, from: { since } };
+    const replay: Replay = { connection, wallet, from };
     const own = this.#all.get(connection) ?? new Map<string, Replay>();
     this.#all.set(connection, own.set(wallet, replay));
     count(this.#counters, SHARD.replays);
@@ -107,13 +133,14 @@ export class OrderReplays {
     this.#waiting.delete(replay);
   }
 
-  /** What the exchange has been asked is not answered any more. */
+  /** What the exchange has been asked is not answered any more; the next one will be asked. */
   lost(): void {
-    for (const request of [...this.#asked.keys()]) this.#answered(request)?.told?.(false);
+    for (const request of [...this.#asked.keys()]) this.#answered(request);
   }
 
   /** There is another exchange: asks it for all that is still to be told. */
   askAgain(): void {
+    for (const search of this.#searches) this.#search(search);
     for (const own of this.#all.values())
       for (const replay of own.values()) if (!this.#waiting.has(replay)) this.#ask(replay);
   }
@@ -123,8 +150,8 @@ export class OrderReplays {
     writes: CoalescedWrites,
     { request, told, next }: Extract<ExchangeNews, { type: "replay" }>,
   ): void {
-    const replay = this.#answered(request)?.replay;
-    if (replay === undefined) return;
+    const replay = this.#answered(request);
+    if (replay === undefined || !("from" in replay)) return;
     const { connection, wallet } = replay;
     // It has ended, or another one has begun in its place.
     if (this.#all.get(connection)?.get(wallet) !== replay) return;
@@ -154,15 +181,15 @@ export class OrderReplays {
     const { connection, wallet, from } = replay;
     const { trader } = connection;
     const request = this.#asking.ask(trader, { type: "replay", wallet, from });
-    if (request !== undefined) this.#asked.set(request, { trader, replay, told: undefined });
+    if (request !== undefined) this.#asked.set(request, { trader, of: replay });
   }
 
-  #answered(request: number): Asked | undefined {
+  #answered(request: number): Asked["of"] | undefined {
     const asked = this.#asked.get(request);
     if (asked === undefined) return undefined;
     this.#asked.delete(request);
     this.#asking.answered(asked.trader);
-    return asked;
+    return asked.of;
   }
 
   #wait(replay: Replay, ms: number): void {

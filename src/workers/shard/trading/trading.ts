@@ -6,7 +6,14 @@ import type { RequestId } from "../../../contract/client-messages-schema.js";
 import type { RequestedOrder, ServerMessage } from "../../../contract/messages.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
 import type { ContractOrder } from "../../../store/contract-form.js";
-import type { ExchangeNews, OrderName, Refused, WalletQuestion } from "../../messages.js";
+import type {
+  ExchangeNews,
+  OrderName,
+  Refused,
+  ReplayFrom,
+  ReplayPosition,
+  WalletQuestion,
+} from "../../messages.js";
 import type { Connection, PrivateBatch } from "../connections/connection.js";
 import { FairBudget, type Holder } from "../connections/fair-budget.js";
 import type { Outbox } from "../connections/outbox.js";
@@ -68,6 +75,8 @@ export class Trading {
   readonly replays: OrderReplays;
   readonly sessions: ShardSessions;
   #lastRequest = 0;
+  /** From where on nothing has been told of what is watched, by this exchange or the one before. */
+  #told: ReplayPosition | undefined;
 
   constructor(outbox: Outbox, counters: CounterSection, options: TradingOptions) {
     this.#outbox = outbox;
@@ -98,12 +107,18 @@ export class Trading {
     );
   }
 
-  /** Trades with the exchange behind `port`, or with none, and asks for every snapshot again. */
+  /**
+   * Trades with the exchange behind `port`, or with none, and asks for every snapshot again. Who was told news of
+   * orders is told, too, what the exchange before has stored and not told.
+   */
   connect(port: MessagePort | undefined): void {
     this.#link.close();
     if (port === undefined) return;
     this.#link.connect(port, this.sessions.claims);
     this.sessions.askAgain();
+    const followers = [...this.#channels.wallets].flatMap((wallet) =>
+      [...this.#channels.live(wallet, "Orders")].map((connection) => ({ connection, wallet })),
+    );
     this.#channels.awaitAll();
     for (const wallet of this.#channels.wallets) {
       for (const connection of this.#channels.watching(wallet)) {
@@ -112,6 +127,8 @@ export class Trading {
       }
     }
     this.replays.askAgain();
+    for (const { connection, wallet } of followers)
+      if (this.#told !== undefined) this.#replay(connection, wallet, this.#told);
   }
 
   close(): void {
@@ -236,9 +253,13 @@ export class Trading {
       this.#snapshots.ask(connection, wallet, own);
     }
     for (const { since = 0, params } of replayed) {
-      this.#channels.setReplaying(connection, params.wallet, "Orders", true);
-      this.replays.begin(connection, params.wallet, since);
+      this.#replay(connection, params.wallet, { since });
     }
+  }
+
+  #replay(connection: Connection, wallet: string, from: ReplayFrom): void {
+    this.#channels.setReplaying(connection, wallet, "Orders", true);
+    this.replays.begin(connection, wallet, from);
   }
 
   unsubscribe(connection: Connection, channels: readonly PrivateChannel[]): void {
@@ -294,6 +315,9 @@ export class Trading {
           break;
         case "replay":
           this.replays.take(writes, item);
+          break;
+        case "told":
+          this.#told = item.position;
           break;
         case "session":
           this.sessions.granted(item.connection, item.session);

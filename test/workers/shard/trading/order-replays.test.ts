@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { counted, SHARD } from "../../../../src/counters/counters.js";
 import type { ContractFill, ContractOrder } from "../../../../src/store/contract-form.js";
 import type { ExchangeNews, ExchangeRequest } from "../../../../src/workers/messages.js";
@@ -127,25 +127,88 @@ describe("order replays", () => {
     expect(counted(world.counters, SHARD.replayedMessages)).toBe(9);
   });
 
-  it("order replays - what cannot be had, or nobody can say, is recovered false and a snapshot", async () => {
+  it("order replays - what cannot be had is recovered false and a snapshot", async () => {
     const client = trader();
     await since(client, false);
     expect(sent(client)).toEqual([false]);
     const { request } = await asked("watch");
     await exchange.tell({ type: "snapshot", request, orders: [], positions: [] });
     expect(sent(client)).toEqual(["OrderSnapshot"]);
-    const other = trader();
-    world.subscribe(other, channel);
-    await exchange.close();
-    world.serve();
-    expect(sent(other)).toEqual([false]);
-    // Without an exchange it is known at once.
-    const third = trader();
-    world.subscribe(third, channel);
-    expect(sent(third)).toEqual([false]);
     const stranger = trader(0, "somebody else");
     world.subscribe(stranger, channel);
     expect(sent(stranger)).toEqual(["Error"]);
+  });
+
+  it("order replays - where the exchange goes away before it says what can be had, the next one is asked", async () => {
+    const [one, other] = [trader(), trader()];
+    world.subscribe(one, channel);
+    await asked("recover");
+    await exchange.close();
+    world.subscribe(other, channel);
+    world.serve();
+    expect([sent(one), sent(other)]).toEqual([[], []]);
+    const asks = (await startExchange()).filter(({ type }) => type !== "attach");
+    expect(asks).toMatchObject([
+      { type: "recover", wallet: "w", since: 5 },
+      { type: "recover", wallet: "w", since: 5 },
+    ]);
+    for (const [at, ask] of asks.entries()) {
+      const { request } = ask as RequestOf<"recover">;
+      await exchange.tell({ type: "recoverable", request, recovered: at === 0 });
+    }
+    world.serve();
+    expect([sent(one), sent(other)]).toEqual([[true], [false]]);
+  });
+
+  it("order replays - where no exchange comes in time nothing can be had", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      await exchange.close();
+      const client = trader();
+      world.subscribe(client, channel);
+      vi.advanceTimersByTime(4999);
+      world.serve();
+      expect(sent(client)).toEqual([]);
+      vi.advanceTimersByTime(1);
+      world.serve();
+      expect(sent(client)).toEqual([false]);
+      // Whoever comes is asked for the snapshot alone.
+      const asks = await startExchange();
+      expect(asks.map(({ type }) => type)).toEqual(["attach", "watch"]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("order replays - followers are told what an exchange has stored and did not live to tell, and a snapshot", async () => {
+    const [follower, other] = [trader(), trader(0, "v")];
+    world.subscribe(follower, { type: "Orders", params: { wallet: "w" } });
+    world.subscribe(other, { type: "Positions", params: { wallet: "v" } });
+    for (const ask of await exchange.requests()) {
+      const { request } = ask as RequestOf<"watch">;
+      await exchange.tell(
+        { type: "snapshot", request, orders: [], positions: [] },
+        { type: "told", position: POSITION },
+      );
+    }
+    expect([sent(follower), sent(other)]).toEqual([
+      [undefined, "OrderSnapshot"],
+      [undefined, "PositionSnapshot"],
+    ]);
+    await exchange.close();
+    const asks = await startExchange();
+    expect(asks.map(({ type }) => type)).toEqual(["attach", "watch", "watch", "replay"]);
+    const replay = asks.find((one): one is RequestOf<"replay"> => one.type === "replay");
+    expect(replay).toMatchObject({ wallet: "w", from: POSITION });
+    const watch = asks[1] as RequestOf<"watch">;
+    await exchange.tell(
+      { type: "snapshot", request: watch.request, orders: [], positions: [] },
+      // It is in what is replayed, as the exchange is between two batches there.
+      fillNews(fill(2)),
+      { type: "replay", request: replay?.request ?? 0, told: [fill(2)], next: undefined },
+      fillNews(fill(3)),
+    );
+    expect(sent(follower)).toEqual(["OrderSnapshot", "fill 2", "fill 3"]);
   });
 
   it("order replays - a slow connection is sent the next part when it has taken the last", async () => {
