@@ -148,7 +148,13 @@ function withoutNulls(message: ServerMessage): ServerMessage {
     case "OrderUpdate":
       return { ...envelope, type, data: { order: given(data.order) } };
     case "OrderSnapshot":
-      return { ...envelope, type, data: { orders: data.orders.map(given) } };
+      return { ...envelope, type, data: { ...data, orders: data.orders.map(given) } };
+    case "OrderPage":
+      return { ...envelope, type, data: { ...given(data), orders: data.orders.map(given) } };
+    case "Fill":
+      return { ...envelope, type, data: { fill: given(data.fill) } };
+    case "FillPage":
+      return { ...envelope, type, data: { ...given(data), fills: data.fills.map(given) } };
     default:
       return envelope === message
         ? message

@@ -25,3 +25,11 @@ export async function cancelOrder(
 ): Promise<Replies["CancelOrder"]> {
   return requests.ask("CancelOrder", given(order), { ...options, whenLost: "resend" });
 }
+
+export async function getOrder(
+  requests: Requests,
+  order: OrderReference,
+  options?: RequestOptions,
+): Promise<Replies["GetOrder"]> {
+  return requests.ask("GetOrder", given(order), { ...options, whenLost: "resend" });
+}

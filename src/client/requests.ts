@@ -27,6 +27,9 @@ export interface Replies {
   readonly CancelOrder: ServerData["OrderUpdate"];
   readonly TradeHistory: ServerData["TradePage"];
   readonly CandleHistory: ServerData["CandlePage"];
+  readonly OrderHistory: ServerData["OrderPage"];
+  readonly FillHistory: ServerData["FillPage"];
+  readonly GetOrder: ServerData["OrderUpdate"];
 }
 
 /**

@@ -2,8 +2,8 @@ import { z } from "zod";
 import { CANDLE_INTERVALS, type CandleInterval } from "../shared/candle.js";
 import { SIDES } from "../shared/market.js";
 import { nullIsAbsent } from "../shared/null-is-absent.js";
-import { ORDER_TYPES, TIMES_IN_FORCE } from "../shared/order.js";
-import { textSchema } from "../shared/text-schema.js";
+import { ORDER_STATUSES, ORDER_TYPES, type OrderStatus, TIMES_IN_FORCE } from "../shared/order.js";
+import { textSchema, walletSchema } from "../shared/text-schema.js";
 import { channelKey } from "./channel-kinds.js";
 import { boundedList, channelSchema, marketIdSchema, microsSchema } from "./channels-schema.js";
 import {
@@ -58,8 +58,10 @@ const orderRequest = z
     context.issues.push({ code: "custom", input: price, path: ["price"], message });
   });
 
+const orderId = textSchema("name", { min: 1, max: ORDER_ID_CHARACTERS_MAX });
+
 const orderNames = z.object({
-  order_id: textSchema("name", { min: 1, max: ORDER_ID_CHARACTERS_MAX }).optional(),
+  order_id: orderId.optional(),
   client_order_id: clientOrderId.optional(),
 });
 
@@ -77,13 +79,30 @@ const orderReference = nullIsAbsent(orderNames).transform(
   },
 );
 
+const page = {
+  before: textSchema("line", { min: 1, max: CURSOR_CHARACTERS_MAX }).optional(),
+  limit: z.int().min(1).max(HISTORY_PAGE_MAX).optional(),
+};
+
 const historyRequest = z.object({
   market_id: marketIdSchema,
   from: microsSchema.optional(),
   to: microsSchema.optional(),
-  before: textSchema("line", { min: 1, max: CURSOR_CHARACTERS_MAX }).optional(),
-  limit: z.int().min(1).max(HISTORY_PAGE_MAX).optional(),
+  ...page,
 });
+const walletHistoryRequest = z.object({
+  wallet: walletSchema.optional(),
+  market_id: marketIdSchema.optional(),
+  ...page,
+});
+const orderStatus = z.enum(ORDER_STATUSES);
+/** One status or several; none of them is every one. */
+const orderStatuses = z
+  .union([orderStatus, z.array(orderStatus).max(ORDER_STATUSES.length)])
+  .transform((named) => {
+    const wanted: readonly OrderStatus[] = typeof named === "string" ? [named] : named;
+    return ORDER_STATUSES.filter((status) => wanted.includes(status));
+  });
 const candleIntervals = Object.keys(CANDLE_INTERVALS) as CandleInterval[];
 
 /** The `data` of each message type a client can send. */
@@ -101,6 +120,9 @@ export const clientData = {
   CancelOrder: orderReference,
   TradeHistory: nullIsAbsent(historyRequest),
   CandleHistory: nullIsAbsent(historyRequest.extend({ interval: z.enum(candleIntervals) })),
+  OrderHistory: nullIsAbsent(walletHistoryRequest.extend({ status: orderStatuses.optional() })),
+  FillHistory: nullIsAbsent(walletHistoryRequest.extend({ order_id: orderId.optional() })),
+  GetOrder: orderReference,
 } as const;
 
 export type ClientType = keyof typeof clientData;

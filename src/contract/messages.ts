@@ -1,7 +1,7 @@
 import type { CandleInterval } from "../shared/candle.js";
 import type { MarketStatus, Side } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
-import type { OrderStatus, OrderType, TimeInForce } from "../shared/order.js";
+import type { Liquidity, OrderStatus, OrderType, TimeInForce } from "../shared/order.js";
 import type { ErrorCode } from "./error-codes.js";
 import type { BOOK_DEPTHS, MERGE_INTERVALS_MS } from "./limits.js";
 
@@ -15,6 +15,7 @@ import type { BOOK_DEPTHS, MERGE_INTERVALS_MS } from "./limits.js";
 export type {
   CandleInterval,
   ErrorCode,
+  Liquidity,
   MarketId,
   MarketStatus,
   OrderStatus,
@@ -162,6 +163,34 @@ export interface Order {
   readonly reason?: string;
   readonly created_ts: number;
   readonly updated_ts: number;
+}
+
+/** One execution of an order: each trade has two of them. */
+export interface Fill {
+  readonly trade_id: string;
+  readonly order_id: string;
+  readonly client_order_id?: string;
+  readonly market_id: MarketId;
+  readonly wallet: string;
+  /** Of the order. */
+  readonly side: Side;
+  readonly price: number;
+  readonly quantity: number;
+  readonly liquidity: Liquidity;
+  /** The trade's. */
+  readonly ts: number;
+}
+
+/** What a page of a wallet's orders or fills is asked for by. */
+interface WalletHistoryRequest {
+  /** The token's, unless its role is `admin`; by default that. */
+  readonly wallet?: string;
+  /** Of this market only. */
+  readonly market_id?: MarketId;
+  /** The `next` of the page before. */
+  readonly before?: string;
+  /** 1 to 1,000; default 100. */
+  readonly limit?: number;
 }
 
 export interface Position {
@@ -331,6 +360,12 @@ export interface ClientData {
   readonly CancelOrder: OrderReference;
   readonly TradeHistory: HistoryRequest;
   readonly CandleHistory: HistoryRequest & { readonly interval: CandleInterval };
+  readonly OrderHistory: WalletHistoryRequest & {
+    /** Of this status, or of one of these. */
+    readonly status?: OrderStatus | readonly OrderStatus[];
+  };
+  readonly FillHistory: WalletHistoryRequest & { readonly order_id?: string };
+  readonly GetOrder: OrderReference;
 }
 
 export type ClientType = keyof ClientData;
@@ -384,9 +419,14 @@ export interface ServerData {
   readonly OrderBook: OrderBook;
   readonly BookUpdate: BookUpdate;
   readonly TradeExecution: { readonly trade: Trade };
-  readonly OrderSnapshot: { readonly orders: readonly Order[] };
+  readonly OrderSnapshot: { readonly wallet: string; readonly orders: readonly Order[] };
   readonly OrderUpdate: { readonly order: Order };
-  readonly PositionSnapshot: { readonly positions: readonly Position[] };
+  /** Before the `OrderUpdate` that includes it. */
+  readonly Fill: { readonly fill: Fill };
+  readonly PositionSnapshot: {
+    readonly wallet: string;
+    readonly positions: readonly Position[];
+  };
   readonly PositionUpdate: { readonly position: Position };
   readonly SystemStatus: { readonly status: SystemStatus };
   readonly CandleSnapshot: CandleSnapshot;
@@ -403,6 +443,17 @@ export interface ServerData {
     readonly market_id: MarketId;
     readonly interval: CandleInterval;
     readonly candles: readonly Candle[];
+    readonly next?: string;
+  };
+  /** Of a wallet, newest first; without `next` there is no more. */
+  readonly OrderPage: {
+    readonly wallet: string;
+    readonly orders: readonly Order[];
+    readonly next?: string;
+  };
+  readonly FillPage: {
+    readonly wallet: string;
+    readonly fills: readonly Fill[];
     readonly next?: string;
   };
   readonly Notification: {

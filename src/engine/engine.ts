@@ -253,6 +253,8 @@ export class Engine {
         takerOrderId: orderId,
         makerWallet: maker.wallet,
         takerWallet: wallet,
+        makerClientOrderId: maker.clientOrderId,
+        takerClientOrderId: placed.clientOrderId,
         ts,
       };
       events.push({ type: "trade", trade }, { type: "order", order: maker });

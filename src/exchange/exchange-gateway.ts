@@ -8,24 +8,33 @@ import {
   PRODUCER,
 } from "../counters/counters.js";
 import { admitOrder } from "../engine/admission.js";
-import type { EngineEvent, OrderReference } from "../engine/commands.js";
+import type { EngineChanges, EngineEvent } from "../engine/commands.js";
 import type { KnownOrder } from "../engine/engine.js";
-import type { Order } from "../engine/order.js";
+import type { Order, Trade } from "../engine/order.js";
 import type { Logger } from "../shared/log.js";
 import type { OrderStatus } from "../shared/order.js";
-import { type ContractOrder, toContractOrder, toContractPosition } from "../store/contract-form.js";
+import {
+  type ContractOrder,
+  toContractFills,
+  toContractOrder,
+  toContractPosition,
+} from "../store/contract-form.js";
 import { walletFault } from "../store/records.js";
 import type { Store } from "../store/store.js";
-import type { ExchangeNews, ExchangeRequest, OrderName, Refused } from "../workers/messages.js";
+import type {
+  ExchangeNews,
+  ExchangeRequest,
+  Refused,
+  ReplayPosition,
+} from "../workers/messages.js";
 import type { ExchangeCore } from "./exchange-core.js";
 import { type AttachedShard, addNews, ExchangeShards, type News } from "./exchange-shards.js";
+import { toOrderReference } from "./order-reference.js";
 import type { SessionDesk } from "./session-desk.js";
+import type { WalletDesk } from "./wallet-desk.js";
 
 /** Requests of one batch, which share one commit. */
 const BATCH_REQUESTS_MAX = 4096;
-
-/** The form of the order ids that the exchange gives. */
-const ORDER_ID = /^[1-9][0-9]{0,15}$/;
 
 const SESSION_OVER = "cancel on disconnect: the session has ended";
 
@@ -47,6 +56,7 @@ type Holdings = Pick<Extract<ExchangeNews, { type: "snapshot" }>, "orders" | "po
 interface ExchangeGatewayContext {
   readonly options: ExchangeOptions;
   readonly desk: SessionDesk;
+  readonly walletDesk: WalletDesk;
   readonly store: Pick<Store, "order">;
   readonly counters: CounterSection;
   readonly log: Logger;
@@ -74,12 +84,21 @@ export class ExchangeGateway {
   #asked: readonly Asked[] = [];
   #results: OrderResult[] = [];
   #news: News = new Map();
+  /** From where on nothing has been told. */
+  #told: ReplayPosition;
   /** What wallets have, as it was told last; until the next command. */
   readonly #holdings = new Map<string, Holdings>();
 
-  constructor(context: ExchangeGatewayContext, core: ExchangeCore, hooks: ExchangeGatewayHooks) {
+  /** @param told what is stored was told by exchanges before, or will be asked for */
+  constructor(
+    context: ExchangeGatewayContext,
+    core: ExchangeCore,
+    hooks: ExchangeGatewayHooks,
+    told: ReplayPosition,
+  ) {
     this.#context = context;
     this.#core = core;
+    this.#told = told;
     this.#hooks = hooks;
     this.#shards = new ExchangeShards({
       request: (from, request) => this.#ask({ from, request }),
@@ -116,11 +135,13 @@ export class ExchangeGateway {
   }
 
   /** The batch is on disk: tells what came of it. */
-  release(): void {
+  release(changes: EngineChanges): void {
     // Counted first: whoever is told of an order finds it in the metrics.
     for (const result of this.#results)
       countListed(this.#context.counters, PRODUCER.ordersByResult, ORDER_RESULTS, result);
     this.#shards.tell(this.#context.desk.takeNews());
+    this.#told = behind(changes, this.#told);
+    for (const all of this.#news.values()) all.push({ type: "told", position: this.#told });
     this.#shards.tell(this.#news);
     this.#forget();
   }
@@ -130,8 +151,7 @@ export class ExchangeGateway {
     const asked = this.#asked;
     this.#forget();
     this.#holdings.clear();
-    // Connections and their sessions are what they are, whatever becomes of orders.
-    for (const one of asked) if (!isAboutSessions(one.request)) this.#answer(one, refusal);
+    for (const one of asked) if (isOfBatch(one.request)) this.#answer(one, refusal);
   }
 
   #forget(): void {
@@ -156,6 +176,15 @@ export class ExchangeGateway {
       case "ended":
       case "attach":
         return this.#context.desk.take(from, request);
+      case "replay":
+        // Of what it is told before the replay is through, the shard has all but its own in that.
+        this.#shards.watch(from, request.wallet);
+        return this.#context.walletDesk.ask(from, request);
+      case "get-order":
+      case "orders":
+      case "fills":
+      case "recover":
+        return this.#context.walletDesk.ask(from, request);
       default:
         return request satisfies never;
     }
@@ -209,7 +238,8 @@ export class ExchangeGateway {
     for (const event of events) {
       switch (event.type) {
         case "trade":
-          // Public: the core publishes it.
+          // The core publishes it.
+          this.#tellOfFills(event.trade);
           break;
         case "order":
           if (event === answer) this.#reply(asked, event.order, true);
@@ -289,6 +319,15 @@ export class ExchangeGateway {
     for (const shard of watching) if (shard !== except) addNews(this.#news, shard, news);
   }
 
+  /** Tells the shards that watch the wallets of a trade, of each its own side. */
+  #tellOfFills(trade: Trade): void {
+    const wallets = [trade.makerWallet, trade.takerWallet];
+    if (wallets.every((wallet) => this.#shards.watching(wallet) === undefined)) return;
+    for (const fill of toContractFills(trade, this.#core.listed(trade.marketId)))
+      for (const shard of this.#shards.watching(fill.wallet) ?? [])
+        addNews(this.#news, shard, { type: "fill", fill });
+  }
+
   /** Many may ask for one wallet in a batch; what nothing has changed is made once, and sent once. */
   #snapshot(request: number, wallet: string): ExchangeNews {
     const held = this.#holdings.get(wallet) ?? this.#holdingsOf(wallet);
@@ -310,13 +349,19 @@ export class ExchangeGateway {
   }
 }
 
-function isAboutSessions(request: ExchangeRequest): boolean {
-  return request.type === "session" || request.type === "ended" || request.type === "attach";
+/** Where what follows a batch begins; what has changed at its very end is named again. */
+function behind({ orders, nextTradeId }: EngineChanges, before: ReplayPosition): ReplayPosition {
+  let { ts } = before;
+  for (const { updatedTs } of orders) ts = Math.max(ts, updatedTs);
+  return { tradeId: nextTradeId, ts, orderId: 0 };
+}
+
+/**
+ * Whether a request has to be answered anew where its batch is undone. Connections and their sessions are what
+ * they are, whatever becomes of orders, and what was before a batch is told behind it.
+ */
+function isOfBatch({ type }: ExchangeRequest): boolean {
+  return type === "place" || type === "cancel" || type === "watch" || type === "unwatch";
 }
 
 type RequestOf<T extends ExchangeRequest["type"]> = Extract<ExchangeRequest, { readonly type: T }>;
-
-function toOrderReference(name: OrderName): OrderReference | undefined {
-  if ("client_order_id" in name) return { clientOrderId: name.client_order_id };
-  return ORDER_ID.test(name.order_id) ? { orderId: Number(name.order_id) } : undefined;
-}

@@ -11,6 +11,9 @@ export type TimeInForce = (typeof TIMES_IN_FORCE)[number];
 export const ORDER_STATUSES = ["Open", "PartiallyFilled", "Filled", "Cancelled"] as const;
 export type OrderStatus = (typeof ORDER_STATUSES)[number];
 
+/** On which side of a trade an order was: it rested in the book, or came to trade. */
+export type Liquidity = "Maker" | "Taker";
+
 /** Whether an order rests in the book, or would if nothing else happened to it. */
 export function isOpen({ status }: { readonly status: OrderStatus }): boolean {
   return status === "Open" || status === "PartiallyFilled";

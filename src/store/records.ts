@@ -25,7 +25,7 @@ import { reasonOf } from "./store-error.js";
 const CHECKSUM_BYTES = 4;
 
 /** Version of this form. A store that says another number is not opened. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /** How one kind of record is written and read; it holds its key too, so that a wrong one shows. */
 export interface RecordForm<K extends Key, T> {
@@ -99,7 +99,8 @@ function unseal(bytes: Buffer): unknown {
   return packr.unpack(packed);
 }
 
-function form<K extends Key, F extends [unknown, ...unknown[]], T>(
+/** The form of a record whose fields are a tuple. */
+export function form<K extends Key, F extends [unknown, ...unknown[]], T>(
   fields: z.ZodType<F>,
   keyOf: (value: T) => K,
   pack: (value: T) => NoInfer<F>,
@@ -119,7 +120,7 @@ function form<K extends Key, F extends [unknown, ...unknown[]], T>(
 const integer = z.number().refine(Number.isSafeInteger, "is no safe integer");
 const count = integer.nonnegative();
 const id = integer.positive();
-const timestamp = count;
+export const timestamp = count;
 const marketId = z.custom<MarketId>((value) => parseMarketId(value) === value, "is no market id");
 const text = z.string();
 const step = z.number().positive();
@@ -197,7 +198,21 @@ export const orderForm = form(
 );
 
 export const tradeForm = form(
-  z.tuple([id, marketId, id, id, z.enum(SIDES), id, id, text, text, timestamp]),
+  z.tuple([
+    id,
+    marketId,
+    id,
+    id,
+    z.enum(SIDES),
+    id,
+    id,
+    text,
+    text,
+    timestamp,
+    // Stores of version 1 have none of these.
+    text.nullable().optional(),
+    text.nullable().optional(),
+  ]),
   (trade: Trade) => trade.tradeId,
   (trade) => [
     trade.tradeId,
@@ -210,6 +225,8 @@ export const tradeForm = form(
     trade.makerWallet,
     trade.takerWallet,
     trade.ts,
+    absent(trade.makerClientOrderId),
+    absent(trade.takerClientOrderId),
   ],
   (fields) => ({
     tradeId: fields[0],
@@ -222,6 +239,8 @@ export const tradeForm = form(
     makerWallet: fields[7],
     takerWallet: fields[8],
     ts: fields[9],
+    makerClientOrderId: fields[10] ?? undefined,
+    takerClientOrderId: fields[11] ?? undefined,
   }),
 );
 

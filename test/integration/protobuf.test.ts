@@ -58,6 +58,8 @@ describe("protobuf", () => {
       client.send({ type: "TradeHistory", id: 3, data: { market_id: 1001 } });
       client.send({ type: "CandleHistory", id: 4, data: { market_id: 1001, interval: "1m" } });
       client.send({ type: "PlaceOrder", id: 2, data: { order } });
+      client.send({ type: "OrderHistory", id: 5, data: { status: ["Filled"] } });
+      client.send({ type: "FillHistory", id: 6, data: { wallet, limit: 5 } });
     };
     ask();
     await provoke(server);

@@ -43,6 +43,8 @@ function trade(tradeId: number, tsMs: number): Trade {
     takerOrderId: 2,
     makerWallet: "alice",
     takerWallet: "bob",
+    makerClientOrderId: undefined,
+    takerClientOrderId: undefined,
     ts: tsMs * MS,
   };
 }

@@ -411,11 +411,13 @@ describe("store", () => {
     const dir = temporaryDirectory();
     await (await openStore(dir)).close();
     const environment = new Environment(dir);
-    await environment.schema.put(2).write();
+    await environment.schema.put(3).write();
     await environment.close();
     await expect(openStore(dir)).rejects.toMatchObject({
       code: "STORE_VERSION",
-      message: expect.stringMatching(/data\.mdb has schema version 2, and .* knows 1 only; run /),
+      message: expect.stringMatching(
+        /data\.mdb has schema version 3, and .* knows none above 2; run /,
+      ),
     });
   });
 

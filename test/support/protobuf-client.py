@@ -53,8 +53,11 @@ CHANNELS = [
     pb.Channel(orders={"wallet": WALLET}),
     pb.Channel(positions={"wallet": WALLET}),
 ]
-ORDER = {"market_id": 1001, "side": pb.SIDE_BUY, "order_type": pb.ORDER_TYPE_MARKET, "quantity": 1}
-REQUEST_IDS = [1, -1, SAFE_MAX, "request ü", 7, 8, 2**32, 0]
+ORDER = {
+    "market_id": 1001, "side": pb.SIDE_BUY, "order_type": pb.ORDER_TYPE_MARKET, "quantity": 1,
+    "client_order_id": "mine",
+}
+REQUEST_IDS = [1, -1, SAFE_MAX, "request ü", 7, 8, 2**32, 0, 9, 10, 11]
 REQUESTS = [
     {"subscribe": {"channels": CHANNELS}},
     {"ping": {"timestamp": 1_700_000_000_000}},
@@ -64,6 +67,9 @@ REQUESTS = [
     {"trade_history": wide(1001)},
     {"candle_history": {**wide(1001), "interval": pb.CANDLE_INTERVAL_1M}},
     {"place_order": {"order": ORDER}},
+    {"get_order": {"client_order_id": "mine"}},
+    {"order_history": {"status": [pb.ORDER_STATUS_FILLED], "limit": 10}},
+    {"fill_history": wide(1001)},
 ]
 
 

@@ -63,6 +63,19 @@ const order = z.strictObject({
   updated_ts: ts,
 });
 
+const fill = z.strictObject({
+  trade_id: z.string(),
+  order_id: z.string(),
+  client_order_id: z.string().optional(),
+  market_id: marketIdSchema,
+  wallet: z.string(),
+  side: z.enum(SIDES),
+  price: z.number().positive(),
+  quantity: z.number().positive(),
+  liquidity: z.enum(["Maker", "Taker"]),
+  ts,
+});
+
 const position = z.strictObject({
   wallet: z.string(),
   market_id: marketIdSchema,
@@ -171,9 +184,20 @@ export const serverData = {
     ),
     next: z.string().optional(),
   }),
-  OrderSnapshot: z.strictObject({ orders: z.array(order) }),
+  OrderSnapshot: z.strictObject({ wallet: z.string(), orders: z.array(order) }),
   OrderUpdate: z.strictObject({ order }),
-  PositionSnapshot: z.strictObject({ positions: z.array(position) }),
+  PositionSnapshot: z.strictObject({ wallet: z.string(), positions: z.array(position) }),
+  Fill: z.strictObject({ fill }),
+  OrderPage: z.strictObject({
+    wallet: z.string(),
+    orders: z.array(order).max(1000),
+    next: z.string().optional(),
+  }),
+  FillPage: z.strictObject({
+    wallet: z.string(),
+    fills: z.array(fill).max(1000),
+    next: z.string().optional(),
+  }),
   PositionUpdate: z.strictObject({ position }),
   SystemStatus: z.strictObject({ status: systemStatusSchema }),
   CandleSnapshot: z.strictObject({
