@@ -19,13 +19,14 @@ const MAX_FUNCTION_LINES = 70;
 
 /** Files that may be longer. */
 const LONG_FILES: Readonly<Record<string, string>> = {
+  "src/contract/protobuf/protobuf-messages.ts": "one list of tables, every message of the contract",
   "src/contract/messages.ts": "one list of types, every message of the contract",
-  "src/contract/protobuf/protobuf-messages.ts": "one table of every message of the contract",
   "src/workers/shard/fan-out/fan-out.ts":
     "a round from the mirror's changes to the sockets, and who is in it",
   "src/workers/shard/fan-out/first-data-sender.ts":
     "the turns of all that waits, in which the order matters",
   "src/workers/shard/connections/connection.ts": "a connection's state and all that moves it",
+  "src/workers/shard/requests/request-handler.ts": "one method for each type of request",
   "src/config/config-fields.ts": "one list of options, which is read and searched as one",
 };
 

@@ -1,21 +1,24 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import {
   ClientClosedError,
+  type HistoryItems,
   type MarketcastClient,
   type MarketId,
   type OpenState,
   type Order,
+  type OrderStatus,
   RequestTimeoutError,
   type Side,
 } from "../client/node.js";
 import { CANCEL_AFTER_MS } from "../contract/limits.js";
 import { SIDES } from "../shared/market.js";
-import { ORDER_TYPES, SELF_TRADES, TIMES_IN_FORCE } from "../shared/order.js";
+import { ORDER_STATUSES, ORDER_TYPES, SELF_TRADES, TIMES_IN_FORCE } from "../shared/order.js";
 import {
   addClientFlags,
   type ClientFlags,
   newClient,
   opened,
+  parseCount,
   parseMarket,
   parseMilliseconds,
   parsePositive,
@@ -29,7 +32,7 @@ import {
   parseClientOrderId,
   parseTime,
 } from "./order-request.js";
-import { orderTable } from "./order-table.js";
+import { fillTable, orderTable } from "./order-table.js";
 import { OutputError, print, tell } from "./output.js";
 import { tellClientEvents } from "./tell-client-events.js";
 import { UsageError } from "./usage-error.js";
@@ -68,11 +71,40 @@ function parseTimer(text: string): number {
   throw new InvalidArgumentError(`It is not 0, nor an integer from ${least} to ${most}.`);
 }
 
+interface HistoryFlags extends ListFlags {
+  readonly market?: MarketId;
+  readonly limit: number;
+}
+
+type OrderHistoryFlags = HistoryFlags & { readonly status?: readonly OrderStatus[] };
+type FillHistoryFlags = HistoryFlags & { readonly orderId?: string };
+
+/** How many orders or fills a command prints by itself. */
+const HISTORY_USUAL = 100;
+
 /** Prints a table on a terminal and NDJSON into a pipe. */
 async function printOrders(orders: readonly Order[]): Promise<void> {
   if (process.stdout.isTTY)
     await print(`${orders.length === 0 ? "no open orders" : orderTable(orders)}\n`);
-  else await print(orders.map((order) => `${JSON.stringify(order)}\n`).join(""));
+  else await printLines(orders);
+}
+
+/** Resolves with false where nobody reads any more. */
+function printLines(items: readonly object[]): Promise<boolean> {
+  return print(items.map((item) => `${JSON.stringify(item)}\n`).join(""));
+}
+
+/** Prints a history: a table on a terminal when all of it is there, NDJSON into a pipe page by page. */
+async function printHistory<T extends object>(
+  history: HistoryItems<T>,
+  tableOf: (items: readonly T[]) => string,
+): Promise<void> {
+  const items: T[] = [];
+  for await (const page of history.pages()) {
+    if (process.stdout.isTTY) items.push(...page);
+    else if (!(await printLines(page))) return;
+  }
+  if (process.stdout.isTTY) await print(`${items.length === 0 ? "none" : tableOf(items)}\n`);
 }
 
 /** Prints an order that was just changed; where that fails, the error says what has been done. */
@@ -191,6 +223,69 @@ function list(flags: ListFlags, program: Command): Promise<void> {
   });
 }
 
+function get(flags: CancelFlags, program: Command): Promise<void> {
+  const reference = orderReference(flags);
+  return withClient(flags, program, async (client) => {
+    const { order } = await client.getOrder(reference);
+    await printOrders([order]);
+  });
+}
+
+function history(flags: OrderHistoryFlags, program: Command): Promise<void> {
+  return withClient(flags, program, async (client) => {
+    const { status } = flags;
+    const query = { ...historyQuery(flags), ...(status !== undefined && { status }) };
+    await printHistory(client.history.orders(query), orderTable);
+  });
+}
+
+function fills(flags: FillHistoryFlags, program: Command): Promise<void> {
+  return withClient(flags, program, async (client) => {
+    const { orderId: order_id } = flags;
+    const query = { ...historyQuery(flags), ...(order_id !== undefined && { order_id }) };
+    await printHistory(client.history.fills(query), fillTable);
+  });
+}
+
+function historyQuery({ wallet, market: market_id, limit }: HistoryFlags) {
+  return {
+    limit,
+    ...(wallet !== undefined && { wallet }),
+    ...(market_id !== undefined && { market_id }),
+  };
+}
+
+function addHistoryFlags(command: Command): Command {
+  return addOrderFlags(command)
+    .option("--wallet <WALLET>", "whose; by default the token's")
+    .option("--market <ID>", "of this market only", parseMarket)
+    .option("--limit <COUNT>", "most that are printed, the newest", parseCount, HISTORY_USUAL);
+}
+
+function addHistoryCommands(order: Command, program: Command): void {
+  addOrderFlags(
+    order
+      .command("get")
+      .description("print an order, open or finished")
+      .option("--order-id <ID>", "the server's id")
+      .option("--client-order-id <ID>", "the id that it was placed with", parseClientOrderId),
+  ).action((flags: CancelFlags) => get(flags, program));
+  addHistoryFlags(
+    order
+      .command("history")
+      .description("print the orders of a wallet, open and finished, newest first")
+      .addOption(
+        new Option("--status <STATUS...>", "of these statuses only").choices(ORDER_STATUSES),
+      ),
+  ).action((flags: OrderHistoryFlags) => history(flags, program));
+  addHistoryFlags(
+    order
+      .command("fills")
+      .description("print the fills of a wallet, newest first")
+      .option("--order-id <ID>", "of this order only"),
+  ).action((flags: FillHistoryFlags) => fills(flags, program));
+}
+
 function addOrderFlags(command: Command): Command {
   return addClientFlags(command).option(
     "--timeout <MS>",
@@ -275,4 +370,5 @@ export function addOrderCommand(program: Command): void {
       .description("print the open orders of a wallet")
       .option("--wallet <WALLET>", "whose; by default the token's"),
   ).action((flags: ListFlags) => list(flags, program));
+  addHistoryCommands(order, program);
 }

@@ -109,13 +109,18 @@ export interface Client extends AsyncIterable<ServerMessage> {
    * this is called again before; 0 ends it.
    */
   cancelAfter(timeoutMs: number, options?: RequestOptions): Promise<ServerData["CancelAfterSet"]>;
+  /**
+   * The state of an order, finished or not. By `client_order_id` as long as the server remembers that; by
+   * `order_id` as long as it keeps the order. `ORDER_NOT_FOUND` where the wallet has none.
+   */
+  getOrder(order: OrderReference, options?: RequestOptions): Promise<ServerData["OrderUpdate"]>;
   /** Measures the round trip, in milliseconds. */
   ping(options?: RequestOptions): Promise<number>;
   /** Gives the connection another token, or its first; it is also used from the next connect on. */
   authenticate(token: TokenSource, options?: RequestOptions): Promise<ServerData["Authenticated"]>;
   /**
-   * What was told before, newest first: async iterables of trades or candles, or by `pages()` of whole
-   * pages.
+   * What was told before, newest first: async iterables of trades or candles, and of the wallet's orders and
+   * fills, or by `pages()` of whole pages.
    */
   readonly history: History;
   /** Closes for good; what waits for an answer rejects. Resolves when the connection is closed. */

@@ -43,11 +43,10 @@ import { TokenKeeper } from "./token-keeper.js";
 
 /** Types of messages that mean nothing to the client as a whole, but to parts of it or to the program. */
 type OfOthers =
-  | ("Connected" | "Unsubscribed" | "Pong" | "SystemStatus" | "Notification" | "CandleSnapshot")
-  | "BookUpdate"
+  | ("Connected" | "Unsubscribed" | "Pong" | "SystemStatus" | "Notification" | "BookUpdate")
   | ("MarketSnapshot" | "MarketUpdate" | "PriceUpdate" | "OrderBook" | "TradeExecution")
   | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate" | "CandleUpdate")
-  | ("TradePage" | "CandlePage")
+  | ("TradePage" | "CandlePage" | "CandleSnapshot" | "OrderPage" | "FillPage" | "Fill")
   | ("OrderValidated" | "OrderResults" | "OrdersCancelled" | "CancelAfterSet");
 
 /** The client on any platform: ties the parts together and has the public methods. */
@@ -82,7 +81,10 @@ export class CoreClient extends OrderClient implements Client {
       abandoned: (pending) => this.#subscriber.abandoned(pending),
     });
     this.#subscriber = new Subscriber(this.requests, {
-      reduced: () => this.#onReduced(),
+      reduced: () => {
+        this.#tracker.unsubscribed();
+        this.#state.unsubscribed();
+      },
       missing: (channels) => this.#refresh(channels),
       failed: (error) => this.#onOwnFailure(error),
     });
@@ -361,11 +363,6 @@ export class CoreClient extends OrderClient implements Client {
       .catch((error: unknown) => this.#onOwnFailure(error));
   }
 
-  #onReduced(): void {
-    this.#tracker.unsubscribed();
-    this.#state.unsubscribed();
-  }
-
   #loseSubscriptions(asked: readonly Channel[], cause: MarketcastError): void {
     const channels = asked.map(withoutPosition);
     this.#subscriber.drop(channels);
@@ -379,11 +376,10 @@ export class CoreClient extends OrderClient implements Client {
     if (previous !== undefined) this.#emitter.emit("epoch", { epoch, previous });
   }
 
-  #onListenerThrow(thrown: unknown, event?: EventName): void {
-    const error = new ListenerError("a listener threw", { cause: thrown });
+  #onListenerThrow(cause: unknown, event?: EventName): void {
+    const error = new ListenerError("a listener threw", { cause });
     // A listener of errors that throws would only be told of itself.
-    if (event === "error") printError(error);
-    else this.#report(error);
+    return event === "error" ? printError(error) : this.#report(error);
   }
 
   #report(error: MarketcastError): void {

@@ -157,7 +157,13 @@ function withoutNulls(message: ServerMessage): ServerMessage {
     case "OrderResults":
       return { ...envelope, type, data: { results: data.results.map(resultGiven) } };
     case "OrderSnapshot":
-      return { ...envelope, type, data: { orders: data.orders.map(given) } };
+      return { ...envelope, type, data: { ...data, orders: data.orders.map(given) } };
+    case "OrderPage":
+      return { ...envelope, type, data: { ...given(data), orders: data.orders.map(given) } };
+    case "Fill":
+      return { ...envelope, type, data: { fill: given(data.fill) } };
+    case "FillPage":
+      return { ...envelope, type, data: { ...given(data), fills: data.fills.map(given) } };
     default:
       return envelope === message
         ? message

@@ -16,6 +16,7 @@ type WithoutState =
   | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate")
   | ("Pong" | "TradeExecution" | "SystemStatus" | "Notification" | "Heartbeat")
   | ("CandleSnapshot" | "CandleUpdate" | "ServerShutdown" | "TradePage" | "CandlePage")
+  | ("OrderPage" | "FillPage" | "Fill")
   | ("OrderValidated" | "OrderResults" | "OrdersCancelled" | "CancelAfterSet");
 
 interface MarketStateEvents {

@@ -63,6 +63,10 @@ export abstract class OrderClient {
     return this.#ask("CancelAfter", { timeout_ms: timeoutMs }, options);
   }
 
+  getOrder(order: OrderReference, options?: RequestOptions): Promise<Replies["GetOrder"]> {
+    return this.#ask("GetOrder", given(order), options);
+  }
+
   async #ask<T extends keyof ClientData>(
     type: T,
     data: ClientData[T],

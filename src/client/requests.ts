@@ -31,6 +31,9 @@ export interface Replies {
   readonly CancelAfter: ServerData["CancelAfterSet"];
   readonly TradeHistory: ServerData["TradePage"];
   readonly CandleHistory: ServerData["CandlePage"];
+  readonly OrderHistory: ServerData["OrderPage"];
+  readonly FillHistory: ServerData["FillPage"];
+  readonly GetOrder: ServerData["OrderUpdate"];
 }
 
 /**

@@ -2,8 +2,14 @@ import { z } from "zod";
 import { CANDLE_INTERVALS, type CandleInterval } from "../shared/candle.js";
 import { SIDES } from "../shared/market.js";
 import { nullIsAbsent } from "../shared/null-is-absent.js";
-import { ORDER_TYPES, SELF_TRADES, TIMES_IN_FORCE } from "../shared/order.js";
-import { textSchema } from "../shared/text-schema.js";
+import {
+  ORDER_STATUSES,
+  ORDER_TYPES,
+  type OrderStatus,
+  SELF_TRADES,
+  TIMES_IN_FORCE,
+} from "../shared/order.js";
+import { textSchema, walletSchema } from "../shared/text-schema.js";
 import { channelKey } from "./channel-kinds.js";
 import { boundedList, channelSchema, marketIdSchema, microsSchema } from "./channels-schema.js";
 import { type FormFault, formFault } from "./form-fault.js";
@@ -88,8 +94,10 @@ const orderOrFault = z.union([
   })),
 ]);
 
+const orderId = textSchema("name", { min: 1, max: ORDER_ID_CHARACTERS_MAX });
+
 const orderNames = z.object({
-  order_id: textSchema("name", { min: 1, max: ORDER_ID_CHARACTERS_MAX }).optional(),
+  order_id: orderId.optional(),
   client_order_id: clientOrderId.optional(),
 });
 
@@ -126,13 +134,30 @@ const amendment = nullIsAbsent(
   };
 });
 
+const page = {
+  before: textSchema("line", { min: 1, max: CURSOR_CHARACTERS_MAX }).optional(),
+  limit: z.int().min(1).max(HISTORY_PAGE_MAX).optional(),
+};
+
 const historyRequest = z.object({
   market_id: marketIdSchema,
   from: microsSchema.optional(),
   to: microsSchema.optional(),
-  before: textSchema("line", { min: 1, max: CURSOR_CHARACTERS_MAX }).optional(),
-  limit: z.int().min(1).max(HISTORY_PAGE_MAX).optional(),
+  ...page,
 });
+const walletHistoryRequest = z.object({
+  wallet: walletSchema.optional(),
+  market_id: marketIdSchema.optional(),
+  ...page,
+});
+const orderStatus = z.enum(ORDER_STATUSES);
+/** One status or several; none of them is every one. */
+const orderStatuses = z
+  .union([orderStatus, z.array(orderStatus).max(ORDER_STATUSES.length)])
+  .transform((named) => {
+    const wanted: readonly OrderStatus[] = typeof named === "string" ? [named] : named;
+    return ORDER_STATUSES.filter((status) => wanted.includes(status));
+  });
 const candleIntervals = Object.keys(CANDLE_INTERVALS) as CandleInterval[];
 
 /** The `data` of each message type a client can send. */
@@ -160,6 +185,9 @@ export const clientData = {
   }),
   TradeHistory: nullIsAbsent(historyRequest),
   CandleHistory: nullIsAbsent(historyRequest.extend({ interval: z.enum(candleIntervals) })),
+  OrderHistory: nullIsAbsent(walletHistoryRequest.extend({ status: orderStatuses.optional() })),
+  FillHistory: nullIsAbsent(walletHistoryRequest.extend({ order_id: orderId.optional() })),
+  GetOrder: orderReference,
 } as const;
 
 export type ClientType = keyof typeof clientData;

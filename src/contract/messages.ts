@@ -1,7 +1,7 @@
 import type { CandleInterval } from "../shared/candle.js";
 import type { MarketStatus, Side } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
-import type { OrderStatus, OrderType, SelfTrade, TimeInForce } from "../shared/order.js";
+import type { Liquidity, OrderStatus, OrderType, SelfTrade, TimeInForce } from "../shared/order.js";
 import type { ErrorCode } from "./error-codes.js";
 import type { BOOK_DEPTHS, MERGE_INTERVALS_MS } from "./limits.js";
 import type { CancelReason, OrderRule } from "./order-rules.js";
@@ -17,6 +17,7 @@ export type {
   CancelReason,
   CandleInterval,
   ErrorCode,
+  Liquidity,
   MarketId,
   MarketStatus,
   OrderRule,
@@ -170,6 +171,34 @@ export interface Order {
   readonly reason_code?: CancelReason;
   readonly created_ts: number;
   readonly updated_ts: number;
+}
+
+/** One execution of an order: each trade has two of them. */
+export interface Fill {
+  readonly trade_id: string;
+  readonly order_id: string;
+  readonly client_order_id?: string;
+  readonly market_id: MarketId;
+  readonly wallet: string;
+  /** Of the order. */
+  readonly side: Side;
+  readonly price: number;
+  readonly quantity: number;
+  readonly liquidity: Liquidity;
+  /** The trade's. */
+  readonly ts: number;
+}
+
+/** What a page of a wallet's orders or fills is asked for by. */
+interface WalletHistoryRequest {
+  /** The token's, unless its role is `admin`; by default that. */
+  readonly wallet?: string;
+  /** Of this market only. */
+  readonly market_id?: MarketId;
+  /** The `next` of the page before. */
+  readonly before?: string;
+  /** 1 to 1,000; default 100. */
+  readonly limit?: number;
 }
 
 export interface Position {
@@ -378,6 +407,12 @@ export interface ClientData {
   readonly CancelAfter: { readonly timeout_ms: number };
   readonly TradeHistory: HistoryRequest;
   readonly CandleHistory: HistoryRequest & { readonly interval: CandleInterval };
+  readonly OrderHistory: WalletHistoryRequest & {
+    /** Of this status, or of one of these. */
+    readonly status?: OrderStatus | readonly OrderStatus[];
+  };
+  readonly FillHistory: WalletHistoryRequest & { readonly order_id?: string };
+  readonly GetOrder: OrderReference;
 }
 
 export type ClientType = keyof ClientData;
@@ -427,19 +462,24 @@ export interface ServerData {
   readonly OrderBook: OrderBook;
   readonly BookUpdate: BookUpdate;
   readonly TradeExecution: { readonly trade: Trade };
-  readonly OrderSnapshot: { readonly orders: readonly Order[] };
+  readonly OrderSnapshot: { readonly wallet: string; readonly orders: readonly Order[] };
   readonly OrderUpdate: {
     readonly order: Order;
     /** The client order id was used before, for this order. */
     readonly duplicate?: true;
   };
+  /** Before the `OrderUpdate` that includes it. */
+  readonly Fill: { readonly fill: Fill };
   readonly OrderValidated: { readonly order: ValidatedOrder };
   /** In the order of the request. */
   readonly OrderResults: { readonly results: readonly OrderResult[] };
   readonly OrdersCancelled: { readonly count: number };
   /** When the wallet's open orders will be cancelled; null for never. */
   readonly CancelAfterSet: { readonly trigger_ts: number | null };
-  readonly PositionSnapshot: { readonly positions: readonly Position[] };
+  readonly PositionSnapshot: {
+    readonly wallet: string;
+    readonly positions: readonly Position[];
+  };
   readonly PositionUpdate: { readonly position: Position };
   readonly SystemStatus: { readonly status: SystemStatus };
   readonly CandleSnapshot: CandleSnapshot;
@@ -456,6 +496,17 @@ export interface ServerData {
     readonly market_id: MarketId;
     readonly interval: CandleInterval;
     readonly candles: readonly Candle[];
+    readonly next?: string;
+  };
+  /** Of a wallet, newest first; without `next` there is no more. */
+  readonly OrderPage: {
+    readonly wallet: string;
+    readonly orders: readonly Order[];
+    readonly next?: string;
+  };
+  readonly FillPage: {
+    readonly wallet: string;
+    readonly fills: readonly Fill[];
     readonly next?: string;
   };
   readonly Notification: {

@@ -156,6 +156,8 @@ export class OrderLifecycle {
       takerOrderId: taker.orderId,
       makerWallet: maker.wallet,
       takerWallet: taker.wallet,
+      makerClientOrderId: maker.clientOrderId,
+      takerClientOrderId: taker.clientOrderId,
       ts,
     };
     events.push({ type: "trade", trade }, { type: "order", order: maker });

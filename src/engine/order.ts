@@ -80,6 +80,8 @@ export interface Trade {
   readonly takerOrderId: number;
   readonly makerWallet: string;
   readonly takerWallet: string;
+  readonly makerClientOrderId: string | undefined;
+  readonly takerClientOrderId: string | undefined;
   readonly ts: number;
 }
 

@@ -8,17 +8,28 @@ import {
   type OrderResult,
   PRODUCER,
 } from "../counters/counters.js";
-import type { EngineEvent } from "../engine/commands.js";
-import type { Order } from "../engine/order.js";
+import type { EngineChanges, EngineEvent } from "../engine/commands.js";
+import type { Order, Trade } from "../engine/order.js";
 import type { Logger } from "../shared/log.js";
 import type { OrderStatus } from "../shared/order.js";
-import { type ContractOrder, toContractOrder, toContractPosition } from "../store/contract-form.js";
+import {
+  type ContractOrder,
+  toContractFills,
+  toContractOrder,
+  toContractPosition,
+} from "../store/contract-form.js";
 import type { Store } from "../store/store.js";
-import type { ExchangeNews, ExchangeRequest, Refused } from "../workers/messages.js";
+import type {
+  ExchangeNews,
+  ExchangeRequest,
+  Refused,
+  ReplayPosition,
+} from "../workers/messages.js";
 import type { ExchangeCore } from "./exchange-core.js";
 import { type AttachedShard, addNews, ExchangeShards, type News } from "./exchange-shards.js";
 import { type Asked, OrderDesk, type OrderRequest } from "./order-desk.js";
 import type { SessionDesk } from "./session-desk.js";
+import type { WalletDesk } from "./wallet-desk.js";
 
 /** Requests of one batch, which share one commit, and the orders that they are about. */
 const BATCH_ORDERS_MAX = 4096;
@@ -37,6 +48,7 @@ type Holdings = Pick<Extract<ExchangeNews, { type: "snapshot" }>, "orders" | "po
 interface ExchangeGatewayContext {
   readonly options: ExchangeOptions;
   readonly desk: SessionDesk;
+  readonly walletDesk: WalletDesk;
   readonly store: Pick<Store, "order">;
   readonly counters: CounterSection;
   readonly log: Logger;
@@ -65,12 +77,21 @@ export class ExchangeGateway {
   #asked: readonly Asked[] = [];
   #results: OrderResult[] = [];
   #news: News = new Map();
+  /** From where on nothing has been told. */
+  #told: ReplayPosition;
   /** What wallets have, as it was told last; until the next command. */
   readonly #holdings = new Map<string, Holdings>();
 
-  constructor(context: ExchangeGatewayContext, core: ExchangeCore, hooks: ExchangeGatewayHooks) {
+  /** @param told what is stored was told by exchanges before, or will be asked for */
+  constructor(
+    context: ExchangeGatewayContext,
+    core: ExchangeCore,
+    hooks: ExchangeGatewayHooks,
+    told: ReplayPosition,
+  ) {
     this.#context = context;
     this.#core = core;
+    this.#told = told;
     this.#hooks = hooks;
     this.#orders = new OrderDesk({
       options: context.options,
@@ -129,11 +150,13 @@ export class ExchangeGateway {
   }
 
   /** The batch is on disk: tells what came of it. */
-  release(): void {
+  release(changes: EngineChanges): void {
     // Counted first: whoever is told of an order finds it in the metrics.
     for (const result of this.#results)
       countListed(this.#context.counters, PRODUCER.ordersByResult, ORDER_RESULTS, result);
     this.#shards.tell(this.#context.desk.takeNews());
+    this.#told = behind(changes, this.#told);
+    for (const all of this.#news.values()) all.push({ type: "told", position: this.#told });
     this.#shards.tell(this.#news);
     this.#forget();
   }
@@ -143,8 +166,7 @@ export class ExchangeGateway {
     const asked = this.#asked;
     this.#forget();
     this.#holdings.clear();
-    // Connections and their sessions are what they are, whatever becomes of orders.
-    for (const one of asked) if (!isAboutSessions(one.request)) this.#answer(one, refusal);
+    for (const one of asked) if (isOfBatch(one.request)) this.#answer(one, refusal);
   }
 
   #forget(): void {
@@ -165,6 +187,15 @@ export class ExchangeGateway {
       case "ended":
       case "attach":
         return this.#context.desk.take(from, request);
+      case "replay":
+        // Of what it is told before the replay is through, the shard has all but its own in that.
+        this.#shards.watch(from, request.wallet);
+        return this.#context.walletDesk.ask(from, request);
+      case "get-order":
+      case "orders":
+      case "fills":
+      case "recover":
+        return this.#context.walletDesk.ask(from, request);
       default:
         return this.#orders.take({ from, request }, refusal);
     }
@@ -189,7 +220,8 @@ export class ExchangeGateway {
     for (const event of events) {
       switch (event.type) {
         case "trade":
-          // Public: the core publishes it.
+          // The core publishes it.
+          this.#tellOfFills(event.trade);
           break;
         case "lapsed":
           this.#tellOfOrder(event.order);
@@ -297,6 +329,15 @@ export class ExchangeGateway {
     for (const shard of watching) if (shard !== except) addNews(this.#news, shard, news);
   }
 
+  /** Tells the shards that watch the wallets of a trade, of each its own side. */
+  #tellOfFills(trade: Trade): void {
+    const wallets = [trade.makerWallet, trade.takerWallet];
+    if (wallets.every((wallet) => this.#shards.watching(wallet) === undefined)) return;
+    for (const fill of toContractFills(trade, this.#core.listed(trade.marketId)))
+      for (const shard of this.#shards.watching(fill.wallet) ?? [])
+        addNews(this.#news, shard, { type: "fill", fill });
+  }
+
   /** Many may ask for one wallet in a batch; what nothing has changed is made once, and sent once. */
   #snapshot(request: number, wallet: string): ExchangeNews {
     const held = this.#holdings.get(wallet) ?? this.#holdingsOf(wallet);
@@ -318,6 +359,38 @@ export class ExchangeGateway {
   }
 }
 
-function isAboutSessions(request: ExchangeRequest): boolean {
-  return request.type === "session" || request.type === "ended" || request.type === "attach";
+/** Where what follows a batch begins; what has changed at its very end is named again. */
+function behind({ orders, nextTradeId }: EngineChanges, before: ReplayPosition): ReplayPosition {
+  let { ts } = before;
+  for (const { updatedTs } of orders) ts = Math.max(ts, updatedTs);
+  return { tradeId: nextTradeId, ts, orderId: 0 };
+}
+
+/**
+ * Whether a request has to be answered anew where its batch is undone. Connections and their sessions are what
+ * they are, whatever becomes of orders, and what was before a batch is told behind it.
+ */
+function isOfBatch({ type }: ExchangeRequest): boolean {
+  switch (type) {
+    case "place":
+    case "place-all":
+    case "amend":
+    case "cancel":
+    case "cancel-all":
+    case "cancel-after":
+    case "watch":
+    case "unwatch":
+      return true;
+    case "session":
+    case "ended":
+    case "attach":
+    case "replay":
+    case "recover":
+    case "get-order":
+    case "orders":
+    case "fills":
+      return false;
+    default:
+      return type satisfies never;
+  }
 }

@@ -5,10 +5,11 @@ import type { EngineEvent, OrderReference } from "../engine/commands.js";
 import type { KnownOrder } from "../engine/engine.js";
 import type { Order } from "../engine/order.js";
 import { orderRejected } from "../engine/rejection.js";
-import { walletFault } from "../store/records.js";
+import { walletFault } from "../store/wallet-fault.js";
 import type { ExchangeRequest, OrderName, Refused } from "../workers/messages.js";
 import type { ExchangeCore } from "./exchange-core.js";
 import type { AttachedShard } from "./exchange-shards.js";
+import { toOrderReference } from "./order-reference.js";
 
 type RequestOf<T extends ExchangeRequest["type"]> = Extract<ExchangeRequest, { readonly type: T }>;
 /** What shards ask that is about orders. */
@@ -58,8 +59,6 @@ type Placed =
   | { readonly first: Order }
   | { readonly events: readonly EngineEvent[] };
 
-/** The form of the order ids that the exchange gives. */
-const ORDER_ID = /^[1-9][0-9]{0,15}$/;
 /** What a look at an open order costs who has all of his looked at, as so many bytes. */
 const LOOK_COST_BYTES = 16;
 
@@ -260,9 +259,4 @@ function reused(clientOrderId: string, orderId: number): Refused {
   const message = `client order id ${clientOrderId} was used for order ${orderId}, which was placed with other terms`;
   const details = { field: "client_order_id", value: clientOrderId };
   return orderRejected("client_order_id_reused", message, details);
-}
-
-function toOrderReference(name: OrderName): OrderReference | undefined {
-  if ("client_order_id" in name) return { clientOrderId: name.client_order_id };
-  return ORDER_ID.test(name.order_id) ? { orderId: Number(name.order_id) } : undefined;
 }

@@ -15,6 +15,9 @@ export type SelfTrade = (typeof SELF_TRADES)[number];
 export const ORDER_STATUSES = ["Open", "PartiallyFilled", "Filled", "Cancelled"] as const;
 export type OrderStatus = (typeof ORDER_STATUSES)[number];
 
+/** On which side of a trade an order was: it rested in the book, or came to trade. */
+export type Liquidity = "Maker" | "Taker";
+
 /** Whether an order that is not filled at once may wait in the book. */
 export function mayRest(order: {
   readonly orderType: OrderType;

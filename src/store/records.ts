@@ -11,8 +11,6 @@ import { ORDER_STATUSES, ORDER_TYPES, TIMES_IN_FORCE } from "../shared/order.js"
 import type { SessionTerms } from "../shared/session.js";
 import type { Stretch } from "../shared/time-stretches.js";
 import { packRare, rareOrderFields, unpackRare } from "./rare-order-fields.js";
-import { requireKey } from "./record-key.js";
-import { reasonOf } from "./store-error.js";
 
 /*
  * The form of everything in the store. A record is a CRC-32 and a MessagePack array: a fixed order of
@@ -26,7 +24,7 @@ import { reasonOf } from "./store-error.js";
 const CHECKSUM_BYTES = 4;
 
 /** Version of this form. A store that says another number is not opened. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /** How one kind of record is written and read; it holds its key too, so that a wrong one shows. */
 export interface RecordForm<K extends Key, T> {
@@ -73,9 +71,6 @@ export interface FinishedOrder {
 /** The client order id of a finished order. */
 type FinishedClientOrderId = RememberedClientOrderId;
 
-/** The longest there is. */
-const MARKET_ID_MAX: MarketId = String((1n << 128n) - 1n);
-
 const packr = new Packr({ useRecords: false });
 
 function seal(fields: readonly unknown[]): Buffer {
@@ -103,7 +98,8 @@ function unseal(bytes: Buffer): unknown {
   return packr.unpack(packed);
 }
 
-function form<K extends Key, F extends [unknown, ...unknown[]], T>(
+/** The form of a record whose fields are a tuple. */
+export function form<K extends Key, F extends [unknown, ...unknown[]], T>(
   fields: z.ZodType<F>,
   keyOf: (value: T) => K,
   pack: (value: T) => NoInfer<F>,
@@ -123,7 +119,7 @@ function form<K extends Key, F extends [unknown, ...unknown[]], T>(
 const integer = z.number().refine(Number.isSafeInteger, "is no safe integer");
 const count = integer.nonnegative();
 const id = integer.positive();
-const timestamp = count;
+export const timestamp = count;
 const marketId = z.custom<MarketId>((value) => parseMarketId(value) === value, "is no market id");
 const text = z.string();
 const step = z.number().positive();
@@ -204,7 +200,21 @@ export const orderForm = form(
 );
 
 export const tradeForm = form(
-  z.tuple([id, marketId, id, id, z.enum(SIDES), id, id, text, text, timestamp]),
+  z.tuple([
+    id,
+    marketId,
+    id,
+    id,
+    z.enum(SIDES),
+    id,
+    id,
+    text,
+    text,
+    timestamp,
+    // Stores of version 1 have none of these.
+    text.nullable().optional(),
+    text.nullable().optional(),
+  ]),
   (trade: Trade) => trade.tradeId,
   (trade) => [
     trade.tradeId,
@@ -217,6 +227,8 @@ export const tradeForm = form(
     trade.makerWallet,
     trade.takerWallet,
     trade.ts,
+    absent(trade.makerClientOrderId),
+    absent(trade.takerClientOrderId),
   ],
   (fields) => ({
     tradeId: fields[0],
@@ -229,6 +241,8 @@ export const tradeForm = form(
     makerWallet: fields[7],
     takerWallet: fields[8],
     ts: fields[9],
+    makerClientOrderId: fields[10] ?? undefined,
+    takerClientOrderId: fields[11] ?? undefined,
   }),
 );
 
@@ -268,25 +282,6 @@ export const positionForm: RecordForm<string, Position> = {
     return isMisread ? { ...position, wallet } : position;
   },
 };
-
-/** Why nothing of a wallet could be stored and read again; undefined where it can be. */
-export function walletFault(wallet: string): string | undefined {
-  const position: Position = {
-    wallet,
-    marketId: MARKET_ID_MAX,
-    quantity: 0,
-    cost: 0n,
-    realizedPnl: 0n,
-    updatedTs: 0,
-  };
-  try {
-    positionForm.encode(position);
-    requireKey(positionForm.keyOf(position));
-    return undefined;
-  } catch (error) {
-    return reasonOf(error);
-  }
-}
 
 export const totalsForm = form(
   z.tuple([marketId, id.nullable(), count]),

@@ -91,10 +91,11 @@ export function reopen(dir: string, options?: { readonly readOnly: boolean }): E
 function verifySchema({ schema }: Environment, path: string): void {
   const version = schema.get(SCHEMA_KEY);
   if (version === undefined) throw damaged(path, "it has no schema version");
-  if (version === SCHEMA_VERSION) return;
+  // Earlier ones are carried over by who writes, and can be read.
+  if (version <= SCHEMA_VERSION) return;
   throw new StoreError(
     "STORE_VERSION",
-    `${path} has schema version ${version}, and this version of Marketcast knows ${SCHEMA_VERSION} only; run the version that wrote it, or choose another --data-dir`,
+    `${path} has schema version ${version}, and this version of Marketcast knows none above ${SCHEMA_VERSION}; run the version that wrote it, or choose another --data-dir`,
   );
 }
 
@@ -109,10 +110,11 @@ async function create(dir: string): Promise<void> {
   await requireRoom(draft);
   await reserveReadersFile(draft);
   const environment = new Environment(draft);
-  const { schema, counters } = environment;
+  const { schema, counters, indexed } = environment;
   const first = [
     schema.put(SCHEMA_VERSION),
     counters.put({ nextOrderId: 1, nextTradeId: 1, stretches: [], latestTs: 0 }),
+    ...(indexed === undefined ? [] : [indexed.put({ orderId: 0, tradeId: 0, finishedTs: 0 })]),
   ];
   await Promise.all(first.map(({ write }) => write()));
   await environment.close();

@@ -6,12 +6,21 @@ import { isOpen } from "../shared/order.js";
 import { type Stretch, tsBefore } from "../shared/time-stretches.js";
 import { requireRoom } from "./disk-room.js";
 import type { Environment } from "./environment.js";
-import { type Pruning, pruneOrders, pruneTrades, type Retention } from "./pruning.js";
+import { migrate } from "./migrations.js";
+import {
+  type Pruning,
+  type PruningStep,
+  pruneOrders,
+  pruneTrades,
+  type Retention,
+} from "./pruning.js";
 import { COUNTERS_KEY, SCHEMA_VERSION, type StoredMarket, type StoredSession } from "./records.js";
 import { damaged, reasonOf, StoreError } from "./store-error.js";
 import { DATA_FILE, openOrCreate, reopen, unreadable } from "./store-file.js";
 import { StoreLock } from "./store-lock.js";
 import type { Operation } from "./table.js";
+import { WalletIndexer } from "./wallet-indexer.js";
+import { WalletRecords } from "./wallet-records.js";
 
 /** Markets of one write, which keeps the thread for some milliseconds. */
 const MARKETS_PER_WRITE = 1000;
@@ -43,6 +52,7 @@ export class Store {
   #environment: Environment | undefined;
   /** Ends with the last of what has been queued. */
   #queue: Promise<unknown> = Promise.resolve();
+  readonly #indexer = new WalletIndexer();
   #pruning: Promise<number> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -64,6 +74,8 @@ export class Store {
       const store = new Store(dir, retention, lock);
       try {
         store.#environment = await openOrCreate(dir);
+        await migrate((operations) => store.#write(operations));
+        await store.#indexer.begin(store.#reopen());
         return store;
       } catch (error) {
         await store.close();
@@ -134,6 +146,7 @@ export class Store {
     latestTs = 0,
     { put, removed }: SessionWrites = { put: [], removed: [] },
   ): Promise<void> {
+    const committed = (): void => this.#indexer.committed(changes);
     return this.#write((environment) => {
       const { trades, positions, totals, counters, sessions, timers } = environment;
       return [
@@ -156,13 +169,29 @@ export class Store {
           latestTs,
         }),
       ];
-    });
+    }, committed);
   }
 
   /** An order that is open, or finished and not yet pruned. Throws StoreError. */
   order(orderId: number): Order | undefined {
     const { openOrders, finishedOrders } = this.#open();
     return openOrders.get(orderId) ?? finishedOrders.get(orderId);
+  }
+
+  /**
+   * Reads what there is of wallets, of one state, when all that was asked for before has ended; the state is
+   * not kept. Rejects with StoreError where the store cannot be opened.
+   */
+  read<T>(query: (records: WalletRecords) => T): Promise<T> {
+    return this.#inTurn(async () => {
+      const environment = this.#reopen();
+      environment.endReads();
+      try {
+        return query(new WalletRecords(environment, this.#indexer.pending));
+      } finally {
+        environment.endReads();
+      }
+    });
   }
 
   /** The trades behind one, by ascending id; those that are damaged are left out. */
@@ -172,7 +201,7 @@ export class Store {
   }
 
   /**
-   * Removes what the retention no longer covers, in steps of at most 500 records, with which other
+   * Brings the indexes by wallet up to date, and removes what the retention no longer covers, in steps of at most 500 records, with which other
    * writes take turns. Resolves with the number of orders and trades. Rejects with StoreError, of
    * whichever of the two could not be pruned. What commands have left that read the store and were
    * killed goes as well: for each of them the file would grow without end.
@@ -237,6 +266,10 @@ export class Store {
   /** Orders and trades by themselves, so that what is wrong with the ones does not keep the others. */
   async #prune(before: (ms: number) => number, lastTrade: number): Promise<number> {
     this.#environment?.clearDeadReaders();
+    await this.#indexer.flush(
+      (operations) => this.#write(operations),
+      () => this.#closing === undefined,
+    );
     const trades: Pruning = (...step) => pruneTrades(...step, lastTrade);
     const prunings = [pruneOrders, trades].map((pruning) => this.#pruneBy(pruning, before));
     await Promise.allSettled(prunings);
@@ -248,20 +281,30 @@ export class Store {
     let count = 0;
     while (this.#closing === undefined) {
       let removed = 0;
+      let entries: PruningStep["entries"] = [];
       // What to remove is found in the write's own turn: one before may have closed the environment.
       await this.#write((environment) => {
         const step = pruning(environment, this.#retention, before);
         removed = step.count;
+        entries = step.entries;
         return step.operations;
       });
+      this.#indexer.pending.remove(entries);
       if (removed === 0) break;
       count += removed;
     }
     return count;
   }
 
-  #write(operations: (environment: Environment) => readonly Operation[]): Promise<void> {
-    return this.#inTurn(() => this.#writeNow(operations));
+  /** @param written called in the same turn, before anything else sees what is written */
+  #write(
+    operations: (environment: Environment) => readonly Operation[],
+    written?: () => void,
+  ): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#writeNow(operations);
+      written?.();
+    });
   }
 
   /** Does something when all that was asked for before has ended. Rejects after {@link close}. */

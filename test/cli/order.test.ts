@@ -99,6 +99,31 @@ describe("order, on an exchange", () => {
     }
   });
 
+  it("order - is found when it is finished, with its fills, by its wallet alone", async () => {
+    const [ask] = ordersOf(await run(buy(0.1, "--client-order-id", "mine")));
+    const sell = ["place", "--market", "1001", "--side", "Sell", "--price", "0.1"];
+    ordersOf(await run([...sell, "--quantity", "10"], "seller"));
+    const filled = { order_id: ask?.order_id, status: "Filled", filled_quantity: 10 };
+    for (const name of [
+      ["--client-order-id", "mine"],
+      ["--order-id", ask?.order_id ?? "", "--encoding", "protobuf"],
+    ])
+      expect(ordersOf(await run(["get", ...name]))).toMatchObject([filled]);
+    ordersOf(await run(buy(0.2)));
+    const history = (...flags: string[]) => run(["history", ...flags]).then(ordersOf);
+    expect(await history()).toMatchObject([{ price: 0.2, status: "Open" }, filled]);
+    expect(await history("--limit", "1")).toMatchObject([{ price: 0.2 }]);
+    const statuses = ["--status", "Filled", "Cancelled"];
+    expect(await history(...statuses, "--market", "1001")).toMatchObject([filled]);
+    expect(await history("--market", "1002")).toEqual([]);
+    const fills = ordersOf(await run(["fills", "--order-id", ask?.order_id ?? ""]));
+    expect(fills).toMatchObject([{ order_id: ask?.order_id, quantity: 10, liquidity: "Maker" }]);
+    expect(ordersOf(await run(["fills"], "seller"))).toMatchObject([{ liquidity: "Taker" }]);
+    expect(ordersOf(await run(["fills"], "somebody-else"))).toEqual([]);
+    const other = await run(["get", "--order-id", ask?.order_id ?? ""], "somebody-else");
+    expect([other.code, other.stderr]).toEqual([1, expect.stringContaining("ORDER_NOT_FOUND")]);
+  });
+
   it("order - Market, IOC and FOK orders fill or end at once", async () => {
     ordersOf(await run(buy(0.3), "maker"));
     const sell = ["place", "--market", "1001", "--side", "Sell", "--quantity"];
@@ -118,6 +143,9 @@ describe("order, on an exchange", () => {
     ],
     [["cancel", "--order-id", "12345678"], "ORDER_NOT_FOUND"],
     [["list", "--wallet", "somebody-else"], "FORBIDDEN"],
+    [["history", "--wallet", "somebody-else"], "FORBIDDEN"],
+    [["fills", "--market", "9"], "MARKET_NOT_FOUND"],
+    [["get", "--client-order-id", "never"], "ORDER_NOT_FOUND"],
   ])("order - %j is refused with 1 and %s", async (args, code) => {
     const outcome = await run(args);
     expect([outcome.code, outcome.stdout]).toEqual([1, ""]);

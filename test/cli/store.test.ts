@@ -74,6 +74,8 @@ const TRADE: Trade = {
   takerOrderId: 2,
   makerWallet: "0xA",
   takerWallet: "0xB",
+  makerClientOrderId: undefined,
+  takerClientOrderId: undefined,
   ts: 2_000,
 };
 

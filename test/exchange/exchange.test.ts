@@ -96,6 +96,8 @@ describe("exchange: nothing is told before it is on disk", () => {
     });
     await world.quiet();
     expect(maker.news).toMatchObject([
+      { type: "fill", fill: { trade_id: "1", order_id: ask.order_id, wallet: "w1" } },
+      { type: "fill", fill: { trade_id: "1", order_id: "2", wallet: "w2" } },
       { type: "order", order: { order_id: ask.order_id, filled_quantity: 2 } },
       { type: "order", order: { order_id: "2", status: "Filled" } },
       { type: "position", position: { wallet: "w2", quantity: 2 } },

@@ -89,6 +89,7 @@ describe("a server with one exchange", () => {
     const { trade } = (await tape.take("TradeExecution")).data;
     expect(trade).toMatchObject({ price: 0.6, quantity: 4, taker_side: "Buy", seq: 1 });
     expect(await inboxOf(json)).toMatchObject([
+      { type: "Fill", data: { fill: { order_id: ask.order_id, liquidity: "Maker", quantity: 4 } } },
       {
         type: "OrderUpdate",
         data: { order: { order_id: ask.order_id, status: "PartiallyFilled", filled_quantity: 4 } },

@@ -172,6 +172,8 @@ describe("contract form", () => {
       takerOrderId: 2,
       makerWallet: "0xA",
       takerWallet: "0xB",
+      makerClientOrderId: undefined,
+      takerClientOrderId: undefined,
       ts: 5_000,
     };
     expect(toContractTrade(trade, scales(0.01, 0.5))).toStrictEqual({

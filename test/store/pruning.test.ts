@@ -48,6 +48,8 @@ function trade(tradeId: number, tsMs: number): Trade {
     takerOrderId: 2,
     makerWallet: "alice",
     takerWallet: "bob",
+    makerClientOrderId: undefined,
+    takerClientOrderId: undefined,
     ts: tsMs * MS,
   };
 }

@@ -9,8 +9,8 @@ import type { EngineChanges } from "../../src/engine/commands.js";
 import type { Order } from "../../src/engine/order.js";
 import { checkStore } from "../../src/store/check.js";
 import { Environment } from "../../src/store/environment.js";
-import { walletFault } from "../../src/store/records.js";
 import type { Store } from "../../src/store/store.js";
+import { walletFault } from "../../src/store/wallet-fault.js";
 import { engineCommands } from "../support/engine-commands.js";
 import { KEEP_ALL, openStore, overwrite, temporaryDirectory } from "./directories.js";
 import { byJson, ChangeLedger, createEngine, engineRun, MARKETS, take } from "./engine-run.js";
@@ -422,11 +422,13 @@ describe("store", () => {
     const dir = temporaryDirectory();
     await (await openStore(dir)).close();
     const environment = new Environment(dir);
-    await environment.schema.put(2).write();
+    await environment.schema.put(3).write();
     await environment.close();
     await expect(openStore(dir)).rejects.toMatchObject({
       code: "STORE_VERSION",
-      message: expect.stringMatching(/data\.mdb has schema version 2, and .* knows 1 only; run /),
+      message: expect.stringMatching(
+        /data\.mdb has schema version 3, and .* knows none above 2; run /,
+      ),
     });
   });
 

@@ -27,7 +27,7 @@ NUMBERS = {
     "price", "best_bid", "best_ask", "volume", "quantity", "tick_size", "lot_size",
     "filled_quantity", "average_price", "realized_pnl",
 }
-REQUEST_IDS = [1, -1, SAFE_MAX, "request ü", 7, 8, 2**32, 0, 9, 10, 11, 12, 13]
+REQUEST_IDS = [1, -1, SAFE_MAX, "request ü", 7, 8, 2**32, 0, 9, 10, 11, 12, 13, 14, 15, 16]
 WALLET = "wallet-1"
 IDS = [1001, SAFE_MAX, 2**53, str(2**128 - 1)]
 
@@ -44,7 +44,8 @@ CHANNELS = [
     {"type": "Orders", "params": {"wallet": WALLET}},
     {"type": "Positions", "params": {"wallet": WALLET}},
 ]
-ORDER = {"market_id": 1001, "side": "Buy", "order_type": "Market", "quantity": 1}
+OTHER = {"market_id": 1001, "side": "Buy", "order_type": "Market", "quantity": 1}
+ORDER = {**OTHER, "client_order_id": "mine"}
 RESTING = {
     "market_id": 1001,
     "side": "Buy",
@@ -64,8 +65,11 @@ REQUESTS = [
     {"type": "TradeHistory", "data": {"market_id": 1001}},
     {"type": "CandleHistory", "data": {"market_id": 1001, "interval": "1m"}},
     {"type": "PlaceOrder", "data": {"order": ORDER}},
+    {"type": "GetOrder", "data": {"client_order_id": "mine"}},
+    {"type": "OrderHistory", "data": {"status": ["Filled"], "limit": 10}},
+    {"type": "FillHistory", "data": {"market_id": 1001}},
     {"type": "PlaceOrder", "data": {"order": ORDER, "validate_only": True}},
-    {"type": "PlaceOrders", "data": {"orders": [RESTING, {**ORDER, "quantity": 0.5}]}},
+    {"type": "PlaceOrders", "data": {"orders": [RESTING, {**OTHER, "quantity": 0.5}]}},
     {"type": "AmendOrder", "data": {"client_order_id": "resting", "quantity": 2}},
     {"type": "CancelAfter", "data": {"timeout_ms": 60_000}},
     {"type": "CancelOrders", "data": {"market_id": 1001, "side": "Buy"}},

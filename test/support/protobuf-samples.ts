@@ -33,6 +33,18 @@ const market = {
   seq: 1,
   ts: TS,
 } as const;
+const fill = {
+  trade_id: "9",
+  order_id: "12",
+  client_order_id: "my-1",
+  market_id: 1001,
+  wallet: "wället",
+  side: "Sell",
+  price: 0.5,
+  quantity: 2,
+  liquidity: "Maker",
+  ts: TS,
+} as const;
 const position = {
   wallet: "w",
   market_id: WIDE_ID,
@@ -146,11 +158,14 @@ export const SERVER_SAMPLES: { readonly [T in ServerMessage["type"]]: ServerMess
       },
     },
   },
-  OrderSnapshot: { type: "OrderSnapshot", data: { orders: [order] } },
+  OrderSnapshot: { type: "OrderSnapshot", data: { wallet: "w", orders: [order] } },
+  OrderPage: { type: "OrderPage", id: 10, data: { wallet: "w", orders: [order], next: "o-9" } },
+  Fill: { type: "Fill", data: { fill } },
+  FillPage: { type: "FillPage", id: 11, data: { wallet: "w", fills: [fill] } },
   OrderUpdate: { type: "OrderUpdate", id: 7, data: { order, duplicate: true } },
   OrderValidated: {
     type: "OrderValidated",
-    id: 10,
+    id: 12,
     data: {
       order: {
         market_id: WIDE_ID,
@@ -169,7 +184,7 @@ export const SERVER_SAMPLES: { readonly [T in ServerMessage["type"]]: ServerMess
   },
   OrderResults: {
     type: "OrderResults",
-    id: 11,
+    id: 13,
     data: {
       results: [
         { order, duplicate: true },
@@ -194,9 +209,9 @@ export const SERVER_SAMPLES: { readonly [T in ServerMessage["type"]]: ServerMess
       ],
     },
   },
-  OrdersCancelled: { type: "OrdersCancelled", id: 12, data: { count: 0 } },
-  CancelAfterSet: { type: "CancelAfterSet", id: 13, data: { trigger_ts: null } },
-  PositionSnapshot: { type: "PositionSnapshot", data: { positions: [] } },
+  OrdersCancelled: { type: "OrdersCancelled", id: 14, data: { count: 0 } },
+  CancelAfterSet: { type: "CancelAfterSet", id: 15, data: { trigger_ts: null } },
+  PositionSnapshot: { type: "PositionSnapshot", data: { wallet: "w", positions: [] } },
   PositionUpdate: { type: "PositionUpdate", data: { position } },
   SystemStatus: {
     type: "SystemStatus",
@@ -318,5 +333,18 @@ export const CLIENT_SAMPLES: { readonly [T in ClientMessage["type"]]: ClientMess
     data: { market_id: WIDE_ID, from: 0, to: TS, before: "t9", limit: 1000 },
   },
   CandleHistory: { type: "CandleHistory", id: 7, data: { market_id: 1001, interval: "15m" } },
+  OrderHistory: {
+    type: "OrderHistory",
+    id: 8,
+    data: {
+      wallet: "w",
+      market_id: WIDE_ID,
+      before: "o-9",
+      limit: 1000,
+      status: ["Open", "Filled"],
+    },
+  },
+  FillHistory: { type: "FillHistory", id: 9, data: { market_id: 1001, order_id: "12" } },
+  GetOrder: { type: "GetOrder", id: 10, data: { order_id: "12" } },
   CancelOrder: { type: "CancelOrder", id: 5, data: { client_order_id: "my-1" } },
 };

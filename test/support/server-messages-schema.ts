@@ -77,6 +77,19 @@ const order = z.strictObject({
   updated_ts: ts,
 });
 
+const fill = z.strictObject({
+  trade_id: z.string(),
+  order_id: z.string(),
+  client_order_id: z.string().optional(),
+  market_id: marketIdSchema,
+  wallet: z.string(),
+  side: z.enum(SIDES),
+  price: z.number().positive(),
+  quantity: z.number().positive(),
+  liquidity: z.enum(["Maker", "Taker"]),
+  ts,
+});
+
 const position = z.strictObject({
   wallet: z.string(),
   market_id: marketIdSchema,
@@ -181,7 +194,19 @@ export const serverData = {
     ),
     next: z.string().optional(),
   }),
-  OrderSnapshot: z.strictObject({ orders: z.array(order) }),
+  OrderSnapshot: z.strictObject({ wallet: z.string(), orders: z.array(order) }),
+  PositionSnapshot: z.strictObject({ wallet: z.string(), positions: z.array(position) }),
+  Fill: z.strictObject({ fill }),
+  OrderPage: z.strictObject({
+    wallet: z.string(),
+    orders: z.array(order).max(1000),
+    next: z.string().optional(),
+  }),
+  FillPage: z.strictObject({
+    wallet: z.string(),
+    fills: z.array(fill).max(1000),
+    next: z.string().optional(),
+  }),
   OrderUpdate: z.strictObject({ order, duplicate: z.literal(true).optional() }),
   OrderValidated: z.strictObject({
     order: z.strictObject({
@@ -208,7 +233,6 @@ export const serverData = {
   }),
   OrdersCancelled: z.strictObject({ count: z.int().nonnegative() }),
   CancelAfterSet: z.strictObject({ trigger_ts: ts.nullable() }),
-  PositionSnapshot: z.strictObject({ positions: z.array(position) }),
   PositionUpdate: z.strictObject({ position }),
   SystemStatus: z.strictObject({ status: systemStatusSchema }),
   CandleSnapshot: z.strictObject({

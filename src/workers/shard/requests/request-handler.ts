@@ -27,9 +27,8 @@ import { AuthenticationError, type Authenticator, type Identity } from "./authen
 import type { History, HistoryRequestMessage } from "./history.js";
 import { OrderRequests } from "./order-requests.js";
 import { authRequired, forbidden, rateLimited, tradingDisabled } from "./request-faults.js";
+import { ADMIN, type WalletRequestMessage, WalletRequests } from "./wallet-requests.js";
 
-/** The role that sees every wallet. */
-const ADMIN = "admin";
 /** Of larger messages that are refused undecoded nobody knows the id. */
 const ANSWERED_WITH_ID_BYTES_MAX = 4096;
 /*
@@ -70,6 +69,7 @@ export class RequestHandler {
   readonly #hooks: RequestHooks;
   readonly #history: History;
   readonly #orders: OrderRequests;
+  readonly #walletRequests: WalletRequests;
 
   constructor(
     options: RequestOptions,
@@ -92,6 +92,12 @@ export class RequestHandler {
     this.#hooks = hooks;
     this.#history = history;
     this.#orders = new OrderRequests(options.takesOrders, trading, counters);
+    this.#walletRequests = new WalletRequests({
+      trading,
+      hold: hooks,
+      takesOrders: options.takesOrders,
+      isListed: (id) => fanOut.mirror.find(id) !== undefined,
+    });
   }
 
   /**
@@ -136,8 +142,10 @@ export class RequestHandler {
         return this.#authenticate(connection, message.id, message.data);
       case "Subscribe":
         connection.charge(this.#costOf(connection, message.data.channels), now);
-        return this.#firstData.take(connection, () =>
-          this.#subscribe(connection, message.id, message.data.channels),
+        return this.#recoverOrders(connection, message.data.channels, (orders) =>
+          this.#firstData.take(connection, () =>
+            this.#subscribe(connection, message.id, message.data.channels, orders),
+          ),
         );
       case "Unsubscribe":
         connection.charge(this.#costOf(connection, []), now);
@@ -161,6 +169,11 @@ export class RequestHandler {
       case "CandleHistory":
         // Paced as first data are: a page is read and written when there is time and room for it.
         return this.#firstData.take(connection, () => this.#answerHistory(connection, message));
+      case "OrderHistory":
+      case "FillHistory":
+        return this.#firstData.take(connection, () => this.#askWallet(connection, message));
+      case "GetOrder":
+        return this.#askWallet(connection, message);
       default:
         return message satisfies never;
     }
@@ -179,6 +192,11 @@ export class RequestHandler {
     connection.charge(answer.costBytes, performance.now());
     if (answer.fault !== undefined) this.#refuse(connection, request.id, answer.fault);
     else this.#reply(connection, request.id, answer.page);
+  }
+
+  #askWallet(connection: Connection, request: WalletRequestMessage): void {
+    const fault = this.#walletRequests.take(connection, request, performance.now());
+    if (fault !== undefined) this.#refuse(connection, request.id, fault);
   }
 
   // --- Authentication and subscriptions ---------------------------------------------------------
@@ -222,10 +240,44 @@ export class RequestHandler {
     }
   }
 
+  /**
+   * Finds which of the channels of wallets' orders that have a `since` can be replayed; the connection's further
+   * requests wait for that.
+   */
+  #recoverOrders(
+    connection: Connection,
+    channels: readonly Channel[],
+    found: (orders: ReadonlySet<PrivateChannel>) => void,
+  ): void {
+    const asked = channels.filter(isOrdersSince);
+    const orders = new Set<PrivateChannel>();
+    const refused = asked.length === 0 || this.#privateFaultOf(connection, asked) !== undefined;
+    if (refused) return found(orders);
+    let left = asked.length;
+    this.#hooks.hold(connection);
+    for (const channel of asked) {
+      const { params, since } = channel;
+      const { maxReplayMessages } = this.#options;
+      this.#trading.replays.find(
+        connection,
+        params.wallet,
+        since,
+        maxReplayMessages,
+        (recovered) => {
+          if (recovered) orders.add(channel);
+          if (--left > 0) return;
+          if (connection.open) found(orders);
+          this.#hooks.release(connection);
+        },
+      );
+    }
+  }
+
   #subscribe(
     connection: Connection,
     id: RequestId | undefined,
     channels: readonly Channel[],
+    orders: ReadonlySet<PrivateChannel>,
     known?: Recoveries,
   ): void {
     const ofWallets = channels.filter(isPrivate);
@@ -240,19 +292,19 @@ export class RequestHandler {
       known?.isOf(window) === true
         ? known
         : new Recoveries(window, channels, this.#options.maxReplayMessages, archive);
-    const again = (): void => this.#subscribe(connection, id, channels, recoveries);
+    const again = (): void => this.#subscribe(connection, id, channels, orders, recoveries);
     const state = recoveries.step();
     if (state === "going") return this.#firstData.later(connection, again);
     if (state === "waits" || !recoveries.follows(connection.replay))
       return this.#firstData.muchLater(connection, again);
-    const recovered = recoveries.take(connection.encoding, this.#counters);
+    const recovered = recoveries.take(connection.encoding, this.#counters, orders);
     if (recoveries.cost > 0)
       connection.charge(RECOVERY_COST_BYTES * recoveries.cost, performance.now());
     const beginning = this.#fanOut.candles.beginningBytes(channels);
     if (beginning > 0) connection.charge(beginning, performance.now());
     const subscribed = reply(id, { type: "Subscribed", data: { channels: recovered.told } });
     this.#firstData.subscribe(connection, subscribed, recovered.channels, after, recovered.replays);
-    this.#trading.subscribe(connection, ofWallets);
+    this.#trading.subscribe(connection, ofWallets, orders);
     if (ofMarkets.some(({ type }) => CHANNEL_KINDS[type].marketData)) this.#hooks.subscribed();
   }
 
@@ -357,6 +409,12 @@ export function authenticated(
   session?: GrantedSession,
 ): ServerMessage {
   return { type: "Authenticated", data: { user_id: userId, wallet, ...session } };
+}
+
+function isOrdersSince(
+  channel: Channel,
+): channel is Extract<Channel, { type: "Orders" }> & { readonly since: number } {
+  return channel.type === "Orders" && channel.since !== undefined;
 }
 
 function idOf(decoded: Decoded): RequestId | undefined {

@@ -53,6 +53,9 @@ describe("protobuf-decoder", () => {
         "CancelAfter 08168a0100",
         "TradeHistory 080c6a2808ffffffffffffffffff0110ffffffffffffffffff0118002080c097d1edff96032a02743930e807",
         "CandleHistory 080e4a0508e9073804",
+        "OrderHistory 081052250a017710ffffffffffffffffff0118ffffffffffffffffff0122036f2d3928e80732020103",
+        "FillHistory 08125a0710e90732023132",
+        "GetOrder 081462040a023132",
         "CancelOrder 080a420612046d792d31",
       ]
     `);
