@@ -52,7 +52,7 @@ export default defineConfig({
           name: "programs",
           include: PROGRAMS,
           isolate: false,
-          maxWorkers: 3,
+          maxWorkers: 2,
           sequence: { groupOrder: 2 },
         },
       },

@@ -19,6 +19,7 @@ const MAX_FUNCTION_LINES = 70;
 
 /** Files that may be longer. */
 const LONG_FILES: Readonly<Record<string, string>> = {
+  "src/contract/protobuf/protobuf-messages.ts": "one list of tables, every message of the contract",
   "src/contract/messages.ts": "one list of types, every message of the contract",
   "src/workers/shard/fan-out/fan-out.ts":
     "a round from the mirror's changes to the sockets, and who is in it",

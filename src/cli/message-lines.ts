@@ -1,8 +1,10 @@
 import { styleText } from "node:util";
 import type {
+  BookUpdate,
   Candle,
   CandleInterval,
   CandleUpdate,
+  Fill,
   Market,
   MarketId,
   Order,
@@ -65,11 +67,8 @@ function entriesOf(message: ServerMessage): Entry[] {
     }
     case "OrderBook":
       return [bookEntry(message.data)];
-    case "BookUpdate": {
-      const { market_id, bids, asks, prev_seq, seq, ts } = message.data;
-      const levels = `${bids.length} bids + ${asks.length} asks changed since #${prev_seq}`;
-      return [{ ts, text: `${market_id}  ${levels}  ${count(seq)}` }];
-    }
+    case "BookUpdate":
+      return [bookUpdateEntry(message.data)];
     case "TradeExecution": {
       const { trade } = message.data;
       const what = `${sided(trade.taker_side)} ${trade.quantity} at ${paint("bold", String(trade.price))}`;
@@ -79,6 +78,8 @@ function entriesOf(message: ServerMessage): Entry[] {
       return listed(message.data.orders, "open orders", orderEntry);
     case "OrderUpdate":
       return [orderEntry(message.data.order)];
+    case "Fill":
+      return [fillEntry(message.data.fill)];
     case "PositionSnapshot":
       return listed(message.data.positions, "positions", positionEntry);
     case "PositionUpdate":
@@ -97,28 +98,23 @@ function entriesOf(message: ServerMessage): Entry[] {
     }
     case "Notification":
       return [{ text: `${message.data.level}: ${printable(message.data.message)}` }];
-    case "ServerShutdown":
-      return [
-        {
-          text: `by ${new Date(message.data.deadline_ts / 1000).toISOString()}: ${printable(message.data.reason)}`,
-        },
-      ];
+    case "ServerShutdown": {
+      const { deadline_ts, reason } = message.data;
+      return [{ text: `by ${new Date(deadline_ts / 1000).toISOString()}: ${printable(reason)}` }];
+    }
     case "EpochChanged":
       return [{ text: `${printable(message.data.epoch)}: sequence numbers start again` }];
-    case "Connected":
-    case "Authenticated":
-    case "Subscribed":
-    case "Unsubscribed":
-    case "Error":
-    case "Pong":
-    case "TradePage":
-    case "CandlePage":
-      return [dataEntry(message)];
     default:
-      // Of a newer server.
-      return [dataEntry(message satisfies never)];
+      // Of a newer server, too.
+      return [dataEntry(message satisfies ServerMessage<ToldAsTheyAre>)];
   }
 }
+
+/** Types of messages that are told with all that is in them. */
+type ToldAsTheyAre =
+  | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "Error" | "Pong")
+  | ("TradePage" | "CandlePage" | "OrderPage" | "FillPage")
+  | ("OrderValidated" | "OrderResults" | "OrdersCancelled" | "CancelAfterSet");
 
 /** All that is in a message. */
 function dataEntry({ data }: ServerMessage): Entry {
@@ -149,6 +145,11 @@ function bookEntry({ market_id, bids, asks, seq, ts }: OrderBook): Entry {
   return { ts, text: `${market_id}  ${bid}  ${ask}  ${levels}  ${count(seq)}` };
 }
 
+function bookUpdateEntry({ market_id, bids, asks, prev_seq, seq, ts }: BookUpdate): Entry {
+  const levels = `${bids.length} bids + ${asks.length} asks changed since #${prev_seq}`;
+  return { ts, text: `${market_id}  ${levels}  ${count(seq)}` };
+}
+
 function candleEntry(market: MarketId, interval: CandleInterval, candle: Candle): Entry {
   const [ts, open, high, low, close, volume, trades] = candle;
   const prices = `open ${open}  high ${high}  low ${low}  close ${paint("bold", String(close))}`;
@@ -164,6 +165,13 @@ function orderEntry(order: Order): Entry {
   const what = `${sided(side)} ${quantity} ${limit} ${order.time_in_force}`;
   const text = `${market_id}  ${what}  ${filled}  ${paint("bold", status)}${reason}  ${ids}`;
   return { ts: order.updated_ts, text };
+}
+
+function fillEntry(fill: Fill): Entry {
+  const { market_id, side, quantity, price, liquidity, order_id, client_order_id, ts } = fill;
+  const ids = printable([order_id, client_order_id ?? ""].filter((id) => id !== "").join(" "));
+  const what = `${sided(side)} ${quantity} at ${paint("bold", String(price))} as ${liquidity}`;
+  return { ts, text: `${market_id}  ${what}  ${ids}` };
 }
 
 function positionEntry(position: Position): Entry {

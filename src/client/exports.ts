@@ -5,7 +5,14 @@ export type * from "../contract/messages.js";
 export type { Client, ClientStats } from "./client.js";
 export * from "./errors.js";
 export type * from "./events.js";
-export type { CandleQuery, History, HistoryItems, TradeQuery } from "./history.js";
+export type {
+  CandleQuery,
+  FillQuery,
+  History,
+  HistoryItems,
+  OrderQuery,
+  TradeQuery,
+} from "./history.js";
 export type { Mirror, MirrorChange } from "./mirror.js";
 export type { ClientOptions, RequestOptions, TokenSource } from "./options.js";
 export type * from "./state.js";

@@ -1,12 +1,12 @@
-import type { History, HistoryItems, TradeQuery } from "./history.js";
+import type { History, HistoryItems } from "./history.js";
 import type { RequestOptions } from "./options.js";
 import type { Requests } from "./requests.js";
 
 /** The histories that are asked for by `requests`. */
 export function historyOf(requests: Requests): History {
   const of =
-    <Query extends TradeQuery, Item>(kind: keyof History) =>
-    (query: Query, options?: RequestOptions): HistoryItems<Item> => {
+    <Query extends { readonly limit?: number }, Item>(kind: keyof History) =>
+    (query: Query = {} as Query, options?: RequestOptions): HistoryItems<Item> => {
       async function* pages(): AsyncGenerator<readonly Item[], undefined> {
         const { historyPages } = await import("./history-pages.js");
         yield* historyPages<Item>(requests, kind, query, options);
@@ -18,5 +18,10 @@ export function historyOf(requests: Requests): History {
         },
       };
     };
-  return { trades: of("trades"), candles: of("candles") };
+  return {
+    trades: of("trades"),
+    candles: of("candles"),
+    orders: of("orders"),
+    fills: of("fills"),
+  };
 }

@@ -1,17 +1,22 @@
-import type { History, TradeQuery } from "./history.js";
+import type { History } from "./history.js";
 import type { RequestOptions } from "./options.js";
 import { given } from "./plain-value.js";
 import type { Requests } from "./requests.js";
 
 /** Most items that one request may ask for. */
 const PAGE_ITEMS_MAX = 1000;
-const REQUESTS = { trades: "TradeHistory", candles: "CandleHistory" } as const;
+const REQUESTS = {
+  trades: "TradeHistory",
+  candles: "CandleHistory",
+  orders: "OrderHistory",
+  fills: "FillHistory",
+} as const;
 
 /** The pages of a history, newest first, each asked for when the one before has been taken. */
 export async function* historyPages<Item>(
   requests: Requests,
   kind: keyof History,
-  { limit, ...query }: TradeQuery,
+  { limit, ...query }: { readonly limit?: number },
   options?: RequestOptions,
 ): AsyncGenerator<readonly Item[], undefined> {
   let left = limit ?? Number.POSITIVE_INFINITY;

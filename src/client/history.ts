@@ -1,4 +1,4 @@
-import type { Candle, MarketId, Trade } from "../contract/messages.js";
+import type { Candle, Fill, MarketId, Order, OrderStatus, Trade } from "../contract/messages.js";
 import type { RequestOptions } from "./options.js";
 
 /** Which trades, of which the newest come first. */
@@ -17,6 +17,25 @@ export interface CandleQuery extends TradeQuery {
   readonly interval: "1s" | "1m" | "5m" | "15m" | "1h" | "1d";
 }
 
+/** Which of a wallet's orders or fills, of which the newest come first. */
+interface WalletQuery {
+  /** By default the token's; another one for the role `admin`. */
+  readonly wallet?: string;
+  readonly market_id?: MarketId;
+  /** Most items in all; without it, all there are. */
+  readonly limit?: number;
+}
+
+export interface OrderQuery extends WalletQuery {
+  /** Of this status, or of one of these. */
+  readonly status?: OrderStatus | readonly OrderStatus[];
+}
+
+export interface FillQuery extends WalletQuery {
+  /** Of this order only. */
+  readonly order_id?: string;
+}
+
 /** Items of a history, one after the other, asked for page by page as they are taken. */
 export interface HistoryItems<Item> extends AsyncIterable<Item> {
   /** The same by pages of up to 1,000 items, none of them empty. */
@@ -30,4 +49,7 @@ export interface HistoryItems<Item> extends AsyncIterable<Item> {
 export interface History {
   trades(query: TradeQuery, options?: RequestOptions): HistoryItems<Trade>;
   candles(query: CandleQuery, options?: RequestOptions): HistoryItems<Candle>;
+  /** Orders that are open, and finished ones as long as the server keeps them. */
+  orders(query?: OrderQuery, options?: RequestOptions): HistoryItems<Order>;
+  fills(query?: FillQuery, options?: RequestOptions): HistoryItems<Fill>;
 }

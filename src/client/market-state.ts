@@ -15,7 +15,9 @@ type WithoutState =
   | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "EpochChanged" | "Error")
   | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate")
   | ("Pong" | "TradeExecution" | "SystemStatus" | "Notification" | "Heartbeat")
-  | ("CandleSnapshot" | "CandleUpdate" | "ServerShutdown" | "TradePage" | "CandlePage");
+  | ("CandleSnapshot" | "CandleUpdate" | "ServerShutdown" | "TradePage" | "CandlePage")
+  | ("OrderPage" | "FillPage" | "Fill")
+  | ("OrderValidated" | "OrderResults" | "OrdersCancelled" | "CancelAfterSet");
 
 interface MarketStateEvents {
   /** A listener threw, or what applies the updates of books could not be loaded. */

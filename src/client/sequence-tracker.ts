@@ -1,19 +1,24 @@
 import type { Channel, Market, MarketId, ServerMessage } from "../contract/messages.js";
 import type { Gap, Stream } from "./events.js";
+import { OrderPlaces } from "./order-places.js";
 import type { Subscriptions } from "./subscriptions.js";
 
 /** Types of messages without a number of these streams. */
 type Unnumbered =
   | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "EpochChanged" | "Error")
-  | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate")
+  | ("OrderSnapshot" | "PositionSnapshot" | "PositionUpdate")
   | ("Pong" | "SystemStatus" | "Notification" | "ServerShutdown")
   | ("Heartbeat" | "CandleSnapshot" | "CandleUpdate" | "TradePage" | "CandlePage")
-  | "BookUpdate";
+  | ("OrderValidated" | "OrderResults" | "OrdersCancelled" | "CancelAfterSet")
+  | ("OrderPage" | "FillPage" | "BookUpdate");
 
-/** Types of channels that `since` brings nothing. */
+/** Types of channels that have no streams with a place. */
 type WithoutPlaces =
   | ("Markets" | "Orders" | "Positions" | "SystemStatus")
   | ("Heartbeat" | "Candles" | "Book");
+
+/** How much later than its `ts` says a trade or an order may be told, as it is on disk first, in microseconds. */
+const LATE_US_MAX = 900_000;
 
 /** How far one stream of a market has been told. */
 interface Place {
@@ -55,6 +60,7 @@ export class SequenceTracker {
    * their own, which may be ahead.
    */
   #allTradesTs: number | undefined;
+  readonly #orders = new OrderPlaces();
   #epoch: string | undefined;
   /** Whether the server on this connection knows positions, so that `ts` never decreases. */
   #positional = false;
@@ -72,8 +78,7 @@ export class SequenceTracker {
       case "TradeExecution": {
         const { trade } = message.data;
         const news = this.#follow("trade", trade, false, trade.epoch, trade.trade_id);
-        if (this.#subscriptions.hasOnlyAllTrades(trade.market_id))
-          this.#allTradesTs = Math.max(this.#allTradesTs ?? 0, trade.ts);
+        if (this.#subscriptions.hasOnlyAllTrades(trade.market_id)) this.#allTradesTs = trade.ts;
         return news;
       }
       case "OrderBook":
@@ -97,6 +102,9 @@ export class SequenceTracker {
           this.#follow("state", market, this.#isMerged("Market", market));
         }
         return true;
+      case "Fill":
+      case "OrderUpdate":
+        return this.#orders.take(message);
       default:
         message satisfies ServerMessage<Unnumbered>;
         return true;
@@ -127,6 +135,11 @@ export class SequenceTracker {
     }
   }
 
+  /** Where a channel of orders is to go on, if that is known, in microseconds. */
+  ordersSince(channel: Extract<Channel, { readonly type: "Orders" }>): number | undefined {
+    return this.#orders.since(channel);
+  }
+
   /** The `ts` up to which a stream has been told, if that is known; that of the trades of all markets. */
   tsOf(stream: Stream, marketId: MarketId | undefined): number | undefined {
     return marketId === undefined ? this.#allTradesTs : this.#places[stream].get(marketId)?.ts;
@@ -141,12 +154,16 @@ export class SequenceTracker {
     for (const channel of asked) {
       // Whoever names a position wants all from there on, be it a second time.
       if (channel.since !== undefined) this.#forget(channel);
-      const ts = channel.since ?? fromTs;
-      if (ts !== undefined) this.#begin(channel, ts);
+      const late = channel.type === "Trades" || channel.type === "Orders" ? LATE_US_MAX : 0;
+      const ts = channel.since ?? (fromTs && Math.max(0, fromTs - late));
+      if (ts === undefined) continue;
+      this.#begin(channel, ts);
+      if (channel.type === "Orders") this.#orders.begin(channel, ts, channel.since !== undefined);
     }
     for (const channel of channels) {
       const { recovered } = channel;
       if (recovered !== undefined) this.#positional = true;
+      if (channel.type === "Orders") this.#orders.subscribed(channel);
       for (const [places, id] of this.streamsOf(channel)) this.#resume(places, recovered, id);
     }
   }
@@ -160,6 +177,7 @@ export class SequenceTracker {
     retain(state, (id) => subscriptions.hasMarket(id));
     retain(book, (id) => subscriptions.hasMarket(id));
     if (!subscriptions.hasAllTrades) this.#allTradesTs = undefined;
+    this.#orders.retain(subscriptions.orderWallets());
   }
 
   /** The connection is gone: the next one is compared with where it stood. */
@@ -176,6 +194,7 @@ export class SequenceTracker {
   /** Every number starts again at 1, but for trades that say the epoch of theirs. */
   reset(epoch: string): void {
     this.#epoch = epoch;
+    this.#orders.reset();
   }
 
   #forget(channel: Channel): void {
@@ -188,7 +207,10 @@ export class SequenceTracker {
     }
   }
 
-  /** Nothing of a channel may be missed from a position on, though nothing has been told of it. */
+  /**
+   * Nothing of a channel may be missed from a position on, though nothing has been told of it; what is told
+   * first may be from before that.
+   */
   #begin(channel: Channel, ts: number): void {
     for (const [stream, id] of this.streamsOf(channel)) {
       if (id === undefined) this.#allTradesTs ??= ts;

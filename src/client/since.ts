@@ -12,6 +12,10 @@ const PRICE_FEED_SPAN_US = 1_000_000;
 export function since(channels: readonly Channel[], tracker: SequenceTracker): Channel[] {
   return channels.flatMap((channel): Channel[] => {
     if (isPriceFeed(channel)) return pricesSince(channel, tracker);
+    if (channel.type === "Orders") {
+      const since = tracker.ordersSince(channel);
+      return [since === undefined ? channel : { ...channel, since }];
+    }
     const known = tracker
       .streamsOf(channel)
       .flatMap(([stream, id]) => tracker.tsOf(stream, id) ?? []);

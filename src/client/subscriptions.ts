@@ -114,6 +114,12 @@ export class Subscriptions {
     return this.hasAllTrades && !this.#channels.has(`Trades ${marketId}`);
   }
 
+  /** The wallets of `Orders` channels. */
+  orderWallets(): ReadonlySet<string> {
+    const channels = [...this.#channels.values()];
+    return new Set(channels.flatMap((one) => (one.type === "Orders" ? [one.params.wallet] : [])));
+  }
+
   hasPrices(marketId: MarketId): boolean {
     return this.#prices.has(marketId);
   }

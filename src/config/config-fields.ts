@@ -579,7 +579,8 @@ const trading = {
     min: 1,
     max: 1_000_000,
     default: 1000,
-    description: "PlaceOrder messages per second of a connection",
+    description:
+      "Orders that a connection may place and amend per second, those of PlaceOrders each",
   }),
   maxPendingOrders: integer({
     flag: "max-pending-orders",
@@ -587,7 +588,7 @@ const trading = {
     max: 1_000_000,
     default: 10_000,
     description:
-      "Orders, cancels and snapshots of wallets of a shard's connections that wait for the exchange; a wallet may have as many as are left free, all wallets of an address three times as many, and more get UNAVAILABLE",
+      "Orders, cancels, snapshots and histories of wallets of a shard's connections that wait for the exchange; a wallet may have as many as are left free, all wallets of an address three times as many, and more get UNAVAILABLE",
   }),
   maxWaitingSessions: integer({
     flag: "max-waiting-sessions",
@@ -624,7 +625,8 @@ const trading = {
     min: 1000,
     max: 3650 * DAY,
     default: 7 * DAY,
-    description: "Finished orders that ended longer ago are pruned from the store",
+    description:
+      "Finished orders that ended longer ago are pruned from the store, and so from OrderHistory and GetOrder",
   }),
   maxStoredOrders: integer({
     flag: "max-stored-orders",
@@ -638,7 +640,7 @@ const trading = {
     min: 1000,
     max: 3650 * DAY,
     default: 30 * DAY,
-    description: "Trades that are older are pruned from the store",
+    description: "Trades that are older are pruned from the store, and so from FillHistory",
   }),
   maxStoredTrades: integer({
     flag: "max-stored-trades",

@@ -123,6 +123,22 @@ export class ExchangeCore implements Venue {
     return this.#engine.openOrder(orderId);
   }
 
+  /** The latest version of an order that is open, or has changed since the changes were last taken. */
+  latest(orderId: number): Order | undefined {
+    return this.#engine.latest(orderId);
+  }
+
+  /** The number of a wallet's open orders. */
+  openCount(wallet: string): number {
+    return this.#engine.openCount(wallet);
+  }
+
+  /** Whether an order has expired, or a wallet's time is over: the next command has it happen. */
+  get isDue(): boolean {
+    const { time } = this.#context;
+    return this.#engine.hasDeadlines && this.#engine.isDue(time.now(), time.passed);
+  }
+
   openOrders(wallet: string): Iterable<Order> {
     return this.#engine.openOrders(wallet);
   }

@@ -18,6 +18,7 @@ import { ExchangeTime } from "./exchange-time.js";
 import { SessionDesk } from "./session-desk.js";
 import { NO_SESSION_WRITES } from "./sessions.js";
 import { BATCH_SIMULATED_MAX, Simulation } from "./simulation.js";
+import { WalletDesk } from "./wallet-desk.js";
 import { namelessOrders, Withdrawals } from "./withdrawals.js";
 
 /** What the simulated traders do before the first client of a new exchange: books have depth then. */
@@ -29,7 +30,9 @@ const PROBE_INTERVAL_MS = 1000;
 /** A commit that takes longer is reported: orders get no answer meanwhile. */
 const SLOW_COMMIT_MS = 5000;
 const STORE_SLOW = `orders wait: a write of the store takes longer than ${SLOW_COMMIT_MS} ms`;
-/** How often the waits of sessions are looked at. */
+/** Orders after which a batch has no more of those end whose time has come. */
+const LAPSED_PER_BATCH = 4096;
+/** How often the waits of sessions, and what else is due, are looked at. */
 const WAITS_INTERVAL_MS = 50;
 /** How often the store is pruned. */
 const PRUNE_INTERVAL_MS = 1000;
@@ -53,7 +56,10 @@ const STORE_UNAVAILABLE: Refused = {
 };
 
 /** The part of the store that trading needs; a test may hold it back. */
-export type ExchangeStore = Pick<Store, "load" | "commit" | "order" | "prune" | "probe" | "close">;
+export type ExchangeStore = Pick<
+  Store,
+  "load" | "commit" | "order" | "read" | "prune" | "probe" | "close"
+>;
 
 export interface ExchangeContext {
   readonly options: ExchangeOptions;
@@ -89,6 +95,7 @@ export class Exchange {
   readonly #core: ExchangeCore;
   readonly #gateway: ExchangeGateway;
   readonly #desk: SessionDesk;
+  readonly #walletDesk: WalletDesk;
   readonly #withdrawals: Withdrawals;
   readonly #simulation: Simulation;
   /** Why nothing can be stored at the moment. */
@@ -106,7 +113,7 @@ export class Exchange {
     core: ExchangeCore,
     desk: SessionDesk,
     withdrawals: Withdrawals,
-    isNew: boolean,
+    { nextOrderId, nextTradeId }: StoredState,
   ) {
     this.#context = context;
     this.#time = time;
@@ -114,11 +121,19 @@ export class Exchange {
     this.#desk = desk;
     this.#withdrawals = withdrawals;
     this.#simulation = new Simulation(context.options, core);
-    this.#gateway = new ExchangeGateway({ ...context, desk }, core, {
-      asked: () => this.#wake(),
-      ended: (session, reason) => withdrawals.end(session, reason),
-    });
-    this.#isNew = isNew;
+    const { store, position, log } = context;
+    this.#walletDesk = new WalletDesk({ store, core, now: () => position.now(), log });
+    this.#gateway = new ExchangeGateway(
+      { ...context, desk, walletDesk: this.#walletDesk },
+      core,
+      {
+        asked: () => this.#wake(),
+        ended: (session, reason) => withdrawals.end(session, reason),
+      },
+      { tradeId: nextTradeId, ts: position.now(), orderId: 0 },
+    );
+    // The first one that nobody has ever placed.
+    this.#isNew = nextOrderId === 1;
   }
 
   /**
@@ -142,7 +157,7 @@ export class Exchange {
     // An earlier version has stored no sessions.
     for (const session of core.sessions())
       if (!desk.sessions.has(session)) withdrawals.end(session, SERVER_RESTARTED);
-    return new Exchange(context, time, core, desk, withdrawals, state.nextOrderId === 1);
+    return new Exchange(context, time, core, desk, withdrawals, state);
   }
 
   /**
@@ -161,7 +176,7 @@ export class Exchange {
       await this.#turn();
       await nextTurn();
     } while (
-      (this.#withdrawals.isDue || this.#simulation.isDue) &&
+      (this.#withdrawals.isDue || this.#simulation.isDue || this.#core.isDue) &&
       this.#storeFailure === undefined
     );
     let published = 0;
@@ -184,7 +199,9 @@ export class Exchange {
     signal.addEventListener("abort", () => this.#wake());
     const timers = [
       setInterval(() => void this.#prune(), PRUNE_INTERVAL_MS),
-      setInterval(() => this.#desk.sessions.isDue && this.#wake(), WAITS_INTERVAL_MS),
+      setInterval(() => {
+        if (this.#desk.sessions.isDue || this.#walletDesk.isDue || this.#core.isDue) this.#wake();
+      }, WAITS_INTERVAL_MS),
       setInterval(() => void this.#probe(), PROBE_INTERVAL_MS),
     ];
     this.#running = true;
@@ -196,6 +213,8 @@ export class Exchange {
         });
       }
       await this.#turn();
+      // What else the thread has to do comes before the next piece of much that is asked.
+      if (this.#walletDesk.isDue) await nextTurn();
     }
     timers.forEach(clearInterval);
     await simulation;
@@ -205,6 +224,7 @@ export class Exchange {
 
   async #stop(): Promise<void> {
     this.#stopping = true;
+    this.#walletDesk.stop();
     for (const session of this.#core.sessions())
       if (!this.#desk.sessions.outlives(session)) this.#withdrawals.end(session, SERVER_STOPPED);
     do await this.#turn();
@@ -220,9 +240,9 @@ export class Exchange {
   }
 
   get #idle(): boolean {
-    if (this.#gateway.isAsked) return false;
+    if (this.#gateway.isAsked || this.#walletDesk.isDue) return false;
     if (this.#storeFailure !== undefined) return true;
-    return !this.#withdrawals.isDue && !this.#simulation.isBehind;
+    return !this.#withdrawals.isDue && !this.#simulation.isBehind && !this.#core.isDue;
   }
 
   // --- A batch ----------------------------------------------------------------------------------
@@ -243,6 +263,7 @@ export class Exchange {
       if (!isNothing) this.#desk.sessions.committed(sessions);
       this.#release(changes);
     } else await this.#rollBack();
+    await this.#walletDesk.serve();
   }
 
   #executeBatch(): void {
@@ -250,6 +271,8 @@ export class Exchange {
     if (this.#running && !this.#stopping) this.#desk.sessions.expire();
     const canStore = this.#storeFailure === undefined;
     if (canStore) {
+      if (this.#core.isDue) this.#execute({ type: "expire", most: LAPSED_PER_BATCH });
+      if (this.#core.isDue) return;
       // What a failed batch or an earlier run has left, before anybody can trade with it.
       this.#withdrawals.run(this.#execute);
       if (this.#withdrawals.isDue) return;
@@ -302,7 +325,7 @@ export class Exchange {
     this.#withdrawals.committed();
     this.#core.publish(changes);
     this.#context.counters[PRODUCER.clientOrderIds] = this.#core.clientOrderIds;
-    this.#gateway.release();
+    this.#gateway.release(changes);
   }
 
   /** Undoes a batch that is not on disk: nothing of it is left anywhere, and what it was asked is answered. */
@@ -370,6 +393,6 @@ export class Exchange {
   }
 }
 
-function isEmpty({ orders, trades, positions, totals }: EngineChanges): boolean {
-  return orders.length + trades.length + positions.length + totals.length === 0;
+function isEmpty({ orders, trades, positions, totals, timers }: EngineChanges): boolean {
+  return orders.length + trades.length + positions.length + totals.length + timers.length === 0;
 }

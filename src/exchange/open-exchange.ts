@@ -87,7 +87,8 @@ async function beginTime(
   position.beginBehind(latestTs);
   position.limit = latestTs + 1;
   const limit = position.now() + TOLD_AFTER_COMMIT_MICROS;
-  const changes = { orders: [], trades: [], positions: [], totals: [], nextOrderId, nextTradeId };
+  const nothing = { orders: [], trades: [], positions: [], totals: [], timers: [] };
+  const changes = { ...nothing, nextOrderId, nextTradeId };
   try {
     await store.commit(changes, stretches, limit);
     position.limit = limit;

@@ -9,6 +9,8 @@ import { marketProblems, orderProblems, positionProblems, tradeProblems } from "
 import type { Counters } from "./records.js";
 import { StoreError } from "./store-error.js";
 import type { Table } from "./table.js";
+import type { WalletIndexName } from "./wallet-entries.js";
+import { INDEXED_KEY, type Indexed } from "./wallet-marks.js";
 
 /** Records between two turns of the event loop, in which signals are heard. */
 const RECORDS_PER_TURN = 2000;
@@ -107,6 +109,8 @@ class StoreCheck {
   readonly #transaction: Transaction;
   readonly #signal: AbortSignal | undefined;
   readonly #markets = new Map<MarketId, MarketSums>();
+  /** Up to where the indexes by wallet are written. */
+  readonly #indexed: Indexed | undefined;
   /** Where they cannot be read, no id is beyond them. */
   #counters: Counters = {
     nextOrderId: Infinity,
@@ -119,6 +123,8 @@ class StoreCheck {
     this.#tables = tables;
     this.#transaction = transaction;
     this.#signal = signal;
+    const { indexed } = tables;
+    this.#indexed = indexed && this.#get(indexed, INDEXED_KEY);
   }
 
   async run(): Promise<readonly CheckResult[]> {
@@ -132,6 +138,7 @@ class StoreCheck {
       await this.#checkPositions(),
       await this.#checkTotals(),
       await this.#checkSessions(),
+      await this.#checkTimers(),
     ];
   }
 
@@ -167,6 +174,7 @@ class StoreCheck {
       const name = `open order ${order.orderId}`;
       check.problems(name, orderProblems(order, this.#counters));
       if (!isOpen(order)) check.problem(`${name} is ${order.status}`);
+      this.#checkIndexed(check, name, "orders", order.wallet, order.orderId);
       const sums = this.#sumsOf(check, name, order.marketId);
       const { price } = order;
       if (sums === undefined || price === undefined) return;
@@ -190,6 +198,8 @@ class StoreCheck {
       if (isOpen(order)) check.problem(`${name} is ${order.status}`);
       this.#sumsOf(check, name, order.marketId);
       if (this.#has(openOrders, orderId)) check.problem(`${name} is among the open ones too`);
+      this.#checkIndexed(check, name, "orders", wallet, orderId);
+      this.#checkIndexed(check, name, "finishes", wallet, updatedTs, orderId);
       const key = [updatedTs, orderId];
       if (clientOrderId === undefined) {
         if (!this.#has(finishTimes, key)) check.problem(`${name} has no finish time`);
@@ -222,6 +232,8 @@ class StoreCheck {
     await this.#each(check, this.#tables.trades, (trade) => {
       const name = `trade ${trade.tradeId}`;
       check.problems(name, tradeProblems(trade, this.#counters));
+      for (const wallet of [trade.makerWallet, trade.takerWallet])
+        this.#checkIndexed(check, name, "trades", wallet, trade.tradeId);
       const sums = this.#sumsOf(check, name, trade.marketId);
       if (sums === undefined) return;
       sums.traded += trade.quantity;
@@ -277,6 +289,17 @@ class StoreCheck {
     return check.result;
   }
 
+  async #checkTimers(): Promise<CheckResult> {
+    const check = new Check("wallets whose orders are to be cancelled");
+    const { timers } = this.#tables;
+    if (timers !== undefined)
+      await this.#each(check, timers, ({ wallet, setTs, triggerTs }) => {
+        if (triggerTs > setTs) return;
+        check.problem(`${JSON.stringify(wallet)} asked at ${setTs} for ${triggerTs}`);
+      });
+    return check.result;
+  }
+
   /** Looks at every record of a table, some thousands in a turn; a damaged one is a problem. */
   async #each<T>(check: Check, table: Table<Key, T>, visit: (value: T) => void): Promise<void> {
     for (const { value } of table.inspect({ transaction: this.#transaction })) {
@@ -287,6 +310,25 @@ class StoreCheck {
       if (value instanceof StoreError) check.problem(value.message);
       else visit(value);
     }
+  }
+
+  /**
+   * A wallet's history is what its indexes lead to. A store of version 1 has none, and what was stored last may not
+   * have come to them.
+   */
+  #checkIndexed(
+    check: Check,
+    name: string,
+    kind: WalletIndexName,
+    wallet: string,
+    ...numbers: readonly [number, ...number[]]
+  ): void {
+    const index = this.#tables.wallets?.[kind];
+    const { orderId = 0, tradeId = 0, finishedTs = 0 } = this.#indexed ?? {};
+    const written = { orders: orderId, finishes: finishedTs - 1, trades: tradeId }[kind];
+    if (index === undefined || numbers[0] > written) return;
+    if (index.has(this.#transaction, wallet, ...numbers)) return;
+    check.problem(`${name} is not in ${index.name} of ${JSON.stringify(wallet)}`);
   }
 
   #sumsOf(check: Check, name: string, marketId: MarketId): MarketSums | undefined {

@@ -1,12 +1,15 @@
 import type {
+  Fill as ContractFill,
   Order as ContractOrder,
   Position as ContractPosition,
   Trade as ContractTrade,
 } from "../contract/messages.js";
 import type { Order, Position, Trade } from "../engine/order.js";
 import type { DecimalScale } from "../shared/decimal-scale.js";
+import type { Side } from "../shared/market.js";
+import type { Liquidity } from "../shared/order.js";
 
-export type { ContractOrder, ContractPosition };
+export type { ContractFill, ContractOrder, ContractPosition };
 
 /** The steps that a market's prices and quantities are counted in. */
 export interface MarketScales {
@@ -61,6 +64,8 @@ export function toContractOrder(order: Order, scales: MarketScales): ContractOrd
     }),
     status: order.status,
     ...(order.reason !== undefined && { reason: order.reason }),
+    ...(order.reasonCode !== undefined && { reason_code: order.reasonCode }),
+    ...(order.expiresTs !== undefined && { expires_ts: order.expiresTs }),
     created_ts: order.createdTs,
     updated_ts: order.updatedTs,
   };
@@ -77,6 +82,37 @@ export function toContractPosition(position: Position, scales: MarketScales): Co
     realized_pnl: toAmount(position.realizedPnl, scales),
     updated_ts: position.updatedTs,
   };
+}
+
+/** The contract's `Fill` of the order that rested, and of the one that came to trade. */
+export function toContractFills(
+  trade: Trade,
+  scales: MarketScales,
+): readonly [maker: ContractFill, taker: ContractFill] {
+  const { takerSide, makerOrderId, takerOrderId, makerClientOrderId, takerClientOrderId } = trade;
+  const fill = (
+    orderId: number,
+    clientOrderId: string | undefined,
+    wallet: string,
+    side: Side,
+    liquidity: Liquidity,
+  ): ContractFill => ({
+    trade_id: String(trade.tradeId),
+    order_id: String(orderId),
+    ...(clientOrderId !== undefined && { client_order_id: clientOrderId }),
+    market_id: trade.marketId,
+    wallet,
+    side,
+    price: scales.priceScale.toNumber(trade.price),
+    quantity: scales.quantityScale.toNumber(trade.quantity),
+    liquidity,
+    ts: trade.ts,
+  });
+  const makerSide = takerSide === "Buy" ? "Sell" : "Buy";
+  return [
+    fill(makerOrderId, makerClientOrderId, trade.makerWallet, makerSide, "Maker"),
+    fill(takerOrderId, takerClientOrderId, trade.takerWallet, takerSide, "Taker"),
+  ];
 }
 
 /** The contract's `trade` of a `TradeExecution`, but for `seq` and `ts`, which its publisher gives. */

@@ -10,14 +10,17 @@ import {
   type RecordForm,
   schemaForm,
   sessionForm,
+  timerForm,
   totalsForm,
   tradeForm,
 } from "./records.js";
 import { Table } from "./table.js";
+import { WalletIndex } from "./wallet-index.js";
+import { indexedForm, prunedForm } from "./wallet-marks.js";
 
 const OPTIONS = {
   noSubdir: false,
-  maxDbs: 16,
+  maxDbs: 32,
   permissionsMode: 0o600,
   // Without it a commit is on disk when it resolves, and a failed one leaves nothing behind.
   overlappingSync: false,
@@ -60,6 +63,16 @@ export class Environment {
   readonly sessions;
   /** As sessions. */
   readonly journaled;
+  /** As sessions: wallets whose open orders are to be cancelled. */
+  readonly timers;
+  /**
+   * What there is of each wallet: orders by id, finished ones by finish time and id, trades by id. Undefined
+   * where a store of version 1, which has none, is only read; so are the next two.
+   */
+  readonly wallets;
+  /** Up to where orders and trades have been pruned, and up to where they are in the indexes by wallet. */
+  readonly pruned;
+  readonly indexed;
 
   /**
    * Opens the file of a directory, or makes it. Without waiting, because a thread that is terminated
@@ -84,6 +97,19 @@ export class Environment {
     this.journaled = readOnly
       ? this.#tableIfThere("journaled", journaledForm)
       : this.#table("journaled", journaledForm);
+    this.timers = readOnly
+      ? this.#tableIfThere("timers", timerForm)
+      : this.#table("timers", timerForm);
+    const indexed = !readOnly || this.#isThere("wallet-orders");
+    this.wallets = indexed
+      ? {
+          orders: new WalletIndex(this.#root, dir, "wallet-orders", 1),
+          finishes: new WalletIndex(this.#root, dir, "wallet-finishes", 2),
+          trades: new WalletIndex(this.#root, dir, "wallet-trades", 1),
+        }
+      : undefined;
+    this.pruned = indexed ? this.#table("pruned", prunedForm) : undefined;
+    this.indexed = indexed ? this.#table("indexed", indexedForm) : undefined;
   }
 
   /** The present state, for reads that must agree with one another; end it with `done`. */
@@ -113,8 +139,11 @@ export class Environment {
   }
 
   #tableIfThere<K extends Key, T>(name: string, form: RecordForm<K, T>): Table<K, T> | undefined {
-    // The root has a record for each database, under its name; `doesExist` says nothing of those.
-    const isThere = [...this.#root.getKeys({ start: name, limit: 1 })].includes(name);
-    return isThere ? this.#table(name, form) : undefined;
+    return this.#isThere(name) ? this.#table(name, form) : undefined;
+  }
+
+  /** The root has a record for each database, under its name; `doesExist` says nothing of those. */
+  #isThere(name: string): boolean {
+    return [...this.#root.getKeys({ start: name, limit: 1 })].includes(name);
   }
 }

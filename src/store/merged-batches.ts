@@ -1,5 +1,5 @@
 import type { EngineState } from "../engine/commands.js";
-import type { MarketTotals, Order, Position, Trade } from "../engine/order.js";
+import type { MarketTotals, Order, Position, Trade, WalletTimer } from "../engine/order.js";
 import type { MarketId } from "../shared/market-id.js";
 import { isOpen } from "../shared/order.js";
 import type { Stretch } from "../shared/time-stretches.js";
@@ -8,7 +8,7 @@ import type { StoredBatch } from "./stored-batch.js";
 
 /**
  * Several batches in a row as one, which changes a store as they do one after the other: of each order,
- * position, total and session what the last of them says, and every trade. Of an order that comes and goes
+ * position, total, timer and session what the last of them says, and every trade. Of an order that comes and goes
  * within them the store is told its end alone. There must be one at least.
  */
 export function mergeBatches(batches: readonly StoredBatch[]): StoredBatch {
@@ -19,6 +19,7 @@ export function mergeBatches(batches: readonly StoredBatch[]): StoredBatch {
   const trades: Trade[] = [];
   const positions = new Map<MarketId, Map<string, Position>>();
   const totals = new Map<MarketId, MarketTotals>();
+  const timers = new Map<string, WalletTimer>();
   const sessions = new Map<string, StoredSession | undefined>();
   for (const { changes, sessions: written } of batches) {
     for (const order of changes.orders) orders.set(order.orderId, order);
@@ -28,6 +29,7 @@ export function mergeBatches(batches: readonly StoredBatch[]): StoredBatch {
       positions.set(position.marketId, held.set(position.wallet, position));
     }
     for (const total of changes.totals) totals.set(total.marketId, total);
+    for (const timer of changes.timers) timers.set(timer.wallet, timer);
     // As a commit does it, which writes before it removes.
     for (const session of written.put) sessions.set(session.session, session);
     for (const session of written.removed) sessions.set(session, undefined);
@@ -40,6 +42,7 @@ export function mergeBatches(batches: readonly StoredBatch[]): StoredBatch {
       trades,
       positions: [...positions.values()].flatMap((held) => [...held.values()]),
       totals: [...totals.values()],
+      timers: [...timers.values()],
     },
     sessions: {
       put: [...sessions.values()].filter((session) => session !== undefined),
@@ -58,7 +61,7 @@ export interface StoredState extends EngineState {
 
 /** A state after one more batch. */
 export function stateAfter(state: StoredState, batch: StoredBatch): StoredState {
-  const { orders, positions, totals, nextOrderId, nextTradeId } = batch.changes;
+  const { orders, positions, totals, timers, nextOrderId, nextTradeId } = batch.changes;
   const open = new Map([...state.openOrders].map((order) => [order.orderId, order]));
   const finished = [...state.clientOrderIds];
   for (const order of orders) {
@@ -74,6 +77,11 @@ export function stateAfter(state: StoredState, batch: StoredBatch): StoredState 
   for (const position of positions) held.set(positionKey(position), position);
   const summed = new Map([...state.totals].map((one) => [one.marketId, one]));
   for (const total of totals) summed.set(total.marketId, total);
+  const running = new Map([...state.timers].map((one) => [one.wallet, one]));
+  for (const { wallet, setTs, triggerTs } of timers) {
+    if (triggerTs === undefined) running.delete(wallet);
+    else running.set(wallet, { wallet, setTs, triggerTs });
+  }
   const sessions = new Map(state.sessions.map((one) => [one.session, one]));
   for (const session of batch.sessions.put) sessions.set(session.session, session);
   for (const session of batch.sessions.removed) sessions.delete(session);
@@ -82,6 +90,7 @@ export function stateAfter(state: StoredState, batch: StoredBatch): StoredState 
     clientOrderIds: finished.sort((a, b) => a.finishedTs - b.finishedTs || a.orderId - b.orderId),
     positions: [...held.values()],
     totals: [...summed.values()],
+    timers: [...running.values()],
     nextOrderId,
     nextTradeId,
     latestTs: [...orders, ...positions].reduce(

@@ -4,14 +4,13 @@ import type { Key } from "lmdb";
 import { Packr } from "msgpackr";
 import { z } from "zod";
 import type { RememberedClientOrderId } from "../engine/commands.js";
-import type { MarketTotals, Order, Position, Trade } from "../engine/order.js";
+import type { MarketTotals, Order, Position, Trade, WalletTimer } from "../engine/order.js";
 import { SIDES } from "../shared/market.js";
 import { type MarketId, parseMarketId } from "../shared/market-id.js";
 import { ORDER_STATUSES, ORDER_TYPES, TIMES_IN_FORCE } from "../shared/order.js";
 import type { SessionTerms } from "../shared/session.js";
 import type { Stretch } from "../shared/time-stretches.js";
-import { requireKey } from "./record-key.js";
-import { reasonOf } from "./store-error.js";
+import { packRare, rareOrderFields, unpackRare } from "./rare-order-fields.js";
 
 /*
  * The form of everything in the store. A record is a CRC-32 and a MessagePack array: a fixed order of
@@ -60,6 +59,9 @@ export interface StoredSession extends SessionTerms {
   readonly shard: number;
 }
 
+/** When a wallet's open orders are to be cancelled. */
+type StoredTimer = WalletTimer & { readonly triggerTs: number };
+
 /** When an order without a client order id finished. */
 export interface FinishedOrder {
   readonly orderId: number;
@@ -68,9 +70,6 @@ export interface FinishedOrder {
 
 /** The client order id of a finished order. */
 type FinishedClientOrderId = RememberedClientOrderId;
-
-/** The longest there is. */
-const MARKET_ID_MAX: MarketId = String((1n << 128n) - 1n);
 
 const packr = new Packr({ useRecords: false });
 
@@ -99,7 +98,8 @@ function unseal(bytes: Buffer): unknown {
   return packr.unpack(packed);
 }
 
-function form<K extends Key, F extends [unknown, ...unknown[]], T>(
+/** The form of a record whose fields are a tuple. */
+export function form<K extends Key, F extends [unknown, ...unknown[]], T>(
   fields: z.ZodType<F>,
   keyOf: (value: T) => K,
   pack: (value: T) => NoInfer<F>,
@@ -119,7 +119,7 @@ function form<K extends Key, F extends [unknown, ...unknown[]], T>(
 const integer = z.number().refine(Number.isSafeInteger, "is no safe integer");
 const count = integer.nonnegative();
 const id = integer.positive();
-const timestamp = count;
+export const timestamp = count;
 const marketId = z.custom<MarketId>((value) => parseMarketId(value) === value, "is no market id");
 const text = z.string();
 const step = z.number().positive();
@@ -154,6 +154,7 @@ export const orderForm = form(
     text.nullable(),
     timestamp,
     timestamp,
+    rareOrderFields.optional(),
   ]),
   (order: Order) => order.orderId,
   (order) => [
@@ -174,6 +175,7 @@ export const orderForm = form(
     absent(order.reason),
     order.createdTs,
     order.updatedTs,
+    ...packRare(order),
   ],
   (fields) => ({
     orderId: fields[0],
@@ -193,11 +195,26 @@ export const orderForm = form(
     reason: present(fields[14]),
     createdTs: fields[15],
     updatedTs: fields[16],
+    ...unpackRare(fields[0], fields[17]),
   }),
 );
 
 export const tradeForm = form(
-  z.tuple([id, marketId, id, id, z.enum(SIDES), id, id, text, text, timestamp]),
+  z.tuple([
+    id,
+    marketId,
+    id,
+    id,
+    z.enum(SIDES),
+    id,
+    id,
+    text,
+    text,
+    timestamp,
+    // Stores of version 1 have none of these.
+    text.nullable().optional(),
+    text.nullable().optional(),
+  ]),
   (trade: Trade) => trade.tradeId,
   (trade) => [
     trade.tradeId,
@@ -210,6 +227,8 @@ export const tradeForm = form(
     trade.makerWallet,
     trade.takerWallet,
     trade.ts,
+    absent(trade.makerClientOrderId),
+    absent(trade.takerClientOrderId),
   ],
   (fields) => ({
     tradeId: fields[0],
@@ -222,6 +241,8 @@ export const tradeForm = form(
     makerWallet: fields[7],
     takerWallet: fields[8],
     ts: fields[9],
+    makerClientOrderId: fields[10] ?? undefined,
+    takerClientOrderId: fields[11] ?? undefined,
   }),
 );
 
@@ -262,25 +283,6 @@ export const positionForm: RecordForm<string, Position> = {
   },
 };
 
-/** Why nothing of a wallet could be stored and read again; undefined where it can be. */
-export function walletFault(wallet: string): string | undefined {
-  const position: Position = {
-    wallet,
-    marketId: MARKET_ID_MAX,
-    quantity: 0,
-    cost: 0n,
-    realizedPnl: 0n,
-    updatedTs: 0,
-  };
-  try {
-    positionForm.encode(position);
-    requireKey(positionForm.keyOf(position));
-    return undefined;
-  } catch (error) {
-    return reasonOf(error);
-  }
-}
-
 export const totalsForm = form(
   z.tuple([marketId, id.nullable(), count]),
   (totals: MarketTotals) => String(totals.marketId),
@@ -319,6 +321,13 @@ export const sessionForm = form(
     run,
     shard,
   }),
+);
+
+export const timerForm = form(
+  z.tuple([text, timestamp, timestamp]),
+  ({ wallet }: StoredTimer) => wallet,
+  ({ wallet, setTs, triggerTs }) => [wallet, setTs, triggerTs],
+  ([wallet, setTs, triggerTs]) => ({ wallet, setTs, triggerTs }),
 );
 
 /** By finish time, so that the oldest come first. */

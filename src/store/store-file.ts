@@ -111,10 +111,11 @@ async function create(dir: string): Promise<void> {
   await requireRoom(draft);
   await reserveReadersFile(draft);
   const environment = new Environment(draft);
-  const { schema, counters } = environment;
+  const { schema, counters, indexed } = environment;
   const first = [
     schema.put(SCHEMA_VERSION),
     counters.put({ nextOrderId: 1, nextTradeId: 1, stretches: [], latestTs: 0 }),
+    ...(indexed === undefined ? [] : [indexed.put({ orderId: 0, tradeId: 0, finishedTs: 0 })]),
   ];
   await Promise.all(first.map(({ write }) => write()));
   await environment.close();

@@ -51,11 +51,27 @@ export class StoreJournal {
   readonly #journal: Journal;
   #pending: Pending[];
   #records = 0;
+  /** Of the pending batches, as the last one of them has it. */
+  readonly #orders = new Map<number, Order>();
+  readonly #trades = new Map<number, Trade>();
 
   private constructor(journal: Journal, pending: Pending[]) {
     this.#journal = journal;
     this.#pending = pending;
-    for (const { records } of pending) this.#records += records;
+    for (const one of pending) this.#note(one);
+  }
+
+  #note({ batch: { changes }, records }: Pending): void {
+    this.#records += records;
+    for (const order of changes.orders) this.#orders.set(order.orderId, order);
+    for (const trade of changes.trades) this.#trades.set(trade.tradeId, trade);
+  }
+
+  #forget({ batch: { changes }, records }: Pending): void {
+    this.#records -= records;
+    for (const order of changes.orders)
+      if (this.#orders.get(order.orderId) === order) this.#orders.delete(order.orderId);
+    for (const { tradeId } of changes.trades) this.#trades.delete(tradeId);
   }
 
   /** Opens the journal of a store whose trees contain it up to `after`. Rejects with StoreError. */
@@ -98,7 +114,7 @@ export class StoreJournal {
       const number = await this.#journal.append(bytes);
       const one = pendingOf(number, batch);
       this.#pending.push(one);
-      this.#records += one.records;
+      this.#note(one);
       return true;
     } catch (error) {
       throw storeErrorOf(error);
@@ -129,7 +145,7 @@ export class StoreJournal {
 
   /** The trees contain a prefix. What cannot be removed is tried again with the next one. */
   async contained({ number, length }: Prefix): Promise<void> {
-    for (const { records } of this.#pending.splice(0, length)) this.#records -= records;
+    for (const one of this.#pending.splice(0, length)) this.#forget(one);
     await this.#journal.release(number).catch(() => {});
   }
 
@@ -139,20 +155,24 @@ export class StoreJournal {
     return (state) => (all === undefined ? state : stateAfter(state, all.batch));
   }
 
-  /** An order that has changed since. */
+  /** The batches that the trees lack. */
+  get waiting(): readonly StoredBatch[] {
+    return this.#pending.map(({ batch }) => batch);
+  }
+
+  /** An order as it is stored, where the trees lack that. */
   order(orderId: number): Order | undefined {
-    for (const { batch } of this.#pending.toReversed()) {
-      const order = batch.changes.orders.find((one) => one.orderId === orderId);
-      if (order !== undefined) return order;
-    }
-    return undefined;
+    return this.#orders.get(orderId);
+  }
+
+  /** A trade that the trees lack. */
+  trade(tradeId: number): Trade | undefined {
+    return this.#trades.get(tradeId);
   }
 
   /** The trades that the trees lack, behind one. */
   tradesAfter(tradeId: number): readonly Trade[] {
-    return this.#pending
-      .flatMap(({ batch }) => batch.changes.trades)
-      .filter((trade) => trade.tradeId > tradeId);
+    return [...this.#trades.values()].filter((trade) => trade.tradeId > tradeId);
   }
 
   /** Rejects with STORE_WRITE_FAILED while the journal cannot be written. */

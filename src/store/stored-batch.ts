@@ -1,8 +1,16 @@
+import { CANCEL_REASONS, type CancelReason } from "../contract/order-rules.js";
 import type { EngineChanges } from "../engine/commands.js";
-import type { MarketTotals, Order, Position, Trade } from "../engine/order.js";
+import type {
+  MarketTotals,
+  Order,
+  OriginalTerms,
+  Position,
+  Trade,
+  WalletTimer,
+} from "../engine/order.js";
 import { SIDES } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
-import { ORDER_STATUSES, ORDER_TYPES, TIMES_IN_FORCE } from "../shared/order.js";
+import { ORDER_STATUSES, ORDER_TYPES, SELF_TRADES, TIMES_IN_FORCE } from "../shared/order.js";
 import type { Stretch } from "../shared/time-stretches.js";
 import { ByteReader, ByteWriter } from "./batch-bytes.js";
 import type { StoredSession } from "./records.js";
@@ -137,12 +145,20 @@ const orderForm = fields<Order>({
   postOnly: flag,
   price: optional(count, undefined),
   quantity: count,
+  selfTrade: oneOf(SELF_TRADES),
+  expiresTs: optional(ts, undefined),
   session: optional(text, undefined),
   orderId: count,
+  priority: count,
+  original: optional(
+    fields<OriginalTerms>({ price: optional(count, undefined), quantity: count }),
+    undefined,
+  ),
   filled: count,
   filledValue: big,
   status: oneOf(ORDER_STATUSES),
   reason: optional(text, undefined),
+  reasonCode: optional(oneOf(Object.keys(CANCEL_REASONS) as CancelReason[]), undefined),
   createdTs: ts,
   updatedTs: ts,
 });
@@ -157,6 +173,8 @@ const tradeForm = fields<Trade>({
   takerOrderId: count,
   makerWallet: text,
   takerWallet: text,
+  makerClientOrderId: optional(text, undefined),
+  takerClientOrderId: optional(text, undefined),
   ts,
 });
 
@@ -175,6 +193,12 @@ const totalsForm = fields<MarketTotals>({
   volume: count,
 });
 
+const timerForm = fields<WalletTimer>({
+  wallet: text,
+  setTs: ts,
+  triggerTs: optional(ts, undefined),
+});
+
 const sessionForm = fields<StoredSession>({
   session: text,
   userId: text,
@@ -190,6 +214,7 @@ const batchForm = fields<StoredBatch>({
     trades: list(tradeForm),
     positions: list(positionForm),
     totals: list(totalsForm),
+    timers: list(timerForm),
     nextOrderId: count,
     nextTradeId: count,
   }),

@@ -10,7 +10,7 @@ export function treeWrites(
   { changes, stretches, latestTs, sessions: { put, removed } }: StoredBatch,
   journaled: number,
 ): Operation[] {
-  const { trades, positions, totals, counters, sessions } = environment;
+  const { trades, positions, totals, counters, sessions, timers } = environment;
   return [
     ...put.flatMap((session) => sessions?.put(session) ?? []),
     ...removed.flatMap((session) => sessions?.remove(session) ?? []),
@@ -18,6 +18,11 @@ export function treeWrites(
     ...changes.trades.map((trade) => trades.put(trade)),
     ...changes.positions.map((position) => positions.put(position)),
     ...changes.totals.map((total) => totals.put(total)),
+    ...changes.timers.flatMap(({ wallet, setTs, triggerTs }) =>
+      triggerTs === undefined
+        ? (timers?.remove(wallet) ?? [])
+        : (timers?.put({ wallet, setTs, triggerTs }) ?? []),
+    ),
     // In the same transaction, so that no id is used twice when its order has been pruned.
     counters.put({
       nextOrderId: changes.nextOrderId,

@@ -1,12 +1,15 @@
 import type { MessagePort } from "node:worker_threads";
 import type { ExchangeOptions, FeedOptions, ShardOptions } from "../config/thread-options.js";
-import type { RequestedOrder } from "../contract/messages.js";
+import type { RequestedOrder, ServerMessage } from "../contract/messages.js";
 import type { SystemState } from "../counters/system-state.js";
 import type { Rejection } from "../engine/rejection.js";
 import type { MarketMemory } from "../ring/market-memory.js";
 import type { LogOptions } from "../shared/log.js";
+import type { Side } from "../shared/market.js";
+import type { MarketId } from "../shared/market-id.js";
+import type { OrderStatus } from "../shared/order.js";
 import type { SessionTerms } from "../shared/session.js";
-import type { ContractOrder, ContractPosition } from "../store/contract-form.js";
+import type { ContractFill, ContractOrder, ContractPosition } from "../store/contract-form.js";
 import type { StoreErrorCode } from "../store/store-error.js";
 import type { SocketHandOffWay, SocketInTransit } from "../transport/socket-hand-off.js";
 
@@ -170,6 +173,24 @@ export type ExchangeRequest =
       readonly order: RequestedOrder;
       /** The session whose end cancels the order, if one does. */
       readonly boundTo: string | undefined;
+      /** Only says whether it would be taken. */
+      readonly validateOnly?: true;
+    }
+  | {
+      readonly type: "place-all";
+      readonly request: number;
+      readonly wallet: string;
+      /** Those that are no orders with why. */
+      readonly orders: readonly (RequestedOrder | { readonly refusal: Refused })[];
+      readonly boundTo: string | undefined;
+    }
+  | {
+      readonly type: "amend";
+      readonly request: number;
+      readonly wallet: string;
+      readonly order: OrderName;
+      readonly price?: number | undefined;
+      readonly quantity?: number | undefined;
     }
   | {
       readonly type: "cancel";
@@ -177,9 +198,38 @@ export type ExchangeRequest =
       readonly wallet: string;
       readonly order: OrderName;
     }
+  | {
+      readonly type: "cancel-all";
+      readonly request: number;
+      readonly wallet: string;
+      readonly marketId?: MarketId | undefined;
+      readonly side?: Side | undefined;
+    }
+  | {
+      readonly type: "cancel-after";
+      readonly request: number;
+      readonly wallet: string;
+      readonly timeoutMs: number;
+    }
   /** What a wallet has now; from then on the shard hears of every change. */
   | { readonly type: "watch"; readonly request: number; readonly wallet: string }
   | { readonly type: "unwatch"; readonly wallet: string }
+  | ({ readonly request: number } & WalletQuestion)
+  /** Whether all that became of a wallet's orders since a `ts` is there, and no more than `max` messages. */
+  | {
+      readonly type: "recover";
+      readonly request: number;
+      readonly wallet: string;
+      readonly since: number;
+      readonly max: number;
+    }
+  /** Some of what became of a wallet's orders; the shard hears of every change behind the last of it. */
+  | {
+      readonly type: "replay";
+      readonly request: number;
+      readonly wallet: string;
+      readonly from: ReplayFrom;
+    }
   /**
    * A connection has a new session; where it asks for one by name, that one if it is there for it, which
    * is answered.
@@ -192,6 +242,47 @@ export type ExchangeRequest =
    * had have lost their connections.
    */
   | { readonly type: "attach"; readonly sessions: readonly SessionClaim[] };
+
+/** A page of a wallet's orders, or fills, that are before a number, newest first. */
+interface WalletQuery {
+  readonly wallet: string;
+  readonly marketId: MarketId | undefined;
+  /** Exclusive: of an order, and of a trade. */
+  readonly before: number | undefined;
+  readonly limit: number;
+}
+
+interface OrdersQuery extends WalletQuery {
+  readonly type: "orders";
+  /** Any, where there is none. */
+  readonly statuses: readonly OrderStatus[];
+}
+
+interface FillsQuery extends WalletQuery {
+  readonly type: "fills";
+  readonly orderId: string | undefined;
+}
+
+/** An order as it stands, finished or not; of any wallet where none is named. A reply answers it. */
+interface OrderQuery {
+  readonly type: "get-order";
+  readonly wallet: string | undefined;
+  readonly order: OrderName;
+}
+
+/** What is asked of a wallet's past. */
+export type WalletQuestion = OrdersQuery | FillsQuery | OrderQuery;
+
+/** Where what became of a wallet's orders goes on: at a `ts`, or behind what has been told. */
+export type ReplayFrom = { readonly since: number } | ReplayPosition;
+
+export interface ReplayPosition {
+  /** The first trade that has not been told. */
+  readonly tradeId: number;
+  /** The first change of an order that has not: its `ts`, and among equal ones its order. */
+  readonly ts: number;
+  readonly orderId: number;
+}
 
 /** A connection's session. */
 export interface SessionClaim extends SessionTerms {
@@ -208,14 +299,37 @@ export type ExchangeNews =
       readonly request: number;
       readonly order: ContractOrder;
       readonly changed: boolean;
+      /** It was placed before. */
+      readonly duplicate?: true;
+    }
+  /** An answer that is no order; `costBytes` is what it cost beside its own bytes. */
+  | {
+      readonly type: "answer";
+      readonly request: number;
+      readonly message: ServerMessage;
+      readonly costBytes: number;
     }
   | { readonly type: "refusal"; readonly request: number; readonly refusal: Refused }
   /** The session that a connection has got which asked for one by name. */
   | { readonly type: "session"; readonly connection: number; readonly session: string }
   /** Another connection has taken a connection's session. */
   | { readonly type: "session-taken"; readonly connection: number; readonly session: string }
-  | { readonly type: "order"; readonly order: ContractOrder }
+  /** With `beside`, the shard's number of a request whose answer follows, and which it is of. */
+  | { readonly type: "order"; readonly order: ContractOrder; readonly beside?: number }
+  | { readonly type: "fill"; readonly fill: ContractFill }
+  /** A page; `next` is where the following one is before, and `read` how many records were looked at. */
+  | ({ readonly type: "page"; readonly request: number } & WalletPage)
+  | { readonly type: "recoverable"; readonly request: number; readonly recovered: boolean }
+  /** In the order in which they happened; without `next` they are all there, and news follow. */
+  | {
+      readonly type: "replay";
+      readonly request: number;
+      readonly told: readonly (ContractOrder | ContractFill)[];
+      readonly next: ReplayPosition | undefined;
+    }
   | { readonly type: "position"; readonly position: ContractPosition }
+  /** The last one of a batch: from where on nothing of what the shard watches has been told. */
+  | { readonly type: "told"; readonly position: ReplayPosition }
   | {
       readonly type: "snapshot";
       readonly request: number;
@@ -223,9 +337,24 @@ export type ExchangeNews =
       readonly positions: readonly ContractPosition[];
     };
 
+interface WalletPage {
+  readonly wallet: string;
+  readonly items:
+    | { readonly orders: readonly ContractOrder[]; readonly fills?: never }
+    | { readonly fills: readonly ContractFill[]; readonly orders?: never };
+  readonly next: number | undefined;
+  readonly read: number;
+}
+
 export type ExchangeToShard = readonly ExchangeNews[];
 
 /** Why a request was not carried out. */
 export type Refused =
   | Rejection
-  | { readonly code: "UNAVAILABLE" | "INTERNAL"; readonly message: string };
+  | { readonly code: "UNAVAILABLE" | "INTERNAL"; readonly message: string }
+  /** Of one order among several. */
+  | {
+      readonly code: "INVALID_MESSAGE";
+      readonly message: string;
+      readonly details: { readonly field: string };
+    };

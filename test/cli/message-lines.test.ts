@@ -57,8 +57,31 @@ const MESSAGES: readonly [ServerMessage, readonly string[]][] = [
     { type: "OrderUpdate", data: { order } },
     ["7  Sell 5 at 2 IOC  filled 2  Cancelled (ioc)  o-1"],
   ],
-  [{ type: "OrderSnapshot", data: { orders: [] } }, ["no open orders"]],
-  [{ type: "PositionSnapshot", data: { positions: [position] } }, ["7  -2 at 2  realized 0.5  w"]],
+  [
+    {
+      type: "Fill",
+      data: {
+        fill: {
+          trade_id: "3",
+          order_id: "8",
+          client_order_id: "c\n",
+          market_id: 7,
+          wallet: "w",
+          side: "Sell",
+          price: 2,
+          quantity: 5,
+          liquidity: "Maker",
+          ts: TS,
+        },
+      },
+    },
+    ["7  Sell 5 at 2 as Maker  8 c\ufffd"],
+  ],
+  [{ type: "OrderSnapshot", data: { wallet: "w", orders: [] } }, ["no open orders"]],
+  [
+    { type: "PositionSnapshot", data: { wallet: "w", positions: [position] } },
+    ["7  -2 at 2  realized 0.5  w"],
+  ],
   [{ type: "PositionUpdate", data: { position } }, ["7  -2 at 2  realized 0.5  w"]],
   [
     { type: "Notification", data: { level: "warning", message: "two\nlines" } },

@@ -69,6 +69,61 @@ describe("order, on an exchange", () => {
     expect(ordersOf(await run(["list"]))).toEqual([]);
   });
 
+  it("order - is validated, amended, and cancelled with all others", async () => {
+    const validated = await run(buy(0.1, "--validate-only", "--self-trade", "CancelMaker"));
+    expect(JSON.parse(validated.stdout)).toMatchObject({
+      ...{ price: 0.1, time_in_force: "GTC", self_trade: "CancelMaker" },
+    });
+    expect(ordersOf(await run(["list"]))).toEqual([]);
+    const expires = new Date(Date.now() + 3_600_000).toISOString();
+    const dated = ["--client-order-id", "a", "--expires", expires, "--valid-for", "60000"];
+    expect(ordersOf(await run(buy(0.1, ...dated)))).toMatchObject([
+      { time_in_force: "GTD", expires_ts: Date.parse(expires) * 1000 },
+    ]);
+    const amended = await run(["amend", "--client-order-id", "a", "--quantity", "4"]);
+    expect(ordersOf(amended)).toMatchObject([{ quantity: 4, price: 0.1 }]);
+    const timer = await run(["cancel-after", "--in", "300000"]);
+    expect(JSON.parse(timer.stdout).trigger_ts / 1000).toBeGreaterThan(Date.now() + 200_000);
+    expect((await run(["cancel-after", "--in", "0"])).stdout).toBe('{"trigger_ts":null}\n');
+    const all = ["cancel", "--all", "--market", "1001"];
+    expect((await run([...all, "--side", "Sell"])).stdout).toBe('{"count":0}\n');
+    expect((await run(all)).stdout).toBe('{"count":1}\n');
+    for (const [args, told] of [
+      [["amend", "--order-id", "1"], "price, quantity: one of them must be given"],
+      [["cancel", "--all", "--order-id", "1"], "all: takes no order-id"],
+      [["cancel", "--order-id", "1", "--side", "Buy"], "go with --all only"],
+      [["cancel-after", "--in", "999"], "It is not 0, nor an integer from 1000 to 300000."],
+    ] as const) {
+      const { code, stderr } = await run(args);
+      expect([code, stderr]).toEqual([2, expect.stringContaining(told)]);
+    }
+  });
+
+  it("order - is found when it is finished, with its fills, by its wallet alone", async () => {
+    const [ask] = ordersOf(await run(buy(0.1, "--client-order-id", "mine")));
+    const sell = ["place", "--market", "1001", "--side", "Sell", "--price", "0.1"];
+    ordersOf(await run([...sell, "--quantity", "10"], "seller"));
+    const filled = { order_id: ask?.order_id, status: "Filled", filled_quantity: 10 };
+    for (const name of [
+      ["--client-order-id", "mine"],
+      ["--order-id", ask?.order_id ?? "", "--encoding", "protobuf"],
+    ])
+      expect(ordersOf(await run(["get", ...name]))).toMatchObject([filled]);
+    ordersOf(await run(buy(0.2)));
+    const history = (...flags: string[]) => run(["history", ...flags]).then(ordersOf);
+    expect(await history()).toMatchObject([{ price: 0.2, status: "Open" }, filled]);
+    expect(await history("--limit", "1")).toMatchObject([{ price: 0.2 }]);
+    const statuses = ["--status", "Filled", "Cancelled"];
+    expect(await history(...statuses, "--market", "1001")).toMatchObject([filled]);
+    expect(await history("--market", "1002")).toEqual([]);
+    const fills = ordersOf(await run(["fills", "--order-id", ask?.order_id ?? ""]));
+    expect(fills).toMatchObject([{ order_id: ask?.order_id, quantity: 10, liquidity: "Maker" }]);
+    expect(ordersOf(await run(["fills"], "seller"))).toMatchObject([{ liquidity: "Taker" }]);
+    expect(ordersOf(await run(["fills"], "somebody-else"))).toEqual([]);
+    const other = await run(["get", "--order-id", ask?.order_id ?? ""], "somebody-else");
+    expect([other.code, other.stderr]).toEqual([1, expect.stringContaining("ORDER_NOT_FOUND")]);
+  });
+
   it("order - Market, IOC and FOK orders fill or end at once", async () => {
     ordersOf(await run(buy(0.3), "maker"));
     const sell = ["place", "--market", "1001", "--side", "Sell", "--quantity"];
@@ -88,6 +143,9 @@ describe("order, on an exchange", () => {
     ],
     [["cancel", "--order-id", "12345678"], "ORDER_NOT_FOUND"],
     [["list", "--wallet", "somebody-else"], "FORBIDDEN"],
+    [["history", "--wallet", "somebody-else"], "FORBIDDEN"],
+    [["fills", "--market", "9"], "MARKET_NOT_FOUND"],
+    [["get", "--client-order-id", "never"], "ORDER_NOT_FOUND"],
   ])("order - %j is refused with 1 and %s", async (args, code) => {
     const outcome = await run(args);
     expect([outcome.code, outcome.stdout]).toEqual([1, ""]);

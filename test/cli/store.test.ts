@@ -29,30 +29,39 @@ const MAKER: Order = {
   orderType: "Limit",
   timeInForce: "GTC",
   postOnly: true,
+  selfTrade: "CancelTaker",
+  expiresTs: undefined,
   price: 520,
   quantity: 30,
   session: "connection-1",
+  priority: 1,
+  original: undefined,
   filled: 20,
   filledValue: 10_400n,
   status: "PartiallyFilled",
   reason: undefined,
+  reasonCode: undefined,
   createdTs: 1_000,
   updatedTs: 2_000,
 };
 const TAKER: Order = {
   ...MAKER,
   orderId: 2,
+  priority: 2,
   wallet: "0xB",
   clientOrderId: "mine",
   side: "Buy",
   orderType: "Market",
   timeInForce: "IOC",
   postOnly: false,
+  selfTrade: "CancelTaker",
+  expiresTs: undefined,
   price: undefined,
   quantity: 40,
   session: undefined,
   status: "Cancelled",
   reason: "nothing left to trade with",
+  reasonCode: "requested",
   createdTs: 2_000,
 };
 const TRADE: Trade = {
@@ -65,6 +74,8 @@ const TRADE: Trade = {
   takerOrderId: 2,
   makerWallet: "0xA",
   takerWallet: "0xB",
+  makerClientOrderId: undefined,
+  takerClientOrderId: undefined,
   ts: 2_000,
 };
 
@@ -94,6 +105,8 @@ async function fillStore(more = 0): Promise<void> {
       ...Array.from({ length: more }, (_, index) => ({
         ...MAKER,
         orderId: index + 3,
+        priority: index + 3,
+        original: undefined,
         filled: 0,
         filledValue: 0n,
         status: "Open" as const,
@@ -105,6 +118,7 @@ async function fillStore(more = 0): Promise<void> {
       { ...position, wallet: "0xB", quantity: 20, cost: 10_400n },
     ],
     totals: [{ marketId, lastPrice: 520, volume: 20 }],
+    timers: [],
     nextOrderId: more + 3,
     nextTradeId: 2,
   });
@@ -143,6 +157,7 @@ const TAKER_LINE = {
   average_price: 0.52,
   status: "Cancelled",
   reason: "nothing left to trade with",
+  reason_code: "requested",
   created_ts: 2_000,
   updated_ts: 2_000,
 };

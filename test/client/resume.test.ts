@@ -131,6 +131,32 @@ describe("resume", () => {
     await close(world);
   });
 
+  it.each([
+    ["of a market", TRADES],
+    ["of all markets", { type: "Trades", params: null } as const],
+  ])(
+    "resume - trades %s that were told late, with a ts of before they were asked for, are not missed",
+    async (_, channel) => {
+      const server = new ReplayingServer();
+      const world = connect(server);
+      const subscribed = world.client.subscribe([channel]);
+      await pass(50);
+      await subscribed;
+      const askedAtUs = Date.now() * 1000;
+      const late = askedAtUs - 300_000;
+      server.trades.push(trade(1, late), trade(2, late + 10));
+      server.connection?.tell(trade(1, late));
+      server.connection?.end(1012);
+      await pass(500);
+      expect(server.sinces.at(-1)).toBe(late);
+      expect(world.seqs).toEqual([1, 2]);
+      server.connection?.end(1012);
+      await pass(500);
+      expect(server.sinces.at(-1)).toBe(late + 10);
+      await close(world);
+    },
+  );
+
   it("resume - a program's own since brings what there was, even for a second time", async () => {
     const server = new ReplayingServer();
     const world = connect(server);

@@ -98,6 +98,8 @@ it("exchange markets - a trade goes out with the id and the ts that it has in th
     takerOrderId: 2,
     makerWallet: "a",
     takerWallet: "b",
+    makerClientOrderId: undefined,
+    takerClientOrderId: undefined,
     ts,
   });
   expect((await published()).trades).toMatchObject([

@@ -75,6 +75,8 @@ export class HeldStore implements ExchangeStore {
     return this.#lost.has(orderId) ? undefined : this.#store.order(orderId);
   }
 
+  read: Store["read"] = (query) => this.#store.read(query);
+
   /** How many prunings have ended. */
   prunings = 0;
 

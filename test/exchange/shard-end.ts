@@ -4,8 +4,10 @@ import type {
   ExchangeNews,
   ExchangeRequest,
   ExchangeToShard,
+  ReplayPosition,
   SessionClaim,
 } from "../../src/workers/messages.js";
+import type { OrderQuestion } from "../../src/workers/shard/trading/trading.js";
 import { until } from "../support/until.js";
 
 type RequestWithout<T extends ExchangeRequest["type"]> = Omit<
@@ -33,6 +35,8 @@ export function limitOrder(given: Partial<RequestedOrder> = {}): RequestedOrder 
 export class ShardEnd {
   /** What it has been told, but for what {@link answer} has taken. */
   readonly news: ExchangeNews[] = [];
+  /** From where on it has been told nothing. */
+  told: ReplayPosition | undefined;
   /** The exchange's end. */
   readonly port: MessagePort;
   closed = false;
@@ -48,7 +52,12 @@ export class ShardEnd {
     const { port1, port2 } = new MessageChannel();
     this.port = port1;
     this.#own = port2;
-    port2.on("message", (news: ExchangeToShard) => this.news.push(...news));
+    port2.on("message", (news: ExchangeToShard) => {
+      for (const one of news) {
+        if (one.type === "told") this.told = one.position;
+        else this.news.push(one);
+      }
+    });
     port2.on("close", () => {
       this.closed = true;
     });
@@ -92,6 +101,11 @@ export class ShardEnd {
 
   cancel(wallet: string, order: RequestWithout<"cancel">["order"]) {
     return { type: "cancel" as const, request: ++this.#requests, wallet, order };
+  }
+
+  /** Asks something about orders, and returns what comes back. */
+  about(question: OrderQuestion): Promise<Answer> {
+    return this.ask({ ...question, request: ++this.#requests });
   }
 
   watch(wallet: string) {

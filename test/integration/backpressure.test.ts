@@ -29,7 +29,9 @@ async function deafClient(port: number, ...channels: readonly unknown[]): Promis
 }
 
 test("backpressure - clients that never read cost bounded memory, disturb nobody, and see fresh prices when they read again", async () => {
-  server = await startServerProcess({ "feed-markets": MARKETS, "feed-rate": RATE });
+  // A window takes memory as it is written to, whoever reads.
+  const flags = { "feed-markets": MARKETS, "feed-rate": RATE, "replay-window": 8 * MEBIBYTE };
+  server = await startServerProcess(flags);
   const running = server;
   const deaf = await Promise.all(
     Array.from({ length: 10 }, () => deafClient(running.port, PRICES)),

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -27,7 +27,11 @@ let folder = "";
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "marketcast-stalls-"));
 });
-afterEach(() => server?.dispose());
+afterEach(async () => {
+  await server?.dispose();
+  // Ends whatever threads were stuck in.
+  for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true });
+});
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 test("stalls - a producer whose loop is blocked is replaced, and its clients get the new epoch", async () => {
@@ -75,21 +79,32 @@ function marketOf(message: ServerMessage | undefined): Market | undefined {
 }
 
 /** A server whose threads can be made to get stuck, the producer by a file of the name it gives. */
-async function startSticky(
-  flags: Flags,
-): Promise<[ServerProcess, (kind: string) => Promise<void>]> {
+interface Sticky {
+  readonly running: ServerProcess;
+  readonly stickProducer: (kind: string) => Promise<void>;
+  /** Ends native calls, those to come as well. */
+  readonly endNative: () => Promise<void>;
+}
+
+async function startSticky(flags: Flags): Promise<Sticky> {
   const file = join(folder, `stuck-${performance.now()}`);
+  const native = `${file}-native`;
+  await writeFile(native, "");
   server = await startServerProcess(
     { "stall-timeout": STUCK_TIMEOUT_MS, ...flags },
-    { nodeFlags: ["--import", STUCK_THREADS], env: { STUCK_PRODUCER: file } },
+    { nodeFlags: ["--import", STUCK_THREADS], env: { STUCK_PRODUCER: file, STUCK_WHILE: native } },
   );
-  return [server, (kind) => writeFile(file, kind)];
+  return {
+    running: server,
+    stickProducer: (kind) => writeFile(file, kind),
+    endNative: () => rm(native, { force: true }),
+  };
 }
 
 const KINDS = ["loop", "allocation", "wait", "native"] as const;
 
 test("stalls - a stuck shard takes no more at once, and ends within a second with its sockets, whatever it is stuck in; others are served", async () => {
-  const [running] = await startSticky({ shards: 2 });
+  const { running, endNative } = await startSticky({ shards: 2 });
   const { port, pid } = running;
   const descriptors: number[] = [];
   for (const kind of KINDS) {
@@ -102,6 +117,7 @@ test("stalls - a stuck shard takes no more at once, and ends within a second wit
     if (kind === "native") {
       const { state, reasons } = await readinessOf(running);
       expect([state, ...reasons]).toEqual(["degraded", expect.stringContaining("does not end")]);
+      await endNative();
     }
     await until("all is well again", async () => (await readinessOf(running)).state === "ok");
     for (const { ws } of clients) ws.terminate();
@@ -148,7 +164,7 @@ async function expectEndOf(
 }
 
 test("stalls - a stop does not wait for a thread that nothing ends", async () => {
-  const [running] = await startSticky({ shards: 2 });
+  const { running } = await startSticky({ shards: 2 });
   const client = await TestClient.connect(running.port);
   client.send({ type: "Ping", data: { timestamp: 1 }, id: "get stuck: native" });
   await running.logged((line) => line["msg"] === "the shard shows no life and is restarted");
@@ -159,7 +175,7 @@ test("stalls - a stop does not wait for a thread that nothing ends", async () =>
 });
 
 test("stalls - a stuck exchange is not ready at once, and another takes over; one that nothing ends takes the server with it, in order", async () => {
-  const [running, stickProducer] = await startSticky(QUIET_EXCHANGE);
+  const { running, stickProducer } = await startSticky(QUIET_EXCHANGE);
   const client = await TestClient.connect(running.port);
   await stickProducer("loop");
   await running.logged((line) => line["msg"] === "the producer shows no life and is restarted");
@@ -177,7 +193,7 @@ test("stalls - a stuck exchange is not ready at once, and another takes over; on
 });
 
 test("stalls - a producer that nothing ends is replaced beside it, where its feed can be", async () => {
-  const [running, stickProducer] = await startSticky({});
+  const { running, stickProducer, endNative } = await startSticky({});
   const client = await TestClient.connect(running.port);
   await client.subscribe({ type: "PriceFeed", params: { market_ids: [1001] } });
   await stickProducer("native");
@@ -185,6 +201,7 @@ test("stalls - a producer that nothing ends is replaced beside it, where its fee
   await client.take("PriceUpdate", ({ data }) => data.seq > 3);
   const { code, reasons } = await readinessOf(running);
   expect([code, ...reasons]).toEqual([200, expect.stringContaining("does not end")]);
+  await endNative();
   await until("it has ended", async () => (await readinessOf(running)).state === "ok");
   await client.close();
 });

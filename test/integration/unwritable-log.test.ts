@@ -52,8 +52,16 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+interface Served {
+  readonly port: number;
+  /** Lines of the log that were dropped. */
+  readonly dropped: () => Promise<number>;
+  /** SIGTERM; the exit code. */
+  readonly stop: () => Promise<number | null>;
+}
+
 /** A server whose log goes to a descriptor; resolves when it is ready. */
-async function serve(log: number, flags: Flags = {}) {
+async function serve(log: number, flags: Flags = {}, attempts = 3): Promise<Served> {
   const [port, opsPort] = [await freePort(), await freePort()];
   const all = {
     port,
@@ -70,12 +78,16 @@ async function serve(log: number, flags: Flags = {}) {
   const exited = once(running, "exit");
   const get = async (path: string): Promise<string> =>
     (await fetch(`http://127.0.0.1:${opsPort}${path}`)).text();
-  await until("it is ready", () =>
-    fetch(`http://127.0.0.1:${opsPort}/readyz`).then(
-      ({ ok }) => ok,
-      () => false,
-    ),
+  const found = await until<"ready" | "ended" | undefined>(
+    "it is ready, or has ended",
+    async () => {
+      if (running.exitCode !== null) return "ended";
+      const answer = await fetch(`http://127.0.0.1:${opsPort}/readyz`).catch(() => undefined);
+      return answer?.ok === true ? "ready" : undefined;
+    },
   );
+  // Somebody else has taken a port that was free.
+  if (found === "ended" && attempts > 1) return serve(log, flags, attempts - 1);
   return {
     port,
     dropped: async () =>

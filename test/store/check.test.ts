@@ -19,6 +19,8 @@ async function tradedStore(): Promise<{ dir: string; ledger: ChangeLedger }> {
     await store.commit(changes);
     ledger.add(changes);
   }
+  // What is in the indexes by wallet has to be there.
+  await store.prune(0);
   await store.close();
   return { dir, ledger };
 }
@@ -201,6 +203,27 @@ const PLANTED: Readonly<Record<string, Planted>> = {
     ],
     problem: /^market 1 has tick size 1e-30$/,
   },
+  "an order that its wallet would not find": {
+    damage: (tables, ledger) => {
+      const { wallet, orderId } = find(ledger.orders.values(), isFilled);
+      return [tables.wallets?.orders.remove(wallet, orderId) as Operation];
+    },
+    problem: /finished order \d+ is not in wallet-orders of "/,
+  },
+  "a finished order that its wallet would not be told of": {
+    damage: (tables, ledger) => {
+      const { wallet, orderId, updatedTs } = find(ledger.orders.values(), isFilled);
+      return [tables.wallets?.finishes.remove(wallet, updatedTs, orderId) as Operation];
+    },
+    problem: /finished order \d+ is not in wallet-finishes of "/,
+  },
+  "a trade that one of its wallets would not find": {
+    damage: (tables, ledger) => {
+      const { takerWallet, tradeId } = find(ledger.trades.values(), () => true);
+      return [tables.wallets?.trades.remove(takerWallet, tradeId) as Operation];
+    },
+    problem: /trade \d+ is not in wallet-trades of "/,
+  },
   "an unknown schema version": {
     damage: ({ schema }) => [schema.put(9)],
     problem: /data\.mdb has schema version 9/,
@@ -226,6 +249,7 @@ describe("check", () => {
       ["positions, which cancel out in each market", ledger.positions.size],
       ["totals, which agree with the trades", ledger.totals.size],
       ["sessions", 0],
+      ["wallets whose orders are to be cancelled", ledger.timers.size],
     ]);
     await openStore(dir);
     expect(await problemsOf(dir)).toEqual([]);

@@ -25,13 +25,18 @@ const ORDER: Order = {
   orderType: "Limit",
   timeInForce: "GTC",
   postOnly: false,
+  selfTrade: "CancelTaker",
+  expiresTs: undefined,
   price: 5853,
   quantity: 30,
   session: "connection-1",
+  priority: 7,
+  original: undefined,
   filled: 0,
   filledValue: 0n,
   status: "Open",
   reason: undefined,
+  reasonCode: undefined,
   createdTs: 1_000,
   updatedTs: 2_000,
 };
@@ -69,10 +74,13 @@ describe("contract form", () => {
       orderType: "Market",
       timeInForce: "IOC",
       price: undefined,
+      priority: 7,
+      original: undefined,
       filled: 20,
       filledValue: 117_070n,
       status: "Cancelled",
       reason: "nothing left",
+      reasonCode: "requested",
     };
     expect(toContractOrder(market, scales(0.01, 0.5))).toStrictEqual({
       order_id: "7",
@@ -87,6 +95,7 @@ describe("contract form", () => {
       average_price: 58.535,
       status: "Cancelled",
       reason: "nothing left",
+      reason_code: "requested",
       created_ts: 1_000,
       updated_ts: 2_000,
     });
@@ -163,6 +172,8 @@ describe("contract form", () => {
       takerOrderId: 2,
       makerWallet: "0xA",
       takerWallet: "0xB",
+      makerClientOrderId: undefined,
+      takerClientOrderId: undefined,
       ts: 5_000,
     };
     expect(toContractTrade(trade, scales(0.01, 0.5))).toStrictEqual({

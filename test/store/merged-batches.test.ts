@@ -16,11 +16,12 @@ function commit(store: Store, batch: StoredBatch): Promise<void> {
 
 /** All that a store has, in an order of its own. */
 async function contents(store: Store, orders: number) {
-  const { positions, totals, sessions, ...rest } = await store.load();
+  const { positions, totals, timers, sessions, ...rest } = await store.load();
   return {
     ...rest,
     positions: byJson(positions),
     totals: byJson(totals),
+    timers: byJson(timers),
     sessions: byJson(sessions),
     orders: Array.from({ length: orders }, (_, at) => store.order(at + 1)),
     trades: store.tradesAfter(0),
@@ -40,6 +41,15 @@ function sessionWrites(random: Random, batch: number): StoredBatch["sessions"] {
   return { put, removed };
 }
 
+/** Timers that are set, set again and over. */
+function timersOf(random: Random, batch: number): StoredBatch["changes"]["timers"] {
+  return Array.from({ length: random.below(3) }, (_, at) => ({
+    wallet: `w${random.below(3) * 3 + at}`,
+    setTs: batch,
+    triggerTs: random.below(3) === 0 ? undefined : batch + 1000,
+  }));
+}
+
 describe("merged batches", () => {
   it.each(SEEDS)(
     "merged batches - seed %i: a store has the same of them as of one after the other",
@@ -47,7 +57,7 @@ describe("merged batches", () => {
       const random = new Random(seed);
       const batches = take(engineRun(seed, 15), BATCHES).map(
         (changes, at): StoredBatch => ({
-          changes,
+          changes: { ...changes, timers: timersOf(random, at) },
           stretches: [{ ts: at, passed: 2 * at, pace: 1 }],
           latestTs: 1_000_000 + at,
           sessions: sessionWrites(random, at),

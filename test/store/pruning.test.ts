@@ -20,13 +20,18 @@ function finished(orderId: number, finishedMs: number, clientOrderId?: string): 
     orderType: "Limit",
     timeInForce: "GTC",
     postOnly: false,
+    selfTrade: "CancelTaker",
+    expiresTs: undefined,
     price: 520,
     quantity: 10,
     session: undefined,
+    priority: orderId,
+    original: undefined,
     filled: 0,
     filledValue: 0n,
     status: "Cancelled",
     reason: "asked for",
+    reasonCode: "requested",
     createdTs: 0,
     updatedTs: finishedMs * MS,
   };
@@ -43,6 +48,8 @@ function trade(tradeId: number, tsMs: number): Trade {
     takerOrderId: 2,
     makerWallet: "alice",
     takerWallet: "bob",
+    makerClientOrderId: undefined,
+    takerClientOrderId: undefined,
     ts: tsMs * MS,
   };
 }
@@ -53,6 +60,7 @@ function changesOf(orders: readonly Order[], trades: readonly Trade[] = []): Eng
     trades,
     positions: [],
     totals: [],
+    timers: [],
     nextOrderId: 1_000_000,
     nextTradeId: 2_000_000,
   };

@@ -110,6 +110,7 @@ describe("store journal", () => {
       trades: [],
       positions: [],
       totals: [],
+      timers: [],
       nextOrderId: nextOrderId + orders.length,
       nextTradeId: ledger.nextTradeId,
     };

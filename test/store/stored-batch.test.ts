@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { CANCEL_REASONS, type CancelReason } from "../../src/contract/order-rules.js";
 import type { EngineChanges } from "../../src/engine/commands.js";
 import { fromBigInt } from "../../src/shared/market-id.js";
+import { SELF_TRADES, TIMES_IN_FORCE } from "../../src/shared/order.js";
 import { Random } from "../../src/shared/random.js";
 import { decodeBatch, encodeBatch, type StoredBatch } from "../../src/store/stored-batch.js";
 import { engineRun, take } from "./engine-run.js";
@@ -12,6 +14,7 @@ const NOTHING: EngineChanges = {
   trades: [],
   positions: [],
   totals: [],
+  timers: [],
   nextOrderId: 1,
   nextTradeId: 1,
 };
@@ -42,15 +45,20 @@ const order = record({
   clientOrderId: maybe(text),
   side,
   orderType: fc.constantFrom("Limit" as const, "Market" as const),
-  timeInForce: fc.constantFrom("GTC" as const, "IOC" as const, "FOK" as const),
+  timeInForce: fc.constantFrom(...TIMES_IN_FORCE),
   postOnly: fc.boolean(),
   price: maybe(count),
   quantity: count,
+  selfTrade: fc.constantFrom(...SELF_TRADES),
+  expiresTs: maybe(count),
   session: maybe(text),
+  priority: count,
+  original: maybe(record({ price: maybe(count), quantity: count })),
   filled: count,
   filledValue: big,
   status: fc.constantFrom(...(["Open", "PartiallyFilled", "Filled", "Cancelled"] as const)),
   reason: maybe(text),
+  reasonCode: maybe(fc.constantFrom(...(Object.keys(CANCEL_REASONS) as CancelReason[]))),
   createdTs: count,
   updatedTs: count,
 });
@@ -64,6 +72,8 @@ const trade = record({
   takerOrderId: count,
   makerWallet: text,
   takerWallet: text,
+  makerClientOrderId: maybe(text),
+  takerClientOrderId: maybe(text),
   ts: count,
 });
 const position = record({
@@ -89,6 +99,9 @@ const batch: fc.Arbitrary<StoredBatch> = record({
     trades: fc.array(trade, { maxLength: 4 }),
     positions: fc.array(position, { maxLength: 4 }),
     totals: fc.array(record({ marketId, lastPrice: maybe(count), volume: count }), {
+      maxLength: 3,
+    }),
+    timers: fc.array(record({ wallet: text, setTs: count, triggerTs: maybe(count) }), {
       maxLength: 3,
     }),
     nextOrderId: count,
@@ -144,16 +157,22 @@ describe("stored batch", () => {
             postOnly: true,
             price: 500,
             quantity: 3,
+            selfTrade: "CancelBoth",
+            expiresTs: undefined,
             session: "w1",
+            priority: 301,
+            original: { price: undefined, quantity: 4 },
             filled: 1,
             filledValue: 500n,
             status: "Cancelled",
             reason: "é",
+            reasonCode: "expired",
             createdTs: 1000,
             updatedTs: 1001,
           },
         ],
         totals: [{ marketId: "18446744073709551616", lastPrice: undefined, volume: 2 }],
+        timers: [{ wallet: "w1", setTs: 1001, triggerTs: undefined }],
         nextOrderId: 301,
       },
       {
@@ -171,16 +190,20 @@ describe("stored batch", () => {
       ["01 00 01 01", "Sell, Limit, IOC, post only"],
       ["01 f403", "price 500"],
       ["03", "quantity 3"],
+      ["02 00", "CancelBoth, no expiry"],
       ["01 01", "session: the first text"],
       ["ac02", "id 300"],
+      ["ad02 01 00 04", "priority 301, at first without a price, 4 of it"],
       ["01", "filled 1"],
       ["00 e807", "value 500"],
       ["03", "Cancelled"],
       ["01 00 02 c3a9", "reason é"],
+      ["01 01", "reason code expired"],
       ["d00f 02", "ts 1000, and 1 later"],
       ["00 00", "no trades, no positions"],
       ["01 03 00 14 3138343436373434303733373039353531363136", "totals of a large market id"],
       ["00 02", "no last price, volume 2"],
+      ["01 01 00 00", "one timer, of the first text, set at the last ts, over"],
       ["ad02 01", "next ids 301 and 1"],
       ["01 cb01", "one stretch, 101 before the ts before"],
       ["8d01 000000000000f03f", "-70 passed, pace 1"],

@@ -1,5 +1,5 @@
 import type { CanonicalFilter } from "../../src/contract/canonical-filter.js";
-import { channelKey } from "../../src/contract/channel-kinds.js";
+import { channelKey, isPrivate } from "../../src/contract/channel-kinds.js";
 import type { Channel } from "../../src/contract/channels-schema.js";
 import type { ServerMessage } from "../../src/contract/messages.js";
 import type { MarketId } from "../../src/shared/market-id.js";
@@ -152,6 +152,8 @@ export class ClientModel {
   // --- Subscriptions ------------------------------------------------------------------------------
 
   #subscribe(channel: Channel & { readonly recovered?: boolean }): void {
+    // What is private is another model's.
+    if (isPrivate(channel)) return;
     const { lastTrade, truth, firstTs } = this.#around();
     const { trade, state, book, price } = this.subscribed;
     const { since, recovered } = channel;

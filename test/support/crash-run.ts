@@ -8,6 +8,7 @@ import { checkTold, readStoredState, type StoredState } from "./stored-state.js"
 import { Told } from "./told.js";
 import { bookOf, connectTrader, temporaryDirectory, walletState } from "./trading.js";
 import { FAST_EXCHANGE, LOAD_MARKETS, TradingLoad, WALLETS } from "./trading-load.js";
+import { fillHistory, orderHistory, ordersSince } from "./wallet-history.js";
 
 /** How long a server trades before it is killed. */
 const LIFE_MS_MAX = 1200;
@@ -83,6 +84,7 @@ async function checkServed(port: number, told: Told, stored: StoredState): Promi
       !wallet.startsWith("sim-"),
   );
   for (const wallet of WALLETS) {
+    await checkHistory(port, told, stored, wallet);
     const { orders, positions } = await walletState(port, wallet);
     expect(orders).toEqual(open.filter((one) => one.wallet === wallet).map(stored.contractOrder));
     for (const position of positions) told.take({ type: "PositionUpdate", data: { position } });
@@ -103,6 +105,40 @@ async function checkServed(port: number, told: Told, stored: StoredState): Promi
       ),
     });
   }
+}
+
+/** A wallet's past is that of the store: all its orders, all its fills, and both since any moment. */
+async function checkHistory(
+  port: number,
+  told: Told,
+  stored: StoredState,
+  wallet: string,
+): Promise<void> {
+  const client = await connectTrader(port, { wallet });
+  const own = [...stored.orders.values()].filter((order) => order.wallet === wallet);
+  const expected = new Map(own.map((order) => [String(order.orderId), order]));
+  const orders = await orderHistory(client);
+  expect(orders.map(({ order_id }) => Number(order_id))).toEqual(
+    own.map(({ orderId }) => orderId).sort((a, b) => b - a),
+  );
+  for (const order of orders) {
+    const { session } = expected.get(order.order_id) ?? {};
+    // What was bound to a connection has been cancelled since.
+    if (session === undefined)
+      expect(order).toEqual(stored.contractOrder(expected.get(order.order_id) as never));
+  }
+  const fills = await fillHistory(client);
+  expect(fills).toEqual(stored.fillsOf(wallet));
+  for (const fill of fills) told.takeFill(fill);
+  const since = fills[Math.floor(fills.length / 2)]?.ts ?? 0;
+  const replayed = await ordersSince(client, wallet, since);
+  expect(replayed.fills).toEqual(fills.filter(({ ts }) => ts >= since).reverse());
+  expect(new Map(replayed.orders.map((order) => [order.order_id, order]))).toEqual(
+    new Map(
+      orders.filter((one) => one.updated_ts >= since).map((order) => [order.order_id, order]),
+    ),
+  );
+  await client.close();
 }
 
 function levelsOf(

@@ -12,6 +12,8 @@ interface Message {
 export class HeldMessages {
   readonly #handle: (connection: Connection, data: Buffer, isBinary: boolean) => void;
   readonly #held = new Map<Connection, Message[]>();
+  /** How often each has been held and not yet released. */
+  readonly #holds = new Map<Connection, number>();
 
   constructor(handle: (connection: Connection, data: Buffer, isBinary: boolean) => void) {
     this.#handle = handle;
@@ -31,12 +33,16 @@ export class HeldMessages {
   exempt(): void {}
 
   hold(connection: Connection): void {
+    this.#holds.set(connection, (this.#holds.get(connection) ?? 0) + 1);
     if (!this.#held.has(connection)) this.#held.set(connection, []);
   }
 
   release(connection: Connection): void {
     const held = this.#held.get(connection);
     if (held === undefined) return;
+    const holds = (this.#holds.get(connection) ?? 1) - 1;
+    this.#holds.set(connection, holds);
+    if (holds > 0) return;
     this.#held.delete(connection);
     for (const [at, { data, isBinary }] of held.entries()) {
       this.#handle(connection, data, isBinary);

@@ -79,7 +79,7 @@ export const orderMessages: fc.Arbitrary<ServerMessage> = fc.oneof(
   ),
   fc.record({
     type: fc.constant("OrderSnapshot" as const),
-    data: fc.record({ orders: listOf(orders) }),
+    data: fc.record({ wallet: wallets, orders: listOf(orders) }),
   }),
   fc.record({
     type: fc.constant("PositionUpdate" as const),
@@ -87,6 +87,6 @@ export const orderMessages: fc.Arbitrary<ServerMessage> = fc.oneof(
   }),
   fc.record({
     type: fc.constant("PositionSnapshot" as const),
-    data: fc.record({ positions: listOf(positions) }),
+    data: fc.record({ wallet: wallets, positions: listOf(positions) }),
   }),
 );

@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { expect } from "vitest";
 import { MarketcastClient } from "../../src/client/node.js";
 import { ENCODINGS, type Encoding } from "../../src/contract/encodings.js";
-import type { Trade } from "../../src/contract/messages.js";
+import type { Fill, Trade } from "../../src/contract/messages.js";
 import { Random } from "../../src/shared/random.js";
 import { CuttingProxy } from "./cutting-proxy.js";
-import { type ServerProcess, startServerProcess } from "./server-process.js";
+import { type ServerProcess, startServerProcess, testToken } from "./server-process.js";
 import { temporaryDirectory, writeMarkets } from "./trading.js";
 import { until } from "./until.js";
 
@@ -25,6 +25,13 @@ interface Follower {
   readonly gaps: unknown[];
 }
 
+/** A client that follows the orders of a simulated trader, and every fill that it was told. */
+interface OrderFollower {
+  readonly client: MarketcastClient;
+  readonly wallet: string;
+  readonly fills: Fill[];
+}
+
 /** How often what happens. */
 interface Disturbances {
   /** Connections that are cut before each blow. */
@@ -35,7 +42,8 @@ interface Disturbances {
 
 /**
  * Clients of the library follow trades of an exchange through a proxy that cuts their connections, while shards,
- * producer and server die; in the end each has every trade that history has, once and in order.
+ * producer and server die; in the end each has every trade that history has, once and in order. So have others every
+ * fill of a wallet.
  */
 export async function runResuming({ cuts, blows }: Disturbances, seed: number): Promise<number> {
   const random = new Random(seed);
@@ -59,6 +67,7 @@ export async function runResuming({ cuts, blows }: Disturbances, seed: number): 
   const proxy = await CuttingProxy.start(random, BYTES_MAX);
   let server = await start();
   const followers: Follower[] = [];
+  const orderFollowers: OrderFollower[] = [];
   try {
     proxy.target = server.port;
     for (let index = 0; index < CLIENTS * ENCODINGS.length; index++) {
@@ -66,6 +75,8 @@ export async function runResuming({ cuts, blows }: Disturbances, seed: number): 
       followers.push(follow(proxy.port, encoding, [MARKETS[index % MARKETS.length] as number]));
       followers.push(follow(proxy.port, encoding, MARKETS));
     }
+    for (const [index, encoding] of ENCODINGS.entries())
+      orderFollowers.push(followOrders(proxy.port, encoding, `sim-${index + 1}`));
     for (let blow = 0; blow < blows; blow++) {
       const enough = proxy.cut + cuts;
       await until(`${cuts} connections are cut`, () => proxy.cut >= enough, 120_000);
@@ -82,9 +93,10 @@ export async function runResuming({ cuts, blows }: Disturbances, seed: number): 
     }
     proxy.cuts = false;
     for (const follower of followers) await checkComplete(follower, server.port);
+    for (const follower of orderFollowers) await checkAllFills(follower);
     return proxy.cut;
   } finally {
-    await Promise.all(followers.map(({ client }) => client.close()));
+    await Promise.all([...followers, ...orderFollowers].map(({ client }) => client.close()));
     await server.dispose();
     await proxy.stop();
     await folder.remove();
@@ -109,7 +121,38 @@ function follow(port: number, encoding: Encoding, markets: readonly number[]): F
   return follower;
 }
 
+function followOrders(port: number, encoding: Encoding, wallet: string): OrderFollower {
+  const client = new MarketcastClient({
+    url: `ws://127.0.0.1:${port}`,
+    encoding,
+    token: testToken({ sub: "follower", role: "admin" }),
+    reconnectIntervalMs: 5,
+    maxReconnectIntervalMs: 100,
+  });
+  const follower: OrderFollower = { client, wallet, fills: [] };
+  client.on("Fill", ({ fill }) => follower.fills.push(fill));
+  client.subscribe([{ type: "Orders", params: { wallet } }]).catch(() => {});
+  return follower;
+}
+
+async function checkAllFills({ client, wallet, fills }: OrderFollower): Promise<void> {
+  let latest: Fill | undefined;
+  for await (const fill of client.history.fills({ wallet, limit: 1 })) latest = fill;
+  const isTold = () => fills.some(({ trade_id }) => trade_id === latest?.trade_id);
+  await until(`fill ${latest?.trade_id} of ${wallet} is told`, isTold, 30_000);
+  const told = fills.map(({ trade_id }) => trade_id);
+  const known: string[] = [];
+  for await (const { trade_id } of client.history.fills({ wallet })) {
+    known.push(trade_id);
+    if (trade_id === told[0]) break;
+  }
+  known.reverse();
+  const end = latest?.trade_id as string;
+  expect(told.slice(0, told.lastIndexOf(end) + 1)).toEqual(known.slice(0, known.indexOf(end) + 1));
+}
+
 async function checkComplete({ trades, gaps, markets }: Follower, port: number): Promise<void> {
+  expect(gaps).toEqual([]);
   for (const market of markets) {
     const ofMarket = () => trades.filter(({ market_id }) => market_id === market);
     const [latest] = await page(port, market);
@@ -120,7 +163,6 @@ async function checkComplete({ trades, gaps, markets }: Follower, port: number):
     const known = await historyFrom(port, market, upTo[0] as string, latest as Trade);
     expect(upTo).toEqual(known);
   }
-  expect(gaps).toEqual([]);
 }
 
 interface Page {

@@ -227,7 +227,12 @@ export class ShardWorld {
       this.trading,
       new Authenticator(jwt, 8192),
       this.counters,
-      { subscribed: () => {}, identified: () => {}, hold: () => {}, release: () => {} },
+      {
+        subscribed: () => {},
+        identified: () => {},
+        hold: (held) => this.intake.hold(held),
+        release: (held) => this.intake.release(held),
+      },
       new History({ reader: undefined, noteFault: () => {} }, this.counters),
     );
     this.#context = {

@@ -8,7 +8,7 @@ import { openComplete } from "../../src/store/open-complete.js";
 import { COUNTERS_KEY } from "../../src/store/records.js";
 import { storeDirectory } from "../../src/store/store-file.js";
 import { isLater } from "./order-progress.js";
-import type { Told } from "./told.js";
+import type { TestFill, Told } from "./told.js";
 import type { TestOrder } from "./trading.js";
 
 /** Everything in the store of a data directory that no server runs on. */
@@ -19,6 +19,8 @@ export interface StoredState {
   readonly totals: readonly MarketTotals[];
   /** An order as clients would be told of it. */
   readonly contractOrder: (order: Order) => TestOrder;
+  /** The fills of a wallet, newest first, as clients would be told of them. */
+  readonly fillsOf: (wallet: string) => TestFill[];
 }
 
 /**
@@ -48,18 +50,52 @@ export async function readStoredState(dataDir: string): Promise<StoredState> {
     positions: [...environment.positions.values()],
     totals: [...environment.totals.values()],
     contractOrder: (order) => toContractOrder(order, scales.get(order.marketId) as MarketScales),
+    fillsOf: (wallet) =>
+      state.trades
+        .filter((trade) => trade.makerWallet === wallet || trade.takerWallet === wallet)
+        .map((trade) => fillOf(state, trade, trade.takerWallet === wallet, scales))
+        .reverse(),
   };
   const counters = environment.counters.get(COUNTERS_KEY);
   await environment.close();
 
   expect(state.orders.size, "an order is open and finished").toBe(open.length + finished.length);
   expect(open.every(isOpen) && !finished.some(isOpen)).toBe(true);
-  expect(counters?.nextOrderId).toBe(state.orders.size + 1);
+  // Amends take numbers of the same counter.
+  const numbers = [...state.orders.values()].flatMap(({ orderId, priority }) => [
+    orderId,
+    priority,
+  ]);
+  expect(counters?.nextOrderId).toBeGreaterThan(Math.max(0, ...numbers));
   expect(state.trades.map(({ tradeId }) => tradeId)).toEqual(state.trades.map((_, at) => at + 1));
   expect(counters?.nextTradeId).toBe(state.trades.length + 1);
   checkOrdersOfTrades(state);
   checkPositionsOfTrades(state);
   return state;
+}
+
+/** A trade as one of its two orders was filled by it. */
+function fillOf(
+  { orders }: StoredState,
+  { tradeId, marketId, price, quantity, ts, takerOrderId, makerOrderId }: Trade,
+  isTaker: boolean,
+  scales: ReadonlyMap<unknown, MarketScales>,
+): TestFill {
+  const order_id = String(isTaker ? takerOrderId : makerOrderId);
+  const { wallet, side, clientOrderId } = orders.get(order_id) as Order;
+  const { priceScale, quantityScale } = scales.get(marketId) as MarketScales;
+  return {
+    trade_id: String(tradeId),
+    order_id,
+    ...(clientOrderId !== undefined && { client_order_id: clientOrderId }),
+    market_id: marketId,
+    wallet,
+    side,
+    price: priceScale.toNumber(price),
+    quantity: quantityScale.toNumber(quantity),
+    liquidity: isTaker ? "Taker" : "Maker",
+    ts,
+  };
 }
 
 /** Each order is filled by its trades and by nothing else. */
@@ -124,7 +160,14 @@ function checkPositionsOfTrades({ positions, trades, totals }: StoredState): voi
 }
 
 /** All that clients were told is stored, or what came of it later. */
-export function checkTold(told: Told, { orders, trades, positions, contractOrder }: StoredState) {
+export function checkTold(told: Told, stored: StoredState) {
+  const { orders, trades, positions, contractOrder } = stored;
+  const wallets = new Set([...told.fills.values()].map(({ wallet }) => wallet));
+  const fills = new Map(
+    [...wallets].flatMap(stored.fillsOf).map((fill) => [`${fill.trade_id} ${fill.order_id}`, fill]),
+  );
+  for (const [key, fill] of told.fills) expect(fills.get(key), `fill ${key}`).toEqual(fill);
+
   for (const [orderId, acknowledged] of told.orders) {
     const order = orders.get(orderId);
     if (order === undefined) throw new Error(`order ${orderId} was told and is not stored`);

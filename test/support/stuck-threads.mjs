@@ -1,10 +1,13 @@
 // Preloaded into a server's process (--import): lets a test have one of its threads get stuck.
 //
 // A shard gets stuck at a JSON text that contains "get stuck: KIND"; the producer when there is a file
-// of the name in STUCK_PRODUCER, whose content is the kind.
+// of the name in STUCK_PRODUCER, whose content is the kind. A native call lasts while there is the
+// file STUCK_WHILE, a minute at most.
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { isMainThread, workerData } from "node:worker_threads";
+
+const WAIT_WHILE = 'n=0; while [ -e "$1" ] && [ $n -lt 600 ]; do sleep 0.1; n=$((n+1)); done';
 
 const KINDS = {
   loop: () => {
@@ -16,7 +19,7 @@ const KINDS = {
   },
   wait: () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0),
   // Nothing ends a native call but itself.
-  native: () => execFileSync("sleep", ["4"]),
+  native: () => execFileSync("sh", ["-c", WAIT_WHILE, "sh", process.env["STUCK_WHILE"]]),
 };
 
 const { parse } = JSON;

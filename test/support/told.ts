@@ -5,6 +5,7 @@ import type { MessageOf } from "./test-client.js";
 import type { TestOrder } from "./trading.js";
 
 export type TestTrade = MessageOf<"TradeExecution">["data"]["trade"];
+export type TestFill = MessageOf<"Fill">["data"]["fill"];
 export type TestPosition = MessageOf<"PositionUpdate">["data"]["position"];
 
 /** A client order id that an order was sent with, and the order if that was told. */
@@ -22,6 +23,8 @@ export class Told {
   /** In the latest state that somebody was told. */
   readonly orders = new Map<string, TestOrder>();
   readonly trades = new Map<string, TestTrade>();
+  /** By trade and order. */
+  readonly fills = new Map<string, TestFill>();
   /** By wallet and market, the latest that somebody was told. */
   readonly positions = new Map<string, TestPosition>();
   /** By client order id. Those that were refused by a rule are not there. */
@@ -32,9 +35,15 @@ export class Told {
     switch (message.type) {
       case "OrderUpdate":
         return this.#takeOrder(message.data.order);
+      case "OrderResults":
+        for (const { order } of message.data.results)
+          if (order !== undefined) this.#takeOrder(order);
+        return;
       case "OrderSnapshot":
         for (const order of message.data.orders) this.#takeOrder(order);
         return;
+      case "Fill":
+        return this.takeFill(message.data.fill);
       case "PositionUpdate":
         return this.#takePosition(message.data.position);
       case "PositionSnapshot":
@@ -53,6 +62,14 @@ export class Told {
   /** Open orders of a wallet, as far as anybody was told. */
   openOrders(wallet: string): TestOrder[] {
     return [...(this.#open.get(wallet) ?? [])].map((id) => this.orders.get(id) as TestOrder);
+  }
+
+  /** Both connections of a wallet may be told of it. */
+  takeFill(fill: TestFill): void {
+    const key = `${fill.trade_id} ${fill.order_id}`;
+    const known = this.fills.get(key);
+    if (known !== undefined) expect(fill).toEqual(known);
+    this.fills.set(key, fill);
   }
 
   #takeOrder(order: TestOrder): void {

@@ -374,8 +374,12 @@ describe.skipIf(CHROMIUM === undefined)("the page and a server that goes away", 
     try {
       const { page } = await openPage(browser, server.port);
       await page.locator("#connection[data-status=open]").waitFor();
+      const first = await text(page, "#market-title");
       await rows(page).nth(3).click();
-      const title = await text(page, "#market-title");
+      const title = await until("another market is shown", async () => {
+        const shown = await text(page, "#market-title");
+        return shown === first ? undefined : shown;
+      });
       await page.evaluate("window.sameDocument = true");
       const { port } = server;
       await server.dispose();

@@ -1,5 +1,11 @@
 import type { MarketStatus, Side } from "../../shared/market.js";
-import type { OrderStatus, OrderType, TimeInForce } from "../../shared/order.js";
+import type {
+  Liquidity,
+  OrderStatus,
+  OrderType,
+  SelfTrade,
+  TimeInForce,
+} from "../../shared/order.js";
 import type { ErrorCode } from "../error-codes.js";
 import type {
   CandleInterval,
@@ -51,13 +57,15 @@ const CANDLE_INTERVAL: Numbers<CandleInterval> = {
   "1d": 6,
 };
 const ORDER_TYPE: Numbers<OrderType> = { Limit: 1, Market: 2 };
-const TIME_IN_FORCE: Numbers<TimeInForce> = { GTC: 1, IOC: 2, FOK: 3 };
+const TIME_IN_FORCE: Numbers<TimeInForce> = { GTC: 1, IOC: 2, FOK: 3, GTD: 4 };
+const SELF_TRADE: Numbers<SelfTrade> = { CancelTaker: 1, CancelMaker: 2, CancelBoth: 3 };
 const ORDER_STATUS: Numbers<OrderStatus> = {
   Open: 1,
   PartiallyFilled: 2,
   Filled: 3,
   Cancelled: 4,
 };
+const LIQUIDITY: Numbers<Liquidity> = { Maker: 1, Taker: 2 };
 const SYSTEM_STATE: Numbers<SystemStatus["state"]> = { ok: 1, degraded: 2, draining: 3 };
 const NOTIFICATION_LEVEL: Numbers<ServerData["Notification"]["level"]> = {
   info: 1,
@@ -86,6 +94,7 @@ const marketStatuses = enumOf(MARKET_STATUS);
 const sides = enumOf(SIDE);
 const orderTypes = enumOf(ORDER_TYPE);
 const timesInForce = enumOf(TIME_IN_FORCE);
+const orderStatuses = enumOf(ORDER_STATUS);
 
 const market = table({
   market_id: marketId(1),
@@ -133,10 +142,37 @@ const order = table({
   quantity: double(11),
   filled_quantity: double(12),
   average_price: optional(double(13)),
-  status: word(14, enumOf(ORDER_STATUS)),
+  status: word(14, orderStatuses),
   reason: optional(text(15)),
   created_ts: uint64(16),
   updated_ts: uint64(17),
+  expires_ts: optional(uint64(18)),
+  reason_code: optional(text(19)),
+});
+
+const fill = table({
+  trade_id: text(1),
+  order_id: text(2),
+  client_order_id: optional(text(3)),
+  market_id: marketId(4),
+  wallet: text(6),
+  side: word(7, sides),
+  price: double(8),
+  quantity: double(9),
+  liquidity: word(10, enumOf(LIQUIDITY)),
+  ts: uint64(11),
+});
+
+const walletHistoryRequest = {
+  wallet: optional(text(1)),
+  market_id: optional(marketId(2)),
+  before: optional(text(4)),
+  limit: optional(uint64(5)),
+};
+
+const orderReference = table({
+  order_id: optional(text(1)),
+  client_order_id: optional(text(2)),
 });
 
 const position = table({
@@ -164,6 +200,27 @@ const filter = table({
   min_volume: optional(double(2)),
   max_volume: optional(double(3)),
   search: optional(text(4)),
+});
+
+const requestedOrder = {
+  market_id: marketId(1),
+  side: word(3, sides),
+  order_type: word(4, orderTypes),
+  price: optional(double(5)),
+  quantity: double(6),
+  time_in_force: optional(word(7, timesInForce)),
+  post_only: optional(bool(8)),
+  client_order_id: optional(text(9)),
+  expires_ts: optional(uint64(10)),
+  valid_until_ts: optional(uint64(11)),
+  self_trade: optional(word(12, enumOf(SELF_TRADE))),
+};
+const orderRequest = table(requestedOrder, { strict: true });
+
+const error = table({
+  code: word(1, enumOf(ERROR_CODE)),
+  message: text(2),
+  details: optional(json(3)),
 });
 
 const ofWallet = table({ wallet: text(1) });
@@ -217,31 +274,32 @@ const CLIENT_TYPES: Readonly<Record<ClientType, FieldShape>> = {
   Ping: message(6, table({ timestamp: double(1) })),
   PlaceOrder: message(
     7,
+    table({ order: message(1, orderRequest), validate_only: optional(bool(2)) }),
+  ),
+  PlaceOrders: message(14, table({ orders: list(message(1, orderRequest)) })),
+  AmendOrder: message(
+    15,
     table({
-      order: message(
-        1,
-        table(
-          {
-            market_id: marketId(1),
-            side: word(3, sides),
-            order_type: word(4, orderTypes),
-            price: optional(double(5)),
-            quantity: double(6),
-            time_in_force: optional(word(7, timesInForce)),
-            post_only: optional(bool(8)),
-            client_order_id: optional(text(9)),
-          },
-          { strict: true },
-        ),
-      ),
+      order_id: optional(text(1)),
+      client_order_id: optional(text(2)),
+      price: optional(double(3)),
+      quantity: optional(double(4)),
     }),
   ),
-  CancelOrder: message(
-    8,
-    table({ order_id: optional(text(1)), client_order_id: optional(text(2)) }),
+  CancelOrders: message(
+    16,
+    table({ market_id: optional(marketId(1)), side: optional(word(3, sides)) }),
   ),
+  CancelAfter: message(17, table({ timeout_ms: uint64(1) })),
+  CancelOrder: message(8, orderReference),
   TradeHistory: message(13, table(historyRequest)),
   CandleHistory: message(9, table({ ...historyRequest, interval: word(7, candleIntervals) })),
+  OrderHistory: message(
+    10,
+    table({ ...walletHistoryRequest, status: optional(list(word(6, orderStatuses))) }),
+  ),
+  FillHistory: message(11, table({ ...walletHistoryRequest, order_id: optional(text(6)) })),
+  GetOrder: message(12, orderReference),
 };
 
 const SERVER_TYPES: Readonly<Record<ServerType, FieldShape>> = {
@@ -289,15 +347,39 @@ const SERVER_TYPES: Readonly<Record<ServerType, FieldShape>> = {
   ),
   TradeExecution: message(6, table({ trade: message(1, trade) })),
   MarketSnapshot: message(7, table({ markets: list(message(1, market)), more: optional(bool(2)) })),
-  OrderUpdate: message(8, table({ order: message(1, order) })),
-  PositionUpdate: message(9, table({ position: message(1, position) })),
-  OrderSnapshot: message(10, table({ orders: list(message(1, order)) })),
-  PositionSnapshot: message(11, table({ positions: list(message(1, position)) })),
-  Pong: message(12, table({ timestamp: double(1), server_time: uint64(2) })),
-  Error: message(
-    13,
-    table({ code: word(1, enumOf(ERROR_CODE)), message: text(2), details: optional(json(3)) }),
+  OrderUpdate: message(8, table({ order: message(1, order), duplicate: optional(bool(2)) })),
+  OrderValidated: message(35, table({ order: message(1, table(requestedOrder)) })),
+  OrderResults: message(
+    36,
+    table({
+      results: list(
+        message(
+          1,
+          table({
+            order: optional(message(1, order)),
+            error: optional(message(2, error)),
+            duplicate: optional(bool(3)),
+          }),
+        ),
+      ),
+    }),
   ),
+  OrdersCancelled: message(37, table({ count: uint64(1) })),
+  CancelAfterSet: message(38, table({ trigger_ts: nullable(uint64(1)) })),
+  PositionUpdate: message(9, table({ position: message(1, position) })),
+  OrderSnapshot: message(10, table({ orders: list(message(1, order)), wallet: text(2) })),
+  PositionSnapshot: message(11, table({ positions: list(message(1, position)), wallet: text(2) })),
+  Fill: message(32, table({ fill: message(1, fill) })),
+  OrderPage: message(
+    33,
+    table({ wallet: text(1), orders: list(message(2, order)), next: optional(text(3)) }),
+  ),
+  FillPage: message(
+    34,
+    table({ wallet: text(1), fills: list(message(2, fill)), next: optional(text(3)) }),
+  ),
+  Pong: message(12, table({ timestamp: double(1), server_time: uint64(2) })),
+  Error: message(13, error),
   Subscribed: message(14, channels),
   Unsubscribed: message(15, channels),
   Connected: message(

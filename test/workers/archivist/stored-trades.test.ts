@@ -47,6 +47,8 @@ function tradeOf(tradeId: number) {
     takerOrderId: 2,
     makerWallet: "a",
     takerWallet: "b",
+    makerClientOrderId: undefined,
+    takerClientOrderId: undefined,
     ts: 1_790_000_000_000_000 + tradeId,
   };
 }

@@ -1,3 +1,4 @@
+import { isBefore } from "../../../ring/layout.js";
 import type { MarketId } from "../../../shared/market-id.js";
 import type { ArchivedTrades, TradeArchive, TradeArchiveSource } from "./archived-trades.js";
 import type { HistoryWindow } from "./history-window.js";
@@ -12,7 +13,8 @@ const TRADE_COST = 16;
 /**
  * Finds what is replayed of the trades of a market, or of all, since a `ts` that the window does not reach
  * back to: out of the archive what was told before a moment, out of the window what was told from there on. The
- * moment is the latest that the archive has come to, so that the window has the least to hold meanwhile.
+ * moment is the latest that both the archive and the mirror have come to, so that the window has the least to
+ * hold meanwhile.
  *
  * Whoever has been told that it is recovered gets them all: what the archive has is looked at first, and waited
  * for within bounds.
@@ -87,14 +89,39 @@ export class ArchiveRecovery {
     const reach = reader.reach();
     // Of the epoch's beginning it is known that all before it is there.
     if (reach?.epoch !== mirror.epoch) return this.#wait();
-    const until = Math.max(reach.lastTs, mirror.completeFrom);
-    if (until < since) return this.#wait();
+    // What the mirror has not read yet is told from where it stands, whatever its ts.
+    const read = Math.min(reach.lastTs, mirror.position);
+    const until = Math.max(read, mirror.completeFrom);
+    if (until < since || (until > read && !this.#hasAllBefore(until, reach.lastTs)))
+      return this.#wait();
     if (reach.completeFrom > since) {
       this.result = refused("archive");
       return;
     }
     this.#counted = 0;
     this.#part = { marketId: this.#marketId, since, until, after: undefined, generation };
+  }
+
+  /**
+   * Whether all trades with a `ts` before an epoch's beginning are in an archive that has come to `lastTs`: the
+   * first that a producer tells may be those that the one before has left untold.
+   */
+  #hasAllBefore(ts: number, lastTs: number): boolean {
+    const { mirror, trades } = this.#window;
+    if (mirror.pending) return false;
+    const at = trades.before(ts);
+    trades.refresh();
+    for (
+      let position = at?.position ?? mirror.tradesRead;
+      isBefore(position, mirror.tradesRead);
+    ) {
+      this.cost++;
+      if (!trades.read(position)) return false;
+      if (trades.type !== 0 && trades.recordTs >= ts) return true;
+      if (trades.type !== 0 && trades.recordTs > lastTs) return false;
+      position = (position + trades.units) >>> 0;
+    }
+    return true;
   }
 
   #count(reader: TradeArchive, part: ArchivedTrades): void {

@@ -31,7 +31,7 @@ interface FanOutOptions {
   readonly encodings?: readonly EncodingDescriptor[];
   /** Series of candles that are kept. */
   readonly maxCandleSeries?: number;
-  /** What series of candles are begun from, as it can be read at the moment. */
+  /** What series of candles are begun from, and trades behind the window are replayed from. */
   readonly archive?: (CandleArchiveSource & TradeArchiveSource) | undefined;
   /** How long frames may wait for more, for those who take batches. */
   readonly batchDelayMs?: number;

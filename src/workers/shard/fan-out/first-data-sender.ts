@@ -331,8 +331,8 @@ export class FirstDataSender {
 
   /**
    * Sends the next pieces of what is to be replayed of states, until they are so many bytes and as long as the
-   * socket takes them, and makes subscriptions of their channels with the last one. Returns whether they are all sent; where the window
-   * has passed them by, first data follow in their place.
+   * socket takes them, and makes subscriptions of their channels with the last one. Returns whether they are all
+   * sent; where the window has passed them by, first data follow in their place.
    */
   #sendReplay(
     connection: Connection,

@@ -104,8 +104,15 @@ export class Recoveries {
     return true;
   }
 
-  /** What was found, once all is. */
-  take(encoding: number, counters: CounterSection): Recovered {
+  /**
+   * What was found, once all is.
+   * @param orders channels of wallets' orders that are replayed
+   */
+  take(
+    encoding: number,
+    counters: CounterSection,
+    orders: ReadonlySet<Channel> = new Set(),
+  ): Recovered {
     const trades: StreamPlace[] = [];
     const archived: ArchivedTrades[] = [];
     const states = new Map<string, StreamPlace>();
@@ -119,7 +126,7 @@ export class Recoveries {
         told.push(
           channel.since === undefined
             ? channel
-            : { ...channel, recovered: channel.type === "Positions" },
+            : { ...channel, recovered: channel.type === "Positions" || orders.has(channel) },
         );
         continue;
       }

@@ -15,6 +15,9 @@ import {
   type StreamPlace,
 } from "./replay-streams.js";
 
+/** By how much the clocks of two threads may differ; what another shard has told is not to come. */
+const CLOCKS_APART_MICROS = 10_000;
+
 /** What became of a channel's `since`. */
 export type Recovered =
   | {
@@ -66,8 +69,8 @@ export class Recovery {
     this.#ends = this.#streams.map((stream) => endOf(mirror, stream));
     this.#walks = [];
     // What was told before an epoch is no time to come, though the clock may have been set back.
-    if (since > Math.max(nowMicros(), mirror.lastTs, mirror.completeFrom))
-      this.result = refused("future");
+    const present = Math.max(nowMicros() + CLOCKS_APART_MICROS, mirror.lastTs, mirror.completeFrom);
+    if (since > present) this.result = refused("future");
     else if (streams === undefined) this.result = refused("channel");
     else if (streams.length === 0) this.result = COMPLETE;
     else if (since < mirror.completeFrom) this.result = refused("window");

@@ -149,7 +149,7 @@ export class TradeReplays {
 
   /**
    * Has a member, which is subscribed to them, sent all records of streams from places on and, before them, what
-   * is named of the archive; that only of who has no cursor. Not of who is still to be sent something of it.
+   * is named of the archive, which only somebody without a cursor may be; nobody who is still to be sent some of it.
    */
   seek(
     member: Member,

@@ -12,14 +12,11 @@ import {
 import type { Channel, PublicChannel } from "../../../contract/channels-schema.js";
 import type { ClientMessage, RequestId } from "../../../contract/client-messages-schema.js";
 import { CLOSE } from "../../../contract/closings.js";
-import type { RequestedOrder, ServerMessage } from "../../../contract/messages.js";
+import type { ServerMessage } from "../../../contract/messages.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
 import type { GrantedSession } from "../../../shared/session.js";
-import { isSimulatedWallet } from "../../../sim/wallets.js";
-import type { OrderName } from "../../messages.js";
 import type { Connection } from "../connections/connection.js";
 import type { Outbox } from "../connections/outbox.js";
-import type { TokenBucket } from "../connections/token-bucket.js";
 import type { FanOut } from "../fan-out/fan-out.js";
 import type { FirstDataSender } from "../fan-out/first-data-sender.js";
 import { Recoveries } from "../fan-out/recoveries.js";
@@ -28,9 +25,10 @@ import type { RequestHold } from "../trading/shard-sessions.js";
 import type { Trading } from "../trading/trading.js";
 import { AuthenticationError, type Authenticator, type Identity } from "./authenticator.js";
 import type { History, HistoryRequestMessage } from "./history.js";
+import { OrderRequests } from "./order-requests.js";
+import { authRequired, forbidden, rateLimited, tradingDisabled } from "./request-faults.js";
+import { ADMIN, type WalletRequestMessage, WalletRequests } from "./wallet-requests.js";
 
-/** The role that sees every wallet. */
-const ADMIN = "admin";
 /** Of larger messages that are refused undecoded nobody knows the id. */
 const ANSWERED_WITH_ID_BYTES_MAX = 4096;
 /*
@@ -70,6 +68,8 @@ export class RequestHandler {
   readonly #counters: CounterSection;
   readonly #hooks: RequestHooks;
   readonly #history: History;
+  readonly #orders: OrderRequests;
+  readonly #walletRequests: WalletRequests;
 
   constructor(
     options: RequestOptions,
@@ -91,6 +91,13 @@ export class RequestHandler {
     this.#counters = counters;
     this.#hooks = hooks;
     this.#history = history;
+    this.#orders = new OrderRequests(options.takesOrders, trading, counters);
+    this.#walletRequests = new WalletRequests({
+      trading,
+      hold: hooks,
+      takesOrders: options.takesOrders,
+      isListed: (id) => fanOut.mirror.find(id) !== undefined,
+    });
   }
 
   /**
@@ -135,8 +142,10 @@ export class RequestHandler {
         return this.#authenticate(connection, message.id, message.data);
       case "Subscribe":
         connection.charge(this.#costOf(connection, message.data.channels), now);
-        return this.#firstData.take(connection, () =>
-          this.#subscribe(connection, message.id, message.data.channels),
+        return this.#recoverOrders(connection, message.data.channels, (orders) =>
+          this.#firstData.take(connection, () =>
+            this.#subscribe(connection, message.id, message.data.channels, orders),
+          ),
         );
       case "Unsubscribe":
         connection.charge(this.#costOf(connection, []), now);
@@ -148,13 +157,23 @@ export class RequestHandler {
         return this.#reply(connection, message.id, { type: "Pong", data });
       }
       case "PlaceOrder":
-        return this.#place(connection, message.id, message.data.order, now);
+      case "PlaceOrders":
+      case "AmendOrder":
       case "CancelOrder":
-        return this.#cancel(connection, message.id, message.data);
+      case "CancelOrders":
+      case "CancelAfter": {
+        const fault = this.#orders.take(connection, message, now);
+        return fault && this.#refuse(connection, message.id, fault);
+      }
       case "TradeHistory":
       case "CandleHistory":
         // Paced as first data are: a page is read and written when there is time and room for it.
         return this.#firstData.take(connection, () => this.#answerHistory(connection, message));
+      case "OrderHistory":
+      case "FillHistory":
+        return this.#firstData.take(connection, () => this.#askWallet(connection, message));
+      case "GetOrder":
+        return this.#askWallet(connection, message);
       default:
         return message satisfies never;
     }
@@ -175,42 +194,9 @@ export class RequestHandler {
     else this.#reply(connection, request.id, answer.page);
   }
 
-  // --- Orders -----------------------------------------------------------------------------------
-
-  #place(
-    connection: Connection,
-    id: RequestId | undefined,
-    order: RequestedOrder,
-    now: number,
-  ): void {
-    const trader = this.#traderOf(connection, "PlaceOrder");
-    if (trader.fault !== undefined) return this.#refuse(connection, id, trader.fault);
-    if (connection.orderAllowance.take(now) < 0) {
-      connection.orderAllowance.giveBack();
-      count(this.#counters, SHARD.ordersRateLimited);
-      return this.#refuse(connection, id, rateLimited(connection.orderAllowance, "orders", now));
-    }
-    const fault = this.#trading.place(connection, id, trader.wallet, order);
-    if (fault !== undefined) this.#refuse(connection, id, fault);
-  }
-
-  #cancel(connection: Connection, id: RequestId | undefined, order: OrderName): void {
-    const trader = this.#traderOf(connection, "CancelOrder");
-    const fault = trader.fault ?? this.#trading.cancel(connection, id, trader.wallet, order);
-    if (fault !== undefined) this.#refuse(connection, id, fault);
-  }
-
-  /** The wallet that a connection trades for, or why it may not trade. */
-  #traderOf(
-    { identity }: Connection,
-    what: string,
-  ): { readonly fault: MessageFault } | { readonly wallet: string; readonly fault?: undefined } {
-    if (!this.#options.takesOrders) return { fault: tradingDisabled(what) };
-    if (identity === undefined) return { fault: authRequired(what) };
-    const { wallet } = identity;
-    if (wallet === null) return { fault: forbidden(`${what}: the token has no wallet`) };
-    if (!isSimulatedWallet(wallet)) return { wallet };
-    return { fault: forbidden(`${what}: wallet ${wallet} belongs to a simulated trader`) };
+  #askWallet(connection: Connection, request: WalletRequestMessage): void {
+    const fault = this.#walletRequests.take(connection, request, performance.now());
+    if (fault !== undefined) this.#refuse(connection, request.id, fault);
   }
 
   // --- Authentication and subscriptions ---------------------------------------------------------
@@ -254,10 +240,44 @@ export class RequestHandler {
     }
   }
 
+  /**
+   * Finds which of the channels of wallets' orders that have a `since` can be replayed; the connection's further
+   * requests wait for that.
+   */
+  #recoverOrders(
+    connection: Connection,
+    channels: readonly Channel[],
+    found: (orders: ReadonlySet<PrivateChannel>) => void,
+  ): void {
+    const asked = channels.filter(isOrdersSince);
+    const orders = new Set<PrivateChannel>();
+    const refused = asked.length === 0 || this.#privateFaultOf(connection, asked) !== undefined;
+    if (refused) return found(orders);
+    let left = asked.length;
+    this.#hooks.hold(connection);
+    for (const channel of asked) {
+      const { params, since } = channel;
+      const { maxReplayMessages } = this.#options;
+      this.#trading.replays.find(
+        connection,
+        params.wallet,
+        since,
+        maxReplayMessages,
+        (recovered) => {
+          if (recovered) orders.add(channel);
+          if (--left > 0) return;
+          if (connection.open) found(orders);
+          this.#hooks.release(connection);
+        },
+      );
+    }
+  }
+
   #subscribe(
     connection: Connection,
     id: RequestId | undefined,
     channels: readonly Channel[],
+    orders: ReadonlySet<PrivateChannel>,
     known?: Recoveries,
   ): void {
     const ofWallets = channels.filter(isPrivate);
@@ -272,19 +292,19 @@ export class RequestHandler {
       known?.isOf(window) === true
         ? known
         : new Recoveries(window, channels, this.#options.maxReplayMessages, archive);
-    const again = (): void => this.#subscribe(connection, id, channels, recoveries);
+    const again = (): void => this.#subscribe(connection, id, channels, orders, recoveries);
     const state = recoveries.step();
     if (state === "going") return this.#firstData.later(connection, again);
     if (state === "waits" || !recoveries.follows(connection.replay))
       return this.#firstData.muchLater(connection, again);
-    const recovered = recoveries.take(connection.encoding, this.#counters);
+    const recovered = recoveries.take(connection.encoding, this.#counters, orders);
     if (recoveries.cost > 0)
       connection.charge(RECOVERY_COST_BYTES * recoveries.cost, performance.now());
     const beginning = this.#fanOut.candles.beginningBytes(channels);
     if (beginning > 0) connection.charge(beginning, performance.now());
     const subscribed = reply(id, { type: "Subscribed", data: { channels: recovered.told } });
     this.#firstData.subscribe(connection, subscribed, recovered.channels, after, recovered.replays);
-    this.#trading.subscribe(connection, ofWallets);
+    this.#trading.subscribe(connection, ofWallets, orders);
     if (ofMarkets.some(({ type }) => CHANNEL_KINDS[type].marketData)) this.#hooks.subscribed();
   }
 
@@ -391,33 +411,18 @@ export function authenticated(
   return { type: "Authenticated", data: { user_id: userId, wallet, ...session } };
 }
 
+function isOrdersSince(
+  channel: Channel,
+): channel is Extract<Channel, { type: "Orders" }> & { readonly since: number } {
+  return channel.type === "Orders" && channel.since !== undefined;
+}
+
 function idOf(decoded: Decoded): RequestId | undefined {
   return decoded.message === undefined ? decoded.id : decoded.message.id;
 }
 
-function rateLimited(bucket: TokenBucket, what: string, now: number): MessageFault {
-  const limit = bucket.perSecond;
-  return {
-    code: "RATE_LIMITED",
-    message: `at most ${limit} ${what} a second are taken`,
-    details: { limit, retry_after_ms: bucket.waitMs(now) },
-  };
-}
-
 function reply(id: RequestId | undefined, message: ServerMessage): ServerMessage {
   return id === undefined ? message : { ...message, id };
-}
-
-function tradingDisabled(what: string): MessageFault {
-  return { code: "TRADING_DISABLED", message: `${what}: this server takes no orders` };
-}
-
-function authRequired(what: string): MessageFault {
-  return { code: "AUTH_REQUIRED", message: `${what}: this needs a token with a wallet` };
-}
-
-function forbidden(message: string): MessageFault {
-  return { code: "FORBIDDEN", message };
 }
 
 function tooMany(message: string): MessageFault {

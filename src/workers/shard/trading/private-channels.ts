@@ -15,6 +15,8 @@ interface PrivateSubscription {
   /** Snapshots of requests before this one were for an earlier subscription, which has ended. */
   readonly firstRequest: number;
   live: boolean;
+  /** It is told what there was; until that is through, no news. */
+  replaying: boolean;
 }
 
 /** A connection's channels of one wallet. */
@@ -56,7 +58,7 @@ export class PrivateChannels {
     connection.wallets ??= new Set();
     connection.wallets.add(wallet);
     if (channels[type] === undefined) this.#count(type, 1);
-    channels[type] ??= { firstRequest, live: false };
+    channels[type] ??= { firstRequest, live: false, replaying: false };
   }
 
   /** Ends a subscription; returns whether it was the last one of its wallet. */
@@ -111,8 +113,21 @@ export class PrivateChannels {
   goLive(connection: Connection, wallet: string, type: PrivateType, request: number): boolean {
     const subscription = this.#byWallet.get(wallet)?.get(connection)?.[type];
     if (subscription === undefined || request < subscription.firstRequest) return false;
-    subscription.live = true;
+    subscription.live = !subscription.replaying;
     return true;
+  }
+
+  /** Has a subscription be told no news until its replay is through, and from then on all. */
+  setReplaying(
+    connection: Connection,
+    wallet: string,
+    type: PrivateType,
+    replaying: boolean,
+  ): void {
+    const subscription = this.#byWallet.get(wallet)?.get(connection)?.[type];
+    if (subscription === undefined) return;
+    subscription.replaying = replaying;
+    subscription.live = !replaying;
   }
 
   /** Everything waits for a snapshot again: the exchange is another one. */

@@ -1,19 +1,29 @@
 import type { MessagePort } from "node:worker_threads";
 import type { MessageFault } from "../../../codec/decode.js";
 import type { ShardOptions } from "../../../config/thread-options.js";
-import type { PrivateChannel, PrivateType } from "../../../contract/channel-kinds.js";
+import type { PrivateChannel } from "../../../contract/channel-kinds.js";
 import type { RequestId } from "../../../contract/client-messages-schema.js";
-import type { RequestedOrder, ServerMessage } from "../../../contract/messages.js";
+import type { ServerMessage } from "../../../contract/messages.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
 import type { ContractOrder } from "../../../store/contract-form.js";
-import type { ExchangeNews, OrderName, Refused } from "../../messages.js";
+import type {
+  ExchangeNews,
+  ExchangeRequest,
+  Refused,
+  ReplayFrom,
+  ReplayPosition,
+  WalletQuestion,
+} from "../../messages.js";
 import type { Connection, PrivateBatch } from "../connections/connection.js";
 import { FairBudget, type Holder } from "../connections/fair-budget.js";
 import type { Outbox } from "../connections/outbox.js";
 import { CoalescedWrites } from "./coalesced-writes.js";
 import { ExchangeLink } from "./exchange-link.js";
+import { OrderReplays, type WalletAsking } from "./order-replays.js";
 import { PrivateChannels } from "./private-channels.js";
 import { ShardSessions } from "./shard-sessions.js";
+import { costOfReading, type PageNews, pageMessage } from "./wallet-pages.js";
+import { WalletSnapshots } from "./wallet-snapshots.js";
 
 /** Whose request the exchange has not answered yet. */
 interface WaitingOrder {
@@ -21,16 +31,25 @@ interface WaitingOrder {
   readonly id: RequestId | undefined;
   /** Whose share of the requests that may wait it is of. */
   readonly trader: Holder;
+  /** As how many it counts there. */
+  readonly orders: number;
+  /** What it is told where it gets no answer. */
+  readonly lost: MessageFault;
+  /** Called when it is answered. */
+  readonly answered: (() => void) | undefined;
 }
 
-/** Which channels a snapshot is for. */
-interface WaitingSnapshot {
-  readonly connection: Connection;
-  readonly trader: Holder;
-  readonly wallet: string;
-  /** In the order in which they were subscribed to; one that was so again is there again. */
-  readonly types: PrivateType[];
-}
+/** What the exchange is asked about orders, before it has a number. */
+export type OrderQuestion = {
+  [T in ExchangeRequest["type"]]: Extract<
+    ExchangeRequest,
+    { readonly type: T }
+  > extends infer R extends {
+    readonly request: number;
+  }
+    ? Omit<R, "request">
+    : never;
+}["place" | "place-all" | "amend" | "cancel" | "cancel-all" | "cancel-after"];
 
 type TradingOptions = Pick<ShardOptions, "maxPendingOrders" | "handshakeTimeoutMs">;
 
@@ -44,6 +63,11 @@ const LOST: MessageFault = {
   code: "UNAVAILABLE",
   message:
     "the exchange went away before it answered; it may have taken the order, so try again with the same client_order_id",
+};
+
+const QUERY_LOST: MessageFault = {
+  code: "UNAVAILABLE",
+  message: "the exchange went away before it answered; try again",
 };
 
 /**
@@ -61,11 +85,12 @@ export class Trading {
   readonly #link: ExchangeLink;
   readonly #channels: PrivateChannels;
   readonly #orders = new Map<number, WaitingOrder>();
-  readonly #snapshots = new Map<number, WaitingSnapshot>();
-  /** The latest request for a snapshot, by connection and wallet. */
-  readonly #latestSnapshots = new Map<string, number>();
+  readonly #snapshots: WalletSnapshots;
+  readonly replays: OrderReplays;
   readonly sessions: ShardSessions;
   #lastRequest = 0;
+  /** From where on nothing has been told of what is watched, by this exchange or the one before. */
+  #told: ReplayPosition | undefined;
 
   constructor(outbox: Outbox, counters: CounterSection, options: TradingOptions) {
     this.#outbox = outbox;
@@ -76,25 +101,48 @@ export class Trading {
       news: (news) => this.#tell(news),
       lost: () => this.#lost(),
     });
+    // What is asked for a subscription is asked over the bound too: there is one of each at most.
+    const asking: WalletAsking = {
+      ask: (trader, request) => {
+        if (!this.#link.connected) return undefined;
+        this.#pending.take(trader);
+        this.#link.send({ ...request, request: ++this.#lastRequest });
+        return this.#lastRequest;
+      },
+      answered: (trader) => this.#pending.giveBack(trader),
+    };
+    this.#snapshots = new WalletSnapshots(outbox, this.#channels, asking);
+    this.replays = new OrderReplays(outbox, counters, asking, (connection, wallet) =>
+      this.#channels.setReplaying(connection, wallet, "Orders", false),
+    );
     this.sessions = new ShardSessions(
       (request) => this.#link.send(request),
       options.handshakeTimeoutMs * ANSWERED_WITHIN,
     );
   }
 
-  /** Trades with the exchange behind `port`, or with none, and asks for every snapshot again. */
+  /**
+   * Trades with the exchange behind `port`, or with none, and asks for every snapshot again. Who was told news of
+   * orders is told, too, what the exchange before has stored and not told.
+   */
   connect(port: MessagePort | undefined): void {
     this.#link.close();
     if (port === undefined) return;
     this.#link.connect(port, this.sessions.claims);
     this.sessions.askAgain();
+    const followers = [...this.#channels.wallets].flatMap((wallet) =>
+      [...this.#channels.live(wallet, "Orders")].map((connection) => ({ connection, wallet })),
+    );
     this.#channels.awaitAll();
     for (const wallet of this.#channels.wallets) {
       for (const connection of this.#channels.watching(wallet)) {
         const own = this.#channels.of(connection).filter(({ params }) => params.wallet === wallet);
-        this.#askSnapshot(connection, wallet, own);
+        this.#snapshots.ask(connection, wallet, own);
       }
     }
+    this.replays.askAgain();
+    for (const { connection, wallet } of followers)
+      if (this.#told !== undefined) this.#replay(connection, wallet, this.#told);
   }
 
   close(): void {
@@ -120,57 +168,66 @@ export class Trading {
 
   // --- Orders -----------------------------------------------------------------------------------
 
-  place(
+  /**
+   * Asks the exchange about orders, or says why not right now.
+   * @param orders as how many requests that wait it counts
+   */
+  ask(
     connection: Connection,
     id: RequestId | undefined,
-    wallet: string,
-    order: RequestedOrder,
+    orders: number,
+    question: OrderQuestion,
   ): MessageFault | undefined {
-    const fault = this.#unavailable(connection);
+    const fault = this.#unavailable(connection, orders);
     if (fault !== undefined) return fault;
-    const { cancelAfterMs, session } = connection;
-    this.#link.send({
-      type: "place",
-      request: this.#wait(connection, id),
-      wallet,
-      order,
-      boundTo: cancelAfterMs === undefined ? undefined : session?.session,
-    });
+    this.#link.send({ ...question, request: this.#wait(connection, id, orders) });
     return undefined;
   }
 
-  cancel(
+  /**
+   * Asks what a wallet has had; returns why that cannot be asked right now, where it is so.
+   * @param answered called behind the answer
+   */
+  query(
     connection: Connection,
     id: RequestId | undefined,
-    wallet: string,
-    order: OrderName,
+    question: WalletQuestion,
+    answered: () => void,
   ): MessageFault | undefined {
     const fault = this.#unavailable(connection);
     if (fault !== undefined) return fault;
-    this.#link.send({ type: "cancel", request: this.#wait(connection, id), wallet, order });
+    this.#link.send({ ...question, request: this.#wait(connection, id, 1, QUERY_LOST, answered) });
     return undefined;
   }
 
   /** Why no order can be passed on right now. */
-  #unavailable(connection: Connection): MessageFault | undefined {
+  #unavailable(connection: Connection, orders = 1): MessageFault | undefined {
     const fault: MessageFault | undefined = this.#link.connected
-      ? this.#overloaded(connection)
+      ? this.#overloaded(connection, orders)
       : { code: "UNAVAILABLE", message: "the exchange is starting again; try again" };
     if (fault !== undefined) count(this.#counters, SHARD.ordersUnavailable);
     return fault;
   }
 
-  #wait(connection: Connection, id: RequestId | undefined): number {
+  #wait(
+    connection: Connection,
+    id: RequestId | undefined,
+    orders: number,
+    lost = LOST,
+    answered?: () => void,
+  ): number {
     const { trader } = connection;
-    this.#pending.take(trader);
-    this.#orders.set(++this.#lastRequest, { connection, id, trader });
+    this.#pending.take(trader, orders);
+    this.#orders.set(++this.#lastRequest, { connection, id, trader, orders, lost, answered });
     this.#counters[SHARD.ordersPending] = this.#orders.size;
     return this.#lastRequest;
   }
 
   #answered(request: number): WaitingOrder | undefined {
     const waiting = this.#orders.get(request);
-    if (waiting !== undefined) this.#pending.giveBack(waiting.trader);
+    if (waiting !== undefined) this.#pending.giveBack(waiting.trader, waiting.orders);
+    // When what is told in this turn has been written.
+    if (waiting?.answered !== undefined) queueMicrotask(waiting.answered);
     this.#orders.delete(request);
     this.#counters[SHARD.ordersPending] = this.#orders.size;
     return waiting;
@@ -178,19 +235,36 @@ export class Trading {
 
   // --- Subscriptions ----------------------------------------------------------------------------
 
-  /** Subscribes; the snapshots come as soon as the exchange answers. */
-  subscribe(connection: Connection, channels: readonly PrivateChannel[]): void {
+  /**
+   * Subscribes; the snapshots come as soon as the exchange answers.
+   * @param replayed channels of them that get in their place what there was since their `since`
+   */
+  subscribe(
+    connection: Connection,
+    channels: readonly PrivateChannel[],
+    replayed: ReadonlySet<PrivateChannel> = new Set(),
+  ): void {
     for (const channel of channels) {
       this.#channels.add(connection, channel, this.#lastRequest + 1);
     }
-    for (const wallet of new Set(channels.map(({ params }) => params.wallet))) {
-      const own = channels.filter(({ params }) => params.wallet === wallet);
-      this.#askSnapshot(connection, wallet, own);
+    const snapped = channels.filter((channel) => !replayed.has(channel));
+    for (const wallet of new Set(snapped.map(({ params }) => params.wallet))) {
+      const own = snapped.filter(({ params }) => params.wallet === wallet);
+      this.#snapshots.ask(connection, wallet, own);
     }
+    for (const { since = 0, params } of replayed) {
+      this.#replay(connection, params.wallet, { since });
+    }
+  }
+
+  #replay(connection: Connection, wallet: string, from: ReplayFrom): void {
+    this.#channels.setReplaying(connection, wallet, "Orders", true);
+    this.replays.begin(connection, wallet, from);
   }
 
   unsubscribe(connection: Connection, channels: readonly PrivateChannel[]): void {
     for (const channel of channels) {
+      if (channel.type === "Orders") this.replays.end(connection, channel.params.wallet);
       if (!this.#channels.remove(connection, channel)) continue;
       this.#link.send({ type: "unwatch", wallet: channel.params.wallet });
     }
@@ -206,27 +280,6 @@ export class Trading {
     this.sessions.end(connection.number);
   }
 
-  #askSnapshot(connection: Connection, wallet: string, channels: readonly PrivateChannel[]): void {
-    // Without an exchange there is nobody to ask; the next one is asked for everything.
-    if (!this.#link.connected) return;
-    const key = snapshotKey(connection, wallet);
-    const latest = this.#latestSnapshots.get(key) ?? 0;
-    const underway = this.#snapshots.get(latest);
-    // One that is on its way will be no older; a wallet may be large.
-    if (underway && channels.every((one) => this.#channels.awaits(connection, one, latest))) {
-      for (const { type } of channels) underway.types.push(type);
-      return;
-    }
-    const request = ++this.#lastRequest;
-    const types = channels.map(({ type }) => type);
-    const { trader } = connection;
-    // Also over the bound, where another exchange is asked for all that is watched.
-    this.#pending.take(trader);
-    this.#snapshots.set(request, { connection, trader, wallet, types });
-    this.#latestSnapshots.set(key, request);
-    this.#link.send({ type: "watch", request, wallet });
-  }
-
   // --- What the exchange tells ------------------------------------------------------------------
 
   #tell(news: readonly ExchangeNews[]): void {
@@ -235,19 +288,40 @@ export class Trading {
     for (const item of news) {
       switch (item.type) {
         case "reply":
-          this.#reply(writes, item.request, item.order, item.changed);
+          this.#reply(writes, item);
           break;
         case "refusal":
           this.#refuse(writes, this.#answered(item.request), item.refusal);
           break;
+        case "answer":
+          this.#answer(writes, item.request, item.message, item.costBytes);
+          break;
         case "order":
-          this.#pushOrder(writes, item.order);
+          this.#pushOrder(writes, item.order, this.#orders.get(item.beside ?? 0)?.connection);
           break;
         case "position": {
           const live = this.#channels.live(item.position.wallet, "Positions");
           writes.push(live, { type: "PositionUpdate", data: { position: item.position } });
           break;
         }
+        case "fill":
+          writes.push(this.#channels.live(item.fill.wallet, "Orders"), {
+            type: "Fill",
+            data: { fill: item.fill },
+          });
+          break;
+        case "page":
+          this.#sendPage(writes, this.#answered(item.request), item);
+          break;
+        case "recoverable":
+          this.replays.found(item);
+          break;
+        case "replay":
+          this.replays.take(writes, item);
+          break;
+        case "told":
+          this.#told = item.position;
+          break;
         case "session":
           this.sessions.granted(item.connection, item.session);
           break;
@@ -255,7 +329,7 @@ export class Trading {
           this.sessions.taken(item.connection, item.session);
           break;
         case "snapshot":
-          this.#sendSnapshot(writes, item, made);
+          this.#snapshots.take(writes, item, made);
           break;
         default:
           item satisfies never;
@@ -264,12 +338,36 @@ export class Trading {
     writes.send();
   }
 
-  #reply(writes: CoalescedWrites, request: number, order: ContractOrder, changed: boolean): void {
+  #reply(
+    writes: CoalescedWrites,
+    { request, order, changed, duplicate }: Extract<ExchangeNews, { type: "reply" }>,
+  ): void {
     const waiting = this.#answered(request);
     if (waiting !== undefined) {
-      writes.add(waiting.connection, reply(waiting, { type: "OrderUpdate", data: { order } }));
+      const data = duplicate === undefined ? { order } : { order, duplicate };
+      writes.add(waiting.connection, reply(waiting, { type: "OrderUpdate", data }));
     }
     if (changed) this.#pushOrder(writes, order, waiting?.connection);
+  }
+
+  #answer(
+    writes: CoalescedWrites,
+    request: number,
+    message: ServerMessage,
+    costBytes: number,
+  ): void {
+    const waiting = this.#answered(request);
+    if (waiting === undefined) return;
+    if (costBytes > 0) waiting.connection.chargeAnswer(costBytes);
+    writes.add(waiting.connection, reply(waiting, message));
+  }
+
+  #sendPage(writes: CoalescedWrites, waiting: WaitingOrder | undefined, page: PageNews): void {
+    if (waiting === undefined) return;
+    const { connection } = waiting;
+    const batch = this.#outbox.encode(connection.encoding, reply(waiting, pageMessage(page)));
+    connection.chargeAnswer(batch.bytes.length + costOfReading(page));
+    writes.put(connection, { ...batch, asked: true });
   }
 
   #refuse(writes: CoalescedWrites, waiting: WaitingOrder | undefined, refusal: Refused): void {
@@ -282,56 +380,19 @@ export class Trading {
     writes.push(live, { type: "OrderUpdate", data: { order } }, except);
   }
 
-  /** @param made snapshots of these news by what they hold: the same for many connections is made once */
-  #sendSnapshot(
-    writes: CoalescedWrites,
-    { request, orders, positions }: Extract<ExchangeNews, { type: "snapshot" }>,
-    made: Map<object, PrivateBatch[]>,
-  ): void {
-    const waiting = this.#snapshots.get(request);
-    this.#snapshots.delete(request);
-    if (waiting === undefined) return;
-    const { connection, trader, wallet, types } = waiting;
-    this.#pending.giveBack(trader);
-    const key = snapshotKey(connection, wallet);
-    if (this.#latestSnapshots.get(key) === request) this.#latestSnapshots.delete(key);
-    const { encoding } = connection;
-    for (const type of types) {
-      if (!this.#channels.goLive(connection, wallet, type, request)) continue;
-      const held = type === "Orders" ? orders : positions;
-      const batches = made.get(held) ?? [];
-      made.set(held, batches);
-      batches[encoding] ??= {
-        ...this.#outbox.encode(
-          encoding,
-          type === "Orders"
-            ? { type: "OrderSnapshot", data: { orders: [...orders] } }
-            : { type: "PositionSnapshot", data: { positions: [...positions] } },
-        ),
-        asked: true,
-      };
-      connection.chargeAnswer(batches[encoding].bytes.length);
-      writes.put(connection, batches[encoding]);
-    }
-  }
-
   #lost(): void {
     const waiting = [...this.#orders.values()];
-    for (const { trader } of [...waiting, ...this.#snapshots.values()])
-      this.#pending.giveBack(trader);
+    for (const { trader, orders } of waiting) this.#pending.giveBack(trader, orders);
     this.#orders.clear();
-    this.#snapshots.clear();
-    this.#latestSnapshots.clear();
+    this.#snapshots.lost();
     this.#counters[SHARD.ordersPending] = 0;
     count(this.#counters, SHARD.ordersUnavailable, waiting.length);
     for (const one of waiting) {
-      this.#outbox.deliver(one.connection, reply(one, { type: "Error", data: { ...LOST } }));
+      this.#outbox.deliver(one.connection, reply(one, { type: "Error", data: { ...one.lost } }));
+      if (one.answered !== undefined) queueMicrotask(one.answered);
     }
+    this.replays.lost();
   }
-}
-
-function snapshotKey({ number }: Connection, wallet: string): string {
-  return `${number} ${wallet}`;
 }
 
 function reply({ id }: WaitingOrder, message: ServerMessage): ServerMessage {

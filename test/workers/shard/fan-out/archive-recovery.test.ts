@@ -14,6 +14,8 @@ import { ShardWorld } from "../../../support/shard-world.js";
 
 const MARKETS = [1, 2, 3] as const;
 const SEED = Math.floor(Math.random() * 2 ** 31);
+/** By how much a producer begins behind what was told, in µs. */
+const LATER = 100;
 /** How long the archive is waited for. */
 const WAIT_MS = 5000;
 
@@ -59,7 +61,8 @@ class ArchivedWorld {
   };
 
   constructor() {
-    this.#list();
+    for (const id of MARKETS) this.world.list(id);
+    this.round();
     this.begin();
   }
 
@@ -99,9 +102,16 @@ class ArchivedWorld {
     this.world.round();
   }
 
-  restart(): void {
+  /** @param untold trades that the next producer tells first, with a `ts` of before its beginning */
+  restart(untold = 0): void {
     this.#seqs.clear();
-    this.world.restartProducer(() => this.#list());
+    this.world.nowMicros += LATER;
+    this.world.restartProducer(() => {
+      this.world.nowMicros -= LATER;
+      for (const id of MARKETS) this.world.list(id);
+      for (let at = 0; at < untold; at++) this.trade(1);
+      this.world.nowMicros += LATER;
+    });
     this.world.round();
   }
 
@@ -142,11 +152,6 @@ class ArchivedWorld {
     return this.trades
       .filter(({ ts, market }) => ts >= since && (marketId ?? market.marketId) === market.marketId)
       .map(({ price, epoch }) => `${price} ${epoch === present ? "present" : epoch}`);
-  }
-
-  #list(): void {
-    for (const id of MARKETS) this.world.list(id);
-    this.round();
   }
 }
 
@@ -241,6 +246,38 @@ it("archive recovery - waits until the archive has come to the present epoch, an
   run.fault = new Error("a disk");
   const failing = runToEnd(run.recovery(1, 0));
   expect([failing.waits, run.faults]).toEqual([true, [run.fault]]);
+});
+
+it("archive recovery - trades that a producer left untold are not missed between archive and window", () => {
+  const run = new ArchivedWorld();
+  for (let at = 0; at < 10; at++) run.trade(1);
+  run.round();
+  run.restart(5);
+  run.epoch = run.world.memory.epoch;
+  for (const archived of [10, 12, 14]) {
+    run.archived = archived;
+    const early = runToEnd(run.recovery(1, 0));
+    expect([early.waits, early.result]).toEqual([true, undefined]);
+  }
+  run.archived = 15;
+  expect(run.replay(runToEnd(run.recovery(1, 0)))).toEqual(run.obvious(1, 0));
+  expect(run.obvious(1, 0)).toHaveLength(15);
+});
+
+it("archive recovery - what the archive has and the mirror has not read comes once", () => {
+  const run = new ArchivedWorld();
+  for (let at = 0; at < 10; at++) run.trade(1);
+  run.round();
+  run.restart();
+  run.begin();
+  for (let at = 0; at < 5; at++) run.trade(1);
+  run.round();
+  for (let at = 0; at < 5; at++) run.trade(1);
+  run.world.flush();
+  run.archived = run.trades.length;
+  const recovery = runToEnd(run.recovery(undefined, 0));
+  run.round();
+  expect(run.replay(recovery)).toEqual(run.obvious(1, 0));
 });
 
 it("archive recovery - what was pruned or missed is refused, and more than is replayed", () => {

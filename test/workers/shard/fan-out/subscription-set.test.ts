@@ -79,8 +79,8 @@ describe("subscriptions", () => {
       .chain((all) =>
         fc.tuple(fc.constant(all), fc.shuffledSubarray(all, { minLength: all.length })),
       )
-      // Of two heartbeats the last one counts.
-      .filter(([all]) => new Set(all.map(heartbeatOf)).size < 3);
+      // Of two heartbeats the last one counts, so their order would.
+      .filter(([all]) => new Set(all.map(heartbeatOf).filter(Boolean)).size < 2);
     fc.assert(
       fc.property(orders, ([one, other]) => {
         const [a] = apply(one.map((channel) => [true, channel]));
