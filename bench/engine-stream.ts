@@ -133,6 +133,8 @@ export function engineCommands(stream: BookStream): Command[] {
         orderType: "Limit",
         timeInForce: kind === KIND.add ? "GTC" : "IOC",
         postOnly: false,
+        selfTrade: "CancelTaker",
+        expiresTs: undefined,
         price: stream.price[index] as number,
         quantity: stream.quantity[index] as number,
         session: undefined,

@@ -7,6 +7,7 @@ import { runCodec } from "./codec.js";
 import { runEngine } from "./engine.js";
 import { runFanout } from "./fanout.js";
 import { runHttp } from "./http.js";
+import { runJournal } from "./journal.js";
 import { runOrders } from "./orders.js";
 import { runReplay } from "./replay.js";
 import { runRequests } from "./requests.js";
@@ -21,6 +22,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<BenchR
   http: runHttp,
   requests: runRequests,
   orders: runOrders,
+  journal: runJournal,
   archive: runArchive,
   fanout: runFanout,
   replay: runReplay,
@@ -37,6 +39,7 @@ const HELP = `Usage: npm run bench -- NAME [--short] [--only SECTION] [--json FI
   ring     records/s from one producer thread to two reader threads
   codec    ns per encoded and decoded message
   engine   commands/s and latency of the order book, beside a plain one, and of the engine
+  journal  batches/s appended to the journal, each on disk, and what recovery reads
   archive  trades/s archived and how far behind, pages of history
   client   size of the client library and of the page, messages/s received in Node, frames/s drawn
   all      each of them

@@ -1,4 +1,4 @@
-// Generates the README's table of configuration keys from the schema, and docs/metrics.md's table from
+// Generates the tables of rules and reasons in docs/protocol.md from their registry, the README's table of configuration keys from the schema, and docs/metrics.md's table from
 // the metrics themselves, each between its markers. With --check: fails where one is out of date.
 import { readFileSync, writeFileSync } from "node:fs";
 import { argv } from "node:process";
@@ -7,6 +7,7 @@ import { buildProduct } from "./build.mjs";
 buildProduct();
 const { KEY_INFOS } = await import("../dist/config/keys.js");
 const { counterBlockOf, createCounterBuffer } = await import("../dist/counters/counters.js");
+const { CANCEL_REASONS, ORDER_RULES } = await import("../dist/contract/order-rules.js");
 const { createMetrics } = await import("../dist/main/metrics.js");
 
 /** A text in a cell: the column separator would end it. */
@@ -75,5 +76,13 @@ function put(path, marker, generated) {
   }
 }
 
+/** What a registry lists, by its codes. */
+function registryTable(codes, heading, meaning) {
+  const rows = Object.entries(codes).map(([name, what]) => `| ${code(name)} | ${cell(what)} |`);
+  return [`| ${heading} | ${meaning} |`, "| --- | --- |", ...rows].join("\n");
+}
+
+put("docs/protocol.md", "order-rules", registryTable(ORDER_RULES, "rule", "it asks that"));
+put("docs/protocol.md", "reasons", registryTable(CANCEL_REASONS, "reason_code", "meaning"));
 put("README.md", "config", groups.map(table).join("\n\n"));
 put("docs/metrics.md", "metrics", await metricsTable());

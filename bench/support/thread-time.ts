@@ -4,11 +4,19 @@ import { readdirSync, readFileSync } from "node:fs";
 export function threadTimesMs(pid: number): ReadonlyMap<string, number> {
   const times = new Map<string, number>();
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
-    if (thread === String(pid)) continue;
-    const [nanoseconds] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ");
-    times.set(thread, Number(nanoseconds) / 1e6);
+    if (thread !== String(pid)) times.set(thread, threadTimeMs(pid, thread));
   }
   return times;
+}
+
+/** The time that the first thread of a process has had a processor, in ms; Linux. */
+export function firstThreadTimeMs(pid: number): number {
+  return threadTimeMs(pid, String(pid));
+}
+
+function threadTimeMs(pid: number, thread: string): number {
+  const [nanoseconds] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ");
+  return Number(nanoseconds) / 1e6;
 }
 
 /** The most that one thread has had since `before`. */

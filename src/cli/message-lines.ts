@@ -104,22 +104,17 @@ function entriesOf(message: ServerMessage): Entry[] {
     }
     case "EpochChanged":
       return [{ text: `${printable(message.data.epoch)}: sequence numbers start again` }];
-    case "Connected":
-    case "Authenticated":
-    case "Subscribed":
-    case "Unsubscribed":
-    case "Error":
-    case "Pong":
-    case "TradePage":
-    case "CandlePage":
-    case "OrderPage":
-    case "FillPage":
-      return [dataEntry(message)];
     default:
-      // Of a newer server.
-      return [dataEntry(message satisfies never)];
+      // Of a newer server, too.
+      return [dataEntry(message satisfies ServerMessage<ToldAsTheyAre>)];
   }
 }
+
+/** Types of messages that are told with all that is in them. */
+type ToldAsTheyAre =
+  | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "Error" | "Pong")
+  | ("TradePage" | "CandlePage" | "OrderPage" | "FillPage")
+  | ("OrderValidated" | "OrderResults" | "OrdersCancelled" | "CancelAfterSet");
 
 /** All that is in a message. */
 function dataEntry({ data }: ServerMessage): Entry {

@@ -5,6 +5,7 @@ import type {
   OrderReference,
   OrderRequest,
   OrderType,
+  SelfTrade,
   Side,
   TimeInForce,
 } from "../client/node.js";
@@ -23,6 +24,11 @@ export interface OrderRequestFlags {
   readonly tif?: TimeInForce;
   readonly postOnly?: boolean;
   readonly clientOrderId?: string;
+  readonly selfTrade?: SelfTrade;
+  /** µs since the Unix epoch. */
+  readonly expires?: number;
+  /** ms from now on. */
+  readonly validFor?: number;
 }
 
 /** An order to cancel, as flags name it. */
@@ -39,6 +45,15 @@ export function parseClientOrderId(text: string): string {
   );
 }
 
+/** A parser of `--expires`: a time as ISO 8601 has it, in µs since the Unix epoch. */
+export function parseTime(text: string): number {
+  const ms = /^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$/.test(text)
+    ? Date.parse(text)
+    : Number.NaN;
+  if (ms > 0) return ms * 1000;
+  throw new InvalidArgumentError("It is not a time such as 2027-01-31T17:00:00Z.");
+}
+
 /** The order that flags ask for. Throws UsageError for flags that do not fit each other. */
 export function orderRequest(
   flags: OrderRequestFlags,
@@ -46,20 +61,30 @@ export function orderRequest(
   const { price, tif, postOnly, market: market_id, side, quantity } = flags;
   // Made here, so that it can be named where the answer is missing.
   const client_order_id = flags.clientOrderId ?? randomUUID();
-  const base = { market_id, side, quantity, client_order_id };
+  const { selfTrade, expires, validFor } = flags;
+  const base = {
+    ...{ market_id, side, quantity, client_order_id },
+    ...(selfTrade !== undefined && { self_trade: selfTrade }),
+    ...(validFor !== undefined && { valid_until_ts: (Date.now() + validFor) * 1000 }),
+  };
   if (flags.type === "Market") {
     if (price !== undefined) throw new UsageError("price: is for a Limit order only");
     if (postOnly === true) throw new UsageError("post-only: is for a Limit order only");
     if (tif !== undefined && tif !== "IOC")
       throw new UsageError("tif: a Market order is IOC (flag --tif)");
+    if (expires !== undefined) throw new UsageError("expires: is for a Limit order only");
     return { ...base, order_type: "Market" };
   }
   if (price === undefined) throw new UsageError("price: a Limit order needs one (flag --price)");
+  const timeInForce = tif ?? (expires === undefined ? undefined : "GTD");
+  if ((timeInForce === "GTD") !== (expires !== undefined))
+    throw new UsageError("expires: a GTD order needs it, and no other takes it (flag --expires)");
   return {
     ...base,
     order_type: "Limit",
     price,
-    ...(tif !== undefined && { time_in_force: tif }),
+    ...(timeInForce !== undefined && { time_in_force: timeInForce }),
+    ...(expires !== undefined && { expires_ts: expires }),
     ...(postOnly === true && { post_only: true }),
   };
 }

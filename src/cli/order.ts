@@ -1,4 +1,4 @@
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import {
   ClientClosedError,
   type HistoryItems,
@@ -8,9 +8,11 @@ import {
   type Order,
   type OrderStatus,
   RequestTimeoutError,
+  type Side,
 } from "../client/node.js";
+import { CANCEL_AFTER_MS } from "../contract/limits.js";
 import { SIDES } from "../shared/market.js";
-import { ORDER_STATUSES, ORDER_TYPES, TIMES_IN_FORCE } from "../shared/order.js";
+import { ORDER_STATUSES, ORDER_TYPES, SELF_TRADES, TIMES_IN_FORCE } from "../shared/order.js";
 import {
   addClientFlags,
   type ClientFlags,
@@ -28,6 +30,7 @@ import {
   orderReference,
   orderRequest,
   parseClientOrderId,
+  parseTime,
 } from "./order-request.js";
 import { fillTable, orderTable } from "./order-table.js";
 import { OutputError, print, tell } from "./output.js";
@@ -41,11 +44,31 @@ interface OrderFlags extends ClientFlags {
   readonly timeout: number;
 }
 
-type PlaceFlags = OrderFlags & OrderRequestFlags;
-type CancelFlags = OrderFlags & OrderReferenceFlags;
+type PlaceFlags = OrderFlags & OrderRequestFlags & { readonly validateOnly?: boolean };
+type AmendFlags = OrderFlags &
+  OrderReferenceFlags & { readonly price?: number; readonly quantity?: number };
+
+interface CancelFlags extends OrderFlags, OrderReferenceFlags {
+  readonly all?: boolean;
+  readonly market?: MarketId;
+  readonly side?: Side;
+}
+
+interface CancelAfterFlags extends OrderFlags {
+  /** Milliseconds; 0 for never. */
+  readonly in: number;
+}
 
 interface ListFlags extends OrderFlags {
   readonly wallet?: string;
+}
+
+/** A parser of the time of a switch; the server knows the bounds as well. */
+function parseTimer(text: string): number {
+  const ms = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (ms === 0 || (ms >= CANCEL_AFTER_MS.least && ms <= CANCEL_AFTER_MS.most)) return ms;
+  const { least, most } = CANCEL_AFTER_MS;
+  throw new InvalidArgumentError(`It is not 0, nor an integer from ${least} to ${most}.`);
 }
 
 interface HistoryFlags extends ListFlags {
@@ -126,6 +149,11 @@ function place(flags: PlaceFlags, program: Command): Promise<void> {
   const id = request.client_order_id;
   const again = `asking again with --client-order-id ${id} tells, and places no second one`;
   return withClient(flags, program, async (client) => {
+    if (flags.validateOnly === true) {
+      const validated = await client.validateOrder(request);
+      await print(`${JSON.stringify(validated.order)}\n`);
+      return;
+    }
     await announce(id, flags.clientOrderId !== undefined);
     let order: Order;
     try {
@@ -139,7 +167,40 @@ function place(flags: PlaceFlags, program: Command): Promise<void> {
   });
 }
 
+function amend(flags: AmendFlags, program: Command): Promise<void> {
+  const { price, quantity } = flags;
+  const reference = orderReference(flags);
+  if (price === undefined && quantity === undefined)
+    throw new UsageError("price, quantity: one of them must be given");
+  const to = { ...(price !== undefined && { price }), ...(quantity !== undefined && { quantity }) };
+  return withClient(flags, program, async (client) => {
+    const { order } = await client.amendOrder({ ...reference, ...to });
+    await printChanged(order, `its id is ${order.order_id}`);
+  });
+}
+
+function cancelAll(flags: CancelFlags, program: Command): Promise<void> {
+  const { orderId, clientOrderId, market, side } = flags;
+  if (orderId !== undefined || clientOrderId !== undefined)
+    throw new UsageError("all: takes no order-id and no client-order-id");
+  return withClient(flags, program, async (client) => {
+    const which = { ...(market !== undefined && { market_id: market }), ...(side && { side }) };
+    const { count } = await client.cancelOrders(which);
+    await print(process.stdout.isTTY ? `${count} orders cancelled\n` : `{"count":${count}}\n`);
+  });
+}
+
+function cancelAfter(flags: CancelAfterFlags, program: Command): Promise<void> {
+  return withClient(flags, program, async (client) => {
+    const { trigger_ts } = await client.cancelAfter(flags.in);
+    await print(`${JSON.stringify({ trigger_ts })}\n`);
+  });
+}
+
 function cancel(flags: CancelFlags, program: Command): Promise<void> {
+  if (flags.all === true) return cancelAll(flags, program);
+  if (flags.market !== undefined || flags.side !== undefined)
+    throw new UsageError("market, side: go with --all only");
   const reference = orderReference(flags);
   return withClient(flags, program, async (client) => {
     const { order } = await client.cancelOrder(reference);
@@ -234,11 +295,7 @@ function addOrderFlags(command: Command): Command {
   );
 }
 
-/** `marketcast order`: places, cancels, finds and lists orders of a running server. */
-export function addOrderCommand(program: Command): void {
-  const order = program
-    .command("order")
-    .description("place, cancel and find orders: a table on a terminal, NDJSON into a pipe");
+function addPlaceCommand(order: Command, program: Command): void {
   addOrderFlags(
     order
       .command("place")
@@ -254,6 +311,19 @@ export function addOrderCommand(program: Command): void {
           "time in force; by default GTC, and IOC of a Market order",
         ).choices(TIMES_IN_FORCE),
       )
+      .addOption(
+        new Option(
+          "--self-trade <MODE>",
+          "what is cancelled where it meets an order of its own wallet; by default CancelTaker",
+        ).choices(SELF_TRADES),
+      )
+      .option("--expires <TIME>", "when a GTD order expires, in ISO 8601", parseTime)
+      .option(
+        "--valid-for <MS>",
+        "refuse the order where the exchange takes it later than that",
+        parseMilliseconds,
+      )
+      .option("--validate-only", "only say what would become of it")
       .option("--post-only", "refuse the order where it would trade at once")
       .option(
         "--client-order-id <ID>",
@@ -261,13 +331,39 @@ export function addOrderCommand(program: Command): void {
         parseClientOrderId,
       ),
   ).action((flags: PlaceFlags) => place(flags, program));
+}
+
+/** `marketcast order`: places, cancels and lists orders of a running server. */
+export function addOrderCommand(program: Command): void {
+  const order = program
+    .command("order")
+    .description("place, cancel and list orders: a table on a terminal, NDJSON into a pipe");
+  addPlaceCommand(order, program);
   addOrderFlags(
     order
       .command("cancel")
-      .description("cancel an open order and print its state")
+      .description("cancel an open order and print its state, or all and print how many")
       .option("--order-id <ID>", "the server's id")
-      .option("--client-order-id <ID>", "the id that it was placed with", parseClientOrderId),
+      .option("--client-order-id <ID>", "the id that it was placed with", parseClientOrderId)
+      .option("--all", "every open order of the wallet")
+      .option("--market <ID>", "with --all: of this market only", parseMarket)
+      .addOption(new Option("--side <SIDE>", "with --all: of this side only").choices(SIDES)),
   ).action((flags: CancelFlags) => cancel(flags, program));
+  addOrderFlags(
+    order
+      .command("amend")
+      .description("change an open order and print its state")
+      .option("--order-id <ID>", "the server's id")
+      .option("--client-order-id <ID>", "the id that it was placed with", parseClientOrderId)
+      .option("--price <PRICE>", "another price, a multiple of the tick", parsePositive)
+      .option("--quantity <QUANTITY>", "another quantity, the new total", parsePositive),
+  ).action((flags: AmendFlags) => amend(flags, program));
+  addOrderFlags(
+    order
+      .command("cancel-after")
+      .description("have all open orders of the wallet cancelled, unless it is asked again before")
+      .requiredOption("--in <MS>", "1000 to 300000, or 0 for never", parseTimer),
+  ).action((flags: CancelAfterFlags) => cancelAfter(flags, program));
   addOrderFlags(
     order
       .command("list")

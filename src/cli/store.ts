@@ -1,7 +1,8 @@
 import { type Command, Option } from "commander";
 import { checkStore } from "../store/check.js";
 import { EXPORTED_KINDS, type ExportedKind, exportLines } from "../store/export.js";
-import { openForReading, storeDirectory } from "../store/store-file.js";
+import { openComplete } from "../store/open-complete.js";
+import { storeDirectory } from "../store/store-file.js";
 import { loadCommandConfig } from "./config-flags.js";
 import { interruptible } from "./interruptible.js";
 import { OutputFile, print } from "./output.js";
@@ -47,7 +48,7 @@ async function exportStore(options: ExportOptions, program: Command): Promise<vo
   const { only, output } = options;
   if (output === "") throw new UsageError("output: must not be empty (flag --output)");
   const dir = storeDirectory(loadCommandConfig(program).config.dataDir);
-  const environment = await interruptible((signal) => openForReading(dir, signal));
+  const environment = await interruptible((signal) => openComplete(dir, signal));
   try {
     const chunks = exportLines(environment, dir, only ? [only] : EXPORTED_KINDS);
     if (output === undefined) await printAll(chunks);

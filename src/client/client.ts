@@ -1,11 +1,13 @@
 import type {
   Channel,
   Market,
+  MarketId,
   OrderBook,
   OrderReference,
   OrderRequest,
   ServerData,
   ServerMessage,
+  Side,
 } from "../contract/messages.js";
 import type { EventName, Listener } from "./events.js";
 import type { History } from "./history.js";
@@ -69,10 +71,44 @@ export interface Client extends AsyncIterable<ServerMessage> {
    */
   placeOrder(order: OrderRequest, options?: RequestOptions): Promise<ServerData["OrderUpdate"]>;
   /**
+   * Says what would become of an order, and places nothing: resolves with the order as it was understood,
+   * or rejects as {@link placeOrder} would.
+   */
+  validateOrder(
+    order: OrderRequest,
+    options?: RequestOptions,
+  ): Promise<ServerData["OrderValidated"]>;
+  /** Places up to 50 orders at once; sent again like one. What became of each is in their order. */
+  placeOrders(
+    orders: readonly OrderRequest[],
+    options?: RequestOptions,
+  ): Promise<ServerData["OrderResults"]>;
+  /**
+   * Has an open order go on with another price or quantity, the new total; sent again like an order: to be
+   * amended to what it is changes nothing. Only a pure reduction keeps its place in the book.
+   */
+  amendOrder(
+    order: OrderReference & { readonly price?: number; readonly quantity?: number },
+    options?: RequestOptions,
+  ): Promise<ServerData["OrderUpdate"]>;
+  /**
    * Cancels an order; sent again like an order. `ORDER_NOT_FOUND` also means that it is not open any
    * more, be it by an earlier sending of this very request.
    */
   cancelOrder(order: OrderReference, options?: RequestOptions): Promise<ServerData["OrderUpdate"]>;
+  /**
+   * Cancels the wallet's open orders that fit, without conditions all of them; sent again like an order, and
+   * then it also cancels what was placed since. Orders that wait here to be sent are placed after it.
+   */
+  cancelOrders(
+    which?: { readonly market_id?: MarketId; readonly side?: Side },
+    options?: RequestOptions,
+  ): Promise<ServerData["OrdersCancelled"]>;
+  /**
+   * Has the server cancel all of the wallet's open orders in so many milliseconds, 1,000 to 300,000, unless
+   * this is called again before; 0 ends it.
+   */
+  cancelAfter(timeoutMs: number, options?: RequestOptions): Promise<ServerData["CancelAfterSet"]>;
   /**
    * The state of an order, finished or not. By `client_order_id` as long as the server remembers that; by
    * `order_id` as long as it keeps the order. `ORDER_NOT_FOUND` where the wallet has none.

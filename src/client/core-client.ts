@@ -3,8 +3,6 @@ import type {
   Channel,
   Market,
   OrderBook,
-  OrderReference,
-  OrderRequest,
   ServerData,
   ServerMessage,
 } from "../contract/messages.js";
@@ -28,7 +26,7 @@ import { MarketState } from "./market-state.js";
 import { MessageIterators } from "./message-iterators.js";
 import type { Mirror } from "./mirror.js";
 import type { ClientOptions, RequestOptions, ResolvedOptions, TokenSource } from "./options.js";
-import { cancelOrder, getOrder, placeOrder } from "./orders.js";
+import { OrderClient } from "./orders.js";
 import type { PendingRequest } from "./pending-request.js";
 import type { Platform } from "./platform.js";
 import { printError } from "./print-error.js";
@@ -48,15 +46,16 @@ type OfOthers =
   | ("Connected" | "Unsubscribed" | "Pong" | "SystemStatus" | "Notification" | "BookUpdate")
   | ("MarketSnapshot" | "MarketUpdate" | "PriceUpdate" | "OrderBook" | "TradeExecution")
   | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate" | "CandleUpdate")
-  | ("TradePage" | "CandlePage" | "CandleSnapshot" | "OrderPage" | "FillPage" | "Fill");
+  | ("TradePage" | "CandlePage" | "CandleSnapshot" | "OrderPage" | "FillPage" | "Fill")
+  | ("OrderValidated" | "OrderResults" | "OrdersCancelled" | "CancelAfterSet");
 
 /** The client on any platform: ties the parts together and has the public methods. */
-export class CoreClient implements Client {
+export class CoreClient extends OrderClient implements Client {
   readonly #options: ResolvedOptions;
   readonly #emitter = new Emitter<ClientEvents>((thrown, event) =>
     this.#onListenerThrow(thrown, event),
   );
-  readonly #requests: Requests;
+  protected readonly requests: Requests;
   readonly #subscriber: Subscriber;
   /** What is subscribed, and is to be again after a reconnect. */
   readonly #wanted: Subscriptions;
@@ -74,13 +73,14 @@ export class CoreClient implements Client {
   #lostAtMs: number | undefined;
 
   constructor(options: ClientOptions, platform: Platform) {
+    super();
     this.#options = resolveOptions(options);
     const { maxPendingRequests, requestTimeoutMs } = this.#options;
-    this.#requests = new Requests(maxPendingRequests, requestTimeoutMs, {
+    this.requests = new Requests(maxPendingRequests, requestTimeoutMs, {
       sent: (pending) => this.#subscriber.sent(pending),
       abandoned: (pending) => this.#subscriber.abandoned(pending),
     });
-    this.#subscriber = new Subscriber(this.#requests, {
+    this.#subscriber = new Subscriber(this.requests, {
       reduced: () => {
         this.#tracker.unsubscribed();
         this.#state.unsubscribed();
@@ -101,7 +101,7 @@ export class CoreClient implements Client {
     });
     this.#companions = new Companions({
       options: this.#options,
-      requests: this.#requests,
+      requests: this.requests,
       tokens,
       wanted: this.#wanted,
       tracker: this.#tracker,
@@ -113,13 +113,13 @@ export class CoreClient implements Client {
       ask: (channel) => {
         this.subscribe([channel]).catch((error) => this.#onOwnFailure(error));
       },
-      refresh: () => this.#requests.connected && this.#refresh(this.#wanted.list()),
+      refresh: () => this.requests.connected && this.#refresh(this.#wanted.list()),
       tell: (event, staleness) => this.#emitter.emit(event, staleness),
     });
     this.#heartbeat = new Heartbeat(
       this.#options,
       () => {
-        const { answer, inFlight } = this.#requests.submit("Ping", { timestamp: 0 }, OWN);
+        const { answer, inFlight } = this.requests.submit("Ping", { timestamp: 0 }, OWN);
         answer.catch(() => {});
         return inFlight;
       },
@@ -160,7 +160,7 @@ export class CoreClient implements Client {
       messages: this.#messages,
       reconnects: this.#reconnects,
       dropped: this.#iterators.dropped,
-      rttMs: this.#requests.rttMs,
+      rttMs: this.requests.rttMs,
       bookResyncs: this.#state.bookResyncs,
     };
   }
@@ -186,20 +186,8 @@ export class CoreClient implements Client {
     return this.#subscriber.unsubscribe(channels, options);
   }
 
-  placeOrder(order: OrderRequest, options?: RequestOptions): Promise<Replies["PlaceOrder"]> {
-    return placeOrder(this.#requests, order, options);
-  }
-
-  cancelOrder(order: OrderReference, options?: RequestOptions): Promise<Replies["CancelOrder"]> {
-    return cancelOrder(this.#requests, order, options);
-  }
-
-  getOrder(order: OrderReference, options?: RequestOptions): Promise<Replies["GetOrder"]> {
-    return getOrder(this.#requests, order, options);
-  }
-
   ping(options: RequestOptions = {}): Promise<number> {
-    return this.#requests.ask("Ping", { timestamp: 0 }, { ...options, whenLost: "resend" });
+    return this.requests.ask("Ping", { timestamp: 0 }, { ...options, whenLost: "resend" });
   }
 
   async authenticate(
@@ -210,7 +198,7 @@ export class CoreClient implements Client {
   }
 
   get history(): History {
-    return historyOf(this.#requests);
+    return historyOf(this.requests);
   }
 
   close(): Promise<void> {
@@ -238,7 +226,7 @@ export class CoreClient implements Client {
   #receive(message: ServerMessage): void {
     if (this.state.status === "closed") return;
     this.#messages++;
-    const answered = message.id === undefined ? undefined : this.#requests.settle(message);
+    const answered = message.id === undefined ? undefined : this.requests.settle(message);
     this.#subscriber.take(message, answered);
     this.#follow(message, answered);
     if (!this.#tracker.take(message)) return this.#state.repeat(message);
@@ -293,7 +281,7 @@ export class CoreClient implements Client {
 
   /** An error that names no request. */
   #onError(error: ServerError): void {
-    if (error.code === "RATE_LIMITED" && this.#requests.refuseUnread(error)) return;
+    if (error.code === "RATE_LIMITED" && this.requests.refuseUnread(error)) return;
     this.#report(error);
     // A token may have been renewed for less: the server does not say which channels it ended.
     if (error.code === "FORBIDDEN" || error.code === "AUTH_REQUIRED")
@@ -306,11 +294,11 @@ export class CoreClient implements Client {
     const reconnected = this.#lostAtMs !== undefined;
     if (reconnected) this.#reconnects++;
     const link = this.#connection.openLink;
-    this.#requests.connect((message) => link?.send(message) ?? 0);
+    this.requests.connect((message) => link?.send(message) ?? 0);
     // Ahead of the requests that wait.
     if (reconnected && this.#wanted.list().length > 0)
       void this.#resubscribe(this.#companions.resubscriber);
-    this.#requests.flush();
+    this.requests.flush();
     this.#heartbeat.start();
     // Where it cannot be had now, it is asked for again when it is needed.
     this.#companions.loadResubscriber().catch(() => {});
@@ -319,7 +307,7 @@ export class CoreClient implements Client {
   }
 
   #onLost(cause: MarketcastError, steady: boolean): void {
-    if (this.#requests.connected) this.#lostAtMs = performance.now();
+    if (this.requests.connected) this.#lostAtMs = performance.now();
     this.#heartbeat.stop();
     this.#companions.renewal?.lost();
     this.#tracker.disconnected();
@@ -327,7 +315,7 @@ export class CoreClient implements Client {
     this.#state.disconnected();
     const { state } = this;
     if (state.status === "closed") return this.#onClosed(state);
-    const blamed = this.#requests.disconnect(cause, isSlowness(cause));
+    const blamed = this.requests.disconnect(cause, isSlowness(cause));
     this.#companions.resubscriber?.ended(cause, steady, blamed);
   }
 
@@ -336,7 +324,7 @@ export class CoreClient implements Client {
     const error = (sent: boolean): ClientClosedError =>
       new ClientClosedError(message, code, sent, cause === undefined ? undefined : { cause });
     this.#companions.staleWatch?.stop();
-    this.#requests.close(error);
+    this.requests.close(error);
     this.#iterators.finish(cause === undefined ? undefined : error(false));
   }
 

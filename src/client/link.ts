@@ -1,6 +1,11 @@
 import { NORMAL, PROTOCOL_ERROR } from "../contract/close-codes.js";
 import { subprotocolOf } from "../contract/encodings.js";
-import type { ClientMessage, ServerData, ServerMessage } from "../contract/messages.js";
+import type {
+  ClientMessage,
+  OrderResult,
+  ServerData,
+  ServerMessage,
+} from "../contract/messages.js";
 import { DisconnectedError, MarketcastError, ProtocolError, ServerError } from "./errors.js";
 import type { MessageCodec } from "./message-codec.js";
 import type { ResolvedOptions } from "./options.js";
@@ -132,7 +137,7 @@ type WithoutOptionals =
   | ("MarketSnapshot" | "MarketUpdate" | "PriceUpdate" | "OrderBook" | "BookUpdate")
   | "TradeExecution"
   | ("PositionSnapshot" | "PositionUpdate" | "SystemStatus" | "Notification" | "Heartbeat")
-  | ("CandleSnapshot" | "CandleUpdate" | "ServerShutdown");
+  | ("CandleSnapshot" | "CandleUpdate" | "ServerShutdown" | "OrdersCancelled" | "CancelAfterSet");
 
 /** A message as its types have it, from a server that says null for an optional field. */
 function withoutNulls(message: ServerMessage): ServerMessage {
@@ -146,7 +151,11 @@ function withoutNulls(message: ServerMessage): ServerMessage {
     case "CandlePage":
       return { ...envelope, type, data: given(data) };
     case "OrderUpdate":
+      return { ...envelope, type, data: { ...given(data), order: given(data.order) } };
+    case "OrderValidated":
       return { ...envelope, type, data: { order: given(data.order) } };
+    case "OrderResults":
+      return { ...envelope, type, data: { results: data.results.map(resultGiven) } };
     case "OrderSnapshot":
       return { ...envelope, type, data: { ...data, orders: data.orders.map(given) } };
     case "OrderPage":
@@ -160,6 +169,12 @@ function withoutNulls(message: ServerMessage): ServerMessage {
         ? message
         : ({ type: type satisfies WithoutOptionals, data } as ServerMessage);
   }
+}
+
+function resultGiven(result: OrderResult): OrderResult {
+  const { order, error, ...rest } = given(result);
+  if (order !== undefined) return { ...rest, order: given(order) };
+  return { ...rest, error: given(error as NonNullable<typeof error>) };
 }
 
 function describeEnd(code: number, reason: string, cause: Error | undefined): MarketcastError {

@@ -16,7 +16,8 @@ type WithoutState =
   | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate")
   | ("Pong" | "TradeExecution" | "SystemStatus" | "Notification" | "Heartbeat")
   | ("CandleSnapshot" | "CandleUpdate" | "ServerShutdown" | "TradePage" | "CandlePage")
-  | ("OrderPage" | "FillPage" | "Fill");
+  | ("OrderPage" | "FillPage" | "Fill")
+  | ("OrderValidated" | "OrderResults" | "OrdersCancelled" | "CancelAfterSet");
 
 interface MarketStateEvents {
   /** A listener threw, or what applies the updates of books could not be loaded. */

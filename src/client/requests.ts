@@ -24,7 +24,11 @@ export interface Replies {
   readonly Unsubscribe: ServerData["Unsubscribed"];
   readonly Ping: number;
   readonly PlaceOrder: ServerData["OrderUpdate"];
+  readonly PlaceOrders: ServerData["OrderResults"];
+  readonly AmendOrder: ServerData["OrderUpdate"];
   readonly CancelOrder: ServerData["OrderUpdate"];
+  readonly CancelOrders: ServerData["OrdersCancelled"];
+  readonly CancelAfter: ServerData["CancelAfterSet"];
   readonly TradeHistory: ServerData["TradePage"];
   readonly CandleHistory: ServerData["CandlePage"];
   readonly OrderHistory: ServerData["OrderPage"];
@@ -269,8 +273,18 @@ export class Requests {
   }
 
   #laneOf({ message }: PendingRequest): Lane {
-    if (message.type === "PlaceOrder") return this.#orders;
-    return message.type === "CancelOrder" ? this.#cancels : this.#rest;
+    switch (message.type) {
+      case "PlaceOrder":
+      case "PlaceOrders":
+      case "AmendOrder":
+        return this.#orders;
+      case "CancelOrder":
+      case "CancelOrders":
+      case "CancelAfter":
+        return this.#cancels;
+      default:
+        return this.#rest;
+    }
   }
 
   #enqueue(pending: PendingRequest): void {
@@ -306,8 +320,11 @@ export class Requests {
   #nextOf({ queue }: Lane): PendingRequest | undefined {
     if (queue !== this.#cancels.queue) return queue[0];
     const placing = new Set<string | undefined>();
-    for (const { message } of this.#pending.values())
+    for (const { message } of this.#pending.values()) {
       if (message.type === "PlaceOrder") placing.add(message.data.order.client_order_id);
+      if (message.type === "PlaceOrders")
+        for (const order of message.data.orders) placing.add(order.client_order_id);
+    }
     return queue.find(
       ({ message }) =>
         message.type !== "CancelOrder" ||

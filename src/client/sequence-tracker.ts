@@ -9,6 +9,7 @@ type Unnumbered =
   | ("OrderSnapshot" | "PositionSnapshot" | "PositionUpdate")
   | ("Pong" | "SystemStatus" | "Notification" | "ServerShutdown")
   | ("Heartbeat" | "CandleSnapshot" | "CandleUpdate" | "TradePage" | "CandlePage")
+  | ("OrderValidated" | "OrderResults" | "OrdersCancelled" | "CancelAfterSet")
   | ("OrderPage" | "FillPage" | "BookUpdate");
 
 /** Types of channels that have no streams with a place. */

@@ -7,6 +7,7 @@ import {
   requestIdSchema,
 } from "../contract/client-messages-schema.js";
 import type { ErrorCode } from "../contract/error-codes.js";
+import { fieldAt, formFault } from "../contract/form-fault.js";
 import type { EncodingDescriptor } from "./encoding.js";
 
 /** Why a client's message was not taken; the body of an `Error` reply. */
@@ -14,16 +15,13 @@ export interface MessageFault {
   readonly code: ErrorCode;
   readonly message: string;
   /** What of the error a program can read; `field` names the field at fault. */
-  readonly details?: Readonly<Record<string, string | number>>;
+  readonly details?: Readonly<Record<string, unknown>>;
 }
 
 export type Decoded =
   | { readonly message: ClientMessage; readonly fault?: undefined }
   /** `id` is there when the envelope was sound enough to have one. */
   | { readonly fault: MessageFault; readonly id?: RequestId; readonly message?: undefined };
-
-/** A client's own key may be part of the field that an answer names. */
-const FIELD_CHARACTERS_MAX = 200;
 
 /**
  * Decodes one message of a client. Never throws: what does not parse or fit its schema is a fault
@@ -73,11 +71,8 @@ function parseEnvelope(value: unknown): Decoded {
   const parsed = parseData(schema, data ?? {});
   if (parsed === undefined) return invalid(id?.data, "data: does not fit its schema", "data");
   if (!parsed.success) {
-    const issue = parsed.error.issues[0] as z.core.$ZodIssue;
-    // What an object should not have is named as well as what it should; zod's text would repeat it all.
-    const extra = issue.code === "unrecognized_keys" ? issue.keys.slice(0, 1) : [];
-    const rule = extra.length > 0 ? "there is no such field" : issue.message;
-    const field = ["data", ...issue.path, ...extra].join(".").slice(0, FIELD_CHARACTERS_MAX);
+    const { path, rule } = formFault(parsed.error);
+    const field = fieldAt("data", ...path);
     return invalid(id?.data, `${field}: ${rule}`, field);
   }
   // The schema was looked up by the type, which the compiler cannot follow.

@@ -579,7 +579,8 @@ const trading = {
     min: 1,
     max: 1_000_000,
     default: 1000,
-    description: "PlaceOrder messages per second of a connection",
+    description:
+      "Orders that a connection may place and amend per second, those of PlaceOrders each",
   }),
   maxPendingOrders: integer({
     flag: "max-pending-orders",

@@ -2,16 +2,25 @@ import { z } from "zod";
 import { CANDLE_INTERVALS, type CandleInterval } from "../shared/candle.js";
 import { SIDES } from "../shared/market.js";
 import { nullIsAbsent } from "../shared/null-is-absent.js";
-import { ORDER_STATUSES, ORDER_TYPES, type OrderStatus, TIMES_IN_FORCE } from "../shared/order.js";
+import {
+  ORDER_STATUSES,
+  ORDER_TYPES,
+  type OrderStatus,
+  SELF_TRADES,
+  TIMES_IN_FORCE,
+} from "../shared/order.js";
 import { textSchema, walletSchema } from "../shared/text-schema.js";
 import { channelKey } from "./channel-kinds.js";
 import { boundedList, channelSchema, marketIdSchema, microsSchema } from "./channels-schema.js";
+import { type FormFault, formFault } from "./form-fault.js";
 import {
+  CANCEL_AFTER_MS,
   CHANNELS_PER_REQUEST_MAX,
   CLIENT_ORDER_ID_CHARACTERS_MAX,
   CURSOR_CHARACTERS_MAX,
   HISTORY_PAGE_MAX,
   ORDER_ID_CHARACTERS_MAX,
+  ORDERS_PER_REQUEST_MAX,
   REQUEST_ID_CHARACTERS_MAX,
 } from "./limits.js";
 import type { RequestedOrder } from "./messages.js";
@@ -49,14 +58,41 @@ const orderRequest = z
     time_in_force: z.enum(TIMES_IN_FORCE).optional(),
     post_only: z.boolean().optional(),
     client_order_id: clientOrderId.optional(),
+    expires_ts: microsSchema.optional(),
+    valid_until_ts: microsSchema.optional(),
+    self_trade: z.enum(SELF_TRADES).optional(),
   })
   .check((context) => {
-    const { order_type, price } = context.value;
-    if ((order_type === "Limit") === (price !== undefined)) return;
-    const message =
-      order_type === "Limit" ? "a Limit order needs a price" : "a Market order takes no price";
-    context.issues.push({ code: "custom", input: price, path: ["price"], message });
+    const { order_type, price, time_in_force, expires_ts } = context.value;
+    const refuse = (field: string, input: unknown, message: string): void => {
+      context.issues.push({ code: "custom", input, path: [field], message });
+    };
+    const isLimit = order_type === "Limit";
+    if (isLimit !== (price !== undefined))
+      refuse(
+        "price",
+        price,
+        isLimit ? "a Limit order needs a price" : "a Market order takes no price",
+      );
+    const isGtd = time_in_force === "GTD";
+    if (isGtd !== (expires_ts !== undefined))
+      refuse(
+        "expires_ts",
+        expires_ts,
+        isGtd ? "a GTD order needs an expires_ts" : "only a GTD order takes an expires_ts",
+      );
   });
+// What may be missing is there, or is not: no encoding brings an undefined one.
+const order = nullIsAbsent(orderRequest).transform((one) => one as RequestedOrder);
+
+/** An order of several, or what is wrong with its form: the others are none the worse for it. */
+const orderOrFault = z.union([
+  order,
+  z.unknown().transform((value): { readonly fault: FormFault } => ({
+    // The schema has found a fault in it already.
+    fault: formFault(order.safeParse(value).error as z.ZodError),
+  })),
+]);
 
 const orderId = textSchema("name", { min: 1, max: ORDER_ID_CHARACTERS_MAX });
 
@@ -65,19 +101,38 @@ const orderNames = z.object({
   client_order_id: clientOrderId.optional(),
 });
 
+function orderName(
+  { order_id, client_order_id }: z.output<typeof orderNames>,
+  context: z.core.$RefinementCtx,
+): { readonly order_id: string } | { readonly client_order_id: string } {
+  if (order_id !== undefined && client_order_id === undefined) return { order_id };
+  if (client_order_id !== undefined && order_id === undefined) return { client_order_id };
+  context.addIssue({
+    code: "custom",
+    message: "needs either an order_id or a client_order_id",
+    path: ["order_id"],
+  });
+  return z.NEVER;
+}
+
 /** One of the two names of an order. */
-const orderReference = nullIsAbsent(orderNames).transform(
-  ({ order_id, client_order_id }, context) => {
-    if (order_id !== undefined && client_order_id === undefined) return { order_id };
-    if (client_order_id !== undefined && order_id === undefined) return { client_order_id };
+const orderReference = nullIsAbsent(orderNames).transform(orderName);
+
+const amendment = nullIsAbsent(
+  orderNames.extend({ price: z.number().optional(), quantity: z.number().optional() }),
+).transform(({ price, quantity, ...names }, context) => {
+  if (price === undefined && quantity === undefined)
     context.addIssue({
       code: "custom",
-      message: "needs either an order_id or a client_order_id",
-      path: ["order_id"],
+      message: "needs a price or a quantity",
+      path: ["quantity"],
     });
-    return z.NEVER;
-  },
-);
+  return {
+    ...orderName(names, context),
+    ...(price !== undefined && { price }),
+    ...(quantity !== undefined && { quantity }),
+  };
+});
 
 const page = {
   before: textSchema("line", { min: 1, max: CURSOR_CHARACTERS_MAX }).optional(),
@@ -113,11 +168,21 @@ export const clientData = {
   Subscribe: z.object({ channels }),
   Unsubscribe: z.object({ channels }),
   Ping: z.object({ timestamp: z.number() }),
-  PlaceOrder: z.object({
-    // What may be missing is there, or is not: no encoding brings an undefined one.
-    order: nullIsAbsent(orderRequest).transform((order) => order as RequestedOrder),
-  }),
+  PlaceOrder: nullIsAbsent(z.object({ order, validate_only: z.boolean().optional() })),
+  PlaceOrders: z.object({ orders: boundedList(orderOrFault, ORDERS_PER_REQUEST_MAX) }),
+  AmendOrder: amendment,
   CancelOrder: orderReference,
+  CancelOrders: nullIsAbsent(
+    z.object({ market_id: marketIdSchema.optional(), side: z.enum(SIDES).optional() }),
+  ),
+  CancelAfter: z.object({
+    timeout_ms: z
+      .int()
+      .refine(
+        (ms) => ms === 0 || (ms >= CANCEL_AFTER_MS.least && ms <= CANCEL_AFTER_MS.most),
+        `must be 0, or from ${CANCEL_AFTER_MS.least} to ${CANCEL_AFTER_MS.most}`,
+      ),
+  }),
   TradeHistory: nullIsAbsent(historyRequest),
   CandleHistory: nullIsAbsent(historyRequest.extend({ interval: z.enum(candleIntervals) })),
   OrderHistory: nullIsAbsent(walletHistoryRequest.extend({ status: orderStatuses.optional() })),

@@ -22,6 +22,10 @@ export const CANDLES_USUAL = 100;
 export const REQUEST_ID_CHARACTERS_MAX = 64;
 export const CLIENT_ORDER_ID_CHARACTERS_MAX = 36;
 export const ORDER_ID_CHARACTERS_MAX = 64;
+/** Most orders that one request may place. */
+export const ORDERS_PER_REQUEST_MAX = 50;
+/** After how long a wallet may have its open orders cancelled, in milliseconds, beside 0 for never. */
+export const CANCEL_AFTER_MS = { least: 1000, most: 300_000 } as const;
 /** Trades or candles of a page of history. */
 export const HISTORY_PAGE_MAX = 1000;
 /** Longer than any `next` of a page. */

@@ -1,9 +1,10 @@
 import type { CandleInterval } from "../shared/candle.js";
 import type { MarketStatus, Side } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
-import type { Liquidity, OrderStatus, OrderType, TimeInForce } from "../shared/order.js";
+import type { Liquidity, OrderStatus, OrderType, SelfTrade, TimeInForce } from "../shared/order.js";
 import type { ErrorCode } from "./error-codes.js";
 import type { BOOK_DEPTHS, MERGE_INTERVALS_MS } from "./limits.js";
+import type { CancelReason, OrderRule } from "./order-rules.js";
 
 /*
  * Every message of the protocol as plain types, for server and clients alike. What clients send, the
@@ -13,13 +14,16 @@ import type { BOOK_DEPTHS, MERGE_INTERVALS_MS } from "./limits.js";
  */
 
 export type {
+  CancelReason,
   CandleInterval,
   ErrorCode,
   Liquidity,
   MarketId,
   MarketStatus,
+  OrderRule,
   OrderStatus,
   OrderType,
+  SelfTrade,
   Side,
   TimeInForce,
 };
@@ -159,8 +163,12 @@ export interface Order {
   /** Of what has been filled. */
   readonly average_price?: number;
   readonly status: OrderStatus;
+  /** When a GTD order expires. */
+  readonly expires_ts?: number;
   /** Why it was cancelled. */
   readonly reason?: string;
+  /** The same for programs. */
+  readonly reason_code?: CancelReason;
   readonly created_ts: number;
   readonly updated_ts: number;
 }
@@ -318,6 +326,12 @@ export interface RequestedOrder {
   readonly quantity: number;
   /** Default GTC. */
   readonly time_in_force?: TimeInForce;
+  /** When a GTD order expires, and of that only. */
+  readonly expires_ts?: number;
+  /** The order is refused where the exchange takes it later. */
+  readonly valid_until_ts?: number;
+  /** What is cancelled where it would trade with an order of its own wallet. Default CancelTaker. */
+  readonly self_trade?: SelfTrade;
   /** Rejected where it would trade at once. Default false. */
   readonly post_only?: boolean;
   /**
@@ -332,13 +346,34 @@ export interface LimitOrderRequest extends RequestedOrder {
   readonly price: number;
 }
 
-export interface MarketOrderRequest extends Omit<RequestedOrder, "price" | "post_only"> {
+export interface MarketOrderRequest
+  extends Omit<RequestedOrder, "price" | "post_only" | "expires_ts"> {
   readonly order_type: "Market";
   /** Market orders are immediate or cancel. */
   readonly time_in_force?: "IOC";
 }
 
 export type OrderRequest = LimitOrderRequest | MarketOrderRequest;
+
+/** An order as the server has understood it, with the defaults of what was not said. */
+export type ValidatedOrder = RequestedOrder &
+  Required<Pick<RequestedOrder, "time_in_force" | "post_only" | "self_trade">>;
+
+/** What became of an order of several: its state, or why it was refused. */
+export type OrderResult =
+  | {
+      readonly order: Order;
+      /** Its client order id was used before, for this order. */
+      readonly duplicate?: true;
+      readonly error?: undefined;
+    }
+  | { readonly order?: undefined; readonly error: ErrorData };
+
+interface ErrorData {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly details?: Readonly<Record<string, unknown>> | undefined;
+}
 
 /** An order by the server's id or by the client's own. */
 export type OrderReference =
@@ -356,8 +391,20 @@ export interface ClientData {
   readonly Unsubscribe: { readonly channels: readonly Channel[] };
   /** Milliseconds of any clock; given back. */
   readonly Ping: { readonly timestamp: number };
-  readonly PlaceOrder: { readonly order: OrderRequest };
+  readonly PlaceOrder: {
+    readonly order: OrderRequest;
+    /** Only says what would become of it. */
+    readonly validate_only?: boolean;
+  };
+  /** 1 to 50. */
+  readonly PlaceOrders: { readonly orders: readonly OrderRequest[] };
+  /** What is not given stays; `quantity` is the new total. */
+  readonly AmendOrder: OrderReference & { readonly price?: number; readonly quantity?: number };
   readonly CancelOrder: OrderReference;
+  /** The wallet's open orders that fit, all of them where nothing is said. */
+  readonly CancelOrders: { readonly market_id?: MarketId; readonly side?: Side };
+  /** 1,000 to 300,000, or 0 for never. */
+  readonly CancelAfter: { readonly timeout_ms: number };
   readonly TradeHistory: HistoryRequest;
   readonly CandleHistory: HistoryRequest & { readonly interval: CandleInterval };
   readonly OrderHistory: WalletHistoryRequest & {
@@ -399,11 +446,7 @@ export interface ServerData {
   readonly Subscribed: { readonly channels: readonly Channel[] };
   readonly Unsubscribed: { readonly channels: readonly Channel[] };
   readonly EpochChanged: { readonly epoch: string };
-  readonly Error: {
-    readonly code: ErrorCode;
-    readonly message: string;
-    readonly details?: Readonly<Record<string, unknown>> | undefined;
-  };
+  readonly Error: ErrorData;
   readonly Pong: {
     readonly timestamp: number;
     /** Milliseconds since the Unix epoch. */
@@ -420,9 +463,19 @@ export interface ServerData {
   readonly BookUpdate: BookUpdate;
   readonly TradeExecution: { readonly trade: Trade };
   readonly OrderSnapshot: { readonly wallet: string; readonly orders: readonly Order[] };
-  readonly OrderUpdate: { readonly order: Order };
+  readonly OrderUpdate: {
+    readonly order: Order;
+    /** The client order id was used before, for this order. */
+    readonly duplicate?: true;
+  };
   /** Before the `OrderUpdate` that includes it. */
   readonly Fill: { readonly fill: Fill };
+  readonly OrderValidated: { readonly order: ValidatedOrder };
+  /** In the order of the request. */
+  readonly OrderResults: { readonly results: readonly OrderResult[] };
+  readonly OrdersCancelled: { readonly count: number };
+  /** When the wallet's open orders will be cancelled; null for never. */
+  readonly CancelAfterSet: { readonly trigger_ts: number | null };
   readonly PositionSnapshot: {
     readonly wallet: string;
     readonly positions: readonly Position[];

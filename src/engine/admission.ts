@@ -1,9 +1,9 @@
-import type { RequestedOrder } from "../contract/messages.js";
+import type { RequestedOrder, ValidatedOrder } from "../contract/messages.js";
 import type { DecimalScale } from "../shared/decimal-scale.js";
 import type { MarketId } from "../shared/market-id.js";
-import type { TimeInForce } from "../shared/order.js";
-import type { OrderTerms } from "./order.js";
-import type { Rejection } from "./rejection.js";
+import { mayRest, type TimeInForce } from "../shared/order.js";
+import type { Order, OrderTerms } from "./order.js";
+import { orderRejected, type Rejection } from "./rejection.js";
 
 /** What admission knows of a market. */
 export interface TradableMarket {
@@ -36,12 +36,13 @@ export function admitOrder(
   if (market === undefined)
     return { code: "MARKET_NOT_FOUND", message: `market ${request.market_id} is not listed` };
   const { side, order_type: orderType, post_only: postOnly = false } = request;
-  const timeInForce = request.time_in_force ?? (orderType === "Market" ? "IOC" : "GTC");
+  const { self_trade: selfTrade = "CancelTaker", expires_ts: expiresTs } = request;
+  const timeInForce = timeInForceOf(request);
   const broken =
     brokenCombination(request, timeInForce) ??
     (request.price === undefined ? undefined : brokenPrice(request.price, market, limits)) ??
     brokenQuantity(request.quantity, market, limits);
-  if (broken !== undefined) return { code: "ORDER_REJECTED", message: broken };
+  if (broken !== undefined) return broken;
   return {
     marketId: market.marketId,
     wallet,
@@ -52,53 +53,154 @@ export function admitOrder(
     postOnly,
     price: request.price === undefined ? undefined : market.priceScale.toCount(request.price),
     quantity: market.quantityScale.toCount(request.quantity) as number,
+    selfTrade,
+    expiresTs,
     session,
   };
 }
 
-function brokenCombination(request: RequestedOrder, timeInForce: TimeInForce): string | undefined {
-  const { order_type: orderType, price, post_only: postOnly } = request;
-  if (orderType === "Limit" && price === undefined) return "a Limit order needs a price";
-  if (orderType === "Market" && price !== undefined)
-    return `a Market order takes no price, and has ${price}`;
-  if (orderType === "Market" && timeInForce !== "IOC")
-    return `a Market order is IOC and cannot be ${timeInForce}`;
-  if (postOnly && timeInForce !== "GTC")
-    return `a post_only order is a GTC Limit order and cannot be ${timeInForce} ${orderType}`;
+/**
+ * What an amend makes of an order, in integers, or which rule that breaks by itself.
+ */
+export function admitAmend(
+  {
+    price,
+    quantity,
+  }: { readonly price?: number | undefined; readonly quantity?: number | undefined },
+  market: TradableMarket,
+  limits: AdmissionLimits,
+): { readonly price?: number; readonly quantity?: number } | Rejection {
+  const broken =
+    (price === undefined ? undefined : brokenPrice(price, market, limits)) ??
+    (quantity === undefined ? undefined : brokenQuantity(quantity, market, limits));
+  if (broken !== undefined) return broken;
+  return {
+    ...(price !== undefined && { price: market.priceScale.toCount(price) as number }),
+    ...(quantity !== undefined && { quantity: market.quantityScale.toCount(quantity) as number }),
+  };
+}
+
+/** Whether a request is for what an order was when it was placed, with the defaults filled in. */
+export function isSameOrder(
+  request: RequestedOrder,
+  order: Order,
+  { priceScale, quantityScale }: TradableMarket,
+): boolean {
+  const { price, quantity } = order.original ?? order;
+  const { post_only, self_trade, expires_ts } = understood(request);
+  return (
+    request.market_id === order.marketId &&
+    request.side === order.side &&
+    request.order_type === order.orderType &&
+    timeInForceOf(request) === order.timeInForce &&
+    post_only === order.postOnly &&
+    self_trade === order.selfTrade &&
+    expires_ts === order.expiresTs &&
+    (request.price === undefined ? undefined : priceScale.toCount(request.price)) === price &&
+    quantityScale.toCount(request.quantity) === quantity
+  );
+}
+
+/** An order with the defaults of what was not said. */
+export function understood(request: RequestedOrder): ValidatedOrder {
+  return {
+    ...request,
+    time_in_force: timeInForceOf(request),
+    post_only: request.post_only ?? false,
+    self_trade: request.self_trade ?? "CancelTaker",
+  };
+}
+
+function brokenCombination(
+  { order_type: orderType, price, post_only: postOnly, expires_ts: expiresTs }: RequestedOrder,
+  timeInForce: TimeInForce,
+): Rejection | undefined {
+  const tif = { field: "time_in_force", value: timeInForce };
+  if (orderType === "Limit" && price === undefined)
+    return orderRejected("price_required", "a Limit order needs a price", { field: "price" });
+  if (orderType === "Market" && price !== undefined) {
+    const message = `a Market order takes no price, and has ${price}`;
+    return orderRejected("no_price", message, { field: "price", value: price });
+  }
+  if (orderType === "Market" && timeInForce !== "IOC") {
+    const message = `a Market order is IOC and cannot be ${timeInForce}`;
+    return orderRejected("market_time_in_force", message, { ...tif, limit: "IOC" });
+  }
+  if (postOnly && !mayRest({ orderType, timeInForce })) {
+    const message = `a post_only order is a GTC or GTD Limit order and cannot be ${timeInForce} ${orderType}`;
+    return orderRejected("post_only_time_in_force", message, { ...tif, limit: "GTC" });
+  }
+  const expiry = { field: "expires_ts", value: expiresTs ?? null };
+  if (timeInForce === "GTD" && expiresTs === undefined)
+    return orderRejected("expires_ts_required", "a GTD order needs an expires_ts", expiry);
+  if (timeInForce !== "GTD" && expiresTs !== undefined) {
+    const message = `a ${timeInForce} order takes no expires_ts, and has ${expiresTs}`;
+    return orderRejected("no_expires_ts", message, { ...expiry, limit: "GTD" });
+  }
   return undefined;
 }
 
+/** The time in force of an order, its default where it has none. */
+function timeInForceOf({
+  order_type,
+  time_in_force,
+}: Pick<RequestedOrder, "order_type" | "time_in_force">): TimeInForce {
+  return time_in_force ?? (order_type === "Market" ? "IOC" : "GTC");
+}
+
+/** The rule that a price breaks, in a market and by itself. */
 function brokenPrice(
   price: number,
   { priceScale, maxPrice = Infinity }: TradableMarket,
   limits: AdmissionLimits,
-): string | undefined {
-  if (!(price > 0)) return `price ${price} is not positive`;
+): Rejection | undefined {
+  const at = { field: "price", value: price };
+  if (!(price > 0))
+    return orderRejected("positive_price", `price ${price} is not positive`, { ...at, limit: 0 });
   const max = Math.min(maxPrice, limits.maxPrice);
-  if (price > max) return `price ${price} is over the highest, ${max}`;
-  return brokenStep("price", price, "tick size", priceScale);
+  if (price > max) {
+    const message = `price ${price} is over the highest, ${max}`;
+    return orderRejected("max_price", message, { ...at, limit: max });
+  }
+  return brokenStep("price", price, priceScale);
 }
 
+/** The rule that a quantity breaks. */
 function brokenQuantity(
   quantity: number,
   { quantityScale }: TradableMarket,
   { maxQuantity }: AdmissionLimits,
-): string | undefined {
-  if (!(quantity > 0)) return `quantity ${quantity} is not positive`;
-  if (quantity > maxQuantity) return `quantity ${quantity} is over the largest, ${maxQuantity}`;
-  return brokenStep("quantity", quantity, "lot size", quantityScale);
+): Rejection | undefined {
+  const at = { field: "quantity", value: quantity };
+  if (!(quantity > 0)) {
+    const message = `quantity ${quantity} is not positive`;
+    return orderRejected("positive_quantity", message, { ...at, limit: 0 });
+  }
+  if (quantity > maxQuantity) {
+    const message = `quantity ${quantity} is over the largest, ${maxQuantity}`;
+    return orderRejected("max_quantity", message, { ...at, limit: maxQuantity });
+  }
+  return brokenStep("quantity", quantity, quantityScale);
 }
+
+const STEPS = {
+  price: { exact: "exact_price", rule: "tick_size", step: "tick size" },
+  quantity: { exact: "exact_quantity", rule: "lot_size", step: "lot size" },
+} as const;
 
 /** @param value positive */
 function brokenStep(
-  what: string,
+  field: keyof typeof STEPS,
   value: number,
-  step: string,
   scale: DecimalScale,
-): string | undefined {
+): Rejection | undefined {
+  const { exact, rule, step } = STEPS[field];
   const largest = scale.toNumber(scale.countMax);
-  if (value > largest) return `${what} ${value} is over the largest exact one, ${largest}`;
-  return scale.toCount(value) === undefined
-    ? `${what} ${value} is no multiple of the ${step} ${scale.step}`
-    : undefined;
+  if (value > largest) {
+    const message = `${field} ${value} is over the largest exact one, ${largest}`;
+    return orderRejected(exact, message, { field, value, limit: largest });
+  }
+  if (scale.toCount(value) !== undefined) return undefined;
+  const message = `${field} ${value} is no multiple of the ${step} ${scale.step}`;
+  return orderRejected(rule, message, { field, value, limit: scale.step });
 }

@@ -1,5 +1,5 @@
 import type { EngineChanges } from "./commands.js";
-import type { MarketTotals, Order, Position, Trade } from "./order.js";
+import type { MarketTotals, Order, Position, Trade, WalletTimer } from "./order.js";
 
 /**
  * What has changed since it was last asked: every trade, and of all else the latest version. It holds
@@ -9,6 +9,7 @@ export class ChangeLog {
   readonly #orders = new Map<number, Order>();
   readonly #positions = new Map<object, Position>();
   readonly #totals = new Map<object, MarketTotals>();
+  readonly #timers = new Map<string, WalletTimer>();
   #trades: Trade[] = [];
 
   order(order: Order): void {
@@ -34,18 +35,24 @@ export class ChangeLog {
     this.#totals.set(market, totals);
   }
 
+  timer(timer: WalletTimer): void {
+    this.#timers.set(timer.wallet, timer);
+  }
+
   take(nextOrderId: number, nextTradeId: number): EngineChanges {
     const changes = {
       orders: [...this.#orders.values()],
       trades: this.#trades,
       positions: [...this.#positions.values()],
       totals: [...this.#totals.values()],
+      timers: [...this.#timers.values()],
       nextOrderId,
       nextTradeId,
     };
     this.#orders.clear();
     this.#positions.clear();
     this.#totals.clear();
+    this.#timers.clear();
     this.#trades = [];
     return changes;
   }

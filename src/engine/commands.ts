@@ -1,18 +1,52 @@
-import type { MarketStatus } from "../shared/market.js";
+import type { MarketStatus, Side } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
-import type { MarketTotals, Order, OrderTerms, Position, Trade } from "./order.js";
+import type {
+  CancelCause,
+  MarketTotals,
+  Order,
+  OrderTerms,
+  Position,
+  Trade,
+  WalletTimer,
+} from "./order.js";
 import type { Rejection } from "./rejection.js";
 
 /** What the engine is told. All of it is valid in form: see admission.ts. */
 export type Command =
-  | { readonly type: "place"; readonly terms: OrderTerms }
+  | {
+      readonly type: "place";
+      readonly terms: OrderTerms;
+      /** Refused where it is taken later. */
+      readonly validUntilTs?: number;
+      /** Only says whether it would be taken. */
+      readonly validateOnly?: boolean;
+    }
+  /** What is not given stays. `quantity` is the new total. */
+  | {
+      readonly type: "amend";
+      readonly wallet: string;
+      readonly order: OrderReference;
+      readonly price?: number;
+      readonly quantity?: number;
+    }
   | {
       readonly type: "cancel";
       readonly wallet: string;
       readonly order: OrderReference;
       /** What the order carries; by default, that it was asked for. */
-      readonly reason?: string;
+      readonly cause?: CancelCause;
     }
+  /** Every open order of a wallet that fits. */
+  | {
+      readonly type: "cancel-all";
+      readonly wallet: string;
+      readonly marketId?: MarketId;
+      readonly side?: Side;
+    }
+  /** A wallet's open orders are to be cancelled after that time, 0 for never, unless it says so again. */
+  | { readonly type: "cancel-after"; readonly wallet: string; readonly timeoutMs: number }
+  /** Has what is due happen; no more of it is begun once so many orders have ended. */
+  | { readonly type: "expire"; readonly most: number }
   /** A connection has ended: its orders that are bound to it are cancelled. */
   | { readonly type: "end-session"; readonly session: string; readonly reason: string }
   | { readonly type: "set-status"; readonly marketId: MarketId; readonly status: MarketStatus };
@@ -20,14 +54,21 @@ export type Command =
 export type OrderReference = { readonly orderId: number } | { readonly clientOrderId: string };
 
 /**
- * What came of a command, in the order in which it happened. The order that a `place` or `cancel` is
- * about comes once, as the last `order` event, in its state after all of the command.
+ * What came of a command, in the order in which it happened. The order that a `place`, `amend` or `cancel`
+ * is about comes once, as the last `order` event, in its state after all of the command.
  */
 export type EngineEvent =
+  /** An order was cancelled as its time has come, before the command. */
+  | { readonly type: "lapsed"; readonly order: Order }
   | { readonly type: "trade"; readonly trade: Trade }
   | { readonly type: "order"; readonly order: Order }
   /** One for each wallet and market that the command changed, after the trades. */
   | { readonly type: "position"; readonly position: Position }
+  /** The order is as the command would have it already. */
+  | { readonly type: "unchanged"; readonly order: Order }
+  /** The order would be taken. */
+  | { readonly type: "validated" }
+  | { readonly type: "timer"; readonly timer: WalletTimer }
   /** The command changed nothing. */
   | { readonly type: "rejected"; readonly rejection: Rejection }
   /** The client order id was used before: `order` is the first one, if it is open or has just changed. */
@@ -39,6 +80,7 @@ export interface EngineChanges {
   readonly trades: readonly Trade[];
   readonly positions: readonly Position[];
   readonly totals: readonly MarketTotals[];
+  readonly timers: readonly WalletTimer[];
   readonly nextOrderId: number;
   readonly nextTradeId: number;
 }
@@ -53,12 +95,14 @@ export interface RememberedClientOrderId {
 
 /** All that an engine is rebuilt from; each part can be gone through more than once. */
 export interface EngineState {
-  /** Open orders, by ascending id: which is their priority within a price. */
+  /** Open orders, by ascending id. */
   readonly openOrders: Iterable<Order>;
   /** Of finished orders, the oldest first; those of open orders follow from them. */
   readonly clientOrderIds: Iterable<RememberedClientOrderId>;
   readonly positions: Iterable<Position>;
   readonly totals: Iterable<MarketTotals>;
+  /** Those that are not over. */
+  readonly timers: Iterable<WalletTimer>;
   readonly nextOrderId: number;
   readonly nextTradeId: number;
 }

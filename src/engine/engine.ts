@@ -1,21 +1,32 @@
 import type { MarketStatus } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
 import { isOpen } from "../shared/order.js";
+import { byPriority } from "./by-priority.js";
 import { ChangeLog } from "./change-log.js";
 import { type ClientOrderIdLimits, ClientOrderIds } from "./client-order-ids.js";
-import type { Command, EngineChanges, EngineEvent, EngineState } from "./commands.js";
-import { type Instrument, limitOf, type Market } from "./market.js";
+import type {
+  Command,
+  EngineChanges,
+  EngineEvent,
+  EngineState,
+  OrderReference,
+} from "./commands.js";
+import { Deadlines } from "./deadlines.js";
+import { Lapses } from "./lapses.js";
+import type { Instrument, Market } from "./market.js";
 import { OpenOrders } from "./open-orders.js";
-import type { MarketTotals, Order, OrderTerms, Position, Trade } from "./order.js";
+import type { CancelCause, MarketTotals, Order, OrderTerms, Position } from "./order.js";
 import type { OrderBook } from "./order-book.js";
+import { OrderLifecycle } from "./order-lifecycle.js";
 import {
-  cancelReason,
+  CANCEL_CAUSE,
+  checkAmend,
   checkOrder,
-  FILL_OR_KILL_REASON,
+  isReduction,
   type WalletFigures,
 } from "./order-rules.js";
-import { cancelledOrder, filledOrder, newOrder } from "./order-versions.js";
-import { afterFill, exposure, flatPosition, type Holding, Positions } from "./positions.js";
+import { newOrder } from "./order-versions.js";
+import { exposure, Positions } from "./positions.js";
 import { TrieOrderBook } from "./trie-order-book.js";
 
 export interface EngineLimits extends ClientOrderIdLimits {
@@ -37,6 +48,8 @@ export interface KnownOrder {
  * Invariants, after each command:
  * - An order is open if and only if it rests in its market's book, with its quantity less what is
  *   filled. No book is crossed.
+ * - The orders of a price rest by ascending priority.
+ * - No open order has an `expiresTs` that is not later than the last command's time.
  * - Order and trade ids ascend and are never used twice.
  * - Of each market, the positions' quantities sum to 0, and so does `realizedPnl − cost`.
  * - Every holding's open quantities are the sums over its wallet's open orders.
@@ -48,17 +61,31 @@ export class Engine {
   readonly #open = new OpenOrders();
   readonly #positions = new Positions();
   readonly #clientOrderIds: ClientOrderIds;
+  readonly #deadlines = new Deadlines();
   readonly #changes = new ChangeLog();
+  readonly #lifecycle: OrderLifecycle;
+  readonly #lapses: Lapses;
   /** The time that has passed, as the present command says. */
   #passed = 0;
+  /** Of ids, and of priorities that amends give. */
   #nextOrderId = 1;
-  #nextTradeId = 1;
 
   /** @param createBook makes a market's book, the fast one unless told otherwise */
   constructor(limits: EngineLimits, createBook: () => OrderBook = () => new TrieOrderBook()) {
     this.#limits = limits;
     this.#createBook = createBook;
     this.#clientOrderIds = new ClientOrderIds(limits);
+    const parts = { open: this.#open, deadlines: this.#deadlines, changes: this.#changes };
+    this.#lifecycle = new OrderLifecycle({
+      ...parts,
+      positions: this.#positions,
+      clientOrderIds: this.#clientOrderIds,
+    });
+    this.#lapses = new Lapses({
+      ...parts,
+      cancel: (order, cause, ts) =>
+        this.#lifecycle.cancel(this.#listed(order.marketId), order, cause, ts),
+    });
   }
 
   /** Lists a market; all are listed before {@link restore}. Throws where it is listed already. */
@@ -98,18 +125,30 @@ export class Engine {
       this.#clientOrderIds.add(finished, passedAt(finished.finishedTs));
       yield;
     }
+    for (const timer of state.timers) {
+      this.#deadlines.setTimer(timer, passedAt(timer.setTs));
+      yield;
+    }
     let last = 0;
+    const moved: Order[] = [];
     for (const order of state.openOrders) {
-      const { orderId } = order;
+      const { orderId, wallet, clientOrderId } = order;
       if (orderId <= last || orderId >= state.nextOrderId || !isOpen(order))
         throw new Error(`order ${orderId} cannot be restored as the next open one after ${last}`);
       last = orderId;
-      this.#rest(this.#listed(order.marketId), order);
-      this.#rememberClientOrderId(order);
+      this.#listed(order.marketId);
+      this.#open.add(order);
+      if (order.priority !== orderId) moved.push(order);
+      if (clientOrderId !== undefined) this.#clientOrderIds.add({ wallet, clientOrderId, orderId });
+      yield;
+    }
+    for (const order of byPriority(state.openOrders, moved)) {
+      const owner = this.#open.ownerOf(order.wallet);
+      this.#lifecycle.rest(this.#listed(order.marketId), order, owner);
       yield;
     }
     this.#nextOrderId = state.nextOrderId;
-    this.#nextTradeId = state.nextTradeId;
+    this.#lifecycle.nextTradeId = state.nextTradeId;
   }
 
   /**
@@ -121,12 +160,28 @@ export class Engine {
    */
   execute(command: Command, ts: number, passed = ts): readonly EngineEvent[] {
     this.#passed = passed;
+    this.#lifecycle.passed = passed;
     this.#clientOrderIds.expire(passed);
+    if (command.type === "expire") return this.#lapses.expire(command.most, ts, passed);
+    if (!this.#deadlines.isDue(ts, passed)) return this.#carryOut(command, ts);
+    return [...this.#lapses.expire(Infinity, ts, passed), ...this.#carryOut(command, ts)];
+  }
+
+  #carryOut(
+    command: Exclude<Command, { readonly type: "expire" }>,
+    ts: number,
+  ): readonly EngineEvent[] {
     switch (command.type) {
       case "place":
-        return this.#place(command.terms, ts);
+        return this.#place(command, ts);
+      case "amend":
+        return this.#amend(command, ts);
       case "cancel":
         return [this.#cancel(command, ts)];
+      case "cancel-all":
+        return this.#cancelAll(command, ts);
+      case "cancel-after":
+        return [this.#cancelAfter(command.wallet, command.timeoutMs, ts)];
       case "end-session":
         return this.#endSession(command.session, command.reason, ts);
       case "set-status":
@@ -136,11 +191,31 @@ export class Engine {
 
   /** What has changed since the last call. The caller commits it, and asks after each batch. */
   takeChanges(): EngineChanges {
-    return this.#changes.take(this.#nextOrderId, this.#nextTradeId);
+    return this.#changes.take(this.#nextOrderId, this.#lifecycle.nextTradeId);
+  }
+
+  /** Whether anything ever happens by itself, as things are. */
+  get hasDeadlines(): boolean {
+    return this.#deadlines.hasAny;
+  }
+
+  /** Whether something happens by itself at a time; see {@link execute}. */
+  isDue(ts: number, passed: number): boolean {
+    return this.#deadlines.isDue(ts, passed);
   }
 
   openOrder(orderId: number): Order | undefined {
     return this.#open.get(orderId);
+  }
+
+  /** The latest version of an order that is open or has changed since the changes were last taken. */
+  latest(orderId: number): Order | undefined {
+    return this.#open.get(orderId) ?? this.#changes.orderOf(orderId);
+  }
+
+  /** The number of open orders of a wallet. */
+  openCount(wallet: string): number {
+    return this.#open.countOf(wallet);
   }
 
   /** Open orders of a wallet, by ascending id. */
@@ -155,7 +230,7 @@ export class Engine {
   knownOrder(wallet: string, clientOrderId: string, passed: number): KnownOrder | undefined {
     const orderId = this.#clientOrderIds.find(wallet, clientOrderId, passed);
     if (orderId === undefined) return undefined;
-    return { orderId, order: this.#open.get(orderId) ?? this.#changes.orderOf(orderId) };
+    return { orderId, order: this.latest(orderId) };
   }
 
   /** Client order ids that are remembered, of all wallets. */
@@ -189,7 +264,10 @@ export class Engine {
     return this.#markets.get(marketId)?.status;
   }
 
-  #place(terms: OrderTerms, ts: number): readonly EngineEvent[] {
+  #place(
+    { terms, validUntilTs, validateOnly }: CommandOf<"place">,
+    ts: number,
+  ): readonly EngineEvent[] {
     const { wallet, clientOrderId, marketId } = terms;
     if (clientOrderId !== undefined) {
       const known = this.knownOrder(wallet, clientOrderId, this.#passed);
@@ -197,26 +275,32 @@ export class Engine {
     }
     const market = this.#markets.get(marketId);
     if (market === undefined) return [notListed(marketId)];
-    const rejection = checkOrder(terms, market, this.#walletFigures(terms), this.#limits);
+    const figures = this.#walletFigures(terms);
+    const rejection = checkOrder(terms, market, figures, this.#limits, { ts, validUntilTs });
     if (rejection !== undefined) return [{ type: "rejected", rejection }];
+    if (validateOnly === true) return [{ type: "validated" }];
+    return this.#lifecycle.place(market, newOrder(terms, this.#nextOrderId++, ts), ts);
+  }
 
-    const placed = newOrder(terms, this.#nextOrderId++, ts);
-    this.#rememberClientOrderId(placed);
-    const events: EngineEvent[] = [];
-    const traded = new Set<Holding>();
-    const order = this.#settle(market, this.#match(market, placed, ts, events, traded), ts);
-    events.push({ type: "order", order });
-    for (const { position } of traded)
-      if (position !== undefined) events.push({ type: "position", position });
-    return events;
+  #amend(command: CommandOf<"amend">, ts: number): readonly EngineEvent[] {
+    const order = this.#find(command.wallet, command.order);
+    if ("type" in order) return [order];
+    const { price = order.price, quantity = order.quantity } = command;
+    if (price === order.price && quantity === order.quantity) return [{ type: "unchanged", order }];
+    const market = this.#listed(order.marketId);
+    const lots = this.#exposure(order);
+    const rejection = checkAmend(order, price, quantity, market, lots);
+    if (rejection !== undefined) return [{ type: "rejected", rejection }];
+    const keeps = isReduction(order, price, quantity);
+    const priority = keeps ? order.priority : this.#nextOrderId++;
+    return this.#lifecycle.amend(market, order, price, quantity, priority, ts);
   }
 
   #walletFigures(terms: OrderTerms): WalletFigures {
-    const { wallet, marketId, side, clientOrderId } = terms;
-    const holding = this.#positions.get(wallet, marketId);
+    const { wallet, clientOrderId } = terms;
     return {
       openOrders: this.#open.countOf(wallet),
-      exposure: holding === undefined ? 0 : exposure(holding, side),
+      exposure: this.#exposure(terms),
       clientOrderIdsFull:
         clientOrderId === undefined
           ? undefined
@@ -224,92 +308,49 @@ export class Engine {
     };
   }
 
-  /** Trades an incoming order as far as its terms allow; returns its version after that. */
-  #match(
-    market: Market,
-    placed: Order,
+  /** Lots that the wallet's position could grow to on the order's side. */
+  #exposure({ wallet, marketId, side }: OrderTerms): number {
+    const holding = this.#positions.get(wallet, marketId);
+    return holding === undefined ? 0 : exposure(holding, side);
+  }
+
+  #cancel({ wallet, order, cause }: CommandOf<"cancel">, ts: number): EngineEvent {
+    const found = this.#find(wallet, order);
+    return "type" in found ? found : this.#cancelOpen(found, cause ?? CANCEL_CAUSE.requested, ts);
+  }
+
+  #cancelAll(
+    { wallet, marketId, side }: CommandOf<"cancel-all">,
     ts: number,
-    events: EngineEvent[],
-    traded: Set<Holding>,
-  ): Order {
-    const { marketId, side, quantity, wallet, orderId, timeInForce } = placed;
-    const limit = limitOf(placed);
-    const owner = this.#open.ownerOf(wallet);
-    if (timeInForce === "FOK" && !market.book.fills(side, limit, quantity, owner))
-      return cancelledOrder(placed, FILL_OR_KILL_REASON, ts);
-    let taker = placed;
-    market.book.match(side, limit, quantity, owner, (makerOrderId, price, filled) => {
-      const resting = this.#open.get(makerOrderId);
-      if (resting === undefined) throw new Error(`order ${makerOrderId} rests and is not open`);
-      const maker = filledOrder(resting, price, filled, ts);
-      taker = filledOrder(taker, price, filled, ts);
-      const trade: Trade = {
-        tradeId: this.#nextTradeId++,
-        marketId,
-        price,
-        quantity: filled,
-        takerSide: side,
-        makerOrderId,
-        takerOrderId: orderId,
-        makerWallet: maker.wallet,
-        takerWallet: wallet,
-        makerClientOrderId: maker.clientOrderId,
-        takerClientOrderId: placed.clientOrderId,
-        ts,
-      };
-      events.push({ type: "trade", trade }, { type: "order", order: maker });
-      this.#changes.trade(trade);
-      this.#changes.order(maker);
-      traded.add(this.#fillPosition(taker, price, filled, ts));
-      traded.add(this.#fillPosition(maker, price, filled, ts));
-      this.#positions.changeOpen(maker, -filled);
-      if (isOpen(maker)) this.#open.replace(maker);
-      else this.#finish(maker);
-      const volume = market.totals.volume + filled;
-      market.totals = {
-        marketId,
-        lastPrice: price,
-        // No larger one could be sent as an exact number.
-        volume: Math.min(volume, market.instrument.quantityScale.countMax),
-      };
-      this.#changes.totals(market, market.totals);
-    });
-    return taker;
+  ): readonly EngineEvent[] {
+    return this.#open
+      .ofWallet(wallet)
+      .filter((order) => marketId === undefined || order.marketId === marketId)
+      .filter((order) => side === undefined || order.side === side)
+      .map((order) => this.#cancelOpen(order, CANCEL_CAUSE.requested, ts));
   }
 
-  /** Applies a fill of an order to its wallet's position; returns the holding that it changed. */
-  #fillPosition(order: Order, price: number, quantity: number, ts: number): Holding {
-    const { wallet, marketId, side } = order;
-    const holding = this.#positions.take(wallet, marketId);
-    const before = holding.position ?? flatPosition(wallet, marketId);
-    holding.position = afterFill(before, side, price, quantity, ts);
-    this.#changes.position(holding, holding.position);
-    return holding;
+  #endSession(session: string, text: string, ts: number): readonly EngineEvent[] {
+    const cause = { code: "cancel_on_disconnect", text } as const;
+    return this.#open.ofSession(session).map((order) => this.#cancelOpen(order, cause, ts));
   }
 
-  /** Lets what is left of a matched order rest or end; returns its version after the command. */
-  #settle(market: Market, matched: Order, ts: number): Order {
-    const reason = isOpen(matched) ? cancelReason(matched, market) : undefined;
-    const order = reason === undefined ? matched : cancelledOrder(matched, reason, ts);
-    if (isOpen(order)) this.#rest(market, order);
-    else this.#finishClientOrderId(order);
-    this.#changes.order(order);
-    return order;
+  #cancelOpen(order: Order, cause: CancelCause, ts: number): EngineEvent {
+    const market = this.#listed(order.marketId);
+    return { type: "order", order: this.#lifecycle.cancel(market, order, cause, ts) };
   }
 
-  #rest({ book }: Market, order: Order): void {
-    const left = order.quantity - order.filled;
-    book.add(order.orderId, order.side, limitOf(order), left, this.#open.add(order));
-    this.#positions.changeOpen(order, left);
+  #cancelAfter(wallet: string, timeoutMs: number, ts: number): EngineEvent {
+    return { type: "timer", timer: this.#lapses.setTimer(wallet, timeoutMs, ts, this.#passed) };
   }
 
-  #cancel(command: Extract<Command, { readonly type: "cancel" }>, ts: number): EngineEvent {
-    const { wallet, order: reference, reason = "requested" } = command;
+  /** An open order of a wallet, or why there is none. */
+  #find(wallet: string, reference: OrderReference): Order | EngineEvent {
     if ("orderId" in reference) {
       const order = this.#open.get(reference.orderId);
       // Another wallet's order is answered as one that is not there, so that nobody learns of it.
       return order?.wallet === wallet
-        ? this.#cancelOpen(order, reason, ts)
+        ? order
         : notFound(`the wallet has no open order ${reference.orderId}`);
     }
     const { clientOrderId } = reference;
@@ -318,20 +359,7 @@ export class Engine {
       return notFound(`the wallet has no open order with client order id ${clientOrderId}`);
     return known.order === undefined || !isOpen(known.order)
       ? notFound(`order ${known.orderId}, client order id ${clientOrderId}, is finished`)
-      : this.#cancelOpen(known.order, reason, ts);
-  }
-
-  #endSession(session: string, reason: string, ts: number): readonly EngineEvent[] {
-    return this.#open.ofSession(session).map((order) => this.#cancelOpen(order, reason, ts));
-  }
-
-  #cancelOpen(order: Order, reason: string, ts: number): EngineEvent {
-    const left = this.#listed(order.marketId).book.cancel(order.orderId);
-    this.#positions.changeOpen(order, -left);
-    const cancelled = cancelledOrder(order, reason, ts);
-    this.#finish(cancelled);
-    this.#changes.order(cancelled);
-    return { type: "order", order: cancelled };
+      : known.order;
   }
 
   #setStatus(marketId: MarketId, status: MarketStatus): readonly EngineEvent[] {
@@ -341,27 +369,14 @@ export class Engine {
     return [];
   }
 
-  /** An order that was open has its last version. */
-  #finish(order: Order): void {
-    this.#open.remove(order);
-    this.#finishClientOrderId(order);
-  }
-
-  #rememberClientOrderId({ wallet, clientOrderId, orderId }: Order): void {
-    if (clientOrderId !== undefined) this.#clientOrderIds.add({ wallet, clientOrderId, orderId });
-  }
-
-  #finishClientOrderId({ wallet, clientOrderId }: Order): void {
-    if (clientOrderId !== undefined)
-      this.#clientOrderIds.finish(wallet, clientOrderId, this.#passed);
-  }
-
   #listed(marketId: MarketId): Market {
     const market = this.#markets.get(marketId);
     if (market === undefined) throw new Error(`market ${marketId} is not listed`);
     return market;
   }
 }
+
+type CommandOf<T extends Command["type"]> = Extract<Command, { readonly type: T }>;
 
 function notListed(marketId: MarketId): EngineEvent {
   const message = `market ${marketId} is not listed`;

@@ -17,6 +17,10 @@ export interface OrderBook {
    * price does not cross the other side.
    */
   add(orderId: number, side: Side, price: number, quantity: number, owner: number): void;
+  /** The id of the best order of a side, the oldest of its price; undefined where there is none. */
+  front(side: Side): number | undefined;
+  /** Leaves less of a resting order, which keeps its place: more than 0, and less than there is. */
+  reduce(orderId: number, quantity: number): void;
   /** Takes an order out; returns what was left of it, 0 where it does not rest here. */
   cancel(orderId: number): number;
   /**
@@ -27,9 +31,10 @@ export interface OrderBook {
    */
   match(side: Side, limit: number, quantity: number, owner: number, fill: FillListener): number;
   /**
-   * Whether {@link match} would leave nothing of `quantity`.
+   * Whether {@link match} would leave nothing of `quantity`; with `passesOwn` as if the owner's own orders
+   * were not there.
    */
-  fills(side: Side, limit: number, quantity: number, owner: number): boolean;
+  fills(side: Side, limit: number, quantity: number, owner: number, passesOwn?: boolean): boolean;
   /**
    * Writes the best levels of a side into `into`, as many as it has room for. Quantities are summed;
    * a sum past 2^53 is the nearest number.

@@ -30,6 +30,18 @@ export class ReferenceOrderBook implements OrderBook {
     orders.splice(behind < 0 ? orders.length : behind, 0, { orderId, price, quantity, owner });
   }
 
+  front(side: Side): number | undefined {
+    return this.#sides[side][0]?.orderId;
+  }
+
+  reduce(orderId: number, quantity: number): void {
+    const found = this.#find(orderId);
+    const order = found?.orders[found.index];
+    if (order === undefined || quantity <= 0 || quantity >= order.quantity)
+      throw new Error(`order ${orderId} cannot be reduced to ${quantity}`);
+    order.quantity = quantity;
+  }
+
   cancel(orderId: number): number {
     const found = this.#find(orderId);
     if (found === undefined) return 0;
@@ -52,11 +64,12 @@ export class ReferenceOrderBook implements OrderBook {
     return left;
   }
 
-  fills(side: Side, limit: number, quantity: number, owner: number): boolean {
+  fills(side: Side, limit: number, quantity: number, owner: number, passesOwn = false): boolean {
     let left = quantity;
     for (const maker of this.#sides[opposite(side)]) {
-      if (left <= 0 || !reaches(side, limit, maker.price) || maker.owner === owner) break;
-      left -= maker.quantity;
+      if (left <= 0 || !reaches(side, limit, maker.price)) break;
+      if (maker.owner !== owner) left -= maker.quantity;
+      else if (!passesOwn) break;
     }
     return left <= 0;
   }

@@ -93,6 +93,23 @@ export class TrieOrderBook implements OrderBook {
     this.#adjust(level, 0, quantity);
   }
 
+  front(side: Side): number | undefined {
+    const level = this.#best(side);
+    if (level === NONE) return undefined;
+    const order = this.#levels.i32[level * LEVEL_I32 + OLDEST] as number;
+    return this.#orders.f64[order * ORDER_WORDS + ID] as number;
+  }
+
+  reduce(orderId: number, quantity: number): void {
+    const order = this.#byId.get(orderId);
+    const { f64, i32 } = this.#orders;
+    const before = f64[order * ORDER_WORDS + QUANTITY] as number;
+    if (order === NONE || quantity <= 0 || quantity >= before)
+      throw new Error(`order ${orderId} cannot be reduced to ${quantity}`);
+    f64[order * ORDER_WORDS + QUANTITY] = quantity;
+    this.#adjust(i32[order * ORDER_I32 + LEVEL] as number, before, quantity);
+  }
+
   cancel(orderId: number): number {
     const order = this.#byId.remove(orderId);
     if (order === NONE) return 0;
@@ -129,7 +146,7 @@ export class TrieOrderBook implements OrderBook {
     return left;
   }
 
-  fills(side: Side, limit: number, quantity: number, owner: number): boolean {
+  fills(side: Side, limit: number, quantity: number, owner: number, passesOwn = false): boolean {
     const maker = side === "Buy" ? "Sell" : "Buy";
     const { f64, i32 } = this.#orders;
     let left = quantity;
@@ -138,7 +155,10 @@ export class TrieOrderBook implements OrderBook {
       if (side === "Buy" ? price > limit : price < limit) return false;
       let order = this.#levels.i32[level * LEVEL_I32 + OLDEST] as number;
       for (; order !== NONE; order = i32[order * ORDER_I32 + NEWER] as number) {
-        if (i32[order * ORDER_I32 + OWNER] === owner) return false;
+        if (i32[order * ORDER_I32 + OWNER] === owner) {
+          if (passesOwn) continue;
+          return false;
+        }
         left -= f64[order * ORDER_WORDS + QUANTITY] as number;
         if (left <= 0) return true;
       }

@@ -6,7 +6,7 @@ import type { Order, Position, Trade } from "../engine/order.js";
 import type { MarketId } from "../shared/market-id.js";
 import { passedAt } from "../shared/time-stretches.js";
 import type { Venue } from "../sim/venue.js";
-import type { StoredState } from "../store/store.js";
+import type { StoredState } from "../store/merged-batches.js";
 import type { ExchangeMarkets, TradedMarket } from "./exchange-markets.js";
 import type { ExchangeTime } from "./exchange-time.js";
 
@@ -121,6 +121,22 @@ export class ExchangeCore implements Venue {
 
   openOrder(orderId: number): Order | undefined {
     return this.#engine.openOrder(orderId);
+  }
+
+  /** The latest version of an order that is open, or has changed since the changes were last taken. */
+  latest(orderId: number): Order | undefined {
+    return this.#engine.latest(orderId);
+  }
+
+  /** The number of a wallet's open orders. */
+  openCount(wallet: string): number {
+    return this.#engine.openCount(wallet);
+  }
+
+  /** Whether an order has expired, or a wallet's time is over: the next command has it happen. */
+  get isDue(): boolean {
+    const { time } = this.#context;
+    return this.#engine.hasDeadlines && this.#engine.isDue(time.now(), time.passed);
   }
 
   openOrders(wallet: string): Iterable<Order> {

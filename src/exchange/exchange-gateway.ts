@@ -1,5 +1,6 @@
 import type { MessagePort } from "node:worker_threads";
 import type { ExchangeOptions } from "../config/thread-options.js";
+import type { OrderResult as OrderResultOf, ServerMessage } from "../contract/messages.js";
 import {
   type CounterSection,
   countListed,
@@ -7,9 +8,7 @@ import {
   type OrderResult,
   PRODUCER,
 } from "../counters/counters.js";
-import { admitOrder } from "../engine/admission.js";
 import type { EngineChanges, EngineEvent } from "../engine/commands.js";
-import type { KnownOrder } from "../engine/engine.js";
 import type { Order, Trade } from "../engine/order.js";
 import type { Logger } from "../shared/log.js";
 import type { OrderStatus } from "../shared/order.js";
@@ -19,7 +18,6 @@ import {
   toContractOrder,
   toContractPosition,
 } from "../store/contract-form.js";
-import { walletFault } from "../store/records.js";
 import type { Store } from "../store/store.js";
 import type {
   ExchangeNews,
@@ -29,12 +27,12 @@ import type {
 } from "../workers/messages.js";
 import type { ExchangeCore } from "./exchange-core.js";
 import { type AttachedShard, addNews, ExchangeShards, type News } from "./exchange-shards.js";
-import { toOrderReference } from "./order-reference.js";
+import { type Asked, OrderDesk, type OrderRequest } from "./order-desk.js";
 import type { SessionDesk } from "./session-desk.js";
 import type { WalletDesk } from "./wallet-desk.js";
 
-/** Requests of one batch, which share one commit. */
-const BATCH_REQUESTS_MAX = 4096;
+/** Requests of one batch, which share one commit, and the orders that they are about. */
+const BATCH_ORDERS_MAX = 4096;
 
 const SESSION_OVER = "cancel on disconnect: the session has ended";
 
@@ -44,12 +42,6 @@ const RESULTS = {
   Filled: "filled",
   Cancelled: "cancelled",
 } as const satisfies Record<OrderStatus, OrderResult>;
-
-/** A request, and who has it answered. */
-interface Asked {
-  readonly from: AttachedShard;
-  readonly request: ExchangeRequest;
-}
 
 type Holdings = Pick<Extract<ExchangeNews, { type: "snapshot" }>, "orders" | "positions">;
 
@@ -78,6 +70,7 @@ export class ExchangeGateway {
   readonly #core: ExchangeCore;
   readonly #hooks: ExchangeGatewayHooks;
   readonly #shards: ExchangeShards;
+  readonly #orders: OrderDesk;
   /** What no batch has taken up yet. */
   readonly #waiting: Asked[] = [];
   /** What the batch has taken up, and all that will be told of it. */
@@ -100,6 +93,21 @@ export class ExchangeGateway {
     this.#core = core;
     this.#told = told;
     this.#hooks = hooks;
+    this.#orders = new OrderDesk({
+      options: context.options,
+      core,
+      answers: {
+        collect: (events, asked) => this.collect(events, asked),
+        collectBeside: (events, asked) => this.collect(events, asked, true),
+        refuse: (asked, refusal) => this.#refuse(asked, refusal),
+        replyKnown: (asked, order) => this.#reply(asked, order, false),
+        answer: (asked, message, costBytes) => this.#answerWith(asked, message, costBytes),
+        resultOf: (order, duplicate) => this.#resultOf(order, duplicate),
+        countRefused: () => this.#results.push("rejected"),
+        firstOrder: ({ orderId, order }) => order ?? this.#storedOrder(orderId),
+      },
+      bind: (session) => this.#bind(session),
+    });
     this.#shards = new ExchangeShards({
       request: (from, request) => this.#ask({ from, request }),
       // Behind what the shard asked while it lived.
@@ -130,8 +138,15 @@ export class ExchangeGateway {
 
   /** Takes up what has been asked; with a refusal, orders and cancels are answered by that instead. */
   takeUp(refusal: Refused | undefined): void {
-    this.#asked = this.#waiting.splice(0, BATCH_REQUESTS_MAX);
-    for (const asked of this.#asked) this.#answer(asked, refusal);
+    let taken = 0;
+    for (let weight = 0; weight < BATCH_ORDERS_MAX; taken++) {
+      const asked = this.#waiting[taken];
+      // What has become due meanwhile is the next batch's, before anybody trades with it.
+      if (asked === undefined || (taken > 0 && this.#core.isDue)) break;
+      weight += this.#orders.weightOf(asked.request);
+      this.#answer(asked, refusal);
+    }
+    this.#asked = this.#waiting.splice(0, taken);
   }
 
   /** The batch is on disk: tells what came of it. */
@@ -162,10 +177,6 @@ export class ExchangeGateway {
 
   #answer({ from, request }: Asked, refusal: Refused | undefined): void {
     switch (request.type) {
-      case "place":
-        return this.#place(from, request, refusal);
-      case "cancel":
-        return this.#cancel(from, request, refusal);
       case "watch":
         this.#shards.watch(from, request.wallet);
         addNews(this.#news, from, this.#snapshot(request.request, request.wallet));
@@ -186,53 +197,24 @@ export class ExchangeGateway {
       case "recover":
         return this.#context.walletDesk.ask(from, request);
       default:
-        return request satisfies never;
+        return this.#orders.take({ from, request }, refusal);
     }
   }
 
-  #place(from: AttachedShard, request: RequestOf<"place">, refusal: Refused | undefined): void {
-    const { options, desk } = this.#context;
-    const { wallet, order, boundTo } = request;
-    const refused = (why: Refused): void => this.#refuse({ from, request }, why);
-    if (refusal !== undefined) return refused(refusal);
-    // Before all other rules, so that sending an order again always tells what became of it.
-    const known =
-      order.client_order_id === undefined
-        ? undefined
-        : this.#core.knownOrder(wallet, order.client_order_id);
-    if (known !== undefined) return this.#replyKnown({ from, request }, known);
-    const terms = admitOrder(order, this.#core.market(order.market_id), options, wallet, boundTo);
-    if ("code" in terms) return refused(terms);
-    // Of one order alone: found when the batch is written, it would take all the others with it.
-    const fault = walletFault(wallet);
-    if (fault !== undefined)
-      return refused({ code: "ORDER_REJECTED", message: `the wallet cannot be stored: ${fault}` });
-    this.collect(this.#core.execute({ type: "place", terms }), { from, request });
-    if (boundTo === undefined) return;
-    if (desk.sessions.has(boundTo)) desk.sessions.bind(boundTo);
+  /** An order may be bound to a session. */
+  #bind(session: string): void {
+    const { sessions } = this.#context.desk;
+    if (sessions.has(session)) sessions.bind(session);
     // Its connection has lost the session to another one, with which it has ended.
-    else this.#hooks.ended(boundTo, SESSION_OVER);
-  }
-
-  #cancel(from: AttachedShard, request: RequestOf<"cancel">, refusal: Refused | undefined): void {
-    if (refusal !== undefined) return this.#refuse({ from, request }, refusal);
-    const order = toOrderReference(request.order);
-    if (order === undefined) {
-      const name = "order_id" in request.order ? request.order.order_id : "";
-      return this.#refuse(
-        { from, request },
-        { code: "ORDER_NOT_FOUND", message: `no open order has the id ${name}` },
-      );
-    }
-    const { wallet } = request;
-    this.collect(this.#core.execute({ type: "cancel", wallet, order }), { from, request });
+    else this.#hooks.ended(session, SESSION_OVER);
   }
 
   /**
    * Collects the news of what came of a command. The order that a request was about is its answer: the
    * last one of the command.
+   * @param beside the answer is another and follows; who has asked is not told of the order here
    */
-  collect(events: readonly EngineEvent[], asked?: Asked): void {
+  collect(events: readonly EngineEvent[], asked?: Asked, beside = false): void {
     this.#holdings.clear();
     const answer = asked && events.findLast((event) => event.type === "order");
     for (const event of events) {
@@ -241,9 +223,16 @@ export class ExchangeGateway {
           // The core publishes it.
           this.#tellOfFills(event.trade);
           break;
+        case "lapsed":
+          this.#tellOfOrder(event.order);
+          break;
+        case "unchanged":
+          this.#reply(asked, event.order, false);
+          break;
         case "order":
-          if (event === answer) this.#reply(asked, event.order, true);
-          else this.#tellOfOrder(event.order);
+          if (event !== answer) this.#tellOfOrder(event.order);
+          else if (beside) this.#tellBeside(asked, event.order);
+          else this.#reply(asked, event.order, true);
           break;
         case "position": {
           const { position } = event;
@@ -257,10 +246,13 @@ export class ExchangeGateway {
           break;
         }
         case "duplicate":
-          this.#replyKnown(asked, event);
-          break;
+          throw new Error(`exchange: order ${event.orderId} was not known, and is a duplicate`);
         case "rejected":
-          this.#refuse(asked, event.rejection);
+          if (!beside) this.#refuse(asked, event.rejection);
+          break;
+        case "validated":
+        case "timer":
+          // The desk tells who asked, and it is news for nobody else.
           break;
         default:
           event satisfies never;
@@ -275,19 +267,36 @@ export class ExchangeGateway {
     if (asked === undefined || !("request" in asked.request)) return;
     const contractOrder = this.#contractOrder(order);
     const { request } = asked.request;
-    addNews(this.#news, asked.from, { type: "reply", request, order: contractOrder, changed });
+    const isKnown = !changed && asked.request.type === "place";
+    addNews(this.#news, asked.from, {
+      type: "reply",
+      request,
+      order: contractOrder,
+      changed,
+      ...(isKnown && { duplicate: true }),
+    });
     if (changed) this.#tellOfOrder(order, contractOrder, asked.from);
   }
 
-  /** Tells what became of an order that was placed before. */
-  #replyKnown(asked: Asked | undefined, { orderId, order }: KnownOrder): void {
-    const first = order ?? this.#storedOrder(orderId);
-    if (first !== undefined) this.#reply(asked, first, false);
-    else
-      this.#refuse(asked, {
-        code: "INTERNAL",
-        message: `the client order id was used for order ${orderId}, which cannot be read`,
-      });
+  /** Tells of an order of a request whose answer follows. */
+  #tellBeside(asked: Asked | undefined, order: Order): void {
+    this.#results.push(RESULTS[order.status]);
+    const watching = this.#shards.watching(order.wallet);
+    if (watching === undefined) return;
+    const news = { type: "order", order: this.#contractOrder(order) } as const;
+    const beside = asked?.request.type === "place-all" ? asked.request.request : 0;
+    for (const shard of watching)
+      addNews(this.#news, shard, shard === asked?.from ? { ...news, beside } : news);
+  }
+
+  /** An answer that is no order. */
+  #answerWith({ from, request }: Asked<OrderRequest>, message: ServerMessage, costBytes = 0): void {
+    addNews(this.#news, from, { type: "answer", request: request.request, message, costBytes });
+  }
+
+  #resultOf(order: Order, duplicate: boolean): OrderResultOf {
+    if (duplicate) this.#results.push("duplicate");
+    return { order: this.#contractOrder(order), ...(duplicate && { duplicate }) };
   }
 
   /** Undefined where the store has lost it: one order that cannot be told is no end of trading. */
@@ -307,7 +316,8 @@ export class ExchangeGateway {
     if (asked === undefined || !("request" in asked.request)) return;
     const { type, request } = asked.request;
     if (refusal.code === "UNAVAILABLE") this.#results.push("unavailable");
-    else if (type === "place") this.#results.push("rejected");
+    else if (type === "place" && asked.request.validateOnly !== true)
+      this.#results.push("rejected");
     addNews(this.#news, asked.from, { type: "refusal", request, refusal });
   }
 
@@ -361,7 +371,26 @@ function behind({ orders, nextTradeId }: EngineChanges, before: ReplayPosition):
  * they are, whatever becomes of orders, and what was before a batch is told behind it.
  */
 function isOfBatch({ type }: ExchangeRequest): boolean {
-  return type === "place" || type === "cancel" || type === "watch" || type === "unwatch";
+  switch (type) {
+    case "place":
+    case "place-all":
+    case "amend":
+    case "cancel":
+    case "cancel-all":
+    case "cancel-after":
+    case "watch":
+    case "unwatch":
+      return true;
+    case "session":
+    case "ended":
+    case "attach":
+    case "replay":
+    case "recover":
+    case "get-order":
+    case "orders":
+    case "fills":
+      return false;
+    default:
+      return type satisfies never;
+  }
 }
-
-type RequestOf<T extends ExchangeRequest["type"]> = Extract<ExchangeRequest, { readonly type: T }>;

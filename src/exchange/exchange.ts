@@ -7,7 +7,9 @@ import type { Trade } from "../engine/order.js";
 import { Pacer } from "../feed/pacer.js";
 import type { PositionClock } from "../market-data/position-clock.js";
 import type { Logger } from "../shared/log.js";
-import type { SessionWrites, Store, StoredState } from "../store/store.js";
+import type { StoredState } from "../store/merged-batches.js";
+import type { Store } from "../store/store.js";
+import type { SessionWrites } from "../store/stored-batch.js";
 import type { Refused } from "../workers/messages.js";
 import { ExchangeCore } from "./exchange-core.js";
 import { ExchangeGateway } from "./exchange-gateway.js";
@@ -28,7 +30,9 @@ const PROBE_INTERVAL_MS = 1000;
 /** A commit that takes longer is reported: orders get no answer meanwhile. */
 const SLOW_COMMIT_MS = 5000;
 const STORE_SLOW = `orders wait: a write of the store takes longer than ${SLOW_COMMIT_MS} ms`;
-/** How often the waits of sessions are looked at. */
+/** Orders after which a batch has no more of those end whose time has come. */
+const LAPSED_PER_BATCH = 4096;
+/** How often the waits of sessions, and what else is due, are looked at. */
 const WAITS_INTERVAL_MS = 50;
 /** How often the store is pruned. */
 const PRUNE_INTERVAL_MS = 1000;
@@ -172,7 +176,7 @@ export class Exchange {
       await this.#turn();
       await nextTurn();
     } while (
-      (this.#withdrawals.isDue || this.#simulation.isDue) &&
+      (this.#withdrawals.isDue || this.#simulation.isDue || this.#core.isDue) &&
       this.#storeFailure === undefined
     );
     let published = 0;
@@ -196,7 +200,7 @@ export class Exchange {
     const timers = [
       setInterval(() => void this.#prune(), PRUNE_INTERVAL_MS),
       setInterval(() => {
-        if (this.#desk.sessions.isDue || this.#walletDesk.isDue) this.#wake();
+        if (this.#desk.sessions.isDue || this.#walletDesk.isDue || this.#core.isDue) this.#wake();
       }, WAITS_INTERVAL_MS),
       setInterval(() => void this.#probe(), PROBE_INTERVAL_MS),
     ];
@@ -238,7 +242,7 @@ export class Exchange {
   get #idle(): boolean {
     if (this.#gateway.isAsked || this.#walletDesk.isDue) return false;
     if (this.#storeFailure !== undefined) return true;
-    return !this.#withdrawals.isDue && !this.#simulation.isBehind;
+    return !this.#withdrawals.isDue && !this.#simulation.isBehind && !this.#core.isDue;
   }
 
   // --- A batch ----------------------------------------------------------------------------------
@@ -267,6 +271,8 @@ export class Exchange {
     if (this.#running && !this.#stopping) this.#desk.sessions.expire();
     const canStore = this.#storeFailure === undefined;
     if (canStore) {
+      if (this.#core.isDue) this.#execute({ type: "expire", most: LAPSED_PER_BATCH });
+      if (this.#core.isDue) return;
       // What a failed batch or an earlier run has left, before anybody can trade with it.
       this.#withdrawals.run(this.#execute);
       if (this.#withdrawals.isDue) return;
@@ -387,6 +393,6 @@ export class Exchange {
   }
 }
 
-function isEmpty({ orders, trades, positions, totals }: EngineChanges): boolean {
-  return orders.length + trades.length + positions.length + totals.length === 0;
+function isEmpty({ orders, trades, positions, totals, timers }: EngineChanges): boolean {
+  return orders.length + trades.length + positions.length + totals.length + timers.length === 0;
 }

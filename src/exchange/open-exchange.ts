@@ -5,8 +5,9 @@ import { FeedConfigurationError } from "../feed/feed-configuration-error.js";
 import type { Publisher } from "../market-data/publisher.js";
 import type { MarketId } from "../shared/market-id.js";
 import { textFault } from "../shared/text.js";
+import type { StoredState } from "../store/merged-batches.js";
 import type { StoredMarket } from "../store/records.js";
-import { Store, type StoredState } from "../store/store.js";
+import { Store } from "../store/store.js";
 import { storeDirectory } from "../store/store-file.js";
 import { Exchange, type ExchangeContext, TOLD_AFTER_COMMIT_MICROS } from "./exchange.js";
 import type { ExchangeMarket } from "./exchange-market.js";
@@ -86,7 +87,8 @@ async function beginTime(
   position.beginBehind(latestTs);
   position.limit = latestTs + 1;
   const limit = position.now() + TOLD_AFTER_COMMIT_MICROS;
-  const changes = { orders: [], trades: [], positions: [], totals: [], nextOrderId, nextTradeId };
+  const nothing = { orders: [], trades: [], positions: [], totals: [], timers: [] };
+  const changes = { ...nothing, nextOrderId, nextTradeId };
   try {
     await store.commit(changes, stretches, limit);
     position.limit = limit;

@@ -1,6 +1,6 @@
 import type { SessionTerms } from "../shared/session.js";
 import type { StoredSession } from "../store/records.js";
-import type { SessionWrites } from "../store/store.js";
+import type { SessionWrites } from "../store/stored-batch.js";
 import type { SessionClaim } from "../workers/messages.js";
 
 /** Why the orders of sessions are cancelled. */

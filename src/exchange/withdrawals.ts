@@ -8,7 +8,10 @@ const WITHDRAWN_PER_BATCH = 4096;
 /** Orders that are looked at in one turn of the event loop. */
 const LOOKED_AT_PER_TURN = 1000;
 
-const NAMELESS = "the wallet's name is not taken any more, so that nobody could cancel it";
+const NAMELESS = {
+  code: "wallet_name",
+  text: "the wallet's name is not taken any more, so that nobody could cancel it",
+} as const;
 
 /**
  * What the exchange cancels of its own accord, as nobody is there for it any more: orders of sessions
@@ -46,7 +49,7 @@ export class Withdrawals {
     const some = this.#nameless.slice(0, WITHDRAWN_PER_BATCH);
     this.#nameless = this.#nameless.slice(WITHDRAWN_PER_BATCH);
     for (const { wallet, orderId } of some)
-      execute({ type: "cancel", wallet, order: { orderId }, reason: NAMELESS });
+      execute({ type: "cancel", wallet, order: { orderId }, cause: NAMELESS });
     this.#namelessInBatch = [...this.#namelessInBatch, ...some];
     this.#ordersInBatch += some.length;
     for (const [session, reason] of this.#ended) {

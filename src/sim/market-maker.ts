@@ -127,6 +127,8 @@ export class MarketMaker {
       postOnly: false,
       price,
       quantity: Math.min(this.quantityMax, QUANTITY_MIN + this.#random.below(spread)),
+      selfTrade: "CancelTaker",
+      expiresTs: undefined,
       session: undefined,
     } as const;
   }

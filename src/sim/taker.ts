@@ -35,7 +35,8 @@ export function drawTakerOrder(
 
   const kind = random.below(KINDS);
   const common = { marketId, wallet, clientOrderId: undefined, side, session: undefined };
-  const terms = { ...common, timeInForce: "IOC", postOnly: false } as const;
+  const usual = { selfTrade: "CancelTaker", expiresTs: undefined } as const;
+  const terms = { ...common, ...usual, timeInForce: "IOC", postOnly: false } as const;
   if (kind < SWEEPS) {
     const reach = 1 + random.below(SWEEP_TICKS_MAX);
     const price = buys ? Math.min(best + reach, priceMax - 1) : Math.max(best - reach, 1);

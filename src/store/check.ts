@@ -4,10 +4,10 @@ import { DecimalScale } from "../shared/decimal-scale.js";
 import type { MarketId } from "../shared/market-id.js";
 import { isOpen } from "../shared/order.js";
 import type { Environment } from "./environment.js";
+import { openComplete } from "./open-complete.js";
 import { marketProblems, orderProblems, positionProblems, tradeProblems } from "./record-rules.js";
 import type { Counters } from "./records.js";
 import { StoreError } from "./store-error.js";
-import { openForReading } from "./store-file.js";
 import type { Table } from "./table.js";
 import type { WalletIndexName } from "./wallet-entries.js";
 import { INDEXED_KEY, type Indexed } from "./wallet-marks.js";
@@ -41,7 +41,7 @@ export async function checkStore(
   const file = new Check("file");
   let environment: Environment;
   try {
-    environment = await openForReading(dir, signal);
+    environment = await openComplete(dir, signal);
   } catch (error) {
     if (!(error instanceof StoreError) || error.code === "STORE_UNREADABLE") throw error;
     file.problem(error.message);
@@ -138,6 +138,7 @@ class StoreCheck {
       await this.#checkPositions(),
       await this.#checkTotals(),
       await this.#checkSessions(),
+      await this.#checkTimers(),
     ];
   }
 
@@ -285,6 +286,17 @@ class StoreCheck {
     const check = new Check("sessions");
     const { sessions } = this.#tables;
     if (sessions !== undefined) await this.#each(check, sessions, () => {});
+    return check.result;
+  }
+
+  async #checkTimers(): Promise<CheckResult> {
+    const check = new Check("wallets whose orders are to be cancelled");
+    const { timers } = this.#tables;
+    if (timers !== undefined)
+      await this.#each(check, timers, ({ wallet, setTs, triggerTs }) => {
+        if (triggerTs > setTs) return;
+        check.problem(`${JSON.stringify(wallet)} asked at ${setTs} for ${triggerTs}`);
+      });
     return check.result;
   }
 

@@ -64,6 +64,8 @@ export function toContractOrder(order: Order, scales: MarketScales): ContractOrd
     }),
     status: order.status,
     ...(order.reason !== undefined && { reason: order.reason }),
+    ...(order.reasonCode !== undefined && { reason_code: order.reasonCode }),
+    ...(order.expiresTs !== undefined && { expires_ts: order.expiresTs }),
     created_ts: order.createdTs,
     updated_ts: order.updatedTs,
   };

@@ -3,12 +3,14 @@ import {
   countersForm,
   finishedClientOrderIdForm,
   finishedOrderForm,
+  journaledForm,
   marketForm,
   orderForm,
   positionForm,
   type RecordForm,
   schemaForm,
   sessionForm,
+  timerForm,
   totalsForm,
   tradeForm,
 } from "./records.js";
@@ -59,6 +61,10 @@ export class Environment {
   readonly trades;
   /** Undefined where a store of an earlier version, which has none, is only read. */
   readonly sessions;
+  /** As sessions. */
+  readonly journaled;
+  /** As sessions: wallets whose open orders are to be cancelled. */
+  readonly timers;
   /**
    * What there is of each wallet: orders by id, finished ones by finish time and id, trades by id. Undefined
    * where a store of version 1, which has none, is only read; so are the next two.
@@ -88,6 +94,12 @@ export class Environment {
     this.sessions = readOnly
       ? this.#tableIfThere("sessions", sessionForm)
       : this.#table("sessions", sessionForm);
+    this.journaled = readOnly
+      ? this.#tableIfThere("journaled", journaledForm)
+      : this.#table("journaled", journaledForm);
+    this.timers = readOnly
+      ? this.#tableIfThere("timers", timerForm)
+      : this.#table("timers", timerForm);
     const indexed = !readOnly || this.#isThere("wallet-orders");
     this.wallets = indexed
       ? {

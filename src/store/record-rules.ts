@@ -1,6 +1,6 @@
 import type { Order, Position, Trade } from "../engine/order.js";
 import { DecimalScale } from "../shared/decimal-scale.js";
-import { isOpen } from "../shared/order.js";
+import { isOpen, mayRest } from "../shared/order.js";
 import type { Counters, StoredMarket } from "./records.js";
 
 /** What is wrong with one record by itself, as the ends of sentences that begin with its name. */
@@ -11,7 +11,7 @@ function problems(rules: readonly (readonly [broken: boolean, what: string])[]):
 }
 
 export function orderProblems(order: Order, { nextOrderId }: Counters): Problems {
-  const { quantity, filled, filledValue, status, price } = order;
+  const { quantity, filled, filledValue, status, price, expiresTs } = order;
   return problems([
     [order.orderId >= nextOrderId, `has an id that the counter, ${nextOrderId}, has yet to give`],
     [filled > quantity, `has ${filled} filled of ${quantity}`],
@@ -23,8 +23,10 @@ export function orderProblems(order: Order, { nextOrderId }: Counters): Problems
     [(status === "Filled") !== (filled === quantity), `is ${status} with ${filled} of ${quantity}`],
     [(status === "Cancelled") !== (order.reason !== undefined), `is ${status} by ${order.reason}`],
     [order.updatedTs < order.createdTs, "was changed before it was made"],
+    [order.priority < order.orderId, `has priority ${order.priority}`],
+    [(expiresTs !== undefined) !== (order.timeInForce === "GTD"), `expires at ${expiresTs}`],
     [
-      isOpen(order) && (order.orderType !== "Limit" || order.timeInForce !== "GTC"),
+      isOpen(order) && !mayRest(order),
       `is open, and is a ${order.orderType} ${order.timeInForce} order`,
     ],
   ]);
@@ -36,7 +38,8 @@ export function tradeProblems(trade: Trade, { nextOrderId, nextTradeId }: Counte
     [tradeId >= nextTradeId, `has an id that the counter, ${nextTradeId}, has yet to give`],
     [makerOrderId >= nextOrderId, `is of order ${makerOrderId}, which the counter has yet to give`],
     [takerOrderId >= nextOrderId, `is of order ${takerOrderId}, which the counter has yet to give`],
-    [makerOrderId >= takerOrderId, `has a maker, ${makerOrderId}, later than ${takerOrderId}`],
+    // An order that was amended may trade with later ones.
+    [makerOrderId === takerOrderId, `is of order ${makerOrderId} with itself`],
     [trade.makerWallet === trade.takerWallet, `is of ${trade.makerWallet} with itself`],
   ]);
 }

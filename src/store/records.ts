@@ -4,14 +4,13 @@ import type { Key } from "lmdb";
 import { Packr } from "msgpackr";
 import { z } from "zod";
 import type { RememberedClientOrderId } from "../engine/commands.js";
-import type { MarketTotals, Order, Position, Trade } from "../engine/order.js";
+import type { MarketTotals, Order, Position, Trade, WalletTimer } from "../engine/order.js";
 import { SIDES } from "../shared/market.js";
 import { type MarketId, parseMarketId } from "../shared/market-id.js";
 import { ORDER_STATUSES, ORDER_TYPES, TIMES_IN_FORCE } from "../shared/order.js";
 import type { SessionTerms } from "../shared/session.js";
 import type { Stretch } from "../shared/time-stretches.js";
-import { requireKey } from "./record-key.js";
-import { reasonOf } from "./store-error.js";
+import { packRare, rareOrderFields, unpackRare } from "./rare-order-fields.js";
 
 /*
  * The form of everything in the store. A record is a CRC-32 and a MessagePack array: a fixed order of
@@ -60,6 +59,9 @@ export interface StoredSession extends SessionTerms {
   readonly shard: number;
 }
 
+/** When a wallet's open orders are to be cancelled. */
+type StoredTimer = WalletTimer & { readonly triggerTs: number };
+
 /** When an order without a client order id finished. */
 export interface FinishedOrder {
   readonly orderId: number;
@@ -68,9 +70,6 @@ export interface FinishedOrder {
 
 /** The client order id of a finished order. */
 type FinishedClientOrderId = RememberedClientOrderId;
-
-/** The longest there is. */
-const MARKET_ID_MAX: MarketId = String((1n << 128n) - 1n);
 
 const packr = new Packr({ useRecords: false });
 
@@ -155,6 +154,7 @@ export const orderForm = form(
     text.nullable(),
     timestamp,
     timestamp,
+    rareOrderFields.optional(),
   ]),
   (order: Order) => order.orderId,
   (order) => [
@@ -175,6 +175,7 @@ export const orderForm = form(
     absent(order.reason),
     order.createdTs,
     order.updatedTs,
+    ...packRare(order),
   ],
   (fields) => ({
     orderId: fields[0],
@@ -194,6 +195,7 @@ export const orderForm = form(
     reason: present(fields[14]),
     createdTs: fields[15],
     updatedTs: fields[16],
+    ...unpackRare(fields[0], fields[17]),
   }),
 );
 
@@ -281,25 +283,6 @@ export const positionForm: RecordForm<string, Position> = {
   },
 };
 
-/** Why nothing of a wallet could be stored and read again; undefined where it can be. */
-export function walletFault(wallet: string): string | undefined {
-  const position: Position = {
-    wallet,
-    marketId: MARKET_ID_MAX,
-    quantity: 0,
-    cost: 0n,
-    realizedPnl: 0n,
-    updatedTs: 0,
-  };
-  try {
-    positionForm.encode(position);
-    requireKey(positionForm.keyOf(position));
-    return undefined;
-  } catch (error) {
-    return reasonOf(error);
-  }
-}
-
 export const totalsForm = form(
   z.tuple([marketId, id.nullable(), count]),
   (totals: MarketTotals) => String(totals.marketId),
@@ -338,6 +321,13 @@ export const sessionForm = form(
     run,
     shard,
   }),
+);
+
+export const timerForm = form(
+  z.tuple([text, timestamp, timestamp]),
+  ({ wallet }: StoredTimer) => wallet,
+  ({ wallet, setTs, triggerTs }) => [wallet, setTs, triggerTs],
+  ([wallet, setTs, triggerTs]) => ({ wallet, setTs, triggerTs }),
 );
 
 /** By finish time, so that the oldest come first. */
@@ -380,6 +370,15 @@ export const countersForm = form(
     latestTs,
     stretches: stretches.map(([ts, passed, pace]) => ({ ts, passed, pace })),
   }),
+);
+
+/** The only record of its table: up to which number the trees contain the journal. */
+export const JOURNALED_KEY = "journaled";
+export const journaledForm = form(
+  z.tuple([count]),
+  (_: number) => JOURNALED_KEY,
+  (number) => [number],
+  ([number]) => number,
 );
 
 /** The only record of its table: a number by itself, which any version can read. */

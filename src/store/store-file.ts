@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { syncDirectory } from "../shared/sync-directory.js";
 import { verifyDataFile, verifyMetas } from "./data-file.js";
 import { READERS_FILE, requireRoom, reserveReadersFile } from "./disk-room.js";
 import { Environment, holdState } from "./environment.js";
@@ -121,15 +122,4 @@ async function create(dir: string): Promise<void> {
   await rename(join(draft, DATA_FILE), join(dir, DATA_FILE));
   await syncDirectory(dir);
   await rm(draft, { recursive: true, force: true });
-}
-
-/** Makes a rename durable, where directories can be flushed. */
-async function syncDirectory(dir: string): Promise<void> {
-  if (process.platform === "win32") return;
-  const directory = await open(dir, "r");
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
 }

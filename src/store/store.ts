@@ -1,11 +1,10 @@
-import { join } from "node:path";
-import type { EngineChanges, EngineState } from "../engine/commands.js";
+import type { EngineChanges } from "../engine/commands.js";
 import type { Order, Trade } from "../engine/order.js";
 import { makeDirectory } from "../shared/make-directory.js";
-import { isOpen } from "../shared/order.js";
 import { type Stretch, tsBefore } from "../shared/time-stretches.js";
 import { requireRoom } from "./disk-room.js";
 import type { Environment } from "./environment.js";
+import type { StoredState } from "./merged-batches.js";
 import { migrate } from "./migrations.js";
 import {
   type Pruning,
@@ -14,52 +13,64 @@ import {
   pruneTrades,
   type Retention,
 } from "./pruning.js";
-import { COUNTERS_KEY, SCHEMA_VERSION, type StoredMarket, type StoredSession } from "./records.js";
-import { damaged, reasonOf, StoreError } from "./store-error.js";
-import { DATA_FILE, openOrCreate, reopen, unreadable } from "./store-file.js";
+import { JOURNALED_KEY, SCHEMA_VERSION, type StoredMarket } from "./records.js";
+import { StoreError } from "./store-error.js";
+import { unreadable } from "./store-file.js";
+import { StoreJournal } from "./store-journal.js";
 import { StoreLock } from "./store-lock.js";
-import type { Operation } from "./table.js";
+import type { SessionWrites, StoredBatch } from "./stored-batch.js";
+import { stateOfTrees } from "./tree-state.js";
+import { treeWrites } from "./tree-writes.js";
+import { Trees, writeFailed } from "./trees.js";
 import { WalletIndexer } from "./wallet-indexer.js";
 import { WalletRecords } from "./wallet-records.js";
 
 /** Markets of one write, which keeps the thread for some milliseconds. */
 const MARKETS_PER_WRITE = 1000;
 
-/** All that an engine is rebuilt from, and where its time had come to. */
-export interface StoredState extends EngineState {
-  /** The latest of an order, trade or position, or that may have been told; 0 where there is none. */
-  readonly latestTs: number;
-  readonly stretches: readonly Stretch[];
-  readonly sessions: readonly StoredSession[];
-}
-
-/** Sessions that are written and removed with a batch. */
-export interface SessionWrites {
-  readonly put: readonly StoredSession[];
-  readonly removed: readonly string[];
-}
+/** From a batch's commit to its way into the trees, in ms: what comes until then goes with it. */
+const TREES_DELAY_MS = 100;
+/** The same after a failure. */
+const TREES_RETRY_MS = 1000;
+/** Records of one transaction, which keep the thread for some milliseconds. */
+const TREES_RECORDS = 500;
+/** More than that may not wait for the trees: they are kept in memory. */
+const WAITING_RECORDS_MAX = 200_000;
 
 /**
- * Orders, trades, positions and counters on disk, in one LMDB file.
+ * Orders, trades, positions and counters on disk: trees, in one LMDB file, and in front of them a journal.
  *
- * Writes happen one after another, each as one transaction, and none while a state is loaded. After a
- * failed one the file is opened anew, because LMDB does not say what state a failure leaves it in.
+ * A commit is an append to the journal. What it says goes into the trees later, many batches a transaction,
+ * together with the number up to which they contain the journal; until then it is in memory, too.
  */
 export class Store {
   readonly #dir: string;
   readonly #retention: Retention;
   readonly #lock: StoreLock;
-  #environment: Environment | undefined;
-  /** Ends with the last of what has been queued. */
-  #queue: Promise<unknown> = Promise.resolve();
+  readonly #trees: Trees;
+  readonly #journal: StoreJournal;
+  /** Ends with the last commit that was asked for. */
+  #commits: Promise<unknown> = Promise.resolve();
+  /** When what waits goes into the trees; undefined where nothing waits, or it is on its way. */
+  #treesTimer: NodeJS.Timeout | undefined;
+  /** The last attempt to bring the trees up to the journal failed. */
+  #treesFailed = false;
   readonly #indexer = new WalletIndexer();
   #pruning: Promise<number> | undefined;
   #closing: Promise<void> | undefined;
 
-  private constructor(dir: string, retention: Retention, lock: StoreLock) {
+  private constructor(
+    dir: string,
+    retention: Retention,
+    lock: StoreLock,
+    trees: Trees,
+    journal: StoreJournal,
+  ) {
     this.#dir = dir;
     this.#retention = retention;
     this.#lock = lock;
+    this.#trees = trees;
+    this.#journal = journal;
   }
 
   /**
@@ -71,14 +82,22 @@ export class Store {
     try {
       await makeDirectory(dir, 0o700);
       const lock = await StoreLock.acquire(dir);
-      const store = new Store(dir, retention, lock);
+      const closers = [() => lock.release()];
       try {
-        store.#environment = await openOrCreate(dir);
-        await migrate((operations) => store.#write(operations));
-        await store.#indexer.begin(store.#reopen());
+        const trees = await Trees.open(dir);
+        closers.push(() => trees.close());
+        await migrate((operations) => trees.write(operations));
+        const after = trees.environment.journaled?.get(JOURNALED_KEY) ?? 0;
+        const journal = await StoreJournal.open(dir, after);
+        closers.push(() => journal.close());
+        const store = new Store(dir, retention, lock, trees, journal);
+        // Where there is no room for it, it waits.
+        await store.#bringUp().catch(() => {});
+        await store.#indexer.begin(trees.environment);
+        for (const { changes } of journal.waiting) store.#indexer.committed(changes);
         return store;
       } catch (error) {
-        await store.close();
+        for (const close of closers.reverse()) await close();
         throw error;
       }
     } catch (error) {
@@ -91,49 +110,33 @@ export class Store {
    * records, so the thread gets to other things in between; writes wait. Rejects with StoreError.
    */
   load(): Promise<StoredState> {
-    return this.#inTurn(async () => {
-      const environment = this.#reopen();
-      const { counters, clientOrderIds } = environment;
-      const { nextOrderId, nextTradeId, stretches, latestTs } =
-        counters.get(COUNTERS_KEY) ?? this.#missing("counters");
-      const openOrders = await environment.openOrders.all();
-      const positions = await environment.positions.all();
-      const finishedTs = latestFinishedTs(environment);
-      const retentionMicros = this.#retention.clientOrderIdRetentionMs * 1000;
-      // What finished before cannot be remembered any more, whatever the time is now.
-      const since = Math.floor(Math.max(0, tsBefore(stretches, finishedTs, retentionMicros)));
-      return {
-        openOrders,
-        clientOrderIds: await clientOrderIds.all([since]),
-        positions,
-        totals: await environment.totals.all(),
-        nextOrderId,
-        nextTradeId,
-        latestTs: positions.reduce(
-          laterTs,
-          openOrders.reduce(laterTs, Math.max(finishedTs, latestTs)),
-        ),
-        stretches,
-        sessions: (await environment.sessions?.all()) ?? [],
-      };
+    return this.#trees.inTurn(async () => {
+      // What the trees lack, where they cannot take it, and no more: later commits are of another state.
+      const complete = await this.#bringUpNow().then(
+        () => (state: StoredState) => state,
+        () => this.#journal.completion(),
+      );
+      return complete(await stateOfTrees(this.#dir, this.#trees.environment, this.#retention));
     });
   }
 
   /** The markets: tick size and lot size as first listed, the latest title. Rejects with StoreError. */
   markets(): Promise<readonly StoredMarket[]> {
-    return this.#inTurn(() => this.#reopen().markets.all());
+    return this.#trees.inTurn(() => this.#trees.environment.markets.all());
   }
 
   /** Resolves when the markets are on disk, some thousands at a time. Rejects with StoreError. */
   async putMarkets(markets: readonly StoredMarket[]): Promise<void> {
     for (let at = 0; at < markets.length; at += MARKETS_PER_WRITE) {
       const some = markets.slice(at, at + MARKETS_PER_WRITE);
-      await this.#write((environment) => some.map((market) => environment.markets.put(market)));
+      await this.#trees.write((environment) =>
+        some.map((market) => environment.markets.put(market)),
+      );
     }
   }
 
   /**
-   * Stores what an engine has changed, in one transaction; resolves when it is on disk. Rejects with
+   * Stores what an engine has changed, as a whole; resolves when it is on disk. Rejects with
    * STORE_WRITE_FAILED, and then none of it is there.
    *
    * @param stretches of the time of all that is stored
@@ -143,33 +146,20 @@ export class Store {
     changes: EngineChanges,
     stretches: readonly Stretch[] = [],
     latestTs = 0,
-    { put, removed }: SessionWrites = { put: [], removed: [] },
+    sessions: SessionWrites = { put: [], removed: [] },
   ): Promise<void> {
-    const committed = (): void => this.#indexer.committed(changes);
-    return this.#write((environment) => {
-      const { trades, positions, totals, counters, sessions } = environment;
-      return [
-        ...put.flatMap((session) => sessions?.put(session) ?? []),
-        ...removed.flatMap((session) => sessions?.remove(session) ?? []),
-        ...changes.orders.flatMap((order) => putOrder(environment, order)),
-        ...changes.trades.map((trade) => trades.put(trade)),
-        ...changes.positions.map((position) => positions.put(position)),
-        ...changes.totals.map((total) => totals.put(total)),
-        // In the same transaction, so that no id is used twice when its order has been pruned.
-        counters.put({
-          nextOrderId: changes.nextOrderId,
-          nextTradeId: changes.nextTradeId,
-          stretches,
-          latestTs,
-        }),
-      ];
-    }, committed);
+    if (this.#closing !== undefined) return Promise.reject(new Error("the store is closed"));
+    const batch = { changes, stretches, latestTs, sessions };
+    const done = this.#commits.then(() => this.#commit(batch));
+    this.#commits = done.catch(() => {});
+    return done;
   }
 
   /** An order that is open, or finished and not yet pruned. Throws StoreError. */
   order(orderId: number): Order | undefined {
     const { openOrders, finishedOrders } = this.#open();
-    return openOrders.get(orderId) ?? finishedOrders.get(orderId);
+    const changed = this.#journal.order(orderId);
+    return changed ?? openOrders.get(orderId) ?? finishedOrders.get(orderId);
   }
 
   /**
@@ -177,11 +167,11 @@ export class Store {
    * not kept. Rejects with StoreError where the store cannot be opened.
    */
   read<T>(query: (records: WalletRecords) => T): Promise<T> {
-    return this.#inTurn(async () => {
-      const environment = this.#reopen();
+    return this.#trees.inTurn(async () => {
+      const environment = this.#trees.environment;
       environment.endReads();
       try {
-        return query(new WalletRecords(environment, this.#indexer.pending));
+        return query(new WalletRecords(environment, this.#indexer.pending, this.#journal));
       } finally {
         environment.endReads();
       }
@@ -191,7 +181,8 @@ export class Store {
   /** The trades behind one, by ascending id; those that are damaged are left out. */
   tradesAfter(tradeId: number): readonly Trade[] {
     const records = this.#open().trades.inspect({ start: tradeId + 1 });
-    return [...records].flatMap(({ value }) => (value instanceof StoreError ? [] : value));
+    const ofTrees = [...records].flatMap(({ value }) => (value instanceof StoreError ? [] : value));
+    return [...ofTrees, ...this.#journal.tradesAfter(tradeId)];
   }
 
   /**
@@ -226,7 +217,10 @@ export class Store {
     } catch (error) {
       throw writeFailed(this.#dir, error);
     }
-    await this.#write(({ schema }) => [schema.put(SCHEMA_VERSION)]);
+    await this.#trees.write(({ schema }) => [schema.put(SCHEMA_VERSION)]);
+    // A journal whose segment has vanished can be written when the trees have what was in it.
+    await this.#bringUp();
+    await this.#journal.probe();
   }
 
   /** Resolves when all that was asked for has ended and another server may open the store. */
@@ -236,32 +230,92 @@ export class Store {
   }
 
   async #close(): Promise<void> {
-    await this.#queue;
-    await this.#environment?.close();
+    await this.#commits;
+    await this.#trees.end();
+    clearTimeout(this.#treesTimer);
+    // The trees are complete when the store is closed; where they cannot be, the journal is.
+    await this.#bringUpNow().catch(() => {});
+    await this.#journal.close();
+    await this.#trees.close();
     await this.#lock.release();
   }
+
+  // --- Journal and trees --------------------------------------------------------------------------
+
+  async #commit(batch: StoredBatch): Promise<void> {
+    const journal = this.#journal;
+    // What the trees cannot take must not grow.
+    if (this.#treesFailed || journal.records > WAITING_RECORDS_MAX) await this.#bringUp();
+    if (!(await journal.append(batch))) {
+      // As much as no segment holds goes into the trees at once, behind all that is before it.
+      await this.#bringUp();
+      await this.#trees.write(
+        (environment) => treeWrites(environment, batch, journal.last),
+        () => this.#indexer.committed(batch.changes),
+      );
+      return;
+    }
+    this.#indexer.committed(batch.changes);
+    this.#treesTimer ??= setTimeout(() => void this.#bringUpLater(), TREES_DELAY_MS);
+  }
+
+  async #bringUpLater(): Promise<void> {
+    const delay = await this.#bringUp().then(
+      () => TREES_DELAY_MS,
+      () => TREES_RETRY_MS,
+    );
+    this.#treesTimer = undefined;
+    if (this.#closing === undefined && this.#journal.records > 0)
+      this.#treesTimer = setTimeout(() => void this.#bringUpLater(), delay);
+  }
+
+  /** Resolves when the trees contain all that is in the journal by now. Rejects with STORE_WRITE_FAILED. */
+  async #bringUp(): Promise<void> {
+    const { last } = this.#journal;
+    for (let contained = 0; contained < last; ) {
+      const number = await this.#trees.inTurn(() => this.#bringUpSome(last));
+      if (number === undefined) return;
+      contained = number;
+    }
+  }
+
+  /** The same, in the turn that the caller has. */
+  async #bringUpNow(): Promise<void> {
+    const { last } = this.#journal;
+    while ((await this.#bringUpSome(last)) !== undefined);
+  }
+
+  /** Brings some batches into the trees; returns the number that they contain then, if there were any. */
+  async #bringUpSome(until: number): Promise<number | undefined> {
+    const prefix = this.#journal.prefix(TREES_RECORDS, until);
+    if (prefix === undefined) return undefined;
+    try {
+      await this.#trees.writeNow((environment) =>
+        treeWrites(environment, prefix.batch, prefix.number),
+      );
+      this.#treesFailed = false;
+    } catch (error) {
+      this.#treesFailed = true;
+      throw error;
+    }
+    await this.#journal.contained(prefix);
+    return prefix.number;
+  }
+
+  // --- Trees --------------------------------------------------------------------------------------
 
   /** The environment for a caller, who must not call after {@link close}. */
   #open(): Environment {
     if (this.#closing !== undefined) throw new Error("the store is closed");
-    return this.#reopen();
-  }
-
-  /** The environment; opened anew after a failed write. */
-  #reopen(): Environment {
-    this.#environment ??= reopen(this.#dir);
-    return this.#environment;
-  }
-
-  #missing(what: string): never {
-    throw damaged(join(this.#dir, DATA_FILE), `it has no ${what}`);
+    return this.#trees.environment;
   }
 
   /** Orders and trades by themselves, so that what is wrong with the ones does not keep the others. */
   async #prune(before: (ms: number) => number, lastTrade: number): Promise<number> {
-    this.#environment?.clearDeadReaders();
+    await this.#bringUp();
+    this.#trees.environment.clearDeadReaders();
     await this.#indexer.flush(
-      (operations) => this.#write(operations),
+      (operations) => this.#trees.write(operations),
       () => this.#closing === undefined,
     );
     const trades: Pruning = (...step) => pruneTrades(...step, lastTrade);
@@ -277,7 +331,7 @@ export class Store {
       let removed = 0;
       let entries: PruningStep["entries"] = [];
       // What to remove is found in the write's own turn: one before may have closed the environment.
-      await this.#write((environment) => {
+      await this.#trees.write((environment) => {
         const step = pruning(environment, this.#retention, before);
         removed = step.count;
         entries = step.entries;
@@ -289,77 +343,4 @@ export class Store {
     }
     return count;
   }
-
-  /** @param written called in the same turn, before anything else sees what is written */
-  #write(
-    operations: (environment: Environment) => readonly Operation[],
-    written?: () => void,
-  ): Promise<void> {
-    return this.#inTurn(async () => {
-      await this.#writeNow(operations);
-      written?.();
-    });
-  }
-
-  /** Does something when all that was asked for before has ended. Rejects after {@link close}. */
-  async #inTurn<T>(task: () => Promise<T>): Promise<T> {
-    if (this.#closing !== undefined) throw new Error("the store is closed");
-    const done = this.#queue.then(task);
-    this.#queue = done.catch(() => {});
-    return done;
-  }
-
-  async #writeNow(operations: (environment: Environment) => readonly Operation[]): Promise<void> {
-    const environment = this.#reopen();
-    const writes = operations(environment);
-    try {
-      // All in one turn of the event loop, which makes them one transaction.
-      await Promise.all(writes.map(({ write }) => write()));
-    } catch (error) {
-      this.#environment = undefined;
-      await environment.close();
-      throw writeFailed(this.#dir, await commitError(error));
-    }
-  }
-}
-
-/** When the last of the finished orders that are stored finished. */
-function latestFinishedTs({ finishTimes, clientOrderIds }: Environment): number {
-  const lastFirst = { reverse: true, limit: 1 };
-  const last = [...finishTimes.values(lastFirst), ...clientOrderIds.values(lastFirst)];
-  return Math.max(0, ...last.map(({ finishedTs }) => finishedTs));
-}
-
-function laterTs(ts: number, { updatedTs }: { readonly updatedTs: number }): number {
-  return Math.max(ts, updatedTs);
-}
-
-function putOrder(environment: Environment, order: Order): Operation[] {
-  const { openOrders, finishedOrders, finishTimes, clientOrderIds } = environment;
-  const { orderId, wallet, clientOrderId, updatedTs: finishedTs } = order;
-  if (isOpen(order)) return [openOrders.put(order)];
-  return [
-    openOrders.remove(orderId),
-    finishedOrders.put(order),
-    clientOrderId === undefined
-      ? finishTimes.put({ orderId, finishedTs })
-      : clientOrderIds.put({ orderId, finishedTs, wallet, clientOrderId }),
-  ];
-}
-
-function writeFailed(dir: string, error: unknown): StoreError {
-  return new StoreError(
-    "STORE_WRITE_FAILED",
-    `${join(dir, DATA_FILE)} cannot be written: ${reasonOf(error)}; nothing of the write is stored. Free or add disk space, or see to the disk`,
-    { cause: error },
-  );
-}
-
-/** What LMDB says of a failed commit, which comes as another promise within the error. */
-async function commitError(error: unknown): Promise<unknown> {
-  if (!(error instanceof Error) || !("commitError" in error)) return error;
-  return Promise.resolve(error.commitError).then(
-    () => error,
-    (reason: unknown) => reason,
-  );
 }

@@ -16,6 +16,14 @@ interface WalletPart<T> {
   readonly last: readonly number[] | undefined;
 }
 
+/** What is stored and not in the trees yet. */
+interface WaitingRecords {
+  order(orderId: number): Order | undefined;
+  trade(tradeId: number): Trade | undefined;
+  /** By ascending id. */
+  tradesAfter(tradeId: number): readonly Trade[];
+}
+
 /**
  * What the store has of wallets, in one state of it, a bounded part with each call. Damaged records, and what
  * an index says and is not so, are left out.
@@ -23,17 +31,25 @@ interface WalletPart<T> {
 export class WalletRecords {
   readonly #environment: Environment;
   readonly #pending: PendingEntries | undefined;
+  readonly #waiting: WaitingRecords | undefined;
 
-  /** @param pending what is to be read beside the indexes; where there is none, nothing of wallets can be */
-  constructor(environment: Environment, pending?: PendingEntries) {
+  /**
+   * @param pending what is to be read beside the indexes; where there is none, nothing of wallets can be
+   * @param waiting what is to be read beside the trees, where that may be something
+   */
+  constructor(environment: Environment, pending?: PendingEntries, waiting?: WaitingRecords) {
     this.#environment = environment;
     this.#pending = pending;
+    this.#waiting = waiting;
   }
 
   /** An order that is open, or finished and not yet pruned; undefined for one that cannot be read. */
   order(orderId: number): Order | undefined {
     const { openOrders, finishedOrders } = this.#environment;
-    return readable(() => openOrders.get(orderId) ?? finishedOrders.get(orderId));
+    return (
+      this.#waiting?.order(orderId) ??
+      readable(() => openOrders.get(orderId) ?? finishedOrders.get(orderId))
+    );
   }
 
   /** A wallet's orders, the latest first, with ids below one. */
@@ -76,8 +92,9 @@ export class WalletRecords {
   /** The first id that no trade from before a `ts` has: trades follow one another in time. */
   firstTradeSince(ts: number): number {
     const { trades, counters } = this.#environment;
+    const end = counters.get(COUNTERS_KEY)?.nextTradeId ?? 1;
     let low = 1;
-    let high = counters.get(COUNTERS_KEY)?.nextTradeId ?? 1;
+    let high = end;
     while (low < high) {
       const middle = Math.floor((low + high) / 2);
       // Pruned ones are the oldest; from a damaged one on the next that can be read says it.
@@ -85,6 +102,11 @@ export class WalletRecords {
       if (found === undefined) high = middle;
       else if (found.ts < ts) low = found.tradeId + 1;
       else high = middle;
+    }
+    if (low < end) return low;
+    for (const { ts: waitingTs, tradeId } of this.#waiting?.tradesAfter(end - 1) ?? []) {
+      if (waitingTs >= ts) return tradeId;
+      low = tradeId + 1;
     }
     return low;
   }
@@ -143,7 +165,7 @@ export class WalletRecords {
   #trades(wallet: string, entries: readonly (readonly number[])[]): WalletPart<Trade> {
     const { trades } = this.#environment;
     return part(entries, (id) => {
-      const trade = readable(() => trades.get(id));
+      const trade = this.#waiting?.trade(id) ?? readable(() => trades.get(id));
       const isOwn = trade?.makerWallet === wallet || trade?.takerWallet === wallet;
       return isOwn ? trade : undefined;
     });

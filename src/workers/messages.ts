@@ -1,10 +1,11 @@
 import type { MessagePort } from "node:worker_threads";
 import type { ExchangeOptions, FeedOptions, ShardOptions } from "../config/thread-options.js";
-import type { RequestedOrder } from "../contract/messages.js";
+import type { RequestedOrder, ServerMessage } from "../contract/messages.js";
 import type { SystemState } from "../counters/system-state.js";
 import type { Rejection } from "../engine/rejection.js";
 import type { MarketMemory } from "../ring/market-memory.js";
 import type { LogOptions } from "../shared/log.js";
+import type { Side } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
 import type { OrderStatus } from "../shared/order.js";
 import type { SessionTerms } from "../shared/session.js";
@@ -172,12 +173,43 @@ export type ExchangeRequest =
       readonly order: RequestedOrder;
       /** The session whose end cancels the order, if one does. */
       readonly boundTo: string | undefined;
+      /** Only says whether it would be taken. */
+      readonly validateOnly?: true;
+    }
+  | {
+      readonly type: "place-all";
+      readonly request: number;
+      readonly wallet: string;
+      /** Those that are no orders with why. */
+      readonly orders: readonly (RequestedOrder | { readonly refusal: Refused })[];
+      readonly boundTo: string | undefined;
+    }
+  | {
+      readonly type: "amend";
+      readonly request: number;
+      readonly wallet: string;
+      readonly order: OrderName;
+      readonly price?: number | undefined;
+      readonly quantity?: number | undefined;
     }
   | {
       readonly type: "cancel";
       readonly request: number;
       readonly wallet: string;
       readonly order: OrderName;
+    }
+  | {
+      readonly type: "cancel-all";
+      readonly request: number;
+      readonly wallet: string;
+      readonly marketId?: MarketId | undefined;
+      readonly side?: Side | undefined;
+    }
+  | {
+      readonly type: "cancel-after";
+      readonly request: number;
+      readonly wallet: string;
+      readonly timeoutMs: number;
     }
   /** What a wallet has now; from then on the shard hears of every change. */
   | { readonly type: "watch"; readonly request: number; readonly wallet: string }
@@ -267,13 +299,23 @@ export type ExchangeNews =
       readonly request: number;
       readonly order: ContractOrder;
       readonly changed: boolean;
+      /** It was placed before. */
+      readonly duplicate?: true;
+    }
+  /** An answer that is no order; `costBytes` is what it cost beside its own bytes. */
+  | {
+      readonly type: "answer";
+      readonly request: number;
+      readonly message: ServerMessage;
+      readonly costBytes: number;
     }
   | { readonly type: "refusal"; readonly request: number; readonly refusal: Refused }
   /** The session that a connection has got which asked for one by name. */
   | { readonly type: "session"; readonly connection: number; readonly session: string }
   /** Another connection has taken a connection's session. */
   | { readonly type: "session-taken"; readonly connection: number; readonly session: string }
-  | { readonly type: "order"; readonly order: ContractOrder }
+  /** With `beside`, the shard's number of a request whose answer follows, and which it is of. */
+  | { readonly type: "order"; readonly order: ContractOrder; readonly beside?: number }
   | { readonly type: "fill"; readonly fill: ContractFill }
   /** A page; `next` is where the following one is before, and `read` how many records were looked at. */
   | ({ readonly type: "page"; readonly request: number } & WalletPage)
@@ -309,4 +351,10 @@ export type ExchangeToShard = readonly ExchangeNews[];
 /** Why a request was not carried out. */
 export type Refused =
   | Rejection
-  | { readonly code: "UNAVAILABLE" | "INTERNAL"; readonly message: string };
+  | { readonly code: "UNAVAILABLE" | "INTERNAL"; readonly message: string }
+  /** Of one order among several. */
+  | {
+      readonly code: "INVALID_MESSAGE";
+      readonly message: string;
+      readonly details: { readonly field: string };
+    };

@@ -3,6 +3,7 @@ import {
   type OrderRequestFlags,
   orderReference,
   orderRequest,
+  parseTime,
 } from "../../src/cli/order-request.js";
 
 const LIMIT: OrderRequestFlags = {
@@ -34,9 +35,31 @@ describe("order request", () => {
     [UNPRICED, "price: a Limit order needs one (flag --price)"],
     [{ ...LIMIT, type: "Market" }, "price: is for a Limit order only"],
     [{ ...MARKET, postOnly: true }, "post-only: is for a Limit order only"],
+    [{ ...LIMIT, tif: "GTD" }, "expires: a GTD order needs it"],
+    [{ ...LIMIT, tif: "GTC", expires: 1 }, "expires: a GTD order needs it"],
+    [{ ...MARKET, expires: 1 }, "expires: is for a Limit order only"],
     [{ ...MARKET, tif: "GTC" }, "tif: a Market order is IOC (flag --tif)"],
   ] satisfies [OrderRequestFlags, string][])("order request - %j is refused", (flags, message) => {
     expect(() => orderRequest(flags)).toThrow(message);
+  });
+
+  it("order request - a time has a date and a zone, and makes a GTD order", () => {
+    expect(parseTime("2027-01-31T17:00:00Z")).toBe(1_801_414_800_000_000);
+    for (const text of ["2027-01-31", "2027-01-31T17:00:00", "soon", "1801414800000"])
+      expect(() => parseTime(text)).toThrow("not a time");
+    const dated = {
+      ...LIMIT,
+      expires: 5_000_000,
+      selfTrade: "CancelBoth",
+      validFor: 1000,
+    } as const;
+    expect(orderRequest(dated)).toMatchObject({
+      time_in_force: "GTD",
+      expires_ts: 5_000_000,
+      self_trade: "CancelBoth",
+    });
+    const { valid_until_ts = 0 } = orderRequest(dated);
+    expect(Math.abs(valid_until_ts / 1000 - Date.now() - 1000)).toBeLessThan(500);
   });
 
   it("order request - an order is named in one way", () => {

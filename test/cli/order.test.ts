@@ -69,6 +69,36 @@ describe("order, on an exchange", () => {
     expect(ordersOf(await run(["list"]))).toEqual([]);
   });
 
+  it("order - is validated, amended, and cancelled with all others", async () => {
+    const validated = await run(buy(0.1, "--validate-only", "--self-trade", "CancelMaker"));
+    expect(JSON.parse(validated.stdout)).toMatchObject({
+      ...{ price: 0.1, time_in_force: "GTC", self_trade: "CancelMaker" },
+    });
+    expect(ordersOf(await run(["list"]))).toEqual([]);
+    const expires = new Date(Date.now() + 3_600_000).toISOString();
+    const dated = ["--client-order-id", "a", "--expires", expires, "--valid-for", "60000"];
+    expect(ordersOf(await run(buy(0.1, ...dated)))).toMatchObject([
+      { time_in_force: "GTD", expires_ts: Date.parse(expires) * 1000 },
+    ]);
+    const amended = await run(["amend", "--client-order-id", "a", "--quantity", "4"]);
+    expect(ordersOf(amended)).toMatchObject([{ quantity: 4, price: 0.1 }]);
+    const timer = await run(["cancel-after", "--in", "300000"]);
+    expect(JSON.parse(timer.stdout).trigger_ts / 1000).toBeGreaterThan(Date.now() + 200_000);
+    expect((await run(["cancel-after", "--in", "0"])).stdout).toBe('{"trigger_ts":null}\n');
+    const all = ["cancel", "--all", "--market", "1001"];
+    expect((await run([...all, "--side", "Sell"])).stdout).toBe('{"count":0}\n');
+    expect((await run(all)).stdout).toBe('{"count":1}\n');
+    for (const [args, told] of [
+      [["amend", "--order-id", "1"], "price, quantity: one of them must be given"],
+      [["cancel", "--all", "--order-id", "1"], "all: takes no order-id"],
+      [["cancel", "--order-id", "1", "--side", "Buy"], "go with --all only"],
+      [["cancel-after", "--in", "999"], "It is not 0, nor an integer from 1000 to 300000."],
+    ] as const) {
+      const { code, stderr } = await run(args);
+      expect([code, stderr]).toEqual([2, expect.stringContaining(told)]);
+    }
+  });
+
   it("order - is found when it is finished, with its fills, by its wallet alone", async () => {
     const [ask] = ordersOf(await run(buy(0.1, "--client-order-id", "mine")));
     const sell = ["place", "--market", "1001", "--side", "Sell", "--price", "0.1"];

@@ -103,6 +103,43 @@ describe("orders", () => {
     expect(client.stats.reconnects).toBe(1);
   });
 
+  it("orders - a batch whose answer was lost is placed once, and an amend made once", async () => {
+    const wallet = newWallet();
+    const client = trader(wallet);
+    await client.ready();
+    const uncut = new Set(["PlaceOrders", "AmendOrder"]);
+    proxy.rules.cutAfterClient = ({ type }) => uncut.delete(type);
+    const orders = [limit("Buy", 0.1, 1), limit("Buy", 0.2, 0), limit("Buy", 0.1, 3)];
+    const { results } = await client.placeOrders(orders);
+    expect(results).toMatchObject([
+      { order: { quantity: 1, status: "Open" } },
+      { error: { code: "ORDER_REJECTED", details: { rule: "positive_quantity" } } },
+      { order: { quantity: 3, status: "Open" } },
+    ]);
+    const order_id = results[2]?.order?.order_id as string;
+    const { order } = await client.amendOrder({ order_id, quantity: 2 });
+    expect(order).toMatchObject({ quantity: 2, status: "Open" });
+    expect(client.stats.reconnects).toBe(2);
+    expect((await openOrders(wallet)).map(({ quantity }) => quantity)).toEqual([1, 2]);
+    expect(await client.cancelOrders({ side: "Sell" })).toEqual({ count: 0 });
+    expect(await client.cancelOrders()).toEqual({ count: 2 });
+    const { trigger_ts } = await client.cancelAfter(60_000);
+    expect(trigger_ts).toBeGreaterThan(Date.now() * 1000);
+    expect(await client.cancelAfter(0)).toEqual({ trigger_ts: null });
+    const { order: understood } = await client.validateOrder(limit("Buy", 0.1, 1));
+    expect(understood).toEqual({
+      ...limit("Buy", 0.1, 1),
+      time_in_force: "GTC",
+      post_only: false,
+      self_trade: "CancelTaker",
+    });
+    await expect(client.validateOrder(limit("Buy", 7, 1))).rejects.toMatchObject({
+      code: "ORDER_REJECTED",
+      details: { rule: "max_price", field: "price", value: 7, limit: 1 },
+    });
+    expect(await openOrders(wallet)).toEqual([]);
+  });
+
   it("orders - one whose answer was lost by a timeout is found by its id, not doubled", async () => {
     const wallet = newWallet();
     const client = trader(wallet);

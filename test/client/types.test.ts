@@ -34,9 +34,11 @@ describe("types", () => {
     }>();
     expectTypeOf<Client["placeOrder"]>().returns.resolves.toEqualTypeOf<{
       readonly order: node.Order;
+      readonly duplicate?: true;
     }>();
     expectTypeOf<Client["cancelOrder"]>().returns.resolves.toEqualTypeOf<{
       readonly order: node.Order;
+      readonly duplicate?: true;
     }>();
     expectTypeOf<Client["ping"]>().returns.resolves.toBeNumber();
     expectTypeOf<Client["ready"]>().returns.resolves.toEqualTypeOf<node.OpenState>();

@@ -298,7 +298,10 @@ describe("decode", () => {
         [{ ...LIMIT, market_id: 1.5 }, "market_id"],
         [{ ...LIMIT, side: "buy" }, "side"],
         [{ ...LIMIT, order_type: "Stop" }, "order_type"],
-        [{ ...LIMIT, time_in_force: "GTD" }, "time_in_force"],
+        [{ ...LIMIT, time_in_force: "GTX" }, "time_in_force"],
+        [{ ...LIMIT, time_in_force: "GTD" }, "expires_ts"],
+        [{ ...LIMIT, expires_ts: 1 }, "expires_ts"],
+        [{ ...LIMIT, self_trade: "Both" }, "self_trade"],
         [{ ...LIMIT, post_only: 1 }, "post_only"],
         [{ ...LIMIT, client_order_id: "a b" }, "client_order_id"],
       ] as const;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { RequestedOrder } from "../../src/contract/messages.js";
+import type { OrderRule } from "../../src/contract/order-rules.js";
 import { admitOrder, type TradableMarket } from "../../src/engine/admission.js";
 import { DecimalScale } from "../../src/shared/decimal-scale.js";
 
@@ -40,6 +41,8 @@ describe("admission", () => {
       postOnly: false,
       price: 52,
       quantity: 20,
+      selfTrade: "CancelTaker",
+      expiresTs: undefined,
       session: "session-1",
     });
     expect(
@@ -63,6 +66,8 @@ describe("admission", () => {
   it.each<Given>([
     { post_only: true },
     { post_only: true, time_in_force: "GTC" },
+    { post_only: true, time_in_force: "GTD", expires_ts: 5 },
+    { time_in_force: "GTD", expires_ts: 5, self_trade: "CancelBoth" },
     { time_in_force: "IOC" },
     { time_in_force: "FOK", post_only: false },
     { ...marketOrder, time_in_force: "IOC" },
@@ -72,38 +77,56 @@ describe("admission", () => {
     expect(admit(request)).toMatchObject({ marketId: 7 });
   });
 
-  it.each<readonly [string, Given]>([
-    ["a Limit order needs a price", { price: undefined }],
-    ["a Market order takes no price, and has 0.52", { order_type: "Market" }],
-    ["a Market order is IOC and cannot be GTC", { ...marketOrder, time_in_force: "GTC" }],
-    ["a Market order is IOC and cannot be FOK", { ...marketOrder, time_in_force: "FOK" }],
+  it.each<readonly [OrderRule, string, Given]>([
+    ["price_required", "a Limit order needs a price", { price: undefined }],
+    ["no_price", "a Market order takes no price, and has 0.52", { order_type: "Market" }],
     [
-      "a post_only order is a GTC Limit order and cannot be IOC Market",
+      "market_time_in_force",
+      "a Market order is IOC and cannot be GTC",
+      { ...marketOrder, time_in_force: "GTC" },
+    ],
+    [
+      "market_time_in_force",
+      "a Market order is IOC and cannot be FOK",
+      { ...marketOrder, time_in_force: "FOK" },
+    ],
+    [
+      "post_only_time_in_force",
+      "a post_only order is a GTC or GTD Limit order and cannot be IOC Market",
       { ...marketOrder, post_only: true },
     ],
     [
-      "a post_only order is a GTC Limit order and cannot be IOC Limit",
+      "post_only_time_in_force",
+      "a post_only order is a GTC or GTD Limit order and cannot be IOC Limit",
       { time_in_force: "IOC", post_only: true },
     ],
     [
-      "a post_only order is a GTC Limit order and cannot be FOK Limit",
+      "post_only_time_in_force",
+      "a post_only order is a GTC or GTD Limit order and cannot be FOK Limit",
       { time_in_force: "FOK", post_only: true },
     ],
-    ["price 0 is not positive", { price: 0 }],
-    ["price -0.52 is not positive", { price: -0.52 }],
-    ["price NaN is not positive", { price: Number.NaN }],
-    ["price Infinity is over the highest, 1", { price: Infinity }],
-    ["price 1.01 is over the highest, 1", { price: 1.01 }],
-    ["price 0.525 is no multiple of the tick size 0.01", { price: 0.525 }],
-    ["price 1e-9 is no multiple of the tick size 0.01", { price: 1e-9 }],
-    ["quantity 0 is not positive", { quantity: 0 }],
-    ["quantity -1 is not positive", { quantity: -1 }],
-    ["quantity NaN is not positive", { quantity: Number.NaN }],
-    ["quantity Infinity is over the largest, 100", { quantity: Infinity }],
-    ["quantity 100.5 is over the largest, 100", { quantity: 100.5 }],
-    ["quantity 0.25 is no multiple of the lot size 0.5", { quantity: 0.25 }],
-  ])("admission - %s", (message, request) => {
-    expect(admit(request)).toEqual({ code: "ORDER_REJECTED", message });
+    ["positive_price", "price 0 is not positive", { price: 0 }],
+    ["positive_price", "price -0.52 is not positive", { price: -0.52 }],
+    ["positive_price", "price NaN is not positive", { price: Number.NaN }],
+    ["max_price", "price Infinity is over the highest, 1", { price: Infinity }],
+    ["max_price", "price 1.01 is over the highest, 1", { price: 1.01 }],
+    ["tick_size", "price 0.525 is no multiple of the tick size 0.01", { price: 0.525 }],
+    ["tick_size", "price 1e-9 is no multiple of the tick size 0.01", { price: 1e-9 }],
+    ["positive_quantity", "quantity 0 is not positive", { quantity: 0 }],
+    ["positive_quantity", "quantity -1 is not positive", { quantity: -1 }],
+    ["positive_quantity", "quantity NaN is not positive", { quantity: Number.NaN }],
+    ["max_quantity", "quantity Infinity is over the largest, 100", { quantity: Infinity }],
+    ["max_quantity", "quantity 100.5 is over the largest, 100", { quantity: 100.5 }],
+    ["lot_size", "quantity 0.25 is no multiple of the lot size 0.5", { quantity: 0.25 }],
+    ["expires_ts_required", "a GTD order needs an expires_ts", { time_in_force: "GTD" }],
+    ["no_expires_ts", "a GTC order takes no expires_ts, and has 5", { expires_ts: 5 }],
+    [
+      "market_time_in_force",
+      "a Market order is IOC and cannot be GTD",
+      { ...marketOrder, time_in_force: "GTD", expires_ts: 5 },
+    ],
+  ])("admission - %s: %s", (rule, message, request) => {
+    expect(admit(request)).toMatchObject({ code: "ORDER_REJECTED", message, details: { rule } });
   });
 
   it("admission - the lower of the market's and the exchange's highest price counts", () => {
@@ -128,11 +151,11 @@ describe("admission", () => {
       price: Number.MAX_SAFE_INTEGER,
       quantity: Number.MAX_SAFE_INTEGER,
     });
-    expect(admit({ price: 9.5 }, fine)).toEqual({
+    expect(admit({ price: 9.5 }, fine)).toMatchObject({
       code: "ORDER_REJECTED",
       message: `price 9.5 is over the largest exact one, ${largest}`,
     });
-    expect(admit({ price: 1, quantity: 9.5 }, fine)).toEqual({
+    expect(admit({ price: 1, quantity: 9.5 }, fine)).toMatchObject({
       code: "ORDER_REJECTED",
       message: `quantity 9.5 is over the largest exact one, ${largest}`,
     });

@@ -185,7 +185,8 @@ type Step =
       readonly quantity: number;
       readonly owner: number;
     }
-  | { readonly cancel: number };
+  | { readonly cancel: number }
+  | { readonly reduce: number; readonly to: number };
 
 const side = fc.constantFrom<Side>("Buy", "Sell");
 const quantity = fc.oneof(
@@ -197,18 +198,37 @@ const quantity = fc.oneof(
 function histories(price: fc.Arbitrary<number>, maxLength: number): fc.Arbitrary<Step[]> {
   const order = fc.record({ side, price, quantity, owner: fc.integer({ min: 1, max: 4 }) });
   const cancel = fc.record({ cancel: fc.nat(maxLength) });
+  const reduce = fc.record({ reduce: fc.nat(maxLength), to: fc.integer({ min: 1, max: 10 }) });
   return fc.array(
-    fc.oneof({ weight: 3, arbitrary: order }, { weight: 1, arbitrary: cancel }),
+    fc.oneof(
+      { weight: 3, arbitrary: order },
+      { weight: 1, arbitrary: cancel },
+      {
+        weight: 1,
+        arbitrary: reduce,
+      },
+    ),
     // Long ones: a deep book is what goes wrong.
     { maxLength, size: "max" },
   );
 }
 
+/** Whether something could be done. */
+function tried(what: () => void): boolean {
+  try {
+    what();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Takes one step in a book, as the engine would, and tells all that there is to see of it. */
 function take(book: OrderBook, step: Step, orderId: number): unknown {
   if ("cancel" in step) return book.cancel(step.cancel);
+  if ("reduce" in step) return tried(() => book.reduce(step.reduce, step.to));
   const { side, price, quantity, owner } = step;
-  const fills = book.fills(side, price, quantity, owner);
+  const fills = [false, true].map((own) => book.fills(side, price, quantity, owner, own));
   const [left, ...trades] = match(book, side, price, quantity, owner);
   const best = book.best(opposite(side));
   const crosses = best !== undefined && (side === "Buy" ? best <= price : best >= price);
@@ -221,6 +241,7 @@ function view(book: OrderBook, shown: Book): unknown {
   book.levels("Sell", shown.asks);
   return {
     best: [book.best("Buy"), book.best("Sell")],
+    front: [book.front("Buy"), book.front("Sell")],
     size: book.size,
     bids: [...shown.bids.price.subarray(0, shown.bids.length)],
     bidQuantities: [...shown.bids.quantity.subarray(0, shown.bids.length)],

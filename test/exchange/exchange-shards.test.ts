@@ -13,7 +13,7 @@ import { ShardEnd } from "./shard-end.js";
 const NEWS: ExchangeNews = {
   type: "refusal",
   request: 1,
-  refusal: { code: "ORDER_REJECTED", message: "no" },
+  refusal: { code: "ORDER_NOT_FOUND", message: "no" },
 };
 
 let asked: (readonly [AttachedShard, ExchangeRequest | "gone"])[];

@@ -325,9 +325,14 @@ describe("exchange: orders that are sent again", () => {
       ...orders.slice(1).map((order) => shard.ask(order)),
     ]);
     expect(ioc).toMatchObject({ changed: true, order: { status: "Cancelled", order_id: "1" } });
-    expect(again).toEqual({ ...ioc, request: orders[1]?.request, changed: false });
+    expect(again).toEqual({ ...ioc, request: orders[1]?.request, changed: false, duplicate: true });
     expect(gtc).toMatchObject({ changed: true, order: { status: "Open", order_id: "2" } });
-    expect(gtcAgain).toEqual({ ...gtc, request: orders[3]?.request, changed: false });
+    expect(gtcAgain).toEqual({
+      ...gtc,
+      request: orders[3]?.request,
+      changed: false,
+      duplicate: true,
+    });
     expect(resultsOf(world, "duplicate")).toBe(2);
   });
 
@@ -339,8 +344,20 @@ describe("exchange: orders that are sent again", () => {
     await shard.placed("w2", { side: "Sell" });
     const filled = { order_id: "2", status: "Filled", filled_quantity: 1 };
     expect(await shard.placed("w1", ONCE)).toEqual(ioc);
-    // Whatever it says now: the id alone counts.
-    expect(await shard.placed("w1", { ...RESTING, price: -1 })).toMatchObject(filled);
+    expect(await shard.placed("w1", RESTING)).toMatchObject(filled);
+    // With other terms it is another order.
+    for (const other of [
+      { price: -1 },
+      { quantity: 2 },
+      { side: "Sell" },
+      { market_id: 2 },
+    ] as const)
+      expect(await shard.ask(shard.place("w1", { ...RESTING, ...other }))).toMatchObject({
+        refusal: {
+          code: "ORDER_REJECTED",
+          details: { rule: "client_order_id_reused", field: "client_order_id", value: "gtc" },
+        },
+      });
     await world.stop();
 
     const other = (await ExchangeWorld.start(dir, "run-2")).shard();

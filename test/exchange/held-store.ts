@@ -2,7 +2,9 @@ import type { EngineChanges } from "../../src/engine/commands.js";
 import type { Order } from "../../src/engine/order.js";
 import type { ExchangeStore } from "../../src/exchange/exchange.js";
 import type { Stretch } from "../../src/shared/time-stretches.js";
-import type { SessionWrites, Store, StoredState } from "../../src/store/store.js";
+import type { StoredState } from "../../src/store/merged-batches.js";
+import type { Store } from "../../src/store/store.js";
+import type { SessionWrites } from "../../src/store/stored-batch.js";
 
 /** A real store whose commits a test holds back after they are on disk, or has fail before. */
 export class HeldStore implements ExchangeStore {

@@ -7,6 +7,7 @@ import type {
   ReplayPosition,
   SessionClaim,
 } from "../../src/workers/messages.js";
+import type { OrderQuestion } from "../../src/workers/shard/trading/trading.js";
 import { until } from "../support/until.js";
 
 type RequestWithout<T extends ExchangeRequest["type"]> = Omit<
@@ -100,6 +101,11 @@ export class ShardEnd {
 
   cancel(wallet: string, order: RequestWithout<"cancel">["order"]) {
     return { type: "cancel" as const, request: ++this.#requests, wallet, order };
+  }
+
+  /** Asks something about orders, and returns what comes back. */
+  about(question: OrderQuestion): Promise<Answer> {
+    return this.ask({ ...question, request: ++this.#requests });
   }
 
   watch(wallet: string) {

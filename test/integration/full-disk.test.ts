@@ -19,9 +19,9 @@ import {
 } from "../support/trading.js";
 import { until } from "../support/until.js";
 
-const DISK = "size=8m";
+const DISK = "size=24m";
 /** The store's file grows only now and then, so some orders find room on a full disk. */
-const ORDERS_MAX = 5000;
+const ORDERS_MAX = 30_000;
 /** Client order id of the order that a test damages. */
 const DAMAGED = "the-one-that-is-damaged";
 
@@ -49,7 +49,12 @@ async function mountDisk(): Promise<Disk | undefined> {
     path,
     fill: async () => {
       const { bavail, bsize } = await statfs(path);
-      await writeFile(filler, Buffer.alloc(bavail * bsize));
+      // The server may take some of it meanwhile.
+      await writeFile(filler, Buffer.alloc(bavail * bsize)).catch(
+        (error: NodeJS.ErrnoException) => {
+          if (error.code !== "ENOSPC") throw error;
+        },
+      );
     },
     free: () => rm(filler),
     unmount: async () => {
@@ -174,7 +179,12 @@ if (!mayMount) {
 /** Changes an order in a store's file, in every version that there is, under a server that runs. */
 async function damage(path: string): Promise<void> {
   const file = await open(path, "r+");
-  const bytes = await file.readFile();
+  // It is in the trees some time after it was told.
+  const bytes = await until("an order in the trees", async () => {
+    const { size } = await file.stat();
+    const { buffer } = await file.read(Buffer.alloc(size), 0, size, 0);
+    return buffer.includes(DAMAGED) ? buffer : undefined;
+  });
   for (let at = bytes.indexOf(DAMAGED); at >= 0; at = bytes.indexOf(DAMAGED, at + 1))
     await file.write("X", at);
   await file.close();

@@ -199,9 +199,16 @@ describe("a server with one exchange", () => {
     expect(await place(second, order)).toEqual(placed);
     expect(await inboxOf(second)).toEqual([]);
     expect((await walletState(server.port, wallet)).orders).toEqual([placed]);
-    // Also when the order has ended, and whatever else the request asks for.
+    // Also when the order has ended; with other terms it is another order.
     const cancelled = await cancel(second, { client_order_id: "once" });
-    expect(await place(second, { ...order, price: 7.77 })).toEqual(cancelled);
+    expect(await place(second, order)).toEqual(cancelled);
+    const other_terms = { ...order, price: 0.3 };
+    expect(
+      await refusalOf(second, { type: "PlaceOrder", data: { order: other_terms } }),
+    ).toMatchObject({
+      code: "ORDER_REJECTED",
+      details: { rule: "client_order_id_reused", field: "client_order_id", value: "once" },
+    });
     // Another wallet's are others.
     const other = await place(await trader({ wallet: newWallet() }), order);
     expect(other.order_id).not.toBe(placed.order_id);
@@ -217,7 +224,7 @@ describe("a server with one exchange", () => {
       for (const id of [1, 2]) client.send({ type: "PlaceOrder", data: { order }, id });
       const first = await client.take("OrderUpdate", ({ id }) => id === 1);
       const second = await client.take("OrderUpdate", ({ id }) => id === 2);
-      expect(second.data).toEqual(first.data);
+      expect(second.data).toEqual({ ...first.data, duplicate: true });
     }
     expect((await walletState(server.port, wallet)).orders).toHaveLength(1);
   });

@@ -60,6 +60,10 @@ describe("protobuf", () => {
       client.send({ type: "PlaceOrder", id: 2, data: { order } });
       client.send({ type: "OrderHistory", id: 5, data: { status: ["Filled"] } });
       client.send({ type: "FillHistory", id: 6, data: { wallet, limit: 5 } });
+      client.send({ type: "PlaceOrder", id: 7, data: { order, validate_only: true } });
+      client.send({ type: "PlaceOrders", id: 8, data: { orders: [order, order] } });
+      client.send({ type: "CancelOrders", id: 9, data: {} });
+      client.send({ type: "CancelAfter", id: 10, data: { timeout_ms: 0 } });
     };
     ask();
     await provoke(server);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Command } from "../../src/engine/commands.js";
 import type { Order, OrderTerms } from "../../src/engine/order.js";
+import { newOrder } from "../../src/engine/order-versions.js";
 import { Random } from "../../src/shared/random.js";
 import { MarketMaker, type MarketMakerOptions } from "../../src/sim/market-maker.js";
 
@@ -22,8 +23,7 @@ class OpenOrders {
 
   rest(terms: OrderTerms): void {
     const orderId = this.#nextOrderId++;
-    const state = { filled: 0, filledValue: 0n, status: "Open", reason: undefined } as const;
-    this.byId.set(orderId, { ...terms, ...state, orderId, createdTs: 0, updatedTs: 0 });
+    this.byId.set(orderId, newOrder(terms, orderId, 0));
   }
 
   execute(commands: readonly Command[]): void {

@@ -23,6 +23,7 @@ export class TradingFloor {
     openOrders: new Map<number, Order>(),
     positions: new Map<string, Position>(),
     totals: new Map<MarketId, MarketTotals>(),
+    timers: [],
   };
   #nextOrderId = 1;
   #nextTradeId = 1;
@@ -81,6 +82,8 @@ export class TradingFloor {
         orderType: limit ? "Limit" : "Market",
         timeInForce: limit ? "GTC" : "IOC",
         postOnly: false,
+        selfTrade: "CancelTaker",
+        expiresTs: undefined,
         price,
         quantity,
         session: undefined,
@@ -96,6 +99,7 @@ export class TradingFloor {
       clientOrderIds: [],
       positions: this.#kept.positions.values(),
       totals: this.#kept.totals.values(),
+      timers: [],
       nextOrderId: this.#nextOrderId,
       nextTradeId: this.#nextTradeId,
     });

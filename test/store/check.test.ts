@@ -249,6 +249,7 @@ describe("check", () => {
       ["positions, which cancel out in each market", ledger.positions.size],
       ["totals, which agree with the trades", ledger.totals.size],
       ["sessions", 0],
+      ["wallets whose orders are to be cancelled", ledger.timers.size],
     ]);
     await openStore(dir);
     expect(await problemsOf(dir)).toEqual([]);

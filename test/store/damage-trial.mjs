@@ -73,6 +73,7 @@ async function use(store) {
         ...order,
         status: "Cancelled",
         reason: "damage",
+        reasonCode: "requested",
         orderId: state.nextOrderId + order.orderId,
       })),
       trades: [],

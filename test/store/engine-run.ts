@@ -1,6 +1,6 @@
 import type { EngineChanges } from "../../src/engine/commands.js";
 import { Engine } from "../../src/engine/engine.js";
-import type { MarketTotals, Order, Position, Trade } from "../../src/engine/order.js";
+import type { MarketTotals, Order, Position, Trade, WalletTimer } from "../../src/engine/order.js";
 import { isOpen } from "../../src/shared/order.js";
 import type { StoredMarket } from "../../src/store/records.js";
 import { type CommandOptions, engineCommands, instrument } from "../support/engine-commands.js";
@@ -36,6 +36,7 @@ export class ChangeLedger {
   readonly trades = new Map<number, Trade>();
   readonly positions = new Map<string, Position>();
   readonly totals = new Map<string, MarketTotals>();
+  readonly timers = new Map<string, WalletTimer>();
   nextOrderId = 1;
   nextTradeId = 1;
 
@@ -45,6 +46,9 @@ export class ChangeLedger {
     for (const position of changes.positions) {
       this.positions.set(JSON.stringify([position.wallet, position.marketId]), position);
     }
+    for (const timer of changes.timers)
+      if (timer.triggerTs === undefined) this.timers.delete(timer.wallet);
+      else this.timers.set(timer.wallet, timer);
     for (const totals of changes.totals) this.totals.set(String(totals.marketId), totals);
     this.nextOrderId = changes.nextOrderId;
     this.nextTradeId = changes.nextTradeId;
@@ -66,6 +70,7 @@ export class ChangeLedger {
         })),
       positions: byJson([...this.positions.values()]),
       totals: byJson([...this.totals.values()]),
+      timers: [...this.timers.values()].sort((a, b) => (a.wallet < b.wallet ? -1 : 1)),
       nextOrderId: this.nextOrderId,
       nextTradeId: this.nextTradeId,
       latestTs: orders.reduce((latest, { updatedTs }) => Math.max(latest, updatedTs), 0),

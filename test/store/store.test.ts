@@ -9,8 +9,8 @@ import type { EngineChanges } from "../../src/engine/commands.js";
 import type { Order } from "../../src/engine/order.js";
 import { checkStore } from "../../src/store/check.js";
 import { Environment } from "../../src/store/environment.js";
-import { walletFault } from "../../src/store/records.js";
 import type { Store } from "../../src/store/store.js";
+import { walletFault } from "../../src/store/wallet-fault.js";
 import { engineCommands } from "../support/engine-commands.js";
 import { KEEP_ALL, openStore, overwrite, temporaryDirectory } from "./directories.js";
 import { byJson, ChangeLedger, createEngine, engineRun, MARKETS, take } from "./engine-run.js";
@@ -20,6 +20,7 @@ const NOTHING: EngineChanges = {
   trades: [],
   positions: [],
   totals: [],
+  timers: [],
   nextOrderId: 1,
   nextTradeId: 1,
 };
@@ -33,13 +34,18 @@ const ORDER: Order = {
   orderType: "Limit",
   timeInForce: "GTC",
   postOnly: false,
+  selfTrade: "CancelTaker",
+  expiresTs: undefined,
   price: 520,
   quantity: 10,
   session: undefined,
+  priority: 1,
+  original: undefined,
   filled: 0,
   filledValue: 0n,
   status: "Open",
   reason: undefined,
+  reasonCode: undefined,
   createdTs: 1_000,
   updatedTs: 1_000,
 };
@@ -70,6 +76,7 @@ describe("store", () => {
       nextOrderId: 1,
       nextTradeId: 1,
       latestTs: 0,
+      timers: [],
       stretches: [],
       sessions: [],
     });
@@ -77,7 +84,7 @@ describe("store", () => {
     expect(statSync(dir).mode & 0o777).toBe(0o700);
     expect(statSync(join(dir, "data.mdb")).mode & 0o777).toBe(0o600);
     await store.close();
-    expect(readdirSync(dir).sort()).toEqual(["data.mdb", "lock.mdb"]);
+    expect(readdirSync(dir).sort()).toEqual(["data.mdb", "journal", "lock.mdb"]);
   });
 
   it("store - gives back all that an engine changed, also when it is opened again", async () => {
@@ -134,6 +141,8 @@ describe("store", () => {
       price: Number.MAX_SAFE_INTEGER,
       quantity: Number.MAX_SAFE_INTEGER,
       session: "s".repeat(200),
+      priority: Number.MAX_SAFE_INTEGER - 1,
+      original: undefined,
       filled: 1,
       filledValue: 2n ** 127n,
       status: "PartiallyFilled",
@@ -209,6 +218,7 @@ describe("store", () => {
         clientOrderId: `c${index + 1}`,
         status: "Cancelled",
         reason: "asked for",
+        reasonCode: "requested",
         createdTs: 0,
         updatedTs,
       }),
@@ -240,6 +250,7 @@ describe("store", () => {
       orderId: 2,
       status: "Cancelled",
       reason: "r",
+      reasonCode: "requested",
       updatedTs: 9_000,
     } as const;
     await store.commit({ ...NOTHING, orders: [finished], nextOrderId: 3 });

@@ -41,9 +41,19 @@ const DEFAULTS: CommandOptions = {
 };
 
 /** Mostly orders that rest, so that books fill. */
-const TIMES_IN_FORCE_MIX = ["GTC", "GTC", "GTC", "GTC", "IOC", "FOK"] as const;
+const TIMES_IN_FORCE_MIX = ["GTC", "GTC", "GTC", "GTD", "IOC", "FOK"] as const;
+/** Mostly the default. */
+const SELF_TRADE_MIX = ["CancelTaker", "CancelTaker", "CancelMaker", "CancelBoth"] as const;
 /** Mostly Active, so that a halt does not last long. */
 const STATUS_MIX = ["Halted", "Active", "Active", "Closed", "Active", "Active"] as const;
+
+/** An order by its wallet's own name for it. */
+interface Named {
+  readonly wallet: string;
+  readonly clientOrderId: string;
+}
+/** How many of the last ones are cancelled and amended. */
+const NAMED_MAX = 40;
 
 /** An active market. */
 export function instrument(marketId: MarketId, tickSize = 0.001, lotSize = 1): Instrument {
@@ -68,23 +78,74 @@ export function* engineCommands(
   const random = new Random(seed);
   let ts = 1_700_000_000_000_000;
   let passed = ts;
+  const named: Named[] = [];
   for (let placed = 0; ; ) {
     const step = random.below(2 * settings.stepMicros);
     passed += step;
     ts += step;
     if (settings.clockJumps > 0 && random.below(100) < settings.clockJumps)
       ts += 1 + random.below(2 ** 31 - 1);
-    const command = nextCommand(random, settings, placed);
-    if (command.type === "place") placed++;
+    const command = nextCommand(random, settings, placed, ts, named);
+    if (command.type === "place") {
+      placed++;
+      const { wallet, clientOrderId } = command.terms;
+      if (clientOrderId !== undefined) named.push({ wallet, clientOrderId });
+      if (named.length > NAMED_MAX) named.shift();
+    }
     yield { command, ts, passed };
   }
 }
 
-function nextCommand(random: Random, settings: CommandOptions, placed: number): Command {
+function nextCommand(
+  random: Random,
+  settings: CommandOptions,
+  placed: number,
+  ts: number,
+  named: readonly Named[],
+): Command {
   const chance = random.below(1000);
   const wallet = `wallet-${random.below(settings.wallets)}`;
-  if (chance < 680) return { type: "place", terms: nextTerms(random, settings, wallet, placed) };
-  if (chance < 980) return { type: "cancel", wallet, order: nextReference(random, placed) };
+  // Mostly one that there was, of the wallet that placed it.
+  const known = random.below(4) === 0 ? undefined : named[random.below(NAMED_MAX)];
+  const who = known?.wallet ?? wallet;
+  const { clientOrderId } = known ?? {};
+  if (chance < 680) {
+    const terms = nextTerms(random, settings, wallet, placed, ts);
+    return {
+      type: "place",
+      terms,
+      ...(random.below(50) === 0 && { validUntilTs: ts - 1 + random.below(3) }),
+      ...(random.below(50) === 0 && { validateOnly: true }),
+    };
+  }
+  if (chance < 840) {
+    const { priceMax, quantityMax } = settings;
+    const what = random.below(4);
+    return {
+      type: "amend",
+      wallet: who,
+      order: clientOrderId === undefined ? nextReference(random, placed) : { clientOrderId },
+      ...(what !== 0 && what !== 1 && { price: 1 + random.below(priceMax) }),
+      ...(what !== 2 && { quantity: 1 + random.below(quantityMax) }),
+    };
+  }
+  if (chance < 970)
+    return {
+      type: "cancel",
+      wallet: who,
+      order: clientOrderId === undefined ? nextReference(random, placed) : { clientOrderId },
+    };
+  if (chance < 971) return { type: "cancel-all", wallet };
+  if (chance < 973)
+    return {
+      type: "cancel-all",
+      wallet,
+      marketId: pick(random, settings.marketIds),
+      side: pick(random, ["Buy", "Sell"]),
+    };
+  if (chance < 975)
+    return { type: "cancel-after", wallet, timeoutMs: random.below(3) * settings.stepMicros };
+  if (chance < 980) return { type: "expire", most: 1 + random.below(3) };
   if (chance < 990) {
     const session = `session-${random.below(settings.sessions)}`;
     return { type: "end-session", session, reason: "the connection ended" };
@@ -101,6 +162,7 @@ function nextTerms(
   { marketIds, priceMax, quantityMax, sessions, clientOrderIds }: CommandOptions,
   wallet: string,
   placed: number,
+  ts: number,
 ): OrderTerms {
   const isMarket = random.below(10) === 0;
   const timeInForce = isMarket ? "IOC" : pick(random, TIMES_IN_FORCE_MIX);
@@ -112,7 +174,10 @@ function nextTerms(
     side: pick(random, ["Buy", "Sell"]),
     orderType: isMarket ? "Market" : "Limit",
     timeInForce,
-    postOnly: timeInForce === "GTC" && random.below(10) === 0,
+    postOnly: (timeInForce === "GTC" || timeInForce === "GTD") && random.below(10) === 0,
+    selfTrade: pick(random, SELF_TRADE_MIX),
+    // Some of them are over.
+    expiresTs: timeInForce === "GTD" ? ts - 100 + random.below(200_000) : undefined,
     price: isMarket ? undefined : 1 + random.below(priceMax),
     quantity: 1 + random.below(quantityMax),
     session: random.below(3) === 0 ? `session-${random.below(sessions)}` : undefined,

@@ -16,11 +16,16 @@ export function expectSound(
   books: ReadonlyMap<MarketId, OrderBook>,
   record: EngineRecord,
   changed: readonly Order[],
+  ts: number,
 ): void {
   for (const order of changed) expectOrderSound(order);
   for (const book of books.values())
     expect(book.best("Buy") ?? 0).toBeLessThan(book.best("Sell") ?? Infinity);
   expectRestingIsOpen(books, record);
+  expectByPriority(books, record);
+  for (const { orderId, expiresTs } of record.openOrders)
+    if (expiresTs !== undefined && expiresTs <= ts)
+      throw new Error(`order ${orderId} is open at ${ts}, and expired at ${expiresTs}`);
   expectPositionsSound(record);
   for (const order of record.openOrders)
     if (engine.openOrder(order.orderId) !== order)
@@ -36,6 +41,22 @@ function expectOrderSound({ orderId, quantity, filled, status, reason }: Order):
   const reasonFits = (status === "Cancelled") === (reason !== undefined);
   if (!sound || !reasonFits)
     throw new Error(`order ${orderId}: ${status} with ${filled} of ${quantity}, reason ${reason}`);
+}
+
+/** The orders of a price rest by ascending priority, which no two orders share. */
+function expectByPriority(books: ReadonlyMap<MarketId, OrderBook>, record: EngineRecord): void {
+  const priorities = new Set(record.openOrders.map(({ priority }) => priority));
+  expect(priorities.size).toBe(record.openOrders.length);
+  for (const book of books.values())
+    for (const side of ["Buy", "Sell"] as const) {
+      let before: { price: number; priority: number } | undefined;
+      for (const { orderId, price } of book.orders(side)) {
+        const priority = record.orders.get(orderId)?.priority ?? 0;
+        if (before?.price === price && before.priority >= priority)
+          throw new Error(`order ${orderId} rests behind one of priority ${before.priority}`);
+        before = { price, priority };
+      }
+    }
 }
 
 /** What rests is what is open, with what is not filled, and every wallet has a number of its own. */
@@ -82,14 +103,16 @@ function expectPositionsSound(record: EngineRecord): void {
 export function expectTradesSound(record: EngineRecord): void {
   const fills = new Map<number, { filled: number; filledValue: bigint }>();
   const volumes = new Map<MarketId, number>();
-  for (const trade of record.trades) {
+  for (const [index, trade] of record.trades.entries()) {
     const { marketId, price, quantity, makerOrderId, takerOrderId } = trade;
     const [maker, taker] = [record.orders.get(makerOrderId), record.orders.get(takerOrderId)];
-    expect(maker).toMatchObject({ marketId, price, wallet: trade.makerWallet });
+    expect(maker).toMatchObject({ marketId, wallet: trade.makerWallet });
+    expect(record.makerPrices[index]).toBe(price);
     expect(taker).toMatchObject({ marketId, side: trade.takerSide, wallet: trade.takerWallet });
     expect(maker?.side).not.toBe(taker?.side);
     expect(trade.makerWallet).not.toBe(trade.takerWallet);
-    const limit = taker?.price;
+    // Of one that was amended the limit was another one at some time.
+    const limit = taker?.original === undefined ? taker?.price : undefined;
     if (limit !== undefined && taker?.side === "Buy") expect(price).toBeLessThanOrEqual(limit);
     if (limit !== undefined && taker?.side === "Sell") expect(price).toBeGreaterThanOrEqual(limit);
     volumes.set(marketId, (volumes.get(marketId) ?? 0) + quantity);

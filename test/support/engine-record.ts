@@ -3,7 +3,7 @@ import type {
   EngineState,
   RememberedClientOrderId,
 } from "../../src/engine/commands.js";
-import type { MarketTotals, Order, Position, Trade } from "../../src/engine/order.js";
+import type { MarketTotals, Order, Position, Trade, WalletTimer } from "../../src/engine/order.js";
 import type { MarketId } from "../../src/shared/market-id.js";
 import { isOpen } from "../../src/shared/order.js";
 
@@ -14,6 +14,9 @@ export class EngineRecord {
   readonly totals = new Map<MarketId, MarketTotals>();
   readonly #open = new Map<number, Order>();
   readonly #positions = new Map<string, Position>();
+  readonly #timers = new Map<string, WalletTimer>();
+  /** Of each trade, the price that its maker had then. */
+  readonly makerPrices: (number | undefined)[] = [];
   #nextOrderId = 1;
   #nextTradeId = 1;
 
@@ -30,10 +33,14 @@ export class EngineRecord {
       if (trade.tradeId !== this.trades.length + 1)
         throw new Error(`trade ${trade.tradeId} follows ${this.trades.length} trades`);
       this.trades.push(trade);
+      this.makerPrices.push(this.orders.get(trade.makerOrderId)?.price);
     }
     for (const position of changes.positions)
       this.#positions.set(JSON.stringify([position.wallet, position.marketId]), position);
     for (const totals of changes.totals) this.totals.set(totals.marketId, totals);
+    for (const timer of changes.timers)
+      if (timer.triggerTs === undefined) this.#timers.delete(timer.wallet);
+      else this.#timers.set(timer.wallet, timer);
     this.#nextOrderId = changes.nextOrderId;
     this.#nextTradeId = changes.nextTradeId;
   }
@@ -60,6 +67,7 @@ export class EngineRecord {
         ),
       positions: this.positions,
       totals: this.totals.values(),
+      timers: this.#timers.values(),
       nextOrderId: this.#nextOrderId,
       nextTradeId: this.#nextTradeId,
     };

@@ -20,14 +20,14 @@ TIMEOUT_S = 20
 SAFE_MAX = 2**53 - 1
 INTEGERS = {
     "ts", "seq", "server_time", "timestamp", "ping_interval_ms", "connections", "shards", "uptime_s",
-    "created_ts", "updated_ts", "deadline_ts", "prev_seq", "depth", "feed_age_ms",
+    "created_ts", "updated_ts", "deadline_ts", "expires_ts", "trigger_ts", "count", "prev_seq", "depth", "feed_age_ms",
     "conflated",
 }
 NUMBERS = {
     "price", "best_bid", "best_ask", "volume", "quantity", "tick_size", "lot_size",
     "filled_quantity", "average_price", "realized_pnl",
 }
-REQUEST_IDS = [1, -1, SAFE_MAX, "request ü", 7, 8, 2**32, 0, 9, 10, 11]
+REQUEST_IDS = [1, -1, SAFE_MAX, "request ü", 7, 8, 2**32, 0, 9, 10, 11, 12, 13, 14, 15, 16]
 WALLET = "wallet-1"
 IDS = [1001, SAFE_MAX, 2**53, str(2**128 - 1)]
 
@@ -44,7 +44,18 @@ CHANNELS = [
     {"type": "Orders", "params": {"wallet": WALLET}},
     {"type": "Positions", "params": {"wallet": WALLET}},
 ]
-ORDER = {"market_id": 1001, "side": "Buy", "order_type": "Market", "quantity": 1, "client_order_id": "mine"}
+OTHER = {"market_id": 1001, "side": "Buy", "order_type": "Market", "quantity": 1}
+ORDER = {**OTHER, "client_order_id": "mine"}
+RESTING = {
+    "market_id": 1001,
+    "side": "Buy",
+    "order_type": "Limit",
+    "price": 0.001,
+    "quantity": 3,
+    "client_order_id": "resting",
+    "time_in_force": "GTD",
+    "expires_ts": 2**52,
+}
 REQUESTS = [
     {"type": "Subscribe", "data": {"channels": CHANNELS}},
     {"type": "Ping", "data": {"timestamp": 1_700_000_000_000}},
@@ -57,6 +68,11 @@ REQUESTS = [
     {"type": "GetOrder", "data": {"client_order_id": "mine"}},
     {"type": "OrderHistory", "data": {"status": ["Filled"], "limit": 10}},
     {"type": "FillHistory", "data": {"market_id": 1001}},
+    {"type": "PlaceOrder", "data": {"order": ORDER, "validate_only": True}},
+    {"type": "PlaceOrders", "data": {"orders": [RESTING, {**OTHER, "quantity": 0.5}]}},
+    {"type": "AmendOrder", "data": {"client_order_id": "resting", "quantity": 2}},
+    {"type": "CancelAfter", "data": {"timeout_ms": 60_000}},
+    {"type": "CancelOrders", "data": {"market_id": 1001, "side": "Buy"}},
 ]
 
 

@@ -26,11 +26,15 @@ export function isLater(one: TestOrder, other: TestOrder): boolean {
 function isAhead(one: TestOrder, other: TestOrder): boolean {
   if (one.filled_quantity !== other.filled_quantity)
     return one.filled_quantity > other.filled_quantity;
-  return isFinished(one) && !isFinished(other);
+  if (isFinished(one) !== isFinished(other)) return isFinished(one);
+  // Only an amend makes another one of it.
+  const isAmended = one.price !== other.price || one.quantity !== other.quantity;
+  return isAmended && one.updated_ts > other.updated_ts;
 }
 
 /** What never changes of an order. */
 function termsOf(order: TestOrder) {
-  const { filled_quantity, average_price, status, reason, updated_ts, ...terms } = order;
+  const { price, quantity, filled_quantity, average_price, ...others } = order;
+  const { status, reason, reason_code, updated_ts, ...terms } = others;
   return terms;
 }

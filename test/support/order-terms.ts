@@ -10,6 +10,8 @@ export function orderTerms(given: Partial<OrderTerms> = {}): OrderTerms {
     orderType: "Limit",
     timeInForce: "GTC",
     postOnly: false,
+    selfTrade: "CancelTaker",
+    expiresTs: undefined,
     price: 50,
     quantity: 10,
     session: undefined,

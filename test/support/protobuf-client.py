@@ -23,7 +23,7 @@ SAFE_MAX = 2**53 - 1
 LOW = 2**64 - 1
 WALLET = "wallet-1"
 IDS = [1001, SAFE_MAX, 2**53, 2**128 - 1]
-NULLS = {("Authenticated", "wallet")} | {
+NULLS = {("Authenticated", "wallet"), ("CancelAfterSet", "trigger_ts")} | {
     (message, field)
     for message in ("PriceUpdate", "Market")
     for field in ("price", "best_bid", "best_ask")
@@ -53,11 +53,19 @@ CHANNELS = [
     pb.Channel(orders={"wallet": WALLET}),
     pb.Channel(positions={"wallet": WALLET}),
 ]
-ORDER = {
-    "market_id": 1001, "side": pb.SIDE_BUY, "order_type": pb.ORDER_TYPE_MARKET, "quantity": 1,
-    "client_order_id": "mine",
+OTHER = {"market_id": 1001, "side": pb.SIDE_BUY, "order_type": pb.ORDER_TYPE_MARKET, "quantity": 1}
+ORDER = {**OTHER, "client_order_id": "mine"}
+REQUEST_IDS = [1, -1, SAFE_MAX, "request ü", 7, 8, 2**32, 0, 9, 10, 11, 12, 13, 14, 15, 16]
+RESTING = {
+    "market_id": 1001,
+    "side": pb.SIDE_BUY,
+    "order_type": pb.ORDER_TYPE_LIMIT,
+    "price": 0.001,
+    "quantity": 3,
+    "client_order_id": "resting",
+    "time_in_force": pb.TIME_IN_FORCE_GTD,
+    "expires_ts": 2**52,
 }
-REQUEST_IDS = [1, -1, SAFE_MAX, "request ü", 7, 8, 2**32, 0, 9, 10, 11]
 REQUESTS = [
     {"subscribe": {"channels": CHANNELS}},
     {"ping": {"timestamp": 1_700_000_000_000}},
@@ -70,6 +78,11 @@ REQUESTS = [
     {"get_order": {"client_order_id": "mine"}},
     {"order_history": {"status": [pb.ORDER_STATUS_FILLED], "limit": 10}},
     {"fill_history": wide(1001)},
+    {"place_order": {"order": ORDER, "validate_only": True}},
+    {"place_orders": {"orders": [RESTING, {**OTHER, "quantity": 0.5}]}},
+    {"amend_order": {"client_order_id": "resting", "quantity": 2}},
+    {"cancel_after": {"timeout_ms": 60_000}},
+    {"cancel_orders": {"market_id": 1001, "side": pb.SIDE_BUY}},
 ]
 
 

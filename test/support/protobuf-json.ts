@@ -24,6 +24,7 @@ type Json = Record<string, unknown>;
 const NULLS = new Set([
   ...["price", "best_bid", "best_ask"].flatMap((name) => [`PriceUpdate.${name}`, `Market.${name}`]),
   "Authenticated.wallet",
+  "CancelAfterSet.trigger_ts",
 ]);
 /** Enums whose words are written as they are, and those in lower case; others are PascalCase. */
 const UPPER = ["ErrorCode", "TimeInForce"];

@@ -162,7 +162,55 @@ export const SERVER_SAMPLES: { readonly [T in ServerMessage["type"]]: ServerMess
   OrderPage: { type: "OrderPage", id: 10, data: { wallet: "w", orders: [order], next: "o-9" } },
   Fill: { type: "Fill", data: { fill } },
   FillPage: { type: "FillPage", id: 11, data: { wallet: "w", fills: [fill] } },
-  OrderUpdate: { type: "OrderUpdate", id: 7, data: { order } },
+  OrderUpdate: { type: "OrderUpdate", id: 7, data: { order, duplicate: true } },
+  OrderValidated: {
+    type: "OrderValidated",
+    id: 12,
+    data: {
+      order: {
+        market_id: WIDE_ID,
+        side: "Buy",
+        order_type: "Limit",
+        price: 0.5,
+        quantity: 3,
+        time_in_force: "GTD",
+        post_only: false,
+        client_order_id: "my-2",
+        expires_ts: TS,
+        valid_until_ts: TS + 2,
+        self_trade: "CancelBoth",
+      },
+    },
+  },
+  OrderResults: {
+    type: "OrderResults",
+    id: 13,
+    data: {
+      results: [
+        { order, duplicate: true },
+        {
+          error: {
+            code: "ORDER_REJECTED",
+            message: "m",
+            details: { rule: "expired", field: "expires_ts", value: 1, limit: null },
+          },
+        },
+        {
+          order: {
+            ...order,
+            time_in_force: "GTD",
+            status: "Cancelled",
+            expires_ts: TS + 5,
+            reason: "expired",
+            reason_code: "expired",
+          },
+        },
+        { error: { code: "UNAVAILABLE", message: "m" } },
+      ],
+    },
+  },
+  OrdersCancelled: { type: "OrdersCancelled", id: 14, data: { count: 0 } },
+  CancelAfterSet: { type: "CancelAfterSet", id: 15, data: { trigger_ts: null } },
   PositionSnapshot: { type: "PositionSnapshot", data: { wallet: "w", positions: [] } },
   PositionUpdate: { type: "PositionUpdate", data: { position } },
   SystemStatus: {
@@ -249,8 +297,36 @@ export const CLIENT_SAMPLES: { readonly [T in ClientMessage["type"]]: ClientMess
         post_only: false,
         client_order_id: "my-1",
       },
+      validate_only: true,
     },
   },
+  PlaceOrders: {
+    type: "PlaceOrders",
+    id: 8,
+    data: {
+      orders: [
+        {
+          market_id: WIDE_ID,
+          side: "Sell",
+          order_type: "Limit",
+          price: 0.25,
+          quantity: 1,
+          time_in_force: "GTD",
+          expires_ts: TS,
+          valid_until_ts: TS + 1,
+          self_trade: "CancelMaker",
+        },
+        { market_id: 1001, side: "Buy", order_type: "Market", quantity: 2 },
+      ],
+    },
+  },
+  AmendOrder: {
+    type: "AmendOrder",
+    id: 9,
+    data: { client_order_id: "my-1", price: 0.5, quantity: 3 },
+  },
+  CancelOrders: { type: "CancelOrders", id: 10, data: { market_id: WIDE_ID, side: "Sell" } },
+  CancelAfter: { type: "CancelAfter", id: 11, data: { timeout_ms: 0 } },
   TradeHistory: {
     type: "TradeHistory",
     id: 6,

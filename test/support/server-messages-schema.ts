@@ -4,8 +4,14 @@ import { requestIdSchema } from "../../src/contract/client-messages-schema.js";
 import { ERROR_CODES } from "../../src/contract/error-codes.js";
 import { BOOK_DEPTHS } from "../../src/contract/limits.js";
 import type { ServerMessage } from "../../src/contract/messages.js";
+import { CANCEL_REASONS, type CancelReason } from "../../src/contract/order-rules.js";
 import { BOOK_LEVELS_MAX, MARKET_STATUSES, SIDES } from "../../src/shared/market.js";
-import { ORDER_STATUSES, ORDER_TYPES, TIMES_IN_FORCE } from "../../src/shared/order.js";
+import {
+  ORDER_STATUSES,
+  ORDER_TYPES,
+  SELF_TRADES,
+  TIMES_IN_FORCE,
+} from "../../src/shared/order.js";
 
 const seq = z.int().positive();
 const ts = z.int().positive();
@@ -44,6 +50,12 @@ export const systemStatusSchema = z.strictObject({
   version: z.string(),
 });
 
+const errorData = z.strictObject({
+  code: z.enum(ERROR_CODES),
+  message: z.string(),
+  details: z.record(z.string(), z.unknown()).optional(),
+});
+
 const order = z.strictObject({
   order_id: z.string(),
   client_order_id: z.string().optional(),
@@ -58,7 +70,9 @@ const order = z.strictObject({
   filled_quantity: z.number().nonnegative(),
   average_price: z.number().positive().optional(),
   status: z.enum(ORDER_STATUSES),
+  expires_ts: ts.optional(),
   reason: z.string().optional(),
+  reason_code: z.enum(Object.keys(CANCEL_REASONS) as CancelReason[]).optional(),
   created_ts: ts,
   updated_ts: ts,
 });
@@ -133,11 +147,7 @@ export const serverData = {
   }),
   Unsubscribed: z.strictObject({ channels: z.array(channelSchema) }),
   EpochChanged: z.strictObject({ epoch: z.string() }),
-  Error: z.strictObject({
-    code: z.enum(ERROR_CODES),
-    message: z.string(),
-    details: z.record(z.string(), z.unknown()).optional(),
-  }),
+  Error: errorData,
   Pong: z.strictObject({ timestamp: z.number(), server_time: z.int() }),
   MarketSnapshot: z.strictObject({ markets: z.array(market), more: z.literal(true).optional() }),
   MarketUpdate: z.strictObject({ update_type: z.enum(UPDATE_TYPES), market }),
@@ -185,7 +195,6 @@ export const serverData = {
     next: z.string().optional(),
   }),
   OrderSnapshot: z.strictObject({ wallet: z.string(), orders: z.array(order) }),
-  OrderUpdate: z.strictObject({ order }),
   PositionSnapshot: z.strictObject({ wallet: z.string(), positions: z.array(position) }),
   Fill: z.strictObject({ fill }),
   OrderPage: z.strictObject({
@@ -198,6 +207,32 @@ export const serverData = {
     fills: z.array(fill).max(1000),
     next: z.string().optional(),
   }),
+  OrderUpdate: z.strictObject({ order, duplicate: z.literal(true).optional() }),
+  OrderValidated: z.strictObject({
+    order: z.strictObject({
+      market_id: marketIdSchema,
+      side: z.enum(SIDES),
+      order_type: z.enum(ORDER_TYPES),
+      price: z.number().positive().optional(),
+      quantity: z.number().positive(),
+      time_in_force: z.enum(TIMES_IN_FORCE),
+      post_only: z.boolean(),
+      client_order_id: z.string().optional(),
+      expires_ts: ts.optional(),
+      valid_until_ts: ts.optional(),
+      self_trade: z.enum(SELF_TRADES),
+    }),
+  }),
+  OrderResults: z.strictObject({
+    results: z.array(
+      z.union([
+        z.strictObject({ order, duplicate: z.literal(true).optional() }),
+        z.strictObject({ error: errorData }),
+      ]),
+    ),
+  }),
+  OrdersCancelled: z.strictObject({ count: z.int().nonnegative() }),
+  CancelAfterSet: z.strictObject({ trigger_ts: ts.nullable() }),
   PositionUpdate: z.strictObject({ position }),
   SystemStatus: z.strictObject({ status: systemStatusSchema }),
   CandleSnapshot: z.strictObject({

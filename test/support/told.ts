@@ -35,6 +35,10 @@ export class Told {
     switch (message.type) {
       case "OrderUpdate":
         return this.#takeOrder(message.data.order);
+      case "OrderResults":
+        for (const { order } of message.data.results)
+          if (order !== undefined) this.#takeOrder(order);
+        return;
       case "OrderSnapshot":
         for (const order of message.data.orders) this.#takeOrder(order);
         return;

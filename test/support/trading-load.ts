@@ -25,6 +25,8 @@ const TRADERS: readonly TraderOptions[] = [
 ];
 export const WALLETS = ["w1", "w2", "w3"] as const;
 
+/** When no load runs any more. */
+const LATER_TS = 2 ** 52;
 const BURST_MAX = 8;
 /** How long an answer may take. An exchange that hangs gives none. */
 const ANSWER_MS_MAX = 15_000;
@@ -137,6 +139,9 @@ class Trader {
 
   /** An order that a rule has refused may be forgotten; of all others it is open what became of them. */
   #hear(id: string, message: ServerMessage): void {
+    if (message.type === "OrderResults")
+      for (const [at, { error }] of message.data.results.entries())
+        if (error !== undefined) this.#told.sent.delete(`${id}-${at}`);
     if (message.type !== "Error") return this.#onAnswer();
     const { code } = message.data;
     if (code === "UNAVAILABLE") this.#refused = true;
@@ -169,17 +174,48 @@ class Trader {
     const id = `${this.#wallet}-${this.#random.nextInt32() >>> 0}-${this.#random.below(1e6)}`;
     const open = this.#random.below(4) === 0 ? this.#told.openOrders(this.#wallet) : [];
     const target = open[this.#random.below(open.length)];
-    if (target === undefined) {
-      const order = this.#drawOrder(id);
-      if ("client_order_id" in order)
-        this.#told.sent.set(id, { wallet: this.#wallet, order, orderId: undefined });
-      this.#client.send({ type: "PlaceOrder", id, data: { order } });
-    } else {
+    if (target !== undefined) {
       const { order_id, client_order_id } = target;
       const data = client_order_id === undefined ? { order_id } : { client_order_id };
-      this.#client.send({ type: "CancelOrder", id, data });
+      if (this.#random.below(2) === 0) this.#client.send({ type: "CancelOrder", id, data });
+      else this.#client.send({ type: "AmendOrder", id, data: { ...data, ...this.#drawAmend() } });
+      return id;
+    }
+    switch (this.#random.below(12)) {
+      case 0: {
+        const orders = [0, 1, 2].map((at) => this.#newOrder(`${id}-${at}`));
+        this.#client.send({ type: "PlaceOrders", id, data: { orders } });
+        break;
+      }
+      case 1: {
+        const data = { market_id: LOAD_MARKETS[0], side: "Buy" };
+        this.#client.send({ type: "CancelOrders", id, data });
+        break;
+      }
+      case 2:
+        this.#client.send({ type: "CancelAfter", id, data: { timeout_ms: 300_000 } });
+        break;
+      default:
+        this.#client.send({ type: "PlaceOrder", id, data: { order: this.#newOrder(id) } });
     }
     return id;
+  }
+
+  #drawAmend(): Readonly<Record<string, number>> {
+    const random = this.#random;
+    const to = random.below(3);
+    return {
+      ...(to !== 0 && { quantity: 1 + random.below(20) }),
+      ...(to !== 1 && { price: (40 + random.below(20)) / 100 }),
+    };
+  }
+
+  /** An order that is about to be sent. */
+  #newOrder(id: string): Readonly<Record<string, unknown>> {
+    const order = this.#drawOrder(id);
+    if ("client_order_id" in order)
+      this.#told.sent.set(id, { wallet: this.#wallet, order, orderId: undefined });
+    return order;
   }
 
   #drawOrder(id: string): Readonly<Record<string, unknown>> {
@@ -189,6 +225,8 @@ class Trader {
       { order_type: "Limit" },
       { order_type: "Limit" },
       { order_type: "Limit", post_only: true },
+      { order_type: "Limit", self_trade: "CancelMaker" },
+      { order_type: "Limit", time_in_force: "GTD", expires_ts: LATER_TS },
       { order_type: "Limit", time_in_force: "IOC" },
       { order_type: "Limit", time_in_force: "FOK" },
       { order_type: "Market", time_in_force: "IOC" },

@@ -1,5 +1,11 @@
 import type { MarketStatus, Side } from "../../shared/market.js";
-import type { Liquidity, OrderStatus, OrderType, TimeInForce } from "../../shared/order.js";
+import type {
+  Liquidity,
+  OrderStatus,
+  OrderType,
+  SelfTrade,
+  TimeInForce,
+} from "../../shared/order.js";
 import type { ErrorCode } from "../error-codes.js";
 import type {
   CandleInterval,
@@ -51,7 +57,8 @@ const CANDLE_INTERVAL: Numbers<CandleInterval> = {
   "1d": 6,
 };
 const ORDER_TYPE: Numbers<OrderType> = { Limit: 1, Market: 2 };
-const TIME_IN_FORCE: Numbers<TimeInForce> = { GTC: 1, IOC: 2, FOK: 3 };
+const TIME_IN_FORCE: Numbers<TimeInForce> = { GTC: 1, IOC: 2, FOK: 3, GTD: 4 };
+const SELF_TRADE: Numbers<SelfTrade> = { CancelTaker: 1, CancelMaker: 2, CancelBoth: 3 };
 const ORDER_STATUS: Numbers<OrderStatus> = {
   Open: 1,
   PartiallyFilled: 2,
@@ -139,6 +146,8 @@ const order = table({
   reason: optional(text(15)),
   created_ts: uint64(16),
   updated_ts: uint64(17),
+  expires_ts: optional(uint64(18)),
+  reason_code: optional(text(19)),
 });
 
 const fill = table({
@@ -193,6 +202,27 @@ const filter = table({
   search: optional(text(4)),
 });
 
+const requestedOrder = {
+  market_id: marketId(1),
+  side: word(3, sides),
+  order_type: word(4, orderTypes),
+  price: optional(double(5)),
+  quantity: double(6),
+  time_in_force: optional(word(7, timesInForce)),
+  post_only: optional(bool(8)),
+  client_order_id: optional(text(9)),
+  expires_ts: optional(uint64(10)),
+  valid_until_ts: optional(uint64(11)),
+  self_trade: optional(word(12, enumOf(SELF_TRADE))),
+};
+const orderRequest = table(requestedOrder, { strict: true });
+
+const error = table({
+  code: word(1, enumOf(ERROR_CODE)),
+  message: text(2),
+  details: optional(json(3)),
+});
+
 const ofWallet = table({ wallet: text(1) });
 
 const CHANNELS: Readonly<Record<ChannelType, FieldShape>> = {
@@ -244,25 +274,23 @@ const CLIENT_TYPES: Readonly<Record<ClientType, FieldShape>> = {
   Ping: message(6, table({ timestamp: double(1) })),
   PlaceOrder: message(
     7,
+    table({ order: message(1, orderRequest), validate_only: optional(bool(2)) }),
+  ),
+  PlaceOrders: message(14, table({ orders: list(message(1, orderRequest)) })),
+  AmendOrder: message(
+    15,
     table({
-      order: message(
-        1,
-        table(
-          {
-            market_id: marketId(1),
-            side: word(3, sides),
-            order_type: word(4, orderTypes),
-            price: optional(double(5)),
-            quantity: double(6),
-            time_in_force: optional(word(7, timesInForce)),
-            post_only: optional(bool(8)),
-            client_order_id: optional(text(9)),
-          },
-          { strict: true },
-        ),
-      ),
+      order_id: optional(text(1)),
+      client_order_id: optional(text(2)),
+      price: optional(double(3)),
+      quantity: optional(double(4)),
     }),
   ),
+  CancelOrders: message(
+    16,
+    table({ market_id: optional(marketId(1)), side: optional(word(3, sides)) }),
+  ),
+  CancelAfter: message(17, table({ timeout_ms: uint64(1) })),
   CancelOrder: message(8, orderReference),
   TradeHistory: message(13, table(historyRequest)),
   CandleHistory: message(9, table({ ...historyRequest, interval: word(7, candleIntervals) })),
@@ -319,7 +347,25 @@ const SERVER_TYPES: Readonly<Record<ServerType, FieldShape>> = {
   ),
   TradeExecution: message(6, table({ trade: message(1, trade) })),
   MarketSnapshot: message(7, table({ markets: list(message(1, market)), more: optional(bool(2)) })),
-  OrderUpdate: message(8, table({ order: message(1, order) })),
+  OrderUpdate: message(8, table({ order: message(1, order), duplicate: optional(bool(2)) })),
+  OrderValidated: message(35, table({ order: message(1, table(requestedOrder)) })),
+  OrderResults: message(
+    36,
+    table({
+      results: list(
+        message(
+          1,
+          table({
+            order: optional(message(1, order)),
+            error: optional(message(2, error)),
+            duplicate: optional(bool(3)),
+          }),
+        ),
+      ),
+    }),
+  ),
+  OrdersCancelled: message(37, table({ count: uint64(1) })),
+  CancelAfterSet: message(38, table({ trigger_ts: nullable(uint64(1)) })),
   PositionUpdate: message(9, table({ position: message(1, position) })),
   OrderSnapshot: message(10, table({ orders: list(message(1, order)), wallet: text(2) })),
   PositionSnapshot: message(11, table({ positions: list(message(1, position)), wallet: text(2) })),
@@ -333,10 +379,7 @@ const SERVER_TYPES: Readonly<Record<ServerType, FieldShape>> = {
     table({ wallet: text(1), fills: list(message(2, fill)), next: optional(text(3)) }),
   ),
   Pong: message(12, table({ timestamp: double(1), server_time: uint64(2) })),
-  Error: message(
-    13,
-    table({ code: word(1, enumOf(ERROR_CODE)), message: text(2), details: optional(json(3)) }),
-  ),
+  Error: message(13, error),
   Subscribed: message(14, channels),
   Unsubscribed: message(15, channels),
   Connected: message(

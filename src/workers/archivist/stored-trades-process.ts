@@ -1,4 +1,5 @@
 import type { Environment } from "../../store/environment.js";
+import { untilComplete } from "../../store/open-complete.js";
 import { reasonOf, StoreError } from "../../store/store-error.js";
 import { reopen } from "../../store/store-file.js";
 import type { StoredTrade, TradesAnswer, TradesRequest } from "./stored-trades.js";
@@ -34,6 +35,8 @@ function tell(answer: TradesAnswer): void {
 async function* answersTo({ dir, from, to }: TradesRequest): AsyncGenerator<TradesAnswer, void> {
   const environment = reopen(dir, { readOnly: true });
   try {
+    // What was told is in the journal, and a moment later in the trees.
+    await untilComplete(environment, dir);
     const markets = new Map((await environment.markets.all()).map((one) => [one.marketId, one]));
     for (let start = from; start <= to; ) {
       const some = read(environment, start, to);

@@ -47,18 +47,18 @@ export class FairBudget {
     return own < free && groups < GROUP_SHARE * free;
   }
 
-  /** Takes a place; the caller has asked whether it may, or must have it whatever the rule says. */
-  take({ name, group }: Holder): void {
-    this.#taken++;
-    add(this.#byHolder, name, 1);
-    add(this.#byGroup, group, 1);
+  /** Takes places; the caller has asked whether it may, or must have them whatever the rule says. */
+  take({ name, group }: Holder, places = 1): void {
+    this.#taken += places;
+    add(this.#byHolder, name, places);
+    add(this.#byGroup, group, places);
   }
 
-  /** Gives back a place that was taken. */
-  giveBack({ name, group }: Holder): void {
-    this.#taken--;
-    add(this.#byHolder, name, -1);
-    add(this.#byGroup, group, -1);
+  /** Gives back places that were taken. */
+  giveBack({ name, group }: Holder, places = 1): void {
+    this.#taken -= places;
+    add(this.#byHolder, name, -places);
+    add(this.#byGroup, group, -places);
   }
 }
 

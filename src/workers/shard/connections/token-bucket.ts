@@ -25,9 +25,17 @@ export class TokenBucket {
     return this.#left;
   }
 
-  /** How long it takes until one more is allowed, in whole ms. */
-  waitMs(now: number): number {
-    return Math.max(0, Math.ceil(((1 - this.left(now)) * 1000) / this.perSecond));
+  /** How long it takes until so many more are allowed, one by default, in whole ms. */
+  waitMs(now: number, amount = 1): number {
+    const missing = Math.min(amount, this.perSecond) - this.left(now);
+    return Math.max(0, Math.ceil((missing * 1000) / this.perSecond));
+  }
+
+  /** Takes so many where they are allowed: more than a second's worth where nothing else was taken. */
+  tryTake(now: number, amount: number): boolean {
+    if (this.left(now) < Math.min(amount, this.perSecond)) return false;
+    this.#left -= amount;
+    return true;
   }
 
   /** Takes one that may come later; returns how long it has to wait for its time, in ms. */

@@ -12,14 +12,11 @@ import {
 import type { Channel, PublicChannel } from "../../../contract/channels-schema.js";
 import type { ClientMessage, RequestId } from "../../../contract/client-messages-schema.js";
 import { CLOSE } from "../../../contract/closings.js";
-import type { RequestedOrder, ServerMessage } from "../../../contract/messages.js";
+import type { ServerMessage } from "../../../contract/messages.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
 import type { GrantedSession } from "../../../shared/session.js";
-import { isSimulatedWallet } from "../../../sim/wallets.js";
-import type { OrderName } from "../../messages.js";
 import type { Connection } from "../connections/connection.js";
 import type { Outbox } from "../connections/outbox.js";
-import type { TokenBucket } from "../connections/token-bucket.js";
 import type { FanOut } from "../fan-out/fan-out.js";
 import type { FirstDataSender } from "../fan-out/first-data-sender.js";
 import { Recoveries } from "../fan-out/recoveries.js";
@@ -28,6 +25,8 @@ import type { RequestHold } from "../trading/shard-sessions.js";
 import type { Trading } from "../trading/trading.js";
 import { AuthenticationError, type Authenticator, type Identity } from "./authenticator.js";
 import type { History, HistoryRequestMessage } from "./history.js";
+import { OrderRequests } from "./order-requests.js";
+import { authRequired, forbidden, rateLimited, tradingDisabled } from "./request-faults.js";
 import { ADMIN, type WalletRequestMessage, WalletRequests } from "./wallet-requests.js";
 
 /** Of larger messages that are refused undecoded nobody knows the id. */
@@ -69,6 +68,7 @@ export class RequestHandler {
   readonly #counters: CounterSection;
   readonly #hooks: RequestHooks;
   readonly #history: History;
+  readonly #orders: OrderRequests;
   readonly #walletRequests: WalletRequests;
 
   constructor(
@@ -91,6 +91,7 @@ export class RequestHandler {
     this.#counters = counters;
     this.#hooks = hooks;
     this.#history = history;
+    this.#orders = new OrderRequests(options.takesOrders, trading, counters);
     this.#walletRequests = new WalletRequests({
       trading,
       hold: hooks,
@@ -156,9 +157,14 @@ export class RequestHandler {
         return this.#reply(connection, message.id, { type: "Pong", data });
       }
       case "PlaceOrder":
-        return this.#place(connection, message.id, message.data.order, now);
+      case "PlaceOrders":
+      case "AmendOrder":
       case "CancelOrder":
-        return this.#cancel(connection, message.id, message.data);
+      case "CancelOrders":
+      case "CancelAfter": {
+        const fault = this.#orders.take(connection, message, now);
+        return fault && this.#refuse(connection, message.id, fault);
+      }
       case "TradeHistory":
       case "CandleHistory":
         // Paced as first data are: a page is read and written when there is time and room for it.
@@ -191,44 +197,6 @@ export class RequestHandler {
   #askWallet(connection: Connection, request: WalletRequestMessage): void {
     const fault = this.#walletRequests.take(connection, request, performance.now());
     if (fault !== undefined) this.#refuse(connection, request.id, fault);
-  }
-
-  // --- Orders -----------------------------------------------------------------------------------
-
-  #place(
-    connection: Connection,
-    id: RequestId | undefined,
-    order: RequestedOrder,
-    now: number,
-  ): void {
-    const trader = this.#traderOf(connection, "PlaceOrder");
-    if (trader.fault !== undefined) return this.#refuse(connection, id, trader.fault);
-    if (connection.orderAllowance.take(now) < 0) {
-      connection.orderAllowance.giveBack();
-      count(this.#counters, SHARD.ordersRateLimited);
-      return this.#refuse(connection, id, rateLimited(connection.orderAllowance, "orders", now));
-    }
-    const fault = this.#trading.place(connection, id, trader.wallet, order);
-    if (fault !== undefined) this.#refuse(connection, id, fault);
-  }
-
-  #cancel(connection: Connection, id: RequestId | undefined, order: OrderName): void {
-    const trader = this.#traderOf(connection, "CancelOrder");
-    const fault = trader.fault ?? this.#trading.cancel(connection, id, trader.wallet, order);
-    if (fault !== undefined) this.#refuse(connection, id, fault);
-  }
-
-  /** The wallet that a connection trades for, or why it may not trade. */
-  #traderOf(
-    { identity }: Connection,
-    what: string,
-  ): { readonly fault: MessageFault } | { readonly wallet: string; readonly fault?: undefined } {
-    if (!this.#options.takesOrders) return { fault: tradingDisabled(what) };
-    if (identity === undefined) return { fault: authRequired(what) };
-    const { wallet } = identity;
-    if (wallet === null) return { fault: forbidden(`${what}: the token has no wallet`) };
-    if (!isSimulatedWallet(wallet)) return { wallet };
-    return { fault: forbidden(`${what}: wallet ${wallet} belongs to a simulated trader`) };
   }
 
   // --- Authentication and subscriptions ---------------------------------------------------------
@@ -453,29 +421,8 @@ function idOf(decoded: Decoded): RequestId | undefined {
   return decoded.message === undefined ? decoded.id : decoded.message.id;
 }
 
-function rateLimited(bucket: TokenBucket, what: string, now: number): MessageFault {
-  const limit = bucket.perSecond;
-  return {
-    code: "RATE_LIMITED",
-    message: `at most ${limit} ${what} a second are taken`,
-    details: { limit, retry_after_ms: bucket.waitMs(now) },
-  };
-}
-
 function reply(id: RequestId | undefined, message: ServerMessage): ServerMessage {
   return id === undefined ? message : { ...message, id };
-}
-
-function tradingDisabled(what: string): MessageFault {
-  return { code: "TRADING_DISABLED", message: `${what}: this server takes no orders` };
-}
-
-function authRequired(what: string): MessageFault {
-  return { code: "AUTH_REQUIRED", message: `${what}: this needs a token with a wallet` };
-}
-
-function forbidden(message: string): MessageFault {
-  return { code: "FORBIDDEN", message };
 }
 
 function tooMany(message: string): MessageFault {

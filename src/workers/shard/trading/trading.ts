@@ -3,12 +3,12 @@ import type { MessageFault } from "../../../codec/decode.js";
 import type { ShardOptions } from "../../../config/thread-options.js";
 import type { PrivateChannel } from "../../../contract/channel-kinds.js";
 import type { RequestId } from "../../../contract/client-messages-schema.js";
-import type { RequestedOrder, ServerMessage } from "../../../contract/messages.js";
+import type { ServerMessage } from "../../../contract/messages.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
 import type { ContractOrder } from "../../../store/contract-form.js";
 import type {
   ExchangeNews,
-  OrderName,
+  ExchangeRequest,
   Refused,
   ReplayFrom,
   ReplayPosition,
@@ -31,11 +31,25 @@ interface WaitingOrder {
   readonly id: RequestId | undefined;
   /** Whose share of the requests that may wait it is of. */
   readonly trader: Holder;
+  /** As how many it counts there. */
+  readonly orders: number;
   /** What it is told where it gets no answer. */
   readonly lost: MessageFault;
   /** Called when it is answered. */
   readonly answered: (() => void) | undefined;
 }
+
+/** What the exchange is asked about orders, before it has a number. */
+export type OrderQuestion = {
+  [T in ExchangeRequest["type"]]: Extract<
+    ExchangeRequest,
+    { readonly type: T }
+  > extends infer R extends {
+    readonly request: number;
+  }
+    ? Omit<R, "request">
+    : never;
+}["place" | "place-all" | "amend" | "cancel" | "cancel-all" | "cancel-after"];
 
 type TradingOptions = Pick<ShardOptions, "maxPendingOrders" | "handshakeTimeoutMs">;
 
@@ -154,34 +168,19 @@ export class Trading {
 
   // --- Orders -----------------------------------------------------------------------------------
 
-  place(
+  /**
+   * Asks the exchange about orders, or says why not right now.
+   * @param orders as how many requests that wait it counts
+   */
+  ask(
     connection: Connection,
     id: RequestId | undefined,
-    wallet: string,
-    order: RequestedOrder,
+    orders: number,
+    question: OrderQuestion,
   ): MessageFault | undefined {
-    const fault = this.#unavailable(connection);
+    const fault = this.#unavailable(connection, orders);
     if (fault !== undefined) return fault;
-    const { cancelAfterMs, session } = connection;
-    this.#link.send({
-      type: "place",
-      request: this.#wait(connection, id),
-      wallet,
-      order,
-      boundTo: cancelAfterMs === undefined ? undefined : session?.session,
-    });
-    return undefined;
-  }
-
-  cancel(
-    connection: Connection,
-    id: RequestId | undefined,
-    wallet: string,
-    order: OrderName,
-  ): MessageFault | undefined {
-    const fault = this.#unavailable(connection);
-    if (fault !== undefined) return fault;
-    this.#link.send({ type: "cancel", request: this.#wait(connection, id), wallet, order });
+    this.#link.send({ ...question, request: this.#wait(connection, id, orders) });
     return undefined;
   }
 
@@ -197,14 +196,14 @@ export class Trading {
   ): MessageFault | undefined {
     const fault = this.#unavailable(connection);
     if (fault !== undefined) return fault;
-    this.#link.send({ ...question, request: this.#wait(connection, id, QUERY_LOST, answered) });
+    this.#link.send({ ...question, request: this.#wait(connection, id, 1, QUERY_LOST, answered) });
     return undefined;
   }
 
   /** Why no order can be passed on right now. */
-  #unavailable(connection: Connection): MessageFault | undefined {
+  #unavailable(connection: Connection, orders = 1): MessageFault | undefined {
     const fault: MessageFault | undefined = this.#link.connected
-      ? this.#overloaded(connection)
+      ? this.#overloaded(connection, orders)
       : { code: "UNAVAILABLE", message: "the exchange is starting again; try again" };
     if (fault !== undefined) count(this.#counters, SHARD.ordersUnavailable);
     return fault;
@@ -213,19 +212,20 @@ export class Trading {
   #wait(
     connection: Connection,
     id: RequestId | undefined,
+    orders: number,
     lost = LOST,
     answered?: () => void,
   ): number {
     const { trader } = connection;
-    this.#pending.take(trader);
-    this.#orders.set(++this.#lastRequest, { connection, id, trader, lost, answered });
+    this.#pending.take(trader, orders);
+    this.#orders.set(++this.#lastRequest, { connection, id, trader, orders, lost, answered });
     this.#counters[SHARD.ordersPending] = this.#orders.size;
     return this.#lastRequest;
   }
 
   #answered(request: number): WaitingOrder | undefined {
     const waiting = this.#orders.get(request);
-    if (waiting !== undefined) this.#pending.giveBack(waiting.trader);
+    if (waiting !== undefined) this.#pending.giveBack(waiting.trader, waiting.orders);
     // When what is told in this turn has been written.
     if (waiting?.answered !== undefined) queueMicrotask(waiting.answered);
     this.#orders.delete(request);
@@ -288,13 +288,16 @@ export class Trading {
     for (const item of news) {
       switch (item.type) {
         case "reply":
-          this.#reply(writes, item.request, item.order, item.changed);
+          this.#reply(writes, item);
           break;
         case "refusal":
           this.#refuse(writes, this.#answered(item.request), item.refusal);
           break;
+        case "answer":
+          this.#answer(writes, item.request, item.message, item.costBytes);
+          break;
         case "order":
-          this.#pushOrder(writes, item.order);
+          this.#pushOrder(writes, item.order, this.#orders.get(item.beside ?? 0)?.connection);
           break;
         case "position": {
           const live = this.#channels.live(item.position.wallet, "Positions");
@@ -335,12 +338,28 @@ export class Trading {
     writes.send();
   }
 
-  #reply(writes: CoalescedWrites, request: number, order: ContractOrder, changed: boolean): void {
+  #reply(
+    writes: CoalescedWrites,
+    { request, order, changed, duplicate }: Extract<ExchangeNews, { type: "reply" }>,
+  ): void {
     const waiting = this.#answered(request);
     if (waiting !== undefined) {
-      writes.add(waiting.connection, reply(waiting, { type: "OrderUpdate", data: { order } }));
+      const data = duplicate === undefined ? { order } : { order, duplicate };
+      writes.add(waiting.connection, reply(waiting, { type: "OrderUpdate", data }));
     }
     if (changed) this.#pushOrder(writes, order, waiting?.connection);
+  }
+
+  #answer(
+    writes: CoalescedWrites,
+    request: number,
+    message: ServerMessage,
+    costBytes: number,
+  ): void {
+    const waiting = this.#answered(request);
+    if (waiting === undefined) return;
+    if (costBytes > 0) waiting.connection.chargeAnswer(costBytes);
+    writes.add(waiting.connection, reply(waiting, message));
   }
 
   #sendPage(writes: CoalescedWrites, waiting: WaitingOrder | undefined, page: PageNews): void {
@@ -363,7 +382,7 @@ export class Trading {
 
   #lost(): void {
     const waiting = [...this.#orders.values()];
-    for (const { trader } of waiting) this.#pending.giveBack(trader);
+    for (const { trader, orders } of waiting) this.#pending.giveBack(trader, orders);
     this.#orders.clear();
     this.#snapshots.lost();
     this.#counters[SHARD.ordersPending] = 0;

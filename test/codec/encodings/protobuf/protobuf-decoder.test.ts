@@ -46,7 +46,11 @@ describe("protobuf-decoder", () => {
         "Subscribe 080422470a1f0a1d0a1b0a010111000000000000f03f19000000000000044022047261696e0a04120210010a081a060a04e907ea070a0222000a052a030a01770a0532030a01770a023a00",
         "Unsubscribe 120574687265652a1a0a18221608ffffffffffffffffff0110ffffffffffffffffff01",
         "Ping 3209090000c006450c7a42",
-        "PlaceOrder 08083a250a2308e9071801200129000000000000e03f310000000000002440380140004a046d792d31",
+        "PlaceOrder 08083a270a2308e9071801200129000000000000e03f310000000000002440380140004a046d792d311001",
+        "PlaceOrders 081072560a4208ffffffffffffffffff0110ffffffffffffffffff011802200129000000000000d03f31000000000000f03f38045080c097d1edff96035881c097d1edff960360020a1008e90718012002310000000000000040",
+        "AmendOrder 08127a1812046d792d3119000000000000e03f210000000000000840",
+        "CancelOrders 081482011808ffffffffffffffffff0110ffffffffffffffffff011802",
+        "CancelAfter 08168a0100",
         "TradeHistory 080c6a2808ffffffffffffffffff0110ffffffffffffffffff0118002080c097d1edff96032a02743930e807",
         "CandleHistory 080e4a0508e9073804",
         "OrderHistory 081052250a017710ffffffffffffffffff0118ffffffffffffffffff0122036f2d3928e80732020103",
@@ -146,7 +150,9 @@ describe("protobuf-decoder", () => {
       [valid.replace("29 000000000000e03f", ""), "price"],
       [valid.replace("000000000000e03f", "000000000000f07f"), "price"],
       [valid.replace("0000000000002440", "000000000000f87f"), "quantity"],
-      [`${valid} 3804`, "time_in_force"],
+      [`${valid} 3804`, "expires_ts"],
+      [`${valid} 5001`, "expires_ts"],
+      [`${valid} 3805`, "time_in_force"],
       [`${valid} 4a 03 612062`, "client_order_id"],
     ] as const;
     for (const [fields, field] of faults)

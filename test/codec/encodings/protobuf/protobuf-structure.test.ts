@@ -52,7 +52,7 @@ describe("protobuf-structure", () => {
   });
 
   it("protobuf-structure - values and fields are bounded before they are read", () => {
-    const unknown = (count: number) => Buffer.alloc(2 * count, "x\u0001");
+    const unknown = (count: number) => Buffer.alloc(3 * count, Buffer.of(0xa0, 0x06, 0x01));
     expect(findProtobufFault(unknown(FIELDS_MAX))).toBeUndefined();
     expect(findProtobufFault(unknown(FIELDS_MAX + 1))).toBe(
       `it has more than ${FIELDS_MAX} fields`,

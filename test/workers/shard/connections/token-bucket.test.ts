@@ -33,6 +33,18 @@ describe("token-bucket", () => {
     expect(bucket.take(750)).toBeCloseTo(0, 9);
   });
 
+  it("token-bucket - several are taken whole or not at all, more than a second's worth from a full one", () => {
+    const bucket = new TokenBucket(0, 10);
+    expect([bucket.tryTake(0, 11), bucket.tryTake(0, 1)]).toEqual([true, false]);
+    // One of debt, and one to take.
+    expect([bucket.waitMs(0), bucket.waitMs(0, 4), bucket.waitMs(0, 50)]).toEqual([200, 500, 1100]);
+    expect([bucket.tryTake(499, 4), bucket.tryTake(500, 4), bucket.left(500)]).toEqual([
+      false,
+      true,
+      0,
+    ]);
+  });
+
   it("token-bucket - over any time no more is allowed than a second's worth and what that time earns", () => {
     const steps = fc.array(fc.tuple(fc.nat(400), fc.nat(20)), { maxLength: 40 });
     fc.assert(

@@ -48,7 +48,7 @@ const reply = (request: number, of: ContractOrder, changed = true): ExchangeNews
 const refusal = (request: number): ExchangeNews => ({
   type: "refusal",
   request,
-  refusal: { code: "ORDER_REJECTED", message: "no" },
+  refusal: { code: "ORDER_NOT_FOUND", message: "no" },
 });
 const snapshot = (
   request: number,
@@ -175,7 +175,7 @@ describe("trading", () => {
       await exchange.tell(reply(first, told), refusal(second));
       expect(client.messages).toEqual([
         { type: "OrderUpdate", id: "a", data: { order: told } },
-        { type: "Error", data: { code: "ORDER_REJECTED", message: "no" } },
+        { type: "Error", data: { code: "ORDER_NOT_FOUND", message: "no" } },
       ]);
       expect(pending()).toBe(0);
       // A second answer to a request is nobody's.
@@ -208,8 +208,8 @@ describe("trading", () => {
     expect(others).toHaveLength(4);
     await exchange.tell(refusal(first as number), refusal(second as number));
     expect(sent(one)).toEqual([
-      ["Error", "#1", "ORDER_REJECTED"],
-      ["Error", "#2", "ORDER_REJECTED"],
+      ["Error", "#1", "ORDER_NOT_FOUND"],
+      ["Error", "#2", "ORDER_NOT_FOUND"],
     ]);
     place(one, "next");
     expect([sent(one), pending()]).toEqual([[], 5]);
@@ -326,6 +326,88 @@ describe("trading", () => {
       [["OrderUpdate", "1"]],
       [],
     ]);
+  });
+
+  it("trading - an answer that is no order goes to who asked, what it is of to all others", async () => {
+    const [asking, own, other] = [trader("w"), trader("w"), trader("w")];
+    for (const client of [own, other]) await watch(client, orders("w"));
+    await watch(asking, orders("w"));
+    world.request(asking, { type: "PlaceOrders", id: 7, data: { orders: [ORDER, {}] } });
+    const [request] = await exchange.requests();
+    expect(request).toEqual({
+      type: "place-all",
+      request: expect.any(Number),
+      wallet: "w",
+      orders: [
+        ORDER,
+        {
+          refusal: {
+            code: "INVALID_MESSAGE",
+            message: expect.stringContaining("data.orders.1."),
+            details: { field: expect.stringContaining("data.orders.1.") },
+          },
+        },
+      ],
+      boundTo: undefined,
+    });
+    const number = (request as { request: number }).request;
+    const placed = order("w", 1);
+    const results: ServerMessage = { type: "OrderResults", data: { results: [{ order: placed }] } };
+    await exchange.tell(
+      orderNews(order("w", 2)),
+      { type: "order", order: placed, beside: number },
+      { type: "answer", request: number, message: results, costBytes: 0 },
+    );
+    expect(asking.messages.slice(-2)).toEqual([
+      { type: "OrderUpdate", data: { order: order("w", 2) } },
+      { ...results, id: 7 },
+    ]);
+    for (const client of [own, other])
+      expect(sent(client).slice(-2)).toEqual([
+        ["OrderUpdate", "2"],
+        ["OrderUpdate", "1"],
+      ]);
+    expect(pending()).toBe(0);
+  });
+
+  it("trading - a known order is told as a duplicate, an amended one as it is asked for", async () => {
+    const client = trader("w");
+    place(client, 1);
+    const amendment = { order_id: "1", price: 0.4 };
+    world.request(client, { type: "AmendOrder", id: 2, data: amendment });
+    world.request(client, { type: "CancelOrders", id: 3, data: { side: "Sell" } });
+    world.request(client, { type: "CancelAfter", id: 4, data: { timeout_ms: 0 } });
+    const [placing, ...others] = await exchange.requests();
+    expect(others).toMatchObject([
+      { type: "amend", wallet: "w", order: { order_id: "1" }, price: 0.4, quantity: undefined },
+      { type: "cancel-all", wallet: "w", marketId: undefined, side: "Sell" },
+      { type: "cancel-after", wallet: "w", timeoutMs: 0 },
+    ]);
+    const known = reply((placing as { request: number }).request, order("w", 1), false);
+    await exchange.tell({ ...known, duplicate: true } as ExchangeNews);
+    expect(client.messages).toEqual([
+      { type: "OrderUpdate", id: 1, data: { order: order("w", 1), duplicate: true } },
+    ]);
+  });
+
+  it("trading - orders of a batch wait as so many, and are given back together", async () => {
+    const client = trader("w");
+    const batch = (count: number, id: number): void =>
+      world.request(client, {
+        type: "PlaceOrders",
+        id,
+        data: { orders: Array.from({ length: count }, () => ORDER) },
+      });
+    // One wallet alone may have half of the places.
+    batch(MAX_PENDING / 2 + 1, 1);
+    expect(sent(client)).toEqual([["Error", "#1", "UNAVAILABLE"]]);
+    batch(MAX_PENDING / 2, 2);
+    place(client, 3);
+    expect(sent(client).at(-1)).toEqual(["Error", "#3", "UNAVAILABLE"]);
+    const [request] = await requested();
+    await exchange.tell(refusal(request as number));
+    batch(MAX_PENDING / 2, 4);
+    expect(await requested()).toHaveLength(1);
   });
 
   it("trading - an answer that changed nothing is told to nobody else", async () => {

@@ -1,0 +1,107 @@
+import type { EngineState } from "../engine/commands.js";
+import type { MarketTotals, Order, Position, Trade, WalletTimer } from "../engine/order.js";
+import type { MarketId } from "../shared/market-id.js";
+import { isOpen } from "../shared/order.js";
+import type { Stretch } from "../shared/time-stretches.js";
+import type { StoredSession } from "./records.js";
+import type { StoredBatch } from "./stored-batch.js";
+
+/**
+ * Several batches in a row as one, which changes a store as they do one after the other: of each order,
+ * position, total, timer and session what the last of them says, and every trade. Of an order that comes and goes
+ * within them the store is told its end alone. There must be one at least.
+ */
+export function mergeBatches(batches: readonly StoredBatch[]): StoredBatch {
+  const last = batches.at(-1);
+  if (last === undefined) throw new RangeError("no batches are no batch");
+  if (batches.length === 1) return last;
+  const orders = new Map<number, Order>();
+  const trades: Trade[] = [];
+  const positions = new Map<MarketId, Map<string, Position>>();
+  const totals = new Map<MarketId, MarketTotals>();
+  const timers = new Map<string, WalletTimer>();
+  const sessions = new Map<string, StoredSession | undefined>();
+  for (const { changes, sessions: written } of batches) {
+    for (const order of changes.orders) orders.set(order.orderId, order);
+    for (const trade of changes.trades) trades.push(trade);
+    for (const position of changes.positions) {
+      const held = positions.get(position.marketId) ?? new Map<string, Position>();
+      positions.set(position.marketId, held.set(position.wallet, position));
+    }
+    for (const total of changes.totals) totals.set(total.marketId, total);
+    for (const timer of changes.timers) timers.set(timer.wallet, timer);
+    // As a commit does it, which writes before it removes.
+    for (const session of written.put) sessions.set(session.session, session);
+    for (const session of written.removed) sessions.set(session, undefined);
+  }
+  return {
+    ...last,
+    changes: {
+      ...last.changes,
+      orders: [...orders.values()],
+      trades,
+      positions: [...positions.values()].flatMap((held) => [...held.values()]),
+      totals: [...totals.values()],
+      timers: [...timers.values()],
+    },
+    sessions: {
+      put: [...sessions.values()].filter((session) => session !== undefined),
+      removed: [...sessions].filter(([, session]) => session === undefined).map(([name]) => name),
+    },
+  };
+}
+
+/** What an engine is rebuilt from, and the time of it. */
+export interface StoredState extends EngineState {
+  /** The latest of an order, trade or position, or that may have been told; 0 where there is none. */
+  readonly latestTs: number;
+  readonly stretches: readonly Stretch[];
+  readonly sessions: readonly StoredSession[];
+}
+
+/** A state after one more batch. */
+export function stateAfter(state: StoredState, batch: StoredBatch): StoredState {
+  const { orders, positions, totals, timers, nextOrderId, nextTradeId } = batch.changes;
+  const open = new Map([...state.openOrders].map((order) => [order.orderId, order]));
+  const finished = [...state.clientOrderIds];
+  for (const order of orders) {
+    const { orderId, wallet, clientOrderId, updatedTs: finishedTs } = order;
+    if (isOpen(order)) open.set(orderId, order);
+    else {
+      open.delete(orderId);
+      if (clientOrderId !== undefined)
+        finished.push({ orderId, finishedTs, wallet, clientOrderId });
+    }
+  }
+  const held = new Map([...state.positions].map((one) => [positionKey(one), one]));
+  for (const position of positions) held.set(positionKey(position), position);
+  const summed = new Map([...state.totals].map((one) => [one.marketId, one]));
+  for (const total of totals) summed.set(total.marketId, total);
+  const running = new Map([...state.timers].map((one) => [one.wallet, one]));
+  for (const { wallet, setTs, triggerTs } of timers) {
+    if (triggerTs === undefined) running.delete(wallet);
+    else running.set(wallet, { wallet, setTs, triggerTs });
+  }
+  const sessions = new Map(state.sessions.map((one) => [one.session, one]));
+  for (const session of batch.sessions.put) sessions.set(session.session, session);
+  for (const session of batch.sessions.removed) sessions.delete(session);
+  return {
+    openOrders: [...open.values()].sort((a, b) => a.orderId - b.orderId),
+    clientOrderIds: finished.sort((a, b) => a.finishedTs - b.finishedTs || a.orderId - b.orderId),
+    positions: [...held.values()],
+    totals: [...summed.values()],
+    timers: [...running.values()],
+    nextOrderId,
+    nextTradeId,
+    latestTs: [...orders, ...positions].reduce(
+      (latest, { updatedTs }) => Math.max(latest, updatedTs),
+      Math.max(state.latestTs, batch.latestTs),
+    ),
+    stretches: batch.stretches,
+    sessions: [...sessions.values()],
+  };
+}
+
+function positionKey({ wallet, marketId }: Position): string {
+  return JSON.stringify([wallet, marketId]);
+}
