@@ -122,7 +122,13 @@ export class Exchange {
     this.#withdrawals = withdrawals;
     this.#simulation = new Simulation(context.options, core);
     const { store, position, log } = context;
-    this.#walletDesk = new WalletDesk({ store, core, now: () => position.now(), log });
+    this.#walletDesk = new WalletDesk({
+      store,
+      core,
+      now: () => position.now(),
+      told: () => this.#gateway.told,
+      log,
+    });
     this.#gateway = new ExchangeGateway(
       { ...context, desk, walletDesk: this.#walletDesk },
       core,

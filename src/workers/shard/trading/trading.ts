@@ -319,6 +319,9 @@ export class Trading {
         case "replay":
           this.replays.take(writes, item);
           break;
+        case "replay-lost":
+          this.replays.fail(item.request);
+          break;
         case "told":
           this.#told = item.position;
           break;
