@@ -77,7 +77,6 @@ export class ExchangeGateway {
   #asked: readonly Asked[] = [];
   #results: OrderResult[] = [];
   #news: News = new Map();
-  /** From where on nothing has been told. */
   #told: ReplayPosition;
   /** What wallets have, as it was told last; until the next command. */
   readonly #holdings = new Map<string, Holdings>();
@@ -122,6 +121,11 @@ export class ExchangeGateway {
 
   close(): void {
     this.#shards.close();
+  }
+
+  /** From where on nothing has been told of what is on disk. */
+  get told(): ReplayPosition {
+    return this.#told;
   }
 
   /** Whether something has been asked that no batch has taken up. */
