@@ -586,7 +586,7 @@ const trading = {
   maxOrderValue: decimal({
     flag: "max-order-value",
     min: 0,
-    max: 1e18,
+    max: 1e15,
     default: 0,
     description:
       "Largest value of an order, price × quantity; a market's own max_order_value stands in its place, and 0 is any",
