@@ -244,6 +244,12 @@ describe("bound rules: largest order value", () => {
     // 5 at 0.2, and 9 at 0.5.
     expect(details(venue.amend(2, { quantity: 14 }, "a"))).toMatchObject({ value: 0.55 });
     expect(outcome(venue.amend(2, { quantity: 13 }, "a"))).toMatchObject({ quantity: 13 });
+    const sold = venueOf(VALUE);
+    sold.place({ wallet: "b", price: 50, quantity: 4 });
+    sold.place({ wallet: "a", side: "Sell", price: 20, quantity: 6 });
+    // 4 at 0.5, and 16 at 0.2.
+    expect(details(sold.amend(2, { quantity: 20 }, "a"))).toMatchObject({ value: 0.52 });
+    expect(outcome(sold.amend(2, { quantity: 19 }, "a"))).toMatchObject({ quantity: 19 });
   });
 
   it("bound rules - values past 2^53 are exact", () => {
