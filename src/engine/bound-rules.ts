@@ -78,7 +78,7 @@ function brokenOrderValue(
 ): Rejection | undefined {
   const { maxOrderValue } = market.bounds ?? {};
   if (maxOrderValue === undefined) return undefined;
-  const worth = worthOf(order, standing, market);
+  const worth = worthOf(order, standing, market, maxOrderValue.most);
   if (worth <= maxOrderValue.most) return undefined;
   const { priceScale, quantityScale } = market.instrument;
   const value = countToNumber(worth, [priceScale, quantityScale]);
@@ -90,12 +90,16 @@ function brokenOrderValue(
 /**
  * What an order is worth, in ticks × lots. A Limit order to buy never pays more than its price. One to sell
  * gets its price or more, and a Market order whatever is there, so what they meet is counted as they would
- * trade it: looking at it costs what trading it would.
+ * trade it.
+ *
+ * @param most where it is worth more no more is counted, so that an order that is refused costs no more than
+ *   one that is taken
  */
 function worthOf(
   { terms, left, filledValue }: BoundedOrder,
   { owner }: Standing,
   market: Market,
+  most: bigint,
 ): bigint {
   const { side, price, selfTrade } = terms;
   if (side === "Buy" && price !== undefined) return filledValue + tradeValue(price, left);
@@ -111,6 +115,7 @@ function worthOf(
     const traded = Math.min(rest, resting.quantity);
     value += tradeValue(resting.price, traded);
     rest -= traded;
+    if (value > most) return value;
   }
   return price === undefined ? value : value + tradeValue(price, rest);
 }

@@ -212,6 +212,10 @@ describe("bound rules: largest order value", () => {
     const buy = { wallet: "a", ...MARKET } as const;
     expect(details(venue.place({ ...buy, quantity: 46 }))).toMatchObject({ value: 0.59 });
     expect(outcome(venue.place({ ...buy, quantity: 45 }))).toMatchObject({ status: "Filled" });
+    venue.place({ wallet: "b", side: "Sell", price: 91, quantity: 5 });
+    venue.place({ wallet: "b", side: "Sell", price: 92, quantity: 5 });
+    // 5 at 0.9 and 5 at 0.91 pass it; what is behind them is not counted.
+    expect(details(venue.place({ ...buy, quantity: 1e6 }))).toMatchObject({ value: 0.905 });
     const banded = tradedAt(50, { ...VALUE, priceBandPercent: 10 });
     banded.place({ wallet: "b", side: "Sell", price: 55, quantity: 9 });
     expect(outcome(banded.place({ ...buy, quantity: 1e6 }))).toMatchObject({ filled: 9 });
