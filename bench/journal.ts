@@ -6,7 +6,7 @@ import type { Command } from "../src/engine/commands.js";
 import { Engine } from "../src/engine/engine.js";
 import { Journal } from "../src/journal/journal.js";
 import { DecimalScale } from "../src/shared/decimal-scale.js";
-import { mergeBatches } from "../src/store/merged-batches.js";
+import { MergedBatches } from "../src/store/merged-batches.js";
 import { Store } from "../src/store/store.js";
 import { decodeBatch, encodeBatch, type StoredBatch } from "../src/store/stored-batch.js";
 import { bookStream, engineCommands, MARKET_ID } from "./engine-stream.js";
@@ -197,7 +197,7 @@ async function bringUp(commands: number): Promise<TreesRow[]> {
         const start = performance.now();
         let records = 0;
         for (let at = 0; at < batches.length; at += merged) {
-          const one = mergeBatches(batches.slice(at, at + merged));
+          const one = mergedOf(batches.slice(at, at + merged));
           records += changesIn(one.changes);
           await store.commit(one.changes, one.stretches, one.latestTs, one.sessions);
         }
@@ -295,6 +295,12 @@ function engineBatches(commands: number): StoredBatch[] {
     });
   }
   return batches;
+}
+
+function mergedOf(batches: readonly StoredBatch[]): StoredBatch {
+  const merged = new MergedBatches();
+  for (const batch of batches) merged.add(batch);
+  return merged.batch;
 }
 
 function changesIn({ orders, trades, positions, totals }: StoredBatch["changes"]): number {

@@ -64,7 +64,6 @@ export class ExchangeGateway {
   #asked: readonly Asked[] = [];
   readonly #tally = new OrderTally();
   #news: News = new Map();
-  /** From where on nothing has been told. */
   #told: ReplayPosition;
   /** What wallets have, as it was told last; until the next command. */
   readonly #holdings = new Map<string, Holdings>();
@@ -109,6 +108,11 @@ export class ExchangeGateway {
 
   close(): void {
     this.#shards.close();
+  }
+
+  /** From where on nothing has been told of what is on disk. */
+  get told(): ReplayPosition {
+    return this.#told;
   }
 
   /** Whether something has been asked that no batch has taken up. */

@@ -1,7 +1,4 @@
-import { inspect } from "node:util";
-import { crc32 } from "node:zlib";
 import type { Key } from "lmdb";
-import { Packr } from "msgpackr";
 import { z } from "zod";
 import type { RememberedClientOrderId } from "../engine/commands.js";
 import type { MarketTotals, Order, Position, Trade, WalletTimer } from "../engine/order.js";
@@ -11,6 +8,7 @@ import { ORDER_STATUSES, ORDER_TYPES, TIMES_IN_FORCE } from "../shared/order.js"
 import type { SessionTerms } from "../shared/session.js";
 import type { Stretch } from "../shared/time-stretches.js";
 import { packRare, rareOrderFields, unpackRare } from "./rare-order-fields.js";
+import { asRead, seal, unseal } from "./sealing.js";
 
 /*
  * The form of everything in the store. A record is a CRC-32 and a MessagePack array: a fixed order of
@@ -21,7 +19,6 @@ import { packRare, rareOrderFields, unpackRare } from "./rare-order-fields.js";
  *   │ CRC-32 │ MessagePack array of fields  │
  *   └────────┴──────────────────────────────┘
  */
-const CHECKSUM_BYTES = 4;
 
 /** Version of this form. A store that says another number is not opened. */
 export const SCHEMA_VERSION = 2;
@@ -70,33 +67,6 @@ export interface FinishedOrder {
 
 /** The client order id of a finished order. */
 type FinishedClientOrderId = RememberedClientOrderId;
-
-const packr = new Packr({ useRecords: false });
-
-function seal(fields: readonly unknown[]): Buffer {
-  const packed = packr.pack(fields);
-  const read: readonly unknown[] = packr.unpack(packed);
-  // A lone surrogate, say: there is no UTF-8 for it.
-  for (const [index, field] of fields.entries())
-    if (!isSame(field, read[index]))
-      throw new Error(`${inspect(field)} would be read as ${inspect(read[index])}`);
-  const bytes = Buffer.allocUnsafe(CHECKSUM_BYTES + packed.length);
-  bytes.writeUInt32LE(crc32(packed), 0);
-  bytes.set(packed, CHECKSUM_BYTES);
-  return bytes;
-}
-
-function isSame(written: unknown, read: unknown): boolean {
-  if (!Array.isArray(written)) return Object.is(written, read);
-  return Array.isArray(read) && written.every((one, index) => isSame(one, read[index]));
-}
-
-function unseal(bytes: Buffer): unknown {
-  if (bytes.length <= CHECKSUM_BYTES) throw new Error("it is too short");
-  const packed = bytes.subarray(CHECKSUM_BYTES);
-  if (crc32(packed) !== bytes.readUInt32LE(0)) throw new Error("its checksum does not fit");
-  return packr.unpack(packed);
-}
 
 /** The form of a record whose fields are a tuple. */
 export function form<K extends Key, F extends [unknown, ...unknown[]], T>(
@@ -277,8 +247,7 @@ export const positionForm: RecordForm<string, Position> = {
   decode(bytes, key) {
     const position = storedPositionForm.decode(bytes, key);
     const [wallet] = JSON.parse(key) as [string];
-    const isMisread =
-      !wallet.isWellFormed() && packr.unpack(packr.pack(wallet)) === position.wallet;
+    const isMisread = !wallet.isWellFormed() && asRead(wallet) === position.wallet;
     return isMisread ? { ...position, wallet } : position;
   },
 };
