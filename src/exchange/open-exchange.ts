@@ -56,7 +56,7 @@ export async function openExchange(
       context.log.error({ lastTrade, stored, read: untold.length }, "trades cannot be published");
     // What is told before them is no later than they are.
     if (untold[0] !== undefined) context.position.hold(untold[0].ts);
-    const markets = new ExchangeMarkets(sink);
+    const markets = new ExchangeMarkets(sink, options);
     const totals = totalsBefore(untold, state.totals);
     for (const [index, market] of all.entries()) {
       list(markets, market, totals, options.marketsFile);
