@@ -7,7 +7,7 @@ import {
   openPage,
   screenshot,
 } from "../support/chromium.js";
-import { FrameProxy } from "../support/frame-proxy.js";
+import { Link } from "../support/link.js";
 import { type ServerProcess, startServerProcess, testToken } from "../support/server-process.js";
 import type { TestClient } from "../support/test-client.js";
 import {
@@ -25,7 +25,9 @@ import { until } from "../support/until.js";
 let browser: Browser;
 let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
 let server: ServerProcess;
-let proxy: FrameProxy;
+let link: Link;
+/** Whether the link lets anybody through. */
+let reachable = true;
 let other: TestClient;
 let opened: OpenPage;
 let page: Page;
@@ -72,10 +74,13 @@ describe.skipIf(CHROMIUM === undefined)("requests about orders on the page", () 
       "markets-file": file,
       "max-price": 1000,
     });
-    proxy = await FrameProxy.start(server.port);
+    link = await Link.start(
+      () => (reachable ? server.port : undefined),
+      (client, upstream) => client.pipe(upstream).pipe(client),
+    );
     browser = await launchChromium();
     other = await connectTrader(server.port, { wallet: "other" });
-    opened = await openPage(browser, proxy.port);
+    opened = await openPage(browser, link.port);
     page = opened.page;
   });
   beforeEach(async () => {
@@ -95,7 +100,7 @@ describe.skipIf(CHROMIUM === undefined)("requests about orders on the page", () 
   afterAll(async () => {
     await other?.close();
     await browser?.close();
-    await proxy?.close();
+    await link?.stop();
     await server?.dispose();
     await directory.remove();
   });
@@ -110,20 +115,25 @@ describe.skipIf(CHROMIUM === undefined)("requests about orders on the page", () 
     await type(5, 3);
     await submit().click();
     expect(await page.locator("#order-expires-problem").textContent()).toBe("This is over already");
-    const at = new Date(Date.now() + 2500);
-    const local = new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString();
-    await page.locator("#order-expires").fill(local.slice(0, 19));
+    await page.locator("#order-expires").fill(suggested);
     await screenshot(page, "ticket-gtd");
     await submit().click();
     const open = rowsOf("Open orders");
     await open.waitFor();
-    expect(await open.textContent()).toMatch(/Limit GTD until \d\d:\d\d:\d\d post/);
-    expect(await openOrders()).toMatchObject([
-      { time_in_force: "GTD", post_only: true, price: 5, quantity: 3 },
-    ]);
-    await until("it has expired", async () => (await open.count()) === 0);
+    expect(await open.textContent()).toMatch(/Limit GTD until .*\d\d:\d\d:\d\d post/);
+    const terms = { time_in_force: "GTD", post_only: true, price: 5, quantity: 3 };
+    const expires_ts = Date.parse(suggested) * 1000;
+    expect(await openOrders()).toMatchObject([{ ...terms, expires_ts }]);
+    // Another one's time comes soon.
+    const trader = await connectTrader(server.port, { wallet });
+    const soon = { time_in_force: "GTD", expires_ts: (Date.now() + 2000) * 1000 };
+    await place(trader, limitOrder("Buy", 4, 1, soon));
     await tab("History").click();
-    expect(await rowsOf("Finished orders").textContent()).toMatch(/Cancelled: .*expire/);
+    await rowsOf("Finished orders").waitFor();
+    expect(await rowsOf("Finished orders").textContent()).toMatch(/4\.00.*Cancelled: .*expire/);
+    await until("the first one stays", async () => (await open.count()) === 1);
+    await trader.request({ type: "CancelOrders", data: {} });
+    await trader.close();
     expect(opened.complaints).toEqual([]);
   });
 
@@ -211,12 +221,12 @@ describe.skipIf(CHROMIUM === undefined)("requests about orders on the page", () 
   it("order requests - all open orders are cancelled at once, and not without a connection", async () => {
     for (const price of [1, 2, 3]) await placeByHand(price, 1);
     const all = page.getByRole("button", { name: "Cancel all" });
-    proxy.refusing = true;
-    proxy.cut();
+    reachable = false;
+    link.cut();
     await until("it can not be asked", () => all.isDisabled());
     expect(await submit().textContent()).toBe("Not connected");
     expect(await page.locator("#order-validate").isDisabled()).toBe(true);
-    proxy.refusing = false;
+    reachable = true;
     await until("it can", () => all.isEnabled());
     await all.click();
     await toast("3 orders cancelled").waitFor();
