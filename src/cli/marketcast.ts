@@ -9,6 +9,7 @@ import { addCheckConfigCommand } from "./check-config.js";
 import { addConfigFlags } from "./config-flags.js";
 import { addDoctorCommand } from "./doctor/doctor.js";
 import { errorText } from "./error-text.js";
+import { addMarketCommand } from "./market.js";
 import { addOrderCommand } from "./order.js";
 import { print, tell } from "./output.js";
 import { addServeCommand } from "./serve.js";
@@ -56,6 +57,7 @@ function createProgram(printed: (printing: Promise<unknown>) => void): Command {
   addStoreCommand(program);
   addTailCommand(program);
   addOrderCommand(program);
+  addMarketCommand(program);
   addDoctorCommand(program);
   return program;
 }

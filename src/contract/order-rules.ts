@@ -59,5 +59,7 @@ export const CANCEL_REASONS = {
   wallet_name: "its wallet has a name that no token can carry any more",
   price_band:
     "the rest of a Market order, with nothing left to trade with inside the market's price band",
+  market_closed: "its market was closed",
+  market_settled: "its market was settled",
 } as const;
 export type CancelReason = keyof typeof CANCEL_REASONS;

@@ -219,7 +219,7 @@ export const OPS_DROPS = ["newcomer", "timeout"] as const;
 export type OpsDrop = (typeof OPS_DROPS)[number];
 
 /** What the operations port refuses requests with. */
-export const OPS_REFUSALS = [400, 401, 403, 404, 405, 413, 415, 421, 431] as const;
+export const OPS_REFUSALS = [400, 401, 403, 404, 405, 409, 413, 415, 421, 431, 503] as const;
 
 /** Words of the main thread's section. */
 export const MAIN = {

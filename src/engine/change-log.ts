@@ -1,4 +1,6 @@
+import type { MarketId } from "../shared/market-id.js";
 import type { EngineChanges } from "./commands.js";
+import type { AdministeredMarket } from "./market.js";
 import type { MarketTotals, Order, Position, Trade, WalletTimer } from "./order.js";
 
 /**
@@ -10,6 +12,7 @@ export class ChangeLog {
   readonly #positions = new Map<object, Position>();
   readonly #totals = new Map<object, MarketTotals>();
   readonly #timers = new Map<string, WalletTimer>();
+  readonly #markets = new Map<MarketId, AdministeredMarket>();
   #trades: Trade[] = [];
 
   order(order: Order): void {
@@ -39,6 +42,10 @@ export class ChangeLog {
     this.#timers.set(timer.wallet, timer);
   }
 
+  market(market: AdministeredMarket): void {
+    this.#markets.set(market.marketId, market);
+  }
+
   take(nextOrderId: number, nextTradeId: number): EngineChanges {
     const changes = {
       orders: [...this.#orders.values()],
@@ -46,6 +53,7 @@ export class ChangeLog {
       positions: [...this.#positions.values()],
       totals: [...this.#totals.values()],
       timers: [...this.#timers.values()],
+      markets: [...this.#markets.values()],
       nextOrderId,
       nextTradeId,
     };
@@ -53,6 +61,7 @@ export class ChangeLog {
     this.#positions.clear();
     this.#totals.clear();
     this.#timers.clear();
+    this.#markets.clear();
     this.#trades = [];
     return changes;
   }

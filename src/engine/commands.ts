@@ -1,5 +1,6 @@
 import type { MarketStatus, Side } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
+import type { AdministeredMarket, Instrument, Listing } from "./market.js";
 import type {
   CancelCause,
   MarketTotals,
@@ -49,7 +50,14 @@ export type Command =
   | { readonly type: "expire"; readonly most: number }
   /** A connection has ended: its orders that are bound to it are cancelled. */
   | { readonly type: "end-session"; readonly session: string; readonly reason: string }
-  | { readonly type: "set-status"; readonly marketId: MarketId; readonly status: MarketStatus };
+  /** Lists a market, which is active. */
+  | { readonly type: "list"; readonly instrument: Instrument; readonly listing: Listing }
+  /** `Closed` is for good, and has what is open there cancelled by `wind-up`. */
+  | { readonly type: "set-status"; readonly marketId: MarketId; readonly status: MarketStatus }
+  /** Closes a market for good, and has its positions paid at a price, in ticks, by `wind-up`. */
+  | { readonly type: "settle"; readonly marketId: MarketId; readonly price: number }
+  /** Goes on with what is left to do of markets that were closed or settled, so many orders and positions of it. */
+  | { readonly type: "wind-up"; readonly most: number };
 
 export type OrderReference = { readonly orderId: number } | { readonly clientOrderId: string };
 
@@ -71,8 +79,15 @@ export type EngineEvent =
   | { readonly type: "timer"; readonly timer: WalletTimer }
   /** The command changed nothing. */
   | { readonly type: "rejected"; readonly rejection: Rejection }
+  /** What was set of a market. Where it was so already, there is no event. */
+  | { readonly type: "market"; readonly market: AdministeredMarket }
+  /** A market cannot be as the command would have it. */
+  | { readonly type: "conflict"; readonly code: MarketConflict; readonly message: string }
   /** The client order id was used before: `order` is the first one, if it is open or has just changed. */
   | { readonly type: "duplicate"; readonly orderId: number; readonly order: Order | undefined };
+
+/** What of a market keeps another from being set. */
+export type MarketConflict = "MARKET_EXISTS" | "MARKET_CLOSED" | "MARKET_SETTLED";
 
 /** The latest version of all that has changed since the changes were last taken. */
 export interface EngineChanges {
@@ -81,6 +96,7 @@ export interface EngineChanges {
   readonly positions: readonly Position[];
   readonly totals: readonly MarketTotals[];
   readonly timers: readonly WalletTimer[];
+  readonly markets: readonly AdministeredMarket[];
   readonly nextOrderId: number;
   readonly nextTradeId: number;
 }
@@ -103,6 +119,8 @@ export interface EngineState {
   readonly totals: Iterable<MarketTotals>;
   /** Those that are not over. */
   readonly timers: Iterable<WalletTimer>;
+  /** Those of which anything was set while the exchange ran. */
+  readonly markets: Iterable<AdministeredMarket>;
   readonly nextOrderId: number;
   readonly nextTradeId: number;
 }

@@ -1,6 +1,7 @@
 import type { MarketStatus } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
 import { isOpen } from "../shared/order.js";
+import { Administration } from "./administration.js";
 import type { Standing } from "./bound-rules.js";
 import { byPriority } from "./by-priority.js";
 import { ChangeLog } from "./change-log.js";
@@ -14,8 +15,8 @@ import type {
 } from "./commands.js";
 import { Deadlines } from "./deadlines.js";
 import { Lapses } from "./lapses.js";
-import type { Instrument, Market } from "./market.js";
-import { integerBounds } from "./market-bounds.js";
+import type { AdministeredMarket, Instrument, Market } from "./market.js";
+import { Markets } from "./markets.js";
 import { OpenOrders } from "./open-orders.js";
 import type { CancelCause, MarketTotals, Order, OrderTerms, Position } from "./order.js";
 import type { OrderBook } from "./order-book.js";
@@ -29,6 +30,7 @@ import {
 } from "./order-rules.js";
 import { newOrder } from "./order-versions.js";
 import { Positions } from "./positions.js";
+import { marketNotFound } from "./rejection.js";
 import { TrieOrderBook } from "./trie-order-book.js";
 
 export interface EngineLimits extends ClientOrderIdLimits {
@@ -55,11 +57,11 @@ export interface KnownOrder {
  * - Order and trade ids ascend and are never used twice.
  * - Of each market, the positions' quantities sum to 0, and so does `realizedPnl − cost`.
  * - Every holding's open quantities are the sums over its wallet's open orders.
+ * - A market that was closed by a command stays so, and is wound up, or on its way to be.
  */
 export class Engine {
   readonly #limits: EngineLimits;
-  readonly #createBook: () => OrderBook;
-  readonly #markets = new Map<MarketId, Market>();
+  readonly #markets: Markets;
   readonly #open = new OpenOrders();
   readonly #positions = new Positions();
   readonly #clientOrderIds: ClientOrderIds;
@@ -67,6 +69,7 @@ export class Engine {
   readonly #changes = new ChangeLog();
   readonly #lifecycle: OrderLifecycle;
   readonly #lapses: Lapses;
+  readonly #administration: Administration;
   /** The time that has passed, as the present command says. */
   #passed = 0;
   /** Of ids, and of priorities that amends give. */
@@ -75,7 +78,7 @@ export class Engine {
   /** @param createBook makes a market's book, the fast one unless told otherwise */
   constructor(limits: EngineLimits, createBook: () => OrderBook = () => new TrieOrderBook()) {
     this.#limits = limits;
-    this.#createBook = createBook;
+    this.#markets = new Markets(createBook);
     this.#clientOrderIds = new ClientOrderIds(limits);
     const parts = { open: this.#open, deadlines: this.#deadlines, changes: this.#changes };
     this.#lifecycle = new OrderLifecycle({
@@ -86,22 +89,20 @@ export class Engine {
     this.#lapses = new Lapses({
       ...parts,
       cancel: (order, cause, ts) =>
-        this.#lifecycle.cancel(this.#listed(order.marketId), order, cause, ts),
+        this.#lifecycle.cancel(this.#markets.listed(order.marketId), order, cause, ts),
+    });
+    this.#administration = new Administration({
+      markets: this.#markets,
+      positions: this.#positions,
+      changes: this.#changes,
+      openOrder: (orderId) => this.#open.get(orderId) as Order,
+      cancel: (...cancelled) => this.#lifecycle.cancel(...cancelled),
     });
   }
 
-  /** Lists a market; all are listed before {@link restore}. Throws where it is listed already. */
+  /** Lists a market, ahead of {@link restore} where there is one. Throws where it is listed already. */
   list(instrument: Instrument): void {
-    const { marketId, status, bounds = {} } = instrument;
-    if (this.#markets.has(marketId)) throw new Error(`market ${marketId} is listed already`);
-    const totals: MarketTotals = { marketId, lastPrice: undefined, volume: 0 };
-    this.#markets.set(marketId, {
-      instrument,
-      book: this.#createBook(),
-      bounds: integerBounds(bounds, instrument),
-      status,
-      totals,
-    });
+    this.#markets.list(instrument);
   }
 
   /**
@@ -122,11 +123,12 @@ export class Engine {
   *restoring(state: EngineState, passedAt = (ts: number): number => ts): Generator<void, void> {
     if (this.#nextOrderId > 1) throw new Error("an engine restores before its first command only");
     for (const totals of state.totals) {
-      this.#listed(totals.marketId).totals = totals;
+      this.#markets.listed(totals.marketId).totals = totals;
       yield;
     }
     for (const position of state.positions) {
-      this.#positions.take(position.wallet, position.marketId).position = position;
+      const holding = this.#positions.take(position.wallet, position.marketId);
+      this.#positions.set(holding, position);
       yield;
     }
     for (const finished of state.clientOrderIds) {
@@ -144,7 +146,7 @@ export class Engine {
       if (orderId <= last || orderId >= state.nextOrderId || !isOpen(order))
         throw new Error(`order ${orderId} cannot be restored as the next open one after ${last}`);
       last = orderId;
-      this.#listed(order.marketId);
+      this.#markets.listed(order.marketId);
       this.#open.add(order);
       if (order.priority !== orderId) moved.push(order);
       if (clientOrderId !== undefined) this.#clientOrderIds.add({ wallet, clientOrderId, orderId });
@@ -152,9 +154,11 @@ export class Engine {
     }
     for (const order of byPriority(state.openOrders, moved)) {
       const owner = this.#open.ownerOf(order.wallet);
-      this.#lifecycle.rest(this.#listed(order.marketId), order, owner);
+      this.#lifecycle.rest(this.#markets.listed(order.marketId), order, owner);
       yield;
     }
+    for (const market of state.markets)
+      this.#administration.restore(this.#markets.listed(market.marketId), market);
     this.#nextOrderId = state.nextOrderId;
     this.#lifecycle.nextTradeId = state.nextTradeId;
   }
@@ -192,8 +196,11 @@ export class Engine {
         return [this.#cancelAfter(command.wallet, command.timeoutMs, ts)];
       case "end-session":
         return this.#endSession(command.session, command.reason, ts);
+      case "list":
       case "set-status":
-        return this.#setStatus(command.marketId, command.status);
+      case "settle":
+      case "wind-up":
+        return this.#administration.carryOut(command, ts);
     }
   }
 
@@ -272,6 +279,16 @@ export class Engine {
     return this.#markets.get(marketId)?.status;
   }
 
+  /** What was set of a market while the exchange ran. */
+  administered(marketId: MarketId): AdministeredMarket | undefined {
+    return this.#markets.get(marketId)?.administered;
+  }
+
+  /** Whether markets that were closed have anything left to be cancelled or paid; one of them, or any. */
+  isWindingUp(marketId?: MarketId): boolean {
+    return this.#administration.isWindingUp(marketId);
+  }
+
   #place(
     { terms, validUntilTs, validateOnly }: CommandOf<"place">,
     ts: number,
@@ -282,7 +299,7 @@ export class Engine {
       if (known !== undefined) return [{ type: "duplicate", ...known }];
     }
     const market = this.#markets.get(marketId);
-    if (market === undefined) return [notListed(marketId)];
+    if (market === undefined) return [{ type: "rejected", rejection: marketNotFound(marketId) }];
     const figures = this.#walletFigures(terms, market);
     const rejection = checkOrder(terms, market, figures, this.#limits, { ts, validUntilTs });
     if (rejection !== undefined) return [{ type: "rejected", rejection }];
@@ -295,7 +312,7 @@ export class Engine {
     if ("type" in order) return [order];
     const { price = order.price, quantity = order.quantity } = command;
     if (price === order.price && quantity === order.quantity) return [{ type: "unchanged", order }];
-    const market = this.#listed(order.marketId);
+    const market = this.#markets.listed(order.marketId);
     const standing = this.#standingOf(order, market);
     const rejection = checkAmend(order, price, quantity, market, standing);
     if (rejection !== undefined) return [{ type: "rejected", rejection }];
@@ -343,7 +360,7 @@ export class Engine {
   }
 
   #cancelOpen(order: Order, cause: CancelCause, ts: number): EngineEvent {
-    const market = this.#listed(order.marketId);
+    const market = this.#markets.listed(order.marketId);
     return { type: "order", order: this.#lifecycle.cancel(market, order, cause, ts) };
   }
 
@@ -368,27 +385,9 @@ export class Engine {
       ? notFound(`order ${known.orderId}, client order id ${clientOrderId}, is finished`)
       : known.order;
   }
-
-  #setStatus(marketId: MarketId, status: MarketStatus): readonly EngineEvent[] {
-    const market = this.#markets.get(marketId);
-    if (market === undefined) return [notListed(marketId)];
-    market.status = status;
-    return [];
-  }
-
-  #listed(marketId: MarketId): Market {
-    const market = this.#markets.get(marketId);
-    if (market === undefined) throw new Error(`market ${marketId} is not listed`);
-    return market;
-  }
 }
 
 type CommandOf<T extends Command["type"]> = Extract<Command, { readonly type: T }>;
-
-function notListed(marketId: MarketId): EngineEvent {
-  const message = `market ${marketId} is not listed`;
-  return { type: "rejected", rejection: { code: "MARKET_NOT_FOUND", message } };
-}
 
 function notFound(message: string): EngineEvent {
   return { type: "rejected", rejection: { code: "ORDER_NOT_FOUND", message } };

@@ -186,8 +186,9 @@ export class OrderLifecycle {
     const { wallet, marketId, side } = order;
     const holding = positions.take(wallet, marketId);
     const before = holding.position ?? flatPosition(wallet, marketId);
-    holding.position = afterFill(before, side, price, quantity, ts);
-    changes.position(holding, holding.position);
+    const after = afterFill(before, side, price, quantity, ts);
+    positions.set(holding, after);
+    changes.position(holding, after);
     return holding;
   }
 

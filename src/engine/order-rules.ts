@@ -36,6 +36,8 @@ export const CANCEL_CAUSE = {
     code: "immediate_or_cancel",
     text: "immediate-or-cancel: there is no more to trade with at this price",
   },
+  marketClosed: { code: "market_closed", text: "the market was closed" },
+  marketSettled: { code: "market_settled", text: "the market was settled" },
 } as const satisfies Record<string, CancelCause>;
 
 /** The bounds that the engine's rules know. */

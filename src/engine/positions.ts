@@ -5,15 +5,21 @@ import { tradeValue } from "./trade-value.js";
 
 /** What a wallet holds of a market, and what its open orders may add to that. */
 export interface Holding {
-  /** Undefined before the first trade. */
+  /** Undefined before the first trade; set by {@link Positions.set} alone. */
   position: Position | undefined;
   /** Lots of open orders that are not filled, by side. */
   readonly open: Record<Side, number>;
 }
 
-/** Every wallet's holdings. A holding without trades goes with its last open order. */
+/**
+ * Every wallet's holdings. A holding without trades goes with its last open order.
+ *
+ * Invariant: a holding is among its market's exactly when it has a position.
+ */
 export class Positions {
   readonly #wallets = new Map<string, Map<MarketId, Holding>>();
+  /** In the order of their first trades. */
+  readonly #markets = new Map<MarketId, Set<Holding>>();
 
   get(wallet: string, marketId: MarketId): Holding | undefined {
     return this.#wallets.get(wallet)?.get(marketId);
@@ -32,6 +38,22 @@ export class Positions {
       holdings.set(marketId, holding);
     }
     return holding;
+  }
+
+  /** Gives a holding its next position. */
+  set(holding: Holding, position: Position): void {
+    if (holding.position === undefined) {
+      const { marketId } = position;
+      const traded = this.#markets.get(marketId);
+      if (traded === undefined) this.#markets.set(marketId, new Set([holding]));
+      else traded.add(holding);
+    }
+    holding.position = position;
+  }
+
+  /** Holdings of a market that have a position, flat ones too, in the order of their first trades. */
+  ofMarket(marketId: MarketId): Iterable<Holding> {
+    return this.#markets.get(marketId) ?? [];
   }
 
   /** Adds to the lots of a wallet's open orders, or takes from them. */

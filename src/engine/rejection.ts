@@ -1,4 +1,5 @@
 import type { OrderRule, RuleDetails } from "../contract/order-rules.js";
+import type { MarketId } from "../shared/market-id.js";
 
 /** Why the engine refuses a command: one of the contract's error codes, and the rule with the value. */
 export type Rejection =
@@ -10,6 +11,10 @@ export type Rejection =
 
 /** What of a rule's details there is. */
 type Given = Partial<Omit<RuleDetails, "rule">>;
+
+export function marketNotFound(marketId: MarketId): Rejection {
+  return { code: "MARKET_NOT_FOUND", message: `market ${marketId} is not listed` };
+}
 
 /** The refusal of an order that breaks a rule. */
 export function orderRejected(

@@ -2,7 +2,10 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ExchangeOptions } from "../config/thread-options.js";
 import type { Command, EngineChanges, EngineEvent } from "../engine/commands.js";
 import { Engine, type KnownOrder } from "../engine/engine.js";
+import type { AdministeredMarket } from "../engine/market.js";
+import type { MarketBounds } from "../engine/market-bounds.js";
 import type { Order, Position, Trade } from "../engine/order.js";
+import type { MarketDefinition } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
 import { passedAt } from "../shared/time-stretches.js";
 import type { Venue } from "../sim/venue.js";
@@ -63,9 +66,10 @@ export class ExchangeCore implements Venue {
     return this.#engine.takeChanges();
   }
 
-  /** Publishes what has changed, trades first, and the books as they are now. */
-  publish({ trades, orders }: Pick<EngineChanges, "trades" | "orders">): void {
+  /** Publishes what has changed: trades first, then the statuses of markets, and the books as they are now. */
+  publish({ trades, orders, markets }: Pick<EngineChanges, "trades" | "orders" | "markets">): void {
     this.publishTrades(trades);
+    for (const market of markets) this.#context.markets.publishStatus(market);
     for (const marketId of new Set(orders.map((order) => order.marketId)))
       this.publishBook(marketId);
   }
@@ -98,6 +102,26 @@ export class ExchangeCore implements Venue {
 
   market(marketId: MarketId): TradedMarket | undefined {
     return this.#context.markets.get(marketId);
+  }
+
+  /** Bounds of a market that has none of its own. */
+  get usualBounds(): MarketBounds {
+    return this.#context.markets.usualBounds;
+  }
+
+  /** Throws FeedInputError where a market could not be listed beside those that are. */
+  checkListing(definition: MarketDefinition): void {
+    this.#context.markets.checkListing(definition);
+  }
+
+  /** What was set of a market while the exchange ran, by the last command. */
+  administered(marketId: MarketId): AdministeredMarket | undefined {
+    return this.#engine.administered(marketId);
+  }
+
+  /** Whether markets that were closed have anything left to be cancelled or paid; one of them, or any. */
+  isWindingUp(marketId?: MarketId): boolean {
+    return this.#engine.isWindingUp(marketId);
   }
 
   /** A market that is known to be listed. */

@@ -225,14 +225,11 @@ export class ExchangeGateway {
           else this.#reply(asked, event.order, true);
           break;
         case "position": {
-          const { position } = event;
-          const watching = this.#shards.watching(position.wallet);
+          const { wallet, marketId } = event.position;
+          const watching = this.#shards.watching(wallet);
           if (watching === undefined) break;
-          const news = {
-            type: "position" as const,
-            position: toContractPosition(position, this.#core.listed(position.marketId)),
-          };
-          for (const shard of watching) addNews(this.#news, shard, news);
+          const position = toContractPosition(event.position, this.#core.listed(marketId));
+          for (const shard of watching) addNews(this.#news, shard, { type: "position", position });
           break;
         }
         case "duplicate":
@@ -240,9 +237,11 @@ export class ExchangeGateway {
         case "rejected":
           if (!beside) this.#refuse(asked, event.rejection);
           break;
+        case "market":
+        case "conflict":
         case "validated":
         case "timer":
-          // The desk tells who asked, and it is news for nobody else.
+          // A desk tells who asked. Of a market, the core publishes it; the others are news for nobody else.
           break;
         default:
           event satisfies never;

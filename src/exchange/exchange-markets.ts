@@ -1,15 +1,23 @@
 import type { Engine } from "../engine/engine.js";
+import { type AdministeredMarket, statusOf } from "../engine/market.js";
 import type { MarketBounds } from "../engine/market-bounds.js";
 import type { MarketTotals, Trade } from "../engine/order.js";
 import type { ListedMarket } from "../feed/feed.js";
 import type { Publisher } from "../market-data/publisher.js";
-import { type Book, createBook, type MarketStatus } from "../shared/market.js";
+import {
+  type Book,
+  createBook,
+  type MarketDefinition,
+  type MarketStatus,
+} from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
-import type { ExchangeMarket } from "./exchange-market.js";
+import { type ExchangeMarket, listedMarket } from "./exchange-market.js";
 
 /** A market of the exchange, listed. */
 export interface TradedMarket {
   readonly marketId: MarketId;
+  readonly title: string;
+  /** As it was listed; what was set since, the engine knows. */
   readonly status: MarketStatus;
   readonly listed: ListedMarket;
   readonly priceScale: ListedMarket["priceScale"];
@@ -36,13 +44,21 @@ export class ExchangeMarkets {
     this.#bounds = bounds;
   }
 
-  /** Lists a market with what trading has made of it so far. Throws FeedInputError. */
-  list(market: ExchangeMarket, totals: MarketTotals | undefined): void {
+  /**
+   * Lists a market with what trading has made of it so far, and with what was set of it while an exchange ran.
+   * Throws FeedInputError.
+   */
+  list(
+    market: ExchangeMarket,
+    totals: MarketTotals | undefined,
+    administered?: AdministeredMarket,
+  ): void {
     const { definition, status, maxPrice, bounds = {} } = market;
-    const listed = this.#sink.list(definition, status, totals);
+    const listed = this.#sink.list(definition, statusOf(status, administered), totals);
     const { marketId, priceScale, quantityScale } = listed;
     this.#markets.set(marketId, {
       marketId,
+      title: definition.title,
       status,
       listed,
       priceScale,
@@ -74,6 +90,26 @@ export class ExchangeMarkets {
 
   get all(): Iterable<TradedMarket> {
     return this.#markets.values();
+  }
+
+  /** Bounds of markets that have none of their own, such as those listed while the exchange runs. */
+  get usualBounds(): MarketBounds {
+    return this.#bounds;
+  }
+
+  /** Throws FeedInputError where {@link list} would, of a market that is not listed. */
+  checkListing(definition: MarketDefinition): void {
+    this.#sink.checkListing(definition);
+  }
+
+  /** Publishes what was set of a market, and lists it where it is new. */
+  publishStatus(administered: AdministeredMarket): void {
+    const { marketId, listing } = administered;
+    const market = this.#markets.get(marketId);
+    if (market !== undefined)
+      return this.#sink.setStatus(market.listed, statusOf(market.status, administered));
+    if (listing === undefined) throw new Error(`exchange: market ${marketId} is not listed`);
+    this.list(listedMarket(marketId, listing), undefined, administered);
   }
 
   publishTrade({ marketId, price, quantity, takerSide, tradeId, ts }: Trade): void {

@@ -10,6 +10,8 @@ import type { Logger } from "../shared/log.js";
 import type { StoredState } from "../store/merged-batches.js";
 import type { Store } from "../store/store.js";
 import type { Refused } from "../workers/messages.js";
+import type { MarketAction, MarketOutcome } from "../workers/producer/messages.js";
+import { AdministrationDesk } from "./administration-desk.js";
 import { Commits } from "./commits.js";
 import { ExchangeCore } from "./exchange-core.js";
 import { ExchangeGateway } from "./exchange-gateway.js";
@@ -29,6 +31,8 @@ const SIMULATED_COMMIT_MS = 20;
 const PROBE_INTERVAL_MS = 1000;
 /** Orders after which a batch has no more of those end whose time has come. */
 const LAPSED_PER_BATCH = 4096;
+/** Orders and positions of closed markets that a batch cancels and pays. */
+const WOUND_UP_PER_BATCH = 4096;
 /** How often the waits of sessions, and what else is due, are looked at. */
 const WAITS_INTERVAL_MS = 50;
 /** How often the store is pruned. */
@@ -87,6 +91,7 @@ export class Exchange {
   readonly #gateway: ExchangeGateway;
   readonly #desk: SessionDesk;
   readonly #walletDesk: WalletDesk;
+  readonly #administration: AdministrationDesk;
   readonly #withdrawals: Withdrawals;
   readonly #simulation: Simulation;
   /** Nobody has ever traded here. */
@@ -109,7 +114,9 @@ export class Exchange {
     this.#desk = desk;
     this.#withdrawals = withdrawals;
     this.#simulation = new Simulation(context.options, core);
-    const { store, position, log } = context;
+    const { store, position, log, options } = context;
+    const asked = (): void => this.#wake();
+    this.#administration = new AdministrationDesk({ core, maxPrice: options.maxPrice, asked });
     this.#walletDesk = new WalletDesk({
       store,
       core,
@@ -121,7 +128,7 @@ export class Exchange {
       { ...context, desk, walletDesk: this.#walletDesk },
       core,
       {
-        asked: () => this.#wake(),
+        asked,
         ended: (session, reason) => withdrawals.end(session, reason),
       },
       { tradeId: nextTradeId, ts: position.now(), orderId: 0 },
@@ -170,7 +177,7 @@ export class Exchange {
       await this.#turn();
       await nextTurn();
     } while (
-      (this.#withdrawals.isDue || this.#simulation.isDue || this.#core.isDue) &&
+      (this.#withdrawals.isDue || this.#simulation.isDue || this.#coreIsDue) &&
       this.#commits.failure === undefined
     );
     let published = 0;
@@ -183,6 +190,14 @@ export class Exchange {
   /** Takes a shard's requests from now on. */
   attach(shard: number, port: MessagePort): void {
     this.#gateway.attach(shard, port);
+  }
+
+  /**
+   * Resolves when what an operator asks of a market is on disk and has been told, and the market wound up where it
+   * was closed; or with why it is not done.
+   */
+  administer(action: MarketAction): Promise<MarketOutcome> {
+    return this.#administration.ask(action);
   }
 
   /**
@@ -234,9 +249,15 @@ export class Exchange {
   }
 
   get #idle(): boolean {
-    if (this.#gateway.isAsked || this.#walletDesk.isDue) return false;
+    const isAsked = this.#gateway.isAsked || this.#administration.isAsked;
+    if (isAsked || this.#walletDesk.isDue) return false;
     if (this.#commits.failure !== undefined) return true;
-    return !this.#withdrawals.isDue && !this.#simulation.isBehind && !this.#core.isDue;
+    return !this.#withdrawals.isDue && !this.#simulation.isBehind && !this.#coreIsDue;
+  }
+
+  /** Whether the core has something to do that nobody asks for. */
+  get #coreIsDue(): boolean {
+    return this.#core.isDue || this.#core.isWindingUp();
   }
 
   // --- A batch ----------------------------------------------------------------------------------
@@ -256,6 +277,7 @@ export class Exchange {
     if (isStored) {
       if (!isNothing) this.#desk.sessions.committed(sessions);
       this.#release(changes);
+      this.#administration.committed();
     } else await this.#rollBack();
     await this.#walletDesk.serve();
   }
@@ -271,6 +293,9 @@ export class Exchange {
       this.#withdrawals.run(this.#execute);
       if (this.#withdrawals.isDue) return;
     }
+    this.#administration.takeUp(this.#refusal, this.#execute);
+    if (canStore && this.#core.isWindingUp())
+      this.#administration.count(this.#execute({ type: "wind-up", most: WOUND_UP_PER_BATCH }));
     this.#gateway.takeUp(this.#refusal);
     if (!canStore) return;
     // Behind everything that the sessions asked for.
@@ -288,7 +313,10 @@ export class Exchange {
   /** Publishes and tells what a batch has brought about, now that it is on disk. */
   #release(changes: EngineChanges): void {
     this.#withdrawals.committed();
+    const { marketCount } = this.#core;
     this.#core.publish(changes);
+    // The traders take up a market that has just been listed.
+    if (this.#core.marketCount > marketCount) this.#simulation.restart();
     this.#context.counters[PRODUCER.clientOrderIds] = this.#core.clientOrderIds;
     this.#gateway.release(changes);
   }
@@ -303,6 +331,7 @@ export class Exchange {
     this.#simulation.restart();
     // Whether the store can be written again by now is the next batch's business.
     this.#gateway.undone(this.#refusal ?? STORE_UNAVAILABLE);
+    this.#administration.undone(this.#refusal ?? STORE_UNAVAILABLE);
     const changes = this.#core.takeChanges();
     if (!isEmpty(changes))
       throw new Error("exchange: an order was executed that no commit follows");
@@ -337,6 +366,7 @@ export class Exchange {
   }
 }
 
-function isEmpty({ orders, trades, positions, totals, timers }: EngineChanges): boolean {
-  return orders.length + trades.length + positions.length + totals.length + timers.length === 0;
+function isEmpty(changes: EngineChanges): boolean {
+  const { orders, trades, positions, totals, timers, markets } = changes;
+  return [orders, trades, positions, totals, timers, markets].every(({ length }) => length === 0);
 }

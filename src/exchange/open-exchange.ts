@@ -1,8 +1,10 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { type AdministeredMarket, statusOf } from "../engine/market.js";
 import type { MarketTotals, Trade } from "../engine/order.js";
 import { FeedInputError } from "../feed/feed.js";
 import { FeedConfigurationError } from "../feed/feed-configuration-error.js";
 import type { Publisher } from "../market-data/publisher.js";
+import type { Logger } from "../shared/log.js";
 import type { MarketId } from "../shared/market-id.js";
 import { textFault } from "../shared/text.js";
 import type { StoredState } from "../store/merged-batches.js";
@@ -11,12 +13,15 @@ import { Store } from "../store/store.js";
 import { storeDirectory } from "../store/store-file.js";
 import { TOLD_AFTER_COMMIT_MICROS } from "./commits.js";
 import { Exchange, type ExchangeContext } from "./exchange.js";
-import type { ExchangeMarket } from "./exchange-market.js";
+import { type ExchangeMarket, listedMarket } from "./exchange-market.js";
 import { ExchangeMarkets } from "./exchange-markets.js";
 import { loadMarkets } from "./markets-file.js";
 
 /** Markets that are listed in one turn of the event loop. */
 const LISTED_PER_TURN = 1000;
+
+/** Markets that a line of the log names. */
+const NAMED_MARKETS_MAX = 20;
 
 const BOUNDED_BY: Partial<Record<FeedInputError["code"], string>> = {
   TABLE_FULL: "--max-markets",
@@ -41,12 +46,15 @@ export async function openExchange(
   const configured = await loadMarkets(options.marketsFile);
   const store = await Store.open(storeDirectory(options.dataDir), options);
   try {
-    const known = new Map((await store.markets()).map((market) => [market.marketId, market]));
+    const state = await store.load();
+    const administered = new Map([...state.markets].map((market) => [market.marketId, market]));
+    const known = knownMarkets(await store.markets(), administered);
     for (const { definition } of configured) {
       checkSteps(definition, known.get(definition.marketId), options.marketsFile);
     }
-    const all = [...configured, ...delisted(known, configured)];
-    const state = await store.load();
+    const all = [...configured, ...listedBefore(administered, configured)];
+    all.push(...delisted(known, all));
+    sayWhereOthers(all, administered, context.log);
     await beginTime(context, store, state);
     const { lastTrade = state.nextTradeId - 1 } = context;
     sink.continueTrades(lastTrade);
@@ -59,7 +67,8 @@ export async function openExchange(
     const markets = new ExchangeMarkets(sink, options);
     const totals = totalsBefore(untold, state.totals);
     for (const [index, market] of all.entries()) {
-      list(markets, market, totals, options.marketsFile);
+      const before = administered.get(market.definition.marketId);
+      list(markets, market, totals, before, options.marketsFile);
       if (index % LISTED_PER_TURN === 0) await nextTurn();
     }
     // Those that can be listed, and on a restart none, as a full disk must not keep it from starting.
@@ -88,7 +97,7 @@ async function beginTime(
   position.beginBehind(latestTs);
   position.limit = latestTs + 1;
   const limit = position.now() + TOLD_AFTER_COMMIT_MICROS;
-  const nothing = { orders: [], trades: [], positions: [], totals: [], timers: [] };
+  const nothing = { orders: [], trades: [], positions: [], totals: [], timers: [], markets: [] };
   const changes = { ...nothing, nextOrderId, nextTradeId };
   try {
     await store.commit(changes, stretches, limit);
@@ -116,10 +125,11 @@ function list(
   markets: ExchangeMarkets,
   market: ExchangeMarket,
   totals: ReadonlyMap<MarketId, MarketTotals>,
+  administered: AdministeredMarket | undefined,
   file: string | undefined,
 ): void {
   try {
-    markets.list(market, totals.get(market.definition.marketId));
+    markets.list(market, totals.get(market.definition.marketId), administered);
   } catch (error) {
     if (!(error instanceof FeedInputError)) throw error;
     const flag = BOUNDED_BY[error.code];
@@ -142,6 +152,47 @@ function checkSteps(
     `market ${marketId} has tick size ${tickSize} and lot size ${lotSize}, but the data directory knows it with ` +
       `${known.tickSize} and ${known.lotSize}, in which its orders are kept; give the market another id, or use another --data-dir`,
   );
+}
+
+/** What is stored of markets, with those that are in the journal alone. */
+function knownMarkets(
+  stored: readonly StoredMarket[],
+  administered: ReadonlyMap<MarketId, AdministeredMarket>,
+): ReadonlyMap<MarketId, StoredMarket> {
+  const known = new Map(stored.map((market) => [market.marketId, market]));
+  for (const { marketId, listing } of administered.values())
+    if (listing !== undefined && !known.has(marketId))
+      known.set(marketId, { marketId, ...listing });
+  return known;
+}
+
+/** Markets that were listed while an exchange ran, and that the configuration does not have. */
+function listedBefore(
+  administered: ReadonlyMap<MarketId, AdministeredMarket>,
+  configured: readonly ExchangeMarket[],
+): ExchangeMarket[] {
+  const kept = new Set(configured.map(({ definition }) => definition.marketId));
+  return [...administered.values()].flatMap(({ marketId, listing }) =>
+    listing === undefined || kept.has(marketId) ? [] : listedMarket(marketId, listing),
+  );
+}
+
+/** Whoever reads the markets file finds in the log which markets are not as it says. */
+function sayWhereOthers(
+  markets: readonly ExchangeMarket[],
+  administered: ReadonlyMap<MarketId, AdministeredMarket>,
+  log: Logger,
+): void {
+  const others = markets.filter(({ definition: { marketId }, status }) => {
+    const before = administered.get(marketId);
+    return before?.listing === undefined && statusOf(status, before) !== status;
+  });
+  const named = others.slice(0, NAMED_MARKETS_MAX).map(({ definition: { marketId } }) => marketId);
+  if (others.length > 0)
+    log.info(
+      { markets: others.length, market_ids: named },
+      "markets have the status that was set while the exchange ran, not that of the markets file",
+    );
 }
 
 /** Markets that the configuration has no more: closed, so that what is open there can be cancelled. */

@@ -22,8 +22,10 @@ import {
 import { isLoopback } from "../shared/loopback.js";
 import { textSchema } from "../shared/text-schema.js";
 import { NOTIFICATION_LEVELS, type NotificationLevel } from "../workers/messages.js";
+import type { MarketAction, MarketOutcome } from "../workers/producer/messages.js";
 import { OpsConnections } from "./ops-connections.js";
 import { OpsGuard, type OpsRefusal, targetOf } from "./ops-guard.js";
+import { MARKET_REQUESTS, marketRefusal, noticeOf } from "./ops-markets.js";
 import type { OpsSocket } from "./ops-socket.js";
 
 /** Largest body taken, in bytes. */
@@ -49,6 +51,7 @@ interface OpsHooks {
   };
   readonly status: () => unknown;
   readonly notify: (level: NotificationLevel, message: string) => void;
+  readonly administer: (action: MarketAction) => Promise<MarketOutcome>;
   readonly metrics: Registry;
 }
 
@@ -247,7 +250,23 @@ export class OpsServer {
         send(response, 202, { status: "sent" });
       },
     },
+    ...Object.fromEntries(
+      Object.entries(MARKET_REQUESTS).map(([path, schema]) => [path, this.#marketEndpoint(schema)]),
+    ),
   };
+
+  #marketEndpoint(schema: z.ZodType<MarketAction>): Endpoint {
+    return {
+      method: "POST",
+      answer: async (request, response) => {
+        const outcome = await this.#hooks.administer(await readBody(request, schema));
+        if ("refusal" in outcome) throw new RequestRefused(marketRefusal(outcome.refusal));
+        const notice = noticeOf(outcome);
+        if (notice !== undefined) this.#hooks.notify("info", notice);
+        send(response, 200, outcome.change);
+      },
+    };
+  }
 }
 
 /** Answers, once. Where the request has not come to its end, no more of it is read. */

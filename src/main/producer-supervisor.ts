@@ -14,6 +14,8 @@ import type {
   ProducerTask,
   ProducerToMain,
 } from "../workers/messages.js";
+import type { MarketAction, MarketOutcome } from "../workers/producer/messages.js";
+import { MarketRequests } from "./market-requests.js";
 import { RestartDelay } from "./restart-delay.js";
 import { endThread } from "./thread-end.js";
 import { Watchdog } from "./watchdog.js";
@@ -31,6 +33,8 @@ interface ProducerOptions {
   readonly run: string;
   readonly sizes: MarketMemorySizes;
   readonly stallTimeoutMs: number;
+  /** Changes of markets that may be under way. */
+  readonly maxMarketRequests: number;
   readonly counters: SharedArrayBuffer;
   /** Undefined where nothing is archived. */
   readonly archiveDir: string | undefined;
@@ -82,6 +86,7 @@ export class ProducerSupervisor {
   readonly #hooks: ProducerHooks;
   readonly #log: Logger;
   readonly #delay = new RestartDelay();
+  readonly #marketRequests: MarketRequests;
   #life: ProducerLife | undefined;
   #firstStart: FirstStart | undefined;
   #everReady = false;
@@ -98,6 +103,14 @@ export class ProducerSupervisor {
     this.#block = block;
     this.#hooks = hooks;
     this.#log = log;
+    this.#marketRequests = new MarketRequests({
+      isExchange: options.feed.feed === "exchange",
+      most: options.maxMarketRequests,
+      send: (request, action) => {
+        if (this.ready) this.#tell({ type: "administer", request, action });
+        return this.ready;
+      },
+    });
   }
 
   /** Whether a producer runs and its feed has listed its markets. */
@@ -126,6 +139,11 @@ export class ProducerSupervisor {
   attachShard(shard: number, port: MessagePort): void {
     const message: MainToProducer = { type: "shard", shard, port };
     this.#life?.worker.postMessage(message, [port]);
+  }
+
+  /** Resolves when a change of a market is on disk and has been told, or with why it is not. */
+  administer(action: MarketAction): Promise<MarketOutcome> {
+    return this.#marketRequests.ask(action);
   }
 
   /** Ends the producer in order, within bounded time. */
@@ -198,6 +216,8 @@ export class ProducerSupervisor {
         return this.#onInvalid(life, message);
       case "feed-ended":
         return this.#hooks.health("feed", message.reason);
+      case "administered":
+        return this.#marketRequests.answered(message.request, message.outcome);
       case "store":
         return this.#hooks.health("store", message.reason);
       case "ready":
@@ -244,6 +264,7 @@ export class ProducerSupervisor {
     const { watchdog, state } = life;
     watchdog.stop();
     life.state = "ending";
+    this.#marketRequests.ended();
     if (state === "ending" || this.#stopping) return;
     this.#hooks.health("producer", reason);
     // Whether the store can be written, the next one finds out for itself.

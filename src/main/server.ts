@@ -170,13 +170,10 @@ class Server implements RunningServer {
         readiness: () => this.#readiness(),
         status: () => this.#status(),
         notify: (level, message) => this.#pool.broadcast({ type: "notify", level, message }),
+        administer: (action) => this.#producer.administer(action),
         metrics: createMetrics(this.#block),
       },
-      {
-        ...config,
-        token: opsToken,
-        counters: this.#block.main,
-      },
+      { ...config, token: opsToken, counters: this.#block.main },
     );
   }
 
@@ -188,6 +185,7 @@ class Server implements RunningServer {
         run: randomUUID(),
         sizes: { ...config, ...windowSizesOf(config) },
         stallTimeoutMs: config.stallTimeoutMs,
+        maxMarketRequests: config.opsMaxConnections,
         counters,
         archiveDir,
         log,

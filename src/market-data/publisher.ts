@@ -11,6 +11,7 @@ import type { Book, MarketDefinition, MarketStatus } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
 import { BookThrottle } from "./book-throttle.js";
 import {
+  type CheckedDefinition,
   checkBook,
   checkDefinition,
   checkPrice,
@@ -92,6 +93,11 @@ export class Publisher implements FeedSink {
     }
   }
 
+  /** Throws FeedInputError where {@link list} would, of a market that is not listed. */
+  checkListing(definition: MarketDefinition): void {
+    this.#checkNew(checkDefinition(definition));
+  }
+
   find(marketId: MarketId): ListedMarket | undefined {
     return this.#markets.get(marketId);
   }
@@ -167,21 +173,25 @@ export class Publisher implements FeedSink {
       checkSame(listed.definition, definition);
       return listed;
     }
-    const { capacity, titleBytesMax } = this.#writer;
     checkStatus(marketId, status);
     checkTraded(checked, traded);
-    const title = checkTitle(marketId, definition.title, titleBytesMax);
-    if (this.#writer.listed === capacity) {
-      throw new FeedInputError(
-        "TABLE_FULL",
-        `market ${marketId}: the table is full with ${capacity} markets`,
-      );
-    }
+    const title = this.#checkNew(checked);
     this.#begin();
     const market = this.#sequencer.list({ ...checked, title }, status, traded);
     this.#markets.set(marketId, market);
     this.#flushLater();
     return market;
+  }
+
+  /** Whether there is room for a market; returns its title as UTF-8. */
+  #checkNew({ definition: { marketId, title } }: Omit<CheckedDefinition, "title">): Uint8Array {
+    const { capacity, titleBytesMax, listed } = this.#writer;
+    const bytes = checkTitle(marketId, title, titleBytesMax);
+    if (listed < capacity) return bytes;
+    throw new FeedInputError(
+      "TABLE_FULL",
+      `market ${marketId}: the table is full with ${capacity} markets`,
+    );
   }
 
   #trade(market: ListedMarket, trade: FeedTrade, place?: StoredTrade): void {

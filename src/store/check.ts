@@ -139,6 +139,7 @@ class StoreCheck {
       await this.#checkTotals(),
       await this.#checkSessions(),
       await this.#checkTimers(),
+      await this.#checkAdministered(),
     ];
   }
 
@@ -296,6 +297,19 @@ class StoreCheck {
       await this.#each(check, timers, ({ wallet, setTs, triggerTs }) => {
         if (triggerTs > setTs) return;
         check.problem(`${JSON.stringify(wallet)} asked at ${setTs} for ${triggerTs}`);
+      });
+    return check.result;
+  }
+
+  async #checkAdministered(): Promise<CheckResult> {
+    const check = new Check("markets that were administered");
+    const { administered } = this.#tables;
+    if (administered !== undefined)
+      await this.#each(check, administered, ({ marketId, status, settlementPrice }) => {
+        const name = `what was set of market ${marketId}`;
+        this.#sumsOf(check, name, marketId);
+        if (settlementPrice !== undefined && status !== "Closed")
+          check.problem(`${name} is ${status}, and settled at ${settlementPrice} ticks`);
       });
     return check.result;
   }

@@ -1,4 +1,5 @@
 import { type Key, open, type RootDatabase, type Transaction } from "lmdb";
+import { administeredForm } from "./administered-form.js";
 import {
   countersForm,
   finishedClientOrderIdForm,
@@ -63,6 +64,8 @@ export class Environment {
   readonly sessions;
   /** As sessions. */
   readonly journaled;
+  /** As sessions: what was set of markets while the exchange ran. */
+  readonly administered;
   /** As sessions: wallets whose open orders are to be cancelled. */
   readonly timers;
   /**
@@ -100,6 +103,9 @@ export class Environment {
     this.timers = readOnly
       ? this.#tableIfThere("timers", timerForm)
       : this.#table("timers", timerForm);
+    this.administered = readOnly
+      ? this.#tableIfThere("administered-markets", administeredForm)
+      : this.#table("administered-markets", administeredForm);
     const indexed = !readOnly || this.#isThere("wallet-orders");
     this.wallets = indexed
       ? {

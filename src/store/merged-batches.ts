@@ -1,4 +1,5 @@
 import type { EngineState } from "../engine/commands.js";
+import type { AdministeredMarket } from "../engine/market.js";
 import type { MarketTotals, Order, Position, Trade, WalletTimer } from "../engine/order.js";
 import type { MarketId } from "../shared/market-id.js";
 import { isOpen } from "../shared/order.js";
@@ -8,8 +9,8 @@ import type { StoredBatch } from "./stored-batch.js";
 
 /**
  * Several batches in a row as one, which changes a store as they do one after the other: of each order,
- * position, total, timer and session what the last of them says, and every trade. Of an order that comes and goes
- * within them the store is told its end alone.
+ * position, total, timer, market and session what the last of them says, and every trade. Of an order that comes and
+ * goes within them the store is told its end alone.
  */
 export class MergedBatches {
   #last: StoredBatch | undefined;
@@ -18,6 +19,7 @@ export class MergedBatches {
   readonly #positions = new Map<MarketId, Map<string, Position>>();
   readonly #totals = new Map<MarketId, MarketTotals>();
   readonly #timers = new Map<string, WalletTimer>();
+  readonly #markets = new Map<MarketId, AdministeredMarket>();
   readonly #sessions = new Map<string, StoredSession | undefined>();
   #positionCount = 0;
 
@@ -33,6 +35,7 @@ export class MergedBatches {
     }
     for (const total of changes.totals) this.#totals.set(total.marketId, total);
     for (const timer of changes.timers) this.#timers.set(timer.wallet, timer);
+    for (const market of changes.markets) this.#markets.set(market.marketId, market);
     // As a commit does it, which writes before it removes.
     for (const session of sessions.put) this.#sessions.set(session.session, session);
     for (const session of sessions.removed) this.#sessions.set(session, undefined);
@@ -41,7 +44,8 @@ export class MergedBatches {
   /** Records of all that it says. */
   get records(): number {
     const { size: orders } = this.#orders;
-    return orders + this.#trades.length + this.#positionCount + this.#totals.size;
+    const { size: markets } = this.#markets;
+    return orders + this.#trades.length + this.#positionCount + this.#totals.size + markets;
   }
 
   /** There must have been one at least. */
@@ -57,6 +61,7 @@ export class MergedBatches {
         positions: [...this.#positions.values()].flatMap((held) => [...held.values()]),
         totals: [...this.#totals.values()],
         timers: [...this.#timers.values()],
+        markets: [...this.#markets.values()],
       },
       sessions: {
         put: [...this.#sessions.values()].filter((session) => session !== undefined),
@@ -99,6 +104,8 @@ export function stateAfter(state: StoredState, batch: StoredBatch): StoredState 
     if (triggerTs === undefined) running.delete(wallet);
     else running.set(wallet, { wallet, setTs, triggerTs });
   }
+  const administered = new Map([...state.markets].map((one) => [one.marketId, one]));
+  for (const market of batch.changes.markets) administered.set(market.marketId, market);
   const sessions = new Map(state.sessions.map((one) => [one.session, one]));
   for (const session of batch.sessions.put) sessions.set(session.session, session);
   for (const session of batch.sessions.removed) sessions.delete(session);
@@ -108,6 +115,7 @@ export function stateAfter(state: StoredState, batch: StoredBatch): StoredState 
     positions: [...held.values()],
     totals: [...summed.values()],
     timers: [...running.values()],
+    markets: [...administered.values()],
     nextOrderId,
     nextTradeId,
     latestTs: [...orders, ...positions].reduce(

@@ -87,12 +87,15 @@ export function form<K extends Key, F extends [unknown, ...unknown[]], T>(
 }
 
 const integer = z.number().refine(Number.isSafeInteger, "is no safe integer");
-const count = integer.nonnegative();
+export const count = integer.nonnegative();
 const id = integer.positive();
 export const timestamp = count;
-const marketId = z.custom<MarketId>((value) => parseMarketId(value) === value, "is no market id");
+export const marketId = z.custom<MarketId>(
+  (value) => parseMarketId(value) === value,
+  "is no market id",
+);
 const text = z.string();
-const step = z.number().positive();
+export const step = z.number().positive();
 const stretch = z.tuple([timestamp, integer, step]);
 /** MessagePack has no integers beyond 64 bits, and values may grow past them. */
 const bigInteger = text.regex(/^(0|-?[1-9][0-9]*)$/);

@@ -204,8 +204,8 @@ function decoded(path: string, number: number, payload: Buffer): StoredBatch {
 }
 
 function pendingOf(number: number, batch: StoredBatch): Pending {
-  const { orders, trades, positions, totals } = batch.changes;
-  const records = orders.length + trades.length + positions.length + totals.length;
+  const { orders, trades, positions, totals, markets } = batch.changes;
+  const records = orders.length + trades.length + positions.length + totals.length + markets.length;
   return { number, batch, records };
 }
 

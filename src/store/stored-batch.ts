@@ -1,5 +1,6 @@
 import { CANCEL_REASONS, type CancelReason } from "../contract/order-rules.js";
 import type { EngineChanges } from "../engine/commands.js";
+import type { AdministeredMarket, Listing } from "../engine/market.js";
 import type {
   MarketTotals,
   Order,
@@ -8,7 +9,7 @@ import type {
   Trade,
   WalletTimer,
 } from "../engine/order.js";
-import { SIDES } from "../shared/market.js";
+import { MARKET_STATUSES, SIDES } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
 import { ORDER_STATUSES, ORDER_TYPES, SELF_TRADES, TIMES_IN_FORCE } from "../shared/order.js";
 import type { Stretch } from "../shared/time-stretches.js";
@@ -199,6 +200,22 @@ const timerForm = fields<WalletTimer>({
   triggerTs: optional(ts, undefined),
 });
 
+const marketForm = fields<AdministeredMarket>({
+  marketId,
+  status: oneOf(MARKET_STATUSES),
+  settlementPrice: optional(count, undefined),
+  listing: optional(
+    fields<Listing>({
+      title: text,
+      tickSize: double,
+      lotSize: double,
+      maxPrice: optional(double, undefined),
+    }),
+    undefined,
+  ),
+  updatedTs: ts,
+});
+
 const sessionForm = fields<StoredSession>({
   session: text,
   userId: text,
@@ -215,6 +232,7 @@ const batchForm = fields<StoredBatch>({
     positions: list(positionForm),
     totals: list(totalsForm),
     timers: list(timerForm),
+    markets: list(marketForm),
     nextOrderId: count,
     nextTradeId: count,
   }),

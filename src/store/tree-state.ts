@@ -28,6 +28,7 @@ export async function stateOfTrees(
     positions,
     totals: await environment.totals.all(),
     timers: (await environment.timers?.all()) ?? [],
+    markets: (await environment.administered?.all()) ?? [],
     nextOrderId,
     nextTradeId,
     latestTs: positions.reduce(laterTs, openOrders.reduce(laterTs, Math.max(finishedTs, latestTs))),

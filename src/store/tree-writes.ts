@@ -1,3 +1,4 @@
+import type { AdministeredMarket } from "../engine/market.js";
 import type { Order } from "../engine/order.js";
 import { isOpen } from "../shared/order.js";
 import type { Environment } from "./environment.js";
@@ -23,6 +24,7 @@ export function treeWrites(
         ? (timers?.remove(wallet) ?? [])
         : (timers?.put({ wallet, setTs, triggerTs }) ?? []),
     ),
+    ...changes.markets.flatMap((market) => putMarket(environment, market)),
     // In the same transaction, so that no id is used twice when its order has been pruned.
     counters.put({
       nextOrderId: changes.nextOrderId,
@@ -32,6 +34,18 @@ export function treeWrites(
     }),
     ...(environment.journaled === undefined ? [] : [environment.journaled.put(journaled)]),
   ];
+}
+
+function putMarket(
+  { administered, markets }: Environment,
+  market: AdministeredMarket,
+): Operation[] {
+  const { marketId, listing } = market;
+  const put = administered?.put(market) ?? [];
+  // As it was first listed: its orders are kept in these steps.
+  if (listing === undefined || markets.get(String(marketId)) !== undefined) return [put].flat();
+  const { title, tickSize, lotSize } = listing;
+  return [markets.put({ marketId, title, tickSize, lotSize }), put].flat();
 }
 
 function putOrder(environment: Environment, order: Order): Operation[] {

@@ -12,6 +12,7 @@ import type { SessionTerms } from "../shared/session.js";
 import type { ContractFill, ContractOrder, ContractPosition } from "../store/contract-form.js";
 import type { StoreErrorCode } from "../store/store-error.js";
 import type { SocketHandOffWay, SocketInTransit } from "../transport/socket-hand-off.js";
+import type { MarketAction, MarketOutcome } from "./producer/messages.js";
 
 /*
  * Every message between threads. Sockets and figures of market data never travel in one: sockets go
@@ -105,6 +106,8 @@ export type MainToProducer =
   | { readonly type: "subscribed" }
   /** A shard's end of this port may have sessions, and place orders where there is an exchange. */
   | { readonly type: "shard"; readonly shard: number; readonly port: MessagePort }
+  /** An operator asks for a change of a market; `request` is main's number of it, which the answer carries. */
+  | { readonly type: "administer"; readonly request: number; readonly action: MarketAction }
   | { readonly type: "stop" }
   /** The thread ends here and now, as if it had died. */
   | { readonly type: "end" };
@@ -122,6 +125,8 @@ export type ProducerToMain =
   | ({ readonly type: "feed-invalid" } & ProducerFault)
   /** The feed has ended or failed, for a reason; the thread lives on. */
   | { readonly type: "feed-ended"; readonly reason: string }
+  /** What came of a change of a market that was asked for. */
+  | { readonly type: "administered"; readonly request: number; readonly outcome: MarketOutcome }
   /** Why the exchange can store nothing at the moment, or undefined when it can again. */
   | { readonly type: "store"; readonly reason: string | undefined };
 

@@ -119,6 +119,7 @@ async function fillStore(more = 0): Promise<void> {
     ],
     totals: [{ marketId, lastPrice: 520, volume: 20 }],
     timers: [],
+    markets: [],
     nextOrderId: more + 3,
     nextTradeId: 2,
   });

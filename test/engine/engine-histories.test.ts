@@ -3,12 +3,12 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Command, EngineChanges, EngineEvent } from "../../src/engine/commands.js";
 import { Engine, type EngineLimits } from "../../src/engine/engine.js";
+import type { AdministeredMarket, Instrument } from "../../src/engine/market.js";
 import type { MarketBounds } from "../../src/engine/market-bounds.js";
 import type { Order, Position, Trade } from "../../src/engine/order.js";
 import type { OrderBook } from "../../src/engine/order-book.js";
 import { ReferenceOrderBook } from "../../src/engine/reference-order-book.js";
 import { TrieOrderBook } from "../../src/engine/trie-order-book.js";
-import type { MarketStatus } from "../../src/shared/market.js";
 import type { MarketId } from "../../src/shared/market-id.js";
 import { executeBounded } from "../support/bounds-model.js";
 import {
@@ -57,23 +57,32 @@ function boundsFor({ priceMax = 40, quantityMax = 20 }: Partial<CommandOptions>)
 /** An engine whose books can be looked into. */
 class OpenEngine extends Engine {
   readonly books = new Map<MarketId, OrderBook>();
+  readonly #created: OrderBook[];
 
-  constructor(
-    createBook: () => OrderBook,
-    bounds: AllBounds = new Map(),
-    statuses = new Map<MarketId, MarketStatus>(),
-  ) {
+  constructor(createBook: () => OrderBook, bounds: AllBounds = new Map()) {
     const created: OrderBook[] = [];
     super(LIMITS, () => {
       const book = createBook();
       created.push(book);
       return book;
     });
-    for (const marketId of MARKET_IDS) {
-      const status = statuses.get(marketId) ?? "Active";
-      this.list({ ...instrument(marketId, 1, 1), status, bounds: bounds.get(marketId) });
-      this.books.set(marketId, created.at(-1) as OrderBook);
-    }
+    this.#created = created;
+    for (const marketId of MARKET_IDS)
+      this.listWithBook({ ...instrument(marketId, 1, 1), bounds: bounds.get(marketId) });
+  }
+
+  /** Lists a market whose book can be looked into. */
+  listWithBook(listed: Instrument): void {
+    this.list(listed);
+    this.books.set(listed.marketId, this.#created.at(-1) as OrderBook);
+  }
+
+  override execute(...of: Parameters<Engine["execute"]>): readonly EngineEvent[] {
+    const events = super.execute(...of);
+    const [command] = of;
+    if (command.type === "list" && events[0]?.type === "market")
+      this.books.set(command.instrument.marketId, this.#created.at(-1) as OrderBook);
+    return events;
   }
 
   /** Everything that there is to see. */
@@ -94,8 +103,11 @@ class OpenEngine extends Engine {
     return {
       orders: WALLETS.map((wallet) => [...this.openOrders(wallet)]),
       positions: WALLETS.map((wallet) => [...this.positions(wallet)].sort(byMarket)),
-      totals: MARKET_IDS.map((marketId) => this.totals(marketId)),
-      statuses: MARKET_IDS.map((marketId) => this.marketStatus(marketId)),
+      totals: [...this.books.keys()].map((marketId) => this.totals(marketId)),
+      statuses: [...this.books.keys()].map((marketId) => [
+        this.marketStatus(marketId),
+        this.administered(marketId),
+      ]),
       sessions: [...this.sessions()].sort(),
       priorities: [...this.books.values()].map((book) =>
         (["Buy", "Sell"] as const).map((side) =>
@@ -189,12 +201,17 @@ describe("engine histories", () => {
         first.execute(command, ts, passed);
         if ((index + seed) % 7 === 0) record.apply(first.takeChanges());
       }
+      // What is left to pay is paid in another order after a restore, to the same end.
+      const { ts: lastTs, passed: lastPassed } = commands.next().value as TimedCommand;
+      passedAt.set(lastTs, lastPassed);
+      first.execute({ type: "wind-up", most: 1_000_000 }, lastTs, lastPassed);
       record.apply(first.takeChanges());
-      const statuses = new Map(
-        MARKET_IDS.map((marketId) => [marketId, first.marketStatus(marketId) as MarketStatus]),
-      );
-      const second = new OpenEngine(() => new TrieOrderBook(), bounds, statuses);
+      const second = new OpenEngine(() => new TrieOrderBook(), bounds);
+      for (const { marketId, listing } of record.markets.values())
+        if (listing !== undefined) second.listWithBook(instrument(marketId));
       for (const _ of second.restoring(record.state(), (ts) => passedAt.get(ts) as number));
+      // It looks at all that has ended again, and finds nothing.
+      expectSame(second.execute({ type: "wind-up", most: 1_000_000 }, lastTs, lastPassed), []);
       expectSame(second.viewBesidesOwners(), first.viewBesidesOwners());
       expectSame(second.takeChanges(), first.takeChanges());
       for (const { command, ts, passed } of take(commands, 400)) {
@@ -228,8 +245,8 @@ describe("engine histories", () => {
         expectSame(engine.execute(command, ts, passed), [
           { type: "duplicate", orderId: order.orderId, order: open ? order : undefined },
         ]);
-        const { orders, trades, positions, totals } = engine.takeChanges();
-        expectSame([orders, trades, positions, totals], [[], [], [], []]);
+        const { orders, trades, positions, totals, markets } = engine.takeChanges();
+        expectSame([orders, trades, positions, totals, markets], [[], [], [], [], []]);
         expectSame(engine.view(), view);
         sentAgain++;
       }
@@ -263,13 +280,18 @@ describe("engine histories", () => {
       "Cancelled cancel_on_disconnect",
       "Cancelled fill_or_kill",
       "Cancelled immediate_or_cancel",
+      "Cancelled market_closed",
       "Cancelled market_order",
+      "Cancelled market_settled",
       "Cancelled price_band",
       "Cancelled requested",
       "Cancelled self_trade",
       "Filled",
+      "MARKET_CLOSED",
+      "MARKET_EXISTS",
       "MARKET_NOT_ACTIVE",
       "MARKET_NOT_FOUND",
+      "MARKET_SETTLED",
       "ORDER_NOT_FOUND",
       "ORDER_REJECTED below_filled",
       "ORDER_REJECTED expired",
@@ -285,6 +307,7 @@ describe("engine histories", () => {
       "duplicate",
       "lapsed cancel_after",
       "lapsed expired",
+      "market",
       "position",
       "timer",
       "trade",
@@ -316,13 +339,15 @@ function expectTold(events: readonly EngineEvent[], changes: EngineChanges): voi
     orders: new Set<Order>(),
     trades: new Set<Trade>(),
     positions: new Set<Position>(),
+    markets: new Set<AdministeredMarket>(),
   };
   for (const event of events) {
     if (event.type === "order" || event.type === "lapsed") told.orders.add(event.order);
     if (event.type === "trade") told.trades.add(event.trade);
     if (event.type === "position") told.positions.add(event.position);
+    if (event.type === "market") told.markets.add(event.market);
   }
-  for (const kind of ["orders", "trades", "positions"] as const)
+  for (const kind of ["orders", "trades", "positions", "markets"] as const)
     expect(new Set<unknown>(changes[kind])).toEqual(told[kind]);
 }
 
@@ -333,6 +358,7 @@ function kindOf(event: EngineEvent): string {
     return `${rejection.code}${rule}`;
   }
   if (event.type === "lapsed") return `lapsed ${event.order.reasonCode}`;
+  if (event.type === "conflict") return event.code;
   if (event.type !== "order") return event.type;
   const { status, reasonCode } = event.order;
   return reasonCode === undefined ? status : `${status} ${reasonCode}`;

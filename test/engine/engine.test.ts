@@ -187,15 +187,15 @@ describe("engine: placing", () => {
       message: "market 3 is not listed",
     });
     for (const status of ["Halted", "Closed"] as const) {
-      expect(venue.execute({ type: "set-status", marketId: 2, status }, 0)).toEqual([]);
+      venue.execute({ type: "set-status", marketId: 2, status: "Active" }, 0);
+      expect(outcome(venue.place({ marketId: 2 })).status).toBe("Open");
+      venue.execute({ type: "set-status", marketId: 2, status }, 0);
       expect(venue.marketStatus(2)).toBe(status);
       expect(rejection(venue.place({ marketId: 2 }))).toMatchObject({
         code: "MARKET_NOT_ACTIVE",
         message: `market 2 is ${status} and takes no orders`,
       });
     }
-    venue.execute({ type: "set-status", marketId: 2, status: "Active" }, 0);
-    expect(outcome(venue.place({ marketId: 2 })).orderId).toBe(1);
     expect(
       rejection(venue.execute({ type: "set-status", marketId: 3, status: "Active" }, 0)),
     ).toMatchObject({ code: "MARKET_NOT_FOUND" });
@@ -457,6 +457,7 @@ describe("engine: state", () => {
       positions: [],
       totals: [],
       timers: [],
+      markets: [],
       nextOrderId: 4,
       nextTradeId: 3,
     });
@@ -484,6 +485,7 @@ describe("engine: state", () => {
       positions: [],
       totals: [],
       timers: [],
+      markets: [],
       nextOrderId: 3,
       nextTradeId: 1,
     };

@@ -50,6 +50,7 @@ async function leave(orders: readonly Order[]): Promise<void> {
     positions: [],
     totals: [],
     timers: [],
+    markets: [],
     nextOrderId: orders.length + 1,
     nextTradeId: 1,
   });

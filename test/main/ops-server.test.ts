@@ -27,6 +27,7 @@ beforeEach(async () => {
         return { status: { shards: 1 } };
       },
       notify: (level, message) => notices.push([level, message]),
+      administer: () => Promise.reject(new Error("there is no exchange")),
       metrics,
     },
     opsOptions(),
@@ -166,6 +167,7 @@ describe("ops-server", () => {
         readiness: () => ({ ready, state: "", reasons }),
         status: () => ({}),
         notify: () => {},
+        administer: () => Promise.reject(new Error("there is no exchange")),
         metrics: new Registry(),
       },
       opsOptions(),

@@ -24,6 +24,7 @@ export class TradingFloor {
     positions: new Map<string, Position>(),
     totals: new Map<MarketId, MarketTotals>(),
     timers: [],
+    markets: [],
   };
   #nextOrderId = 1;
   #nextTradeId = 1;
@@ -100,6 +101,7 @@ export class TradingFloor {
       positions: this.#kept.positions.values(),
       totals: this.#kept.totals.values(),
       timers: [],
+      markets: [],
       nextOrderId: this.#nextOrderId,
       nextTradeId: this.#nextTradeId,
     });

@@ -77,7 +77,25 @@ const position =
     return [tables.positions.put({ ...found, ...changes(found) })];
   };
 
+function administeredMarket(marketId: number) {
+  return {
+    marketId,
+    status: "Halted",
+    settlementPrice: 5,
+    listing: undefined,
+    updatedTs: 1,
+  } as const;
+}
+
 const PLANTED: Readonly<Record<string, Planted>> = {
+  "a market that is settled and open": {
+    damage: ({ administered }) => [administered?.put(administeredMarket(1)) ?? []].flat(),
+    problem: /^what was set of market 1 is Halted, and settled at 5 ticks$/,
+  },
+  "what was set of a market that is not listed": {
+    damage: ({ administered }) => [administered?.put(administeredMarket(9)) ?? []].flat(),
+    problem: /^what was set of market 9 is of market 9, which is not listed$/,
+  },
   "an order that is filled beyond its quantity": {
     damage: order(isFilled, ({ quantity }) => ({ filled: quantity + 1 })),
     problem: /^finished order \d+ has \d+ filled of \d+$/,
@@ -250,6 +268,7 @@ describe("check", () => {
       ["totals, which agree with the trades", ledger.totals.size],
       ["sessions", 0],
       ["wallets whose orders are to be cancelled", ledger.timers.size],
+      ["markets that were administered", ledger.markets.size],
     ]);
     await openStore(dir);
     expect(await problemsOf(dir)).toEqual([]);

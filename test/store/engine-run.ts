@@ -1,5 +1,6 @@
 import type { EngineChanges } from "../../src/engine/commands.js";
 import { Engine } from "../../src/engine/engine.js";
+import type { AdministeredMarket } from "../../src/engine/market.js";
 import type { MarketTotals, Order, Position, Trade, WalletTimer } from "../../src/engine/order.js";
 import { isOpen } from "../../src/shared/order.js";
 import type { StoredMarket } from "../../src/store/records.js";
@@ -37,6 +38,7 @@ export class ChangeLedger {
   readonly positions = new Map<string, Position>();
   readonly totals = new Map<string, MarketTotals>();
   readonly timers = new Map<string, WalletTimer>();
+  readonly markets = new Map<string, AdministeredMarket>();
   nextOrderId = 1;
   nextTradeId = 1;
 
@@ -50,6 +52,7 @@ export class ChangeLedger {
       if (timer.triggerTs === undefined) this.timers.delete(timer.wallet);
       else this.timers.set(timer.wallet, timer);
     for (const totals of changes.totals) this.totals.set(String(totals.marketId), totals);
+    for (const market of changes.markets) this.markets.set(String(market.marketId), market);
     this.nextOrderId = changes.nextOrderId;
     this.nextTradeId = changes.nextTradeId;
   }
@@ -71,6 +74,7 @@ export class ChangeLedger {
       positions: byJson([...this.positions.values()]),
       totals: byJson([...this.totals.values()]),
       timers: [...this.timers.values()].sort((a, b) => (a.wallet < b.wallet ? -1 : 1)),
+      markets: byJson([...this.markets.values()]),
       nextOrderId: this.nextOrderId,
       nextTradeId: this.nextTradeId,
       latestTs: orders.reduce((latest, { updatedTs }) => Math.max(latest, updatedTs), 0),

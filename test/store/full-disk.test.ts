@@ -57,8 +57,13 @@ describe.skipIf(!mayMount)("full disk", () => {
       await expect(store.commit(refused)).rejects.toMatchObject({ code: "STORE_WRITE_FAILED" });
     }
     const load = async () => {
-      const { positions, totals, ...rest } = await store.load();
-      return { ...rest, positions: byJson(positions), totals: byJson(totals) };
+      const { positions, totals, markets, ...rest } = await store.load();
+      const lists = {
+        positions: byJson(positions),
+        totals: byJson(totals),
+        markets: byJson(markets),
+      };
+      return { ...rest, ...lists };
     };
     expect(await load()).toEqual(stored.state);
 

@@ -16,12 +16,13 @@ function commit(store: Store, batch: StoredBatch): Promise<void> {
 
 /** All that a store has, in an order of its own. */
 async function contents(store: Store, orders: number) {
-  const { positions, totals, timers, sessions, ...rest } = await store.load();
+  const { positions, totals, timers, markets, sessions, ...rest } = await store.load();
   return {
     ...rest,
     positions: byJson(positions),
     totals: byJson(totals),
     timers: byJson(timers),
+    markets: byJson(markets),
     sessions: byJson(sessions),
     orders: Array.from({ length: orders }, (_, at) => store.order(at + 1)),
     trades: store.tradesAfter(0),
@@ -45,8 +46,9 @@ function mergeBatches(batches: readonly StoredBatch[]): StoredBatch {
   const merged = new MergedBatches();
   for (const batch of batches) merged.add(batch);
   const { batch } = merged;
-  const { orders, trades, positions, totals } = batch.changes;
-  expect(merged.records).toBe(orders.length + trades.length + positions.length + totals.length);
+  const { orders, trades, positions, totals, markets } = batch.changes;
+  const all = [orders, trades, positions, totals, markets];
+  expect(merged.records).toBe(all.reduce((sum, { length }) => sum + length, 0));
   return batch;
 }
 

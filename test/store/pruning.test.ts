@@ -61,6 +61,7 @@ function changesOf(orders: readonly Order[], trades: readonly Trade[] = []): Eng
     positions: [],
     totals: [],
     timers: [],
+    markets: [],
     nextOrderId: 1_000_000,
     nextTradeId: 2_000_000,
   };

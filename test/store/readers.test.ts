@@ -57,6 +57,7 @@ async function write(count = COMMITS): Promise<number> {
       })),
       totals: [],
       timers: [],
+      markets: [],
       nextOrderId: 1,
       nextTradeId: 1,
     } satisfies EngineChanges);
@@ -149,6 +150,7 @@ describe("store readers", () => {
         positions: [],
         totals: [],
         timers: [],
+        markets: [],
         nextOrderId: 3001,
         nextTradeId: 1,
       });

@@ -11,8 +11,9 @@ import { openStore, temporaryDirectory } from "./directories.js";
 import { byJson, ChangeLedger, engineRun, MARKETS, take } from "./engine-run.js";
 
 async function loaded(store: Store) {
-  const { positions, totals, ...rest } = await store.load();
-  return { ...rest, positions: byJson(positions), totals: byJson(totals) };
+  const { positions, totals, markets, ...rest } = await store.load();
+  const lists = { positions: byJson(positions), totals: byJson(totals), markets: byJson(markets) };
+  return { ...rest, ...lists };
 }
 
 /** What a process that is killed now would leave. */
@@ -111,6 +112,7 @@ describe("store journal", () => {
       positions: [],
       totals: [],
       timers: [],
+      markets: [],
       nextOrderId: nextOrderId + orders.length,
       nextTradeId: ledger.nextTradeId,
     };

@@ -76,6 +76,7 @@ for (;;) {
     })),
     totals: [{ marketId: 1, lastPrice: 500, volume: commits }],
     timers: [],
+    markets: [],
     nextOrderId: 2 * commits + 1,
     nextTradeId: commits + 1,
   });

@@ -15,6 +15,7 @@ const NOTHING: EngineChanges = {
   positions: [],
   totals: [],
   timers: [],
+  markets: [],
   nextOrderId: 1,
   nextTradeId: 1,
 };
@@ -93,6 +94,15 @@ const session = record({
   shard: count,
 });
 const double = fc.double({ noNaN: true });
+const market = record({
+  marketId,
+  status: fc.constantFrom("Active" as const, "Halted" as const, "Closed" as const),
+  settlementPrice: maybe(count),
+  listing: maybe(
+    record({ title: text, tickSize: double, lotSize: double, maxPrice: maybe(double) }),
+  ),
+  updatedTs: count,
+});
 const batch: fc.Arbitrary<StoredBatch> = record({
   changes: record({
     orders: fc.array(order, { maxLength: 6 }),
@@ -104,6 +114,7 @@ const batch: fc.Arbitrary<StoredBatch> = record({
     timers: fc.array(record({ wallet: text, setTs: count, triggerTs: maybe(count) }), {
       maxLength: 3,
     }),
+    markets: fc.array(market, { maxLength: 3 }),
     nextOrderId: count,
     nextTradeId: count,
   }),
@@ -135,8 +146,9 @@ describe("stored batch", () => {
 
   it("stored batch - a batch of 64 commands takes less than 100 bytes a change", () => {
     for (const changes of take(engineRun(1, 64), 20)) {
-      const { orders, trades, positions, totals } = changes;
-      const records = orders.length + trades.length + positions.length + totals.length;
+      const { orders, trades, positions, totals, markets } = changes;
+      const all = [orders, trades, positions, totals, markets];
+      const records = all.reduce((sum, { length }) => sum + length, 0);
       expect(encodeBatch(batchOf(changes)).length / records).toBeLessThan(100);
     }
   });
@@ -173,6 +185,15 @@ describe("stored batch", () => {
         ],
         totals: [{ marketId: "18446744073709551616", lastPrice: undefined, volume: 2 }],
         timers: [{ wallet: "w1", setTs: 1001, triggerTs: undefined }],
+        markets: [
+          {
+            marketId: 7,
+            status: "Closed",
+            settlementPrice: 500,
+            listing: { title: "é", tickSize: 1, lotSize: 1, maxPrice: undefined },
+            updatedTs: 1002,
+          },
+        ],
         nextOrderId: 301,
       },
       {
@@ -204,8 +225,13 @@ describe("stored batch", () => {
       ["01 03 00 14 3138343436373434303733373039353531363136", "totals of a large market id"],
       ["00 02", "no last price, volume 2"],
       ["01 01 00 00", "one timer, of the first text, set at the last ts, over"],
+      ["01 0e 02", "one market, 7, Closed"],
+      ["01 f403", "settled at 500"],
+      ["01 02", "listed with the second text"],
+      ["000000000000f03f 000000000000f03f 00", "in steps of 1, without a highest price"],
+      ["02", "1 later"],
       ["ad02 01", "next ids 301 and 1"],
-      ["01 cb01", "one stretch, 101 before the ts before"],
+      ["01 cd01", "one stretch, 102 before the ts before"],
       ["8d01 000000000000f03f", "-70 passed, pace 1"],
       ["9811", "latest ts 1100 later"],
       ["00 01 01", "no session put, the first text removed"],

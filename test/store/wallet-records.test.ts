@@ -106,7 +106,14 @@ describe("wallet records", () => {
         reason: "asked for",
         updatedTs: order.updatedTs + 10_000_000,
       }));
-      const changes = { orders: ended, trades: [], positions: [], totals: [], timers: [] };
+      const changes = {
+        orders: ended,
+        trades: [],
+        positions: [],
+        totals: [],
+        timers: [],
+        markets: [],
+      };
       const { nextOrderId, nextTradeId } = ledger;
       await again.commit({ ...changes, nextOrderId, nextTradeId });
       for (const order of ended) ledger.orders.set(order.orderId, order);

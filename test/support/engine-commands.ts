@@ -27,6 +27,8 @@ export interface CommandOptions {
   readonly stepMicros: number;
   /** Of commands, in percent: those before which somebody sets the clock ahead, by any time. */
   readonly clockJumps: number;
+  /** Whether markets are closed and settled. */
+  readonly endings: boolean;
 }
 
 const DEFAULTS: CommandOptions = {
@@ -38,6 +40,7 @@ const DEFAULTS: CommandOptions = {
   clientOrderIds: 40,
   stepMicros: 100,
   clockJumps: 0,
+  endings: true,
 };
 
 /** Mostly orders that rest, so that books fill. */
@@ -45,13 +48,23 @@ const TIMES_IN_FORCE_MIX = ["GTC", "GTC", "GTC", "GTD", "IOC", "FOK"] as const;
 /** Mostly the default. */
 const SELF_TRADE_MIX = ["CancelTaker", "CancelTaker", "CancelMaker", "CancelBoth"] as const;
 /** Mostly Active, so that a halt does not last long. */
-const STATUS_MIX = ["Halted", "Active", "Active", "Closed", "Active", "Active"] as const;
+const STATUS_MIX = ["Halted", "Active", "Active", "Active", "Active"] as const;
+/** Ids of markets that are listed in place of those that were closed. */
+const FIRST_NEW_MARKET = 1000;
 
 /** An order by its wallet's own name for it. */
 interface Named {
   readonly wallet: string;
   readonly clientOrderId: string;
 }
+/** What the commands so far have made of markets. */
+interface MarketWorld {
+  /** Those that orders are for: the last one that was closed among them, too, until another takes its place. */
+  readonly open: MarketId[];
+  readonly ended: MarketId[];
+  listed: number;
+}
+
 /** How many of the last ones are cancelled and amended. */
 const NAMED_MAX = 40;
 
@@ -79,13 +92,14 @@ export function* engineCommands(
   let ts = 1_700_000_000_000_000;
   let passed = ts;
   const named: Named[] = [];
+  const markets: MarketWorld = { open: [...settings.marketIds], ended: [], listed: 0 };
   for (let placed = 0; ; ) {
     const step = random.below(2 * settings.stepMicros);
     passed += step;
     ts += step;
     if (settings.clockJumps > 0 && random.below(100) < settings.clockJumps)
       ts += 1 + random.below(2 ** 31 - 1);
-    const command = nextCommand(random, settings, placed, ts, named);
+    const command = nextCommand(random, settings, placed, ts, named, markets);
     if (command.type === "place") {
       placed++;
       const { wallet, clientOrderId } = command.terms;
@@ -102,6 +116,7 @@ function nextCommand(
   placed: number,
   ts: number,
   named: readonly Named[],
+  markets: MarketWorld,
 ): Command {
   const chance = random.below(1000);
   const wallet = `wallet-${random.below(settings.wallets)}`;
@@ -110,7 +125,7 @@ function nextCommand(
   const who = known?.wallet ?? wallet;
   const { clientOrderId } = known ?? {};
   if (chance < 680) {
-    const terms = nextTerms(random, settings, wallet, placed, ts);
+    const terms = nextTerms(random, settings, markets.open, wallet, placed, ts);
     return {
       type: "place",
       terms,
@@ -140,7 +155,7 @@ function nextCommand(
     return {
       type: "cancel-all",
       wallet,
-      marketId: pick(random, settings.marketIds),
+      marketId: pick(random, markets.open),
       side: pick(random, ["Buy", "Sell"]),
     };
   if (chance < 975)
@@ -150,16 +165,45 @@ function nextCommand(
     const session = `session-${random.below(settings.sessions)}`;
     return { type: "end-session", session, reason: "the connection ended" };
   }
-  return {
-    type: "set-status",
-    marketId: pick(random, settings.marketIds),
-    status: pick(random, STATUS_MIX),
-  };
+  return chance < 993
+    ? { type: "wind-up", most: 1 + random.below(12) }
+    : nextOfMarkets(random, markets, settings);
+}
+
+/** Something of a market: now and then of one that has ended, or that nobody knows. */
+function nextOfMarkets(
+  random: Random,
+  markets: MarketWorld,
+  { priceMax, endings }: CommandOptions,
+): Command {
+  const chance = random.below(100);
+  if (chance < 3) return { type: "settle", marketId: 999, price: 1 };
+  const isOfEnded = markets.ended.length > 0 && chance < 30;
+  const marketId = pick(random, isOfEnded ? markets.ended : markets.open);
+  if (chance < 60 || !endings)
+    return { type: "set-status", marketId, status: pick(random, STATUS_MIX) };
+  const at = markets.open.findIndex((one) => markets.ended.includes(one));
+  if (at >= 0 && chance < 80) {
+    const listed = FIRST_NEW_MARKET + markets.listed++;
+    markets.open[at] = listed;
+    return listCommand(listed);
+  }
+  if (chance < 84) return listCommand(marketId, "Another title");
+  markets.ended.push(marketId);
+  if (chance < 92) return { type: "set-status", marketId, status: "Closed" };
+  return { type: "settle", marketId, price: random.below(priceMax + 1) };
+}
+
+/** Lists a market as {@link instrument} has it. */
+function listCommand(marketId: MarketId, title = `Market ${marketId}`): Command {
+  const listing = { title, tickSize: 0.001, lotSize: 1, maxPrice: undefined };
+  return { type: "list", instrument: instrument(marketId), listing };
 }
 
 function nextTerms(
   random: Random,
-  { marketIds, priceMax, quantityMax, sessions, clientOrderIds }: CommandOptions,
+  { priceMax, quantityMax, sessions, clientOrderIds }: CommandOptions,
+  marketIds: readonly MarketId[],
   wallet: string,
   placed: number,
   ts: number,

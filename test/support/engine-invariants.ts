@@ -27,6 +27,7 @@ export function expectSound(
     if (expiresTs !== undefined && expiresTs <= ts)
       throw new Error(`order ${orderId} is open at ${ts}, and expired at ${expiresTs}`);
   expectPositionsSound(record);
+  expectEndedMarketsSound(engine, books, record);
   for (const order of record.openOrders)
     if (engine.openOrder(order.orderId) !== order)
       throw new Error(`order ${order.orderId} is open, and the engine has another version`);
@@ -97,6 +98,26 @@ function expectPositionsSound(record: EngineRecord): void {
   for (const [marketId, { quantity, cash }] of sums)
     if (quantity !== 0 || cash !== 0n)
       throw new Error(`market ${marketId}: positions sum to ${quantity}, and cash to ${cash}`);
+}
+
+/** What was closed stays so, and is wound up, or on its way. */
+function expectEndedMarketsSound(
+  engine: Engine,
+  books: ReadonlyMap<MarketId, OrderBook>,
+  record: EngineRecord,
+): void {
+  for (const { marketId, status, settlementPrice } of record.markets.values()) {
+    if (engine.marketStatus(marketId) !== status)
+      expect(engine.marketStatus(marketId)).toBe(status);
+    if (status !== "Closed" || engine.isWindingUp(marketId)) continue;
+    if (books.get(marketId)?.size !== 0)
+      throw new Error(`market ${marketId} is closed, with orders`);
+    if (settlementPrice === undefined) continue;
+    const positions = record.positions.filter((one) => one.marketId === marketId);
+    const realized = positions.reduce((sum, { realizedPnl }) => sum + realizedPnl, 0n);
+    if (realized !== 0n || positions.some(({ quantity, cost }) => quantity !== 0 || cost !== 0n))
+      throw new Error(`market ${marketId} is settled, with positions, or ${realized} realized`);
+  }
 }
 
 /** Checks every trade that was ever made against the orders that it filled. */

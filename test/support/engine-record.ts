@@ -3,6 +3,7 @@ import type {
   EngineState,
   RememberedClientOrderId,
 } from "../../src/engine/commands.js";
+import type { AdministeredMarket } from "../../src/engine/market.js";
 import type { MarketTotals, Order, Position, Trade, WalletTimer } from "../../src/engine/order.js";
 import type { MarketId } from "../../src/shared/market-id.js";
 import { isOpen } from "../../src/shared/order.js";
@@ -12,6 +13,8 @@ export class EngineRecord {
   readonly orders = new Map<number, Order>();
   readonly trades: Trade[] = [];
   readonly totals = new Map<MarketId, MarketTotals>();
+  /** What was set of markets. */
+  readonly markets = new Map<MarketId, AdministeredMarket>();
   readonly #open = new Map<number, Order>();
   readonly #positions = new Map<string, Position>();
   readonly #timers = new Map<string, WalletTimer>();
@@ -38,6 +41,7 @@ export class EngineRecord {
     for (const position of changes.positions)
       this.#positions.set(JSON.stringify([position.wallet, position.marketId]), position);
     for (const totals of changes.totals) this.totals.set(totals.marketId, totals);
+    for (const market of changes.markets) this.markets.set(market.marketId, market);
     for (const timer of changes.timers)
       if (timer.triggerTs === undefined) this.#timers.delete(timer.wallet);
       else this.#timers.set(timer.wallet, timer);
@@ -68,6 +72,7 @@ export class EngineRecord {
       positions: this.positions,
       totals: this.totals.values(),
       timers: this.#timers.values(),
+      markets: this.markets.values(),
       nextOrderId: this.#nextOrderId,
       nextTradeId: this.#nextTradeId,
     };

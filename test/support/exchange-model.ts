@@ -131,18 +131,35 @@ export class ExchangeModel {
     const filled_quantity = order.filled_quantity + 1;
     const status = filled_quantity < order.quantity ? "PartiallyFilled" : "Filled";
     this.#change(name, { ...order, filled_quantity, status });
+    const { quantity = 0, realized_pnl = 0 } = wallet.position ?? {};
+    const traded = { wallet: name, market_id: 1, average_price: 0.5, realized_pnl };
+    this.#position(name, { ...traded, quantity: quantity + 1 });
+  }
+
+  #position(name: string, changed: Omit<ContractPosition, "updated_ts">): void {
+    const wallet = this.wallet(name);
     const history = wallet.history.Positions;
-    const position: ContractPosition = {
-      wallet: name,
-      market_id: 1,
-      quantity: (wallet.position?.quantity ?? 0) + 1,
-      average_price: 0.5,
-      realized_pnl: 0,
-      updated_ts: history.length,
-    };
+    const position: ContractPosition = { ...changed, updated_ts: history.length };
     wallet.position = position;
     history.push(stateText([position]));
     if (this.watched.has(name)) this.news.push({ type: "position", position });
+  }
+
+  /**
+   * The market is settled: every wallet's open orders are cancelled, and its position is paid. An order that is placed
+   * later is of another market, for all that a shard knows.
+   */
+  settle(): void {
+    for (const [name, wallet] of this.#wallets) {
+      for (const order of wallet.open) {
+        const reason = { reason: "the market was settled", reason_code: "market_settled" } as const;
+        this.#change(name, { ...order, status: "Cancelled", ...reason });
+      }
+      const { position } = wallet;
+      if (position === undefined || position.quantity === 0) continue;
+      const realized_pnl = position.realized_pnl + position.quantity / 2;
+      this.#position(name, { ...position, quantity: 0, average_price: 0, realized_pnl });
+    }
   }
 
   #cancel({ wallet, request, order }: Extract<ExchangeRequest, { type: "cancel" }>): void {

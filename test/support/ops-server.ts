@@ -2,6 +2,7 @@ import { connect, type Socket } from "node:net";
 import { Registry } from "prom-client";
 import { counterBlockOf, createCounterBuffer } from "../../src/counters/counters.js";
 import { type OpsOptions, OpsServer } from "../../src/main/ops-server.js";
+import type { MarketAction, MarketOutcome } from "../../src/workers/producer/messages.js";
 import { loadConfig } from "./load-config.js";
 
 export interface OpsPort {
@@ -22,6 +23,8 @@ export function opsOptions(options: Partial<OpsOptions> = {}): OpsOptions {
 export async function openOpsPort(
   options: Partial<OpsOptions> = {},
   host = "127.0.0.1",
+  administer: (action: MarketAction) => Promise<MarketOutcome> = () =>
+    Promise.reject(new Error("there is no exchange")),
 ): Promise<OpsPort> {
   const notices: string[] = [];
   const metrics = new Registry();
@@ -30,6 +33,7 @@ export async function openOpsPort(
       readiness: () => ({ ready: true, state: "ok", reasons: [] }),
       status: () => ({ shards: 1 }),
       notify: (_, message) => notices.push(message),
+      administer,
       metrics,
     },
     opsOptions(options),

@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 import type { MarketTotals, Order, Position, Trade } from "../../src/engine/order.js";
 import { DecimalScale } from "../../src/shared/decimal-scale.js";
+import type { MarketId } from "../../src/shared/market-id.js";
 import { isOpen } from "../../src/shared/order.js";
 import { checkStore } from "../../src/store/check.js";
 import { type MarketScales, toContractOrder } from "../../src/store/contract-form.js";
@@ -27,8 +28,12 @@ export interface StoredState {
  * Reads a store in which the store's own check finds nothing, and checks it against itself by rules
  * of its own: that orders, positions and volumes are what its trades make them, and that each id was
  * used, and once. Nothing may have been pruned.
+ * @param settled the markets that are settled, with their prices in ticks
  */
-export async function readStoredState(dataDir: string): Promise<StoredState> {
+export async function readStoredState(
+  dataDir: string,
+  settled: ReadonlyMap<MarketId, number> = new Map(),
+): Promise<StoredState> {
   const dir = storeDirectory(dataDir);
   for (const { name, named } of await checkStore(dir))
     expect(named, `what store check finds of ${name}`).toEqual([]);
@@ -66,11 +71,13 @@ export async function readStoredState(dataDir: string): Promise<StoredState> {
     orderId,
     priority,
   ]);
-  expect(counters?.nextOrderId).toBeGreaterThan(Math.max(0, ...numbers));
+  expect(counters?.nextOrderId).toBeGreaterThan(
+    numbers.reduce((most, one) => Math.max(most, one), 0),
+  );
   expect(state.trades.map(({ tradeId }) => tradeId)).toEqual(state.trades.map((_, at) => at + 1));
   expect(counters?.nextTradeId).toBe(state.trades.length + 1);
   checkOrdersOfTrades(state);
-  checkPositionsOfTrades(state);
+  checkPositionsOfTrades(state, settled);
   return state;
 }
 
@@ -123,8 +130,14 @@ function checkOrdersOfTrades({ orders, trades }: StoredState): void {
   expect([...fills.keys()], "orders that have trades and are not stored").toEqual([]);
 }
 
-/** Each position has the quantity and the cash of its wallet's trades, each volume that of its market's. */
-function checkPositionsOfTrades({ positions, trades, totals }: StoredState): void {
+/**
+ * Each position has the quantity and the cash of its wallet's trades, or their worth at the price of a market that
+ * is settled; each volume is that of its market's.
+ */
+function checkPositionsOfTrades(
+  { positions, trades, totals }: StoredState,
+  settled: ReadonlyMap<MarketId, number>,
+): void {
   const held = new Map<string, { quantity: number; cash: bigint }>();
   const volumes = new Map<string, { volume: number; lastPrice: number | undefined }>();
   for (const trade of trades) {
@@ -144,6 +157,10 @@ function checkPositionsOfTrades({ positions, trades, totals }: StoredState): voi
     const before = volumes.get(String(marketId))?.volume ?? 0;
     volumes.set(String(marketId), { volume: before + quantity, lastPrice: price });
   }
+  for (const [marketId, settlementPrice] of settled)
+    for (const [key, { quantity, cash }] of held)
+      if (key.endsWith(` ${marketId}`))
+        held.set(key, { quantity: 0, cash: cash + BigInt(settlementPrice) * BigInt(quantity) });
   expect(
     new Map(
       positions.map(({ wallet, marketId, quantity, cost, realizedPnl }) => [

@@ -51,6 +51,7 @@ const firstSubscriber = new Promise<void>((resolve) => {
     if (message.type === "subscribed") resolve();
     else if (message.type === "shard")
       (exchange ?? feedSessions)?.attach(message.shard, message.port);
+    else if (message.type === "administer") administer(message);
     // Of a worker thread, exit() ends the thread.
     else if (message.type === "end") process.exit(1);
     // Nothing has been promised to anybody, and who knows what it waits for.
@@ -119,6 +120,13 @@ async function runExchange(options: ExchangeOptions): Promise<void> {
     // another one takes its place.
     throw error;
   }
+}
+
+/** Main asks a producer that is ready, so the exchange is there. */
+function administer({ request, action }: Extract<MainToProducer, { type: "administer" }>): void {
+  void exchange
+    ?.administer(action)
+    .then((outcome) => tell({ type: "administered", request, outcome }));
 }
 
 async function runFeed(options: FeedOptions): Promise<void> {

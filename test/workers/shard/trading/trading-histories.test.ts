@@ -36,7 +36,7 @@ type Action =
   | { readonly kind: "congest" | "disconnect"; readonly trader: number }
   | { readonly kind: "drain"; readonly trader: number; readonly writes: number }
   | { readonly kind: "connect"; readonly wallet: string; readonly encoding: number }
-  | { readonly kind: "quote" | "round" | "exchangeGoes" | "exchangeComes" };
+  | { readonly kind: "settle" | "quote" | "round" | "exchangeGoes" | "exchangeComes" };
 
 const trader = fc.nat(7);
 const wallet = fc.constantFrom(...WALLETS);
@@ -59,6 +59,7 @@ const histories = fc.array(
     action(3, "cancel", { trader, order: fc.integer({ min: 1, max: 8 }) }),
     action(4, "fill", { wallet }),
     action(3, "placeElsewhere", { wallet }),
+    action(1, "settle"),
     action(10, "work", { count }),
     action(10, "tell", { count }),
     action(3, "congest", { trader }),
@@ -135,6 +136,8 @@ class TradingWorld {
         return this.#ask(someone, "CancelOrder", { order_id: `${one.order}` });
       case "fill":
         return this.#exchange.fill(one.wallet);
+      case "settle":
+        return this.#exchange.settle();
       case "placeElsewhere":
         return this.#exchange.place(one.wallet);
       case "work":
