@@ -130,6 +130,15 @@ export class Environment {
     this.#root.readerCheck();
   }
 
+  /**
+   * Writes the present state to a new file in a directory, from another thread; until that is done it is a
+   * reader to all others. Rejects with LMDB's error, and then there may be a part of it.
+   * @param compact without free pages, and without keeping anybody from writing for a moment
+   */
+  copyTo(dir: string, compact: boolean): Promise<void> {
+    return this.#root.backup(dir, compact);
+  }
+
   close(): Promise<void> {
     return this.#root.close();
   }
