@@ -1,4 +1,5 @@
 import { type Key, open, type RootDatabase, type Transaction } from "lmdb";
+import type { RecordForm } from "./record-form.js";
 import {
   countersForm,
   finishedClientOrderIdForm,
@@ -7,7 +8,6 @@ import {
   marketForm,
   orderForm,
   positionForm,
-  type RecordForm,
   schemaForm,
   sessionForm,
   timerForm,

@@ -1,7 +1,3 @@
-import { inspect } from "node:util";
-import { crc32 } from "node:zlib";
-import type { Key } from "lmdb";
-import { Packr } from "msgpackr";
 import { z } from "zod";
 import type { RememberedClientOrderId } from "../engine/commands.js";
 import type { MarketTotals, Order, Position, Trade, WalletTimer } from "../engine/order.js";
@@ -10,30 +6,13 @@ import { type MarketId, parseMarketId } from "../shared/market-id.js";
 import { ORDER_STATUSES, ORDER_TYPES, TIMES_IN_FORCE } from "../shared/order.js";
 import type { SessionTerms } from "../shared/session.js";
 import type { Stretch } from "../shared/time-stretches.js";
+import { commonText } from "./common-texts.js";
 import { packRare, rareOrderFields, unpackRare } from "./rare-order-fields.js";
+import { form, packr, type RecordForm } from "./record-form.js";
+import { isUsualOrder } from "./usual-order.js";
 
-/*
- * The form of everything in the store. A record is a CRC-32 and a MessagePack array: a fixed order of
- * fields is compact, and plain MessagePack is read by any tool. LMDB has no checksums of its own.
- *
- *   0        4
- *   ├────────┼──────────────────────────────┐
- *   │ CRC-32 │ MessagePack array of fields  │
- *   └────────┴──────────────────────────────┘
- */
-const CHECKSUM_BYTES = 4;
-
-/** Version of this form. A store that says another number is not opened. */
+/** Version of the form of everything in the store. A store that says another number is not opened. */
 export const SCHEMA_VERSION = 2;
-
-/** How one kind of record is written and read; it holds its key too, so that a wrong one shows. */
-export interface RecordForm<K extends Key, T> {
-  keyOf(value: T): K;
-  /** Throws Error where the bytes would be read as something else than what they were made of. */
-  encode(value: T): Buffer;
-  /** Throws Error where the bytes are not what was written under the key, or break a rule of the form. */
-  decode(bytes: Buffer, key: K): T;
-}
 
 /** A market: its tick size and lot size as it was first listed, and its latest title. */
 export interface StoredMarket {
@@ -70,51 +49,6 @@ export interface FinishedOrder {
 
 /** The client order id of a finished order. */
 type FinishedClientOrderId = RememberedClientOrderId;
-
-const packr = new Packr({ useRecords: false });
-
-function seal(fields: readonly unknown[]): Buffer {
-  const packed = packr.pack(fields);
-  const read: readonly unknown[] = packr.unpack(packed);
-  // A lone surrogate, say: there is no UTF-8 for it.
-  for (const [index, field] of fields.entries())
-    if (!isSame(field, read[index]))
-      throw new Error(`${inspect(field)} would be read as ${inspect(read[index])}`);
-  const bytes = Buffer.allocUnsafe(CHECKSUM_BYTES + packed.length);
-  bytes.writeUInt32LE(crc32(packed), 0);
-  bytes.set(packed, CHECKSUM_BYTES);
-  return bytes;
-}
-
-function isSame(written: unknown, read: unknown): boolean {
-  if (!Array.isArray(written)) return Object.is(written, read);
-  return Array.isArray(read) && written.every((one, index) => isSame(one, read[index]));
-}
-
-function unseal(bytes: Buffer): unknown {
-  if (bytes.length <= CHECKSUM_BYTES) throw new Error("it is too short");
-  const packed = bytes.subarray(CHECKSUM_BYTES);
-  if (crc32(packed) !== bytes.readUInt32LE(0)) throw new Error("its checksum does not fit");
-  return packr.unpack(packed);
-}
-
-/** The form of a record whose fields are a tuple. */
-export function form<K extends Key, F extends [unknown, ...unknown[]], T>(
-  fields: z.ZodType<F>,
-  keyOf: (value: T) => K,
-  pack: (value: T) => NoInfer<F>,
-  unpack: (fields: NoInfer<F>) => T,
-): RecordForm<K, T> {
-  return {
-    keyOf,
-    encode: (value) => seal(pack(value)),
-    decode(bytes) {
-      const { data, error } = fields.safeParse(unseal(bytes));
-      if (error) throw new Error(z.prettifyError(error));
-      return unpack(data);
-    },
-  };
-}
 
 const integer = z.number().refine(Number.isSafeInteger, "is no safe integer");
 const count = integer.nonnegative();
@@ -180,7 +114,7 @@ export const orderForm = form(
   (fields) => ({
     orderId: fields[0],
     marketId: fields[1],
-    wallet: fields[2],
+    wallet: commonText(fields[2]),
     clientOrderId: present(fields[3]),
     side: fields[4],
     orderType: fields[5],
@@ -197,6 +131,7 @@ export const orderForm = form(
     updatedTs: fields[16],
     ...unpackRare(fields[0], fields[17]),
   }),
+  isUsualOrder,
 );
 
 export const tradeForm = form(
@@ -259,7 +194,7 @@ const storedPositionForm = form(
     position.updatedTs,
   ],
   (fields) => ({
-    wallet: fields[0],
+    wallet: commonText(fields[0]),
     marketId: fields[1],
     quantity: fields[2],
     cost: BigInt(fields[3]),
@@ -346,7 +281,7 @@ export const finishedClientOrderIdForm = form(
   (fields) => ({
     orderId: fields[0],
     finishedTs: fields[1],
-    wallet: fields[2],
+    wallet: commonText(fields[2]),
     clientOrderId: fields[3],
   }),
 );
