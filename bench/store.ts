@@ -48,7 +48,7 @@ interface Start {
 export async function runStore({ short }: BenchOptions): Promise<BenchReport> {
   const rounds = short ? 1 : ROUNDS;
   const orders = short ? 20_000 : 1_000_000;
-  const recovered = await recovery(rounds, short ? 10_000 : 100_000);
+  const recovered = await recovery(rounds, short ? 10_000 : 300_000);
   console.log(
     formatTable(
       ["batches", "changes", "recovered, changes/s", "by CPU time"],
