@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Journal } from "../src/journal/journal.js";
-import { mergeBatches } from "../src/store/merged-batches.js";
+import { MergedBatches } from "../src/store/merged-batches.js";
 import { Store } from "../src/store/store.js";
-import { decodeBatch, encodeBatch } from "../src/store/stored-batch.js";
+import { decodeBatch, encodeBatch, type StoredBatch } from "../src/store/stored-batch.js";
 import type { BenchOptions, BenchReport } from "./support/bench-options.js";
 import { BATCH_COMMANDS, changesIn, DEPTH, engineBatches } from "./support/engine-batches.js";
 import { progress } from "./support/progress.js";
@@ -190,7 +190,7 @@ async function bringUp(commands: number): Promise<TreesRow[]> {
         const start = performance.now();
         let records = 0;
         for (let at = 0; at < batches.length; at += merged) {
-          const one = mergeBatches(batches.slice(at, at + merged));
+          const one = mergedOf(batches.slice(at, at + merged));
           records += changesIn(one.changes);
           await store.commit(one.changes, one.stretches, one.latestTs, one.sessions);
         }
@@ -260,6 +260,12 @@ async function timeRecovery(
   await again.close();
   if (seen !== changes) throw new RangeError(`${seen} changes of ${changes} were recovered`);
   return { elapsedMs, cpuMs: (user + system) / 1000 };
+}
+
+function mergedOf(batches: readonly StoredBatch[]): StoredBatch {
+  const merged = new MergedBatches();
+  for (const batch of batches) merged.add(batch);
+  return merged.batch;
 }
 
 /** Of several rounds the one in the middle, by rate. */

@@ -4,18 +4,22 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import jwt from "jsonwebtoken";
-import type { BenchOptions, BenchReport } from "./support/bench-options.js";
+import type { BenchOptions, BenchReport, TargetCheck } from "./support/bench-options.js";
 import { hasEnded, nextMessage, waitForExit } from "./support/child.js";
+import { type HandOver, measureHandOver } from "./support/hand-over.js";
 import { LoadClient } from "./support/load-client-process.js";
 import type { LatencySummary } from "./support/load-messages.js";
 import { readMetrics } from "./support/ops-metrics.js";
-import type {
-  OrderInterval,
-  OrderReplyMessage,
-  OrderRequestMessage,
+import {
+  BATCH_ORDERS,
+  type OrderInterval,
+  type OrderMix,
+  type OrderReplyMessage,
+  type OrderRequestMessage,
 } from "./support/order-messages.js";
 import { cpuSeconds } from "./support/process-figures.js";
 import { progress } from "./support/progress.js";
+import { measureRedis, type RedisFigures } from "./support/redis-peer.js";
 import { type ServerUnderTest, startMarketcastWith } from "./support/server-under-test.js";
 import { median } from "./support/statistics.js";
 import { formatTable } from "./support/table.js";
@@ -41,13 +45,32 @@ const FULL = { rounds: 3, calibrationSeconds: 3, warmupSeconds: 3, windowSeconds
 const SHORT = { rounds: 1, calibrationSeconds: 1, warmupSeconds: 1, windowSeconds: 2 };
 type Parameters = typeof FULL;
 
-interface Round {
+/** What is measured, each on a fresh server. */
+interface Case {
+  readonly name: string;
+  readonly mix: OrderMix;
+  readonly traders: number;
   readonly fanOut: boolean;
+}
+
+const CASES = [
+  { name: "orders", mix: "place", traders: TRADERS, fanOut: false },
+  { name: "beside the fan-out", mix: "place", traders: TRADERS, fanOut: true },
+  { name: "one in flight", mix: "place", traders: 1, fanOut: false },
+  { name: "amends", mix: "amend", traders: TRADERS, fanOut: false },
+  { name: "orders and cancels", mix: "cancel", traders: TRADERS, fanOut: false },
+  { name: `batches of ${BATCH_ORDERS}`, mix: "batch", traders: TRADERS, fanOut: false },
+] as const satisfies readonly Case[];
+type CaseName = (typeof CASES)[number]["name"];
+
+interface Round {
+  readonly name: CaseName;
   readonly ordersPerSecond: number;
   readonly refused: number;
   readonly latency: LatencySummary;
-  readonly deliveriesPerSecond: number;
-  readonly deliveryLatency: LatencySummary;
+  /** Undefined without a fan-out. */
+  readonly deliveriesPerSecond: number | undefined;
+  readonly deliveryLatency: LatencySummary | undefined;
   readonly ordersPerCommit: number;
   readonly commitMs: number;
   readonly serverCores: number;
@@ -55,40 +78,35 @@ interface Round {
 }
 
 /**
- * Orders through the socket, each acknowledged when it is on disk, without and with a fan-out beside
- * them: {@link TRADERS} connections that send an order as soon as they have the last one's answer.
+ * Orders through the socket, each acknowledged when it is on disk: {@link TRADERS} connections that send a request
+ * as soon as they have the last one's answer. Beside them, as a peer, Redis with every write on disk before its answer.
  */
 export async function runOrders({ short }: BenchOptions): Promise<BenchReport> {
   const parameters: Parameters = short ? SHORT : FULL;
   const simulationRate = await calibrate(parameters);
   const rounds: Round[] = [];
+  const redis: (RedisFigures | undefined)[] = [];
   for (let round = 1; round <= parameters.rounds; round++) {
-    for (const fanOut of [false, true]) {
-      progress(`orders: ${fanOut ? "with" : "without"} fan-out, round ${round}`);
-      rounds.push(await runRound(parameters, fanOut, simulationRate));
+    for (const one of CASES) {
+      progress(`orders: ${one.name}, round ${round}`);
+      rounds.push(await runRound(parameters, one, simulationRate));
     }
+    progress(`orders: Redis, round ${round}`);
+    redis.push(await measureRedis(TRADERS, parameters.windowSeconds));
   }
   console.log(roundsTable(rounds));
-  const beside = rounds.filter(({ fanOut }) => fanOut);
-  const medianOf = (figure: (round: Round) => number): number => median(beside.map(figure));
-  const targets = [
-    atLeast(
-      "durable orders/s beside the fan-out",
-      medianOf(({ ordersPerSecond }) => ordersPerSecond),
-      10_000,
-    ),
-    atMost(
-      "p99 from order to acknowledgement",
-      medianOf(({ latency }) => latency.p99) / 1000,
-      20,
-      " ms",
-    ),
-    atLeast(
-      "fan-out meanwhile, deliveries/s",
-      medianOf(({ deliveriesPerSecond }) => deliveriesPerSecond),
-      DELIVERIES_PER_SECOND,
-    ),
-  ];
+  const handOver = measureHandOver(short);
+  console.log(
+    `\nhanding over between a shard and the exchange, µs each:\n\n${handOverTable(handOver)}`,
+  );
+  const peers = redis.filter((one) => one !== undefined);
+  const sets = median(peers.map(({ setsPerSecond }) => setsPerSecond));
+  if (peers.length > 0)
+    console.log(
+      `\nRedis, appendfsync always, ${TRADERS} clients: ${Math.round(sets)} SETs/s, p99 ${median(peers.map(({ p99Ms }) => p99Ms)).toFixed(1)} ms`,
+    );
+  else console.log("\nRedis is not installed and could not be; it is left out");
+  const targets = targetsOf(rounds);
   console.log(`\n${formatTargets(targets)}`);
   return {
     parameters: {
@@ -100,9 +118,35 @@ export async function runOrders({ short }: BenchOptions): Promise<BenchReport> {
       simTraders: SIM_TRADERS,
       simulationRate,
     },
-    results: { rounds },
+    results: { rounds, redis: peers, handOver },
     targets,
   };
+}
+
+function targetsOf(rounds: readonly Round[]): readonly TargetCheck[] {
+  const medianOf = (name: CaseName, figure: (round: Round) => number): number =>
+    median(rounds.filter((round) => round.name === name).map(figure));
+  const perSecond = (name: CaseName): number =>
+    medianOf(name, ({ ordersPerSecond }) => ordersPerSecond);
+  const ms = (name: CaseName, percentile: "p50" | "p99"): number =>
+    medianOf(name, ({ latency }) => latency[percentile]) / 1000;
+  return [
+    atLeast("durable orders/s alone", perSecond("orders"), 20_000),
+    atMost("p99 of these", ms("orders", "p99"), 8, " ms"),
+    atLeast("durable orders/s beside the fan-out", perSecond("beside the fan-out"), 10_000),
+    atMost("p99 of these", ms("beside the fan-out", "p99"), 15, " ms"),
+    atLeast(
+      "fan-out meanwhile, deliveries/s",
+      medianOf("beside the fan-out", ({ deliveriesPerSecond = 0 }) => deliveriesPerSecond),
+      DELIVERIES_PER_SECOND,
+    ),
+    atMost("median with one in flight", ms("one in flight", "p50"), 1, " ms"),
+    atLeast("durable amends/s", perSecond("amends"), 20_000),
+    atMost("p99 of these", ms("amends", "p99"), 8, " ms"),
+    atLeast("durable orders and cancels/s", perSecond("orders and cancels"), 20_000),
+    atMost("p99 of these", ms("orders and cancels", "p99"), 8, " ms"),
+    atLeast(`durable orders/s in batches of ${BATCH_ORDERS}`, perSecond(CASES[5].name), 60_000),
+  ];
 }
 
 const idsFrom = (first: number, count: number): number[] =>
@@ -167,9 +211,13 @@ async function calibrate({ calibrationSeconds }: Parameters): Promise<number> {
   return (1.1 * trialRate * (DELIVERIES_PER_SECOND / SUBSCRIBERS)) / updatesPerSecond;
 }
 
-function runRound(parameters: Parameters, fanOut: boolean, rate: number): Promise<Round> {
+function runRound(
+  parameters: Parameters,
+  { name, mix, traders: count, fanOut }: (typeof CASES)[number],
+  rate: number,
+): Promise<Round> {
   return withServer(rate, async (server) => {
-    const traders = await OrderClient.start(server);
+    const traders = await OrderClient.start(server, mix, count);
     const subscribers = LoadClient.start();
     try {
       if (fanOut) await connectAll(server, subscribers, SUBSCRIBERS);
@@ -186,12 +234,12 @@ function runRound(parameters: Parameters, fanOut: boolean, rate: number): Promis
       const after = await commitsOf(server);
       if (orders.refusal !== undefined) progress(`orders: refused with ${orders.refusal}`);
       return {
-        fanOut,
+        name,
         ordersPerSecond: orders.acknowledged / orders.seconds,
         refused: orders.refused,
         latency: orders.latency,
-        deliveriesPerSecond: deliveries.frames / deliveries.seconds,
-        deliveryLatency: deliveries.latency,
+        deliveriesPerSecond: fanOut ? deliveries.frames / deliveries.seconds : undefined,
+        deliveryLatency: fanOut ? deliveries.latency : undefined,
         ordersPerCommit: orders.acknowledged / (after.commits - before.commits),
         commitMs: (1000 * (after.seconds - before.seconds)) / (after.commits - before.commits),
         serverCores,
@@ -216,9 +264,13 @@ async function commitsOf({ opsPort }: ServerUnderTest) {
 class OrderClient {
   readonly #child: ChildProcess = fork(ORDER_CLIENT);
 
-  static async start({ port, path, subprotocol }: ServerUnderTest): Promise<OrderClient> {
+  static async start(
+    { port, path, subprotocol }: ServerUnderTest,
+    mix: OrderMix,
+    count: number,
+  ): Promise<OrderClient> {
     const client = new OrderClient();
-    const paths = Array.from({ length: TRADERS }, (_, trader) => {
+    const paths = Array.from({ length: count }, (_, trader) => {
       const claims = { sub: `trader-${trader}`, wallet: `trader-${trader}` };
       return `${path}?token=${jwt.sign(claims, SECRET, { expiresIn: "1h" })}`;
     });
@@ -229,6 +281,7 @@ class OrderClient {
       subprotocol: subprotocol as string,
       paths,
       marketIds,
+      mix,
     });
     return client;
   }
@@ -252,11 +305,23 @@ class OrderClient {
   }
 }
 
+function handOverTable(rows: readonly HandOver[]): string {
+  return formatTable(
+    ["what", "in one message", "structured clone", "encoded buffer"],
+    rows.map(({ what, items, structuredCloneUs, encodedBufferUs }) => [
+      what,
+      items,
+      structuredCloneUs.toFixed(1),
+      encodedBufferUs.toFixed(1),
+    ]),
+  );
+}
+
 function roundsTable(rounds: readonly Round[]): string {
   const ms = (micros: number): string => (micros / 1000).toFixed(1);
   return formatTable(
     [
-      "fan-out",
+      "",
       "orders/s",
       "refused",
       "p50 ms",
@@ -271,15 +336,15 @@ function roundsTable(rounds: readonly Round[]): string {
       "client cores",
     ],
     rounds.map((round) => [
-      round.fanOut ? "with" : "without",
+      round.name,
       Math.round(round.ordersPerSecond),
       round.refused,
       ms(round.latency.p50),
       ms(round.latency.p99),
       ms(round.latency.p999),
-      round.fanOut ? Math.round(round.deliveriesPerSecond) : undefined,
-      round.fanOut ? ms(round.deliveryLatency.p50) : undefined,
-      round.fanOut ? ms(round.deliveryLatency.p99) : undefined,
+      round.deliveriesPerSecond && Math.round(round.deliveriesPerSecond),
+      round.deliveryLatency && ms(round.deliveryLatency.p50),
+      round.deliveryLatency && ms(round.deliveryLatency.p99),
       round.ordersPerCommit.toFixed(1),
       round.commitMs.toFixed(2),
       round.serverCores.toFixed(2),

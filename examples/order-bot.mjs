@@ -22,7 +22,7 @@ const client = new MarketcastClient({ url, token, cancelOnDisconnect: true });
 const open = new Map();
 /** Orders without an answer, by side: they may stand, so they are asked for again as they are. */
 const unanswered = new Map();
-/** Whether `open` is what the server has: from the first snapshot of a connection on. */
+/** Whether `open` is what the server has: from the snapshot on, or what came since, after a reconnect. */
 let known = false;
 /** Quotes are moved by one at a time; whether there is news since it began. */
 let moving = false;
@@ -33,6 +33,10 @@ let middle;
 client.on("OrderSnapshot", ({ orders }) => {
   open.clear();
   for (const order of orders) take(order);
+  known = true;
+  void follow();
+});
+client.on("resubscribed", () => {
   known = true;
   void follow();
 });

@@ -1,4 +1,4 @@
-// The order client's process: connections with one order in flight each (see order-messages.ts).
+// The order client's process: connections with one request in flight each (see order-messages.ts).
 import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import { build } from "hdr-histogram-js";
@@ -6,12 +6,19 @@ import { Random } from "../../src/shared/random.js";
 import { textFrame } from "./client-frames.js";
 import type { FrameTally } from "./frame-counter.js";
 import { openConnection } from "./load-connection.js";
-import type { OrderInterval, OrderReplyMessage, OrderRequestMessage } from "./order-messages.js";
+import {
+  BATCH_ORDERS,
+  type OrderInterval,
+  type OrderMix,
+  type OrderReplyMessage,
+  type OrderRequestMessage,
+} from "./order-messages.js";
 
 const READ_BUFFER_BYTES = 64 * 1024;
 const LATENCY_US_MAX = 600_000_000;
-/** Different orders of a connection, which it places in turn. */
-const ORDERS = 500;
+/** Different requests of a connection, which it sends in turn. */
+const REQUESTS = 500;
+const BATCHES = 40;
 const SEED = 7;
 /** Prices around one level, in ticks, so that about half of the orders trade at once. */
 const MIDDLE_TICKS = 500;
@@ -20,7 +27,17 @@ const TICKS_PER_UNIT = 1000;
 const QUANTITY_MAX = 10;
 /** Messages that come before the first order's answer: Connected and Authenticated. */
 const GREETINGS = 2;
-const UPDATE = Buffer.from('{"type":"OrderUpdate"');
+/** How answers begin. */
+const CARRIED_OUT: Readonly<Record<OrderMix, Buffer>> = {
+  place: Buffer.from('{"type":"OrderUpdate"'),
+  amend: Buffer.from('{"type":"OrderUpdate"'),
+  cancel: Buffer.from('{"type":"OrderUpdate"'),
+  batch: Buffer.from('{"type":"OrderResults"'),
+};
+/** What one of the results of a batch begins with. */
+const RESULT = '{"order":';
+/** Where an order rests that meets nobody. */
+const RESTING_TICKS = 100;
 
 const readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
 const latency = build({ lowestDiscernibleValue: 1, highestTrackableValue: LATENCY_US_MAX });
@@ -32,31 +49,108 @@ let refusal: string | undefined;
 let intervalStart = performance.now();
 let cpuStart = process.cpuUsage();
 
-function orderFrame(marketIds: readonly number[]): Buffer {
+interface RequestedOrder {
+  readonly market_id: number;
+  readonly side: "Buy" | "Sell";
+  readonly order_type: "Limit";
+  readonly price: number;
+  readonly quantity: number;
+  readonly client_order_id?: string;
+}
+
+/** About half of these trade at once. */
+function someOrder(marketIds: readonly number[]): RequestedOrder {
   const ticks = MIDDLE_TICKS - SPREAD_TICKS + random.below(2 * SPREAD_TICKS + 1);
-  const order = {
-    market_id: marketIds[random.below(marketIds.length)],
+  return {
+    market_id: marketIds[random.below(marketIds.length)] as number,
     side: random.below(2) === 0 ? "Buy" : "Sell",
     order_type: "Limit",
     price: ticks / TICKS_PER_UNIT,
     quantity: 1 + random.below(QUANTITY_MAX),
   };
-  return textFrame(JSON.stringify({ type: "PlaceOrder", data: { order }, id: 1 }));
 }
 
-/** Connects; resolves when the first order is acknowledged. */
+function restingOrder(marketIds: readonly number[], client_order_id: string): RequestedOrder {
+  const price = RESTING_TICKS / TICKS_PER_UNIT;
+  return { ...someOrder(marketIds), side: "Buy", price, client_order_id };
+}
+
+function frame(type: string, data: unknown): Buffer {
+  return textFrame(JSON.stringify({ type, data, id: 1 }));
+}
+
+/** The requests of a connection: what it sends once at first, and what in turn from then on. */
+function requestsOf(
+  mix: OrderMix,
+  marketIds: readonly number[],
+): { readonly first: readonly Buffer[]; readonly next: () => Buffer } {
+  const inTurn = (frames: readonly Buffer[]): (() => Buffer) => {
+    let at = 0;
+    return () => frames[at++ % frames.length] as Buffer;
+  };
+  const many = (count: number, make: () => Buffer): Buffer[] =>
+    Array.from({ length: count }, () => make());
+  switch (mix) {
+    case "place":
+      return {
+        first: [],
+        next: inTurn(many(REQUESTS, () => frame("PlaceOrder", { order: someOrder(marketIds) }))),
+      };
+    case "batch": {
+      const orders = () => Array.from({ length: BATCH_ORDERS }, () => someOrder(marketIds));
+      return {
+        first: [],
+        next: inTurn(many(BATCHES, () => frame("PlaceOrders", { orders: orders() }))),
+      };
+    }
+    case "amend": {
+      const name = "amended";
+      const amends = [1, 2].map((ticks) =>
+        frame("AmendOrder", {
+          client_order_id: name,
+          price: (RESTING_TICKS + ticks) / TICKS_PER_UNIT,
+        }),
+      );
+      return {
+        first: [frame("PlaceOrder", { order: restingOrder(marketIds, name) })],
+        next: inTurn(amends),
+      };
+    }
+    case "cancel": {
+      let placed = 0;
+      let isOpen = false;
+      return {
+        first: [],
+        // An id is used once, so these frames are made as they are sent.
+        next: () => {
+          isOpen = !isOpen;
+          const name = `cancelled-${isOpen ? ++placed : placed}`;
+          return isOpen
+            ? frame("PlaceOrder", { order: restingOrder(marketIds, name) })
+            : frame("CancelOrder", { client_order_id: name });
+        },
+      };
+    }
+    default:
+      return mix satisfies never;
+  }
+}
+
+/** Connects; resolves when the first request is carried out. */
 function startTrader(
   request: Extract<OrderRequestMessage, { kind: "start" }>,
   path: string,
 ): Promise<void> {
-  const frames = Array.from({ length: ORDERS }, () => orderFrame(request.marketIds));
+  const { mix, marketIds } = request;
+  const { first, next } = requestsOf(mix, marketIds);
+  const waiting = [...first];
   return new Promise((resolve, reject) => {
     let greetings = GREETINGS;
-    let next = 0;
     let sentAt = 0;
-    const place = (): void => {
+    const send = (): void => {
+      const bytes = waiting.shift() ?? next();
       sentAt = performance.now();
-      socket.write(frames[next++ % ORDERS] as Buffer);
+      socket.write(bytes);
     };
     const tally: FrameTally = {
       frames: 0,
@@ -65,18 +159,19 @@ function startTrader(
       sampleEvery: 1,
       sample(chunk, start, end) {
         if (greetings > 0) {
-          if (--greetings === 0) place();
+          if (--greetings === 0) send();
           return;
         }
         latency.recordValue(Math.round((performance.now() - sentAt) * 1000));
-        if (chunk.compare(UPDATE, 0, UPDATE.length, start, start + UPDATE.length) === 0) {
-          acknowledged++;
+        const said = CARRIED_OUT[mix];
+        if (chunk.compare(said, 0, said.length, start, start + said.length) === 0) {
+          acknowledged += mix === "batch" ? resultsIn(chunk.toString("latin1", start, end)) : 1;
           resolve();
         } else {
           refused++;
           refusal ??= chunk.toString("utf8", start, end);
         }
-        place();
+        send();
       },
     };
     const { port, subprotocol } = request;
@@ -88,6 +183,10 @@ function startTrader(
     });
     sockets.push(socket);
   });
+}
+
+function resultsIn(answer: string): number {
+  return answer.split(RESULT).length - 1;
 }
 
 function endInterval(): OrderInterval {

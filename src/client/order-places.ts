@@ -10,6 +10,8 @@ interface OrderPlace {
   told: Set<string>;
   /** What was missed may still be on its way on this connection, and answers come ahead of it. */
   replaying: boolean;
+  /** What there was before has been told, or the program has it: nothing but what follows is missing. */
+  known: boolean;
 }
 
 /**
@@ -22,7 +24,7 @@ export class OrderPlaces {
   /** Nothing may be missed from `ts` on; what is told from there on is news where the program `asked` for it. */
   begin({ params }: OrdersChannel, ts: number, asked: boolean): void {
     if (asked || !this.#places.has(params.wallet))
-      this.#places.set(params.wallet, { ts, told: new Set(), replaying: false });
+      this.#places.set(params.wallet, { ts, told: new Set(), replaying: false, known: asked });
   }
 
   subscribed({ params, recovered }: OrdersChannel): void {
@@ -30,14 +32,21 @@ export class OrderPlaces {
     if (place !== undefined) place.replaying = recovered === true;
   }
 
-  /** There is another exchange, which tells what the one before has not: answers come ahead of that. */
+  /** All open orders of a wallet have been told. */
+  begun(wallet: string): void {
+    const place = this.#places.get(wallet);
+    if (place !== undefined) place.known = true;
+  }
+
+  /** Another connection or exchange tells what the one before has not: answers come ahead of that. */
   reset(): void {
     for (const place of this.#places.values()) place.replaying = true;
   }
 
   /** Where a wallet's orders are to go on, if that is known, in microseconds. */
   since({ params }: OrdersChannel): number | undefined {
-    return this.#places.get(params.wallet)?.ts;
+    const place = this.#places.get(params.wallet);
+    return place?.known === true ? place.ts : undefined;
   }
 
   /** Takes a message; returns whether it is news, as every answer is. */
@@ -45,7 +54,8 @@ export class OrderPlaces {
     const what = "fill" in data ? data.fill : data.order;
     const ts = "ts" in what ? what.ts : what.updated_ts;
     const place = this.#places.get(what.wallet);
-    if (place === undefined || ts < place.ts || (id !== undefined && place.replaying)) return true;
+    if (place === undefined || (id !== undefined && place.replaying)) return true;
+    if (ts < place.ts) return id !== undefined || place.told.size === 0;
     if (ts > place.ts) {
       place.ts = ts;
       place.told = new Set();

@@ -6,7 +6,7 @@ import type { Subscriptions } from "./subscriptions.js";
 /** Types of messages without a number of these streams. */
 type Unnumbered =
   | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "EpochChanged" | "Error")
-  | ("OrderSnapshot" | "PositionSnapshot" | "PositionUpdate")
+  | ("PositionSnapshot" | "PositionUpdate")
   | ("Pong" | "SystemStatus" | "Notification" | "ServerShutdown")
   | ("Heartbeat" | "CandleSnapshot" | "CandleUpdate" | "TradePage" | "CandlePage")
   | ("OrderValidated" | "OrderResults" | "OrdersCancelled" | "CancelAfterSet")
@@ -102,6 +102,9 @@ export class SequenceTracker {
           this.#follow("state", market, this.#isMerged("Market", market));
         }
         return true;
+      case "OrderSnapshot":
+        this.#orders.begun(message.data.wallet);
+        return true;
       case "Fill":
       case "OrderUpdate":
         return this.#orders.take(message);
@@ -154,8 +157,10 @@ export class SequenceTracker {
     for (const channel of asked) {
       // Whoever names a position wants all from there on, be it a second time.
       if (channel.since !== undefined) this.#forget(channel);
-      const late = channel.type === "Trades" || channel.type === "Orders" ? LATE_US_MAX : 0;
-      const ts = channel.since ?? (fromTs && Math.max(0, fromTs - late));
+      // Of others the first data are all there is.
+      const isWhole = channel.type === "Trades" || channel.type === "Orders";
+      const ts =
+        channel.since ?? (isWhole && fromTs ? Math.max(0, fromTs - LATE_US_MAX) : undefined);
       if (ts === undefined) continue;
       this.#begin(channel, ts);
       if (channel.type === "Orders") this.#orders.begin(channel, ts, channel.since !== undefined);
@@ -183,6 +188,7 @@ export class SequenceTracker {
   /** The connection is gone: the next one is compared with where it stood. */
   disconnected(): void {
     this.#positional = false;
+    this.#orders.reset();
     for (const places of Object.values(this.#places)) {
       for (const place of places.values()) {
         place.jump = "disconnected";

@@ -544,7 +544,7 @@ const trading = {
     flag: "markets-file",
     placeholder: "FILE",
     description:
-      "JSON array of the exchange's markets, each { market_id, title, status, tick_size, lot_size, max_price? }; without it, 50 shipped ones",
+      "JSON array of the exchange's markets, each { market_id, title, status, tick_size, lot_size, max_price?, price_band?, max_position?, max_order_value? }; without it, 50 shipped ones",
   }),
   simTraders: integer({
     flag: "sim-traders",
@@ -566,6 +566,30 @@ const trading = {
     max: 1e12,
     default: 1e9,
     description: "Largest quantity of an order",
+  }),
+  priceBandPercent: decimal({
+    flag: "price-band",
+    min: 0,
+    max: 10_000,
+    default: 0,
+    description:
+      "How far prices of orders may be from the last trade's, in per cent of it; a market's own price_band stands in its place, and 0 is any",
+  }),
+  maxPosition: decimal({
+    flag: "max-position",
+    min: 0,
+    max: 1e15,
+    default: 0,
+    description:
+      "Largest position of a wallet in a market, its open orders counted; a market's own max_position stands in its place, and 0 is any",
+  }),
+  maxOrderValue: decimal({
+    flag: "max-order-value",
+    min: 0,
+    max: 1e15,
+    default: 0,
+    description:
+      "Largest value of an order, price × quantity; a market's own max_order_value stands in its place, and 0 is any",
   }),
   maxOpenOrders: integer({
     flag: "max-open-orders",

@@ -51,6 +51,10 @@ export const CLOSE = {
     code: CLOSE_CODES.slowConsumer,
     reason: "trades were lost before they reached this shard",
   },
+  replayLost: {
+    code: CLOSE_CODES.slowConsumer,
+    reason: "what was to be replayed of orders is there no more",
+  },
   pongTimeout: (timeoutMs: number): Closing => ({
     code: CLOSE_CODES.pongTimeout,
     reason: `nothing came back within ${timeoutMs} ms of a ping`,

@@ -19,6 +19,10 @@ export const ORDER_RULES = {
   lot_size: "the quantity is a multiple of the market's lot size",
   exact_quantity: "the quantity is not over the largest that is exact in lots",
   exact_position: "the wallet's position stays exact in lots, whatever of its orders is filled",
+  price_band: "the price is not further from the last trade's than the market's price band",
+  max_order_value: "what the order is worth is not over the market's largest value of an order",
+  max_position:
+    "the wallet's position stays within the market's largest one, whatever of its orders is filled",
   expired: "the exchange takes it by its `valid_until_ts`, and before its `expires_ts`",
   max_open_orders: "the wallet has fewer than `--max-open-orders` open orders",
   max_client_order_ids: "the wallet has used fewer than `--max-client-order-ids`",
@@ -53,5 +57,7 @@ export const CANCEL_REASONS = {
   self_trade: "it would have traded with an order of the same wallet",
   cancel_on_disconnect: "its connection, its session or the server has ended",
   wallet_name: "its wallet has a name that no token can carry any more",
+  price_band:
+    "the rest of a Market order, with nothing left to trade with inside the market's price band",
 } as const;
 export type CancelReason = keyof typeof CANCEL_REASONS;

@@ -6,6 +6,7 @@
 
 import { CHANNEL_TYPES } from "../contract/channel-kinds.js";
 import { CLOSE_CODES, NO_CLOSE_CODE, NO_STATUS_CODE } from "../contract/close-codes.js";
+import { ORDER_RULES, type OrderRule } from "../contract/order-rules.js";
 
 const SECTION_WORDS = 256;
 
@@ -59,6 +60,9 @@ export const ORDER_RESULTS = [
 ] as const;
 export type OrderResult = (typeof ORDER_RESULTS)[number];
 
+/** The rules that orders and amends break, in the order of their registry. */
+export const BROKEN_RULES = Object.keys(ORDER_RULES) as OrderRule[];
+
 /** Words of every thread's section. */
 export const THREAD = {
   /** Moves while the thread's event loop turns; see the watchdog. */
@@ -97,6 +101,10 @@ export const PRODUCER = {
   sessionsWaiting: 9 + COMMIT_BUCKETS_S.length + 1 + ORDER_RESULTS.length + 2,
   /** Those that have ended because too many of one wallet waited. */
   sessionsCrowdedOut: 9 + COMMIT_BUCKETS_S.length + 1 + ORDER_RESULTS.length + 3,
+  /** Market orders of clients that a price band has stopped. */
+  ordersStoppedByBand: 9 + COMMIT_BUCKETS_S.length + 1 + ORDER_RESULTS.length + 4,
+  /** Orders and amends of clients that were refused, by rule. */
+  refusedByRule: 9 + COMMIT_BUCKETS_S.length + 1 + ORDER_RESULTS.length + 5,
 } as const;
 
 /** Those words of a shard's section that are one value each, beside a thread's. */
@@ -227,7 +235,10 @@ export const MAIN = {
   opsRefused: 7 + OPS_DROPS.length,
 } as const;
 
-if (replaysRefused + REPLAY_REFUSALS.length > THREAD.logDropped)
+if (
+  replaysRefused + REPLAY_REFUSALS.length > THREAD.logDropped ||
+  PRODUCER.refusedByRule + BROKEN_RULES.length > THREAD.logDropped
+)
   throw new Error("counters: a section is too small");
 
 /** Words of the archivist's section. */

@@ -1,6 +1,7 @@
 import type { MarketStatus } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
 import { isOpen } from "../shared/order.js";
+import type { Standing } from "./bound-rules.js";
 import { byPriority } from "./by-priority.js";
 import { ChangeLog } from "./change-log.js";
 import { type ClientOrderIdLimits, ClientOrderIds } from "./client-order-ids.js";
@@ -14,6 +15,7 @@ import type {
 import { Deadlines } from "./deadlines.js";
 import { Lapses } from "./lapses.js";
 import type { Instrument, Market } from "./market.js";
+import { integerBounds } from "./market-bounds.js";
 import { OpenOrders } from "./open-orders.js";
 import type { CancelCause, MarketTotals, Order, OrderTerms, Position } from "./order.js";
 import type { OrderBook } from "./order-book.js";
@@ -26,7 +28,7 @@ import {
   type WalletFigures,
 } from "./order-rules.js";
 import { newOrder } from "./order-versions.js";
-import { exposure, Positions } from "./positions.js";
+import { Positions } from "./positions.js";
 import { TrieOrderBook } from "./trie-order-book.js";
 
 export interface EngineLimits extends ClientOrderIdLimits {
@@ -90,10 +92,16 @@ export class Engine {
 
   /** Lists a market; all are listed before {@link restore}. Throws where it is listed already. */
   list(instrument: Instrument): void {
-    const { marketId, status } = instrument;
+    const { marketId, status, bounds = {} } = instrument;
     if (this.#markets.has(marketId)) throw new Error(`market ${marketId} is listed already`);
     const totals: MarketTotals = { marketId, lastPrice: undefined, volume: 0 };
-    this.#markets.set(marketId, { instrument, book: this.#createBook(), status, totals });
+    this.#markets.set(marketId, {
+      instrument,
+      book: this.#createBook(),
+      bounds: integerBounds(bounds, instrument),
+      status,
+      totals,
+    });
   }
 
   /**
@@ -275,7 +283,7 @@ export class Engine {
     }
     const market = this.#markets.get(marketId);
     if (market === undefined) return [notListed(marketId)];
-    const figures = this.#walletFigures(terms);
+    const figures = this.#walletFigures(terms, market);
     const rejection = checkOrder(terms, market, figures, this.#limits, { ts, validUntilTs });
     if (rejection !== undefined) return [{ type: "rejected", rejection }];
     if (validateOnly === true) return [{ type: "validated" }];
@@ -288,19 +296,19 @@ export class Engine {
     const { price = order.price, quantity = order.quantity } = command;
     if (price === order.price && quantity === order.quantity) return [{ type: "unchanged", order }];
     const market = this.#listed(order.marketId);
-    const lots = this.#exposure(order);
-    const rejection = checkAmend(order, price, quantity, market, lots);
+    const standing = this.#standingOf(order, market);
+    const rejection = checkAmend(order, price, quantity, market, standing);
     if (rejection !== undefined) return [{ type: "rejected", rejection }];
     const keeps = isReduction(order, price, quantity);
     const priority = keeps ? order.priority : this.#nextOrderId++;
     return this.#lifecycle.amend(market, order, price, quantity, priority, ts);
   }
 
-  #walletFigures(terms: OrderTerms): WalletFigures {
+  #walletFigures(terms: OrderTerms, market: Market): WalletFigures {
     const { wallet, clientOrderId } = terms;
     return {
       openOrders: this.#open.countOf(wallet),
-      exposure: this.#exposure(terms),
+      standing: this.#standingOf(terms, market),
       clientOrderIdsFull:
         clientOrderId === undefined
           ? undefined
@@ -308,10 +316,9 @@ export class Engine {
     };
   }
 
-  /** Lots that the wallet's position could grow to on the order's side. */
-  #exposure({ wallet, marketId, side }: OrderTerms): number {
+  #standingOf({ wallet, marketId }: OrderTerms, { bounds }: Market): Standing {
     const holding = this.#positions.get(wallet, marketId);
-    return holding === undefined ? 0 : exposure(holding, side);
+    return { holding, owner: bounds === undefined ? 0 : this.#open.ownerOf(wallet) };
   }
 
   #cancel({ wallet, order, cause }: CommandOf<"cancel">, ts: number): EngineEvent {

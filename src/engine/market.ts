@@ -1,6 +1,7 @@
 import type { DecimalScale } from "../shared/decimal-scale.js";
 import type { MarketStatus, Side } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
+import type { IntegerBounds, MarketBounds } from "./market-bounds.js";
 import type { MarketTotals, OrderTerms } from "./order.js";
 import { type OrderBook, opposite } from "./order-book.js";
 
@@ -10,12 +11,14 @@ export interface Instrument {
   readonly status: MarketStatus;
   readonly priceScale: DecimalScale;
   readonly quantityScale: DecimalScale;
+  readonly bounds?: MarketBounds | undefined;
 }
 
 /** A market as the engine keeps it. */
 export interface Market {
   readonly instrument: Instrument;
   readonly book: OrderBook;
+  readonly bounds: IntegerBounds | undefined;
   status: MarketStatus;
   totals: MarketTotals;
 }

@@ -1,4 +1,5 @@
 import { isOpen } from "../shared/order.js";
+import { tradingLimit } from "./bound-rules.js";
 import type { ChangeLog } from "./change-log.js";
 import type { ClientOrderIds } from "./client-order-ids.js";
 import type { EngineEvent } from "./commands.js";
@@ -89,18 +90,20 @@ export class OrderLifecycle {
   #enter(market: Market, order: Order, ts: number, wasOpen: boolean): readonly EngineEvent[] {
     const events: EngineEvent[] = [];
     const traded = new Set<Holding>();
-    const matched = isOpen(order) ? this.#match(market, order, ts, events, traded) : order;
-    const settled = this.#settle(market, matched, ts, wasOpen);
+    const limit = tradingLimit(order, market);
+    const matched = isOpen(order) ? this.#match(market, order, limit, ts, events, traded) : order;
+    const settled = this.#settle(market, matched, limit, ts, wasOpen);
     events.push({ type: "order", order: settled });
     for (const { position } of traded)
       if (position !== undefined) events.push({ type: "position", position });
     return events;
   }
 
-  /** Trades an incoming order as far as its terms allow; returns its version after that. */
+  /** Trades an incoming order as far as its terms and `limit` allow; returns its version after that. */
   #match(
     market: Market,
     placed: Order,
+    limit: number,
     ts: number,
     events: EngineEvent[],
     traded: Set<Holding>,
@@ -108,7 +111,6 @@ export class OrderLifecycle {
     const { open } = this.#context;
     const { side, wallet, timeInForce, selfTrade } = placed;
     const { book } = market;
-    const limit = limitOf(placed);
     const owner = open.ownerOf(wallet);
     let left = placed.quantity - placed.filled;
     const passesOwn = selfTrade === "CancelMaker";
@@ -190,9 +192,9 @@ export class OrderLifecycle {
   }
 
   /** Lets what is left of a matched order rest or end; returns its version after the command. */
-  #settle(market: Market, matched: Order, ts: number, wasOpen: boolean): Order {
+  #settle(market: Market, matched: Order, limit: number, ts: number, wasOpen: boolean): Order {
     const { open, changes } = this.#context;
-    const cause = isOpen(matched) ? restCause(matched, market) : undefined;
+    const cause = isOpen(matched) ? restCause(matched, market, limit) : undefined;
     const order = cause === undefined ? matched : cancelledOrder(matched, cause, ts);
     if (!isOpen(order)) {
       if (wasOpen) this.#finish(order);

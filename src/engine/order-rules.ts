@@ -1,8 +1,10 @@
 import { mayRest } from "../shared/order.js";
+import { brokenBound, type Standing } from "./bound-rules.js";
 import type { ClientOrderIdsFull } from "./client-order-ids.js";
 import { crosses, type Instrument, limitOf, type Market } from "./market.js";
 import type { CancelCause, Order, OrderTerms } from "./order.js";
 import { type OrderBook, opposite } from "./order-book.js";
+import { exposure } from "./positions.js";
 import { orderRejected, type Rejection } from "./rejection.js";
 
 /** Why the engine cancels an order of its own accord, or says so by default. */
@@ -25,6 +27,10 @@ export const CANCEL_CAUSE = {
     code: "self_trade",
     text: "self-trade prevention: a later order of the same wallet would trade with it",
   },
+  priceBand: {
+    code: "price_band",
+    text: "market order: there is no more to trade with inside the market's price band",
+  },
   market: { code: "market_order", text: "market order: there is no more to trade with" },
   immediateOrCancel: {
     code: "immediate_or_cancel",
@@ -42,8 +48,7 @@ interface OrderLimits {
 /** What the engine's rules know of the wallet that places an order. */
 export interface WalletFigures {
   readonly openOrders: number;
-  /** Lots that its position could grow to on the order's side without the order. */
-  readonly exposure: number;
+  readonly standing: Standing;
   /** The bound that the wallet has reached, where the order has a client order id. */
   readonly clientOrderIdsFull: ClientOrderIdsFull | undefined;
 }
@@ -57,11 +62,12 @@ interface OrderTimes {
 /** The first rule that an order breaks, in the order of the checks; undefined where it breaks none. */
 export function checkOrder(
   terms: OrderTerms,
-  { instrument, book, status }: Market,
+  market: Market,
   wallet: WalletFigures,
   limits: OrderLimits,
   times: OrderTimes,
 ): Rejection | undefined {
+  const { instrument, book, bounds, status } = market;
   if (status !== "Active")
     return {
       code: "MARKET_NOT_ACTIVE",
@@ -74,9 +80,14 @@ export function checkOrder(
     const message = `the wallet has ${limit} open orders, as many as it may have`;
     return orderRejected("max_open_orders", message, { value: wallet.openOrders, limit });
   }
+  const { quantity } = terms;
+  const { standing } = wallet;
   return (
     idsExhausted(terms, wallet, limits) ??
-    exposed(terms.quantity, terms.quantity, wallet.exposure, instrument) ??
+    exposed(quantity, quantity, exposureOf(standing, terms), instrument) ??
+    (bounds === undefined
+      ? undefined
+      : brokenBound({ terms, left: quantity, filledValue: 0n, ownOpen: 0 }, standing, market)) ??
     brokenPostOnly(terms, instrument, book)
   );
 }
@@ -102,15 +113,15 @@ function tooLate(
  * The first rule that an amend breaks; undefined where it breaks none. Whether the new price and quantity
  * will do by themselves has been seen to.
  *
- * @param exposure lots that the wallet's position could grow to on the order's side, with the order
  */
 export function checkAmend(
   order: Order,
   price: number | undefined,
   quantity: number,
-  { instrument, book, status }: Market,
-  exposure: number,
+  market: Market,
+  standing: Standing,
 ): Rejection | undefined {
+  const { instrument, book, bounds, status } = market;
   const { marketId, quantityScale } = instrument;
   if (quantity < order.filled) {
     const [value, limit] = [quantity, order.filled].map((lots) => quantityScale.toNumber(lots));
@@ -124,11 +135,23 @@ export function checkAmend(
       code: "MARKET_NOT_ACTIVE",
       message: `market ${marketId} is ${status}: an order can only be reduced, and cancelled`,
     };
-  const others = exposure - (order.quantity - order.filled);
+  const { side, postOnly, selfTrade, filledValue } = order;
+  const terms = { side, price, quantity, selfTrade };
+  const ownOpen = order.quantity - order.filled;
+  const left = quantity - order.filled;
+  const others = exposureOf(standing, order) - ownOpen;
   return (
-    exposed(quantity, quantity - order.filled, others, instrument) ??
-    brokenPostOnly({ side: order.side, price, postOnly: order.postOnly }, instrument, book)
+    exposed(quantity, left, others, instrument) ??
+    (bounds === undefined
+      ? undefined
+      : brokenBound({ terms, left, filledValue, ownOpen }, standing, market)) ??
+    brokenPostOnly({ side, price, postOnly }, instrument, book)
   );
+}
+
+/** Lots that a wallet's position could grow to on an order's side. */
+function exposureOf({ holding }: Standing, { side }: Pick<OrderTerms, "side">): number {
+  return holding === undefined ? 0 : exposure(holding, side);
 }
 
 /** Whether an amend only takes from an order, so that it keeps its place. */
@@ -188,10 +211,18 @@ function brokenPostOnly(
   return orderRejected("post_only", message, { field: "price", value, limit });
 }
 
-/** Why the rest of an order that has been matched is cancelled; undefined where it rests in the book. */
-export function restCause(order: Order, { book }: Market): CancelCause | undefined {
+/**
+ * Why the rest of an order that has been matched is cancelled; undefined where it rests in the book.
+ * @param limit the worst price at which it could trade
+ */
+export function restCause(
+  order: Order,
+  { book }: Pick<Market, "book">,
+  limit: number,
+): CancelCause | undefined {
   // Matching has stopped in front of an order that it could trade with: one of the same wallet.
-  if (crosses(book, order.side, limitOf(order))) return CANCEL_CAUSE.selfTradeTaker;
+  if (crosses(book, order.side, limit)) return CANCEL_CAUSE.selfTradeTaker;
   if (mayRest(order)) return undefined;
-  return order.orderType === "Market" ? CANCEL_CAUSE.market : CANCEL_CAUSE.immediateOrCancel;
+  if (order.orderType !== "Market") return CANCEL_CAUSE.immediateOrCancel;
+  return crosses(book, order.side, limitOf(order)) ? CANCEL_CAUSE.priceBand : CANCEL_CAUSE.market;
 }

@@ -60,6 +60,12 @@ export function exposure({ position, open }: Holding, side: Side): number {
   return open[side] + Math.max(0, side === "Buy" ? quantity : -quantity);
 }
 
+/** The position on a side, negative while it is on the other, if all of the side's open orders were filled. */
+export function reach({ position, open }: Holding, side: Side): number {
+  const quantity = position?.quantity ?? 0;
+  return open[side] + (side === "Buy" ? quantity : -quantity);
+}
+
 /** A position in a market that the wallet has not traded yet. */
 export function flatPosition(wallet: string, marketId: MarketId): Position {
   return { wallet, marketId, quantity: 0, cost: 0n, realizedPnl: 0n, updatedTs: 0 };

@@ -1,17 +1,10 @@
 import type { MessagePort } from "node:worker_threads";
 import type { ExchangeOptions } from "../config/thread-options.js";
 import type { OrderResult as OrderResultOf, ServerMessage } from "../contract/messages.js";
-import {
-  type CounterSection,
-  countListed,
-  ORDER_RESULTS,
-  type OrderResult,
-  PRODUCER,
-} from "../counters/counters.js";
+import type { CounterSection } from "../counters/counters.js";
 import type { EngineChanges, EngineEvent } from "../engine/commands.js";
 import type { Order, Trade } from "../engine/order.js";
 import type { Logger } from "../shared/log.js";
-import type { OrderStatus } from "../shared/order.js";
 import {
   type ContractOrder,
   toContractFills,
@@ -28,6 +21,7 @@ import type {
 import type { ExchangeCore } from "./exchange-core.js";
 import { type AttachedShard, addNews, ExchangeShards, type News } from "./exchange-shards.js";
 import { type Asked, OrderDesk, type OrderRequest } from "./order-desk.js";
+import { OrderTally } from "./order-tally.js";
 import type { SessionDesk } from "./session-desk.js";
 import type { WalletDesk } from "./wallet-desk.js";
 
@@ -35,13 +29,6 @@ import type { WalletDesk } from "./wallet-desk.js";
 const BATCH_ORDERS_MAX = 4096;
 
 const SESSION_OVER = "cancel on disconnect: the session has ended";
-
-const RESULTS = {
-  Open: "open",
-  PartiallyFilled: "partially_filled",
-  Filled: "filled",
-  Cancelled: "cancelled",
-} as const satisfies Record<OrderStatus, OrderResult>;
 
 type Holdings = Pick<Extract<ExchangeNews, { type: "snapshot" }>, "orders" | "positions">;
 
@@ -75,9 +62,8 @@ export class ExchangeGateway {
   readonly #waiting: Asked[] = [];
   /** What the batch has taken up, and all that will be told of it. */
   #asked: readonly Asked[] = [];
-  #results: OrderResult[] = [];
+  readonly #tally = new OrderTally();
   #news: News = new Map();
-  /** From where on nothing has been told. */
   #told: ReplayPosition;
   /** What wallets have, as it was told last; until the next command. */
   readonly #holdings = new Map<string, Holdings>();
@@ -103,7 +89,7 @@ export class ExchangeGateway {
         replyKnown: (asked, order) => this.#reply(asked, order, false),
         answer: (asked, message, costBytes) => this.#answerWith(asked, message, costBytes),
         resultOf: (order, duplicate) => this.#resultOf(order, duplicate),
-        countRefused: () => this.#results.push("rejected"),
+        countRefused: (refusal) => this.#tally.refused(refusal),
         firstOrder: ({ orderId, order }) => order ?? this.#storedOrder(orderId),
       },
       bind: (session) => this.#bind(session),
@@ -122,6 +108,11 @@ export class ExchangeGateway {
 
   close(): void {
     this.#shards.close();
+  }
+
+  /** From where on nothing has been told of what is on disk. */
+  get told(): ReplayPosition {
+    return this.#told;
   }
 
   /** Whether something has been asked that no batch has taken up. */
@@ -152,8 +143,7 @@ export class ExchangeGateway {
   /** The batch is on disk: tells what came of it. */
   release(changes: EngineChanges): void {
     // Counted first: whoever is told of an order finds it in the metrics.
-    for (const result of this.#results)
-      countListed(this.#context.counters, PRODUCER.ordersByResult, ORDER_RESULTS, result);
+    this.#tally.countInto(this.#context.counters);
     this.#shards.tell(this.#context.desk.takeNews());
     this.#told = behind(changes, this.#told);
     for (const all of this.#news.values()) all.push({ type: "told", position: this.#told });
@@ -171,7 +161,7 @@ export class ExchangeGateway {
 
   #forget(): void {
     this.#asked = [];
-    this.#results = [];
+    this.#tally.forget();
     this.#news = new Map();
   }
 
@@ -262,7 +252,8 @@ export class ExchangeGateway {
 
   #reply(asked: Asked | undefined, order: Order, changed: boolean): void {
     if (asked?.request.type === "place") {
-      this.#results.push(changed ? RESULTS[order.status] : "duplicate");
+      if (changed) this.#tally.placed(order);
+      else this.#tally.duplicate();
     }
     if (asked === undefined || !("request" in asked.request)) return;
     const contractOrder = this.#contractOrder(order);
@@ -280,7 +271,7 @@ export class ExchangeGateway {
 
   /** Tells of an order of a request whose answer follows. */
   #tellBeside(asked: Asked | undefined, order: Order): void {
-    this.#results.push(RESULTS[order.status]);
+    this.#tally.placed(order);
     const watching = this.#shards.watching(order.wallet);
     if (watching === undefined) return;
     const news = { type: "order", order: this.#contractOrder(order) } as const;
@@ -295,7 +286,7 @@ export class ExchangeGateway {
   }
 
   #resultOf(order: Order, duplicate: boolean): OrderResultOf {
-    if (duplicate) this.#results.push("duplicate");
+    if (duplicate) this.#tally.duplicate();
     return { order: this.#contractOrder(order), ...(duplicate && { duplicate }) };
   }
 
@@ -315,9 +306,9 @@ export class ExchangeGateway {
   #refuse(asked: Asked | undefined, refusal: Refused): void {
     if (asked === undefined || !("request" in asked.request)) return;
     const { type, request } = asked.request;
-    if (refusal.code === "UNAVAILABLE") this.#results.push("unavailable");
-    else if (type === "place" && asked.request.validateOnly !== true)
-      this.#results.push("rejected");
+    if (refusal.code === "UNAVAILABLE") this.#tally.unavailable();
+    else if (type === "place" && asked.request.validateOnly !== true) this.#tally.refused(refusal);
+    else if (type === "amend") this.#tally.amendRefused(refusal);
     addNews(this.#news, asked.from, { type: "refusal", request, refusal });
   }
 

@@ -1,4 +1,5 @@
 import type { Engine } from "../engine/engine.js";
+import type { MarketBounds } from "../engine/market-bounds.js";
 import type { MarketTotals, Trade } from "../engine/order.js";
 import type { ListedMarket } from "../feed/feed.js";
 import type { Publisher } from "../market-data/publisher.js";
@@ -15,6 +16,7 @@ export interface TradedMarket {
   readonly quantityScale: ListedMarket["quantityScale"];
   /** As a number of the contract. */
   readonly maxPrice: number | undefined;
+  readonly bounds: MarketBounds;
   /**
    * The book as it was last published. A copy: the publisher reads it when its interval lets it out,
    * and the engine may be ahead of the disk by then.
@@ -25,14 +27,18 @@ export interface TradedMarket {
 /** The exchange's markets, and what is published of them. */
 export class ExchangeMarkets {
   readonly #sink: Publisher;
+  readonly #bounds: MarketBounds;
   readonly #markets = new Map<MarketId, TradedMarket>();
 
-  constructor(sink: Publisher) {
+  /** @param bounds of markets that have none of their own */
+  constructor(sink: Publisher, bounds: MarketBounds = {}) {
     this.#sink = sink;
+    this.#bounds = bounds;
   }
 
   /** Lists a market with what trading has made of it so far. Throws FeedInputError. */
-  list({ definition, status, maxPrice }: ExchangeMarket, totals: MarketTotals | undefined): void {
+  list(market: ExchangeMarket, totals: MarketTotals | undefined): void {
+    const { definition, status, maxPrice, bounds = {} } = market;
     const listed = this.#sink.list(definition, status, totals);
     const { marketId, priceScale, quantityScale } = listed;
     this.#markets.set(marketId, {
@@ -42,6 +48,11 @@ export class ExchangeMarkets {
       priceScale,
       quantityScale,
       maxPrice,
+      bounds: {
+        priceBandPercent: bounds.priceBandPercent ?? this.#bounds.priceBandPercent,
+        maxPosition: bounds.maxPosition ?? this.#bounds.maxPosition,
+        maxOrderValue: bounds.maxOrderValue ?? this.#bounds.maxOrderValue,
+      },
       book: createBook(this.#sink.bookDepth),
     });
   }

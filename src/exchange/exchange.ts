@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { MessagePort } from "node:worker_threads";
 import type { ExchangeOptions } from "../config/thread-options.js";
-import { type CounterSection, observeCommit, PRODUCER } from "../counters/counters.js";
+import { type CounterSection, PRODUCER } from "../counters/counters.js";
 import type { Command, EngineChanges, EngineEvent } from "../engine/commands.js";
 import type { Trade } from "../engine/order.js";
 import { Pacer } from "../feed/pacer.js";
@@ -9,8 +9,8 @@ import type { PositionClock } from "../market-data/position-clock.js";
 import type { Logger } from "../shared/log.js";
 import type { StoredState } from "../store/merged-batches.js";
 import type { Store } from "../store/store.js";
-import type { SessionWrites } from "../store/stored-batch.js";
 import type { Refused } from "../workers/messages.js";
+import { Commits } from "./commits.js";
 import { ExchangeCore } from "./exchange-core.js";
 import { ExchangeGateway } from "./exchange-gateway.js";
 import type { ExchangeMarkets } from "./exchange-markets.js";
@@ -27,9 +27,6 @@ const OPENING_COMMANDS_PER_MARKET = 30;
 const SIMULATED_COMMIT_MS = 20;
 /** How often a store that could not be written is tried again. */
 const PROBE_INTERVAL_MS = 1000;
-/** A commit that takes longer is reported: orders get no answer meanwhile. */
-const SLOW_COMMIT_MS = 5000;
-const STORE_SLOW = `orders wait: a write of the store takes longer than ${SLOW_COMMIT_MS} ms`;
 /** Orders after which a batch has no more of those end whose time has come. */
 const LAPSED_PER_BATCH = 4096;
 /** How often the waits of sessions, and what else is due, are looked at. */
@@ -38,12 +35,6 @@ const WAITS_INTERVAL_MS = 50;
 const PRUNE_INTERVAL_MS = 1000;
 /** Books that are published in one turn of the event loop at the start. */
 const BOOKS_PER_TURN = 1000;
-
-/**
- * How much later than a commit's the `ts` of what is told before the next one may be, in microseconds.
- * Books at their interval are, and `ts` stands still beyond that.
- */
-export const TOLD_AFTER_COMMIT_MICROS = 250_000;
 
 /** Reasons that cancelled orders carry. */
 const SERVER_RESTARTED = "cancel on disconnect: the server was restarted";
@@ -91,18 +82,15 @@ export interface ExchangeContext {
  */
 export class Exchange {
   readonly #context: ExchangeContext;
-  readonly #time: ExchangeTime;
+  readonly #commits: Commits;
   readonly #core: ExchangeCore;
   readonly #gateway: ExchangeGateway;
   readonly #desk: SessionDesk;
   readonly #walletDesk: WalletDesk;
   readonly #withdrawals: Withdrawals;
   readonly #simulation: Simulation;
-  /** Why nothing can be stored at the moment. */
-  #storeFailure: string | undefined;
   /** Nobody has ever traded here. */
   readonly #isNew: boolean;
-  #probing = false;
   #running = false;
   #stopping = false;
   #wake: () => void = () => {};
@@ -116,13 +104,19 @@ export class Exchange {
     { nextOrderId, nextTradeId }: StoredState,
   ) {
     this.#context = context;
-    this.#time = time;
+    this.#commits = new Commits({ ...context, time });
     this.#core = core;
     this.#desk = desk;
     this.#withdrawals = withdrawals;
     this.#simulation = new Simulation(context.options, core);
     const { store, position, log } = context;
-    this.#walletDesk = new WalletDesk({ store, core, now: () => position.now(), log });
+    this.#walletDesk = new WalletDesk({
+      store,
+      core,
+      now: () => position.now(),
+      told: () => this.#gateway.told,
+      log,
+    });
     this.#gateway = new ExchangeGateway(
       { ...context, desk, walletDesk: this.#walletDesk },
       core,
@@ -177,7 +171,7 @@ export class Exchange {
       await nextTurn();
     } while (
       (this.#withdrawals.isDue || this.#simulation.isDue || this.#core.isDue) &&
-      this.#storeFailure === undefined
+      this.#commits.failure === undefined
     );
     let published = 0;
     for (const { marketId } of this.#core.markets) {
@@ -198,7 +192,7 @@ export class Exchange {
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", () => this.#wake());
     const timers = [
-      setInterval(() => void this.#prune(), PRUNE_INTERVAL_MS),
+      setInterval(() => void this.#commits.prune(this.#core.lastTrade), PRUNE_INTERVAL_MS),
       setInterval(() => {
         if (this.#desk.sessions.isDue || this.#walletDesk.isDue || this.#core.isDue) this.#wake();
       }, WAITS_INTERVAL_MS),
@@ -236,12 +230,12 @@ export class Exchange {
   /** Why orders are refused at the moment. */
   get #refusal(): Refused | undefined {
     if (this.#stopping) return { code: "UNAVAILABLE", message: "the server is stopping" };
-    return this.#storeFailure === undefined ? undefined : STORE_UNAVAILABLE;
+    return this.#commits.failure === undefined ? undefined : STORE_UNAVAILABLE;
   }
 
   get #idle(): boolean {
     if (this.#gateway.isAsked || this.#walletDesk.isDue) return false;
-    if (this.#storeFailure !== undefined) return true;
+    if (this.#commits.failure !== undefined) return true;
     return !this.#withdrawals.isDue && !this.#simulation.isBehind && !this.#core.isDue;
   }
 
@@ -255,9 +249,9 @@ export class Exchange {
     const changes = this.#core.takeChanges();
     // What cannot be stored of sessions waits until something can.
     const sessions =
-      this.#storeFailure === undefined ? this.#desk.sessions.changes() : NO_SESSION_WRITES;
+      this.#commits.failure === undefined ? this.#desk.sessions.changes() : NO_SESSION_WRITES;
     const isNothing = isEmpty(changes) && sessions.put.length + sessions.removed.length === 0;
-    const isStored = isNothing || (await this.#commit(changes, sessions));
+    const isStored = isNothing || (await this.#commits.commit(changes, sessions));
     position.release();
     if (isStored) {
       if (!isNothing) this.#desk.sessions.committed(sessions);
@@ -269,7 +263,7 @@ export class Exchange {
   #executeBatch(): void {
     // While the exchange recovers nobody can come back, and when it stops nobody is to be waited for.
     if (this.#running && !this.#stopping) this.#desk.sessions.expire();
-    const canStore = this.#storeFailure === undefined;
+    const canStore = this.#commits.failure === undefined;
     if (canStore) {
       if (this.#core.isDue) this.#execute({ type: "expire", most: LAPSED_PER_BATCH });
       if (this.#core.isDue) return;
@@ -290,35 +284,6 @@ export class Exchange {
     this.#gateway.collect(events);
     return events;
   };
-
-  // --- Store ------------------------------------------------------------------------------------
-
-  /** Commits; returns whether it is on disk. */
-  async #commit(changes: EngineChanges, sessions: SessionWrites): Promise<boolean> {
-    const startedAt = performance.now();
-    let toldSlow = false;
-    const slow = setTimeout(() => {
-      toldSlow = true;
-      this.#context.storeHealth(STORE_SLOW);
-    }, SLOW_COMMIT_MS);
-    const { store, position } = this.#context;
-    const limit = position.now() + TOLD_AFTER_COMMIT_MICROS;
-    try {
-      await store.commit(changes, this.#time.stretches, limit, sessions);
-      position.limit = limit;
-    } catch (error) {
-      this.#context.log.error({ err: error }, "the store cannot be written; orders are refused");
-      this.#storeFailure = (error as Error).message;
-      this.#context.storeHealth(`orders are refused: ${this.#storeFailure}`);
-      return false;
-    } finally {
-      clearTimeout(slow);
-    }
-    const tookMs = performance.now() - startedAt;
-    if (toldSlow) this.#context.storeHealth(undefined);
-    observeCommit(this.#context.counters, tookMs / 1000);
-    return true;
-  }
 
   /** Publishes and tells what a batch has brought about, now that it is on disk. */
   #release(changes: EngineChanges): void {
@@ -346,29 +311,8 @@ export class Exchange {
 
   /** Looks whether a store that could not be written can be again. */
   async #probe(): Promise<void> {
-    if (this.#storeFailure === undefined || this.#probing) return;
-    this.#probing = true;
-    try {
-      await this.#context.store.probe();
-      // What waits is done in the turn that this wakes, before anything else that is asked.
-      this.#storeFailure = undefined;
-      this.#context.log.info("the store can be written again; orders are taken");
-      this.#context.storeHealth(undefined);
-      this.#wake();
-    } catch {
-      // Not yet.
-    } finally {
-      this.#probing = false;
-    }
-  }
-
-  async #prune(): Promise<void> {
-    if (this.#storeFailure !== undefined) return;
-    try {
-      await this.#context.store.prune(this.#time.now(), this.#time.stretches, this.#core.lastTrade);
-    } catch (error) {
-      this.#context.log.warn({ err: error }, "the store cannot be pruned");
-    }
+    // What waits is done in the turn that this wakes, before anything else that is asked.
+    if (await this.#commits.probe()) this.#wake();
   }
 
   // --- Simulated traders ------------------------------------------------------------------------

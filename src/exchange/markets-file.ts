@@ -18,11 +18,17 @@ import type { ExchangeMarket } from "./exchange-market.js";
 
 const FLAG = "--markets-file";
 
+/** 0 is none, where there is one for all markets. */
+const boundSchema = numberSchema.nonnegative().optional();
+
 const entrySchema = nullIsAbsent(
   z.strictObject({
     ...marketFields,
     status: z.enum(MARKET_STATUSES),
     max_price: numberSchema.positive().optional(),
+    price_band: boundSchema,
+    max_position: boundSchema,
+    max_order_value: boundSchema,
   }),
 ).refine(
   ({ max_price: maxPrice, tick_size: tickSize }) =>
@@ -58,14 +64,16 @@ export async function loadMarkets(file: string | undefined): Promise<readonly Ex
       const path = parsed.error.issues[0]?.path ?? [];
       throw fail(`entry ${entry}: ${firstIssue(parsed.error)}`, [index, ...path]);
     }
-    const { status, max_price: maxPrice, ...fields } = parsed.data;
+    const { status, max_price: maxPrice, price_band: priceBandPercent, ...rest } = parsed.data;
+    const { max_position: maxPosition, max_order_value: maxOrderValue, ...fields } = rest;
     const earlier = entryOfId.get(fields.market_id);
     if (earlier !== undefined) {
       const rule = `entry ${entry}: market_id ${fields.market_id} is taken by entry ${earlier}`;
       throw fail(rule, [index, "market_id"]);
     }
     entryOfId.set(fields.market_id, entry);
-    markets.push({ definition: toMarketDefinition(fields), status, maxPrice });
+    const bounds = { priceBandPercent, maxPosition, maxOrderValue };
+    markets.push({ definition: toMarketDefinition(fields), status, maxPrice, bounds });
   }
   return markets;
 }

@@ -9,7 +9,8 @@ import type { StoredState } from "../store/merged-batches.js";
 import type { StoredMarket } from "../store/records.js";
 import { Store } from "../store/store.js";
 import { storeDirectory } from "../store/store-file.js";
-import { Exchange, type ExchangeContext, TOLD_AFTER_COMMIT_MICROS } from "./exchange.js";
+import { TOLD_AFTER_COMMIT_MICROS } from "./commits.js";
+import { Exchange, type ExchangeContext } from "./exchange.js";
 import type { ExchangeMarket } from "./exchange-market.js";
 import { ExchangeMarkets } from "./exchange-markets.js";
 import { loadMarkets } from "./markets-file.js";
@@ -55,7 +56,7 @@ export async function openExchange(
       context.log.error({ lastTrade, stored, read: untold.length }, "trades cannot be published");
     // What is told before them is no later than they are.
     if (untold[0] !== undefined) context.position.hold(untold[0].ts);
-    const markets = new ExchangeMarkets(sink);
+    const markets = new ExchangeMarkets(sink, options);
     const totals = totalsBefore(untold, state.totals);
     for (const [index, market] of all.entries()) {
       list(markets, market, totals, options.marketsFile);

@@ -40,7 +40,7 @@ interface OrderAnswers {
   /** The result of an order that is not the answer itself. */
   readonly resultOf: (order: Order, duplicate: boolean) => OrderResult;
   /** Counts an order that is refused. */
-  readonly countRefused: () => void;
+  readonly countRefused: (refusal: Refused) => void;
   /** The first order of a client order id; undefined where the store has lost it. */
   readonly firstOrder: (known: KnownOrder) => Order | undefined;
 }
@@ -127,7 +127,7 @@ export class OrderDesk {
     });
     const results = all.map((one): OrderResult => {
       if (typeof one === "object" && "code" in one) {
-        answers.countRefused();
+        answers.countRefused(one);
         return { error: one };
       }
       // Later ones may have cancelled it.

@@ -1,6 +1,11 @@
 import type { Logger } from "../shared/log.js";
 import type { Store } from "../store/store.js";
-import type { ExchangeNews, ExchangeToShard, Refused } from "../workers/messages.js";
+import type {
+  ExchangeNews,
+  ExchangeToShard,
+  Refused,
+  ReplayPosition,
+} from "../workers/messages.js";
 import type { AttachedShard } from "./exchange-shards.js";
 import {
   type WalletRequest,
@@ -26,6 +31,8 @@ interface WalletDeskContext {
   readonly store: Pick<Store, "read">;
   readonly core: WalletSources["core"];
   readonly now: () => number;
+  /** From where on nothing has been told of what is on disk. */
+  readonly told: () => ReplayPosition;
   readonly log: Logger;
 }
 
@@ -89,15 +96,33 @@ export class WalletDesk {
       if (wallet === undefined) break;
       const own = this.#waiting.get(wallet) ?? [];
       const [first] = own;
-      const result = first?.task.next(sources);
-      if (first !== undefined && result?.done === true) {
+      const answer = first && this.#advance(first, sources);
+      if (first !== undefined && answer !== undefined) {
         own.shift();
-        tell(first.from, result.value);
+        tell(first.from, ...answer);
       }
       // It is the last one's turn from now on.
       this.#waiting.delete(wallet);
       if (own.length > 0) this.#waiting.set(wallet, own);
     } while (performance.now() < endsAt);
+  }
+
+  /** Does a piece of work; returns what is told, where that was the last one, or there is no sense in going on. */
+  #advance(
+    { request, task }: Waiting,
+    sources: WalletSources,
+  ): readonly ExchangeNews[] | undefined {
+    try {
+      const { done, value } = task.next(sources);
+      if (done !== true) return undefined;
+      // The shard has been told all that is on disk of that wallet.
+      const isThrough = value.type === "replay" && value.next === undefined;
+      return isThrough ? [value, { type: "told", position: this.#context.told() }] : [value];
+    } catch (error) {
+      // Others' pasts may be readable.
+      this.#context.log.error({ err: error }, "the past of a wallet cannot be told");
+      return [refusalOf(request, { code: "INTERNAL", message: (error as Error).message })];
+    }
   }
 
   /** Answers all that waits by a refusal, but for replays, which nobody asks for again: they are tried later. */
@@ -124,13 +149,13 @@ function begun(request: WalletRequest): WalletTask {
   return task;
 }
 
-function tell({ port }: AttachedShard, news: ExchangeNews): void {
-  port.postMessage([news] satisfies ExchangeToShard);
+function tell({ port }: AttachedShard, ...news: readonly ExchangeNews[]): void {
+  port.postMessage(news satisfies ExchangeToShard);
 }
 
 function refusalOf(request: WalletRequest, refusal: Refused): ExchangeNews {
   const { type, request: number } = request;
-  return type === "recover"
-    ? { type: "recoverable", request: number, recovered: false }
-    : { type: "refusal", request: number, refusal };
+  if (type === "recover") return { type: "recoverable", request: number, recovered: false };
+  if (type === "replay") return { type: "replay-lost", request: number };
+  return { type: "refusal", request: number, refusal };
 }

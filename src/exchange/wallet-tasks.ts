@@ -201,11 +201,14 @@ interface Happened {
  * All in one piece, so that what it says and what is told from then on leave nothing out: where it ends without a
  * `next`, it has all that is on disk, and the exchange is between two batches.
  */
-function* replay({ request, wallet, from }: RequestOf<"replay">): WalletTask {
+function* replay({ request, wallet, from, promised }: RequestOf<"replay">): WalletTask {
   const sources = yield;
   const { records, core } = sources;
   const position = positionOf(records, from);
   const { tradeId, ts, orderId } = position;
+  // What was there when the replay began may have been pruned since, behind a slow socket.
+  if (promised && (ts < records.completeFrom("orders") || tradeId < firstCompleteTrade(records)))
+    return { type: "replay-lost", request };
   const trades = records.tradesFrom(wallet, tradeId, RECORDS_PER_PIECE);
   const finished = records.finishedFrom(wallet, ts, orderId, RECORDS_PER_PIECE);
   const open = [...core.openOrders(wallet)].filter(
@@ -233,8 +236,13 @@ function* replay({ request, wallet, from }: RequestOf<"replay">): WalletTask {
         ? contractFill(sources, what.trade, wallet)
         : contractOrder(sources, what.order),
     ),
-    next: isAll ? undefined : behindAll(position, told),
+    next: isAll ? undefined : behindAll(position, told, trades.last, finished.last),
   };
+}
+
+function firstCompleteTrade(records: WalletRecords): number {
+  const from = records.completeFrom("trades");
+  return from === 0 ? 1 : records.firstTradeSince(from);
 }
 
 function positionOf(records: WalletRecords, from: ReplayFrom): ReplayPosition {
@@ -242,8 +250,22 @@ function positionOf(records: WalletRecords, from: ReplayFrom): ReplayPosition {
   return { tradeId: records.firstTradeSince(from.since), ts: from.since, orderId: 0 };
 }
 
-function behindAll(position: ReplayPosition, told: readonly Happened[]): ReplayPosition {
+/**
+ * @param lastTrade where the trades end that were looked at, and `lastFinish` the finished orders: where nothing
+ *   of them can be read, it goes on behind them
+ */
+function behindAll(
+  position: ReplayPosition,
+  told: readonly Happened[],
+  lastTrade: readonly number[] | undefined,
+  lastFinish: readonly number[] | undefined,
+): ReplayPosition {
   let { tradeId, ts, orderId } = position;
+  if (told.length === 0) {
+    const [unreadTrade = tradeId - 1] = lastTrade ?? [];
+    const [unreadTs = ts, unreadOrder = orderId - 1] = lastFinish ?? [];
+    return { tradeId: unreadTrade + 1, ts: unreadTs, orderId: unreadOrder + 1 };
+  }
   for (const { what } of told) {
     if ("trade" in what) tradeId = what.trade.tradeId + 1;
     else {

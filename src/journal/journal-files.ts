@@ -1,5 +1,6 @@
-import { fstatSync } from "node:fs";
+import { fdatasync, fstatSync, write } from "node:fs";
 import { access, type FileHandle, open, readdir, rename, rm } from "node:fs/promises";
+import { promisify } from "node:util";
 import { makeDirectory } from "../shared/make-directory.js";
 import { syncDirectory } from "../shared/sync-directory.js";
 
@@ -37,6 +38,10 @@ const FLAGS = { read: "r", write: "r+", create: "w+" } as const;
 /** The most that one call of the system reads or writes. */
 const CHUNK_BYTES = 1 << 20;
 
+/** By the descriptor: a file handle's own methods take twice the time of the thread. */
+const writeSome = promisify(write);
+const syncData = promisify(fdatasync);
+
 class RealFile implements JournalFile {
   readonly #handle: FileHandle;
 
@@ -58,7 +63,8 @@ class RealFile implements JournalFile {
   async write(bytes: Buffer, position: number): Promise<void> {
     // One call, unless the system takes less.
     for (let done = 0; done < bytes.length; ) {
-      const { bytesWritten } = await this.#handle.write(
+      const { bytesWritten } = await writeSome(
+        this.#handle.fd,
         bytes,
         done,
         bytes.length - done,
@@ -70,7 +76,7 @@ class RealFile implements JournalFile {
   }
 
   datasync(): Promise<void> {
-    return this.#handle.datasync();
+    return syncData(this.#handle.fd);
   }
 
   async size(): Promise<number> {

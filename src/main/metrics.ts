@@ -30,6 +30,7 @@ import {
   type Sample,
   sumOf,
 } from "./metric-samples.js";
+import { addRefusalMetrics } from "./refusal-metrics.js";
 import { addReplayMetrics } from "./replay-metrics.js";
 
 /** Whose allowance requests waited for. */
@@ -70,6 +71,7 @@ export function createMetrics(
   addConnectionMetrics(add, block);
   addDeliveryMetrics(add, block);
   addTradingMetrics(add, block);
+  addRefusalMetrics(add, block);
   return registry;
 }
 

@@ -82,6 +82,17 @@ export class DecimalScale {
   }
 }
 
+/** The double nearest to `count` × the steps of the scales × 10^-decimals. */
+export function countToNumber(
+  count: bigint,
+  scales: readonly DecimalScale[],
+  decimals = 0,
+): number {
+  const units = scales.reduce((product, { multiplier }) => product * BigInt(multiplier), count);
+  const divisors = scales.reduce((sum, { divisor }) => sum + Math.round(Math.log10(divisor)), 0);
+  return Number(`${units}e-${decimals + divisors}`);
+}
+
 /** A positive number as a safe integer that does not end in 0, and an exponent of ten. */
 function decimalOf(
   number: number,

@@ -63,6 +63,14 @@ export function canonicalDecimal(text: string): string | undefined {
   return `${sign === "-" ? "-" : ""}${digits.slice(0, end)}e${power}`;
 }
 
+/** The very decimal that a finite number is printed as, as a fraction. */
+export function fractionOf(number: number): readonly [numerator: bigint, denominator: bigint] {
+  const [digits, exponent = "0"] = canonicalDecimal(String(number))?.split("e") ?? [];
+  if (digits === undefined) throw new RangeError(`${number} is no decimal`);
+  const power = 10n ** BigInt(Math.abs(Number(exponent)));
+  return Number(exponent) < 0 ? [BigInt(digits), power] : [BigInt(digits) * power, 1n];
+}
+
 /** Says what is wrong with a text that is no {@link exactNumber}. */
 export function inexactReason(text: string): string {
   if (canonicalDecimal(text) !== undefined) return "has more digits than can be kept exactly";

@@ -5,7 +5,7 @@ import type {
   Trade as ContractTrade,
 } from "../contract/messages.js";
 import type { Order, Position, Trade } from "../engine/order.js";
-import type { DecimalScale } from "../shared/decimal-scale.js";
+import { countToNumber, type DecimalScale } from "../shared/decimal-scale.js";
 import type { Side } from "../shared/market.js";
 import type { Liquidity } from "../shared/order.js";
 
@@ -29,19 +29,12 @@ const QUOTIENT_DECIMALS = 20;
 /** The mean price of `value` ticks × lots over `quantity` lots: the number nearest to it. */
 function averagePrice(value: bigint, quantity: number, { priceScale }: MarketScales): number {
   const ticks = (value * 10n ** BigInt(QUOTIENT_DECIMALS)) / BigInt(quantity);
-  return toNumber(ticks, [priceScale], QUOTIENT_DECIMALS);
+  return countToNumber(ticks, [priceScale], QUOTIENT_DECIMALS);
 }
 
 /** The number nearest to a value in ticks × lots. */
 function toAmount(value: bigint, { priceScale, quantityScale }: MarketScales): number {
-  return toNumber(value, [priceScale, quantityScale], 0);
-}
-
-/** The double nearest to `count` × the steps of the scales × 10^-decimals. */
-function toNumber(count: bigint, scales: readonly DecimalScale[], decimals: number): number {
-  const units = scales.reduce((product, { multiplier }) => product * BigInt(multiplier), count);
-  const divisors = scales.reduce((sum, { divisor }) => sum + Math.round(Math.log10(divisor)), 0);
-  return Number(`${units}e-${decimals + divisors}`);
+  return countToNumber(value, [priceScale, quantityScale]);
 }
 
 /** The contract's `Order`. */

@@ -9,43 +9,63 @@ import type { StoredBatch } from "./stored-batch.js";
 /**
  * Several batches in a row as one, which changes a store as they do one after the other: of each order,
  * position, total, timer and session what the last of them says, and every trade. Of an order that comes and goes
- * within them the store is told its end alone. There must be one at least.
+ * within them the store is told its end alone.
  */
-export function mergeBatches(batches: readonly StoredBatch[]): StoredBatch {
-  const last = batches.at(-1);
-  if (last === undefined) throw new RangeError("no batches are no batch");
-  if (batches.length === 1) return last;
-  const orders = new Map<number, Order>();
-  const trades: Trade[] = [];
-  const positions: Position[] = [];
-  const totals = new Map<MarketId, MarketTotals>();
-  const timers = new Map<string, WalletTimer>();
-  const sessions = new Map<string, StoredSession | undefined>();
-  for (const { changes, sessions: written } of batches) {
-    for (const order of changes.orders) orders.set(order.orderId, order);
-    for (const trade of changes.trades) trades.push(trade);
-    for (const position of changes.positions) positions.push(position);
-    for (const total of changes.totals) totals.set(total.marketId, total);
-    for (const timer of changes.timers) timers.set(timer.wallet, timer);
+export class MergedBatches {
+  #last: StoredBatch | undefined;
+  readonly #orders = new Map<number, Order>();
+  readonly #trades: Trade[] = [];
+  readonly #positions = new Map<MarketId, Map<string, Position>>();
+  readonly #totals = new Map<MarketId, MarketTotals>();
+  readonly #timers = new Map<string, WalletTimer>();
+  readonly #sessions = new Map<string, StoredSession | undefined>();
+  #positionCount = 0;
+
+  add(batch: StoredBatch): void {
+    const { changes, sessions } = batch;
+    this.#last = batch;
+    for (const order of changes.orders) this.#orders.set(order.orderId, order);
+    for (const trade of changes.trades) this.#trades.push(trade);
+    for (const position of changes.positions) {
+      const held = this.#positions.get(position.marketId) ?? new Map<string, Position>();
+      if (!held.has(position.wallet)) this.#positionCount++;
+      this.#positions.set(position.marketId, held.set(position.wallet, position));
+    }
+    for (const total of changes.totals) this.#totals.set(total.marketId, total);
+    for (const timer of changes.timers) this.#timers.set(timer.wallet, timer);
     // As a commit does it, which writes before it removes.
-    for (const session of written.put) sessions.set(session.session, session);
-    for (const session of written.removed) sessions.set(session, undefined);
+    for (const session of sessions.put) this.#sessions.set(session.session, session);
+    for (const session of sessions.removed) this.#sessions.set(session, undefined);
   }
-  return {
-    ...last,
-    changes: {
-      ...last.changes,
-      orders: [...orders.values()],
-      trades,
-      positions: listOf(positionsOf(positions)),
-      totals: [...totals.values()],
-      timers: [...timers.values()],
-    },
-    sessions: {
-      put: [...sessions.values()].filter((session) => session !== undefined),
-      removed: [...sessions].filter(([, session]) => session === undefined).map(([name]) => name),
-    },
-  };
+
+  /** Records of all that it says. */
+  get records(): number {
+    const { size: orders } = this.#orders;
+    return orders + this.#trades.length + this.#positionCount + this.#totals.size;
+  }
+
+  /** There must have been one at least. */
+  get batch(): StoredBatch {
+    const last = this.#last;
+    if (last === undefined) throw new RangeError("no batches are no batch");
+    return {
+      ...last,
+      changes: {
+        ...last.changes,
+        orders: [...this.#orders.values()],
+        trades: this.#trades,
+        positions: [...this.#positions.values()].flatMap((held) => [...held.values()]),
+        totals: [...this.#totals.values()],
+        timers: [...this.#timers.values()],
+      },
+      sessions: {
+        put: [...this.#sessions.values()].filter((session) => session !== undefined),
+        removed: [...this.#sessions]
+          .filter(([, session]) => session === undefined)
+          .map(([name]) => name),
+      },
+    };
+  }
 }
 
 /** What an engine is rebuilt from, and the time of it. */

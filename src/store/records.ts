@@ -8,7 +8,8 @@ import type { SessionTerms } from "../shared/session.js";
 import type { Stretch } from "../shared/time-stretches.js";
 import { commonText } from "./common-texts.js";
 import { packRare, rareOrderFields, unpackRare } from "./rare-order-fields.js";
-import { form, packr, type RecordForm } from "./record-form.js";
+import { form, type RecordForm } from "./record-form.js";
+import { asRead } from "./sealing.js";
 import { isUsualOrder } from "./usual-order.js";
 
 /** Version of the form of everything in the store. A store that says another number is not opened. */
@@ -212,8 +213,7 @@ export const positionForm: RecordForm<string, Position> = {
   decode(bytes, key) {
     const position = storedPositionForm.decode(bytes, key);
     const [wallet] = JSON.parse(key) as [string];
-    const isMisread =
-      !wallet.isWellFormed() && packr.unpack(packr.pack(wallet)) === position.wallet;
+    const isMisread = !wallet.isWellFormed() && asRead(wallet) === position.wallet;
     return isMisread ? { ...position, wallet } : position;
   },
 };

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Order, Trade } from "../engine/order.js";
 import { Journal } from "../journal/journal.js";
 import { JournalError } from "../journal/journal-error.js";
-import { mergeBatches, type StoredState, stateAfter } from "./merged-batches.js";
+import { MergedBatches, type StoredState, stateAfter } from "./merged-batches.js";
 import { requireKey } from "./record-key.js";
 import { positionForm } from "./records.js";
 import { reasonOf, StoreError, type StoreErrorCode } from "./store-error.js";
@@ -10,6 +10,9 @@ import { decodeBatch, encodeBatch, type StoredBatch } from "./stored-batch.js";
 
 /** Of each segment: some seconds of trading, and no more than a small disk has. */
 const SEGMENT_BYTES = 4 * 1024 * 1024;
+
+/** Records that may be merged into one. */
+const MERGED_PER_RECORD = 10;
 
 const CODES: Readonly<Record<JournalError["code"], StoreErrorCode>> = {
   JOURNAL_DAMAGED: "STORE_DAMAGED",
@@ -122,25 +125,24 @@ export class StoreJournal {
   }
 
   /**
-   * The first of what the trees lack up to number `until`, about so many records of it at most; undefined
-   * where they lack nothing.
+   * The first of what the trees lack up to number `until`, about so many records when it is merged at most;
+   * undefined where they lack nothing.
    */
   prefix(recordsMax: number, until: number): Prefix | undefined {
-    const [first] = this.#pending;
-    if (first === undefined || first.number > until) return undefined;
-    let records = 0;
-    const end = this.#pending.findIndex((one) => {
-      records += one.records;
-      return records > recordsMax || one.number > until;
-    });
-    const some = this.#pending.slice(0, end < 0 ? undefined : Math.max(1, end));
-    const last = some.at(-1);
-    if (last === undefined) return undefined;
-    return {
-      batch: mergeBatches(some.map(({ batch }) => batch)),
-      number: last.number,
-      length: some.length,
-    };
+    const merged = new MergedBatches();
+    let number = 0;
+    let length = 0;
+    let looked = 0;
+    for (const one of this.#pending) {
+      if (one.number > until || merged.records >= recordsMax) break;
+      // To merge takes time as well.
+      if (looked >= MERGED_PER_RECORD * recordsMax) break;
+      merged.add(one.batch);
+      looked += one.records;
+      number = one.number;
+      length++;
+    }
+    return length === 0 ? undefined : { batch: merged.batch, number, length };
   }
 
   /** The trees contain a prefix. What cannot be removed is tried again with the next one. */

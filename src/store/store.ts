@@ -28,8 +28,11 @@ import { WalletRecords } from "./wallet-records.js";
 /** Markets of one write, which keeps the thread for some milliseconds. */
 const MARKETS_PER_WRITE = 1000;
 
-/** From a batch's commit to its way into the trees, in ms: what comes until then goes with it. */
-const TREES_DELAY_MS = 100;
+/**
+ * From a batch's commit to its way into the trees, in ms: what comes until then goes with it. An order that has
+ * ended by then costs one write in place of three, and a position that many orders change is written once.
+ */
+const TREES_DELAY_MS = 1000;
 /** The same after a failure. */
 const TREES_RETRY_MS = 1000;
 /** Records of one transaction, which keep the thread for some milliseconds. */

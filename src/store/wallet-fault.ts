@@ -8,8 +8,12 @@ import { reasonOf } from "./store-error.js";
 /** The longest there is. */
 const MARKET_ID_MAX: MarketId = String((1n << 128n) - 1n);
 
+/** Names that can be stored whatever else is. */
+const PLAIN = /^[\x21-\x7e]{1,64}$/;
+
 /** Why nothing of a wallet could be stored and read again; undefined where it can be. */
 export function walletFault(wallet: string): string | undefined {
+  if (PLAIN.test(wallet)) return undefined;
   const position: Position = {
     wallet,
     marketId: MARKET_ID_MAX,

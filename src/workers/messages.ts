@@ -229,6 +229,8 @@ export type ExchangeRequest =
       readonly request: number;
       readonly wallet: string;
       readonly from: ReplayFrom;
+      /** A client was told that all of it is there. */
+      readonly promised: boolean;
     }
   /**
    * A connection has a new session; where it asks for one by name, that one if it is there for it, which
@@ -327,6 +329,8 @@ export type ExchangeNews =
       readonly told: readonly (ContractOrder | ContractFill)[];
       readonly next: ReplayPosition | undefined;
     }
+  /** What a replay has still to tell is there no more, or cannot be read. */
+  | { readonly type: "replay-lost"; readonly request: number }
   | { readonly type: "position"; readonly position: ContractPosition }
   /** The last one of a batch: from where on nothing of what the shard watches has been told. */
   | { readonly type: "told"; readonly position: ReplayPosition }

@@ -28,6 +28,7 @@ const order = (updated_ts: number, id?: number): ServerMessage<"OrderUpdate"> =>
 function begun(ts: number): OrderPlaces {
   const places = new OrderPlaces();
   places.begin(ORDERS, ts, false);
+  places.begun("w");
   return places;
 }
 
@@ -42,6 +43,22 @@ describe("order places", () => {
     places.take(fill("2", 9000, "other"));
     expect(places.since(ORDERS)).toBe(2000);
     expect(places.since({ ...ORDERS, params: { wallet: "other" } })).toBeUndefined();
+  });
+
+  it("order places - before the snapshot has come nothing is known, so that it is asked for again", () => {
+    const places = new OrderPlaces();
+    places.begin(ORDERS, 1000, false);
+    places.take(order(2000));
+    expect(places.since(ORDERS)).toBeUndefined();
+    places.begun("w");
+    expect(places.since(ORDERS)).toBe(2000);
+    // An answer may overtake what was missed on the next connection.
+    places.reset();
+    places.take(order(3000, 1));
+    expect(places.since(ORDERS)).toBe(2000);
+    const asked = new OrderPlaces();
+    asked.begin(ORDERS, 1000, true);
+    expect(asked.since(ORDERS)).toBe(1000);
   });
 
   it("order places - what comes again is no news, be it a fill or a state, and other states are", () => {
@@ -65,6 +82,8 @@ describe("order places", () => {
     expect(places.since(ORDERS)).toBe(3000);
     expect(places.take(order(8000))).toBe(true);
     expect(places.since(ORDERS)).toBe(8000);
+    // What is behind the place has been told, whoever tells it again; an answer may be of any time.
+    expect([places.take(fill("1", 7000)), places.take(order(7000, 4))]).toEqual([false, true]);
   });
 
   it("order places - what the program asks for from a moment on is news again", () => {

@@ -64,7 +64,7 @@ class World {
   readonly seqs = new Map<string, number>();
   epoch = "e0";
   connected = true;
-  ts = 1000;
+  ts = 10_000_000;
 
   constructor() {
     this.tracker.reset(this.epoch);
@@ -106,10 +106,24 @@ class World {
     let left = most;
     for (const channel of since(CHANNELS, this.tracker)) {
       const { since: from, ...named } = channel;
-      expect(from).toBeDefined();
+      if (from === undefined) {
+        // Nothing was told yet: first data come, of this epoch.
+        if (channel.type !== "PriceFeed") throw new Error(`${channel.type} goes on from nowhere`);
+        this.tracker.subscribed([channel]);
+        for (const market of channel.params.market_ids) {
+          const latest = this.history.findLast(
+            (told) =>
+              told.stream === "price" && told.market === market && told.epoch === this.epoch,
+          );
+          if (latest === undefined) continue;
+          if (left-- <= 0) return this.cut();
+          this.deliver(latest);
+        }
+        continue;
+      }
       this.tracker.subscribed([{ ...named, recovered: true } as Channel]);
       for (const told of this.history) {
-        if (told.ts < (from ?? 0) || !isOf(channel, told)) continue;
+        if (told.ts < from || !isOf(channel, told)) continue;
         // A window of prices is an epoch's.
         if (told.stream === "price" && told.epoch !== this.epoch) continue;
         if (left-- <= 0) return this.cut();

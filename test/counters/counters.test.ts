@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { CHANNEL_TYPES } from "../../src/contract/channel-kinds.js";
 import {
+  BROKEN_RULES,
   beat,
   COMMIT_BUCKETS_S,
   COUNTED_CLOSE_CODES,
@@ -33,6 +34,7 @@ const LISTS: Readonly<Partial<Record<keyof typeof SHARD | keyof typeof PRODUCER,
   refusedByReason: REFUSALS.length,
   commitBuckets: COMMIT_BUCKETS_S.length + 1,
   ordersByResult: ORDER_RESULTS.length,
+  refusedByRule: BROKEN_RULES.length,
 };
 
 describe("counters", () => {

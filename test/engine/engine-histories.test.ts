@@ -3,12 +3,14 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Command, EngineChanges, EngineEvent } from "../../src/engine/commands.js";
 import { Engine, type EngineLimits } from "../../src/engine/engine.js";
+import type { MarketBounds } from "../../src/engine/market-bounds.js";
 import type { Order, Position, Trade } from "../../src/engine/order.js";
 import type { OrderBook } from "../../src/engine/order-book.js";
 import { ReferenceOrderBook } from "../../src/engine/reference-order-book.js";
 import { TrieOrderBook } from "../../src/engine/trie-order-book.js";
 import type { MarketStatus } from "../../src/shared/market.js";
 import type { MarketId } from "../../src/shared/market-id.js";
+import { executeBounded } from "../support/bounds-model.js";
 import {
   type CommandOptions,
   engineCommands,
@@ -38,11 +40,29 @@ const anyWorld = fc.constantFrom<Partial<CommandOptions>>(
 );
 const seeds = fc.nat(1_000_000);
 
+/** In ticks and lots, which are 1 here; of markets that are listed without one, none. */
+type AllBounds = ReadonlyMap<MarketId, Readonly<Required<MarketBounds>>>;
+
+/** Bounds that orders of a world meet now and then: all of them, one of them, and none. */
+function boundsFor({ priceMax = 40, quantityMax = 20 }: Partial<CommandOptions>): AllBounds {
+  const none = { priceBandPercent: 0, maxPosition: 0, maxOrderValue: 0 };
+  const maxOrderValue = Math.ceil((priceMax * quantityMax) / 2);
+  const all = { priceBandPercent: 50, maxPosition: 2 * quantityMax, maxOrderValue };
+  return new Map<MarketId, Readonly<Required<MarketBounds>>>([
+    [1, all],
+    [2, { ...none, priceBandPercent: 20 }],
+  ]);
+}
+
 /** An engine whose books can be looked into. */
 class OpenEngine extends Engine {
   readonly books = new Map<MarketId, OrderBook>();
 
-  constructor(createBook: () => OrderBook, statuses = new Map<MarketId, MarketStatus>()) {
+  constructor(
+    createBook: () => OrderBook,
+    bounds: AllBounds = new Map(),
+    statuses = new Map<MarketId, MarketStatus>(),
+  ) {
     const created: OrderBook[] = [];
     super(LIMITS, () => {
       const book = createBook();
@@ -50,7 +70,8 @@ class OpenEngine extends Engine {
       return book;
     });
     for (const marketId of MARKET_IDS) {
-      this.list({ ...instrument(marketId), status: statuses.get(marketId) ?? "Active" });
+      const status = statuses.get(marketId) ?? "Active";
+      this.list({ ...instrument(marketId, 1, 1), status, bounds: bounds.get(marketId) });
       this.books.set(marketId, created.at(-1) as OrderBook);
     }
   }
@@ -85,7 +106,8 @@ class OpenEngine extends Engine {
   }
 }
 
-const newEngine = (): OpenEngine => new OpenEngine(() => new TrieOrderBook());
+const newEngine = (bounds?: AllBounds): OpenEngine =>
+  new OpenEngine(() => new TrieOrderBook(), bounds);
 
 /** Compares fast, and explains where it fails. */
 function expectSame(actual: unknown, expected: unknown): void {
@@ -100,15 +122,22 @@ function take(commands: Iterator<TimedCommand>, count: number): TimedCommand[] {
 function holdsForAll(
   length: number,
   numRuns: number,
-  holds: (commands: Iterator<TimedCommand>, length: number, seed: number) => void,
+  holds: (
+    commands: Iterator<TimedCommand>,
+    length: number,
+    bounds: AllBounds,
+    seed: number,
+  ) => void,
 ): void {
   fc.assert(
     fc.property(
       seeds,
       anyWorld,
       fc.integer({ min: length / 10, max: length }),
-      (seed, world, count) => {
-        holds(engineCommands(seed, { marketIds: MARKET_IDS, ...world }), count, seed);
+      fc.boolean(),
+      (seed, world, count, bounded) => {
+        const commands = engineCommands(seed, { marketIds: MARKET_IDS, ...world });
+        holds(commands, count, bounded ? boundsFor(world) : new Map(), seed);
       },
     ),
     { numRuns },
@@ -117,9 +146,9 @@ function holdsForAll(
 
 describe("engine histories", () => {
   it("engine histories - the fast book and the reference lead to the same events and state", () => {
-    holdsForAll(1500, 12, (commands, length) => {
-      const fast = newEngine();
-      const reference = new OpenEngine(() => new ReferenceOrderBook());
+    holdsForAll(1500, 12, (commands, length, bounds) => {
+      const fast = newEngine(bounds);
+      const reference = new OpenEngine(() => new ReferenceOrderBook(), bounds);
       for (const { command, ts, passed } of take(commands, length)) {
         expectSame(fast.execute(command, ts, passed), reference.execute(command, ts, passed));
         expectSame(fast.view(), reference.view());
@@ -129,8 +158,8 @@ describe("engine histories", () => {
   });
 
   it("engine histories - after every command all invariants hold", () => {
-    holdsForAll(700, 10, (commands, length) => {
-      const engine = newEngine();
+    holdsForAll(700, 10, (commands, length, bounds) => {
+      const engine = newEngine(bounds);
       const record = new EngineRecord();
       for (const { command, ts, passed } of take(commands, length)) {
         const events = engine.execute(command, ts, passed);
@@ -151,8 +180,8 @@ describe("engine histories", () => {
   });
 
   it("engine histories - an engine restored at any time goes on as the first one does", () => {
-    holdsForAll(600, 40, (commands, length, seed) => {
-      const first = newEngine();
+    holdsForAll(600, 40, (commands, length, bounds, seed) => {
+      const first = newEngine(bounds);
       const record = new EngineRecord();
       const passedAt = new Map<number, number>();
       for (const [index, { command, ts, passed }] of take(commands, length).entries()) {
@@ -164,7 +193,7 @@ describe("engine histories", () => {
       const statuses = new Map(
         MARKET_IDS.map((marketId) => [marketId, first.marketStatus(marketId) as MarketStatus]),
       );
-      const second = new OpenEngine(() => new TrieOrderBook(), statuses);
+      const second = new OpenEngine(() => new TrieOrderBook(), bounds, statuses);
       for (const _ of second.restoring(record.state(), (ts) => passedAt.get(ts) as number));
       expectSame(second.viewBesidesOwners(), first.viewBesidesOwners());
       expectSame(second.takeChanges(), first.takeChanges());
@@ -172,6 +201,14 @@ describe("engine histories", () => {
         expectSame(second.execute(command, ts, passed), first.execute(command, ts, passed));
       }
       expectSame(second.viewBesidesOwners(), first.viewBesidesOwners());
+    });
+  });
+
+  it("engine histories - an order is refused for a bound where the model says so, and nothing trades off a band", () => {
+    holdsForAll(1500, 60, (commands, length, bounds) => {
+      const engine = newEngine(bounds);
+      const all = { engine, books: engine.books, bounds };
+      for (const timed of take(commands, length)) executeBounded(all, timed);
     });
   });
 
@@ -213,18 +250,21 @@ describe("engine histories", () => {
       { wallets: 12, clientOrderIds: 100 },
     ];
     for (const world of worlds) {
-      const engine = newEngine();
-      for (const { command, ts } of take(
-        engineCommands(5, { marketIds: MARKET_IDS, ...world }),
-        8000,
-      ))
-        for (const event of engine.execute(command, ts)) told.add(kindOf(event));
+      for (const bounds of [undefined, boundsFor(world)]) {
+        const engine = newEngine(bounds);
+        for (const { command, ts } of take(
+          engineCommands(5, { marketIds: MARKET_IDS, ...world }),
+          8000,
+        ))
+          for (const event of engine.execute(command, ts)) told.add(kindOf(event));
+      }
     }
     expect([...told].sort()).toEqual([
       "Cancelled cancel_on_disconnect",
       "Cancelled fill_or_kill",
       "Cancelled immediate_or_cancel",
       "Cancelled market_order",
+      "Cancelled price_band",
       "Cancelled requested",
       "Cancelled self_trade",
       "Filled",
@@ -236,7 +276,10 @@ describe("engine histories", () => {
       "ORDER_REJECTED max_all_client_order_ids",
       "ORDER_REJECTED max_client_order_ids",
       "ORDER_REJECTED max_open_orders",
+      "ORDER_REJECTED max_order_value",
+      "ORDER_REJECTED max_position",
       "ORDER_REJECTED post_only",
+      "ORDER_REJECTED price_band",
       "Open",
       "PartiallyFilled",
       "duplicate",

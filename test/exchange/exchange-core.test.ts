@@ -14,7 +14,7 @@ beforeEach(async () => {
   world = publisherWorld();
   store = await openStore(temporaryDirectory());
   await store.putMarkets([MARKET]);
-  const markets = new ExchangeMarkets(world.publisher);
+  const markets = new ExchangeMarkets(world.publisher, { priceBandPercent: 30, maxPosition: 6 });
   markets.list({ definition: MARKET, status: "Active", maxPrice: undefined }, undefined);
   const time = { now: () => world.position.now(), passed: 0 };
   core = await ExchangeCore.open({ options: OPTIONS, markets, time }, await store.load());
@@ -63,6 +63,27 @@ describe("exchange core", () => {
     expect([...core.sessions()]).toEqual(["kept"]);
     expect(core.totals(1)).toMatchObject({ lastPrice: undefined });
     expect(core.takeChanges()).toMatchObject({ orders: [], trades: [], nextTradeId: 1 });
+  });
+
+  it("exchange core - after a reload bounds hold, by what is stored", async () => {
+    place("Buy", 40);
+    place("Sell", 40, { wallet: "bob" });
+    await store.commit(core.takeChanges(), []);
+    place("Sell", 44, { wallet: "bob" });
+    place("Buy", 44, { wallet: "carol" });
+    await core.reload(await store.load());
+    expect(core.totals(1)).toMatchObject({ lastPrice: 40 });
+    const rule = (given: object) =>
+      core.execute({
+        type: "place",
+        terms: orderTerms({ marketId: 1, price: 40, quantity: 4, ...given }),
+        validateOnly: true,
+      })[0];
+    expect(rule({})).toEqual({ type: "validated" });
+    expect(rule({ price: 53 })).toMatchObject({ rejection: { details: { rule: "price_band" } } });
+    expect(rule({ quantity: 5 })).toMatchObject({
+      rejection: { details: { rule: "max_position", limit: 6 } },
+    });
   });
 
   it("exchange core - until what is stored has been read, it stays as it is", async () => {

@@ -45,6 +45,19 @@ it("exchange markets - a market is found by its id, with its scales and its high
   expect(() => markets.listed(2)).toThrow("market 2 is not listed");
 });
 
+it("exchange markets - a market's own bounds stand in the place of those of all, 0 as well", () => {
+  const all = { priceBandPercent: 5, maxPosition: 10, maxOrderValue: 100 };
+  markets = new ExchangeMarkets(world.publisher, all);
+  const bounds = { priceBandPercent: 0, maxPosition: 20, maxOrderValue: undefined };
+  markets.list({ definition: MARKET, status: "Active", maxPrice: 1, bounds }, undefined);
+  const other = { ...MARKET, marketId: 2 };
+  markets.list({ definition: other, status: "Active", maxPrice: 1 }, undefined);
+  expect([...markets.all].map((market) => market.bounds)).toEqual([
+    { priceBandPercent: 0, maxPosition: 20, maxOrderValue: 100 },
+    all,
+  ]);
+});
+
 it("exchange markets - is listed with what trading has made of it before", async () => {
   list({ marketId: 1, lastPrice: 42, volume: 7 });
   expect((await published()).states).toMatchObject([{ price: 42, volume: 7, bestBid: null }]);

@@ -28,6 +28,9 @@ export const OPTIONS: ExchangeOptions = {
   feedSeed: 1,
   maxPrice: 1e9,
   maxQuantity: 1e9,
+  priceBandPercent: 0,
+  maxPosition: 0,
+  maxOrderValue: 0,
   maxOpenOrders: 100_000,
   maxClientOrderIds: 100_000,
   maxAllClientOrderIds: 1_000_000,
@@ -117,7 +120,7 @@ export class ExchangeWorld {
     const { counters, position, publisher, truth } = publisherWorld(clocks);
     this.counters = counters;
     this.#truth = truth;
-    const markets = new ExchangeMarkets(publisher);
+    const markets = new ExchangeMarkets(publisher, options);
     markets.list({ definition: MARKET, status: "Active", maxPrice: undefined }, undefined);
     this.#context = {
       options: { ...OPTIONS, ...options },

@@ -41,11 +41,13 @@ describe("markets-file", () => {
         definition: { marketId: 7, title: "Five", tickSize: 0.01, lotSize: 1 },
         status: "Halted",
         maxPrice: 1,
+        bounds: {},
       },
       {
         definition: { marketId: "9007199254740993", title: "Five", tickSize: 0.01, lotSize: 1 },
         status: "Active",
         maxPrice: undefined,
+        bounds: {},
       },
     ]);
   });
@@ -57,6 +59,12 @@ describe("markets-file", () => {
     const markets = await load(`\uFEFF[${entries.join(",\r\n")}]`);
     expect(markets.map(({ definition }) => String(definition.marketId))).toEqual(ids);
     expect(markets.map(({ maxPrice }) => maxPrice)).toEqual(ids.map(() => undefined));
+  });
+
+  it("markets-file - bounds are a market's own; what is null or missing is as for all", async () => {
+    const given = { price_band: 2.5, max_position: 0, max_order_value: null };
+    const [market] = await load(JSON.stringify([{ ...MARKET, ...given }]));
+    expect(market?.bounds).toEqual({ priceBandPercent: 2.5, maxPosition: 0 });
   });
 
   it("markets-file - the example is valid", async () => {
@@ -120,6 +128,13 @@ describe("markets-file", () => {
     ["a bad tick size", [{ ...MARKET, tick_size: 0 }], "entry 1: tick_size: must be a positive"],
     ["a bad lot size", [{ ...MARKET, lot_size: -1 }], "entry 1: lot_size: must be a positive"],
     ["a highest price of 0", [{ ...MARKET, max_price: 0 }], "entry 1: max_price: "],
+    ["a price band below 0", [{ ...MARKET, price_band: -1 }], "entry 1: price_band: "],
+    ["a largest position in words", [{ ...MARKET, max_position: "9" }], "entry 1: max_position: "],
+    [
+      "a largest value that rounds",
+      `[${JSON.stringify({ ...MARKET, max_order_value: 7 }).replace('"max_order_value":7', '"max_order_value":0.1000000000000000055')}]`,
+      "entry 1: max_order_value: 0.1000000000000000055 cannot be kept exactly",
+    ],
     [
       "a highest price between two ticks",
       [{ ...MARKET, max_price: 1.005 }],

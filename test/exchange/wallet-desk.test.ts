@@ -32,11 +32,12 @@ const ordersOf = (wallet: string, more = {}): Numbered =>
   question({ type: "orders", wallet, ...PAGE, statuses: [], ...more });
 const fillsOf = (wallet: string, more = {}): Numbered =>
   question({ type: "fills", wallet, ...PAGE, orderId: undefined, ...more });
-const replay = (wallet: string, from: ReplayFrom): Numbered => ({
+const replay = (wallet: string, from: ReplayFrom, promised = true): Numbered => ({
   type: "replay",
   request: ++numbers,
   wallet,
   from,
+  promised,
 });
 const recover = (wallet: string, since: number, max = 1000): Numbered => ({
   type: "recover",
@@ -266,8 +267,22 @@ describe("wallet desk", () => {
     const { prunings } = world.store;
     await until("a pruning", () => world.store.prunings > prunings + 1 || undefined);
     expect([await recovered(0), await recovered(first.updated_ts)]).toEqual([false, false]);
+    // Nor is it replayed to whom it was promised before; who was told up to there is told what follows.
+    const [late, news] = [replay("w1", { since: 0 }), replay("w1", { since: 0 }, false)];
+    expect(await shard.ask(late)).toMatchObject({ type: "replay-lost" });
+    expect(await shard.ask(news)).toMatchObject({ type: "replay", next: undefined });
     const last = await shard.placed("w1", { side: "Sell" });
     expect(await recovered(last.updated_ts)).toBe(true);
+  });
+
+  it("wallet desk - behind the end of a replay a shard knows from where on it has been told nothing", async () => {
+    const world = await ExchangeWorld.start(dir);
+    const [busy, resuming] = [world.shard(0), world.shard(1)];
+    await busy.placed("w1", { side: "Sell" });
+    const taken = await busy.placed("w2");
+    expect(resuming.told).toBeUndefined();
+    expect(await resuming.ask(replay("w1", { since: 0 }))).toMatchObject({ next: undefined });
+    expect(resuming.told).toEqual({ tradeId: 2, ts: taken.updated_ts, orderId: 0 });
   });
 });
 

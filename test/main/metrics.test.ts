@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import {
+  BROKEN_RULES,
   COUNTED_CLOSE_CODES,
   type CounterSection,
   count,
@@ -113,6 +114,21 @@ test("metrics - orders are counted by what became of them, at the exchange or be
     'marketcast_orders_total{result="unavailable"}': 16 + 6,
     'marketcast_orders_total{result="rate_limited"}': 8,
   });
+});
+
+test("metrics - refused orders are counted by the rule they broke, those that a band stopped apart", async () => {
+  const { producer } = block;
+  countListed(producer, PRODUCER.refusedByRule, BROKEN_RULES, "price_band", 3);
+  countListed(producer, PRODUCER.refusedByRule, BROKEN_RULES, "wallet_name", 2);
+  count(producer, PRODUCER.ordersStoppedByBand, 5);
+  const series = await scrape();
+  const rules = [...series].filter(([name]) => name.startsWith("marketcast_order_refusals_total"));
+  expect(rules).toHaveLength(BROKEN_RULES.length);
+  expect(rules.filter(([, value]) => value > 0)).toEqual([
+    ['marketcast_order_refusals_total{rule="price_band"}', 3],
+    ['marketcast_order_refusals_total{rule="wallet_name"}', 2],
+  ]);
+  expect(series.get("marketcast_orders_stopped_by_band_total")).toBe(5);
 });
 
 test("metrics - orders that wait for the exchange are shown by shard", async () => {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { DecimalScale } from "../../src/shared/decimal-scale.js";
+import { countToNumber, DecimalScale } from "../../src/shared/decimal-scale.js";
 
 /** A step as its literal: `digits` × 10^−decimals. */
 const steps = fc
@@ -124,5 +124,12 @@ describe("decimal-scale", () => {
     for (const step of [0, -0.01, Number.NaN, Number.POSITIVE_INFINITY, 1e-30, 1e22, 2 ** 53]) {
       expect(DecimalScale.of(step)).toBeUndefined();
     }
+  });
+
+  it("decimal-scale - a count of the product of steps is the number nearest to it", () => {
+    expect(countToNumber(3n, [scaleOf(0.1), scaleOf(0.01)])).toBe(0.003);
+    expect(countToNumber(7n, [scaleOf(5), scaleOf(0.1)])).toBe(3.5);
+    expect(countToNumber(-12n, [scaleOf(0.5)], 2)).toBe(-0.06);
+    expect(countToNumber(2n ** 80n + 1n, [scaleOf(1)])).toBe(2 ** 80);
   });
 });

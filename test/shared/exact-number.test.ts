@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   exactNumber,
+  fractionOf,
   inexactReason,
   jsonNumber,
   LongNumber,
@@ -102,5 +103,15 @@ describe("exact-number", () => {
     expect(new LongNumber("1e18").toExact()).toBe(1e18);
     expect(new LongNumber("9007199254740993").toExact()).toBeUndefined();
     expect(`${new LongNumber("1".repeat(100))}`).toBe(`${"1".repeat(40)}…`);
+  });
+
+  it("exact-number - the fraction of a number is the decimal that it is printed as", () => {
+    expect(fractionOf(0)).toEqual([0n, 1n]);
+    expect(fractionOf(0.1)).toEqual([1n, 10n]);
+    expect(fractionOf(1250)).toEqual([1250n, 1n]);
+    expect(fractionOf(-2.5e-8)).toEqual([-25n, 10n ** 9n]);
+    expect(fractionOf(1e21)).toEqual([10n ** 21n, 1n]);
+    for (const number of [Number.NaN, Number.POSITIVE_INFINITY])
+      expect(() => fractionOf(number)).toThrow(RangeError);
   });
 });

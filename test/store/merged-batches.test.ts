@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Random } from "../../src/shared/random.js";
-import { mergeBatches } from "../../src/store/merged-batches.js";
+import { MergedBatches } from "../../src/store/merged-batches.js";
 import type { StoredSession } from "../../src/store/records.js";
 import type { Store } from "../../src/store/store.js";
 import type { StoredBatch } from "../../src/store/stored-batch.js";
@@ -39,6 +39,15 @@ function sessionWrites(random: Random, batch: number): StoredBatch["sessions"] {
       put.push({ session, userId: "u", wallet: null, waitMs: batch, run: `run ${at}`, shard: at });
   }
   return { put, removed };
+}
+
+function mergeBatches(batches: readonly StoredBatch[]): StoredBatch {
+  const merged = new MergedBatches();
+  for (const batch of batches) merged.add(batch);
+  const { batch } = merged;
+  const { orders, trades, positions, totals } = batch.changes;
+  expect(merged.records).toBe(orders.length + trades.length + positions.length + totals.length);
+  return batch;
 }
 
 /** Timers that are set, set again and over. */
@@ -90,7 +99,7 @@ describe("merged batches", () => {
       latestTs: 1,
       sessions: { put: [], removed: [] },
     };
-    expect(mergeBatches([batch])).toBe(batch);
+    expect(mergeBatches([batch])).toEqual(batch);
     expect(() => mergeBatches([])).toThrow(RangeError);
   });
 });

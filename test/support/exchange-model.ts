@@ -1,5 +1,11 @@
+import { orderRejected } from "../../src/engine/rejection.js";
 import type { ContractOrder, ContractPosition } from "../../src/store/contract-form.js";
 import type { ExchangeNews, ExchangeRequest } from "../../src/workers/messages.js";
+
+/** The largest position of a wallet: few enough that some are refused. */
+const MAX_POSITION = 10;
+/** What every order asks for. */
+const QUANTITY = 2;
 
 /** What of an order or position can change, as a text. */
 function gist(one: ContractOrder | ContractPosition): string {
@@ -17,6 +23,12 @@ export function isOpen({ status }: ContractOrder): boolean {
   return status === "Open" || status === "PartiallyFilled";
 }
 
+const TOO_MUCH = orderRejected(
+  "max_position",
+  `quantity ${QUANTITY} could take the position in market 1 past ${MAX_POSITION}`,
+  { field: "quantity", value: QUANTITY, limit: MAX_POSITION },
+);
+
 /** A wallet, and how its open orders and its positions stood after each change. */
 class WalletModel {
   readonly orders = new Map<string, ContractOrder>();
@@ -27,6 +39,12 @@ class WalletModel {
 
   get open(): ContractOrder[] {
     return [...this.orders.values()].filter(isOpen);
+  }
+
+  /** Its position if all that is open were filled. */
+  get reach(): number {
+    const left = this.open.map(({ quantity, filled_quantity }) => quantity - filled_quantity);
+    return left.reduce((sum, one) => sum + one, this.position?.quantity ?? 0);
   }
 }
 
@@ -80,6 +98,10 @@ export class ExchangeModel {
       this.news.push({ type: "reply", request, order: known, changed: false });
       return;
     }
+    if (wallet.reach + QUANTITY > MAX_POSITION) {
+      if (request !== undefined) this.news.push({ type: "refusal", request, refusal: TOO_MUCH });
+      return;
+    }
     const order_id = `${++this.#lastOrder}`;
     if (client_order_id !== undefined) wallet.byClientOrderId.set(client_order_id, order_id);
     const order: ContractOrder = {
@@ -92,7 +114,7 @@ export class ExchangeModel {
       time_in_force: "GTC",
       post_only: false,
       price: 0.5,
-      quantity: 2,
+      quantity: QUANTITY,
       filled_quantity: 0,
       status: "Open",
       created_ts: 1,

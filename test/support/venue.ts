@@ -1,5 +1,6 @@
 import type { Command, EngineEvent } from "../../src/engine/commands.js";
 import { Engine, type EngineLimits } from "../../src/engine/engine.js";
+import type { MarketBounds } from "../../src/engine/market-bounds.js";
 import type { Order, OrderTerms } from "../../src/engine/order.js";
 import { instrument } from "./engine-commands.js";
 import { orderTerms } from "./order-terms.js";
@@ -16,9 +17,10 @@ const LIMITS: EngineLimits = {
 export class Venue extends Engine {
   ts = 1_700_000_000_000_000;
 
-  constructor(limits: Partial<EngineLimits> = {}) {
+  /** @param bounds of market 1 */
+  constructor(limits: Partial<EngineLimits> = {}, bounds: MarketBounds = {}) {
     super({ ...LIMITS, ...limits });
-    this.list(instrument(1, 0.01, 0.1));
+    this.list({ ...instrument(1, 0.01, 0.1), bounds });
     this.list(instrument(2, 0.01, 0.1));
   }
 

@@ -1,3 +1,4 @@
+import { CLOSE } from "../../../contract/closings.js";
 import type { ServerMessage } from "../../../contract/messages.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
 import type { ContractFill, ContractOrder } from "../../../store/contract-form.js";
@@ -17,6 +18,8 @@ interface Replay {
   readonly wallet: string;
   /** Where it goes on. */
   from: ReplayFrom;
+  /** The client was told that all of it is there. */
+  readonly promised: boolean;
 }
 
 /** Somebody wants to know whether what was since a moment can be replayed. */
@@ -116,7 +119,7 @@ export class OrderReplays {
   /** Begins to tell a connection what became of a wallet's orders. */
   begin(connection: Connection, wallet: string, from: ReplayFrom): void {
     this.end(connection, wallet);
-    const replay: Replay = { connection, wallet, from };
+    const replay: Replay = { connection, wallet, from, promised: "since" in from };
     const own = this.#all.get(connection) ?? new Map<string, Replay>();
     this.#all.set(connection, own.set(wallet, replay));
     count(this.#counters, SHARD.replays);
@@ -167,6 +170,14 @@ export class OrderReplays {
     this.#wait(replay, 0);
   }
 
+  /** What a replay has still to tell cannot be told: its connection has to begin again. */
+  fail(request: number): void {
+    const replay = this.#answered(request);
+    if (replay === undefined || !("from" in replay)) return;
+    const { connection, wallet } = replay;
+    if (this.#all.get(connection)?.get(wallet) === replay) connection.close(CLOSE.replayLost);
+  }
+
   #batchOf(connection: Connection, one: ContractOrder | ContractFill): PrivateBatch {
     const message: ServerMessage =
       "trade_id" in one
@@ -178,9 +189,9 @@ export class OrderReplays {
   }
 
   #ask(replay: Replay): void {
-    const { connection, wallet, from } = replay;
+    const { connection, wallet, from, promised } = replay;
     const { trader } = connection;
-    const request = this.#asking.ask(trader, { type: "replay", wallet, from });
+    const request = this.#asking.ask(trader, { type: "replay", wallet, from, promised });
     if (request !== undefined) this.#asked.set(request, { trader, of: replay });
   }
 

@@ -15,29 +15,16 @@ import type {
   WalletQuestion,
 } from "../../messages.js";
 import type { Connection, PrivateBatch } from "../connections/connection.js";
-import { FairBudget, type Holder } from "../connections/fair-budget.js";
+import { FairBudget } from "../connections/fair-budget.js";
 import type { Outbox } from "../connections/outbox.js";
 import { CoalescedWrites } from "./coalesced-writes.js";
 import { ExchangeLink } from "./exchange-link.js";
 import { OrderReplays, type WalletAsking } from "./order-replays.js";
 import { PrivateChannels } from "./private-channels.js";
 import { ShardSessions } from "./shard-sessions.js";
+import { type WaitingOrder, WaitingOrders } from "./waiting-orders.js";
 import { costOfReading, type PageNews, pageMessage } from "./wallet-pages.js";
 import { WalletSnapshots } from "./wallet-snapshots.js";
-
-/** Whose request the exchange has not answered yet. */
-interface WaitingOrder {
-  readonly connection: Connection;
-  readonly id: RequestId | undefined;
-  /** Whose share of the requests that may wait it is of. */
-  readonly trader: Holder;
-  /** As how many it counts there. */
-  readonly orders: number;
-  /** What it is told where it gets no answer. */
-  readonly lost: MessageFault;
-  /** Called when it is answered. */
-  readonly answered: (() => void) | undefined;
-}
 
 /** What the exchange is asked about orders, before it has a number. */
 export type OrderQuestion = {
@@ -59,12 +46,6 @@ type TradingOptions = Pick<ShardOptions, "maxPendingOrders" | "handshakeTimeoutM
  */
 const ANSWERED_WITHIN = 0.5;
 
-const LOST: MessageFault = {
-  code: "UNAVAILABLE",
-  message:
-    "the exchange went away before it answered; it may have taken the order, so try again with the same client_order_id",
-};
-
 const QUERY_LOST: MessageFault = {
   code: "UNAVAILABLE",
   message: "the exchange went away before it answered; try again",
@@ -84,7 +65,7 @@ export class Trading {
   readonly #pending: FairBudget;
   readonly #link: ExchangeLink;
   readonly #channels: PrivateChannels;
-  readonly #orders = new Map<number, WaitingOrder>();
+  readonly #orders: WaitingOrders;
   readonly #snapshots: WalletSnapshots;
   readonly replays: OrderReplays;
   readonly sessions: ShardSessions;
@@ -96,6 +77,7 @@ export class Trading {
     this.#outbox = outbox;
     this.#counters = counters;
     this.#pending = new FairBudget(options.maxPendingOrders);
+    this.#orders = new WaitingOrders(this.#pending, counters);
     this.#channels = new PrivateChannels(counters);
     this.#link = new ExchangeLink({
       news: (news) => this.#tell(news),
@@ -180,7 +162,10 @@ export class Trading {
   ): MessageFault | undefined {
     const fault = this.#unavailable(connection, orders);
     if (fault !== undefined) return fault;
-    this.#link.send({ ...question, request: this.#wait(connection, id, orders) });
+    this.#link.send({
+      ...question,
+      request: this.#orders.wait(++this.#lastRequest, connection, id, orders),
+    });
     return undefined;
   }
 
@@ -196,7 +181,10 @@ export class Trading {
   ): MessageFault | undefined {
     const fault = this.#unavailable(connection);
     if (fault !== undefined) return fault;
-    this.#link.send({ ...question, request: this.#wait(connection, id, 1, QUERY_LOST, answered) });
+    this.#link.send({
+      ...question,
+      request: this.#orders.wait(++this.#lastRequest, connection, id, 1, QUERY_LOST, answered),
+    });
     return undefined;
   }
 
@@ -207,30 +195,6 @@ export class Trading {
       : { code: "UNAVAILABLE", message: "the exchange is starting again; try again" };
     if (fault !== undefined) count(this.#counters, SHARD.ordersUnavailable);
     return fault;
-  }
-
-  #wait(
-    connection: Connection,
-    id: RequestId | undefined,
-    orders: number,
-    lost = LOST,
-    answered?: () => void,
-  ): number {
-    const { trader } = connection;
-    this.#pending.take(trader, orders);
-    this.#orders.set(++this.#lastRequest, { connection, id, trader, orders, lost, answered });
-    this.#counters[SHARD.ordersPending] = this.#orders.size;
-    return this.#lastRequest;
-  }
-
-  #answered(request: number): WaitingOrder | undefined {
-    const waiting = this.#orders.get(request);
-    if (waiting !== undefined) this.#pending.giveBack(waiting.trader, waiting.orders);
-    // When what is told in this turn has been written.
-    if (waiting?.answered !== undefined) queueMicrotask(waiting.answered);
-    this.#orders.delete(request);
-    this.#counters[SHARD.ordersPending] = this.#orders.size;
-    return waiting;
   }
 
   // --- Subscriptions ----------------------------------------------------------------------------
@@ -291,13 +255,13 @@ export class Trading {
           this.#reply(writes, item);
           break;
         case "refusal":
-          this.#refuse(writes, this.#answered(item.request), item.refusal);
+          this.#refuse(writes, this.#orders.answered(item.request), item.refusal);
           break;
         case "answer":
           this.#answer(writes, item.request, item.message, item.costBytes);
           break;
         case "order":
-          this.#pushOrder(writes, item.order, this.#orders.get(item.beside ?? 0)?.connection);
+          this.#pushOrder(writes, item.order, this.#orders.connectionOf(item.beside));
           break;
         case "position": {
           const live = this.#channels.live(item.position.wallet, "Positions");
@@ -311,13 +275,16 @@ export class Trading {
           });
           break;
         case "page":
-          this.#sendPage(writes, this.#answered(item.request), item);
+          this.#sendPage(writes, this.#orders.answered(item.request), item);
           break;
         case "recoverable":
           this.replays.found(item);
           break;
         case "replay":
           this.replays.take(writes, item);
+          break;
+        case "replay-lost":
+          this.replays.fail(item.request);
           break;
         case "told":
           this.#told = item.position;
@@ -342,7 +309,7 @@ export class Trading {
     writes: CoalescedWrites,
     { request, order, changed, duplicate }: Extract<ExchangeNews, { type: "reply" }>,
   ): void {
-    const waiting = this.#answered(request);
+    const waiting = this.#orders.answered(request);
     if (waiting !== undefined) {
       const data = duplicate === undefined ? { order } : { order, duplicate };
       writes.add(waiting.connection, reply(waiting, { type: "OrderUpdate", data }));
@@ -356,7 +323,7 @@ export class Trading {
     message: ServerMessage,
     costBytes: number,
   ): void {
-    const waiting = this.#answered(request);
+    const waiting = this.#orders.answered(request);
     if (waiting === undefined) return;
     if (costBytes > 0) waiting.connection.chargeAnswer(costBytes);
     writes.add(waiting.connection, reply(waiting, message));
@@ -381,11 +348,8 @@ export class Trading {
   }
 
   #lost(): void {
-    const waiting = [...this.#orders.values()];
-    for (const { trader, orders } of waiting) this.#pending.giveBack(trader, orders);
-    this.#orders.clear();
+    const waiting = this.#orders.lost();
     this.#snapshots.lost();
-    this.#counters[SHARD.ordersPending] = 0;
     count(this.#counters, SHARD.ordersUnavailable, waiting.length);
     for (const one of waiting) {
       this.#outbox.deliver(one.connection, reply(one, { type: "Error", data: { ...one.lost } }));

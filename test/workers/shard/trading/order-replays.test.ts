@@ -199,7 +199,7 @@ describe("order replays", () => {
     const asks = await startExchange();
     expect(asks.map(({ type }) => type)).toEqual(["attach", "watch", "watch", "replay"]);
     const replay = asks.find((one): one is RequestOf<"replay"> => one.type === "replay");
-    expect(replay).toMatchObject({ wallet: "w", from: POSITION });
+    expect(replay).toMatchObject({ wallet: "w", from: POSITION, promised: false });
     const watch = asks[1] as RequestOf<"watch">;
     await exchange.tell(
       { type: "snapshot", request: watch.request, orders: [], positions: [] },
@@ -222,6 +222,17 @@ describe("order replays", () => {
     expect(await exchange.requests()).toEqual([]);
     client.socket.drain();
     expect((await askedLater("replay")).from).toEqual(POSITION);
+  });
+
+  it("order replays - where what is left of it is gone the connection is closed, and has to ask again", async () => {
+    const client = trader();
+    await since(client);
+    const { request, promised } = await asked("replay");
+    expect(promised).toBe(true);
+    await exchange.tell({ type: "replay", request, told: [fill(1)], next: POSITION });
+    const next = await askedLater("replay");
+    await exchange.tell({ type: "replay-lost", request: next.request });
+    expect(client.connection.open).toBe(false);
   });
 
   it("order replays - one that is unsubscribed, ended, or begun again, has no part any more", async () => {
