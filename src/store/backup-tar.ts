@@ -126,10 +126,11 @@ function readHeader(header: Buffer): { readonly name: string; readonly size: num
 }
 
 async function bytesOf(path: string): Promise<AsyncIterator<Buffer>> {
-  const file = createReadStream(path);
   const start = createReadStream(path, { end: GZIP_MAGIC.length - 1 });
   let magic = Buffer.alloc(0);
   for await (const chunk of start) magic = Buffer.concat([magic, chunk as Buffer]);
+  // Whoever asked for it reads it at once, and hears of an error.
+  const file = createReadStream(path);
   if (!magic.equals(GZIP_MAGIC)) return file[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   const unpacked = createGunzip();
   pipeline(file, unpacked).catch(() => undefined);

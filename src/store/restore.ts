@@ -114,14 +114,18 @@ async function copyDirectory(
   });
   const content = readManifest(source, text);
   for (const { name } of content.files) {
-    const chunks: AsyncIterable<Buffer> = createReadStream(join(source, name));
     try {
-      sums.set(name, await write(chunks, join(draft, name), signal));
+      sums.set(name, await write(chunksOf(join(source, name)), join(draft, name), signal));
     } catch (error) {
       throw missingOr(source, name, error);
     }
   }
   return content;
+}
+
+/** The bytes of a file, which is opened by who reads them: nobody else would hear of an error. */
+async function* chunksOf(path: string): AsyncGenerator<Buffer, void> {
+  for await (const chunk of createReadStream(path)) yield chunk as Buffer;
 }
 
 async function unpack(
