@@ -13,15 +13,29 @@ const AHEAD_MICROS = 1_000_000;
 /** Epochs that are remembered, the latest. */
 const EPOCHS_MAX = 1000;
 
-/** Where the exchange's trades were told from a number on; see {@link UNKNOWN_EPOCH}. */
+/** Where the exchange's trades were told from a number on; see {@link unknownEpoch}. */
 interface EpochBegin {
   readonly epoch: string;
   /** Number of the first trade that was told in it, if one was. */
   readonly first: number;
 }
 
-/** Of trades whose epoch nobody knows any more: their `seq` counts up from 1, each market's by itself. */
-export const UNKNOWN_EPOCH = "unknown";
+/** In the notes, a stretch whose epochs nobody knows. */
+const UNKNOWN = "unknown";
+
+/**
+ * The epoch of trades from a number on of which nobody knows any more in which they were told: their `seq` counts
+ * up from 1, each market's by itself. Each such stretch has a name of its own, as clients compare a `seq` with
+ * others of its epoch.
+ */
+export function unknownEpoch(first: number): string {
+  return `${UNKNOWN}-${first}`;
+}
+
+/** Whether an epoch is such a stretch; those of producers have other names. */
+export function isUnknownEpoch(epoch: string | undefined): boolean {
+  return epoch?.startsWith(`${UNKNOWN}-`) === true;
+}
 
 /** Where the epochs of the exchange's trades began, in order. */
 export class EpochNotes {
@@ -54,13 +68,13 @@ export class EpochNotes {
   /** The epoch that a trade was told in; undefined where that is not known. */
   of(number: number): EpochBegin | undefined {
     const begin = this.#epochs.findLast(({ first }) => first <= number);
-    return begin?.epoch === UNKNOWN_EPOCH ? undefined : begin;
+    return begin?.epoch === UNKNOWN ? undefined : begin;
   }
 
   /** Notes that from a number on, and behind the last begin, nobody knows; see {@link add}. */
   async addUnknown(from: number): Promise<void> {
     const first = Math.max(from, this.#epochs.at(-1)?.first ?? 0);
-    await this.add({ epoch: UNKNOWN_EPOCH, first });
+    await this.add({ epoch: UNKNOWN, first });
   }
 
   /** Resolves when it is on disk; rejects with Node's error. Those before begin no later. */

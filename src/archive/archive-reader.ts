@@ -9,6 +9,7 @@ import {
 import type { MarketId } from "../shared/market-id.js";
 import { ArchiveEnvironment } from "./archive-environment.js";
 import {
+  ArchiveDamage,
   type ArchivedTrade,
   type ArchivePosition,
   type ArchiveState,
@@ -25,19 +26,12 @@ import {
   readPair,
   type TradeBlock,
 } from "./archive-form.js";
+import { type ArchivedMarket, ArchivedMarkets } from "./archived-markets.js";
 import { type CandleHistoryPage, collect, RECORDS_MAX } from "./candle-pieces.js";
 
 const END: ArchivePosition = { ts: Number.MAX_SAFE_INTEGER, number: Number.MAX_SAFE_INTEGER };
 /** A moment after all trades, to which the longest candle can be added, in µs. */
 const LATEST = 2 ** 52;
-
-/** A market as the archive knows it, listed at present or not. */
-interface ArchivedMarket {
-  readonly index: number;
-  readonly marketId: MarketId;
-  readonly tickSize: number;
-  readonly lotSize: number;
-}
 
 /** A trade in the archive, its market and the epoch that it was published in. */
 export interface HistoryTrade extends ArchivedTrade {
@@ -57,14 +51,19 @@ interface TradeHistoryPage {
   readonly next: ArchivePosition | undefined;
 }
 
+/** A block and where it begins. */
+interface BlockPlace {
+  readonly position: ArchivePosition;
+  readonly block: TradeBlock;
+}
+
 /** What an archive has. */
 interface ArchiveReach {
   /** The latest epoch that it has begun, with all that was told before it. */
   readonly epoch: string;
-  /** `ts` of the last trade of all markets; 0 where there is none. */
+  /** `ts` and number of the last trade of all markets; 0 where there is none. */
   readonly lastTs: number;
-  /** From which `ts` on every trade is there; 0 where nothing was ever missed or pruned. */
-  readonly completeFrom: number;
+  readonly lastNumber: number;
 }
 
 /** How far the archive has come with a market, of one state of it. */
@@ -92,13 +91,13 @@ export interface CandleHead extends TradeHead {
  */
 export class ArchiveReader {
   readonly #environment: ArchiveEnvironment;
-  readonly #markets = new Map<MarketId, ArchivedMarket>();
-  readonly #byIndex: ArchivedMarket[] = [];
+  readonly #markets: ArchivedMarkets;
   readonly #epochs: string[] = [];
 
   /** @param dir the archive's directory, which its writer has open in this process */
   constructor(dir: string) {
     this.#environment = new ArchiveEnvironment(dir);
+    this.#markets = new ArchivedMarkets(this.#environment);
   }
 
   close(): Promise<void> {
@@ -108,11 +107,6 @@ export class ArchiveReader {
   /** The market of an id; undefined where the archive has never heard of it. */
   market(marketId: MarketId): ArchivedMarket | undefined {
     return this.#read(() => this.#market(marketId));
-  }
-
-  /** How far the archive has come; undefined before its first trade or epoch. */
-  state(): ArchiveState | undefined {
-    return this.#read(() => this.#state());
   }
 
   /**
@@ -127,11 +121,9 @@ export class ArchiveReader {
   ): TradeHistoryPage {
     return this.#read(() => {
       const trades: HistoryTrade[] = [];
-      const market = this.#market(marketId);
-      if (market === undefined) return { trades, next: undefined };
       const start = earlier(before ?? END, { ts: to, number: 0 });
       let records = 0;
-      for (const { position, block } of this.#blocksBackwards(market.index, start)) {
+      for (const { position, block, market } of this.#allBackwards(marketId, start)) {
         for (let at = block.trades.length - 1; at >= 0; at--) {
           const trade = block.trades[at] as ArchivedTrade;
           if (trade.ts >= to || (before !== undefined && trade.number >= before.number)) continue;
@@ -159,11 +151,9 @@ export class ArchiveReader {
     limit: number,
   ): TradeHistoryPage {
     return this.#read(() => {
-      const market = marketId === undefined ? undefined : this.#market(marketId);
-      if (marketId !== undefined && market === undefined) return { trades: [], next: undefined };
       const start = after ?? { ts, number: 0 };
       const batches =
-        market === undefined ? this.#allForwards(start) : this.#marketForwards(market, start);
+        marketId === undefined ? this.#allForwards(start) : this.#marketForwards(marketId, start);
       const trades: HistoryTrade[] = [];
       let records = 0;
       for (const batch of batches) {
@@ -183,10 +173,23 @@ export class ArchiveReader {
     return this.#read(() => {
       const state = this.#state();
       if (state === undefined) return undefined;
-      let completeFrom = state.prunedTo;
-      for (const key of this.#environment.gaps.getKeys({ reverse: true, limit: RECORDS_MAX }))
-        completeFrom = Math.max(completeFrom, readPair(key)[1]);
-      return { epoch: this.#epoch(state.epoch), lastTs: state.lastTs, completeFrom };
+      const { epoch, lastTs, lastNumber } = state;
+      return { epoch: this.#epoch(epoch), lastTs, lastNumber };
+    });
+  }
+
+  /**
+   * Whether trades with a `ts` from one on and before another, of those that the archive has come to, may be
+   * missing: they were missed, or have been pruned. True before the first trade or epoch.
+   */
+  lacks(from: number, to: number): boolean {
+    return this.#read(() => {
+      if ((this.#state()?.prunedTo ?? END.ts) > from) return true;
+      // Of gaps, one begins where those before it have ended.
+      const range = { start: pairKey(to, 0), reverse: true, limit: RECORDS_MAX };
+      for (const key of this.#environment.gaps.getKeys(range))
+        if (readPair(key)[1] > from) return true;
+      return false;
     });
   }
 
@@ -258,23 +261,9 @@ export class ArchiveReader {
     return record === undefined ? undefined : decodeValue<ArchiveState>(record);
   }
 
-  /** A market whose steps have changed is in the archive twice: the later one counts. */
+  /** A market as it is with its present steps, in which its candles count. */
   #market(marketId: MarketId): ArchivedMarket | undefined {
-    this.#loadMarkets();
-    return this.#markets.get(marketId);
-  }
-
-  #loadMarkets(): void {
-    const start = Buffer.alloc(4);
-    start.writeUInt32BE(this.#byIndex.length);
-    for (const { key, value } of this.#environment.markets.getRange({ start })) {
-      const market = {
-        ...decodeValue<Omit<ArchivedMarket, "index">>(value),
-        index: readIndex(key),
-      };
-      this.#byIndex[market.index] = market;
-      this.#markets.set(market.marketId, market);
-    }
+    return this.#markets.of(marketId).at(-1);
   }
 
   #epoch(index: number): string {
@@ -289,39 +278,49 @@ export class ArchiveReader {
     return { ...trade, market, epoch: this.#epoch(epoch) };
   }
 
-  *#blocksBackwards(
-    market: number,
-    before: ArchivePosition,
-  ): Generator<{ readonly position: ArchivePosition; readonly block: TradeBlock }, void> {
+  *#blocksBackwards(market: number, before: ArchivePosition): Generator<BlockPlace, void> {
     const range = { start: blockKey(market, before), end: blockKey(market, ZERO), reverse: true };
     for (const { key, value } of this.#environment.blocks.getRange(range))
       yield { position: readBlockPosition(key), block: decodeBlock(value) };
   }
 
-  *#marketForwards(market: ArchivedMarket, from: ArchivePosition): Generator<HistoryTrade[], void> {
+  *#marketForwards(marketId: MarketId, from: ArchivePosition): Generator<HistoryTrade[], void> {
     const { blocks } = this.#environment;
-    // The block that begins before may reach behind the position.
-    let start = blockKey(market.index, from);
-    const back = { start, end: blockKey(market.index, ZERO), reverse: true, limit: 1 };
-    for (const key of blocks.getKeys(back)) start = key;
-    const range = { start, end: blockKey(market.index + 1, ZERO) };
-    for (const { value } of blocks.getRange(range)) {
-      const { epoch, trades } = decodeBlock(value);
-      yield trades.map((trade) => this.#told(trade, market, epoch));
+    for (const market of this.#markets.of(marketId)) {
+      // The block that begins before may reach behind the position.
+      let start = blockKey(market.index, from);
+      const back = { start, end: blockKey(market.index, ZERO), reverse: true, limit: 1 };
+      for (const key of blocks.getKeys(back)) start = key;
+      const range = { start, end: blockKey(market.index + 1, ZERO) };
+      for (const { value } of blocks.getRange(range)) {
+        const { epoch, trades } = decodeBlock(value);
+        yield trades.map((trade) => this.#told(trade, market, epoch));
+      }
     }
+  }
+
+  /** A market's blocks, newest first, with any steps. */
+  *#allBackwards(
+    marketId: MarketId,
+    before: ArchivePosition,
+  ): Generator<BlockPlace & { readonly market: ArchivedMarket }, void> {
+    for (const market of this.#markets.of(marketId).toReversed())
+      for (const place of this.#blocksBackwards(market.index, before)) yield { ...place, market };
   }
 
   *#allForwards(from: ArchivePosition): Generator<HistoryTrade[], void> {
     const { batches, blocks } = this.#environment;
-    this.#loadMarkets();
+    this.#markets.load();
     let start = pairKey(from.ts, from.number);
     for (const key of batches.getKeys({ start, reverse: true, limit: 1 })) start = key;
     for (const { value } of batches.getRange({ start })) {
       const trades: HistoryTrade[] = [];
       for (const key of decodeBatch(value)) {
         const record = blocks.get(key);
-        const market = this.#byIndex[readIndex(key)];
-        if (record === undefined || market === undefined) continue;
+        const market = this.#markets.at(readIndex(key));
+        // They are written and removed together.
+        if (record === undefined || market === undefined)
+          throw new ArchiveDamage("a batch names a block that is not there");
         const block = decodeBlock(record);
         for (const trade of block.trades) trades.push(this.#told(trade, market, block.epoch));
       }

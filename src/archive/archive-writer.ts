@@ -161,11 +161,6 @@ export class ArchiveWriter {
     return index;
   }
 
-  /** The index of a market that was listed before. */
-  indexOf(marketId: MarketId): number | undefined {
-    return this.#indexes.get(marketId);
-  }
-
   /** Where a market's stream stood with its last trade; undefined where there is none. */
   placeOf(market: number): StreamPlace | undefined {
     const pending = this.#pending.get(market)?.at(-1);

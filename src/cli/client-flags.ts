@@ -40,11 +40,18 @@ export function addClientFlags(command: Command): Command {
     .option("--compression", "offer the server compression");
 }
 
+/** What a command has a client do beside that. */
+interface CommandOptions {
+  /** For the connection, too. */
+  readonly requestTimeoutMs: number;
+  readonly maxOrderAgeMs: number;
+}
+
 /** A client for the server that the flags name; it connects at once. Throws UsageError. */
 export function newClient(
   { url, token, encoding, batch = false, compression = false }: ClientFlags,
   program: Command,
-  requestTimeoutMs?: number,
+  options?: CommandOptions,
 ): MarketcastClient {
   return new MarketcastClient({
     url: serverUrl(url, program),
@@ -52,10 +59,7 @@ export function newClient(
     batch,
     compression,
     ...(token !== undefined && { token }),
-    ...(requestTimeoutMs !== undefined && {
-      requestTimeoutMs,
-      connectTimeoutMs: requestTimeoutMs,
-    }),
+    ...(options !== undefined && { ...options, connectTimeoutMs: options.requestTimeoutMs }),
   });
 }
 

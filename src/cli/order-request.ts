@@ -27,8 +27,6 @@ export interface OrderRequestFlags {
   readonly selfTrade?: SelfTrade;
   /** µs since the Unix epoch. */
   readonly expires?: number;
-  /** ms from now on. */
-  readonly validFor?: number;
 }
 
 /** An order to cancel, as flags name it. */
@@ -61,11 +59,10 @@ export function orderRequest(
   const { price, tif, postOnly, market: market_id, side, quantity } = flags;
   // Made here, so that it can be named where the answer is missing.
   const client_order_id = flags.clientOrderId ?? randomUUID();
-  const { selfTrade, expires, validFor } = flags;
+  const { selfTrade, expires } = flags;
   const base = {
     ...{ market_id, side, quantity, client_order_id },
     ...(selfTrade !== undefined && { self_trade: selfTrade }),
-    ...(validFor !== undefined && { valid_until_ts: (Date.now() + validFor) * 1000 }),
   };
   if (flags.type === "Market") {
     if (price !== undefined) throw new UsageError("price: is for a Limit order only");

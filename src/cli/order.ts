@@ -4,7 +4,6 @@ import {
   type HistoryItems,
   type MarketcastClient,
   type MarketId,
-  type OpenState,
   type Order,
   type OrderStatus,
   RequestTimeoutError,
@@ -14,16 +13,14 @@ import { CANCEL_AFTER_MS } from "../contract/limits.js";
 import { SIDES } from "../shared/market.js";
 import { ORDER_STATUSES, ORDER_TYPES, SELF_TRADES, TIMES_IN_FORCE } from "../shared/order.js";
 import {
-  addClientFlags,
-  type ClientFlags,
-  newClient,
-  opened,
   parseCount,
   parseMarket,
   parseMilliseconds,
   parsePositive,
   walletOf,
 } from "./client-flags.js";
+import { addBatchCommand } from "./order-batch.js";
+import { addOrderFlags, type OrderFlags, withClient } from "./order-client.js";
 import {
   type OrderReferenceFlags,
   type OrderRequestFlags,
@@ -34,17 +31,14 @@ import {
 } from "./order-request.js";
 import { fillTable, orderTable } from "./order-table.js";
 import { OutputError, print, tell } from "./output.js";
-import { tellClientEvents } from "./tell-client-events.js";
 import { UsageError } from "./usage-error.js";
 
-const TIMEOUT_MS = 10_000;
-
-interface OrderFlags extends ClientFlags {
-  /** For the connection, and for the answer, in milliseconds. */
-  readonly timeout: number;
+interface PlaceFlags extends OrderFlags, OrderRequestFlags {
+  readonly validateOnly?: boolean;
+  /** ms from now on. */
+  readonly validFor?: number;
 }
 
-type PlaceFlags = OrderFlags & OrderRequestFlags & { readonly validateOnly?: boolean };
 type AmendFlags = OrderFlags &
   OrderReferenceFlags & { readonly price?: number; readonly quantity?: number };
 
@@ -118,22 +112,6 @@ async function printChanged(order: Order, more: string): Promise<void> {
   }
 }
 
-async function withClient(
-  flags: OrderFlags,
-  program: Command,
-  run: (client: MarketcastClient, state: OpenState) => Promise<void>,
-): Promise<void> {
-  if (flags.token === undefined) throw new UsageError("token: is needed; set MARKETCAST_TOKEN");
-  const client = newClient(flags, program, flags.timeout);
-  try {
-    const state = await opened(client);
-    tellClientEvents(client);
-    await run(client, state);
-  } finally {
-    await client.close();
-  }
-}
-
 /**
  * Names the order before it is placed, beside an output that may turn out to take nothing. One with an
  * id that nobody gave and nobody can be told is not placed: it could not be found again.
@@ -148,7 +126,7 @@ function place(flags: PlaceFlags, program: Command): Promise<void> {
   const request = orderRequest(flags);
   const id = request.client_order_id;
   const again = `asking again with --client-order-id ${id} tells, and places no second one`;
-  return withClient(flags, program, async (client) => {
+  const run = async (client: MarketcastClient): Promise<void> => {
     if (flags.validateOnly === true) {
       const validated = await client.validateOrder(request);
       await print(`${JSON.stringify(validated.order)}\n`);
@@ -164,7 +142,8 @@ function place(flags: PlaceFlags, program: Command): Promise<void> {
       throw error;
     }
     await printChanged(order, again);
-  });
+  };
+  return withClient(flags, program, run, flags.validFor);
 }
 
 function amend(flags: AmendFlags, program: Command): Promise<void> {
@@ -286,15 +265,6 @@ function addHistoryCommands(order: Command, program: Command): void {
   ).action((flags: FillHistoryFlags) => fills(flags, program));
 }
 
-function addOrderFlags(command: Command): Command {
-  return addClientFlags(command).option(
-    "--timeout <MS>",
-    "longest wait for the connection and for the answer",
-    parseMilliseconds,
-    TIMEOUT_MS,
-  );
-}
-
 function addPlaceCommand(order: Command, program: Command): void {
   addOrderFlags(
     order
@@ -333,12 +303,13 @@ function addPlaceCommand(order: Command, program: Command): void {
   ).action((flags: PlaceFlags) => place(flags, program));
 }
 
-/** `marketcast order`: places, cancels and lists orders of a running server. */
+/** `marketcast order`: places, amends, cancels and lists orders of a running server. */
 export function addOrderCommand(program: Command): void {
   const order = program
     .command("order")
-    .description("place, cancel and list orders: a table on a terminal, NDJSON into a pipe");
+    .description("place, amend, cancel and list orders: a table on a terminal, NDJSON into a pipe");
   addPlaceCommand(order, program);
+  addBatchCommand(order, program);
   addOrderFlags(
     order
       .command("cancel")

@@ -31,10 +31,11 @@ export interface ClientStats {
 
 /**
  * A connection to a Marketcast server that stays: it connects at once, reconnects, and subscribes
- * again. Requests may be made at any time; while there is no connection they wait for one.
+ * again. Requests may be made at any time; while there is no connection they wait for one, but for orders
+ * and amends, which are refused then unless the option `offline` is `queue`.
  *
  * Every request rejects with a {@link MarketcastError}: `ServerError` with the server's `code`,
- * `RequestTimeoutError`, `ClientClosedError`, `TooManyRequestsError`; or with the reason of its
+ * `RequestTimeoutError`, `ClientClosedError`, `TooManyRequestsError`, `NotConnectedError`; or with the reason of its
  * signal.
  */
 export interface Client extends AsyncIterable<ServerMessage> {

@@ -36,6 +36,7 @@ import { OWN, type Replies, Requests } from "./requests.js";
 import { resolveOptions } from "./resolve-options.js";
 import type { Resubscriber } from "./resubscriber.js";
 import { SequenceTracker } from "./sequence-tracker.js";
+import { ServerClock } from "./server-clock.js";
 import type { ClosedState, ConnectionState, OpenState } from "./state.js";
 import { Subscriber } from "./subscriber.js";
 import { type Subscriptions, withoutPosition } from "./subscriptions.js";
@@ -43,7 +44,7 @@ import { TokenKeeper } from "./token-keeper.js";
 
 /** Types of messages that mean nothing to the client as a whole, but to parts of it or to the program. */
 type OfOthers =
-  | ("Connected" | "Unsubscribed" | "Pong" | "SystemStatus" | "Notification" | "BookUpdate")
+  | ("Connected" | "Unsubscribed" | "SystemStatus" | "Notification" | "BookUpdate")
   | ("MarketSnapshot" | "MarketUpdate" | "PriceUpdate" | "OrderBook" | "TradeExecution")
   | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate" | "CandleUpdate")
   | ("TradePage" | "CandlePage" | "CandleSnapshot" | "OrderPage" | "FillPage" | "Fill")
@@ -51,7 +52,7 @@ type OfOthers =
 
 /** The client on any platform: ties the parts together and has the public methods. */
 export class CoreClient extends OrderClient implements Client {
-  readonly #options: ResolvedOptions;
+  protected readonly options: ResolvedOptions;
   readonly #emitter = new Emitter<ClientEvents>((thrown, event) =>
     this.#onListenerThrow(thrown, event),
   );
@@ -68,14 +69,13 @@ export class CoreClient extends OrderClient implements Client {
   #messages = 0;
   #reconnects = 0;
   #epoch: string | undefined;
-  /** How far the server's clock, in milliseconds since the Unix epoch, is at most ahead of performance.now(). */
-  #serverAheadMs = 0;
+  protected readonly clock = new ServerClock();
   #lostAtMs: number | undefined;
 
   constructor(options: ClientOptions, platform: Platform) {
     super();
-    this.#options = resolveOptions(options);
-    const { maxPendingRequests, requestTimeoutMs } = this.#options;
+    this.options = resolveOptions(options);
+    const { maxPendingRequests, requestTimeoutMs } = this.options;
     this.requests = new Requests(maxPendingRequests, requestTimeoutMs, {
       sent: (pending) => this.#subscriber.sent(pending),
       abandoned: (pending) => this.#subscriber.abandoned(pending),
@@ -91,7 +91,7 @@ export class CoreClient extends OrderClient implements Client {
     this.#wanted = this.#subscriber.wanted;
     const tokens = new TokenKeeper(options.token);
     this.#tracker = new SequenceTracker(this.#wanted, (gap) => this.#emitter.emit("gap", gap));
-    this.#iterators = new MessageIterators(this.#options.iteratorBufferSize, (overflow) =>
+    this.#iterators = new MessageIterators(this.options.iteratorBufferSize, (overflow) =>
       this.#emitter.emit("overflow", overflow),
     );
     this.#state = new MarketState(this.#wanted, {
@@ -100,13 +100,13 @@ export class CoreClient extends OrderClient implements Client {
       isStale: (market) => this.#tracker.isStale(market),
     });
     this.#companions = new Companions({
-      options: this.#options,
+      options: this.options,
       requests: this.requests,
       tokens,
       wanted: this.#wanted,
       tracker: this.#tracker,
       state: this.#state,
-      serverTimeMs: () => performance.now() + this.#serverAheadMs,
+      serverTimeMs: () => this.clock.at(performance.now()),
       report: (error) => this.#report(error as MarketcastError),
       lost: (channels, cause) => this.#loseSubscriptions(channels, cause),
       failed: (error) => this.#onOwnFailure(error),
@@ -117,7 +117,7 @@ export class CoreClient extends OrderClient implements Client {
       tell: (event, staleness) => this.#emitter.emit(event, staleness),
     });
     this.#heartbeat = new Heartbeat(
-      this.#options,
+      this.options,
       () => {
         const { answer, inFlight } = this.requests.submit("Ping", { timestamp: 0 }, OWN);
         answer.catch(() => {});
@@ -129,7 +129,7 @@ export class CoreClient extends OrderClient implements Client {
           new DisconnectedError("no answer to a ping", NO_CLOSE_CODE),
         ),
     );
-    this.#connection = new ReconnectingLink(this.#options, platform, tokens, {
+    this.#connection = new ReconnectingLink(this.options, platform, tokens, {
       prepare: () => this.#companions.prepare(this.#epoch !== undefined),
       received: (message) => this.#receive(message),
       opened: (greeting, token) => this.#onOpened(greeting, token),
@@ -246,7 +246,7 @@ export class CoreClient extends OrderClient implements Client {
         return this.#tracker.subscribed(
           message.data.channels,
           asked.channels,
-          Math.floor((asked.departedAtMs + this.#serverAheadMs) * 1000),
+          Math.floor(this.clock.at(asked.departedAtMs) * 1000),
         );
       case "Heartbeat":
         return this.#companions.staleWatch?.take(message.data);
@@ -271,6 +271,8 @@ export class CoreClient extends OrderClient implements Client {
       }
       case "ServerShutdown":
         return this.#connection.moveOver();
+      case "Pong":
+        return this.clock.follow(message.data.server_time);
       case "Error":
         if (message.id === undefined) this.#onError(new ServerError(message.data));
         return;
@@ -290,7 +292,7 @@ export class CoreClient extends OrderClient implements Client {
 
   #onOpened({ connected }: Greeting, token: string | undefined): void {
     this.#companions.renewal?.opened(token, connected.server_time);
-    this.#serverAheadMs = connected.server_time - performance.now();
+    this.clock.begin(connected.server_time);
     const reconnected = this.#lostAtMs !== undefined;
     if (reconnected) this.#reconnects++;
     const link = this.#connection.openLink;
@@ -315,7 +317,8 @@ export class CoreClient extends OrderClient implements Client {
     this.#state.disconnected();
     const { state } = this;
     if (state.status === "closed") return this.#onClosed(state);
-    const blamed = this.requests.disconnect(cause, isSlowness(cause));
+    const moving = state.status === "open";
+    const blamed = this.requests.disconnect(cause, isSlowness(cause), moving);
     this.#companions.resubscriber?.ended(cause, steady, blamed);
   }
 

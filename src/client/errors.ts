@@ -47,6 +47,17 @@ export class ClientClosedError extends MarketcastError {
   }
 }
 
+/**
+ * An order was not sent, as there is no connection, and is not kept for one either. `cause` is why there is
+ * none, if there was one before.
+ */
+export class NotConnectedError extends MarketcastError {
+  override readonly name = "NotConnectedError";
+  readonly code = "NOT_CONNECTED";
+  /** As with other errors of requests: this one has not reached the server. */
+  readonly sent = false;
+}
+
 /** A connection ended, or could not be made. */
 export class DisconnectedError extends MarketcastError {
   override readonly name = "DisconnectedError";

@@ -7,9 +7,9 @@ export function historyOf(requests: Requests): History {
   const of =
     <Query extends { readonly limit?: number }, Item>(kind: keyof History) =>
     (query: Query = {} as Query, options?: RequestOptions): HistoryItems<Item> => {
-      async function* pages(): AsyncGenerator<readonly Item[], undefined> {
+      async function* pages(itemsMax?: number): AsyncGenerator<readonly Item[], undefined> {
         const { historyPages } = await import("./history-pages.js");
-        yield* historyPages<Item>(requests, kind, query, options);
+        yield* historyPages<Item>(requests, kind, query, itemsMax, options);
       }
       return {
         pages,

@@ -17,13 +17,15 @@ export async function* historyPages<Item>(
   requests: Requests,
   kind: keyof History,
   { limit, ...query }: { readonly limit?: number },
+  itemsMax = PAGE_ITEMS_MAX,
   options?: RequestOptions,
 ): AsyncGenerator<readonly Item[], undefined> {
   let left = limit ?? Number.POSITIVE_INFINITY;
   if (!(left >= 0)) throw new RangeError(`limit: must be a number from 0 on, not ${limit}`);
+  if (!(itemsMax >= 1)) throw new RangeError(`pages: must have 1 item or more, not ${itemsMax}`);
   let before: string | undefined;
   while (left >= 1) {
-    const data = { ...query, before, limit: Math.min(PAGE_ITEMS_MAX, Math.floor(left)) };
+    const data = { ...query, before, limit: Math.floor(Math.min(PAGE_ITEMS_MAX, itemsMax, left)) };
     // These types of requests are of nobody else's.
     const type = REQUESTS[kind] as never;
     const page: unknown = await requests.ask(type, given(data) as never, {

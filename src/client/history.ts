@@ -38,8 +38,8 @@ export interface FillQuery extends WalletQuery {
 
 /** Items of a history, one after the other, asked for page by page as they are taken. */
 export interface HistoryItems<Item> extends AsyncIterable<Item> {
-  /** The same by pages of up to 1,000 items, none of them empty. */
-  pages(): AsyncIterableIterator<readonly Item[]>;
+  /** The same by pages of up to so many items, by default 1,000, which is the most; none of them is empty. */
+  pages(itemsMax?: number): AsyncIterableIterator<readonly Item[]>;
 }
 
 /**

@@ -21,11 +21,22 @@ export interface ClientOptions {
    * Default false.
    */
   readonly cancelOnDisconnect?: boolean | number;
+  /**
+   * What becomes of an order, or an amend, that is not sent as there is no connection: `reject` it at once,
+   * or `queue` it for the next one, within its timeout. One that may have reached the server is asked about
+   * again in both cases. Default `reject`.
+   */
+  readonly offline?: "queue" | "reject";
+  /**
+   * Orders that name no `valid_until_ts` get one, this long after they were made, by the server's clock: the
+   * exchange refuses what comes later. 0 for none. Default 0.
+   */
+  readonly maxOrderAgeMs?: number;
   /** Connect again when a connection ends for a reason that allows it. Default true. */
   readonly autoReconnect?: boolean;
   /** The first reconnect waits up to this long, each further one up to twice as long. Default 500. */
   readonly reconnectIntervalMs?: number;
-  /** No reconnect waits longer. Default 30,000. */
+  /** No reconnect waits longer: how long a trader may be kept from its orders. Default 5,000. */
   readonly maxReconnectIntervalMs?: number;
   /** From the start of a connection to its last word of greeting. Default 10,000. */
   readonly connectTimeoutMs?: number;
@@ -65,9 +76,11 @@ export const DEFAULT_OPTIONS = {
   batch: false,
   compression: false,
   cancelOnDisconnect: false,
+  offline: "reject",
+  maxOrderAgeMs: 0,
   autoReconnect: true,
   reconnectIntervalMs: 500,
-  maxReconnectIntervalMs: 30_000,
+  maxReconnectIntervalMs: 5_000,
   connectTimeoutMs: 10_000,
   requestTimeoutMs: 10_000,
   pingIntervalMs: 15_000,

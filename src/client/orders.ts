@@ -1,26 +1,32 @@
 import type {
   ClientData,
+  ClientMessage,
   MarketId,
   OrderReference,
   OrderRequest,
   ServerData,
   Side,
 } from "../contract/messages.js";
-import type { RequestOptions } from "./options.js";
+import type { RequestOptions, ResolvedOptions } from "./options.js";
+import type { Asking } from "./pending-request.js";
 import { given } from "./plain-value.js";
 import { randomOrderId } from "./random-order-id.js";
 import type { Replies, Requests } from "./requests.js";
+import type { ServerClock } from "./server-clock.js";
 
 /**
  * The requests about orders. Each is sent again when its connection breaks before the answer: an order has
  * a `client_order_id`, by which the server knows it, and the others have done what they do once they were
- * carried out.
+ * carried out. What puts something new into a market waits for a connection only where the program wants it;
+ * what ends something, or asks, always does.
  */
 export abstract class OrderClient {
   protected abstract readonly requests: Requests;
+  protected abstract readonly options: ResolvedOptions;
+  protected abstract readonly clock: ServerClock;
 
   placeOrder(order: OrderRequest, options?: RequestOptions): Promise<Replies["PlaceOrder"]> {
-    return this.#ask("PlaceOrder", { order: named(order) }, options);
+    return this.#ask("PlaceOrder", { order: named(order) }, { ...options, ...this.#present() });
   }
 
   validateOrder(
@@ -29,23 +35,25 @@ export abstract class OrderClient {
   ): Promise<ServerData["OrderValidated"]> {
     const data = { order: given(order), validate_only: true };
     // What comes back is another message.
-    return this.#ask("PlaceOrder", data, options) as Promise<unknown> as Promise<
-      ServerData["OrderValidated"]
-    >;
+    return this.#ask("PlaceOrder", data, {
+      ...options,
+      ...this.#dated(),
+    }) as Promise<unknown> as Promise<ServerData["OrderValidated"]>;
   }
 
   placeOrders(
     orders: readonly OrderRequest[],
     options?: RequestOptions,
   ): Promise<Replies["PlaceOrders"]> {
-    return this.#ask("PlaceOrders", { orders: orders.map(named) }, options);
+    const data = { orders: orders.map(named) };
+    return this.#ask("PlaceOrders", data, { ...options, ...this.#present() });
   }
 
   amendOrder(
     order: ClientData["AmendOrder"],
     options?: RequestOptions,
   ): Promise<Replies["AmendOrder"]> {
-    return this.#ask("AmendOrder", given(order), options);
+    return this.#ask("AmendOrder", given(order), { ...options, ...this.#present() });
   }
 
   cancelOrder(order: OrderReference, options?: RequestOptions): Promise<Replies["CancelOrder"]> {
@@ -67,13 +75,38 @@ export abstract class OrderClient {
     return this.#ask("GetOrder", given(order), options);
   }
 
+  /** How to ask for what is not to be done later than it is meant. */
+  #present(): Omit<Asking, "whenLost"> {
+    return { ...this.#dated(), presentOnly: this.options.offline === "reject" };
+  }
+
+  /** How to ask for orders that are good for a while from now on, by whichever server they go to. */
+  #dated(): Omit<Asking, "whenLost"> {
+    const { maxOrderAgeMs } = this.options;
+    if (maxOrderAgeMs === 0) return {};
+    const untilMs = performance.now() + maxOrderAgeMs;
+    return {
+      departing: (message) => dated(message, Math.floor(this.clock.at(untilMs) * 1000)),
+    };
+  }
+
   async #ask<T extends keyof ClientData>(
     type: T,
     data: ClientData[T],
-    options: RequestOptions | undefined,
+    options: Omit<Asking, "whenLost"> | undefined,
   ): Promise<Replies[T]> {
     return this.requests.ask(type, data, { ...options, whenLost: "resend" });
   }
+}
+
+/** A message with orders, those that say nothing of it with the time until which they are good. */
+function dated(message: ClientMessage, valid_until_ts: number): ClientMessage {
+  const date = (order: OrderRequest): OrderRequest => ({ valid_until_ts, ...order });
+  if (message.type === "PlaceOrder")
+    return { ...message, data: { ...message.data, order: date(message.data.order) } };
+  if (message.type === "PlaceOrders")
+    return { ...message, data: { orders: message.data.orders.map(date) } };
+  return message;
 }
 
 /** An order with an id by which it can be asked for again. */

@@ -12,6 +12,10 @@ type WhenLost = "resend" | "reject" | "done";
 
 export interface Asking extends RequestOptions {
   readonly whenLost: WhenLost;
+  /** Whether it does not wait for a connection: unsent it is of no use on a later one. */
+  readonly presentOnly?: boolean;
+  /** What to send in place of the message, each time it is sent. */
+  readonly departing?: (message: ClientMessage) => ClientMessage;
 }
 
 /** One request without an answer, with its timeout and its signal. */
@@ -20,6 +24,7 @@ export class PendingRequest {
   /** The channels of a Subscribe or Unsubscribe, as the program named them. */
   readonly named: readonly Channel[] | undefined;
   readonly whenLost: WhenLost;
+  readonly presentOnly: boolean;
   /** Resolves with whatever `resolve` is given. */
   readonly answer: Promise<unknown>;
   /** Length of its payload when it was last sent. */
@@ -41,6 +46,7 @@ export class PendingRequest {
   /** The channels it was last sent with. */
   #sentChannels: readonly Channel[] = [];
   readonly #timeoutMs: number;
+  readonly #departing: Asking["departing"];
   readonly #resolve: (data: unknown) => void;
   readonly #reject: (error: unknown) => void;
   readonly #onAbandon: (pending: PendingRequest) => void;
@@ -57,13 +63,15 @@ export class PendingRequest {
   constructor(
     message: ClientMessage,
     timeoutMs: number,
-    { whenLost, signal }: Asking,
+    { whenLost, presentOnly = false, departing, signal }: Asking,
     onAbandon: (pending: PendingRequest) => void,
   ) {
     this.message = message;
     const { type, data } = message;
     if (type === "Subscribe" || type === "Unsubscribe") this.named = data.channels;
     this.whenLost = whenLost;
+    this.presentOnly = presentOnly;
+    this.#departing = departing;
     this.#timeoutMs = timeoutMs;
     this.#onAbandon = onAbandon;
     let settle: [(data: unknown) => void, (error: unknown) => void] | undefined;
@@ -119,7 +127,7 @@ export class PendingRequest {
     this.departedAtMs = performance.now();
     if (this.own) this.#startTimer();
     if (named !== undefined) return { ...message, data: { channels } } as ClientMessage;
-    if (message.type !== "Ping") return message;
+    if (message.type !== "Ping") return this.#departing?.(message) ?? message;
     return { ...message, data: { timestamp: this.departedAtMs } };
   }
 

@@ -10,6 +10,7 @@ import { Alarm } from "./alarm.js";
 import {
   type ClientClosedError,
   type MarketcastError,
+  NotConnectedError,
   ServerError,
   TooManyRequestsError,
 } from "./errors.js";
@@ -88,6 +89,8 @@ export class Requests {
   #lastId = 0;
   /** There while there is a connection. */
   #send: Send | undefined;
+  /** Whether there is no connection, and none that is just about to take over. */
+  #offline = true;
   /** Whether what the program asked waits until the client's own requests are made. */
   #holding = false;
   #loss: MarketcastError | undefined;
@@ -182,6 +185,7 @@ export class Requests {
   /** A connection is there. What waits is sent from `flush` on. */
   connect(send: Send): void {
     this.#send = send;
+    this.#offline = false;
     this.#holding = true;
     this.#loss = undefined;
   }
@@ -195,10 +199,12 @@ export class Requests {
   /**
    * The connection is gone, or could not be made.
    * @param slow whether the server closed it as that of a slow consumer
+   * @param moving whether the next one is about to take over
    * @returns whether it was closed so over what the program was just subscribing to
    */
-  disconnect(cause: MarketcastError, slow: boolean): boolean {
+  disconnect(cause: MarketcastError, slow: boolean, moving: boolean): boolean {
     this.#send = undefined;
+    this.#offline = !moving;
     this.#loss = cause;
     this.#alarm.clear();
     for (const lane of this.#lanes) {
@@ -211,13 +217,14 @@ export class Requests {
       const atFault = slow && inFlight && !pending.own && message.type === "Subscribe";
       blamed ||= atFault;
       pending.comeBack(cause, true);
-      if (whenLost === "resend" && !(atFault && ++pending.strikes >= STRIKES_MAX)) {
+      const tooLate = pending.presentOnly && this.#offline && !pending.sent;
+      if (whenLost === "resend" && !tooLate && !(atFault && ++pending.strikes >= STRIKES_MAX)) {
         this.#enqueue(pending);
         continue;
       }
       this.#pending.delete(message.id as RequestId);
       if (whenLost === "done") pending.resolve(message.data);
-      else pending.reject(cause);
+      else pending.reject(tooLate ? this.#notConnected() : cause);
     }
     return blamed;
   }
@@ -232,14 +239,23 @@ export class Requests {
   }
 
   /** Throws where a request cannot be taken. */
-  #admit({ signal, whenLost }: Asking): void {
+  #admit({ signal, whenLost, presentOnly }: Asking): void {
     signal?.throwIfAborted();
     if (this.#closedWith !== undefined) throw this.#closedWith(false);
+    if (presentOnly === true && this.#offline) throw this.#notConnected();
     if (whenLost === "reject") {
       if (this.#loss !== undefined) throw this.#loss;
     } else if (this.#pending.size >= this.#max) {
       throw new TooManyRequestsError(`${this.#max} requests wait for an answer already`);
     }
+  }
+
+  #notConnected(): NotConnectedError {
+    const cause = this.#loss;
+    return new NotConnectedError(
+      "there is no connection, and nothing was sent",
+      cause === undefined ? undefined : { cause },
+    );
   }
 
   /** Asks again in a while, where that is the thing to do. */

@@ -19,6 +19,8 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
   });
   if (!ENCODINGS.includes(merged.encoding))
     throw new TypeError(`encoding: must be one of ${ENCODINGS.join(", ")}`);
+  if (!["queue", "reject"].includes(merged.offline))
+    throw new TypeError(`offline: must be one of queue, reject, not ${merged.offline}`);
   return {
     ...merged,
     ...Object.fromEntries(numbers),

@@ -26,9 +26,18 @@ export class MarkWriter {
   }
 }
 
-/** The mark of a ring whose producer has ended; 0 where it never set one. */
+/** The mark of a ring, whether its producer publishes or has ended; 0 where it never set one. */
 export function publishedMark(ring: SharedArrayBuffer): number {
-  const tail = Atomics.load(new Int32Array(ring), TAIL_WORD);
+  const words = new Int32Array(ring);
+  for (;;) {
+    const tail = Atomics.load(words, TAIL_WORD);
+    const mark = markOf(ring, tail);
+    // The next mark but one is written over this one, when the tail has moved: a producer takes a turn for that.
+    if (Atomics.load(words, TAIL_WORD) === tail) return mark;
+  }
+}
+
+function markOf(ring: SharedArrayBuffer, tail: number): number {
   let mark = 0;
   for (const offset of MARK_OFFSETS) {
     const markTail = new Int32Array(ring, offset + MARK_TAIL_OFFSET, 1)[0];

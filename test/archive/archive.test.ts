@@ -4,7 +4,12 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ArchiveEnvironment } from "../../src/archive/archive-environment.js";
-import type { ArchivedTrade, ArchivePosition } from "../../src/archive/archive-form.js";
+import {
+  ArchiveDamage,
+  type ArchivedTrade,
+  type ArchivePosition,
+  blockKey,
+} from "../../src/archive/archive-form.js";
 import { ArchiveReader, type HistoryTrade } from "../../src/archive/archive-reader.js";
 import { ArchiveWriter } from "../../src/archive/archive-writer.js";
 import {
@@ -176,7 +181,8 @@ describe("archive", () => {
             }
             expect(pages).toEqual(expected);
           }
-          expect(reader.reach()?.completeFrom).toBe(prunedTo);
+          expect(reader.lacks(prunedTo, Number.MAX_SAFE_INTEGER)).toBe(false);
+          if (prunedTo > 0) expect(reader.lacks(prunedTo - 1, prunedTo)).toBe(true);
           await reader.close();
           await writer.close();
         });
@@ -235,12 +241,114 @@ describe("archive", () => {
       while (await writer.prune(0, bytesMax));
       expect(writer.usedBytes).toBeLessThanOrEqual(bytesMax);
       const reader = new ArchiveReader(dir);
-      const from = reader.reach()?.completeFrom ?? 0;
+      const from = writer.state.prunedTo;
       expect(from).toBeGreaterThan(BEGIN);
+      expect(reader.lacks(from, from + 1)).toBe(false);
+      expect(reader.lacks(from - 1, from)).toBe(true);
       const { trades } = reader.tradesFrom(1, from, undefined, 100_000);
       expect(trades[0]?.ts).toBe(from);
       expect(trades.at(-1)?.number).toBe(20_000);
       expect(trades.length).toBeGreaterThan(1000);
+      await reader.close();
+      await writer.close();
+    });
+  });
+
+  it("archive - a market whose steps have changed has the trades of all its steps, in their order", async () => {
+    await inDirectory(async (dir) => {
+      const writer = new ArchiveWriter(new ArchiveEnvironment(dir));
+      writer.beginEpoch("e");
+      const steps = [0.01, 0.1, 0.01];
+      let number = 0;
+      for (const tickSize of steps) {
+        for (let at = 0; at < 5; at++) {
+          for (const marketId of [1, 2]) {
+            const index = writer.market({
+              marketId,
+              tickSize: marketId === 1 ? tickSize : 1,
+              lotSize: 1,
+            });
+            const trade = { number: ++number, ts: BEGIN + number, seq: number, price: number };
+            const id = String(number);
+            writer.append(index, { ...trade, quantity: 1, takerSide: "Buy", tradeId: id });
+          }
+        }
+        await writer.commit();
+      }
+      const reader = new ArchiveReader(dir);
+      const expected = Array.from({ length: 15 }, (_, at) => [
+        2 * at + 1,
+        steps[Math.floor(at / 5)],
+      ]);
+      const plainOf = (trades: readonly HistoryTrade[]) =>
+        trades.map(({ number, market }) => [number, market.tickSize]);
+      for (const limit of [1, 3, 100]) {
+        const forwards: unknown[] = [];
+        let after: ArchivePosition | undefined;
+        for (;;) {
+          const { trades, next } = reader.tradesFrom(1, BEGIN, after, limit);
+          if (trades.length === 0) break;
+          forwards.push(...plainOf(trades));
+          after = next;
+        }
+        expect(forwards).toEqual(expected);
+        const backwards: unknown[] = [];
+        let before: ArchivePosition | undefined;
+        do {
+          const { trades, next } = reader.tradesBefore(1, {}, before, limit);
+          backwards.push(...plainOf(trades));
+          before = next;
+        } while (before !== undefined);
+        expect(backwards).toEqual(expected.toReversed());
+      }
+      await reader.close();
+      await writer.close();
+    });
+  });
+
+  it("archive - a block that its batch names and that is not there is damage", async () => {
+    await inDirectory(async (dir) => {
+      const environment = new ArchiveEnvironment(dir);
+      const writer = new ArchiveWriter(environment);
+      writer.beginEpoch("e");
+      for (let number = 1; number <= 2; number++) {
+        const index = writer.market({ marketId: number, tickSize: 1, lotSize: 1 });
+        const trade = { number, ts: BEGIN + number, seq: 1, price: 1, quantity: 1 };
+        writer.append(index, { ...trade, takerSide: "Buy", tradeId: String(number) });
+      }
+      await writer.commit();
+      await environment.blocks.remove(blockKey(1, { ts: BEGIN + 2, number: 2 }));
+      const reader = new ArchiveReader(dir);
+      expect(() => reader.tradesFrom(undefined, BEGIN, undefined, 10)).toThrow(ArchiveDamage);
+      await reader.close();
+      await writer.close();
+    });
+  });
+
+  it("archive - what is missing is known of each time by itself", async () => {
+    await inDirectory(async (dir) => {
+      const writer = new ArchiveWriter(new ArchiveEnvironment(dir));
+      const reader = new ArchiveReader(dir);
+      expect(reader.lacks(0, 1)).toBe(true);
+      writer.beginEpoch("e");
+      writer.gap(BEGIN, BEGIN + 10);
+      writer.gap(BEGIN + 50, BEGIN + 60);
+      await writer.commit();
+      const lacks = (from: number, to: number) => reader.lacks(BEGIN + from, BEGIN + to);
+      for (const [from, to] of [
+        [-9, 0],
+        [10, 50],
+        [60, 99],
+      ] as const)
+        expect(lacks(from, to)).toBe(false);
+      for (const [from, to] of [
+        [-9, 1],
+        [9, 50],
+        [10, 51],
+        [59, 60],
+        [-9, 99],
+      ] as const)
+        expect(lacks(from, to)).toBe(true);
       await reader.close();
       await writer.close();
     });

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -97,6 +97,65 @@ describe("order, on an exchange", () => {
       const { code, stderr } = await run(args);
       expect([code, stderr]).toEqual([2, expect.stringContaining(told)]);
     }
+  });
+
+  it("order - is refused by --valid-for where it comes too late, by the server's clock", async () => {
+    proxy.requests.length = 0;
+    ordersOf(await run(buy(0.05, "--valid-for", "60000")));
+    const [sent] = proxy.requests.flatMap((message) =>
+      message.type === "PlaceOrder" ? [message.data.order] : [],
+    );
+    const left = (sent?.valid_until_ts ?? 0) / 1000 - Date.now();
+    expect(left).toBeGreaterThan(30_000);
+    expect(left).toBeLessThanOrEqual(60_000);
+    const late = await run(buy(0.05, "--valid-for", "1", "--validate-only"));
+    expect([late.code, late.stderr]).toEqual([
+      1,
+      expect.stringMatching(/valid_until_ts .+ is over/),
+    ]);
+  });
+
+  it("order - of a file are placed 50 at a time, and each is told what became of it", async () => {
+    proxy.requests.length = 0;
+    const order = { market_id: 1001, side: "Buy", order_type: "Limit", price: 0.05, quantity: 1 };
+    const lines = Array.from({ length: 55 }, () => JSON.stringify(order));
+    lines[1] = JSON.stringify({ ...order, quantity: 0 });
+    lines[2] = JSON.stringify({ ...order, client_order_id: "mine", self_trade: "CancelBoth" });
+    lines[53] = JSON.stringify({ ...order, colour: "red" });
+    const file = join(cwd, "orders.ndjson");
+    writeFileSync(file, `${lines.join("\n\r\n")}\n`);
+    const { code, stdout, stderr } = await run(["batch", file, "--encoding", "msgpack"]);
+    expect([code, stderr]).toEqual([1, "marketcast: 2 of 55 orders were refused\n"]);
+    const results = stdout.trim().split("\n");
+    expect(results.map((line) => (JSON.parse(line).error?.code as string) ?? "placed")).toEqual(
+      lines.map((_, index) => ({ 1: "ORDER_REJECTED", 53: "INVALID_MESSAGE" })[index] ?? "placed"),
+    );
+    expect(JSON.parse(results[2] ?? "")).toMatchObject({ order: { client_order_id: "mine" } });
+    const sizes = proxy.requests.flatMap((message) =>
+      message.type === "PlaceOrders" ? [message.data.orders.length] : [],
+    );
+    expect(sizes).toEqual([50, 5]);
+    expect(ordersOf(await run(["list"]))).toHaveLength(53);
+  });
+
+  it("order - of a file whose answer is lost are told, so that they can be asked for again", async () => {
+    const file = join(cwd, "unanswered.ndjson");
+    const order = { market_id: 1001, side: "Buy", order_type: "Limit", price: 0.05, quantity: 1 };
+    writeFileSync(file, `${JSON.stringify(order)}\n${JSON.stringify(order)}`);
+    proxy.rules.dropFromServer = ({ type }) => type === "OrderResults";
+    const lost = await run(["batch", file, "--timeout", "1500"]);
+    expect([lost.code, lost.stdout]).toEqual([1, ""]);
+    const told = [...lost.stderr.matchAll(/^marketcast: (\{.*\})$/gm)].map(
+      ([, line]) => line ?? "",
+    );
+    expect(told.length).toBe(2);
+    proxy.rules = {};
+    writeFileSync(file, told.join("\n"));
+    const again = await run(["batch", file]);
+    expect(again.code).toBe(0);
+    for (const line of again.stdout.trim().split("\n"))
+      expect(JSON.parse(line)).toMatchObject({ duplicate: true, order: { status: "Open" } });
+    expect(ordersOf(await run(["list"]))).toHaveLength(2);
   });
 
   it("order - is found when it is finished, with its fills, by its wallet alone", async () => {
@@ -222,6 +281,8 @@ describe("order, wrong usage", () => {
       ["place", "--market", "1001", "--side", "Buy", "--quantity", "9007199254740993"],
       "option '--quantity <QUANTITY>' argument '9007199254740993' is invalid. It has more digits than can be kept",
     ],
+    [["batch"], "missing required argument 'FILE'"],
+    [["batch", "-"], "standard input: has no orders"],
     [["cancel", "--client-order-id", "a b"], "It is not 1 to 36 of A-Z a-z 0-9 _ -."],
     [[...PLACE, "--price", "1", "--client-order-id", ""], "It is not 1 to 36 of"],
     [[], "a command is missing"],

@@ -31,7 +31,7 @@ describe("docs", () => {
 
   it("docs - every error has a row", () => {
     const classes = Object.keys(errors).filter((name) => name !== "MarketcastError");
-    expect(classes.length).toBe(9);
+    expect(classes.length).toBe(10);
     for (const name of classes) expect(text).toContain(`\n| \`${name}\` |`);
   });
 

@@ -84,8 +84,9 @@ describe("examples", () => {
     const proxy = await FrameProxy.start(exchange.port);
     try {
       const quotes = await watchQuotes(exchange.port, "bot-wallet");
-      const other = newClient(exchange.port, { token: testToken({ sub: "o", wallet: "other" }) });
-      const taker = newClient(exchange.port, { token: testToken({ sub: "t", wallet: "taker" }) });
+      const trader = (wallet: string) =>
+        newClient(exchange.port, { token: testToken({ sub: wallet, wallet }), offline: "queue" });
+      const [other, taker] = [trader("other"), trader("taker")];
       const order = { market_id: 1001, order_type: "Limit", quantity: 500 } as const;
       await other.placeOrder({ ...order, side: "Buy", price: 0.4 });
       await other.placeOrder({ ...order, side: "Sell", price: 0.6 });

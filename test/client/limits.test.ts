@@ -23,7 +23,11 @@ describe("limits", () => {
     });
     try {
       const token = testToken({ wallet: "burst" });
-      const client = newClient(server.port, { token, requestTimeoutMs: 60_000 });
+      const client = newClient(server.port, {
+        token,
+        offline: "queue",
+        requestTimeoutMs: 60_000,
+      });
       const states = collect(client, "state");
       const placed = await Promise.all(Array.from({ length: 60 }, () => client.placeOrder(ORDER)));
       expect(new Set(placed.map(({ order }) => order.order_id)).size).toBe(60);

@@ -20,7 +20,7 @@ afterAll(() => Promise.all([proxy.close(), server.dispose()]));
 
 function clientOf(wallet: string, encoding: Encoding): MarketcastClient {
   const token = testToken({ sub: wallet, wallet });
-  const client = new MarketcastClient({ url: proxy.url, token, encoding });
+  const client = new MarketcastClient({ url: proxy.url, token, encoding, offline: "queue" });
   clients.push(client);
   return client;
 }
@@ -63,6 +63,10 @@ it.each(ENCODINGS)(
         .reverse()
         .slice(0, 4),
     );
+    const sizes: number[] = [];
+    for await (const page of client.history.orders({ limit: 4 }).pages(3)) sizes.push(page.length);
+    expect(sizes).toEqual([3, 1]);
+    await expect(client.history.fills().pages(0).next()).rejects.toThrow(RangeError);
     const pages = [];
     for await (const page of client.history.fills()) pages.push(page);
     expect(pages).toMatchObject([

@@ -47,7 +47,7 @@ describe("orders", () => {
     async (encoding) => {
       const [seller, buyer] = [newWallet(), newWallet()];
       const sell = trader(seller, { encoding });
-      const buy = trader(buyer, { encoding });
+      const buy = trader(buyer, { encoding, offline: "queue" });
       const wallet = { wallet: seller };
       await sell.subscribe([
         { type: "Orders", params: wallet },

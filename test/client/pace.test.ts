@@ -69,7 +69,7 @@ function placed(message: ClientMessage<"PlaceOrder">, ids: string[]): ServerMess
 }
 
 function newClient(server: FakeServer, options: Partial<ClientOptions> = {}): CoreClient {
-  const quiet = { url: "ws://x", pingIntervalMs: 0, silenceTimeoutMs: 0 };
+  const quiet = { url: "ws://x", pingIntervalMs: 0, offline: "queue" } as const;
   return new CoreClient({ ...quiet, ...options }, server.platform);
 }
 

@@ -16,6 +16,11 @@ describe("resolve-options", () => {
     });
   });
 
+  it("resolve-options - whoever trades is not kept away for long, nor finds old orders placed", () => {
+    const { maxReconnectIntervalMs, offline, maxOrderAgeMs } = resolveOptions({ url });
+    expect([maxReconnectIntervalMs, offline, maxOrderAgeMs]).toEqual([5000, "reject", 0]);
+  });
+
   it.each([
     ["ws://localhost:8081", "ws://localhost:8081/ws/v3"],
     ["http://localhost:8081/", "ws://localhost:8081/ws/v3"],
@@ -45,6 +50,12 @@ describe("resolve-options", () => {
       TypeError,
       /^encoding: must be one of json, msgpack, protobuf/,
     ],
+    [
+      { url, offline: "wait" as "queue" },
+      TypeError,
+      /^offline: must be one of queue, reject, not wait/,
+    ],
+    [{ url, maxOrderAgeMs: -1 }, RangeError, /^maxOrderAgeMs: must be a number from 0 on, not -1/],
     [{ url, pongTimeoutMs: -1 }, RangeError, /^pongTimeoutMs: must be a number from 0 on, not -1/],
     [{ url, pongTimeoutMs: Number.NaN }, RangeError, /not NaN/],
     [{ url, pongTimeoutMs: "5" as unknown as number }, RangeError, /not 5/],

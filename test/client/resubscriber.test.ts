@@ -113,7 +113,7 @@ describe("resubscriber", () => {
       if (message.type === "Subscribe") setTimeout(() => connection.end(1011), 5);
       return acceptance(message);
     });
-    const client = newClient(server);
+    const client = newClient(server, { maxReconnectIntervalMs: 30_000 });
     const lost: unknown[] = [];
     client.on("subscriptionLost", (loss) => lost.push(loss));
     await subscribe(client, [market(1)]);

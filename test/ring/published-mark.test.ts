@@ -51,3 +51,22 @@ it("published mark - a producer that dies within a publication leaves that of th
     while (reader.next() !== 0);
   }
 });
+
+it("published mark - it is known while the producer publishes one after another", () => {
+  const buffer = createRingBuffer(RING_CAPACITY_MIN);
+  const transmitter = new BroadcastTransmitter(buffer);
+  transmitter.begin(40);
+  const { load } = Atomics;
+  let publications = 0;
+  // Behind a look at the tail both marks are written over.
+  const look = (words: Int32Array, index: number): number => {
+    const tail = load(words, index);
+    for (let at = 0; at < 2 && publications < 6; at++) {
+      transmitter.claim(1, 48);
+      transmitter.publish(41 + publications++);
+    }
+    return tail;
+  };
+  vi.spyOn(Atomics, "load").mockImplementation(look as typeof Atomics.load);
+  expect(publishedMark(buffer)).toBe(46);
+});

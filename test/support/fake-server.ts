@@ -48,6 +48,10 @@ export class FakeServer {
   readonly connections: FakeConnection[] = [];
   /** Whether answers are delivered as soon as they are made. */
   prompt = true;
+  /** How far its clock is ahead of the client's, in milliseconds. */
+  aheadMs = 0;
+  /** New connections end before they are open. */
+  refusing = false;
   readonly #answering: Answering;
 
   constructor(answering: Answering) {
@@ -66,9 +70,11 @@ export class FakeServer {
       const connection = new FakeConnection(events);
       this.connections.push(connection);
       setTimeout(() => {
+        if (this.refusing) connection.end(1006);
         if (!connection.open) return;
         events.opened();
-        const greeting = { connection_id: "c", server_time: Date.now(), epoch: "e" };
+        const server_time = Date.now() + this.aheadMs;
+        const greeting = { connection_id: "c", server_time, epoch: "e" };
         connection.tell({
           type: "Connected",
           data: { ...greeting, ping_interval_ms: 1000, node: "n" },

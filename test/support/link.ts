@@ -41,8 +41,13 @@ export class Link {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  async stop(): Promise<void> {
+  /** Cuts every connection. */
+  cut(): void {
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  async stop(): Promise<void> {
+    this.cut();
     this.#server.close();
     await once(this.#server, "close");
   }

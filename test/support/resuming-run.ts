@@ -30,6 +30,8 @@ interface OrderFollower {
   readonly client: MarketcastClient;
   readonly wallet: string;
   readonly fills: Fill[];
+  /** The server said that it cannot tell all, as no exchange answered it in time. */
+  lost: boolean;
 }
 
 /** How often what happens. */
@@ -129,13 +131,18 @@ function followOrders(port: number, encoding: Encoding, wallet: string): OrderFo
     reconnectIntervalMs: 5,
     maxReconnectIntervalMs: 100,
   });
-  const follower: OrderFollower = { client, wallet, fills: [] };
+  const follower: OrderFollower = { client, wallet, fills: [], lost: false };
+  client.on("message", (message) => {
+    if (message.type !== "Subscribed") return;
+    if (message.data.channels.some(({ recovered }) => recovered === false)) follower.lost = true;
+  });
   client.on("Fill", ({ fill }) => follower.fills.push(fill));
   client.subscribe([{ type: "Orders", params: { wallet }, since: 0 }]).catch(() => {});
   return follower;
 }
 
-async function checkAllFills({ client, wallet, fills }: OrderFollower): Promise<void> {
+async function checkAllFills(follower: OrderFollower): Promise<void> {
+  const { client, wallet, fills } = follower;
   let latest: Fill | undefined;
   for await (const fill of client.history.fills({ wallet, limit: 1 })) latest = fill;
   const isTold = () => fills.some(({ trade_id }) => trade_id === latest?.trade_id);
@@ -145,7 +152,10 @@ async function checkAllFills({ client, wallet, fills }: OrderFollower): Promise<
   for await (const { trade_id } of client.history.fills({ wallet })) known.push(trade_id);
   known.reverse();
   const end = latest?.trade_id as string;
-  expect(told.slice(0, told.lastIndexOf(end) + 1)).toEqual(known.slice(0, known.indexOf(end) + 1));
+  const expected = known.slice(0, known.indexOf(end) + 1);
+  const all = told.slice(0, told.lastIndexOf(end) + 1);
+  // On a machine that is busy with other things the exchange may be away for longer than a client is kept waiting.
+  expect(all).toEqual(follower.lost ? expected.filter((id) => all.includes(id)) : expected);
 }
 
 async function checkComplete({ trades, gaps, markets }: Follower, port: number): Promise<void> {

@@ -398,7 +398,7 @@ export class ShardWorld {
 
   /** Turns of first data, until nobody who waits could be served, or so many. */
   serve(turns = Number.POSITIVE_INFINITY): void {
-    for (let turn = 0; turn < turns && this.#hasTurn; turn++) {
+    for (let turn = 0; turn < turns && this.hasTurn; turn++) {
       const run = this.#turn;
       this.#turn = undefined;
       for (const { model } of this.clients) model.interval++;
@@ -408,7 +408,8 @@ export class ShardWorld {
     this.#noteFirstData();
   }
 
-  get #hasTurn(): boolean {
+  /** Whether there is something to {@link serve}. */
+  get hasTurn(): boolean {
     return this.#turn !== undefined || this.#replayTurn !== undefined;
   }
 
@@ -439,7 +440,7 @@ export class ShardWorld {
       this.fanOut.flushHeld();
     } while (
       this.fanOut.mirror.pending ||
-      this.#hasTurn ||
+      this.hasTurn ||
       this.clients.some(({ connection }) => connection.open && connection.waiting)
     );
     this.round({ tell: true });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Order } from "../../src/contract/messages.js";
-import { Account } from "../../web/src/model/account.js";
+import type { Fill, Order } from "../../src/contract/messages.js";
+import { Account, REMEMBERED_MAX } from "../../web/src/model/account.js";
 
 const order = (change: Partial<Order> = {}): Order => ({
   order_id: "1",
@@ -68,11 +68,44 @@ describe("account", () => {
 
   it("account - a cancelled order is finished; only so many are remembered", () => {
     const { made } = account();
-    for (let number = 0; number < 150; number++) {
+    for (let number = 0; number < REMEMBERED_MAX + 50; number++) {
       made.putOrder(order({ order_id: `${number}`, status: "Cancelled", reason: "asked for" }));
     }
-    expect(made.finishedOrders.length).toBe(100);
-    expect(made.finishedOrders[0]?.order_id).toBe("149");
+    expect(made.finishedOrders.length).toBe(REMEMBERED_MAX);
+    expect(made.finishedOrders[0]?.order_id).toBe(`${REMEMBERED_MAX + 49}`);
+  });
+
+  it("account - what the history has is no news, and nothing older than what is known", () => {
+    const { made, fills } = account();
+    made.putOrder(filled);
+    fills.length = 0;
+    const old = order({ order_id: "2", status: "Filled", filled_quantity: 8, average_price: 9 });
+    made.putFinished([{ ...filled, status: "Cancelled" }, old]);
+    expect(made.finishedOrders).toEqual([filled, old]);
+    expect(fills).toEqual([]);
+  });
+
+  it("account - fills are told once, whatever way they come; both sides of a trade may be there", () => {
+    const { made } = account();
+    const fill = (trade_id: string, order_id: string, ts: number): Fill => ({
+      ...{ trade_id, order_id, market_id: 1001, wallet: "w", side: "Buy", price: 9 },
+      ...{ quantity: 1, liquidity: "Taker", ts },
+    });
+    made.putFills([fill("9", "1", 5), fill("10", "1", 5)]);
+    made.putFills([fill("10", "1", 5), fill("10", "2", 5), fill("11", "2", 6)]);
+    expect(made.fills.map((one) => [one.trade_id, one.order_id])).toEqual([
+      ["11", "2"],
+      ["10", "1"],
+      ["10", "2"],
+      ["9", "1"],
+    ]);
+    made.putFills(
+      Array.from({ length: REMEMBERED_MAX }, (_, index) => fill(`${index + 100}`, "3", index)),
+    );
+    expect(made.fills.length).toBe(REMEMBERED_MAX);
+    expect(made.fills[0]?.ts).toBe(REMEMBERED_MAX - 1);
+    made.clear();
+    expect([made.fills, made.finishedOrders]).toEqual([[], []]);
   });
 
   it("account - a position without quantity and profit is none", () => {

@@ -97,7 +97,7 @@ describe.skipIf(CHROMIUM === undefined)("the page without its server", () => {
     expect(await submit().isDisabled()).toBe(true);
     expect(await text("#ticket .note")).toContain("what you typed stays");
     await page.locator("#order-price").press("Enter");
-    const cancel = orders().getByRole("button");
+    const cancel = orders().getByRole("button", { name: /^Cancel / });
     expect(await cancel.textContent()).toBe("Not connected");
     expect(await cancel.isDisabled()).toBe(true);
     expect(await text(".blotter .stale")).toContain("nothing can be cancelled");

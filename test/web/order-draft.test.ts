@@ -8,9 +8,12 @@ const draft: OrderDraft = {
   price: "0.52",
   quantity: "10",
   timeInForce: "GTC",
+  expires: "",
   postOnly: false,
+  selfTrade: "CancelTaker",
 };
-const check = (change: Partial<OrderDraft>) => checkDraft({ ...draft, ...change }, market);
+const NOW_MS = Date.parse("2027-01-31T17:00:00");
+const check = (change: Partial<OrderDraft>) => checkDraft({ ...draft, ...change }, market, NOW_MS);
 
 describe("order draft", () => {
   it("order-draft - a limit order has a price and a time in force", () => {
@@ -33,6 +36,37 @@ describe("order draft", () => {
       order_type: "Market",
       quantity: 10,
     });
+  });
+
+  it("order-draft - a GTD order has an expiry, in local time and to come, and no other has one", () => {
+    const expires = "2027-01-31T17:00:01";
+    expect(check({ timeInForce: "GTD", expires, postOnly: true }).request).toMatchObject({
+      time_in_force: "GTD",
+      expires_ts: (NOW_MS + 1000) * 1000,
+      post_only: true,
+    });
+    for (const [typed, problem] of [
+      ["", "are needed"],
+      ["2027-01-31T17:00:00", "over already"],
+    ] as const)
+      expect(check({ timeInForce: "GTD", expires: typed }).problems).toEqual({
+        expires: expect.stringContaining(problem),
+      });
+    expect(check({ expires }).request).not.toHaveProperty("expires_ts");
+    expect(check({ type: "Market", timeInForce: "GTD", expires: "" }).problems).toBeUndefined();
+  });
+
+  it("order-draft - what is cancelled in a self-trade is said where it is not the usual", () => {
+    expect(check({}).request).not.toHaveProperty("self_trade");
+    for (const type of ["Limit", "Market"] as const)
+      expect(check({ type, selfTrade: "CancelBoth" }).request).toMatchObject({
+        self_trade: "CancelBoth",
+      });
+  });
+
+  it("order-draft - what cannot rest is not Post only, whatever the box says", () => {
+    for (const timeInForce of ["IOC", "FOK"] as const)
+      expect(check({ timeInForce, postOnly: true }).request).not.toHaveProperty("post_only");
   });
 
   it("order-draft - each field that is wrong is named, with its step", () => {

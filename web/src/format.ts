@@ -53,6 +53,14 @@ export function timeOfDay(ts: number): string {
   return clock.format(ts / 1000);
 }
 
+const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+
+/** Local time of a moment in microseconds: of day, and the day where it is not today. */
+export function moment(ts: number): string {
+  const date = day.format(ts / 1000);
+  return date === day.format(Date.now()) ? timeOfDay(ts) : `${date} ${timeOfDay(ts)}`;
+}
+
 /** A duration in seconds, in its two greatest units. */
 export function duration(seconds: number): string {
   const [days, hours, minutes] = [seconds / 86_400, (seconds / 3600) % 24, (seconds / 60) % 60].map(

@@ -16,8 +16,10 @@ import { FrameLoop } from "./frame-loop.js";
 import { Account } from "./model/account.js";
 import { Health } from "./model/health.js";
 import { type MarketState, MarketStore } from "./model/market-store.js";
+import { refusalOf, refusedTitle } from "./model/refusal.js";
 import { encodingOf, PageConnection } from "./page-connection.js";
 import { placeOrder } from "./placement.js";
+import { AmendDialog } from "./views/amend-dialog.js";
 import { Blotter } from "./views/blotter.js";
 import { ConnectionBadge } from "./views/connection-badge.js";
 import { MarketHeader } from "./views/market-header.js";
@@ -32,6 +34,7 @@ import { ThemeSwitch } from "./views/theme.js";
 import { Timeframes } from "./views/timeframes.js";
 import { toast } from "./views/toasts.js";
 import { TradeTape } from "./views/trade-tape.js";
+import { WalletHistory } from "./wallet-history.js";
 
 /*
  * Joins the parts. Data go one way: messages into store and account, which tell the views, which draw
@@ -73,13 +76,43 @@ const account = new Account({
     toast("good", `${title} ${text}`, market?.title ?? "");
   },
 });
-const blotter: Blotter = new Blotter(account, store, loop, async ({ order_id }) => {
-  try {
-    const { order } = await connection.client.cancelOrder({ order_id });
-    account.putOrder(order);
-  } catch (error) {
-    tellNotCancelled(error as Error);
-  }
+const finished = new WalletHistory(
+  () => client().history.orders({ status: ["Filled", "Cancelled"] }),
+  { loaded: (orders) => account.putFinished(orders), changed: () => blotter.changed() },
+);
+const fills = new WalletHistory(() => client().history.fills(), {
+  loaded: (items) => account.putFills(items),
+  changed: () => blotter.changed(),
+});
+const amending = new AmendDialog(async ({ order_id }, to) => {
+  const { order } = await client().amendOrder({ order_id, ...to });
+  account.putOrder(order);
+  if (order.status === "Open") toast("info", "Order amended", store.get(order.market_id)?.title);
+});
+const histories = () => ({ orders: finished.standing, fills: fills.standing });
+const blotter: Blotter = new Blotter(account, store, loop, histories, {
+  cancel: async ({ order_id }) => {
+    try {
+      const { order } = await client().cancelOrder({ order_id });
+      account.putOrder(order);
+    } catch (error) {
+      tellNotCancelled(error as Error);
+    }
+  },
+  cancelAll: async () => {
+    try {
+      const { count } = await client().cancelOrders();
+      toast("info", count === 1 ? "1 order cancelled" : `${count} orders cancelled`);
+    } catch (error) {
+      tellNotAllCancelled(error as Error);
+    }
+  },
+  amend: (order) => {
+    const market = store.get(order.market_id);
+    if (market !== undefined) amending.open(order, market);
+  },
+  moreOrders: () => finished.more(),
+  moreFills: () => fills.more(),
 });
 const ticket = new OrderTicket(store, loop, {
   place: async (request, placing) => {
@@ -87,6 +120,8 @@ const ticket = new OrderTicket(store, loop, {
     account.putOrder(order);
     return order;
   },
+  validate: async (request) => (await client().validateOrder(request)).order,
+  book: (marketId) => client().books.get(marketId),
   signIn: () => signIn.open(),
 });
 const signIn: SignIn = new SignIn((token) => connection.signIn(token));
@@ -109,6 +144,9 @@ const connection: PageConnection = new PageConnection({
     // The same wallet on another connection gets snapshots; what has finished is still of interest.
     if (next?.wallet !== identity?.wallet) {
       account.clear();
+      finished.end();
+      fills.end();
+      amending.close();
       // Under another wallet its id is another order's.
       ticket.abandon();
     }
@@ -158,10 +196,14 @@ const connection: PageConnection = new PageConnection({
     client.on("TradeExecution", ({ trade }) => tape.put(trade));
     client.on("OrderSnapshot", ({ orders }) => {
       account.putOrders(orders);
+      // What has ended unseen is in the histories.
+      finished.begin();
+      fills.begin();
       tradingDisabled = false;
       showIdentity();
     });
     client.on("OrderUpdate", ({ order }) => account.putOrder(order));
+    client.on("Fill", ({ fill }) => account.putFills([fill]));
     client.on("PositionSnapshot", ({ positions }) => account.putPositions(positions));
     client.on("PositionUpdate", ({ position }) => account.putPosition(position));
     client.on("SystemStatus", ({ status }) => {
@@ -208,7 +250,7 @@ function showStanding(state: ConnectionState): void {
   show(sentence !== undefined, notice);
   if (notice.textContent !== (sentence ?? "")) notice.textContent = sentence ?? "";
   header.setConnected(connected || state.status === "connecting");
-  for (const view of [ticket, blotter, signIn]) view.setConnected(connected);
+  for (const view of [ticket, blotter, signIn, amending]) view.setConnected(connected);
 }
 
 function tellNotCancelled(error: Error): void {
@@ -216,7 +258,18 @@ function tellNotCancelled(error: Error): void {
     toast("info", "The order is no longer open", "It was filled or cancelled before.");
   else if (error instanceof RequestTimeoutError && error.sent)
     toast("warning", "Not known whether the order is cancelled", "It may still be open.");
-  else toast("error", "Order not cancelled", error.message);
+  else tellRefused("Order not cancelled", error);
+}
+
+function tellNotAllCancelled(error: Error): void {
+  if (error instanceof RequestTimeoutError && error.sent)
+    toast("warning", "Not known whether the orders are cancelled", "They may still be open.");
+  else tellRefused("Orders not cancelled", error);
+}
+
+function tellRefused(what: string, error: Error): void {
+  const refusal = refusalOf(error);
+  toast("error", refusedTitle(what, refusal), refusal.text);
 }
 
 /** Shows who is signed in, and whether they can trade. */

@@ -18,7 +18,6 @@ const ENCODINGS: readonly Encoding[] = ["json", "msgpack", "protobuf"];
 const CANDLES_FIRST = 300;
 /** Somebody is looking: a dead connection and a slow one show soon, and a server that is back too. */
 const PING_INTERVAL_MS = 3000;
-const RECONNECT_INTERVAL_MS_MAX = 5000;
 
 /** Answers to the token of a new connection. */
 const TOKEN_REFUSALS: readonly string[] = ["AUTH_FAILED", "FORBIDDEN"];
@@ -142,7 +141,6 @@ export class PageConnection {
       url: new URL("/ws/v3", location.href),
       encoding: this.#encoding,
       pingIntervalMs: PING_INTERVAL_MS,
-      maxReconnectIntervalMs: RECONNECT_INTERVAL_MS_MAX,
       ...(this.#token !== undefined && { token: this.#token }),
     });
     client.on("state", (state) => {

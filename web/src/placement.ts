@@ -1,6 +1,7 @@
 import {
   ClientClosedError,
   type MarketcastClient,
+  NotConnectedError,
   type Order,
   type OrderRequest,
   RequestTimeoutError,
@@ -55,7 +56,11 @@ export async function placeOrder(
 
 /** Whether an error leaves open what became of an order; `sure` is whether that was known before. */
 async function staysOpen(error: unknown, sure: boolean): Promise<boolean> {
-  if (error instanceof RequestTimeoutError || error instanceof ClientClosedError)
+  if (
+    error instanceof RequestTimeoutError ||
+    error instanceof ClientClosedError ||
+    error instanceof NotConnectedError
+  )
     return error.sent || !sure;
   if (sure || !(error instanceof ServerError) || !isTransient(error)) return false;
   await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));

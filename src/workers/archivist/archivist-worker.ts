@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { ArchiveFile } from "../../archive/archive-file.js";
 import { ArchiveDamage } from "../../archive/archive-form.js";
-import { EpochNotes, TsNote } from "../../archive/archive-notes.js";
+import { EpochNotes, notedTs, TsNote } from "../../archive/archive-notes.js";
 import type { ArchiveWriter } from "../../archive/archive-writer.js";
 import { openArchive, writeFault } from "../../archive/open-archive.js";
 import {
@@ -23,6 +23,7 @@ import { StoreLock } from "../../store/store-lock.js";
 import type { ArchivistTask, ArchivistToMain, MainToArchivist } from "../messages.js";
 import { Archivist } from "./archivist.js";
 import { storedTradesOf } from "./stored-trades.js";
+import { toldTo } from "./told-to.js";
 
 /*
  * The archivist thread. What it cannot write ends it, and main starts another one, which goes on where the
@@ -52,6 +53,8 @@ let stopping = false;
 /** The next run's producer begins behind what this one's has told; the exchange knows that itself. */
 const tsNote = new TsNote(task.dir);
 const isFeed = task.storeIn === undefined;
+/** How far that had come before this thread began; 0 where nothing was told. */
+const noted = notedTs(task.dir);
 
 /** Clients hear of it in a SystemStatus, and of its end when the archive is as far as it can be. */
 function lacks(reason: string): void {
@@ -113,8 +116,8 @@ function begin(writer: ArchiveWriter, epochs: EpochNotes): void {
   // Those before the latest that the archive knows were read to their ends.
   const latest = memories.findIndex(({ epoch }) => epoch === writer.epoch);
   const unseen = task.memoriesLeftOut && latest < 0;
-  const context = { writer, counters, tsNote, epochs, stored, unseen, lookMs: LOOK_MS, lacks, log };
-  archivist = new Archivist(context);
+  const given = { writer, counters, tsNote, epochs, stored, unseen, lacks, log };
+  archivist = new Archivist({ ...given, lookMs: LOOK_MS, toldTo: () => toldTo(producer, noted) });
   for (const memory of memories.slice(Math.max(0, latest))) archivist.add(memory);
   count(counters, ARCHIVIST.generations);
   counters[ARCHIVIST.generation] = counted(counters, ARCHIVIST.generations);
@@ -137,15 +140,17 @@ async function locked(): Promise<StoreLock | undefined> {
 async function opened(): Promise<ArchiveWriter | undefined> {
   // One that this process had open may be of no use any more: LMDB opens a file once for all threads.
   counters[ARCHIVIST.generation] = 0;
-  if (counters[ARCHIVIST.generations] !== 0) await sleep(READERS_CLOSE_MS);
+  const wasOpen = counters[ARCHIVIST.generations] !== 0;
+  if (wasOpen) await sleep(READERS_CLOSE_MS);
   while (!stopping) {
     try {
       const { writer, damage } = await openArchive(task.dir, task.damage, nowMicros());
       if (damage !== undefined) {
         log.error(damage, "the archive was damaged and has been moved aside; another one is begun");
-        // With the exchange its store says what is missing.
-        if (task.storeIn === undefined) writer.gap(0, nowMicros());
       }
+      const isAnother = damage !== undefined || noted > 0 || wasOpen;
+      // With the exchange its store says what is missing.
+      if (isFeed && writer.epoch === undefined && isAnother) writer.gap(0, toldTo(producer, noted));
       return writer;
     } catch (error) {
       await behind(error);

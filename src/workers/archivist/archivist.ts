@@ -1,5 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type EpochNotes, type TsNote, UNKNOWN_EPOCH } from "../../archive/archive-notes.js";
+import {
+  type EpochNotes,
+  isUnknownEpoch,
+  type TsNote,
+  unknownEpoch,
+} from "../../archive/archive-notes.js";
 import type { ArchiveWriter } from "../../archive/archive-writer.js";
 import { ARCHIVIST, type CounterSection, count } from "../../counters/counters.js";
 import { BroadcastReceiver, RECEIVED } from "../../ring/broadcast-receiver.js";
@@ -11,8 +16,8 @@ import { nowMicros } from "../../shared/clock.js";
 import type { Logger } from "../../shared/log.js";
 import type { StoredTrade, StoredTrades } from "./stored-trades.js";
 
-/** Trades of one commit. */
-const TRADES_PER_COMMIT = 16_384;
+/** Trades of one commit, which all have to be read for a page of all markets. */
+const TRADES_PER_COMMIT = 2048;
 /** How often the next trade of a ring that was lapped is looked for. */
 const LOOKS_MAX = 100;
 
@@ -27,6 +32,8 @@ interface ArchivistContext {
   readonly unseen: boolean;
   /** The ms between two looks for the next trade of a ring that was lapped. */
   readonly lookMs: number;
+  /** A `ts`, in µs, that is later than all that was told so far. */
+  readonly toldTo: () => number;
   /** Takes, once, what is missing and will not come any more. */
   readonly lacks: (what: string) => void;
   readonly log: Logger;
@@ -47,7 +54,7 @@ interface Source {
  * With the exchange trades have numbers, ever upwards by one, so what is missing between two is known and
  * taken from the store. Of a stream's trades each has the next `seq`, so theirs is known as well where the
  * epoch that they were told in has been read from its first trade on, and where it began is noted beside the
- * archive, so that one that was damaged can be made again; others are of {@link UNKNOWN_EPOCH}.
+ * archive, so that one that was damaged can be made again; others are of an {@link unknownEpoch}.
  * Elsewhere a trade's number in the archive is the next, whether one was read before is told by its
  * record's number, and what is missing is a gap.
  */
@@ -99,7 +106,7 @@ export class Archivist {
     this.#source = source;
     if (stored !== undefined) return this.#beginNumbered(source);
     if (writer.epoch === memory.epoch) return;
-    if (!writer.state.ended) this.#gap(writer.state.lastTs, nowMicros());
+    if (!writer.state.ended) this.#gap(writer.state.lastTs, this.#context.toldTo());
     writer.beginEpoch(memory.epoch);
     await writer.commit();
   }
@@ -116,7 +123,8 @@ export class Archivist {
     this.#unseen = false;
     if (writer.epoch === memory.epoch) return;
     const begin = epochs.find(memory.epoch);
-    if (begin !== undefined) await this.#fill(begin.first - 1);
+    // With the epoch begun readers take it that all before it is there.
+    await this.#fill(begin === undefined ? publishedMark(memory.tradeRing) : begin.first - 1);
     await this.#enter(memory.epoch, begin?.first === writer.state.lastNumber + 1);
   }
 
@@ -154,9 +162,15 @@ export class Archivist {
       }
       if (writer.pendingTrades >= TRADES_PER_COMMIT) await this.#commit();
     }
-    // Not only when the next trade comes.
-    if (lapped && stored !== undefined) await this.#fill(publishedMark(source.memory.tradeRing));
     if (writer.pendingTrades > 0) await this.#commit();
+    // Not only when the next trade comes.
+    if (lapped && stored !== undefined) await this.#fillAfterLap(source.memory);
+  }
+
+  /** Takes from the store what a lap has lost, after which the archive is of the present epoch again. */
+  async #fillAfterLap({ epoch, tradeRing }: MarketMemory): Promise<void> {
+    await this.#fill(publishedMark(tradeRing));
+    if (this.#context.writer.epoch !== epoch) await this.#enter(epoch, false);
   }
 
   /** A trade of the exchange, whose id is its number. */
@@ -210,8 +224,9 @@ export class Archivist {
     log.info({ from, to: writer.state.lastNumber }, "trades were archived from the store");
     if (writer.state.lastNumber >= to) return;
     // They cannot be had any more; what comes next goes on behind them.
-    this.#gap(writer.state.lastTs, nowMicros());
+    this.#gap(writer.state.lastTs, this.#context.toldTo());
     writer.skipTo(to);
+    await writer.commit();
   }
 
   async #takeStored({ trade, market }: StoredTrade): Promise<void> {
@@ -224,7 +239,7 @@ export class Archivist {
     const goesOn = isNext && writer.epoch === begin?.epoch && writer.state.whole;
     if (begin !== undefined && (goesOn || begin.first === number)) {
       if (!goesOn) await this.#enter(begin.epoch, true);
-    } else if (writer.epoch !== UNKNOWN_EPOCH) await this.#enter(UNKNOWN_EPOCH, false);
+    } else if (!isUnknownEpoch(writer.epoch)) await this.#enter(unknownEpoch(number), false);
     const index = writer.market(market);
     const place = writer.placeOf(index);
     const seq = place?.epoch === writer.state.epoch ? place.seq + 1 : 1;
@@ -269,13 +284,15 @@ async function lastTradeBefore(
 ): Promise<number | undefined> {
   const receiver = new BroadcastReceiver(ring, "start");
   for (let look = 0; look < LOOKS_MAX; look++) {
+    // Before the look: where that finds nothing, nothing had been told when the mark was read.
+    const mark = publishedMark(ring);
     const received = receiver.receive();
     if (received === RECEIVED.records && receiver.next() !== 0) {
       const { tradeId } = readTrade(receiver.words, receiver.offset);
       return Number(tradeId) - receiver.recordNumber;
     }
     if (received === RECEIVED.nothing) {
-      if (receiver.laps === 0) return publishedMark(ring);
+      if (receiver.laps === 0) return mark;
       await sleep(lookMs);
     }
   }

@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { pino } from "pino";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { ArchiveEnvironment } from "../../../src/archive/archive-environment.js";
-import { EpochNotes, notedTs, TsNote, UNKNOWN_EPOCH } from "../../../src/archive/archive-notes.js";
+import { decodeBatch, decodeBlock } from "../../../src/archive/archive-form.js";
+import { EpochNotes, isUnknownEpoch, notedTs, TsNote } from "../../../src/archive/archive-notes.js";
 import { ArchiveReader, type HistoryTrade } from "../../../src/archive/archive-reader.js";
 import { ArchiveWriter } from "../../../src/archive/archive-writer.js";
 import {
@@ -15,6 +16,7 @@ import {
   createCounterBuffer,
 } from "../../../src/counters/counters.js";
 import { MarketWriter } from "../../../src/market-data/market-writer.js";
+import { BroadcastReceiver, RECEIVED } from "../../../src/ring/broadcast-receiver.js";
 import { createMarketMemory, type MarketMemory } from "../../../src/ring/market-memory.js";
 import { utf8 } from "../../../src/ring/records.js";
 import { Archivist } from "../../../src/workers/archivist/archivist.js";
@@ -39,17 +41,19 @@ class Producers {
   readonly told: Told[] = [];
   readonly stored: StoredTrade[] = [];
   readonly memories: MarketMemory[] = [];
+  readonly #tradeRingSize: number;
   #writer: MarketWriter | undefined;
   #seqs: number[] = [];
 
-  constructor() {
+  constructor(tradeRingSize = 1 << 16) {
+    this.#tradeRingSize = tradeRingSize;
     this.begin();
   }
 
   begin(): MarketMemory {
     const memory = createMarketMemory(`epoch-${this.memories.length}`, {
       ringSize: 1 << 16,
-      tradeRingSize: 1 << 16,
+      tradeRingSize: this.#tradeRingSize,
       maxMarkets: MARKETS,
       maxTitleBytes: 16,
       bookDepth: 20,
@@ -125,6 +129,8 @@ class Archive {
   #archivist: Archivist | undefined;
   readonly lacks: string[] = [];
   #seen = 0;
+  /** Called when trades of the store are read. */
+  onStored: (() => Promise<void>) | undefined;
   /** The number below which the store has pruned its trades. */
   storeFrom = 1;
 
@@ -163,6 +169,7 @@ class Archive {
     const kept = memories.slice(-2);
     const latest = kept.findIndex(({ epoch }) => epoch === writer.epoch);
     const { storeFrom } = this;
+    const onStored = async (): Promise<void> => this.onStored?.();
     this.#archivist = new Archivist({
       writer,
       counters: this.counters,
@@ -171,11 +178,13 @@ class Archive {
       stored: !this.#numbered
         ? undefined
         : async function* (from, to) {
+            await onStored();
             for (let at = Math.max(from, storeFrom) - 1; at < to; at += 400)
               yield stored.slice(at, Math.min(to, at + 400));
           },
       unseen: memories.length > 2 && latest < 0,
       lookMs: 0,
+      toldTo: () => (this.#producers.told.at(-1)?.ts ?? 0) + 1,
       lacks: (what) => this.lacks.push(what),
       log,
     });
@@ -183,6 +192,15 @@ class Archive {
     this.#seen = memories.length;
   }
 
+  /** The epoch that it says it has begun, with all before it. */
+  async epoch(): Promise<string | undefined> {
+    const reader = new ArchiveReader(this.dir);
+    const epoch = reader.reach()?.epoch;
+    await reader.close();
+    return epoch;
+  }
+
+  /** All trades that it has, and from which `ts` on none is missing. */
   async found(): Promise<{ trades: HistoryTrade[]; completeFrom: number }> {
     const reader = new ArchiveReader(this.dir);
     const trades: HistoryTrade[] = [];
@@ -193,7 +211,10 @@ class Archive {
       trades.push(...page.trades);
       after = page.trades.at(-1);
     }
-    const completeFrom = reader.reach()?.completeFrom ?? 0;
+    const { told } = this.#producers;
+    const isComplete = (ts: number): boolean => !reader.lacks(ts, Number.MAX_SAFE_INTEGER);
+    const first = told.find(({ ts }) => isComplete(ts))?.ts ?? Number.POSITIVE_INFINITY;
+    const completeFrom = isComplete(0) ? 0 : first;
     await reader.close();
     return { trades, completeFrom };
   }
@@ -202,9 +223,9 @@ class Archive {
 async function within(
   numbered: boolean,
   use: (producers: Producers, archive: Archive) => Promise<void>,
+  producers = new Producers(),
 ): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), "archivist-"));
-  const producers = new Producers();
   const archive = new Archive(dir, producers, numbered);
   try {
     await use(producers, archive);
@@ -297,7 +318,7 @@ describe("archivist", () => {
             const expected = told[trade.number - 1] as Told;
             const { seq, epoch, ...rest } = plain(trade);
             expect(expected).toMatchObject(rest);
-            if (epoch !== UNKNOWN_EPOCH) expect(plain(trade)).toEqual(expected);
+            if (!isUnknownEpoch(epoch)) expect(plain(trade)).toEqual(expected);
           }
           const complete = (one: { readonly ts: number }) => one.ts >= completeFrom;
           expect(trades.filter(complete).map(({ number }) => number)).toEqual(
@@ -305,7 +326,7 @@ describe("archivist", () => {
           );
           if (archive.storeFrom === 1 && !history.some(({ type }) => type === "prune"))
             expect(trades).toHaveLength(told.length);
-          exact += trades.filter(({ epoch }) => epoch !== UNKNOWN_EPOCH).length;
+          exact += trades.filter(({ epoch }) => !isUnknownEpoch(epoch)).length;
         });
       }),
       { numRuns: 20 },
@@ -360,10 +381,139 @@ describe("archivist", () => {
       const { trades } = await archive.found();
       const epochs = trades.map(({ epoch }) => epoch);
       expect(epochs).toEqual([
-        ...Array.from({ length: 10 }, () => UNKNOWN_EPOCH),
+        ...Array.from({ length: 10 }, () => "unknown-1"),
         ...Array.from({ length: 10 }, () => "epoch-2"),
       ]);
     });
+  });
+
+  it("archivist - two stretches of no known epoch are two, each with a seq of its own", async () => {
+    await within(true, async (producers, archive) => {
+      for (let stretch = 0; stretch < 2; stretch++) {
+        producers.trade(10, [0]);
+        producers.begin();
+        producers.begin();
+        producers.trade(10, [0]);
+        await archive.catchUp();
+        await archive.die({ lost: false });
+        producers.begin();
+      }
+      const { trades } = await archive.found();
+      expect([...new Set(trades.map(({ epoch }) => epoch))]).toEqual([
+        "unknown-1",
+        "epoch-2",
+        "unknown-21",
+        "epoch-5",
+      ]);
+      const places = trades.map(({ epoch, seq }) => `${epoch} ${seq}`);
+      expect(new Set(places).size).toBe(trades.length);
+    });
+  });
+
+  it("archivist - an epoch is begun with all before it, and gone on with behind a lap", async () => {
+    await within(true, async (producers, archive) => {
+      producers.trade(10, [0]);
+      await archive.catchUp();
+      producers.begin();
+      producers.trade(LAP, [0, 1]);
+      const epochs: (string | undefined)[] = [];
+      archive.onStored = async () => {
+        epochs.push(await archive.epoch());
+      };
+      await archive.catchUp();
+      expect(epochs).toEqual(["epoch-0"]);
+      expect(await archive.epoch()).toBe("epoch-1");
+      producers.trade(5, [0]);
+      await archive.catchUp();
+      producers.trade(LAP, [0, 1]);
+      await archive.catchUp();
+      // While that is taken from the store it is not known what all of the epoch is.
+      expect(await archive.epoch()).toBe("epoch-1");
+      const { trades, completeFrom } = await archive.found();
+      expect([completeFrom, trades.length]).toEqual([0, producers.told.length]);
+    });
+  });
+
+  it("archivist - a first trade that is told while it is looked for belongs to its epoch", async () => {
+    await within(true, async (producers, archive) => {
+      producers.trade(10, [0]);
+      await archive.catchUp();
+      producers.begin();
+      const { receive } = BroadcastReceiver.prototype;
+      let published = false;
+      const spy = vi.spyOn(BroadcastReceiver.prototype, "receive");
+      spy.mockImplementation(function look(this: BroadcastReceiver) {
+        const received = receive.call(this);
+        // The former ring is read to its end first.
+        if (received === RECEIVED.nothing && spy.mock.calls.length > 1 && !published) {
+          published = true;
+          producers.trade(1, [0]);
+        }
+        return received;
+      });
+      await archive.catchUp();
+      spy.mockRestore();
+      expect(published).toBe(true);
+      const { trades } = await archive.found();
+      expect(trades.map(plain)).toEqual(producers.told);
+    });
+  });
+
+  it("archivist - without a store a gap ends behind all that was told, wherever the clock is", async () => {
+    await within(false, async (producers, archive) => {
+      producers.trade(10, [0]);
+      await archive.catchUp();
+      await archive.die({ lost: false });
+      producers.begin();
+      producers.trade(10, [0]);
+      producers.begin();
+      producers.begin();
+      await archive.catchUp();
+      producers.trade(5, [0]);
+      await archive.catchUp();
+      const { trades, completeFrom } = await archive.found();
+      expect(completeFrom).toBe(producers.told[20]?.ts);
+      expect(trades.filter(({ ts }) => ts >= completeFrom)).toHaveLength(5);
+    });
+  });
+
+  it("archivist - with the store a gap ends behind all that was told, and is there at once", async () => {
+    await within(true, async (producers, archive) => {
+      producers.trade(10, [0]);
+      await archive.catchUp();
+      archive.storeFrom = Number.POSITIVE_INFINITY;
+      await archive.die({ lost: false });
+      producers.trade(LAP, [0]);
+      await archive.catchUp();
+      const { length } = producers.told;
+      expect((await archive.found()).completeFrom).toBe(Number.POSITIVE_INFINITY);
+      producers.trade(5, [0]);
+      await archive.catchUp();
+      const { trades, completeFrom } = await archive.found();
+      expect(completeFrom).toBe(producers.told[length]?.ts);
+      expect(trades.filter(({ ts }) => ts >= completeFrom)).toHaveLength(5);
+    });
+  });
+
+  it("archivist - a flood is written in batches that are soon read", async () => {
+    await within(
+      true,
+      async (producers, archive) => {
+        producers.trade(20_000, [0, 1, 2]);
+        await archive.catchUp();
+        const environment = new ArchiveEnvironment(archive.dir);
+        const batches = [...environment.batches.getRange()].map(({ value }) =>
+          decodeBatch(value).reduce((sum, key) => {
+            const block = environment.blocks.get(key);
+            return sum + (block === undefined ? 0 : decodeBlock(block).trades.length);
+          }, 0),
+        );
+        await environment.close();
+        expect(batches.reduce((sum, trades) => sum + trades, 0)).toBe(20_000);
+        expect(Math.max(...batches)).toBeLessThan(4000);
+      },
+      new Producers(1 << 22),
+    );
   });
 
   it("archivist - without a store a lap is a gap, told once, and what comes next is complete", async () => {

@@ -1,7 +1,7 @@
-import type { MarketId, Order, Position } from "marketcast/client";
+import type { Fill, MarketId, Order, Position } from "marketcast/client";
 
-/** Finished orders that are remembered. */
-const FINISHED_MAX = 100;
+/** Finished orders, and fills, that are remembered each. */
+export const REMEMBERED_MAX = 1000;
 
 export interface AccountEvents {
   changed(): void;
@@ -9,12 +9,13 @@ export interface AccountEvents {
   filled(order: Order, quantity: number, price: number): void;
 }
 
-/** Orders and positions of the wallet that is signed in. */
+/** Orders, fills and positions of the wallet that is signed in. */
 export class Account {
   readonly #events: AccountEvents;
   #open = new Map<string, Order>();
-  /** The latest one first; only of what happened since the page was loaded. */
-  #finished: Order[] = [];
+  #finished = new Map<string, Order>();
+  /** By trade and order: a wallet may have both sides of a trade. */
+  #fills = new Map<string, Fill>();
   #positions = new Map<MarketId, Position>();
 
   constructor(events: AccountEvents) {
@@ -26,8 +27,18 @@ export class Account {
     return [...this.#open.values()].sort((a, b) => b.created_ts - a.created_ts);
   }
 
+  /** What ended last first. */
   get finishedOrders(): readonly Order[] {
-    return this.#finished;
+    return [...this.#finished.values()].sort(
+      (a, b) => b.updated_ts - a.updated_ts || Number(b.order_id) - Number(a.order_id),
+    );
+  }
+
+  /** The latest one first. */
+  get fills(): readonly Fill[] {
+    return [...this.#fills.values()].sort(
+      (a, b) => b.ts - a.ts || Number(b.trade_id) - Number(a.trade_id),
+    );
   }
 
   get positions(): readonly Position[] {
@@ -38,7 +49,8 @@ export class Account {
 
   clear(): void {
     this.#open = new Map();
-    this.#finished = [];
+    this.#finished = new Map();
+    this.#fills = new Map();
     this.#positions = new Map();
     this.#events.changed();
   }
@@ -49,20 +61,30 @@ export class Account {
     this.#events.changed();
   }
 
+  /** Takes in finished orders of the history; what is known of them may be younger. */
+  putFinished(orders: readonly Order[]): void {
+    for (const order of orders) {
+      const known = this.#knownAs(order.order_id);
+      if (known === undefined || !isOlder(order, known)) this.#finish(order);
+    }
+    this.#events.changed();
+  }
+
+  putFills(fills: readonly Fill[]): void {
+    for (const fill of fills) this.#fills.set(`${fill.trade_id} ${fill.order_id}`, fill);
+    for (const { trade_id, order_id } of this.fills.slice(REMEMBERED_MAX))
+      this.#fills.delete(`${trade_id} ${order_id}`);
+    this.#events.changed();
+  }
+
   /** Takes in the state of an order; a reply and a push may say the same, or come out of order. */
   putOrder(order: Order): void {
-    const known =
-      this.#open.get(order.order_id) ??
-      this.#finished.find(({ order_id }) => order_id === order.order_id);
+    const known = this.#knownAs(order.order_id);
     if (known !== undefined && isOlder(order, known)) return;
     this.#noteFill(order, known);
-    if (order.status === "Open" || order.status === "PartiallyFilled") {
+    if (order.status === "Open" || order.status === "PartiallyFilled")
       this.#open.set(order.order_id, order);
-    } else {
-      this.#open.delete(order.order_id);
-      const others = this.#finished.filter(({ order_id }) => order_id !== order.order_id);
-      this.#finished = [order, ...others].slice(0, FINISHED_MAX);
-    }
+    else this.#finish(order);
     this.#events.changed();
   }
 
@@ -74,6 +96,18 @@ export class Account {
   putPosition(position: Position): void {
     this.#positions.set(position.market_id, position);
     this.#events.changed();
+  }
+
+  #knownAs(orderId: string): Order | undefined {
+    return this.#open.get(orderId) ?? this.#finished.get(orderId);
+  }
+
+  #finish(order: Order): void {
+    this.#open.delete(order.order_id);
+    this.#finished.set(order.order_id, order);
+    if (this.#finished.size <= REMEMBERED_MAX) return;
+    const oldest = this.finishedOrders.at(-1);
+    if (oldest !== undefined) this.#finished.delete(oldest.order_id);
   }
 
   #noteFill(order: Order, known: Order | undefined): void {

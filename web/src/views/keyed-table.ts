@@ -14,23 +14,26 @@ export interface KeyedTableOptions<T> {
   readonly toneOf: (item: T) => string;
   /** What stands in the place of rows where there are none. */
   readonly empty: string;
-  /** A button at the end of each row. */
-  readonly action?: {
-    readonly label: (item: T) => string;
-    readonly enabled: (item: T) => boolean;
-    readonly name: (item: T) => string;
-    readonly run: (item: T) => void;
-  };
+  /** Buttons at the end of each row. */
+  readonly actions?: readonly RowAction<T>[];
+  /** Rows that are drawn; of more, the first ones. Default 100. */
+  readonly rowsMax?: number;
 }
 
-/** Rows that are drawn; of more, the first ones. */
+export interface RowAction<T> {
+  readonly label: (item: T) => string;
+  readonly enabled: (item: T) => boolean;
+  readonly name: (item: T) => string;
+  readonly run: (item: T) => void;
+}
+
 const ROWS_MAX = 100;
 
 interface Row<T> {
   item: T;
   readonly element: HTMLTableRowElement;
   readonly texts: readonly Text[];
-  readonly button: HTMLButtonElement | undefined;
+  readonly buttons: readonly HTMLButtonElement[];
 }
 
 /**
@@ -51,7 +54,7 @@ export class KeyedTable<T> {
     const heads = options.columns.map(({ label, className = "" }) =>
       element("th", { scope: "col", role: "columnheader", class: className }, label),
     );
-    if (options.action !== undefined)
+    if (options.actions !== undefined)
       heads.push(element("th", { scope: "col", role: "columnheader" }));
     this.element = element(
       "div",
@@ -73,7 +76,7 @@ export class KeyedTable<T> {
   }
 
   draw(items: readonly T[]): void {
-    const shown = items.slice(0, ROWS_MAX);
+    const shown = items.slice(0, this.#options.rowsMax ?? ROWS_MAX);
     const keys = new Set(shown.map(this.#options.keyOf));
     for (const [key, row] of this.#rows) {
       if (keys.has(key)) continue;
@@ -99,32 +102,34 @@ export class KeyedTable<T> {
     }
     row.item = item;
     row.element.dataset["tone"] = this.#options.toneOf(item);
-    const { texts, button } = row;
+    const { texts, buttons } = row;
     this.#options.columns.forEach(({ text }, index) => {
       setText(texts[index] as Text, text(item));
     });
-    const { action } = this.#options;
-    if (action !== undefined && button !== undefined) {
+    this.#options.actions?.forEach((action, index) => {
+      const button = buttons[index] as HTMLButtonElement;
       const label = action.label(item);
       if (button.textContent !== label) button.textContent = label;
       button.disabled = !action.enabled(item);
       button.ariaLabel = action.name(item);
-    }
+    });
     return row;
   }
 
   #makeRow(item: T): Row<T> {
-    const { columns, action } = this.#options;
+    const { columns, actions = [] } = this.#options;
     const texts = columns.map(() => document.createTextNode(""));
     const cells = columns.map(({ label, className = "" }, index) =>
       element("td", { role: "cell", class: className, "data-label": label }, texts[index] as Text),
     );
-    const button = action && element("button", { type: "button", class: "quiet small" });
-    if (button !== undefined) {
-      button.addEventListener("click", () => action?.run(row.item));
-      cells.push(element("td", { role: "cell", class: "action" }, button));
-    }
-    const row: Row<T> = { item, element: element("tr", { role: "row" }, ...cells), texts, button };
+    const buttons = actions.map((action) => {
+      const button = element("button", { type: "button", class: "quiet small" });
+      button.addEventListener("click", () => action.run(row.item));
+      return button;
+    });
+    if (buttons.length > 0)
+      cells.push(element("td", { role: "cell", class: "action" }, ...buttons));
+    const row: Row<T> = { item, element: element("tr", { role: "row" }, ...cells), texts, buttons };
     return row;
   }
 }

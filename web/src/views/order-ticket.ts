@@ -1,17 +1,37 @@
-import type { Order, OrderRequest, OrderType, Side, TimeInForce } from "marketcast/client";
+import type {
+  MarketId,
+  Order,
+  OrderBook,
+  OrderRequest,
+  OrderType,
+  Side,
+  ValidatedOrder,
+} from "marketcast/client";
 import { byId, element, show } from "../dom.js";
 import { fixed } from "../format.js";
 import type { FrameLoop } from "../frame-loop.js";
 import { plainText } from "../model/decimal.js";
 import type { MarketState, MarketStore } from "../model/market-store.js";
-import { checkDraft, describeRequest, type OrderDraft } from "../model/order-draft.js";
+import {
+  checkDraft,
+  type DraftProblems,
+  describeRequest,
+  type OrderDraft,
+} from "../model/order-draft.js";
+import { type Refusal, refusalOf, refusedTitle } from "../model/refusal.js";
 import type { Placing } from "../placement.js";
 import { DecimalField } from "./decimal-field.js";
+import { OrderTerms } from "./order-terms.js";
 import { toast } from "./toasts.js";
+import { ValidationNote } from "./validation-note.js";
 
 export interface OrderTicketEvents {
   /** Rejects with why the order is not placed, or with the signal's reason. */
   place(request: OrderRequest, placing: Placing): Promise<Order>;
+  /** Resolves with the order as the server understands it, and rejects with why it would not take it. */
+  validate(request: OrderRequest): Promise<ValidatedOrder>;
+  /** The book of a market, as it stands; undefined where none has come. */
+  book(marketId: MarketId): OrderBook | undefined;
   signIn(): void;
 }
 
@@ -54,17 +74,18 @@ export class OrderTicket {
   readonly #events: OrderTicketEvents;
   readonly #price = new DecimalField("order-price", "Price");
   readonly #quantity = new DecimalField("order-quantity", "Quantity");
-  readonly #timeInForce = element(
-    "select",
-    { id: "order-tif" },
-    element("option", { value: "GTC", title: "Good till cancelled" }, "GTC"),
-    element("option", { value: "IOC", title: "Immediate or cancel" }, "IOC"),
-    element("option", { value: "FOK", title: "Fill or kill" }, "FOK"),
-  );
-  readonly #postOnly = element("input", { type: "checkbox", id: "order-post-only" });
-  readonly #limitOnly: HTMLElement;
+  readonly #terms = new OrderTerms();
   readonly #notional = element("output", { class: "number" });
   readonly #submit = element("button", { type: "submit", class: "submit" });
+  readonly #validate = element(
+    "button",
+    {
+      ...{ type: "button", class: "quiet", id: "order-validate" },
+      title: "Asks the server what it would do, and places nothing",
+    },
+    "Check",
+  );
+  readonly #validation = new ValidationNote();
   readonly #note = element("p", { class: "note muted", role: "status" });
   readonly #giveUp = element("button", { type: "button", class: "quiet" }, "Stop asking");
   readonly #signIn = element("button", { type: "button", class: "primary" }, "Sign in");
@@ -73,20 +94,10 @@ export class OrderTicket {
   #trading: Trading = "signed-out";
   #connected = false;
   #sending: Sending | undefined;
+  #validating = false;
 
   constructor(store: MarketStore, loop: FrameLoop, events: OrderTicketEvents) {
     this.#events = events;
-    this.#limitOnly = element(
-      "div",
-      { class: "pair" },
-      element(
-        "div",
-        { class: "field" },
-        element("label", { for: "order-tif" }, "Time in force"),
-        this.#timeInForce,
-      ),
-      element("label", { class: "check" }, this.#postOnly, element("span", {}, "Post only")),
-    );
     this.#form = element(
       "form",
       { novalidate: true, "aria-labelledby": "ticket-title" },
@@ -99,23 +110,38 @@ export class OrderTicket {
         ["Market", "Market"],
       ]),
       element("div", { class: "pair" }, this.#price.element, this.#quantity.element),
-      this.#limitOnly,
-      element("p", { class: "sum" }, element("span", { class: "muted" }, "Value"), this.#notional),
-      this.#submit,
+      this.#terms.element,
+      this.#terms.expiry,
+      element(
+        "div",
+        { class: "pair" },
+        this.#terms.postOnly,
+        element(
+          "p",
+          { class: "sum" },
+          element("span", { class: "muted" }, "Value"),
+          this.#notional,
+        ),
+      ),
+      element("div", { class: "send" }, this.#submit, this.#validate),
+      this.#validation.element,
       this.#note,
       this.#giveUp,
       this.#signIn,
     );
-    this.#form.addEventListener("input", () => this.#draw());
+    this.#form.addEventListener("input", () => {
+      // It was said of another order.
+      this.#validation.clear();
+      this.#draw();
+    });
     for (const name of ["side", "order-type"]) {
-      this.#form
-        .querySelector(`.${name}`)
-        ?.addEventListener("change", () => this.#say(undefined, undefined));
+      this.#form.querySelector(`.${name}`)?.addEventListener("change", () => this.#say({}));
     }
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       void this.#place();
     });
+    this.#validate.addEventListener("click", () => void this.#askWhat());
     this.#giveUp.addEventListener("click", () => this.abandon());
     this.#signIn.addEventListener("click", () => events.signIn());
     store.listen({
@@ -135,6 +161,7 @@ export class OrderTicket {
     const start = market.bestBid ?? market.price;
     this.#price.set(start === null ? "" : plainText(start, market.priceDecimals));
     this.#quantity.set(plainText(market.lotSize));
+    this.#validation.clear();
     this.#draw();
   }
 
@@ -142,6 +169,7 @@ export class OrderTicket {
   setPrice(price: number): void {
     if (this.#market === undefined) return;
     this.#price.set(plainText(price, this.#market.priceDecimals));
+    this.#validation.clear();
     this.#draw();
   }
 
@@ -172,8 +200,7 @@ export class OrderTicket {
       type: chosen.get("order-type") as OrderType,
       price: this.#price.typed,
       quantity: this.#quantity.typed,
-      timeInForce: this.#timeInForce.value as TimeInForce,
-      postOnly: this.#postOnly.checked,
+      ...this.#terms.chosen,
     };
   }
 
@@ -182,15 +209,15 @@ export class OrderTicket {
     const limit = draft.type === "Limit";
     this.#form.dataset["side"] = draft.side;
     this.#price.input.disabled = !limit;
-    this.#limitOnly.classList.toggle("off", !limit);
-    this.#timeInForce.disabled = this.#postOnly.disabled = !limit;
+    this.#terms.draw(limit);
     const request =
-      this.#market === undefined ? undefined : checkDraft(draft, this.#market).request;
+      this.#market === undefined ? undefined : checkDraft(draft, this.#market, Date.now()).request;
     const obstacle = this.#obstacle();
-    show(this.#trading === "enabled", this.#submit);
+    show(this.#trading === "enabled", this.#submit, this.#validate);
     show(this.#trading === "signed-out", this.#signIn);
     show(this.#sending?.unknown === true, this.#giveUp);
     this.#submit.disabled = obstacle !== undefined;
+    this.#validate.disabled = obstacle !== undefined || this.#validating;
     // What the button says is what it sends.
     this.#submit.textContent =
       obstacle ??
@@ -229,20 +256,54 @@ export class OrderTicket {
     return best === null ? "" : `≈ ${fixed(best * request.quantity, decimals)}`;
   }
 
-  #say(price: string | undefined, quantity: string | undefined): void {
+  #say({ price, quantity, expires }: DraftProblems): void {
     this.#price.say(price);
     this.#quantity.say(quantity);
+    this.#terms.say(expires);
     if (price !== undefined) this.#price.input.focus();
     else if (quantity !== undefined) this.#quantity.input.focus();
+    else if (expires !== undefined) this.#terms.focus();
+  }
+
+  /** The order that is typed, if it can be sent now; else what is wrong with it is said. */
+  #request(market: MarketState | undefined): OrderRequest | undefined {
+    if (market === undefined || this.#trading !== "enabled") return undefined;
+    if (this.#obstacle() !== undefined) return undefined;
+    const { request, problems } = checkDraft(this.#draft(), market, Date.now());
+    this.#say(problems ?? {});
+    return request;
+  }
+
+  /** Says by which rule an order is refused, beside the field that it is about. */
+  #sayRefusal({ field, text }: Refusal): void {
+    if (field !== undefined) this.#say({ [field]: text });
+  }
+
+  async #askWhat(): Promise<void> {
+    const market = this.#market;
+    const request = this.#request(market);
+    if (market === undefined || request === undefined || this.#validating) return;
+    this.#validating = true;
+    this.#validation.clear();
+    this.#draw();
+    try {
+      const order = await this.#events.validate(request);
+      this.#validation.taken(order, market, this.#events.book(market.id));
+    } catch (error) {
+      const refusal = refusalOf(error as Error);
+      this.#sayRefusal(refusal);
+      this.#validation.refused(refusal);
+    } finally {
+      this.#validating = false;
+      this.#draw();
+    }
   }
 
   async #place(): Promise<void> {
     const market = this.#market;
-    if (market === undefined || this.#trading !== "enabled") return;
-    if (this.#obstacle() !== undefined) return;
-    const { request, problems } = checkDraft(this.#draft(), market);
-    this.#say(problems?.price, problems?.quantity);
-    if (request === undefined) return;
+    const request = this.#request(market);
+    if (market === undefined || request === undefined) return;
+    this.#validation.clear();
     const sending: Sending = { request, giveUp: new AbortController(), unknown: false };
     this.#sending = sending;
     this.#draw();
@@ -256,9 +317,13 @@ export class OrderTicket {
       });
       tellPlaced(order, market);
     } catch (error) {
-      const unknown = sending.giveUp.signal.aborted;
-      const title = unknown ? "What became of the order is unknown" : "Order not placed";
-      toast(unknown ? "warning" : "error", title, (error as Error).message);
+      if (sending.giveUp.signal.aborted) {
+        toast("warning", "What became of the order is unknown", (error as Error).message);
+      } else {
+        const refusal = refusalOf(error as Error);
+        this.#sayRefusal(refusal);
+        toast("error", refusedTitle("Order not placed", refusal), refusal.text);
+      }
     } finally {
       this.#sending = undefined;
       this.#draw();

@@ -12,6 +12,7 @@ export class Backlog {
   messages = 0;
   bytes = 0;
   /** Of what was asked for, among them. */
+  #askedMessages = 0;
   #askedBytes = 0;
 
   get empty(): boolean {
@@ -19,7 +20,7 @@ export class Backlog {
   }
 
   /**
-   * @param asked the client asked for it, so that its size is no sign of slowness
+   * @param asked the client asked for it, so that neither its size nor its messages are a sign of slowness
    * @param behind what has to be sent before it and has not been yet, if there is such a thing
    */
   add(batch: FrameBatch, asked: boolean, behind?: object): void {
@@ -37,13 +38,18 @@ export class Backlog {
     });
   }
 
+  /** Whether what nobody asked for is more than that. */
   exceeds(messagesMax: number, bytesMax: number): boolean {
-    return this.messages > messagesMax || this.bytes - this.#askedBytes > bytesMax;
+    return (
+      this.messages - this.#askedMessages > messagesMax || this.bytes - this.#askedBytes > bytesMax
+    );
   }
 
   #count({ messages, bytes }: FrameBatch, asked: boolean, sign: number): void {
     this.messages += sign * messages;
     this.bytes += sign * bytes.length;
-    if (asked) this.#askedBytes += sign * bytes.length;
+    if (!asked) return;
+    this.#askedMessages += sign * messages;
+    this.#askedBytes += sign * bytes.length;
   }
 }

@@ -240,7 +240,7 @@ export class Connection extends Spender implements Member {
 
   /**
    * Keeps a private message until the socket drains; over its bound it ends the connection.
-   * @param asked the client asked for it, so that its size is no sign of slowness
+   * @param asked the client asked for it, so that neither its size nor its messages are a sign of slowness
    */
   enqueue(batch: FrameBatch, asked = false): void {
     if (!this.open) return;

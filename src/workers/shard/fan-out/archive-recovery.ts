@@ -1,6 +1,12 @@
 import { isBefore } from "../../../ring/layout.js";
+import { readTrade } from "../../../ring/records.js";
 import type { MarketId } from "../../../shared/market-id.js";
-import type { ArchivedTrades, TradeArchive, TradeArchiveSource } from "./archived-trades.js";
+import type {
+  ArchivedTrades,
+  ArchiveReach,
+  TradeArchive,
+  TradeArchiveSource,
+} from "./archived-trades.js";
 import type { HistoryWindow } from "./history-window.js";
 import { type Recovered, Recovery, refused } from "./recovery.js";
 
@@ -92,24 +98,27 @@ export class ArchiveRecovery {
     // What the mirror has not read yet is told from where it stands, whatever its ts.
     const read = Math.min(reach.lastTs, mirror.position);
     const until = Math.max(read, mirror.completeFrom);
-    if (until < since || (until > read && !this.#hasAllBefore(until, reach.lastTs)))
-      return this.#wait();
-    if (reach.completeFrom > since) {
+    if (until < since || (until > read && !this.#hasAllBefore(until, reach))) return this.#wait();
+    if (reader.lacks(since, until)) {
       this.result = refused("archive");
       return;
     }
     this.#counted = 0;
-    this.#part = { marketId: this.#marketId, since, until, after: undefined, generation };
+    const { lastNumber } = reach;
+    const part = { marketId: this.#marketId, since, until, after: undefined };
+    this.#part = { ...part, lastNumber, generation };
   }
 
   /**
-   * Whether all trades with a `ts` before an epoch's beginning are in an archive that has come to `lastTs`: the
+   * Whether all trades with a `ts` before an epoch's beginning are in an archive that has come so far: the
    * first that a producer tells may be those that the one before has left untold.
    */
-  #hasAllBefore(ts: number, lastTs: number): boolean {
+  #hasAllBefore(ts: number, { lastTs, lastNumber }: ArchiveReach): boolean {
     const { mirror, trades } = this.#window;
-    if (mirror.pending) return false;
+    if (mirror.tradesPending) return false;
     const at = trades.before(ts);
+    // The first ones have been overwritten: when the archive has come to what is left, it has those.
+    if (at !== undefined && at.ts >= ts && at.number !== 0) return false;
     trades.refresh();
     for (
       let position = at?.position ?? mirror.tradesRead;
@@ -117,8 +126,13 @@ export class ArchiveRecovery {
     ) {
       this.cost++;
       if (!trades.read(position)) return false;
-      if (trades.type !== 0 && trades.recordTs >= ts) return true;
-      if (trades.type !== 0 && trades.recordTs > lastTs) return false;
+      if (trades.type !== 0) {
+        const { recordTs } = trades;
+        if (recordTs >= ts) return true;
+        // Only the exchange leaves trades untold, and their ids are their numbers.
+        const { tradeId } = readTrade(trades.words, trades.offset);
+        if (recordTs > lastTs || Number(tradeId) > lastNumber) return false;
+      }
       position = (position + trades.units) >>> 0;
     }
     return true;

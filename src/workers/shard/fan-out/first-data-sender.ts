@@ -14,6 +14,7 @@ import { FirstDataPlan, type PartSizes, type Position } from "./first-data.js";
 import { type Load, loadOf, type Replays } from "./first-data-load.js";
 import type { ReplayCursor } from "./replay-cursor.js";
 import { SubscriptionSet } from "./subscription-set.js";
+import { ARCHIVE_LOOK_MS } from "./trade-replays.js";
 
 /** How long first data are made in a turn of the event loop. */
 const TURN_MS_MAX = 4;
@@ -145,8 +146,7 @@ export class FirstDataSender {
     waiting.delayed = true;
     setTimeout(() => {
       waiting.delayed = false;
-      if (this.#waiting.get(connection) !== waiting || !connection.open) return;
-      if (!connection.blocked) this.#makeReady(connection);
+      this.#readyAgain(connection, waiting);
     }, LATER_MS).unref();
   }
 
@@ -248,6 +248,12 @@ export class FirstDataSender {
     this.#schedule();
   }
 
+  /** A connection that had nothing to be sent is looked at again, where it still waits for the same. */
+  #readyAgain(connection: Connection, waiting: Waiting): void {
+    if (this.#waiting.get(connection) !== waiting || !connection.open) return;
+    if (!connection.blocked) this.#makeReady(connection);
+  }
+
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -288,7 +294,10 @@ export class FirstDataSender {
       if (connection.held) this.#fanOut.trades.send(connection);
       // Its trades of the former epoch come first.
       if (connection.held || connection.blocked) {
-        if (this.#waiting.has(connection) && !connection.blocked) this.#makeReady(connection);
+        if (!this.#waiting.has(connection) || connection.blocked) return;
+        if (this.#fanOut.trades.waitsForArchive(connection))
+          setTimeout(() => this.#readyAgain(connection, waiting), ARCHIVE_LOOK_MS).unref();
+        else this.#makeReady(connection);
         return;
       }
       if (waiting.restart !== undefined) {

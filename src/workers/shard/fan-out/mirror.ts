@@ -119,6 +119,11 @@ export class Mirror {
     return Math.max(this.#ring.backlog, this.#trades.backlog);
   }
 
+  /** Whether there are trades to poll, whatever there is of states. */
+  get tradesPending(): boolean {
+    return this.#trades.backlog > 0;
+  }
+
   /** Whether there is something to poll. */
   get pending(): boolean {
     return this.#midBatch || this.backlog > 0;

@@ -9,6 +9,7 @@ import {
   SHARD,
 } from "../../../counters/counters.js";
 import { isBefore } from "../../../ring/layout.js";
+import type { MarketId } from "../../../shared/market-id.js";
 import { ArchiveRecovery } from "./archive-recovery.js";
 import type { ArchivedTrades, TradeArchiveSource } from "./archived-trades.js";
 import type { Replays } from "./first-data-load.js";
@@ -28,6 +29,13 @@ interface Recovered {
   readonly replays: Replays | undefined;
   /** Those that get first data. */
   readonly channels: readonly PublicChannel[];
+}
+
+/** What was found of trades since a `ts`. */
+interface FoundTrades {
+  readonly since: number;
+  readonly places: readonly StreamPlace[];
+  readonly archived: ArchivedTrades | undefined;
 }
 
 /** Finds what is replayed of the channels of a request that have a `since`, a bounded part in a turn. */
@@ -93,7 +101,7 @@ export class Recoveries {
 
   /**
    * Whether a member that has a cursor of trades can be sent what was found, which is known once all is. What
-   * comes out of the archive comes before everything else.
+   * comes out of the archive comes before everything else. What was found may be overwritten while that is waited for.
    */
   follows(cursor: ReplayCursor | undefined): boolean {
     if (cursor === undefined) return true;
@@ -113,8 +121,7 @@ export class Recoveries {
     counters: CounterSection,
     orders: ReadonlySet<Channel> = new Set(),
   ): Recovered {
-    const trades: StreamPlace[] = [];
-    const archived: ArchivedTrades[] = [];
+    const { trades, archived } = this.#replayedTrades();
     const states = new Map<string, StreamPlace>();
     const replayed: PublicChannel[] = [];
     const books: PublicChannel[] = [];
@@ -139,11 +146,8 @@ export class Recoveries {
         continue;
       }
       count(counters, SHARD.replays);
-      if (result.ring === "trades") {
-        trades.push(...result.places);
-        if (result.archived !== undefined) archived.push(result.archived);
-        channels.push(channel);
-      } else {
+      if (result.ring === "trades") channels.push(channel);
+      else {
         // A whole book follows what is replayed, so that updates have a book that they go on from.
         if (channel.type === "Book") {
           books.push(channel);
@@ -164,7 +168,7 @@ export class Recoveries {
         ? undefined
         : {
             trades,
-            archived: this.#withoutDoubles(archived),
+            archived,
             states: cursor,
             channels: replayed,
             books,
@@ -172,18 +176,31 @@ export class Recoveries {
     };
   }
 
-  /** Of a market's trades those are left that are before what is replayed of all markets, which comes last. */
-  #withoutDoubles(archived: readonly ArchivedTrades[]): readonly ArchivedTrades[] {
-    const ofAll = archived.filter(({ marketId }) => marketId === undefined);
-    let sinceOfAll = Number.POSITIVE_INFINITY;
+  /**
+   * What is replayed of trades, of each market and of all from the earliest `since` on. Where all come out of the
+   * archive, a market's that are among them come with them, and before them only what is earlier: the window's
+   * places come behind what the archive has, and what was found of a market may end at another moment.
+   */
+  #replayedTrades(): Pick<Replays, "trades" | "archived"> {
+    const found = new Map<MarketId | undefined, FoundTrades>();
     for (const [{ type, params, since }, { result }] of this.#found) {
-      if (type === "Trades" && params?.market_id === undefined && result?.recovered === true)
-        sinceOfAll = Math.min(sinceOfAll, since ?? sinceOfAll);
+      if (type !== "Trades" || since === undefined || result?.recovered !== true) continue;
+      const marketId = params?.market_id;
+      if (since < (found.get(marketId)?.since ?? Number.POSITIVE_INFINITY))
+        found.set(marketId, { since, places: result.places, archived: result.archived });
     }
-    const ofMarkets = archived
-      .filter(({ marketId, since }) => marketId !== undefined && since < sinceOfAll)
-      .map((part) => ({ ...part, until: Math.min(part.until, sinceOfAll) }));
-    return [...ofMarkets, ...ofAll];
+    const all = found.get(undefined);
+    found.delete(undefined);
+    const trades: StreamPlace[] = [...(all?.places ?? [])];
+    const before: ArchivedTrades[] = [];
+    const sinceOfAll = all?.since ?? Number.POSITIVE_INFINITY;
+    for (const [marketId, { since, places, archived }] of found) {
+      const part = all?.archived === undefined ? archived : { ...all.archived, marketId, since };
+      if (part !== undefined && since < sinceOfAll)
+        before.push({ ...part, until: Math.min(part.until, sinceOfAll) });
+      if (all?.archived === undefined) trades.push(...places);
+    }
+    return { trades, archived: all?.archived === undefined ? before : [...before, all.archived] };
   }
 
   /** Whether another producer has come meanwhile, so that it has to begin anew. */

@@ -14,7 +14,7 @@ const PIECE_RECORDS_MAX = 4096;
 const WALK_RECORDS_MAX = 16_384;
 
 /** How long an archive that cannot be read is waited for, in ms. */
-const ARCHIVE_WAIT_MS_MAX = 2000;
+const ARCHIVE_WAIT_MS_MAX = 5000;
 
 /** A part of a replay and the cursor behind it. */
 interface Piece {
@@ -36,9 +36,10 @@ interface FoundPlace extends StreamPlace {
 }
 
 /**
- * Where a replay of some streams of one ring stands; of trades with what comes out of the archive before. It remembers positions, not messages, and never
- * changes: a piece leads to the next one, so that all who stand at one cursor share its piece. A stream's
- * records are found again by walking it back to where it goes on, then read forward in the ring's order.
+ * Where a replay of some streams of one ring stands; of trades with what comes out of the archive before. It
+ * remembers positions, not messages, and never changes: a piece leads to the next one. All who stand at one cursor
+ * share its piece out of the window; what comes out of the archive was asked for, and each has a cursor of its own.
+ * A stream's records are found again by walking it back to where it goes on, then read forward in the ring's order.
  *
  * Invariant: everything of its streams before their places has been sent, nothing from there on.
  */

@@ -1,6 +1,7 @@
 import type { EncodingDescriptor } from "../../../codec/encoding.js";
 import { CLOSE } from "../../../contract/closings.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
+import { compareMarketIds } from "../../../shared/market-id.js";
 import type { FrameBatch } from "../connections/frame-batch.js";
 import { TurnBudget } from "../connections/turn-budget.js";
 import type { ArchivedTrades, TradeArchiveSource } from "./archived-trades.js";
@@ -13,7 +14,7 @@ import { earlierOf, placesOf, type StreamPlace, tradeStreams } from "./replay-st
 import type { SubscriptionSet } from "./subscription-set.js";
 
 /** How often an archive that cannot be read is looked at, in ms. */
-const ARCHIVE_LOOK_MS = 10;
+export const ARCHIVE_LOOK_MS = 10;
 /** How long trades are replayed in a turn of the event loop. */
 const TURNS = { leastMs: 2, mostMs: 10, share: 0.5 };
 
@@ -136,11 +137,7 @@ export class TradeReplays {
     if (replay === undefined || replay.window.former) return;
     const { window, encoding, askedUntil } = replay;
     const places = this.#placesFor(replay, subscriptions);
-    const archived = replay.archived.filter(
-      ({ marketId }) =>
-        subscriptions?.allTrades === true ||
-        (marketId !== undefined && subscriptions?.trades.has(marketId) === true),
-    );
+    const archived = replay.archived.flatMap((part) => partsFor(part, subscriptions));
     member.replay =
       places.length === 0
         ? undefined
@@ -174,6 +171,11 @@ export class TradeReplays {
     if (member.replay === undefined || member.waiting) return;
     this.#ready.add(member);
     this.#schedule();
+  }
+
+  /** Whether there is nothing to send to a member until the archive has been looked at again. */
+  waitsForArchive(member: Member): boolean {
+    return this.#away.has(member);
   }
 
   forget(member: Member): void {
@@ -291,4 +293,17 @@ export class TradeReplays {
     this.send(member);
     if (!this.#away.has(member)) this.ready(member);
   }
+}
+
+/** What is left of a part for subscriptions: of all trades, where those have ended, each market's that has not. */
+function partsFor(
+  part: ArchivedTrades,
+  subscriptions: SubscriptionSet | undefined,
+): readonly ArchivedTrades[] {
+  if (subscriptions === undefined) return [];
+  const { allTrades, trades } = subscriptions;
+  const { marketId } = part;
+  if (allTrades || (marketId !== undefined && trades.has(marketId))) return [part];
+  if (marketId !== undefined) return [];
+  return [...trades].sort(compareMarketIds).map((id) => ({ ...part, marketId: id }));
 }

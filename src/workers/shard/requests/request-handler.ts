@@ -295,17 +295,29 @@ export class RequestHandler {
     const again = (): void => this.#subscribe(connection, id, channels, orders, recoveries);
     const state = recoveries.step();
     if (state === "going") return this.#firstData.later(connection, again);
-    if (state === "waits" || !recoveries.follows(connection.replay))
-      return this.#firstData.muchLater(connection, again);
-    const recovered = recoveries.take(connection.encoding, this.#counters, orders);
+    if (state === "waits") return this.#firstData.muchLater(connection, again);
     if (recoveries.cost > 0)
       connection.charge(RECOVERY_COST_BYTES * recoveries.cost, performance.now());
+    if (!recoveries.follows(connection.replay)) {
+      // The window moves on meanwhile: what was found is looked for anew.
+      const anew = (): void => this.#subscribe(connection, id, channels, orders);
+      return this.#afterReplay(connection, recoveries, anew);
+    }
+    const recovered = recoveries.take(connection.encoding, this.#counters, orders);
     const beginning = this.#fanOut.candles.beginningBytes(channels);
     if (beginning > 0) connection.charge(beginning, performance.now());
     const subscribed = reply(id, { type: "Subscribed", data: { channels: recovered.told } });
     this.#firstData.subscribe(connection, subscribed, recovered.channels, after, recovered.replays);
     this.#trading.subscribe(connection, ofWallets, orders);
     if (ofMarkets.some(({ type }) => CHANNEL_KINDS[type].marketData)) this.#hooks.subscribed();
+  }
+
+  /** Has a request go on when the connection has been sent what has to come before what it asks for. */
+  #afterReplay(connection: Connection, recoveries: Recoveries, request: () => void): void {
+    this.#firstData.muchLater(connection, () => {
+      if (recoveries.follows(connection.replay)) request();
+      else this.#afterReplay(connection, recoveries, request);
+    });
   }
 
   /** Why a connection may not have one of the private channels it asks for. */

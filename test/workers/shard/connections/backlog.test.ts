@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Backlog } from "../../../../src/workers/shard/connections/backlog.js";
 
-test("backlog - keeps its order, and what was asked for counts as messages but not as bytes", () => {
+test("backlog - keeps its order, and what was asked for counts neither as messages nor as bytes", () => {
   const backlog = new Backlog();
   const [first, asked, last] = [10, 1000, 20].map((length) => ({
     bytes: Buffer.alloc(length),
@@ -11,11 +11,12 @@ test("backlog - keeps its order, and what was asked for counts as messages but n
   backlog.add(asked, true);
   backlog.add(last, false);
   expect([backlog.messages, backlog.bytes]).toEqual([6, 1030]);
-  expect(backlog.exceeds(6, 30)).toBe(false);
-  expect(backlog.exceeds(5, 30)).toBe(true);
-  expect(backlog.exceeds(6, 29)).toBe(true);
+  expect(backlog.exceeds(4, 30)).toBe(false);
+  expect(backlog.exceeds(3, 30)).toBe(true);
+  expect(backlog.exceeds(4, 29)).toBe(true);
   expect(backlog.take()).toEqual([first, asked, last]);
   expect([backlog.empty, backlog.messages, backlog.bytes]).toEqual([true, 0, 0]);
+  expect(backlog.exceeds(0, 0)).toBe(false);
 });
 
 test("backlog - what is behind something waits for it, with all that comes later", () => {

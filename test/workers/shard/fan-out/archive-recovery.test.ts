@@ -1,159 +1,10 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import type { ArchivePosition } from "../../../../src/archive/archive-form.js";
-import type { HistoryTrade } from "../../../../src/archive/archive-reader.js";
-import { ENCODING_TABLE } from "../../../../src/codec/encodings.js";
-import type { ServerMessage } from "../../../../src/contract/messages.js";
-import type { MarketId } from "../../../../src/shared/market-id.js";
-import { ArchiveRecovery } from "../../../../src/workers/shard/fan-out/archive-recovery.js";
+import type { ArchiveRecovery } from "../../../../src/workers/shard/fan-out/archive-recovery.js";
 import { nextPiece } from "../../../../src/workers/shard/fan-out/archived-trades.js";
-import { ReplayCursor } from "../../../../src/workers/shard/fan-out/replay-cursor.js";
-import { ReplayEncoder } from "../../../../src/workers/shard/fan-out/replay-encoder.js";
-import { parseFrames } from "../../../support/frames.js";
-import { ShardWorld } from "../../../support/shard-world.js";
+import { ArchivedWorld, MARKETS, WAIT_MS } from "../../../support/archived-world.js";
 
-const MARKETS = [1, 2, 3] as const;
 const SEED = Math.floor(Math.random() * 2 ** 31);
-/** By how much a producer begins behind what was told, in µs. */
-const LATER = 100;
-/** How long the archive is waited for. */
-const WAIT_MS = 5000;
-
-/** A producer whose trades an archive takes when the test has it so, and a shard that reads both. */
-class ArchivedWorld {
-  readonly world = new ShardWorld({ sizes: { tradeRingSize: 1 << 16 } });
-  readonly trades: HistoryTrade[] = [];
-  readonly faults: unknown[] = [];
-  archived = 0;
-  epoch = "";
-  completeFrom = 0;
-  generation = 1;
-  /** How many trades a page has at most. */
-  pageMax = 1000;
-  nowMs = 0;
-  fault: Error | undefined;
-  readonly #seqs = new Map<MarketId, number>();
-
-  readonly reader = {
-    reach: () => {
-      if (this.fault !== undefined) throw this.fault;
-      if (this.epoch === "") return undefined;
-      const lastTs = this.trades[this.archived - 1]?.ts ?? 0;
-      return { epoch: this.epoch, lastTs, completeFrom: this.completeFrom };
-    },
-    tradesFrom: (
-      id: MarketId | undefined,
-      ts: number,
-      after: ArchivePosition | undefined,
-      limit: number,
-    ) => {
-      const trades = this.trades
-        .slice(0, this.archived)
-        .filter(
-          (trade) =>
-            trade.ts >= ts &&
-            trade.number > (after?.number ?? 0) &&
-            (id === undefined || trade.market.marketId === id),
-        )
-        .slice(0, Math.min(limit, this.pageMax));
-      return { trades, next: trades.at(-1) };
-    },
-  };
-
-  constructor() {
-    for (const id of MARKETS) this.world.list(id);
-    this.round();
-    this.begin();
-  }
-
-  /** The archive begins the present epoch, with all that was told before. */
-  begin(): void {
-    this.archived = this.trades.length;
-    this.epoch = this.world.memory.epoch;
-  }
-
-  noteFault(error: unknown): void {
-    this.faults.push(error);
-  }
-
-  /** @param same at the same time as the one before */
-  trade(marketId: MarketId, same = false): void {
-    if (same && this.trades.length > 0) this.world.nowMicros--;
-    this.world.trade(marketId, 100 + this.trades.length);
-    const seq = (this.#seqs.get(marketId) ?? 0) + 1;
-    this.#seqs.set(marketId, seq);
-    const number = this.trades.length + 1;
-    this.trades.push({
-      number,
-      ts: this.world.nowMicros,
-      seq,
-      price: 100 + number - 1,
-      quantity: 1,
-      takerSide: "Buy",
-      tradeId: `${number}`,
-      epoch: this.world.memory.epoch,
-      market: { index: 0, marketId, tickSize: 0.01, lotSize: 1 },
-    });
-  }
-
-  /** All is read that was told. */
-  round(): void {
-    this.world.flush();
-    this.world.round();
-  }
-
-  /** @param untold trades that the next producer tells first, with a `ts` of before its beginning */
-  restart(untold = 0): void {
-    this.#seqs.clear();
-    this.world.nowMicros += LATER;
-    this.world.restartProducer(() => {
-      this.world.nowMicros -= LATER;
-      for (const id of MARKETS) this.world.list(id);
-      for (let at = 0; at < untold; at++) this.trade(1);
-      this.world.nowMicros += LATER;
-    });
-    this.world.round();
-  }
-
-  recovery(marketId: MarketId | undefined, since: number, maxMessages = 100_000): ArchiveRecovery {
-    const { window } = this.world.fanOut.trades;
-    const giveUpAt = this.nowMs + WAIT_MS;
-    const now = () => this.nowMs;
-    return new ArchiveRecovery(window, marketId, since, maxMessages, this, giveUpAt, now);
-  }
-
-  /** What a recovery that has found everything brings, as price and epoch. */
-  replay({ result }: ArchiveRecovery): string[] {
-    if (result?.recovered !== true) throw new Error("not recovered");
-    const { window } = this.world.fanOut.trades;
-    const encoder = new ReplayEncoder(ENCODING_TABLE);
-    const archived = result.archived === undefined ? [] : [result.archived];
-    let cursor = new ReplayCursor(window, "trades", 0, result.places, undefined, archived);
-    const told: string[] = [];
-    while (!cursor.atHead) {
-      const piece =
-        cursor.archived.length > 0 ? cursor.archivedPiece(encoder, this) : cursor.piece(encoder);
-      if (piece === undefined) continue;
-      if (piece === "lost" || piece === "away") throw new Error(`the replay is ${piece}`);
-      for (const { payload } of parseFrames(piece.batch.bytes)) {
-        const message = JSON.parse(payload.toString()) as ServerMessage;
-        if (message.type !== "TradeExecution") throw new Error(`a ${message.type}`);
-        const { price, epoch } = message.data.trade;
-        told.push(`${Math.round(price * 100)} ${epoch ?? "present"}`);
-      }
-      cursor = piece.next;
-    }
-    return told;
-  }
-
-  /** The same, of the plain list of all trades. */
-  obvious(marketId: MarketId | undefined, since: number): string[] {
-    const { epoch: present } = this.world.memory;
-    return this.trades
-      .filter(({ ts, market }) => ts >= since && (marketId ?? market.marketId) === market.marketId)
-      .map(({ price, epoch }) => `${price} ${epoch === present ? "present" : epoch}`);
-  }
-}
 
 function runToEnd(recovery: ArchiveRecovery): ArchiveRecovery {
   do recovery.step(100);
@@ -249,19 +100,53 @@ it("archive recovery - waits until the archive has come to the present epoch, an
 });
 
 it("archive recovery - trades that a producer left untold are not missed between archive and window", () => {
+  for (const same of [false, true]) {
+    const run = new ArchivedWorld();
+    for (let at = 0; at < 10; at++) run.trade(1);
+    run.round();
+    run.restart(5, same);
+    run.epoch = run.world.memory.epoch;
+    for (const archived of [10, 12, 14]) {
+      run.archived = archived;
+      const early = runToEnd(run.recovery(1, 0));
+      expect([early.waits, early.result]).toEqual([true, undefined]);
+    }
+    run.archived = 15;
+    expect(run.replay(runToEnd(run.recovery(1, 0)))).toEqual(run.obvious(1, 0));
+    expect(run.obvious(1, 0)).toHaveLength(15);
+  }
+});
+
+it("archive recovery - where the window has lost the first trades, the archive has to have them", () => {
   const run = new ArchivedWorld();
-  for (let at = 0; at < 10; at++) run.trade(1);
+  for (let at = 0; at < 10; at++) run.trade(2);
   run.round();
   run.restart(5);
   run.epoch = run.world.memory.epoch;
-  for (const archived of [10, 12, 14]) {
-    run.archived = archived;
-    const early = runToEnd(run.recovery(1, 0));
-    expect([early.waits, early.result]).toEqual([true, undefined]);
+  run.archived = 10;
+  for (let at = 0; at < 1500; at++) {
+    run.trade(1);
+    if (at % 100 === 99) run.round();
   }
-  run.archived = 15;
+  const early = runToEnd(run.recovery(2, 0));
+  expect([early.waits, early.result]).toEqual([true, undefined]);
+  run.archived = run.trades.length;
+  expect(run.replay(runToEnd(early))).toEqual(run.obvious(2, 0));
+});
+
+it("archive recovery - quotes that have not been read are not waited for", () => {
+  const run = new ArchivedWorld();
+  for (let at = 0; at < 10; at++) run.trade(1);
+  run.round();
+  run.restart();
+  run.begin();
+  run.world.quote(1, 100);
+  run.world.flush();
+  expect(run.world.fanOut.mirror.pending).toBe(true);
   expect(run.replay(runToEnd(run.recovery(1, 0)))).toEqual(run.obvious(1, 0));
-  expect(run.obvious(1, 0)).toHaveLength(15);
+  run.trade(1);
+  run.world.flush();
+  expect(runToEnd(run.recovery(1, 0)).waits).toBe(true);
 });
 
 it("archive recovery - what the archive has and the mirror has not read comes once", () => {
@@ -301,7 +186,7 @@ it("archive recovery - what was pruned or missed is refused, and more than is re
   expect(runToEnd(run.recovery(1, run.completeFrom, 9)).result).toMatchObject({ recovered: true });
 });
 
-it("archive recovery - another archive begins the search anew, and ends a replay", () => {
+it("archive recovery - another archive begins the search anew, and a replay goes on from its place in it", () => {
   const run = new ArchivedWorld();
   for (let at = 0; at < 10; at++) run.trade(1);
   run.round();
@@ -327,6 +212,21 @@ it("archive recovery - another archive begins the search anew, and ends a replay
   run.completeFrom = 0;
   run.generation = 0;
   expect(nextPiece(first.rest, run)).toBe("away");
+  // Made anew of the store, it comes so far again.
   run.generation = 3;
+  run.archived = 9;
+  expect(nextPiece(first.rest, run)).toBe("away");
+  run.epoch = "";
+  expect(nextPiece(first.rest, run)).toBe("away");
+  run.begin();
+  const second = nextPiece(first.rest, run);
+  expect(second).toMatchObject({ trades: [{ number: 4 }, {}, {}], rest: { generation: 3 } });
+  // What is missing behind its end is of no matter to it.
+  const { until } = part;
+  run.gaps.push({ from: until, to: until + 1000 });
+  expect(nextPiece(first.rest, run)).toEqual(second);
+  // Of another feed one that is made anew lacks all of before, and numbers trades from 1 on.
+  run.gaps.push({ from: 0, to: until });
+  run.archived = 1;
   expect(nextPiece(first.rest, run)).toBe("lost");
 });
