@@ -2,15 +2,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Command } from "../src/engine/commands.js";
-import { Engine } from "../src/engine/engine.js";
 import { Journal } from "../src/journal/journal.js";
-import { DecimalScale } from "../src/shared/decimal-scale.js";
 import { MergedBatches } from "../src/store/merged-batches.js";
 import { Store } from "../src/store/store.js";
 import { decodeBatch, encodeBatch, type StoredBatch } from "../src/store/stored-batch.js";
-import { bookStream, engineCommands, MARKET_ID } from "./engine-stream.js";
 import type { BenchOptions, BenchReport } from "./support/bench-options.js";
+import { BATCH_COMMANDS, changesIn, DEPTH, engineBatches } from "./support/engine-batches.js";
 import { progress } from "./support/progress.js";
 import { median } from "./support/statistics.js";
 import { formatTable } from "./support/table.js";
@@ -23,9 +20,6 @@ const PAYLOAD_BYTES = [300, 4_096, 16_384, 65_536];
 const TARGET_BYTES = 16_384;
 const P50_MS_MAX = 1;
 const ROUNDS = 3;
-/** Commands of a batch of the recovered journal, and orders in the book. */
-const BATCH_COMMANDS = 64;
-const DEPTH = 10_000;
 const CHANGES_PER_SECOND_MIN = 500_000;
 /** Batches of a transaction of the trees. */
 const MERGED = [1, 10, 100];
@@ -37,7 +31,6 @@ const RETENTION = {
   tradeRetentionMs: 3650 * DAY_MS,
   maxStoredTrades: 10_000_000,
 };
-const BEGIN_TS = 1_790_000_000_000_000;
 
 interface AppendRow {
   readonly payloadBytes: number;
@@ -269,42 +262,10 @@ async function timeRecovery(
   return { elapsedMs, cpuMs: (user + system) / 1000 };
 }
 
-function engineBatches(commands: number): StoredBatch[] {
-  const all = engineCommands(bookStream(1, DEPTH, commands));
-  const engine = new Engine({
-    maxOpenOrders: Infinity,
-    maxClientOrderIds: Infinity,
-    maxAllClientOrderIds: Infinity,
-    clientOrderIdRetentionMicros: 0,
-  });
-  engine.list({
-    marketId: MARKET_ID,
-    status: "Active",
-    priceScale: DecimalScale.of(0.001) as DecimalScale,
-    quantityScale: DecimalScale.of(1) as DecimalScale,
-  });
-  const batches: StoredBatch[] = [];
-  for (let at = 0; at < all.length; at += BATCH_COMMANDS) {
-    for (let index = at; index < Math.min(at + BATCH_COMMANDS, all.length); index++)
-      engine.execute(all[index] as Command, BEGIN_TS + index * 50);
-    batches.push({
-      changes: engine.takeChanges(),
-      stretches: [],
-      latestTs: BEGIN_TS + at * 50,
-      sessions: { put: [], removed: [] },
-    });
-  }
-  return batches;
-}
-
 function mergedOf(batches: readonly StoredBatch[]): StoredBatch {
   const merged = new MergedBatches();
   for (const batch of batches) merged.add(batch);
   return merged.batch;
-}
-
-function changesIn({ orders, trades, positions, totals }: StoredBatch["changes"]): number {
-  return orders.length + trades.length + positions.length + totals.length;
 }
 
 /** Of several rounds the one in the middle, by rate. */

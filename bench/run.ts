@@ -12,6 +12,7 @@ import { runOrders } from "./orders.js";
 import { runReplay } from "./replay.js";
 import { runRequests } from "./requests.js";
 import { runRing } from "./ring.js";
+import { runStore } from "./store.js";
 import type { BenchOptions, BenchReport } from "./support/bench-options.js";
 import { describeMachine } from "./support/machine.js";
 
@@ -23,6 +24,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<BenchR
   requests: runRequests,
   orders: runOrders,
   journal: runJournal,
+  store: runStore,
   archive: runArchive,
   fanout: runFanout,
   replay: runReplay,
@@ -40,6 +42,7 @@ const HELP = `Usage: npm run bench -- NAME [--short] [--only SECTION] [--json FI
   codec    ns per encoded and decoded message
   engine   commands/s and latency of the order book, beside a plain one, and of the engine
   journal  batches/s appended to the journal, each on disk, and what recovery reads
+  store    changes/s that a store recovers, its start after a kill, a backup
   archive  trades/s archived and how far behind, pages of history
   client   size of the client library and of the page, messages/s received in Node, frames/s drawn
   all      each of them

@@ -6,6 +6,7 @@ import { storeDirectory } from "../store/store-file.js";
 import { loadCommandConfig } from "./config-flags.js";
 import { interruptible } from "./interruptible.js";
 import { OutputFile, print } from "./output.js";
+import { addBackupCommands } from "./store-backup.js";
 import { UsageError } from "./usage-error.js";
 
 interface ExportOptions {
@@ -62,7 +63,7 @@ async function exportStore(options: ExportOptions, program: Command): Promise<vo
 export function addStoreCommand(program: Command): void {
   const store = program
     .command("store")
-    .description("check or export what the exchange has stored in the data directory");
+    .description("check, export, back up or restore what the exchange has stored");
   store
     .command("check")
     .description("check the file, every record, and what must hold between them")
@@ -73,4 +74,5 @@ export function addStoreCommand(program: Command): void {
     .addOption(new Option("--only <KIND>", "orders or trades alone").choices(EXPORTED_KINDS))
     .option("--output <FILE>", "write to a file, not to standard output")
     .action((options: ExportOptions) => exportStore(options, program));
+  addBackupCommands(store, program);
 }

@@ -30,7 +30,12 @@ export function archiveDirectoryOf({ config, sources }: LoadedConfig): string | 
   const { archiveSize, dataDir, feed } = config;
   if (archiveSize === 0) return undefined;
   const isNamed = feed === "exchange" || sources.get("dataDir") !== "default";
-  return isNamed ? join(dataDir, "archive") : undefined;
+  return isNamed ? archiveDirectory(dataDir) : undefined;
+}
+
+/** Where the archive of a data directory is, if it has one. */
+export function archiveDirectory(dataDir: string): string {
+  return join(dataDir, "archive");
 }
 
 /** The error for a data directory in which nothing can be kept. */

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import type { AdministeredMarket, Listing } from "../engine/market.js";
 import { MARKET_STATUSES } from "../shared/market.js";
-import { count, form, marketId, step, timestamp } from "./records.js";
+import { form } from "./record-form.js";
+import { count, marketId, step, timestamp } from "./records.js";
 
 const listing = z.tuple([z.string(), step, step, step.nullable()]);
 

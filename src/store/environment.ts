@@ -1,5 +1,6 @@
 import { type Key, open, type RootDatabase, type Transaction } from "lmdb";
 import { administeredForm } from "./administered-form.js";
+import type { RecordForm } from "./record-form.js";
 import {
   countersForm,
   finishedClientOrderIdForm,
@@ -8,7 +9,6 @@ import {
   marketForm,
   orderForm,
   positionForm,
-  type RecordForm,
   schemaForm,
   sessionForm,
   timerForm,
@@ -134,6 +134,15 @@ export class Environment {
   /** Frees what readers have left that were killed: for them, too, pages would be kept. */
   clearDeadReaders(): void {
     this.#root.readerCheck();
+  }
+
+  /**
+   * Writes the present state to a new file in a directory, from another thread; until that is done it is a
+   * reader to all others. Rejects with LMDB's error, and then there may be a part of it.
+   * @param compact without free pages, and without keeping anybody from writing for a moment
+   */
+  copyTo(dir: string, compact: boolean): Promise<void> {
+    return this.#root.backup(dir, compact);
   }
 
   close(): Promise<void> {

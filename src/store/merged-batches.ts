@@ -81,22 +81,25 @@ export interface StoredState extends EngineState {
   readonly sessions: readonly StoredSession[];
 }
 
-/** A state after one more batch. */
+/**
+ * A state after one more batch. Of the millions of records that a state may have, those that the batch does not
+ * name are looked at once.
+ */
 export function stateAfter(state: StoredState, batch: StoredBatch): StoredState {
   const { orders, positions, totals, timers, nextOrderId, nextTradeId } = batch.changes;
-  const open = new Map([...state.openOrders].map((order) => [order.orderId, order]));
+  const latest = new Map(orders.map((order) => [order.orderId, order]));
   const finished = [...state.clientOrderIds];
-  for (const order of orders) {
+  for (const order of latest.values()) {
     const { orderId, wallet, clientOrderId, updatedTs: finishedTs } = order;
-    if (isOpen(order)) open.set(orderId, order);
-    else {
-      open.delete(orderId);
-      if (clientOrderId !== undefined)
-        finished.push({ orderId, finishedTs, wallet, clientOrderId });
-    }
+    if (!isOpen(order) && clientOrderId !== undefined)
+      finished.push({ orderId, finishedTs, wallet, clientOrderId });
   }
-  const held = new Map([...state.positions].map((one) => [positionKey(one), one]));
-  for (const position of positions) held.set(positionKey(position), position);
+  const open = [...state.openOrders].filter(({ orderId }) => !latest.has(orderId));
+  for (const order of latest.values()) if (isOpen(order)) open.push(order);
+  const held = positionsOf(positions);
+  const untouched = [...state.positions].filter(
+    ({ marketId, wallet }) => held.get(marketId)?.has(wallet) !== true,
+  );
   const summed = new Map([...state.totals].map((one) => [one.marketId, one]));
   for (const total of totals) summed.set(total.marketId, total);
   const running = new Map([...state.timers].map((one) => [one.wallet, one]));
@@ -110,11 +113,11 @@ export function stateAfter(state: StoredState, batch: StoredBatch): StoredState 
   for (const session of batch.sessions.put) sessions.set(session.session, session);
   for (const session of batch.sessions.removed) sessions.delete(session);
   return {
-    openOrders: [...open.values()].sort((a, b) => a.orderId - b.orderId),
+    openOrders: open.sort((a, b) => a.orderId - b.orderId),
     clientOrderIds: finished.sort((a, b) => a.finishedTs - b.finishedTs || a.orderId - b.orderId),
-    positions: [...held.values()],
+    positions: [...untouched, ...listOf(held)],
     totals: [...summed.values()],
-    timers: [...running.values()],
+    timers: [...running.values()].sort((a, b) => (a.wallet < b.wallet ? -1 : 1)),
     markets: [...administered.values()],
     nextOrderId,
     nextTradeId,
@@ -127,6 +130,17 @@ export function stateAfter(state: StoredState, batch: StoredBatch): StoredState 
   };
 }
 
-function positionKey({ wallet, marketId }: Position): string {
-  return JSON.stringify([wallet, marketId]);
+/** Positions by market and wallet, of each the last. */
+function positionsOf(positions: Iterable<Position>): Map<MarketId, Map<string, Position>> {
+  const held = new Map<MarketId, Map<string, Position>>();
+  for (const position of positions) {
+    const ofMarket = held.get(position.marketId);
+    if (ofMarket === undefined) held.set(position.marketId, new Map([[position.wallet, position]]));
+    else ofMarket.set(position.wallet, position);
+  }
+  return held;
+}
+
+function listOf(held: ReadonlyMap<MarketId, ReadonlyMap<string, Position>>): Position[] {
+  return [...held.values()].flatMap((ofMarket) => [...ofMarket.values()]);
 }

@@ -1,12 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { readJournal } from "../journal/journal-reader.js";
 import type { Environment } from "./environment.js";
+import { containedBy, readJournalTail } from "./journal-tail.js";
 import type { Retention } from "./pruning.js";
-import { JOURNALED_KEY } from "./records.js";
 import { Store } from "./store.js";
 import { StoreError } from "./store-error.js";
 import { openForReading, unreadable } from "./store-file.js";
-import { journalDirectory, storeErrorOf } from "./store-journal.js";
+import { storeErrorOf } from "./store-journal.js";
 
 /** How often a server's trees are looked at, and for how long, in ms. */
 const LOOK_INTERVAL_MS = 20;
@@ -29,7 +28,7 @@ const NOTHING_IS_PRUNED: Retention = {
  */
 export async function openComplete(dir: string, signal?: AbortSignal): Promise<Environment> {
   const environment = await openForReading(dir, signal);
-  const last = await lastOfJournal(dir, containedBy(environment)).catch(async (error: unknown) => {
+  const last = await lastOfJournal(dir, environment).catch(async (error: unknown) => {
     await environment.close();
     throw unreadable(dir, storeErrorOf(error));
   });
@@ -50,25 +49,12 @@ export async function openComplete(dir: string, signal?: AbortSignal): Promise<E
 
 /** Resolves when a server's trees have all that is stored by now; rejects where they do not in time. */
 export async function untilComplete(environment: Environment, dir: string): Promise<void> {
-  const last = await lastOfJournal(dir, containedBy(environment));
+  const last = await lastOfJournal(dir, environment);
   await until(environment, () => containedBy(environment) >= last);
 }
 
-function containedBy({ journaled }: Environment): number {
-  return journaled?.get(JOURNALED_KEY) ?? 0;
-}
-
-async function lastOfJournal(dir: string, after: number): Promise<number> {
-  let last = after;
-  try {
-    for await (const { number } of readJournal(journalDirectory(dir), after)) last = number;
-  } catch (error) {
-    // A store of an earlier version has none.
-    const { cause } = error as Error;
-    if (after === 0 && (cause as NodeJS.ErrnoException | undefined)?.code === "ENOENT") return 0;
-    throw error;
-  }
-  return last;
+async function lastOfJournal(dir: string, environment: Environment): Promise<number> {
+  return (await readJournalTail(dir, environment, { payloads: false })).last;
 }
 
 /** Brings trees up that no server has open; returns false where one has. */

@@ -1,4 +1,3 @@
-import type { Key } from "lmdb";
 import { z } from "zod";
 import type { RememberedClientOrderId } from "../engine/commands.js";
 import type { MarketTotals, Order, Position, Trade, WalletTimer } from "../engine/order.js";
@@ -7,30 +6,14 @@ import { type MarketId, parseMarketId } from "../shared/market-id.js";
 import { ORDER_STATUSES, ORDER_TYPES, TIMES_IN_FORCE } from "../shared/order.js";
 import type { SessionTerms } from "../shared/session.js";
 import type { Stretch } from "../shared/time-stretches.js";
+import { commonText } from "./common-texts.js";
 import { packRare, rareOrderFields, unpackRare } from "./rare-order-fields.js";
-import { asRead, seal, unseal } from "./sealing.js";
+import { form, type RecordForm } from "./record-form.js";
+import { asRead } from "./sealing.js";
+import { isUsualOrder } from "./usual-order.js";
 
-/*
- * The form of everything in the store. A record is a CRC-32 and a MessagePack array: a fixed order of
- * fields is compact, and plain MessagePack is read by any tool. LMDB has no checksums of its own.
- *
- *   0        4
- *   ├────────┼──────────────────────────────┐
- *   │ CRC-32 │ MessagePack array of fields  │
- *   └────────┴──────────────────────────────┘
- */
-
-/** Version of this form. A store that says another number is not opened. */
+/** Version of the form of everything in the store. A store that says another number is not opened. */
 export const SCHEMA_VERSION = 2;
-
-/** How one kind of record is written and read; it holds its key too, so that a wrong one shows. */
-export interface RecordForm<K extends Key, T> {
-  keyOf(value: T): K;
-  /** Throws Error where the bytes would be read as something else than what they were made of. */
-  encode(value: T): Buffer;
-  /** Throws Error where the bytes are not what was written under the key, or break a rule of the form. */
-  decode(bytes: Buffer, key: K): T;
-}
 
 /** A market: its tick size and lot size as it was first listed, and its latest title. */
 export interface StoredMarket {
@@ -67,24 +50,6 @@ export interface FinishedOrder {
 
 /** The client order id of a finished order. */
 type FinishedClientOrderId = RememberedClientOrderId;
-
-/** The form of a record whose fields are a tuple. */
-export function form<K extends Key, F extends [unknown, ...unknown[]], T>(
-  fields: z.ZodType<F>,
-  keyOf: (value: T) => K,
-  pack: (value: T) => NoInfer<F>,
-  unpack: (fields: NoInfer<F>) => T,
-): RecordForm<K, T> {
-  return {
-    keyOf,
-    encode: (value) => seal(pack(value)),
-    decode(bytes) {
-      const { data, error } = fields.safeParse(unseal(bytes));
-      if (error) throw new Error(z.prettifyError(error));
-      return unpack(data);
-    },
-  };
-}
 
 const integer = z.number().refine(Number.isSafeInteger, "is no safe integer");
 export const count = integer.nonnegative();
@@ -153,7 +118,7 @@ export const orderForm = form(
   (fields) => ({
     orderId: fields[0],
     marketId: fields[1],
-    wallet: fields[2],
+    wallet: commonText(fields[2]),
     clientOrderId: present(fields[3]),
     side: fields[4],
     orderType: fields[5],
@@ -170,6 +135,7 @@ export const orderForm = form(
     updatedTs: fields[16],
     ...unpackRare(fields[0], fields[17]),
   }),
+  isUsualOrder,
 );
 
 export const tradeForm = form(
@@ -232,7 +198,7 @@ const storedPositionForm = form(
     position.updatedTs,
   ],
   (fields) => ({
-    wallet: fields[0],
+    wallet: commonText(fields[0]),
     marketId: fields[1],
     quantity: fields[2],
     cost: BigInt(fields[3]),
@@ -318,7 +284,7 @@ export const finishedClientOrderIdForm = form(
   (fields) => ({
     orderId: fields[0],
     finishedTs: fields[1],
-    wallet: fields[2],
+    wallet: commonText(fields[2]),
     clientOrderId: fields[3],
   }),
 );

@@ -10,7 +10,9 @@ export type StoreErrorCode =
   /** There was no room to open the store; or a write failed, and nothing of it is in the store. */
   | "STORE_WRITE_FAILED"
   /** The directory or a file in it cannot be opened, read or made. */
-  | "STORE_UNREADABLE";
+  | "STORE_UNREADABLE"
+  /** A store or a backup is to be written where something is already. */
+  | "STORE_EXISTS";
 
 /** Thrown where a store cannot do what it is asked; the message names the path and what to do. */
 export class StoreError extends CodedError<StoreErrorCode> {}

@@ -19,7 +19,7 @@ import { unreadable } from "./store-file.js";
 import { StoreJournal } from "./store-journal.js";
 import { StoreLock } from "./store-lock.js";
 import type { SessionWrites, StoredBatch } from "./stored-batch.js";
-import { stateOfTrees } from "./tree-state.js";
+import { stateOfTrees, withoutForgotten } from "./tree-state.js";
 import { treeWrites } from "./tree-writes.js";
 import { Trees, writeFailed } from "./trees.js";
 import { WalletIndexer } from "./wallet-indexer.js";
@@ -94,10 +94,10 @@ export class Store {
         const journal = await StoreJournal.open(dir, after);
         closers.push(() => journal.close());
         const store = new Store(dir, retention, lock, trees, journal);
-        // Where there is no room for it, it waits.
-        await store.#bringUp().catch(() => {});
         await store.#indexer.begin(trees.environment);
         for (const { changes } of journal.waiting) store.#indexer.committed(changes);
+        // Nobody has to wait until the trees have it, too.
+        if (journal.records > 0) store.#bringUpSoon();
         return store;
       } catch (error) {
         for (const close of closers.reverse()) await close();
@@ -114,12 +114,10 @@ export class Store {
    */
   load(): Promise<StoredState> {
     return this.#trees.inTurn(async () => {
-      // What the trees lack, where they cannot take it, and no more: later commits are of another state.
-      const complete = await this.#bringUpNow().then(
-        () => (state: StoredState) => state,
-        () => this.#journal.completion(),
-      );
-      return complete(await stateOfTrees(this.#dir, this.#trees.environment, this.#retention));
+      // What the trees lack by now, and no more: later commits are of another state.
+      const complete = this.#journal.completion();
+      const state = await stateOfTrees(this.#dir, this.#trees.environment, this.#retention);
+      return withoutForgotten(complete(state), this.#retention);
     });
   }
 
@@ -259,6 +257,10 @@ export class Store {
       return;
     }
     this.#indexer.committed(batch.changes);
+    this.#bringUpSoon();
+  }
+
+  #bringUpSoon(): void {
     this.#treesTimer ??= setTimeout(() => void this.#bringUpLater(), TREES_DELAY_MS);
   }
 

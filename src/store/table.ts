@@ -8,8 +8,8 @@ import {
   type RangeOptions,
   type RootDatabase,
 } from "lmdb";
+import type { RecordForm } from "./record-form.js";
 import { requireKey } from "./record-key.js";
-import type { RecordForm } from "./records.js";
 import { damaged, reasonOf, StoreError } from "./store-error.js";
 
 /** Records that are read in one turn of the event loop, where a thread may do other things as well. */

@@ -37,6 +37,18 @@ export async function stateOfTrees(
   };
 }
 
+/** A state without the client order ids that cannot be remembered any more when its last one finished. */
+export function withoutForgotten(
+  state: StoredState,
+  { clientOrderIdRetentionMs }: Retention,
+): StoredState {
+  const all = [...state.clientOrderIds];
+  const latest = all.at(-1)?.finishedTs ?? 0;
+  const since = tsBefore(state.stretches, latest, clientOrderIdRetentionMs * 1000);
+  const first = all.findIndex(({ finishedTs }) => finishedTs >= since);
+  return first <= 0 ? state : { ...state, clientOrderIds: all.slice(first) };
+}
+
 /** When the last of the finished orders that are stored finished. */
 function latestFinishedTs({ finishTimes, clientOrderIds }: Environment): number {
   const lastFirst = { reverse: true, limit: 1 };

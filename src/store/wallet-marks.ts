@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { form, timestamp } from "./records.js";
+import { form } from "./record-form.js";
+import { timestamp } from "./records.js";
 
 const KINDS = ["orders", "trades"] as const;
 /** The only record of its table. */
