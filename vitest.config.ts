@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
+import { SLOW } from "./vitest.slow.js";
 
 /** Tests of what runs in processes of its own, which mostly wait for these. */
 const PROGRAMS = ["test/{cli,client,integration,web}/**/*.test.ts", "test/package.test.ts"];
@@ -19,7 +20,7 @@ const SHARED = {
   hookTimeout: 60_000,
 } as const;
 
-const ELSEWHERE = ["test/long/**", "test/attack/**"];
+const ELSEWHERE = ["test/long/**", "test/attack/**", ...SLOW];
 
 // The start of a process, and what it has to load, take longer than most files: files share processes.
 export default defineConfig({
@@ -51,6 +52,7 @@ export default defineConfig({
           ...SHARED,
           name: "programs",
           include: PROGRAMS,
+          exclude: ELSEWHERE,
           isolate: false,
           maxWorkers: 2,
           sequence: { groupOrder: 2 },

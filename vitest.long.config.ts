@@ -1,9 +1,10 @@
 import { defineConfig } from "vitest/config";
+import { SLOW } from "./vitest.slow.js";
 
 export default defineConfig({
   test: {
     environment: "node",
-    include: ["test/long/**/*.test.ts"],
+    include: ["test/long/**/*.test.ts", ...SLOW],
     pool: "forks",
     // These suites load the machine: one at a time.
     maxWorkers: 1,

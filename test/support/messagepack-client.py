@@ -65,14 +65,15 @@ REQUESTS = [
     {"type": "TradeHistory", "data": {"market_id": 1001}},
     {"type": "CandleHistory", "data": {"market_id": 1001, "interval": "1m"}},
     {"type": "PlaceOrder", "data": {"order": ORDER}},
-    {"type": "GetOrder", "data": {"client_order_id": "mine"}},
-    {"type": "OrderHistory", "data": {"status": ["Filled"], "limit": 10}},
-    {"type": "FillHistory", "data": {"market_id": 1001}},
     {"type": "PlaceOrder", "data": {"order": ORDER, "validate_only": True}},
     {"type": "PlaceOrders", "data": {"orders": [RESTING, {**OTHER, "quantity": 0.5}]}},
     {"type": "AmendOrder", "data": {"client_order_id": "resting", "quantity": 2}},
     {"type": "CancelAfter", "data": {"timeout_ms": 60_000}},
     {"type": "CancelOrders", "data": {"market_id": 1001, "side": "Buy"}},
+    # What is asked of the past is answered behind the orders that it may have.
+    {"type": "GetOrder", "data": {"client_order_id": "mine"}},
+    {"type": "OrderHistory", "data": {"status": ["Filled"], "limit": 10}},
+    {"type": "FillHistory", "data": {"market_id": 1001}},
 ]
 
 

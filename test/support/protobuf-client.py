@@ -75,14 +75,15 @@ REQUESTS = [
     {"trade_history": wide(1001)},
     {"candle_history": {**wide(1001), "interval": pb.CANDLE_INTERVAL_1M}},
     {"place_order": {"order": ORDER}},
-    {"get_order": {"client_order_id": "mine"}},
-    {"order_history": {"status": [pb.ORDER_STATUS_FILLED], "limit": 10}},
-    {"fill_history": wide(1001)},
     {"place_order": {"order": ORDER, "validate_only": True}},
     {"place_orders": {"orders": [RESTING, {**OTHER, "quantity": 0.5}]}},
     {"amend_order": {"client_order_id": "resting", "quantity": 2}},
     {"cancel_after": {"timeout_ms": 60_000}},
     {"cancel_orders": {"market_id": 1001, "side": pb.SIDE_BUY}},
+    # What is asked of the past is answered behind the orders that it may have.
+    {"get_order": {"client_order_id": "mine"}},
+    {"order_history": {"status": [pb.ORDER_STATUS_FILLED], "limit": 10}},
+    {"fill_history": wide(1001)},
 ]
 
 
