@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-/** `--mode full` attacks at full strength; otherwise in the short form that belongs to `npm test`. */
+/** `--mode full` attacks at full strength; otherwise in the short form that belongs to `npm run test:long`. */
 export default defineConfig(({ mode }) => ({
   test: {
     environment: "node",

@@ -84,9 +84,14 @@ export abstract class OrderClient {
   #dated(): Omit<Asking, "whenLost"> {
     const { maxOrderAgeMs } = this.options;
     if (maxOrderAgeMs === 0) return {};
-    const untilMs = performance.now() + maxOrderAgeMs;
+    const [untilMs, untilWallMs] = [performance.now(), Date.now()].map((ms) => ms + maxOrderAgeMs);
     return {
-      departing: (message) => dated(message, Math.floor(this.clock.at(untilMs) * 1000)),
+      departing: (message) => {
+        const now = performance.now();
+        // The first stands still while the machine sleeps, the other may be set: what is over by either is over.
+        const leftMs = Math.min((untilMs as number) - now, (untilWallMs as number) - Date.now());
+        return dated(message, Math.floor(this.clock.at(now + leftMs) * 1000));
+      },
     };
   }
 

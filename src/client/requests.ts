@@ -14,6 +14,7 @@ import {
   ServerError,
   TooManyRequestsError,
 } from "./errors.js";
+import { namesOf } from "./order-names.js";
 import { backoffMs, type LimitDetails, Pace } from "./pace.js";
 import { type Asking, PendingRequest } from "./pending-request.js";
 import { plainValue } from "./plain-value.js";
@@ -332,21 +333,21 @@ export class Requests {
     if (wakeInMs < Number.POSITIVE_INFINITY) this.#alarm.set(wakeInMs, () => this.#pump());
   }
 
-  /** The next of a lane. An order that has no answer yet is not to be overtaken by its cancel. */
+  /**
+   * The next of a lane. What was asked before about the same thing, and may have to be asked again, is not to be
+   * overtaken: an order by its amends and its cancel, an amend by another, a `CancelAfter` by another.
+   */
   #nextOf({ queue }: Lane): PendingRequest | undefined {
-    if (queue !== this.#cancels.queue) return queue[0];
-    const placing = new Set<string | undefined>();
-    for (const { message } of this.#pending.values()) {
-      if (message.type === "PlaceOrder") placing.add(message.data.order.client_order_id);
-      if (message.type === "PlaceOrders")
-        for (const order of message.data.orders) placing.add(order.client_order_id);
-    }
-    return queue.find(
-      ({ message }) =>
-        message.type !== "CancelOrder" ||
-        message.data.client_order_id === undefined ||
-        !placing.has(message.data.client_order_id),
-    );
+    if (queue === this.#rest.queue) return queue[0];
+    return queue.find((one) => {
+      const names = namesOf(one.message, true);
+      if (names.length === 0) return true;
+      for (const other of this.#pending.values()) {
+        if ((other.message.id as number) >= (one.message.id as number)) continue;
+        if (namesOf(other.message, false).some((name) => names.includes(name))) return false;
+      }
+      return true;
+    });
   }
 
   #transmit(pending: PendingRequest, pace: Pace, send: Send): void {

@@ -3,6 +3,7 @@ import type { EngineChanges } from "../engine/commands.js";
 import type { PositionClock } from "../market-data/position-clock.js";
 import type { Logger } from "../shared/log.js";
 import type { Store } from "../store/store.js";
+import { StoreError } from "../store/store-error.js";
 import type { SessionWrites } from "../store/stored-batch.js";
 import type { ExchangeTime } from "./exchange-time.js";
 
@@ -30,6 +31,7 @@ interface CommitsContext {
 export class Commits {
   readonly #context: CommitsContext;
   #failure: string | undefined;
+  #maybeStored = false;
   #probing = false;
 
   constructor(context: CommitsContext) {
@@ -39,6 +41,11 @@ export class Commits {
   /** Why nothing can be stored at the moment. */
   get failure(): string | undefined {
     return this.#failure;
+  }
+
+  /** Whether the last batch that could not be stored may be found on the disk all the same, at the next start. */
+  get maybeStored(): boolean {
+    return this.#maybeStored;
   }
 
   /** Stores what a batch has changed; returns whether it is on disk. */
@@ -57,6 +64,7 @@ export class Commits {
     } catch (error) {
       log.error({ err: error }, "the store cannot be written; orders are refused");
       this.#failure = (error as Error).message;
+      this.#maybeStored = error instanceof StoreError && error.maybeStored;
       storeHealth(`orders are refused: ${this.#failure}`);
       return false;
     } finally {

@@ -50,6 +50,13 @@ const STORE_UNAVAILABLE: Refused = {
   message: "orders cannot be stored at the moment; try again",
 };
 
+/** The disk may have what it did not say that it has. */
+const STORE_UNCERTAIN: Refused = {
+  code: "UNAVAILABLE",
+  message:
+    "it is not certain that this is not stored: it may be there when the server starts again, so try again with the same client_order_id",
+};
+
 /** The part of the store that trading needs; a test may hold it back. */
 export type ExchangeStore = Pick<
   Store,
@@ -330,7 +337,8 @@ export class Exchange {
     this.#withdrawals.undone();
     this.#simulation.restart();
     // Whether the store can be written again by now is the next batch's business.
-    this.#gateway.undone(this.#refusal ?? STORE_UNAVAILABLE);
+    const refusal = this.#refusal ?? STORE_UNAVAILABLE;
+    this.#gateway.undone(this.#commits.maybeStored ? STORE_UNCERTAIN : refusal);
     this.#administration.undone(this.#refusal ?? STORE_UNAVAILABLE);
     const changes = this.#core.takeChanges();
     if (!isEmpty(changes))

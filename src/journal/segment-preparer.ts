@@ -41,10 +41,14 @@ export class SegmentPreparer {
     if (made !== index || isDue) void this.#begin(index);
   }
 
-  /** Resolves when a segment is there; one that failed to be made is tried again. Rejects with Node's error. */
+  /**
+   * Resolves when a segment is there; one that failed to be made is tried again, and so is one that was begun
+   * before and fails: what it was in want of may be there by now. Rejects with Node's error.
+   */
   ready(index: number): Promise<void> {
     const last = this.#last;
-    if (last?.index === index && last.failedAt === undefined) return last.done;
+    if (last?.index === index && last.failedAt === undefined)
+      return last.done.catch(() => this.#begin(index));
     return this.#begin(index);
   }
 

@@ -77,9 +77,12 @@ export function marketRefusal({ code, message }: MarketRefusal) {
   return { status: STATUSES[code], code, message };
 }
 
-/** What every client is told of a change; undefined where its messages say it all, or nothing changed. */
-export function noticeOf(outcome: MarketOutcome): string | undefined {
-  if (!("change" in outcome) || !outcome.change.changed) return undefined;
+/**
+ * What every client is told of a change; undefined where its messages say it all. A settlement is told again where
+ * it is asked for again: the first time nobody may have heard of it.
+ */
+export function noticeOf({ type }: MarketAction, outcome: MarketOutcome): string | undefined {
+  if (type !== "settle" || !("change" in outcome)) return undefined;
   const { market_id, settlement_price } = outcome.change.market;
   if (settlement_price === undefined) return undefined;
   return `market ${market_id} is settled at ${settlement_price}`;

@@ -259,9 +259,10 @@ export class OpsServer {
     return {
       method: "POST",
       answer: async (request, response) => {
-        const outcome = await this.#hooks.administer(await readBody(request, schema));
+        const action = await readBody(request, schema);
+        const outcome = await this.#hooks.administer(action);
         if ("refusal" in outcome) throw new RequestRefused(marketRefusal(outcome.refusal));
-        const notice = noticeOf(outcome);
+        const notice = noticeOf(action, outcome);
         if (notice !== undefined) this.#hooks.notify("info", notice);
         send(response, 200, outcome.change);
       },

@@ -39,6 +39,12 @@ export async function openComplete(dir: string, signal?: AbortSignal): Promise<E
   const complete = await openForReading(dir, signal);
   try {
     if (!isComplete) await until(complete, () => containedBy(complete) >= last, signal);
+    // Who closes a store leaves in the journal what its trees cannot take.
+    if (containedBy(complete) < last)
+      throw new StoreError(
+        "STORE_WRITE_FAILED",
+        `${dir} has more in its journal than its trees, which cannot be written; free or add disk space, or see to the disk`,
+      );
     return complete;
   } catch (error) {
     await complete.close();

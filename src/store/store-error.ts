@@ -1,3 +1,4 @@
+import { JournalError } from "../journal/journal-error.js";
 import { CodedError } from "../shared/coded-error.js";
 
 export type StoreErrorCode =
@@ -15,7 +16,12 @@ export type StoreErrorCode =
   | "STORE_EXISTS";
 
 /** Thrown where a store cannot do what it is asked; the message names the path and what to do. */
-export class StoreError extends CodedError<StoreErrorCode> {}
+export class StoreError extends CodedError<StoreErrorCode> {
+  /** Of a write that failed: what it wrote may be found when the store is opened the next time. */
+  get maybeStored(): boolean {
+    return this.cause instanceof JournalError && this.cause.maybeStored;
+  }
+}
 
 /** The reason that an error of Node or of LMDB gives. */
 export function reasonOf(error: unknown): string {

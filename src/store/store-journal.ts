@@ -204,8 +204,10 @@ function decoded(path: string, number: number, payload: Buffer): StoredBatch {
 }
 
 function pendingOf(number: number, batch: StoredBatch): Pending {
-  const { orders, trades, positions, totals, markets } = batch.changes;
-  const records = orders.length + trades.length + positions.length + totals.length + markets.length;
+  const { orders, trades, positions, totals, timers, markets } = batch.changes;
+  const { put, removed } = batch.sessions;
+  const lists = [orders, trades, positions, totals, timers, markets, put, removed];
+  const records = lists.reduce((sum, { length }) => sum + length, 0);
   return { number, batch, records };
 }
 

@@ -138,7 +138,7 @@ export class Store {
 
   /**
    * Stores what an engine has changed, as a whole; resolves when it is on disk. Rejects with
-   * STORE_WRITE_FAILED, and then none of it is there.
+   * STORE_WRITE_FAILED, and then none of it is there, but where the error says `maybeStored`.
    *
    * @param stretches of the time of all that is stored
    * @param latestTs the latest that may be told before the next commit
@@ -164,19 +164,18 @@ export class Store {
   }
 
   /**
-   * Reads what there is of wallets, of one state, when all that was asked for before has ended; the state is
-   * not kept. Rejects with StoreError where the store cannot be opened.
+   * Reads what there is of wallets, of one state; the state is not kept. It waits for no write: what is on its way
+   * into the trees is read beside them until it is there. Rejects with StoreError where the store cannot be opened.
    */
-  read<T>(query: (records: WalletRecords) => T): Promise<T> {
-    return this.#trees.inTurn(async () => {
-      const environment = this.#trees.environment;
+  async read<T>(query: (records: WalletRecords) => T): Promise<T> {
+    await this.#trees.settled();
+    const environment = this.#open();
+    environment.endReads();
+    try {
+      return query(new WalletRecords(environment, this.#indexer.pending, this.#journal));
+    } finally {
       environment.endReads();
-      try {
-        return query(new WalletRecords(environment, this.#indexer.pending, this.#journal));
-      } finally {
-        environment.endReads();
-      }
-    });
+    }
   }
 
   /** The trades behind one, by ascending id; those that are damaged are left out. */

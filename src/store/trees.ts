@@ -13,6 +13,8 @@ export class Trees {
   #environment: Environment | undefined;
   /** Ends with the last of what has been queued. */
   #queue: Promise<unknown> = Promise.resolve();
+  /** After a failed write, until the file is closed: LMDB opens one once in a process. */
+  #closing: Promise<void> | undefined;
   #ended = false;
 
   private constructor(dir: string, environment: Environment) {
@@ -24,8 +26,10 @@ export class Trees {
     return new Trees(dir, await openOrCreate(dir));
   }
 
-  /** As they are; opened anew after a failed write. */
+  /** As they are; opened anew after a failed write. Throws StoreError while what that has left is closed. */
   get environment(): Environment {
+    if (this.#closing !== undefined)
+      throw writeFailed(this.#dir, new Error("it is being opened anew"));
     this.#environment ??= reopen(this.#dir);
     return this.#environment;
   }
@@ -52,6 +56,11 @@ export class Trees {
     return done;
   }
 
+  /** Resolves at once, but while what a failed write has left is closed. */
+  async settled(): Promise<void> {
+    await this.#closing;
+  }
+
   /** Writes in the turn that the caller has. */
   async writeNow(operations: (environment: Environment) => readonly Operation[]): Promise<void> {
     const { environment } = this;
@@ -61,7 +70,10 @@ export class Trees {
       await Promise.all(writes.map(({ write }) => write()));
     } catch (error) {
       this.#environment = undefined;
-      await environment.close();
+      this.#closing = environment.close().finally(() => {
+        this.#closing = undefined;
+      });
+      await this.#closing;
       throw writeFailed(this.#dir, await commitError(error));
     }
   }

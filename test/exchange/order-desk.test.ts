@@ -1,5 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { ORDER_RESULTS, PRODUCER } from "../../src/counters/counters.js";
+import { JournalError } from "../../src/journal/journal-error.js";
+import { StoreError } from "../../src/store/store-error.js";
 import type { ExchangeNews } from "../../src/workers/messages.js";
 import { temporaryDirectory } from "../store/directories.js";
 import { until } from "../support/until.js";
@@ -201,6 +203,27 @@ describe("order desk", () => {
     await until("it trades again", () => (world.health.at(-1) === "ok" ? true : undefined));
     expect((await shard.snapshot("w1")).orders).toMatchObject([
       { order_id: "1", price: 0.5, quantity: 5, status: "Open" },
+    ]);
+  });
+});
+
+describe("order desk: an uncertain disk", () => {
+  it("order desk - where the disk may have an order it is said, and by a certain failure nothing is promised", async () => {
+    const world = await start();
+    const shard = world.shard();
+    const cause = new JournalError("JOURNAL_WRITE_FAILED", "no answer", { maybeStored: true });
+    world.store.failure = new StoreError("STORE_WRITE_FAILED", "no answer", { cause });
+    const messages: string[] = [];
+    for (let at = 0; at < 2; at++) {
+      const answer = await shard.ask(shard.place("w1"));
+      if (answer.type !== "refusal") throw new Error(JSON.stringify(answer));
+      expect(answer.refusal.code).toBe("UNAVAILABLE");
+      messages.push(answer.refusal.message);
+    }
+    // The second one was not written at all.
+    expect(messages).toEqual([
+      expect.stringContaining("it may be there when the server starts again"),
+      expect.stringContaining("orders cannot be stored at the moment"),
     ]);
   });
 });

@@ -101,14 +101,15 @@ describe("ops markets", () => {
     });
   });
 
-  it("ops markets - every client is told of a settlement, once", async () => {
+  it("ops markets - every client is told of a settlement, again where it is asked for again", async () => {
     await open();
     const market = { ...CHANGE.market, status: "Closed", settlement_price: 0.5 } as const;
     outcome = { change: { ...CHANGE, market } };
     await post("/settle", { market_id: 1, price: 0.5 });
     outcome = { change: { ...CHANGE, market, changed: false } };
     await post("/settle", { market_id: 1, price: 0.5 });
-    expect(ops?.notices).toEqual(["market 1 is settled at 0.5"]);
+    await post("/close", { market_id: 1 });
+    expect(ops?.notices).toEqual(Array(2).fill("market 1 is settled at 0.5"));
   });
 
   it.each(PATHS)("ops markets - %s is guarded as any other change", async (path) => {

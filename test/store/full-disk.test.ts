@@ -1,10 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { openComplete } from "../../src/store/open-complete.js";
 import type { StoreError } from "../../src/store/store-error.js";
 import { KEEP_ALL, openStore, temporaryDirectory } from "./directories.js";
-import { byJson, ChangeLedger, engineRun } from "./engine-run.js";
+import { byJson, ChangeLedger, engineRun, take } from "./engine-run.js";
 
 /** Mounting takes root, on Linux. */
 const mayMount = process.platform === "linux" && process.getuid?.() === 0;
@@ -75,6 +76,22 @@ describe.skipIf(!mayMount)("full disk", () => {
     await store.close();
     const again = await openStore(join(disk, "exchange"), KEEP_ALL);
     expect([...(await again.load()).openOrders]).toEqual(stored.state.openOrders);
+  });
+
+  it("full disk - what the trees cannot take of a journal is no whole store to who reads it", async () => {
+    const disk = mountSmallDisk(40);
+    const dir = join(disk, "exchange");
+    const source = join(temporaryDirectory(), "exchange");
+    const store = await openStore(source, KEEP_ALL);
+    for (const changes of take(engineRun(5, 200), 20)) await store.commit(changes);
+    // As a kill leaves it: all that was committed is in the journal alone.
+    cpSync(source, dir, { recursive: true, filter: (path) => !path.endsWith(".sock") });
+    await store.close();
+    const { bavail, bsize } = statfsSync(disk);
+    writeFileSync(join(disk, "ballast"), Buffer.alloc(bavail * bsize));
+    await expect(openComplete(dir)).rejects.toMatchObject({ code: "STORE_WRITE_FAILED" });
+    rmSync(join(disk, "ballast"));
+    await (await openComplete(dir)).close();
   });
 
   it("full disk - a pruning behind a commit that fails is not lost with it", async () => {

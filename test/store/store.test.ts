@@ -329,6 +329,21 @@ describe("store", () => {
     await expect((await openStore(dir)).load()).rejects.toThrow("it is another record");
   });
 
+  it("store - what is asked of wallets waits for no write of the trees", async () => {
+    const store = await openStore(temporaryDirectory());
+    const done: string[] = [];
+    const markets = Array.from({ length: 5000 }, (_, at) => ({
+      ...(MARKETS[0] as (typeof MARKETS)[number]),
+      marketId: at + 10,
+    }));
+    const written = store.putMarkets(markets).then(() => done.push("written"));
+    const read = store
+      .read((records) => records.ordersBefore("w1", undefined, 10).records)
+      .then((records) => done.push(`read ${records.length}`));
+    await Promise.all([written, read]);
+    expect(done).toEqual(["read 0", "written"]);
+  });
+
   it("store - loads much in several turns of the event loop, as one state", async () => {
     const dir = temporaryDirectory();
     const before = await openStore(dir);

@@ -151,6 +151,22 @@ export function checkCongestedHistories(numRuns: number): void {
   );
 }
 
+/** A trade waits for more where its audience was; one that it holds up loads the next epoch meanwhile. */
+const HELD_OVER_AN_EPOCH: readonly ShardAction[] = [
+  {
+    kind: "recover",
+    clients: [1, 3],
+    channels: [{ type: "Market", params: { market_id: 0 } }],
+    back: 0,
+  },
+  { kind: "recover", clients: [1, 2], channels: [{ type: "Trades", params: null }], back: 0 },
+  { kind: "congest", clients: [1, 3] },
+  { kind: "epoch", listed: 0 },
+  { kind: "trade", market: 0, price: 1, quantity: 1 },
+  { kind: "drain", clients: [3], writes: 1 },
+  { kind: "round", records: 1, flush: true, tell: false },
+];
+
 /** In whatever frames messages come, they are the same, and as soon or at most a while later. */
 export function checkFramedHistories(numRuns: number): void {
   const delays = fc.constantFrom(undefined, FOREVER_MS);
@@ -167,7 +183,17 @@ export function checkFramedHistories(numRuns: number): void {
         world.fanOut.flushHeld();
       },
     ),
-    { numRuns },
+    {
+      numRuns,
+      examples: [
+        [
+          { partBytes: 1, lazy: false, hasty: false },
+          { batched: true, windowBits: undefined, shift: 0 },
+          FOREVER_MS,
+          [...HELD_OVER_AN_EPOCH],
+        ],
+      ],
+    },
   );
   fc.assert(
     fc.property(pacing, framings, delays, histories.congested, (paced, framing, delay, actions) => {

@@ -215,6 +215,8 @@ export class FanOut implements MirrorListener {
             this.#now(),
           );
     if (audience === before) return;
+    // Trades that wait for more where it was are not told it elsewhere.
+    if (before !== undefined) this.#held.flush(before);
     // Of what waits there the newcomer's first data know already.
     if (audience !== undefined) this.#held.flush(audience);
     this.trades.resubscribed(member, audience?.subscriptions);
