@@ -37,6 +37,8 @@ const TREES_DELAY_MS = 1000;
 const TREES_RETRY_MS = 1000;
 /** Records of one transaction, which keep the thread for some milliseconds. */
 const TREES_RECORDS = 500;
+/** The same where much waits: more at once costs less a record. */
+const TREES_RECORDS_BEHIND = 3000;
 /** More than that may not wait for the trees: they are kept in memory. */
 const WAITING_RECORDS_MAX = 200_000;
 
@@ -245,7 +247,9 @@ export class Store {
   async #commit(batch: StoredBatch): Promise<void> {
     const journal = this.#journal;
     // What the trees cannot take must not grow.
-    if (this.#treesFailed || journal.records > WAITING_RECORDS_MAX) await this.#bringUp();
+    if (this.#treesFailed) await this.#bringUp();
+    while (journal.records > WAITING_RECORDS_MAX)
+      await this.#trees.inTurn(() => this.#bringUpSome(journal.last));
     if (!(await journal.append(batch))) {
       // As much as no segment holds goes into the trees at once, behind all that is before it.
       await this.#bringUp();
@@ -291,7 +295,9 @@ export class Store {
 
   /** Brings some batches into the trees; returns the number that they contain then, if there were any. */
   async #bringUpSome(until: number): Promise<number | undefined> {
-    const prefix = this.#journal.prefix(TREES_RECORDS, until);
+    const isFarBehind = this.#journal.records > WAITING_RECORDS_MAX / 4;
+    const most = isFarBehind ? TREES_RECORDS_BEHIND : TREES_RECORDS;
+    const prefix = this.#journal.prefix(most, until);
     if (prefix === undefined) return undefined;
     try {
       await this.#trees.writeNow((environment) =>
