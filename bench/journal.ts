@@ -8,6 +8,7 @@ import { Store } from "../src/store/store.js";
 import { decodeBatch, encodeBatch, type StoredBatch } from "../src/store/stored-batch.js";
 import type { BenchOptions, BenchReport } from "./support/bench-options.js";
 import { BATCH_COMMANDS, changesIn, DEPTH, engineBatches } from "./support/engine-batches.js";
+import { LONG_RETENTION } from "./support/long-retention.js";
 import { progress } from "./support/progress.js";
 import { median } from "./support/statistics.js";
 import { formatTable } from "./support/table.js";
@@ -23,14 +24,6 @@ const ROUNDS = 3;
 const CHANGES_PER_SECOND_MIN = 500_000;
 /** Batches of a transaction of the trees. */
 const MERGED = [1, 10, 100];
-const DAY_MS = 86_400_000;
-const RETENTION = {
-  orderRetentionMs: 3650 * DAY_MS,
-  maxStoredOrders: 10_000_000,
-  clientOrderIdRetentionMs: DAY_MS,
-  tradeRetentionMs: 3650 * DAY_MS,
-  maxStoredTrades: 10_000_000,
-};
 
 interface AppendRow {
   readonly payloadBytes: number;
@@ -185,7 +178,7 @@ async function bringUp(commands: number): Promise<TreesRow[]> {
     progress(`journal: ${changes} changes into trees, ${merged} batches a transaction`);
     rows.push(
       await inDirectory(async (dir) => {
-        const store = await Store.open(dir, RETENTION);
+        const store = await Store.open(dir, LONG_RETENTION);
         const before = firstThreadTimeMs(process.pid);
         const start = performance.now();
         let records = 0;

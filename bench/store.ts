@@ -14,6 +14,7 @@ import { encodeBatch, type StoredBatch } from "../src/store/stored-batch.js";
 import type { BenchOptions, BenchReport } from "./support/bench-options.js";
 import { waitForExit } from "./support/child.js";
 import { changesIn, engineBatches } from "./support/engine-batches.js";
+import { LONG_RETENTION } from "./support/long-retention.js";
 import { cpuSeconds, residentBytes } from "./support/process-figures.js";
 import { progress } from "./support/progress.js";
 import { median } from "./support/statistics.js";
@@ -28,14 +29,6 @@ const SEGMENT_BYTES = 4 * 1024 * 1024;
 const CHANGES_PER_SECOND_MIN = 500_000;
 const START_SECONDS_MAX = 10;
 const SECRET = "a secret of the bench, of more than 32 bytes";
-const DAY_MS = 86_400_000;
-const RETENTION = {
-  orderRetentionMs: 3650 * DAY_MS,
-  maxStoredOrders: 10_000_000,
-  clientOrderIdRetentionMs: DAY_MS,
-  tradeRetentionMs: 3650 * DAY_MS,
-  maxStoredTrades: 10_000_000,
-};
 
 interface Start {
   readonly seconds: number;
@@ -109,7 +102,7 @@ async function recovery(rounds: number, commands: number) {
   const changes = batches.reduce((sum, { changes: of }) => sum + changesIn(of), 0);
   return inDirectory(async (root) => {
     const made = join(root, "made");
-    await (await Store.open(made, RETENTION)).close();
+    await (await Store.open(made, LONG_RETENTION)).close();
     await journalAll(made, batches);
     const perSecond: number[] = [];
     const perCpuSecond: number[] = [];
@@ -119,7 +112,7 @@ async function recovery(rounds: number, commands: number) {
       await cp(made, dir, { recursive: true });
       const start = performance.now();
       const usedBefore = process.cpuUsage();
-      const store = await Store.open(dir, RETENTION);
+      const store = await Store.open(dir, LONG_RETENTION);
       const { nextOrderId } = await store.load();
       const elapsedMs = performance.now() - start;
       const { user, system } = process.cpuUsage(usedBefore);

@@ -38,8 +38,6 @@ interface ReadOptions {
   readonly files?: JournalFiles;
   /** Nobody writes: what is broken is so for good. */
   readonly alone?: boolean;
-  /** The last record to read, which is known to be there. */
-  readonly last?: number;
 }
 
 /**
@@ -67,7 +65,6 @@ export async function* readJournal(
 class JournalReader {
   readonly #dir: string;
   readonly #after: number;
-  readonly #last: number;
   readonly #files: JournalFiles;
   readonly #looksMax: number;
   readonly #segments: SegmentHeader[] = [];
@@ -75,10 +72,9 @@ class JournalReader {
   #bytes = Buffer.alloc(0);
   #payload = Buffer.alloc(0);
 
-  constructor(dir: string, after: number, { files, alone, last }: ReadOptions) {
+  constructor(dir: string, after: number, { files, alone }: ReadOptions) {
     this.#dir = dir;
     this.#after = after;
-    this.#last = last ?? Number.POSITIVE_INFINITY;
     this.#files = files ?? realFiles;
     this.#looksMax = alone === true ? 1 : LOOKS_MAX;
   }
@@ -91,7 +87,7 @@ class JournalReader {
     this.#next = begin.first;
     let segment: SegmentHeader | undefined = begin;
     let end: SegmentPassed | undefined;
-    for (let at = start + 1; segment !== undefined && this.#next <= this.#last; at++) {
+    for (let at = start + 1; segment !== undefined; at++) {
       this.#requireNeighbour(segment);
       this.#segments.push(segment);
       end = yield* this.#segment(segment, used[at]);
@@ -118,8 +114,7 @@ class JournalReader {
     await this.#read(path, segment, offset);
     for (;;) {
       // Whatever follows here was never told: the writer gave it up, and went on in the next segment.
-      if (this.#next === successor?.first || this.#next > this.#last)
-        return { offset: undefined, torn: undefined, successor };
+      if (this.#next === successor?.first) return { offset: undefined, torn: undefined, successor };
       const seen = lookAt(this.#bytes, offset, this.#next, this.#payload);
       if (seen.what === "record") {
         const number = this.#next++;

@@ -153,12 +153,6 @@ export class Journal {
     });
   }
 
-  /** Reads the records behind `after` that are on disk, beside all that is written. Throws JournalError. */
-  async *records(after: number): AsyncGenerator<JournalRecord, void> {
-    if (after < this.last)
-      yield* readJournal(this.#dir, after, { files: this.#files, last: this.last });
-  }
-
   /**
    * The caller needs no record up to `number` any more: segments that hold no others are removed. Rejects
    * with JOURNAL_WRITE_FAILED where one cannot be; the next call tries it again.

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { crc32c } from "@node-rs/crc32";
 import { describe, expect, it } from "vitest";
 import type { Journal } from "../../src/journal/journal.js";
+import { readJournal } from "../../src/journal/journal-reader.js";
 import { append, openJournal, readAll, SMALL_SEGMENT, temporaryDirectory } from "./directories.js";
 import { Gate, TrialFiles } from "./trial-files.js";
 
@@ -140,11 +141,12 @@ describe("journal", () => {
   });
 
   it("journal - a running one gives what is on disk behind a number", async () => {
-    const { journal } = await openJournal(temporaryDirectory());
+    const dir = temporaryDirectory();
+    const { journal } = await openJournal(dir);
     const all = await fill(journal, 25);
     const read = async (after: number) => {
       const payloads: string[] = [];
-      for await (const { payload } of journal.records(after))
+      for await (const { payload } of readJournal(dir, after))
         payloads.push(payload.toString("latin1"));
       return payloads;
     };
