@@ -30,9 +30,28 @@ export async function readinessOf(
   return { code: response.status, ...((await response.json()) as { state: string; reasons: [] }) };
 }
 
-/** Resolves when every shard is up and ready. */
+/**
+ * Resolves when every shard is up and ready. A server that has no descriptor to answer with resets
+ * the connection: it is not ready.
+ */
 export async function untilReady(server: ServerProcess, timeoutMs = 10_000): Promise<void> {
-  await until("/readyz is 200", async () => (await readinessOf(server)).code === 200, timeoutMs);
+  let last = "";
+  await until(
+    "/readyz is 200",
+    async () => {
+      const answer = await readinessOf(server).catch(unreachable);
+      last = JSON.stringify(answer);
+      return answer?.code === 200;
+    },
+    timeoutMs,
+    () => last,
+  );
+}
+
+/** Nothing in place of an answer where the connection was not accepted, or was reset; fails else. */
+function unreachable(error: Error): undefined {
+  const code = (error.cause as NodeJS.ErrnoException | undefined)?.code;
+  if (code !== "ECONNRESET" && code !== "UND_ERR_SOCKET") throw error;
 }
 
 /**
@@ -44,7 +63,9 @@ export async function untilEmpty(server: ServerProcess, descriptors: number): Pr
   await until(
     `no connection, and ${descriptors} open descriptors`,
     async () => {
-      const { shards, status } = await statusOf(server);
+      const answer = await statusOf(server).catch(unreachable);
+      if (answer === undefined) return false;
+      const { shards, status } = answer;
       const open = openDescriptors(server.pid);
       last = `${JSON.stringify(shards)}, ${open} descriptors`;
       return (
