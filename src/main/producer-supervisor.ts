@@ -135,10 +135,10 @@ export class ProducerSupervisor {
     this.#tell({ type: "subscribed" });
   }
 
-  /** Gives the exchange a way to a shard, whose other end that shard has. */
-  attachShard(shard: number, port: MessagePort): void {
-    const message: MainToProducer = { type: "shard", shard, port };
-    this.#life?.worker.postMessage(message, [port]);
+  /** Gives exchange and hub ways to a shard, whose other ends that shard has. */
+  attachShard(shard: number, port: MessagePort, hub: MessagePort): void {
+    const message: MainToProducer = { type: "shard", shard, port, hub };
+    this.#life?.worker.postMessage(message, [port, hub]);
   }
 
   /** Resolves when a change of a market is on disk and has been told, or with why it is not. */

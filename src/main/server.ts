@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { MessageChannel, type MessagePort } from "node:worker_threads";
+import { MessageChannel } from "node:worker_threads";
 import { archiveDirectoryOf, requireDataDirectory } from "../config/data-directory.js";
 import { type Examined, examineConfig } from "../config/examine.js";
 import { type JwtKeys, resolveJwtKeys } from "../config/jwt-keys.js";
@@ -28,7 +28,7 @@ import type { MarketMemory } from "../ring/market-memory.js";
 import { createLogger, type Logger, type LogOptions } from "../shared/log.js";
 import { startThreadPulse } from "../shared/thread-pulse.js";
 import { findSocketHandOff, type SocketHandOffWay } from "../transport/socket-hand-off.js";
-import type { ShardToMain } from "../workers/messages.js";
+import type { ShardToMain, WaysToProducer } from "../workers/messages.js";
 import { abortion } from "./abortion.js";
 import { Acceptor } from "./acceptor.js";
 import { type ArchivistSupervisor, superviseArchive } from "./archivist-supervisor.js";
@@ -222,7 +222,7 @@ class Server implements RunningServer {
       {
         current: (shard) => ({
           memory: this.#memory as MarketMemory,
-          exchange: this.#connectExchange(shard),
+          ...this.#connectProducer(shard),
           system: this.#health.system,
         }),
         message: (_, message) => this.#onShardMessage(message),
@@ -346,15 +346,16 @@ class Server implements RunningServer {
     this.#memory = memory;
     this.#archivist?.take(memory);
     if (former === undefined) return;
-    this.#pool.changeMemory(memory, (shard) => this.#connectExchange(shard));
+    this.#pool.changeMemory(memory, (shard) => this.#connectProducer(shard));
   }
 
-  /** A shard's end of a new way to the producer's exchange or sessions; undefined where there is none. */
-  #connectExchange(shard: number): MessagePort | undefined {
-    if (!this.#producer.ready) return undefined;
-    const { port1, port2 } = new MessageChannel();
-    this.#producer.attachShard(shard, port1);
-    return port2;
+  /** A shard's ends of new ways to the producer. */
+  #connectProducer(shard: number): WaysToProducer {
+    if (!this.#producer.ready) return { exchange: undefined, hub: undefined };
+    const exchange = new MessageChannel();
+    const hub = new MessageChannel();
+    this.#producer.attachShard(shard, exchange.port1, hub.port1);
+    return { exchange: exchange.port2, hub: hub.port2 };
   }
 
   #shardUp(shard: number): void {

@@ -19,15 +19,26 @@ import type { MarketAction, MarketOutcome } from "./producer/messages.js";
  * by the hand-off, data by ring and table, figures by the counter block.
  */
 
+/** A shard's ends of its ways to the producer's thread; undefined where there is no producer. */
+export interface WaysToProducer {
+  /** To the exchange, or to a feed's sessions. */
+  readonly exchange: MessagePort | undefined;
+  /** To the hub; see hub/messages.ts. */
+  readonly hub: MessagePort | undefined;
+}
+
+/** What has to be transferred with a message that has these ways. */
+export function portsOf({ exchange, hub }: WaysToProducer): readonly MessagePort[] {
+  return [exchange, hub].filter((port) => port !== undefined);
+}
+
 /** The task that a shard's thread runs for as long as it lives. */
-export interface ShardTask {
+export interface ShardTask extends WaysToProducer {
   /** 0 to shards − 1; the same after a restart. */
   readonly shard: number;
   readonly port: MessagePort;
   readonly counters: SharedArrayBuffer;
   readonly memory: MarketMemory;
-  /** The way to the exchange, or to a feed's sessions; undefined where there is no producer. */
-  readonly exchange: MessagePort | undefined;
   readonly handOff: SocketHandOffWay;
   readonly options: ShardOptions;
   readonly log: LogOptions;
@@ -47,11 +58,7 @@ export type MainToShard =
       readonly refusedBy?: RefusedBy;
     }
   /** Another producer has taken over. */
-  | {
-      readonly type: "memory";
-      readonly memory: MarketMemory;
-      readonly exchange: MessagePort | undefined;
-    }
+  | ({ readonly type: "memory"; readonly memory: MarketMemory } & WaysToProducer)
   | { readonly type: "system"; readonly system: SystemState }
   | { readonly type: "notify"; readonly level: NotificationLevel; readonly message: string }
   /** `reason` is for people; `deadlineTs` in microseconds since the Unix epoch. */
@@ -104,8 +111,16 @@ export interface ProducerTask {
 export type MainToProducer =
   /** The first client has subscribed to market data. */
   | { readonly type: "subscribed" }
-  /** A shard's end of this port may have sessions, and place orders where there is an exchange. */
-  | { readonly type: "shard"; readonly shard: number; readonly port: MessagePort }
+  /**
+   * A shard's end of `port` may have sessions, and place orders where there is an exchange; that of `hub`
+   * may ask the hub.
+   */
+  | {
+      readonly type: "shard";
+      readonly shard: number;
+      readonly port: MessagePort;
+      readonly hub: MessagePort;
+    }
   /** An operator asks for a change of a market; `request` is main's number of it, which the answer carries. */
   | { readonly type: "administer"; readonly request: number; readonly action: MarketAction }
   | { readonly type: "stop" }

@@ -13,6 +13,7 @@ import { createLogger, type Logger } from "../../shared/log.js";
 import { startThreadPulse } from "../../shared/thread-pulse.js";
 import { StoreError } from "../../store/store-error.js";
 import type { MainToProducer, ProducerTask, ProducerToMain } from "../messages.js";
+import { Hub } from "./hub.js";
 
 /*
  * The producer thread: runs the configured feed, or the exchange, into the publisher. It is a plain worker thread of
@@ -46,12 +47,29 @@ const publisher = new Publisher(task.memory, counters, {
   reject: rejectionLog(log),
 });
 
+const hub = new Hub({
+  request: (from, request) => {
+    switch (request.type) {
+      case "publish":
+        return from.tell({
+          type: "refusal",
+          request: request.request,
+          refusal: { code: "UNAVAILABLE", message: "nothing is published here" },
+        });
+      default:
+        return request.type satisfies never;
+    }
+  },
+  gone: () => {},
+});
+
 const firstSubscriber = new Promise<void>((resolve) => {
   port.on("message", (message: MainToProducer) => {
     if (message.type === "subscribed") resolve();
-    else if (message.type === "shard")
+    else if (message.type === "shard") {
       (exchange ?? feedSessions)?.attach(message.shard, message.port);
-    else if (message.type === "administer") administer(message);
+      hub.attach(message.shard, message.hub);
+    } else if (message.type === "administer") administer(message);
     // Of a worker thread, exit() ends the thread.
     else if (message.type === "end") process.exit(1);
     // Nothing has been promised to anybody, and who knows what it waits for.

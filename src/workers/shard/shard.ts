@@ -15,7 +15,7 @@ import type { Logger } from "../../shared/log.js";
 import { startThreadPulse } from "../../shared/thread-pulse.js";
 import type { OpenSink } from "../../transport/open-sink.js";
 import type { TakeSocket } from "../../transport/socket-hand-off.js";
-import type { MainToShard, ShardTask, ShardToMain } from "../messages.js";
+import type { MainToShard, ShardTask, ShardToMain, WaysToProducer } from "../messages.js";
 import { AddressShares } from "./connections/address-shares.js";
 import { Compressor } from "./connections/compressor.js";
 import type { Connection, ConnectionContext } from "./connections/connection.js";
@@ -35,6 +35,7 @@ import { RoundLoop } from "./fan-out/round-loop.js";
 import { Handshake } from "./http/handshake.js";
 import { PageFiles } from "./http/page-files.js";
 import { HttpApi } from "./http/v3/http-api.js";
+import { HubLink } from "./hub/hub-link.js";
 import { ArchiveAccess } from "./requests/archive-access.js";
 import { Authenticator } from "./requests/authenticator.js";
 import { History } from "./requests/history.js";
@@ -64,6 +65,7 @@ export class Shard {
   readonly #outbox: Outbox;
   readonly #firstData: FirstDataSender;
   readonly #trading: Trading;
+  readonly #hub: HubLink;
   readonly #health: HealthMonitor;
   readonly #intake: Intake;
   readonly #shares: AddressShares;
@@ -109,6 +111,7 @@ export class Shard {
       },
     );
     this.#trading = new Trading(this.#outbox, this.#counters, options);
+    this.#hub = new HubLink({ connected: () => {}, news: () => {}, lost: () => {} });
     const authenticator = new Authenticator(options.jwt, options.maxTokenSize);
     this.#shares = new AddressShares(options);
     this.#handshake = new Handshake(
@@ -217,12 +220,13 @@ export class Shard {
       () => this.#rounds.stop(),
       () => this.#fanOut.flushHeld(),
       () => this.#trading.close(),
+      () => this.#hub.close(),
       () => this.#fanOut.candles.stop(),
       () => this.#archive.stop(),
       // Main has closed the sockets that are still to be taken.
       () => this.#arrivals.clear(),
     );
-    this.#trading.connect(this.#task.exchange);
+    this.#connectProducer(this.#task);
     this.#rounds.wake();
     const closed = new Promise<void>((resolve) => this.#port.once("close", resolve));
     this.#port.on("message", (message: MainToShard) => this.#onMessage(message));
@@ -243,7 +247,7 @@ export class Shard {
         return this.#arrivals.add({ serve: () => this.#sockets.take(message) });
       case "memory":
         this.#changeEpoch(message.memory);
-        return this.#trading.connect(message.exchange);
+        return this.#connectProducer(message);
       case "system":
         return this.#notices.changeSystem(message.system);
       case "notify":
@@ -278,6 +282,11 @@ export class Shard {
     this.#rounds.setDoorbell(memory.doorbell);
     const changed: ServerMessage = { type: "EpochChanged", data: { epoch: memory.epoch } };
     this.#firstData.restart(this.#connections.all, changed);
+  }
+
+  #connectProducer({ exchange, hub }: WaysToProducer): void {
+    this.#trading.connect(exchange);
+    this.#hub.connect(hub);
   }
 
   #noteSubscribed(): void {
