@@ -34,6 +34,7 @@ export async function openOpsPort(
       status: () => ({ shards: 1 }),
       notify: (_, message) => notices.push(message),
       administer,
+      publish: () => Promise.reject(new Error("there is no hub")),
       metrics,
     },
     opsOptions(options),

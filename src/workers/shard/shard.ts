@@ -16,6 +16,7 @@ import { startThreadPulse } from "../../shared/thread-pulse.js";
 import type { OpenSink } from "../../transport/open-sink.js";
 import type { TakeSocket } from "../../transport/socket-hand-off.js";
 import type { MainToShard, ShardTask, ShardToMain, WaysToProducer } from "../messages.js";
+import { Channels } from "./channels/channels.js";
 import { AddressShares } from "./connections/address-shares.js";
 import { Compressor } from "./connections/compressor.js";
 import type { Connection, ConnectionContext } from "./connections/connection.js";
@@ -66,6 +67,7 @@ export class Shard {
   readonly #firstData: FirstDataSender;
   readonly #trading: Trading;
   readonly #hub: HubLink;
+  readonly #channels: Channels;
   readonly #health: HealthMonitor;
   readonly #intake: Intake;
   readonly #shares: AddressShares;
@@ -93,12 +95,19 @@ export class Shard {
       batchDelayMs,
       archive: options.archiveDir === undefined ? undefined : this.#archive,
     });
-    this.#takeMirror(task.memory, "tail");
-    this.#rounds = new RoundLoop(this.#fanOut, task.memory.doorbell);
-    this.#fanOut.heartbeats.whenDue(() => this.#rounds.wake());
-    this.#fanOut.candles.whenDue(() => this.#rounds.wake());
     this.#outbox = new Outbox();
     this.#intake = new Intake(this.#counters);
+    this.#hub = new HubLink({
+      connected: () => this.#channels.connected(),
+      news: (news) => this.#channels.take(news),
+      lost: () => this.#channels.lost(),
+    });
+    this.#channels = this.#createChannels();
+    this.#takeMirror(task.memory, "tail");
+    this.#rounds = new RoundLoop(this.#fanOut, task.memory.doorbell, this.#channels);
+    this.#fanOut.heartbeats.whenDue(() => this.#rounds.wake());
+    this.#fanOut.heartbeats.boundBy(() => this.#channels.position);
+    this.#fanOut.candles.whenDue(() => this.#rounds.wake());
     this.#firstData = new FirstDataSender(
       this.#fanOut,
       this.#outbox,
@@ -111,7 +120,6 @@ export class Shard {
       },
     );
     this.#trading = new Trading(this.#outbox, this.#counters, options);
-    this.#hub = new HubLink({ connected: () => {}, news: () => {}, lost: () => {} });
     const authenticator = new Authenticator(options.jwt, options.maxTokenSize);
     this.#shares = new AddressShares(options);
     this.#handshake = new Handshake(
@@ -136,6 +144,19 @@ export class Shard {
     this.#sockets = new SocketTaker(takeSocket, this.#counters, log, {
       taken: (accepted, socket) => this.#handshake.accept(accepted, socket),
       tell: (message) => this.#tell(message),
+    });
+  }
+
+  #createChannels(): Channels {
+    return new Channels({
+      options: this.#task.options,
+      outbox: this.#outbox,
+      counters: this.#counters,
+      hold: {
+        hold: (connection) => this.#intake.hold(connection),
+        release: (connection) => this.#intake.release(connection),
+      },
+      hub: this.#hub,
     });
   }
 
@@ -166,6 +187,7 @@ export class Shard {
       intake: this.#intake,
       firstData: this.#firstData,
       trading: this.#trading,
+      channels: this.#channels,
       requests: this.#createRequests(authenticator),
       shares: this.#shares,
       framings: new Framings(new Compressor(options.compressionThreshold, this.#counters)),
@@ -189,6 +211,7 @@ export class Shard {
       this.#outbox,
       this.#firstData,
       this.#trading,
+      this.#channels,
       authenticator,
       this.#counters,
       {
@@ -272,6 +295,7 @@ export class Shard {
     const { round } = this.#fanOut;
     const mirror = new Mirror(memory, this.#counters, this.#fanOut, round, trades);
     this.#fanOut.setMirror(mirror);
+    this.#channels.setMemory(memory, mirror.lastTs);
     const { producer } = this.#block;
     this.#counters[SHARD.ringRecordNumber] = counted(producer, PRODUCER.ringRecordNumber);
   }
