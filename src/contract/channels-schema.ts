@@ -102,7 +102,10 @@ function mergedBy(intervalMs: MergeInterval | null | undefined) {
 }
 
 /** The name of a channel that users publish to. */
-export const channelNameSchema = z.string().refine(isChannelName, CHANNEL_NAME_RULE);
+export const channelNameSchema = z
+  .string()
+  .refine(isChannelName, CHANNEL_NAME_RULE)
+  .meta({ description: CHANNEL_NAME_RULE });
 const walletParams = z.object({ wallet: walletSchema });
 
 /** Microseconds since the Unix epoch, in any form that an encoding has for an exact integer; null is none. */

@@ -50,14 +50,19 @@ const publisher = new Publisher(task.memory, counters, {
 });
 
 const publications = new PublicationWriter(task.memory, counters);
-const channels = new ChannelDesk(task.channels, {
-  counters,
-  tell: position.tell,
-  now: () => performance.now(),
-  write: (texts, seq, ts) => publications.write(texts, seq, ts),
-});
+/** There with the first shard: the feed is open then, and says where ts begins. */
+let desk: ChannelDesk | undefined;
+function channels(): ChannelDesk {
+  desk ??= new ChannelDesk(task.channels, {
+    counters,
+    tell: position.tell,
+    now: () => performance.now(),
+    write: (texts, seq, ts) => publications.write(texts, seq, ts),
+  });
+  return desk;
+}
 const hub = new Hub({
-  request: (from, request) => channels.take(from, request),
+  request: (from, request) => channels().take(from, request),
   heard: () => publications.publish(),
   gone: () => {},
 });
@@ -68,6 +73,7 @@ const firstSubscriber = new Promise<void>((resolve) => {
     else if (message.type === "shard") {
       (exchange ?? feedSessions)?.attach(message.shard, message.port);
       hub.attach(message.shard, message.hub);
+      channels();
     } else if (message.type === "administer") administer(message);
     else if (message.type === "publish") publish(message);
     // Of a worker thread, exit() ends the thread.
@@ -148,7 +154,7 @@ function administer({ request, action }: Extract<MainToProducer, { type: "admini
 }
 
 function publish({ request, channel, data }: Extract<MainToProducer, { type: "publish" }>): void {
-  const outcome = channels.publish(channel, data, undefined);
+  const outcome = channels().publish(channel, data, undefined);
   publications.publish();
   tell({ type: "published", request, outcome });
 }

@@ -21,10 +21,7 @@ const POLL_MS_MAX = 2;
 type WithoutNumber<T> = T extends unknown ? Omit<T, "request"> : never;
 
 /** What of the hub's news is about channels. */
-type ChannelNews = Extract<
-  HubNews,
-  { type: "published" | "refusal" | "recoverable" | "history" }
->;
+type ChannelNews = Extract<HubNews, { type: "published" | "refusal" | "recoverable" | "history" }>;
 
 interface ChannelsContext {
   readonly options: Pick<ShardOptions, "maxPublishesPerSecond" | "maxReplayMessages">;
