@@ -170,6 +170,7 @@ class Server implements RunningServer {
         readiness: () => this.#readiness(),
         status: () => this.#status(),
         notify: (level, message) => this.#pool.broadcast({ type: "notify", level, message }),
+        rebalance: (asked) => this.#pool.rebalance(asked),
         administer: (action) => this.#producer.administer(action),
         metrics: createMetrics(this.#block),
       },

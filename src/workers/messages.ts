@@ -61,6 +61,8 @@ export type MainToShard =
       readonly deadlineTs: number;
       readonly reason: string;
     }
+  /** So many connections are closed over a time, in place of what an earlier one has left to close. */
+  | { readonly type: "rebalance"; readonly close: number; readonly overMs: number }
   /** The thread ends here and now, as if it had died. */
   | { readonly type: "end" };
 

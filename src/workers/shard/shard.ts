@@ -19,7 +19,7 @@ import type { MainToShard, ShardTask, ShardToMain } from "../messages.js";
 import { AddressShares } from "./connections/address-shares.js";
 import { Compressor } from "./connections/compressor.js";
 import type { Connection, ConnectionContext } from "./connections/connection.js";
-import { drainConnections } from "./connections/drain.js";
+import { drainConnections, rebalanceConnections } from "./connections/drain.js";
 import { Framings } from "./connections/framing.js";
 import { HealthMonitor } from "./connections/health-monitor.js";
 import { Intake } from "./connections/intake.js";
@@ -72,6 +72,7 @@ export class Shard {
   /** What ends with the shard. */
   readonly #stops: (() => void)[] = [];
   #subscribed = false;
+  #stopRebalancing = (): void => {};
 
   constructor(task: ShardTask, takeSocket: TakeSocket, openSink: OpenSink, log: Logger) {
     const { options } = task;
@@ -213,6 +214,7 @@ export class Shard {
       startThreadPulse((loopLagS) => beat(this.#counters, loopLagS)),
       () => timers.forEach(clearInterval),
       () => this.#health.stop(),
+      () => this.#stopRebalancing(),
       () => this.#intake.stop(),
       () => this.#rounds.stop(),
       () => this.#fanOut.flushHeld(),
@@ -250,6 +252,14 @@ export class Shard {
         return this.#notices.notify(message.level, message.message);
       case "drain":
         return this.#drain(message);
+      case "rebalance":
+        this.#stopRebalancing();
+        this.#stopRebalancing = rebalanceConnections(
+          this.#connections.all,
+          message.close,
+          message.overMs,
+        );
+        return;
       case "end":
         // Of a worker thread, exit() ends the thread.
         return process.exit(1);
