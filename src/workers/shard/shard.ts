@@ -26,6 +26,7 @@ import { Intake } from "./connections/intake.js";
 import { Notices } from "./connections/notices.js";
 import { OpenConnections } from "./connections/open-connections.js";
 import { Outbox } from "./connections/outbox.js";
+import { ProxiedSockets } from "./connections/proxied-sockets.js";
 import { SocketTaker } from "./connections/socket-taker.js";
 import { TurnQueue } from "./connections/turn-queue.js";
 import { FanOut } from "./fan-out/fan-out.js";
@@ -56,6 +57,7 @@ export class Shard {
   /** Sockets that main has handed over, and requests before their upgrades. */
   readonly #arrivals = new TurnQueue(() => this.#sockets.tellMoves());
   readonly #sockets: SocketTaker;
+  readonly #proxied: ProxiedSockets;
   readonly #handshake: Handshake;
   readonly #connections: OpenConnections;
   readonly #notices: Notices;
@@ -131,8 +133,12 @@ export class Shard {
     const { all } = this.#connections;
     this.#notices = new Notices(this.#block, this.#fanOut, this.#outbox, all, task.system);
     this.#health = new HealthMonitor(options, all);
-    this.#sockets = new SocketTaker(takeSocket, this.#counters, log, {
+    this.#proxied = new ProxiedSockets(options.handshakeTimeoutMs, this.#counters, log, {
+      tell: (message) => this.#tell(message),
       taken: (accepted, socket) => this.#handshake.accept(accepted, socket),
+    });
+    this.#sockets = new SocketTaker(takeSocket, this.#counters, log, {
+      taken: (accepted, socket) => this.#proxied.take(accepted, socket),
       tell: (message) => this.#tell(message),
     });
   }
@@ -232,7 +238,8 @@ export class Shard {
     await closed;
     for (const stop of this.#stops) stop();
     for (const { ws } of this.#connections.all) ws.terminate();
-    for (const socket of this.#handshake.candidates) socket.destroy();
+    for (const socket of [...this.#proxied.sockets, ...this.#handshake.candidates])
+      socket.destroy();
   }
 
   #tell(message: ShardToMain): void {
@@ -243,6 +250,8 @@ export class Shard {
     switch (message.type) {
       case "socket":
         return this.#arrivals.add({ serve: () => this.#sockets.take(message) });
+      case "client":
+        return this.#proxied.admitted(message.connection, message.refusedBy);
       case "memory":
         this.#changeEpoch(message.memory);
         return this.#trading.connect(message.exchange);
@@ -298,7 +307,8 @@ export class Shard {
 
   #drain({ drainTimeMs, deadlineTs, reason }: Extract<MainToShard, { type: "drain" }>): void {
     this.#handshake.draining = true;
-    for (const socket of this.#handshake.candidates) socket.destroy();
+    for (const socket of [...this.#proxied.sockets, ...this.#handshake.candidates])
+      socket.destroy();
     this.#notices.shutdown(deadlineTs, reason);
     this.#stops.push(drainConnections(this.#connections.all, drainTimeMs));
   }
