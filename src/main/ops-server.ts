@@ -29,6 +29,7 @@ import { OpsGuard, type OpsRefusal, targetOf } from "./ops-guard.js";
 import { MARKET_REQUESTS, marketRefusal, noticeOf } from "./ops-markets.js";
 import type { OpsSocket } from "./ops-socket.js";
 import { type OpsPublication, PUBLISH_BODY_BYTES_MAX, publishSchema } from "./publish-requests.js";
+import { type Rebalancing, type RebalancingOutcome, rebalancingSchema } from "./rebalancing.js";
 
 /** Largest body taken of most requests, in bytes. */
 const BODY_BYTES_MAX = 16_384;
@@ -53,6 +54,7 @@ interface OpsHooks {
   };
   readonly status: () => unknown;
   readonly notify: (level: NotificationLevel, message: string) => void;
+  readonly rebalance: (asked: Rebalancing) => RebalancingOutcome;
   readonly administer: (action: MarketAction) => Promise<MarketOutcome>;
   readonly publish: (publication: OpsPublication) => Promise<PublishOutcome>;
   readonly metrics: Registry;
@@ -83,7 +85,7 @@ class RequestRefused extends Error {
 }
 
 /**
- * The operations port: health, readiness, metrics, status and notices, over plain HTTP. An HTTP
+ * The operations port: health, readiness, metrics, status, notices and what is asked of connections and markets, over plain HTTP. An HTTP
  * server that never listens reads what {@link OpsConnections} lets in; {@link OpsGuard} says who may
  * ask for what.
  */
@@ -260,6 +262,12 @@ export class OpsServer {
         const { refusal, ...place } = await this.#hooks.publish(publication);
         if (refusal !== undefined) throw new RequestRefused({ status: 503, ...refusal });
         send(response, 200, { channel: publication.channel, ...place });
+      },
+    },
+    "/rebalance": {
+      method: "POST",
+      answer: async (request, response) => {
+        send(response, 200, this.#hooks.rebalance(await readBody(request, rebalancingSchema)));
       },
     },
     ...Object.fromEntries(

@@ -17,26 +17,13 @@ import type { SessionTerms } from "../shared/session.js";
 import type { ContractFill, ContractOrder, ContractPosition } from "../store/contract-form.js";
 import type { StoreErrorCode } from "../store/store-error.js";
 import type { SocketHandOffWay, SocketInTransit } from "../transport/socket-hand-off.js";
-import type { PublishOutcome } from "./hub/messages.js";
+import type { PublishOutcome, WaysToProducer } from "./hub/messages.js";
 import type { MarketAction, MarketOutcome } from "./producer/messages.js";
 
 /*
  * Every message between threads. Sockets and figures of market data never travel in one: sockets go
  * by the hand-off, data by ring and table, figures by the counter block.
  */
-
-/** A shard's ends of its ways to the producer's thread; undefined where there is no producer. */
-export interface WaysToProducer {
-  /** To the exchange, or to a feed's sessions. */
-  readonly exchange: MessagePort | undefined;
-  /** To the hub; see hub/messages.ts. */
-  readonly hub: MessagePort | undefined;
-}
-
-/** What has to be transferred with a message that has these ways. */
-export function portsOf({ exchange, hub }: WaysToProducer): readonly MessagePort[] {
-  return [exchange, hub].filter((port) => port !== undefined);
-}
 
 /** The task that a shard's thread runs for as long as it lives. */
 export interface ShardTask extends WaysToProducer {
@@ -61,7 +48,15 @@ export type MainToShard =
       /** Whose share of the limits per address it uses; see clientAddress. */
       readonly address: string;
       readonly socket: SocketInTransit;
+      /** The address is a proxy's, who says ahead of all that its client sends whose it is. */
+      readonly proxied?: boolean;
       readonly refusedBy?: RefusedBy;
+    }
+  /** Main knows whose a proxied connection is. */
+  | {
+      readonly type: "client";
+      readonly connection: number;
+      readonly refusedBy: RefusedBy | undefined;
     }
   /** Another producer has taken over. */
   | ({ readonly type: "memory"; readonly memory: MarketMemory } & WaysToProducer)
@@ -74,6 +69,8 @@ export type MainToShard =
       readonly deadlineTs: number;
       readonly reason: string;
     }
+  /** So many connections are closed over a time, in place of what an earlier one has left to close. */
+  | { readonly type: "rebalance"; readonly close: number; readonly overMs: number }
   /** The thread ends here and now, as if it had died. */
   | { readonly type: "end" };
 
@@ -82,6 +79,8 @@ export type ShardToMain =
   | { readonly type: "ready"; readonly threadId: number }
   /** Connections whose sockets the shard has, so that main closes its originals; and ended ones. */
   | { readonly type: "moves"; readonly taken: readonly number[]; readonly ended: readonly number[] }
+  /** Whose a proxied connection is; answered by main's `client`. */
+  | { readonly type: "client"; readonly connection: number; readonly address: string }
   /** A client has subscribed to market data, for the first time on this shard. */
   | { readonly type: "subscribed" }
   /** The archive is not what was written. */

@@ -1,3 +1,4 @@
+import type { MessagePort } from "node:worker_threads";
 import type { KeptPublication } from "../../channels/channel-histories.js";
 import type { ErrorCode } from "../../contract/error-codes.js";
 
@@ -6,6 +7,19 @@ import type { ErrorCode } from "../../contract/error-codes.js";
  * that they can travel further than to a thread. What shards ask in one turn goes as one message, and so does
  * what a shard is told.
  */
+
+/** A shard's ends of its ways to the producer's thread; undefined where there is no producer. */
+export interface WaysToProducer {
+  /** To the exchange, or to a feed's sessions. */
+  readonly exchange: MessagePort | undefined;
+  /** To the hub. */
+  readonly hub: MessagePort | undefined;
+}
+
+/** What has to be transferred with a message that has these ways. */
+export function portsOf({ exchange, hub }: WaysToProducer): readonly MessagePort[] {
+  return [exchange, hub].filter((port) => port !== undefined);
+}
 
 /** What a shard asks of the hub; `request` is the shard's number of it, which the answer carries back. */
 export type HubRequest =

@@ -15,18 +15,20 @@ import type { Logger } from "../../shared/log.js";
 import { startThreadPulse } from "../../shared/thread-pulse.js";
 import type { OpenSink } from "../../transport/open-sink.js";
 import type { TakeSocket } from "../../transport/socket-hand-off.js";
-import type { MainToShard, ShardTask, ShardToMain, WaysToProducer } from "../messages.js";
+import type { WaysToProducer } from "../hub/messages.js";
+import type { MainToShard, ShardTask, ShardToMain } from "../messages.js";
 import { Channels } from "./channels/channels.js";
 import { AddressShares } from "./connections/address-shares.js";
 import { Compressor } from "./connections/compressor.js";
 import type { Connection, ConnectionContext } from "./connections/connection.js";
-import { drainConnections } from "./connections/drain.js";
+import { drainConnections, rebalanceConnections } from "./connections/drain.js";
 import { Framings } from "./connections/framing.js";
 import { HealthMonitor } from "./connections/health-monitor.js";
 import { Intake } from "./connections/intake.js";
 import { Notices } from "./connections/notices.js";
 import { OpenConnections } from "./connections/open-connections.js";
 import { Outbox } from "./connections/outbox.js";
+import { ProxiedSockets } from "./connections/proxied-sockets.js";
 import { SocketTaker } from "./connections/socket-taker.js";
 import { TurnQueue } from "./connections/turn-queue.js";
 import { FanOut } from "./fan-out/fan-out.js";
@@ -58,6 +60,7 @@ export class Shard {
   /** Sockets that main has handed over, and requests before their upgrades. */
   readonly #arrivals = new TurnQueue(() => this.#sockets.tellMoves());
   readonly #sockets: SocketTaker;
+  readonly #proxied: ProxiedSockets;
   readonly #handshake: Handshake;
   readonly #connections: OpenConnections;
   readonly #notices: Notices;
@@ -76,6 +79,7 @@ export class Shard {
   /** What ends with the shard. */
   readonly #stops: (() => void)[] = [];
   #subscribed = false;
+  #stopRebalancing = (): void => {};
 
   constructor(task: ShardTask, takeSocket: TakeSocket, openSink: OpenSink, log: Logger) {
     const { options } = task;
@@ -97,11 +101,7 @@ export class Shard {
     });
     this.#outbox = new Outbox();
     this.#intake = new Intake(this.#counters);
-    this.#hub = new HubLink({
-      connected: () => this.#channels.connected(),
-      news: (news) => this.#channels.take(news),
-      lost: () => this.#channels.lost(),
-    });
+    this.#hub = this.#createHubLink();
     this.#channels = this.#createChannels();
     this.#takeMirror(task.memory, "tail");
     this.#rounds = new RoundLoop(this.#fanOut, task.memory.doorbell, this.#channels);
@@ -141,9 +141,21 @@ export class Shard {
     const { all } = this.#connections;
     this.#notices = new Notices(this.#block, this.#fanOut, this.#outbox, all, task.system);
     this.#health = new HealthMonitor(options, all);
-    this.#sockets = new SocketTaker(takeSocket, this.#counters, log, {
-      taken: (accepted, socket) => this.#handshake.accept(accepted, socket),
+    this.#proxied = new ProxiedSockets(options.handshakeTimeoutMs, this.#counters, log, {
       tell: (message) => this.#tell(message),
+      taken: (accepted, socket) => this.#handshake.accept(accepted, socket),
+    });
+    this.#sockets = new SocketTaker(takeSocket, this.#counters, log, {
+      taken: (accepted, socket) => this.#proxied.take(accepted, socket),
+      tell: (message) => this.#tell(message),
+    });
+  }
+
+  #createHubLink(): HubLink {
+    return new HubLink({
+      connected: () => this.#channels.connected(),
+      news: (news) => this.#channels.take(news),
+      lost: () => this.#channels.lost(),
     });
   }
 
@@ -239,6 +251,7 @@ export class Shard {
       startThreadPulse((loopLagS) => beat(this.#counters, loopLagS)),
       () => timers.forEach(clearInterval),
       () => this.#health.stop(),
+      () => this.#stopRebalancing(),
       () => this.#intake.stop(),
       () => this.#rounds.stop(),
       () => this.#fanOut.flushHeld(),
@@ -257,7 +270,8 @@ export class Shard {
     await closed;
     for (const stop of this.#stops) stop();
     for (const { ws } of this.#connections.all) ws.terminate();
-    for (const socket of this.#handshake.candidates) socket.destroy();
+    for (const socket of [...this.#proxied.sockets, ...this.#handshake.candidates])
+      socket.destroy();
   }
 
   #tell(message: ShardToMain): void {
@@ -268,6 +282,8 @@ export class Shard {
     switch (message.type) {
       case "socket":
         return this.#arrivals.add({ serve: () => this.#sockets.take(message) });
+      case "client":
+        return this.#proxied.admitted(message.connection, message.refusedBy);
       case "memory":
         this.#changeEpoch(message.memory);
         return this.#connectProducer(message);
@@ -277,6 +293,14 @@ export class Shard {
         return this.#notices.notify(message.level, message.message);
       case "drain":
         return this.#drain(message);
+      case "rebalance":
+        this.#stopRebalancing();
+        this.#stopRebalancing = rebalanceConnections(
+          this.#connections.all,
+          message.close,
+          message.overMs,
+        );
+        return;
       case "end":
         // Of a worker thread, exit() ends the thread.
         return process.exit(1);
@@ -321,7 +345,8 @@ export class Shard {
 
   #drain({ drainTimeMs, deadlineTs, reason }: Extract<MainToShard, { type: "drain" }>): void {
     this.#handshake.draining = true;
-    for (const socket of this.#handshake.candidates) socket.destroy();
+    for (const socket of [...this.#proxied.sockets, ...this.#handshake.candidates])
+      socket.destroy();
     this.#notices.shutdown(deadlineTs, reason);
     this.#stops.push(drainConnections(this.#connections.all, drainTimeMs));
   }
