@@ -153,7 +153,7 @@ describe("channels", () => {
     // Answered, and not heard yet, when the ring goes by; then the repair of that likewise.
     for (let more = 0; more < 2; more++) {
       world.hear();
-      if (more === 1) published.push(world.publish("a"));
+      if (more === 0) published.push(world.publish("a"));
       world.channels.poll();
       published.push(world.publish("a"));
       lap("flood");
