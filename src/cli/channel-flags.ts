@@ -23,6 +23,7 @@ export interface ChannelFlags {
   readonly maxVolume?: number;
   readonly wallet?: string;
   readonly interval?: CandleInterval;
+  readonly name?: readonly string[];
 }
 
 /** The channels that each flag is for; given without one of them, it would do nothing. */
@@ -34,6 +35,7 @@ const CHANNELS_OF_FLAG = {
   minVolume: ["Markets"],
   maxVolume: ["Markets"],
   wallet: PRIVATE_TYPES,
+  name: ["Private"],
 } as const satisfies Partial<Record<keyof ChannelFlags, readonly ChannelType[]>>;
 
 /** A parser of a flag that may be given several times, with one of `choices` each time. */
@@ -83,6 +85,7 @@ export function addChannelFlags(command: Command): Command {
     .option("--search <TEXT>", "only Markets with this in their title, in upper or lower case")
     .option("--min-volume <QUANTITY>", "only Markets with at least this volume", parseVolume)
     .option("--max-volume <QUANTITY>", "only Markets with at most this volume", parseVolume)
+    .option("--name <NAME...>", "names of Private channels")
     .option("--wallet <WALLET>", "whose Orders and Positions; by default the token's");
 }
 
@@ -97,6 +100,8 @@ export function checkChannelFlags(flags: ChannelFlags): void {
     if (flags.channel.includes(type) && flags.market === undefined)
       throw new UsageError(`market: ${type} needs at least one (flag --market)`);
   }
+  if (flags.channel.includes("Private") && flags.name === undefined)
+    throw new UsageError("name: Private needs at least one (flag --name)");
 }
 
 const flagOf = (name: string): string =>
@@ -133,6 +138,8 @@ function channelsOfType(type: ChannelType, flags: ChannelFlags, wallet: () => st
       }));
     case "Heartbeat":
       return [{ type }];
+    case "Private":
+      return (flags.name ?? []).map((channel) => ({ type, params: { channel } }));
   }
 }
 

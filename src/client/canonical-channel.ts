@@ -22,6 +22,7 @@ interface Params {
   readonly interval?: CandleInterval;
   readonly limit?: number | null;
   readonly interval_ms?: number | null;
+  readonly channel?: string | null;
 }
 
 /** The params of each type in the server's order. */
@@ -36,6 +37,7 @@ const FIELDS: Readonly<Record<ChannelType, readonly (keyof Params)[]>> = {
   SystemStatus: [],
   Candles: ["market_id", "interval", "limit"],
   Heartbeat: ["interval_ms"],
+  Private: ["channel"],
 };
 
 /** Types whose params are null where there are none. */

@@ -6,7 +6,7 @@ import type {
   ServerData,
   ServerMessage,
 } from "../contract/messages.js";
-import type { Client, ClientStats } from "./client.js";
+import type { Client, ClientStats, NamedChannelClient } from "./client.js";
 import { Companions } from "./companions.js";
 import { Emitter } from "./emitter.js";
 import {
@@ -39,7 +39,7 @@ import { SequenceTracker } from "./sequence-tracker.js";
 import { ServerClock } from "./server-clock.js";
 import type { ClosedState, ConnectionState, OpenState } from "./state.js";
 import { Subscriber } from "./subscriber.js";
-import { type Subscriptions, withoutPosition } from "./subscriptions.js";
+import { isGranted, type Subscriptions, withoutPosition } from "./subscriptions.js";
 import { TokenKeeper } from "./token-keeper.js";
 
 /** Types of messages that mean nothing to the client as a whole, but to parts of it or to the program. */
@@ -48,7 +48,8 @@ type OfOthers =
   | ("MarketSnapshot" | "MarketUpdate" | "PriceUpdate" | "OrderBook" | "TradeExecution")
   | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate" | "CandleUpdate")
   | ("TradePage" | "CandlePage" | "CandleSnapshot" | "OrderPage" | "FillPage" | "Fill")
-  | ("OrderValidated" | "OrderResults" | "OrdersCancelled" | "CancelAfterSet");
+  | ("OrderValidated" | "OrderResults" | "OrdersCancelled" | "CancelAfterSet")
+  | ("Published" | "Publication");
 
 /** The client on any platform: ties the parts together and has the public methods. */
 export class CoreClient extends OrderClient implements Client {
@@ -197,6 +198,13 @@ export class CoreClient extends OrderClient implements Client {
     return (await this.#companions.loadRenewal()).authenticate(source, options);
   }
 
+  channel(name: string): NamedChannelClient {
+    return {
+      publish: async (data, options) =>
+        this.requests.ask("Publish", { channel: name, data }, { ...options, whenLost: "once" }),
+    };
+  }
+
   get history(): History {
     return historyOf(this.requests);
   }
@@ -287,7 +295,7 @@ export class CoreClient extends OrderClient implements Client {
     this.#report(error);
     // A token may have been renewed for less: the server does not say which channels it ended.
     if (error.code === "FORBIDDEN" || error.code === "AUTH_REQUIRED")
-      this.#refresh([...this.#wanted.list("Orders"), ...this.#wanted.list("Positions")]);
+      this.#refresh(this.#wanted.list().filter(isGranted));
   }
 
   #onOpened({ connected }: Greeting, token: string | undefined): void {
@@ -343,8 +351,8 @@ export class CoreClient extends OrderClient implements Client {
    * `doubt`.
    */
   #refresh(channels: readonly Channel[], doubt?: number): void {
-    this.#companions
-      .loadResubscriber()
+    const refreshing = this.#companions.loadResubscriber();
+    refreshing
       .then((resubscriber) => resubscriber.refresh(channels, doubt))
       .catch((error: unknown) => this.#onOwnFailure(error));
   }

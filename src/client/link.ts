@@ -137,7 +137,8 @@ type WithoutOptionals =
   | ("MarketSnapshot" | "MarketUpdate" | "PriceUpdate" | "OrderBook" | "BookUpdate")
   | "TradeExecution"
   | ("PositionSnapshot" | "PositionUpdate" | "SystemStatus" | "Notification" | "Heartbeat")
-  | ("CandleSnapshot" | "CandleUpdate" | "ServerShutdown" | "OrdersCancelled" | "CancelAfterSet");
+  | ("CandleSnapshot" | "CandleUpdate" | "ServerShutdown" | "OrdersCancelled" | "CancelAfterSet")
+  | ("Published" | "Publication");
 
 /** A message as its types have it, from a server that says null for an optional field. */
 function withoutNulls(message: ServerMessage): ServerMessage {

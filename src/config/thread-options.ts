@@ -45,6 +45,14 @@ const EXCHANGE_KEYS = [
   "bookIntervalMs",
 ] as const satisfies readonly ConfigKey[];
 
+const CHANNEL_KEYS = [
+  "channelHistorySize",
+  "channelHistoryTimeMs",
+  "channelHistoryBytes",
+  "maxChannels",
+  "maxPublishesPerSecond",
+] as const satisfies readonly ConfigKey[];
+
 const SHARD_KEYS = [
   "marketIntervalMs",
   "statusIntervalMs",
@@ -73,6 +81,7 @@ const SHARD_KEYS = [
   "maxQueuedBytes",
   "maxOrdersPerSecond",
   "maxPendingOrders",
+  "maxPublishesPerSecond",
   "allowedOrigins",
   "compression",
   "compressionThreshold",
@@ -88,6 +97,9 @@ export type FeedOptions = Pick<Config, (typeof FEED_KEYS)[number]> & {
 export type ExchangeOptions = Pick<Config, (typeof EXCHANGE_KEYS)[number]> & {
   readonly feed: "exchange";
 };
+
+/** The bounds of channels that users publish to. */
+export type ChannelOptions = Pick<Config, (typeof CHANNEL_KEYS)[number]>;
 
 /** The bounds and intervals that a shard enforces. */
 export type ShardOptions = Pick<Config, (typeof SHARD_KEYS)[number]> & {
@@ -109,6 +121,10 @@ export function producerOptionsOf(config: Config): FeedOptions | ExchangeOptions
   const { feed } = config;
   if (feed === "exchange") return { ...pick(config, EXCHANGE_KEYS), feed };
   return { ...pick(config, FEED_KEYS), feed };
+}
+
+export function channelOptionsOf(config: Config): ChannelOptions {
+  return pick(config, CHANNEL_KEYS);
 }
 
 /** @param nativeSend whether it is wanted and there is what it needs */

@@ -5,7 +5,7 @@ import { compareMarketIds, type MarketId, parseMarketId } from "../shared/market
 import { nullIsAbsent } from "../shared/null-is-absent.js";
 import { textSchema, walletSchema } from "../shared/text-schema.js";
 import { canonicalFilter } from "./canonical-filter.js";
-import type { PrivateOf } from "./channel-kinds.js";
+import type { NamedOf, PrivateOf } from "./channel-kinds.js";
 import {
   BOOK_DEPTH_DEFAULT,
   BOOK_DEPTHS,
@@ -17,6 +17,7 @@ import {
   SEARCH_CHARACTERS_MAX,
 } from "./limits.js";
 import type { MergeInterval } from "./messages.js";
+import { CHANNEL_NAME_RULE, isChannelName } from "./publication.js";
 
 /** How a market id is described to those who read schemas. */
 export const MARKET_ID_FORM = {
@@ -99,6 +100,12 @@ const flag = z.boolean().nullish();
 function mergedBy(intervalMs: MergeInterval | null | undefined) {
   return intervalMs ? { interval_ms: intervalMs } : {};
 }
+
+/** The name of a channel that users publish to. */
+export const channelNameSchema = z
+  .string()
+  .refine(isChannelName, CHANNEL_NAME_RULE)
+  .meta({ description: CHANNEL_NAME_RULE });
 const walletParams = z.object({ wallet: walletSchema });
 
 /** Microseconds since the Unix epoch, in any form that an encoding has for an exact integer; null is none. */
@@ -182,6 +189,7 @@ const namedChannelSchema = z.discriminatedUnion("type", [
       type,
       params: { interval_ms: params?.interval_ms ?? HEARTBEAT_INTERVAL_MS.usual },
     })),
+  z.object({ type: z.literal("Private"), params: z.object({ channel: channelNameSchema }) }),
 ]);
 
 /** A channel as a client names it, and since when it wants its messages. */
@@ -192,7 +200,7 @@ export const channelSchema = z
 /** A channel in canonical form, and since when its messages are wanted again, which is no part of it. */
 export type Channel = z.output<typeof namedChannelSchema> & { readonly since?: number };
 /** A channel that is open to everybody. */
-export type PublicChannel = Exclude<Channel, PrivateOf<Channel>>;
+export type PublicChannel = Exclude<Channel, PrivateOf<Channel> | NamedOf<Channel>>;
 
 /** A short text of any value; of an object no more than that it is one, as its own text may throw. */
 function describe(value: unknown): string {

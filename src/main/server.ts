@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { MessageChannel, type MessagePort } from "node:worker_threads";
+import { MessageChannel } from "node:worker_threads";
 import { archiveDirectoryOf, requireDataDirectory } from "../config/data-directory.js";
 import { type Examined, examineConfig } from "../config/examine.js";
 import { type JwtKeys, resolveJwtKeys } from "../config/jwt-keys.js";
@@ -7,6 +7,7 @@ import { type LoadedConfig, loadConfigWithSources } from "../config/load.js";
 import type { Config } from "../config/schema.js";
 import type { ServerOptions } from "../config/server-options.js";
 import {
+  channelOptionsOf,
   producerOptionsOf,
   type ShardOptions,
   shardOptionsOf,
@@ -19,19 +20,20 @@ import {
   count,
   counterBlockOf,
   createCounterBuffer,
-  MAIN,
   THREAD,
 } from "../counters/counters.js";
-import { messagesSent, shardFigures, systemStatus } from "../counters/system-status.js";
+import { shardFigures, systemStatus } from "../counters/system-status.js";
 import type { MarketMemory } from "../ring/market-memory.js";
 import { createLogger, type Logger, type LogOptions } from "../shared/log.js";
 import { startThreadPulse } from "../shared/thread-pulse.js";
 import { findSocketHandOff, type SocketHandOffWay } from "../transport/socket-hand-off.js";
+import type { WaysToProducer } from "../workers/hub/messages.js";
 import type { ShardToMain } from "../workers/messages.js";
 import { abortion } from "./abortion.js";
 import { Acceptor } from "./acceptor.js";
 import { type ArchivistSupervisor, superviseArchive } from "./archivist-supervisor.js";
 import { logOptionsOf } from "./log-options.js";
+import { startMessageRate } from "./message-rate.js";
 import { createMetrics } from "./metrics.js";
 import { sendsNatively } from "./native-send.js";
 import { DRAIN_REASON, EXCHANGE_DOWN, PRODUCER_DOWN, PRODUCER_LOST } from "./notices.js";
@@ -166,6 +168,7 @@ class Server implements RunningServer {
         notify: (level, message) => this.#pool.broadcast({ type: "notify", level, message }),
         rebalance: (asked) => this.#pool.rebalance(asked),
         administer: (action) => this.#producer.administer(action),
+        publish: (publication) => this.#producer.publications.ask(publication),
         metrics: createMetrics(this.#block),
       },
       { ...config, token: opsToken, counters: this.#block.main },
@@ -177,10 +180,11 @@ class Server implements RunningServer {
     return new ProducerSupervisor(
       {
         feed: producerOptionsOf(config),
+        channels: channelOptionsOf(config),
         run: randomUUID(),
         sizes: { ...config, ...windowSizesOf(config) },
         stallTimeoutMs: config.stallTimeoutMs,
-        maxMarketRequests: config.opsMaxConnections,
+        maxOpsRequests: config.opsMaxConnections,
         counters,
         archiveDir,
         log,
@@ -217,7 +221,7 @@ class Server implements RunningServer {
       {
         current: (shard) => ({
           memory: this.#memory as MarketMemory,
-          exchange: this.#connectExchange(shard),
+          ...this.#connectProducer(shard),
           system: this.#health.system,
         }),
         message: (_, message) => this.#onShardMessage(message),
@@ -343,15 +347,16 @@ class Server implements RunningServer {
     this.#memory = memory;
     this.#archivist?.take(memory);
     if (former === undefined) return;
-    this.#pool.changeMemory(memory, (shard) => this.#connectExchange(shard));
+    this.#pool.changeMemory(memory, (shard) => this.#connectProducer(shard));
   }
 
-  /** A shard's end of a new way to the producer's exchange or sessions; undefined where there is none. */
-  #connectExchange(shard: number): MessagePort | undefined {
-    if (!this.#producer.ready) return undefined;
-    const { port1, port2 } = new MessageChannel();
-    this.#producer.attachShard(shard, port1);
-    return port2;
+  /** A shard's ends of new ways to the producer. */
+  #connectProducer(shard: number): WaysToProducer {
+    if (!this.#producer.ready) return { exchange: undefined, hub: undefined };
+    const exchange = new MessageChannel();
+    const hub = new MessageChannel();
+    this.#producer.attachShard(shard, exchange.port1, hub.port1);
+    return { exchange: exchange.port2, hub: hub.port2 };
   }
 
   #shardUp(shard: number): void {
@@ -380,16 +385,9 @@ class Server implements RunningServer {
   }
 
   #startTimers(): void {
-    const { main, shards } = this.#block;
-    let sentBefore = 0;
-    const timer = setInterval(() => {
-      const sent = shards.reduce((sum, section) => sum + messagesSent(section), 0);
-      main[MAIN.messagesPerSecond] = sent - sentBefore;
-      sentBefore = sent;
-    }, 1000);
     this.#timers.push(
-      () => clearInterval(timer),
-      startThreadPulse((loopLagS) => beat(main, loopLagS)),
+      startMessageRate(this.#block),
+      startThreadPulse((loopLagS) => beat(this.#block.main, loopLagS)),
     );
   }
 }

@@ -8,6 +8,7 @@ import { shardFigures } from "../counters/system-status.js";
 import type { MarketMemory } from "../ring/market-memory.js";
 import type { Logger, LogOptions } from "../shared/log.js";
 import type { SocketHandOffWay } from "../transport/socket-hand-off.js";
+import { portsOf, type WaysToProducer } from "../workers/hub/messages.js";
 import type { MainToShard, ShardTask, ShardToMain, ThreadLoaded } from "../workers/messages.js";
 import { type Rebalancing, type RebalancingOutcome, sharesOf } from "./rebalancing.js";
 import { RestartDelay } from "./restart-delay.js";
@@ -36,7 +37,7 @@ interface ShardPoolOptions {
 
 interface ShardPoolHooks {
   /** What a shard is told about market data and system when it starts. */
-  readonly current: (shard: number) => Pick<ShardTask, "memory" | "exchange" | "system">;
+  readonly current: (shard: number) => Pick<ShardTask, "memory" | "system"> & WaysToProducer;
   readonly message: (shard: number, message: ShardToMain) => void;
   /** The shard takes sockets. */
   readonly up: (shard: number) => void;
@@ -144,17 +145,14 @@ export class ShardPool {
     for (const { thread } of this.#slots) thread?.port?.postMessage(message);
   }
 
-  /** Tells every shard of another producer, each with a way to it of its own. */
-  changeMemory(
-    memory: MarketMemory,
-    exchangeFor: (shard: number) => MessagePort | undefined,
-  ): void {
+  /** Tells every shard of another producer, each with ways to it of its own. */
+  changeMemory(memory: MarketMemory, waysFor: (shard: number) => WaysToProducer): void {
     for (const [shard, { thread }] of this.#slots.entries()) {
       const port = thread?.port;
       if (port === undefined) continue;
-      const exchange = exchangeFor(shard);
-      const message: MainToShard = { type: "memory", memory, exchange };
-      port.postMessage(message, exchange === undefined ? [] : [exchange]);
+      const ways = waysFor(shard);
+      const message: MainToShard = { type: "memory", memory, ...ways };
+      port.postMessage(message, portsOf(ways));
     }
   }
 

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads";
 import type { Piscina } from "piscina";
 import type { CounterSection } from "../counters/counters.js";
+import { portsOf } from "../workers/hub/messages.js";
 import type { MainToShard, ShardTask, ShardToMain } from "../workers/messages.js";
 import { endThread } from "./thread-end.js";
 import { Watchdog } from "./watchdog.js";
@@ -118,7 +119,7 @@ export class ShardThread {
   }
 
   async #run(task: ShardTask): Promise<void> {
-    const transferList = [task.port, ...(task.exchange === undefined ? [] : [task.exchange])];
+    const transferList = [task.port, ...portsOf(task)];
     try {
       await this.#pool.run(task, { transferList, signal: this.#abort.signal });
     } catch (error) {

@@ -1,5 +1,10 @@
 import type { MessagePort } from "node:worker_threads";
-import type { ExchangeOptions, FeedOptions, ShardOptions } from "../config/thread-options.js";
+import type {
+  ChannelOptions,
+  ExchangeOptions,
+  FeedOptions,
+  ShardOptions,
+} from "../config/thread-options.js";
 import type { RequestedOrder, ServerMessage } from "../contract/messages.js";
 import type { SystemState } from "../counters/system-state.js";
 import type { Rejection } from "../engine/rejection.js";
@@ -12,6 +17,7 @@ import type { SessionTerms } from "../shared/session.js";
 import type { ContractFill, ContractOrder, ContractPosition } from "../store/contract-form.js";
 import type { StoreErrorCode } from "../store/store-error.js";
 import type { SocketHandOffWay, SocketInTransit } from "../transport/socket-hand-off.js";
+import type { PublishOutcome, WaysToProducer } from "./hub/messages.js";
 import type { MarketAction, MarketOutcome } from "./producer/messages.js";
 
 /*
@@ -20,14 +26,12 @@ import type { MarketAction, MarketOutcome } from "./producer/messages.js";
  */
 
 /** The task that a shard's thread runs for as long as it lives. */
-export interface ShardTask {
+export interface ShardTask extends WaysToProducer {
   /** 0 to shards − 1; the same after a restart. */
   readonly shard: number;
   readonly port: MessagePort;
   readonly counters: SharedArrayBuffer;
   readonly memory: MarketMemory;
-  /** The way to the exchange, or to a feed's sessions; undefined where there is no producer. */
-  readonly exchange: MessagePort | undefined;
   readonly handOff: SocketHandOffWay;
   readonly options: ShardOptions;
   readonly log: LogOptions;
@@ -55,11 +59,7 @@ export type MainToShard =
       readonly refusedBy: RefusedBy | undefined;
     }
   /** Another producer has taken over. */
-  | {
-      readonly type: "memory";
-      readonly memory: MarketMemory;
-      readonly exchange: MessagePort | undefined;
-    }
+  | ({ readonly type: "memory"; readonly memory: MarketMemory } & WaysToProducer)
   | { readonly type: "system"; readonly system: SystemState }
   | { readonly type: "notify"; readonly level: NotificationLevel; readonly message: string }
   /** `reason` is for people; `deadlineTs` in microseconds since the Unix epoch. */
@@ -99,6 +99,7 @@ export interface ProducerTask {
   readonly memory: MarketMemory;
   readonly counters: SharedArrayBuffer;
   readonly feed: FeedOptions | ExchangeOptions;
+  readonly channels: ChannelOptions;
   /** Tells this run of the server from all others. */
   readonly run: string;
   /**
@@ -116,10 +117,25 @@ export interface ProducerTask {
 export type MainToProducer =
   /** The first client has subscribed to market data. */
   | { readonly type: "subscribed" }
-  /** A shard's end of this port may have sessions, and place orders where there is an exchange. */
-  | { readonly type: "shard"; readonly shard: number; readonly port: MessagePort }
+  /**
+   * A shard's end of `port` may have sessions, and place orders where there is an exchange; that of `hub`
+   * may ask the hub.
+   */
+  | {
+      readonly type: "shard";
+      readonly shard: number;
+      readonly port: MessagePort;
+      readonly hub: MessagePort;
+    }
   /** An operator asks for a change of a market; `request` is main's number of it, which the answer carries. */
   | { readonly type: "administer"; readonly request: number; readonly action: MarketAction }
+  /** An operator publishes JSON to a channel; `request` is main's number of it, which the answer carries. */
+  | {
+      readonly type: "publish";
+      readonly request: number;
+      readonly channel: string;
+      readonly data: string;
+    }
   | { readonly type: "stop" }
   /** The thread ends here and now, as if it had died. */
   | { readonly type: "end" };
@@ -139,6 +155,8 @@ export type ProducerToMain =
   | { readonly type: "feed-ended"; readonly reason: string }
   /** What came of a change of a market that was asked for. */
   | { readonly type: "administered"; readonly request: number; readonly outcome: MarketOutcome }
+  /** What came of a publication of an operator. */
+  | { readonly type: "published"; readonly request: number; readonly outcome: PublishOutcome }
   /** Why the exchange can store nothing at the moment, or undefined when it can again. */
   | { readonly type: "store"; readonly reason: string | undefined };
 

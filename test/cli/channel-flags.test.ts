@@ -26,6 +26,13 @@ describe("channel flags", () => {
     ],
     [{ channel: ["Trades", "SystemStatus"] }, [{ type: "Trades" }, { type: "SystemStatus" }]],
     [
+      { channel: ["Private"], name: ["desk-1", "desk-2"] },
+      [
+        { type: "Private", params: { channel: "desk-1" } },
+        { type: "Private", params: { channel: "desk-2" } },
+      ],
+    ],
+    [
       { channel: ["Orders", "Positions"] },
       [
         { type: "Orders", params: { wallet: "w" } },
@@ -48,6 +55,8 @@ describe("channel flags", () => {
     [{ channel: ["Trades"], search: "x" }, "search: is for Markets only"],
     [{ channel: ["Trades"], minVolume: 1 }, "min-volume: is for Markets only"],
     [{ channel: ["Trades"], maxVolume: 1 }, "max-volume: is for Markets only"],
+    [{ channel: ["Private"] }, "name: Private needs at least one (flag --name)"],
+    [{ channel: ["Trades"], name: ["desk-1"] }, "name: is for Private only"],
     [{ channel: ["Trades"], wallet: "w" }, "wallet: is for Orders, Positions only"],
   ])("channel flags - %j are refused", (flags, message) => {
     expect(() => checkChannelFlags(flags)).toThrow(message);

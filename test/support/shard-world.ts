@@ -19,6 +19,7 @@ import {
 } from "../../src/ring/market-memory.js";
 import { createBook, type MarketStatus } from "../../src/shared/market.js";
 import type { MarketId } from "../../src/shared/market-id.js";
+import { Channels } from "../../src/workers/shard/channels/channels.js";
 import { Compressor } from "../../src/workers/shard/connections/compressor.js";
 import {
   Connection,
@@ -118,6 +119,7 @@ export class ShardWorld {
   readonly intake: HeldMessages;
   readonly firstData: FirstDataSender;
   readonly trading: Trading;
+  readonly channels: Channels;
   readonly requests: RequestHandler;
   readonly clients: Client[] = [];
   memory: MarketMemory;
@@ -203,6 +205,17 @@ export class ShardWorld {
         },
       },
     );
+    const hold = {
+      hold: (held: Connection) => this.intake.hold(held),
+      release: (held: Connection) => this.intake.release(held),
+    };
+    this.channels = new Channels({
+      options: { maxPublishesPerSecond: 1000, maxReplayMessages: 100_000 },
+      outbox: this.outbox,
+      counters: this.counters,
+      hold,
+      hub: { connected: false, send: () => {} },
+    });
     this.trading = new Trading(this.outbox, this.counters, {
       maxPendingOrders: options.maxPending ?? MAX_PENDING,
       handshakeTimeoutMs: 10_000,
@@ -225,6 +238,7 @@ export class ShardWorld {
       this.outbox,
       this.firstData,
       this.trading,
+      this.channels,
       new Authenticator(jwt, 8192),
       this.counters,
       {

@@ -13,6 +13,9 @@ import { createLogger, type Logger } from "../../shared/log.js";
 import { startThreadPulse } from "../../shared/thread-pulse.js";
 import { StoreError } from "../../store/store-error.js";
 import type { MainToProducer, ProducerTask, ProducerToMain } from "../messages.js";
+import { ChannelDesk } from "./channel-desk.js";
+import { Hub } from "./hub.js";
+import { PublicationWriter } from "./publication-writer.js";
 
 /*
  * The producer thread: runs the configured feed, or the exchange, into the publisher. It is a plain worker thread of
@@ -46,12 +49,33 @@ const publisher = new Publisher(task.memory, counters, {
   reject: rejectionLog(log),
 });
 
+const publications = new PublicationWriter(task.memory, counters);
+/** There with the first shard: the feed is open then, and says where ts begins. */
+let desk: ChannelDesk | undefined;
+function channels(): ChannelDesk {
+  desk ??= new ChannelDesk(task.channels, {
+    counters,
+    tell: position.tell,
+    now: () => performance.now(),
+    write: (texts, seq, ts) => publications.write(texts, seq, ts),
+  });
+  return desk;
+}
+const hub = new Hub({
+  request: (from, request) => channels().take(from, request),
+  heard: () => publications.publish(),
+  gone: () => {},
+});
+
 const firstSubscriber = new Promise<void>((resolve) => {
   port.on("message", (message: MainToProducer) => {
     if (message.type === "subscribed") resolve();
-    else if (message.type === "shard")
+    else if (message.type === "shard") {
       (exchange ?? feedSessions)?.attach(message.shard, message.port);
-    else if (message.type === "administer") administer(message);
+      hub.attach(message.shard, message.hub);
+      channels();
+    } else if (message.type === "administer") administer(message);
+    else if (message.type === "publish") publish(message);
     // Of a worker thread, exit() ends the thread.
     else if (message.type === "end") process.exit(1);
     // Nothing has been promised to anybody, and who knows what it waits for.
@@ -127,6 +151,12 @@ function administer({ request, action }: Extract<MainToProducer, { type: "admini
   void exchange
     ?.administer(action)
     .then((outcome) => tell({ type: "administered", request, outcome }));
+}
+
+function publish({ request, channel, data }: Extract<MainToProducer, { type: "publish" }>): void {
+  const outcome = channels().publish(channel, data, undefined);
+  publications.publish();
+  tell({ type: "published", request, outcome });
 }
 
 async function runFeed(options: FeedOptions): Promise<void> {

@@ -15,7 +15,9 @@ import type { Logger } from "../../shared/log.js";
 import { startThreadPulse } from "../../shared/thread-pulse.js";
 import type { OpenSink } from "../../transport/open-sink.js";
 import type { TakeSocket } from "../../transport/socket-hand-off.js";
+import type { WaysToProducer } from "../hub/messages.js";
 import type { MainToShard, ShardTask, ShardToMain } from "../messages.js";
+import { Channels } from "./channels/channels.js";
 import { AddressShares } from "./connections/address-shares.js";
 import { Compressor } from "./connections/compressor.js";
 import type { Connection, ConnectionContext } from "./connections/connection.js";
@@ -36,6 +38,7 @@ import { RoundLoop } from "./fan-out/round-loop.js";
 import { Handshake } from "./http/handshake.js";
 import { PageFiles } from "./http/page-files.js";
 import { HttpApi } from "./http/v3/http-api.js";
+import { HubLink } from "./hub/hub-link.js";
 import { ArchiveAccess } from "./requests/archive-access.js";
 import { Authenticator } from "./requests/authenticator.js";
 import { History } from "./requests/history.js";
@@ -66,6 +69,8 @@ export class Shard {
   readonly #outbox: Outbox;
   readonly #firstData: FirstDataSender;
   readonly #trading: Trading;
+  readonly #hub: HubLink;
+  readonly #channels: Channels;
   readonly #health: HealthMonitor;
   readonly #intake: Intake;
   readonly #shares: AddressShares;
@@ -94,12 +99,15 @@ export class Shard {
       batchDelayMs,
       archive: options.archiveDir === undefined ? undefined : this.#archive,
     });
-    this.#takeMirror(task.memory, "tail");
-    this.#rounds = new RoundLoop(this.#fanOut, task.memory.doorbell);
-    this.#fanOut.heartbeats.whenDue(() => this.#rounds.wake());
-    this.#fanOut.candles.whenDue(() => this.#rounds.wake());
     this.#outbox = new Outbox();
     this.#intake = new Intake(this.#counters);
+    this.#hub = this.#createHubLink();
+    this.#channels = this.#createChannels();
+    this.#takeMirror(task.memory, "tail");
+    this.#rounds = new RoundLoop(this.#fanOut, task.memory.doorbell, this.#channels);
+    this.#fanOut.heartbeats.whenDue(() => this.#rounds.wake());
+    this.#fanOut.heartbeats.boundBy(() => this.#channels.position);
+    this.#fanOut.candles.whenDue(() => this.#rounds.wake());
     this.#firstData = new FirstDataSender(
       this.#fanOut,
       this.#outbox,
@@ -143,6 +151,27 @@ export class Shard {
     });
   }
 
+  #createHubLink(): HubLink {
+    return new HubLink({
+      connected: () => this.#channels.connected(),
+      news: (news) => this.#channels.take(news),
+      lost: () => this.#channels.lost(),
+    });
+  }
+
+  #createChannels(): Channels {
+    return new Channels({
+      options: this.#task.options,
+      outbox: this.#outbox,
+      counters: this.#counters,
+      hold: {
+        hold: (connection) => this.#intake.hold(connection),
+        release: (connection) => this.#intake.release(connection),
+      },
+      hub: this.#hub,
+    });
+  }
+
   #createHttpApi(log: Logger): HttpApi {
     const { options, system } = this.#task;
     return new HttpApi(
@@ -170,6 +199,7 @@ export class Shard {
       intake: this.#intake,
       firstData: this.#firstData,
       trading: this.#trading,
+      channels: this.#channels,
       requests: this.#createRequests(authenticator),
       shares: this.#shares,
       framings: new Framings(new Compressor(options.compressionThreshold, this.#counters)),
@@ -193,6 +223,7 @@ export class Shard {
       this.#outbox,
       this.#firstData,
       this.#trading,
+      this.#channels,
       authenticator,
       this.#counters,
       {
@@ -225,12 +256,13 @@ export class Shard {
       () => this.#rounds.stop(),
       () => this.#fanOut.flushHeld(),
       () => this.#trading.close(),
+      () => this.#hub.close(),
       () => this.#fanOut.candles.stop(),
       () => this.#archive.stop(),
       // Main has closed the sockets that are still to be taken.
       () => this.#arrivals.clear(),
     );
-    this.#trading.connect(this.#task.exchange);
+    this.#connectProducer(this.#task);
     this.#rounds.wake();
     const closed = new Promise<void>((resolve) => this.#port.once("close", resolve));
     this.#port.on("message", (message: MainToShard) => this.#onMessage(message));
@@ -254,7 +286,7 @@ export class Shard {
         return this.#proxied.admitted(message.connection, message.refusedBy);
       case "memory":
         this.#changeEpoch(message.memory);
-        return this.#trading.connect(message.exchange);
+        return this.#connectProducer(message);
       case "system":
         return this.#notices.changeSystem(message.system);
       case "notify":
@@ -287,6 +319,7 @@ export class Shard {
     const { round } = this.#fanOut;
     const mirror = new Mirror(memory, this.#counters, this.#fanOut, round, trades);
     this.#fanOut.setMirror(mirror);
+    this.#channels.setMemory(memory, mirror.lastTs);
     const { producer } = this.#block;
     this.#counters[SHARD.ringRecordNumber] = counted(producer, PRODUCER.ringRecordNumber);
   }
@@ -297,6 +330,11 @@ export class Shard {
     this.#rounds.setDoorbell(memory.doorbell);
     const changed: ServerMessage = { type: "EpochChanged", data: { epoch: memory.epoch } };
     this.#firstData.restart(this.#connections.all, changed);
+  }
+
+  #connectProducer({ exchange, hub }: WaysToProducer): void {
+    this.#trading.connect(exchange);
+    this.#hub.connect(hub);
   }
 
   #noteSubscribed(): void {

@@ -78,6 +78,9 @@ export class Connection extends Spender implements Member {
   audience: Audience | undefined;
   /** Wallets of its private channels; see PrivateChannels. */
   wallets: Set<string> | undefined;
+  /** Names of those that users publish to, and how many it is still sent the history of; see Channels. */
+  channels: Set<string> | undefined;
+  channelReplays = 0;
 
   replay: ReplayCursor | undefined;
 
@@ -154,7 +157,8 @@ export class Connection extends Spender implements Member {
 
   /** Whether it has any subscription. */
   get subscribed(): boolean {
-    return this.audience !== undefined || (this.wallets?.size ?? 0) > 0;
+    const named = (this.wallets?.size ?? 0) + (this.channels?.size ?? 0);
+    return this.audience !== undefined || named > 0;
   }
 
   get state(): ConnectionState {

@@ -10,6 +10,7 @@ import {
   SHARD,
 } from "../../../counters/counters.js";
 import type { Logger } from "../../../shared/log.js";
+import type { Channels } from "../channels/channels.js";
 import type { FanOut } from "../fan-out/fan-out.js";
 import type { FirstDataSender } from "../fan-out/first-data-sender.js";
 import type { Upgraded } from "../http/handshake.js";
@@ -31,6 +32,7 @@ interface ConnectionParts {
   readonly intake: Intake;
   readonly firstData: FirstDataSender;
   readonly trading: Trading;
+  readonly channels: Channels;
   readonly requests: RequestHandler;
   readonly shares: AddressShares;
   readonly framings: Framings;
@@ -177,7 +179,7 @@ export class OpenConnections {
   }
 
   #forget(connection: Connection, code: number): void {
-    const { fanOut, intake, firstData, trading, shares } = this.#parts;
+    const { fanOut, intake, firstData, trading, channels, shares } = this.#parts;
     const { counters } = this.#context;
     this.#all.delete(connection);
     intake.end(connection);
@@ -186,6 +188,7 @@ export class OpenConnections {
     connection.ended();
     fanOut.leave(connection);
     trading.forget(connection);
+    channels.forget(connection);
     this.#countConnection(connection, -1);
     const { closeCode = code } = connection;
     countListedOrOther<number>(counters, SHARD.closedByCode, COUNTED_CLOSE_CODES, closeCode);

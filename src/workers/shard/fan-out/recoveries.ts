@@ -1,4 +1,4 @@
-import { isPrivate } from "../../../contract/channel-kinds.js";
+import { isNamed, isPrivate } from "../../../contract/channel-kinds.js";
 import type { Channel, PublicChannel } from "../../../contract/channels-schema.js";
 import type { Channel as ToldChannel } from "../../../contract/messages.js";
 import {
@@ -62,7 +62,7 @@ export class Recoveries {
     this.#maxMessages = maxMessages;
     this.#archive = archive;
     for (const channel of channels) {
-      if (isPrivate(channel) || channel.since === undefined) continue;
+      if (isPrivate(channel) || isNamed(channel) || channel.since === undefined) continue;
       this.#found.set(channel, new Recovery(window, channel, channel.since, maxMessages));
     }
   }
@@ -114,12 +114,12 @@ export class Recoveries {
 
   /**
    * What was found, once all is.
-   * @param orders channels of wallets' orders that are replayed
+   * @param elsewhere channels of wallets' orders, and of users' own, that are replayed by others
    */
   take(
     encoding: number,
     counters: CounterSection,
-    orders: ReadonlySet<Channel> = new Set(),
+    elsewhere: ReadonlySet<Channel> = new Set(),
   ): Recovered {
     const { trades, archived } = this.#replayedTrades();
     const states = new Map<string, StreamPlace>();
@@ -128,12 +128,12 @@ export class Recoveries {
     const told: ToldChannel[] = [];
     const channels: PublicChannel[] = [];
     for (const channel of this.#channels) {
-      if (isPrivate(channel)) {
+      if (isPrivate(channel) || isNamed(channel)) {
         // Positions are complete with their first data.
         told.push(
           channel.since === undefined
             ? channel
-            : { ...channel, recovered: channel.type === "Positions" || orders.has(channel) },
+            : { ...channel, recovered: channel.type === "Positions" || elsewhere.has(channel) },
         );
         continue;
       }

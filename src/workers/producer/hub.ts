@@ -1,0 +1,100 @@
+import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
+import type { HubNews, HubRequest, HubToShard, ShardToHub } from "../hub/messages.js";
+
+/** A shard with a way to the hub. */
+export interface HubShard {
+  /** 0 to shards − 1; the same after a restart. */
+  readonly shard: number;
+  /** Tells the shard something with the end of the turn; once it has gone, nobody. */
+  tell(news: HubNews): void;
+}
+
+interface HubHooks {
+  readonly request: (from: HubShard, request: HubRequest) => void;
+  /** All of a message has been heard. */
+  readonly heard: () => void;
+  /** The shard's thread has ended, or another has its place, and all that it sent has been heard. Once. */
+  readonly gone: (shard: HubShard) => void;
+}
+
+/**
+ * The producer's end of the shards' ways to the hub. It is there before the feed and whatever that is.
+ *
+ * Invariant: at most one attached shard has a number; `gone` is told of one before its successor's first
+ * request.
+ */
+export class Hub {
+  readonly #hooks: HubHooks;
+  readonly #attached = new Map<number, HubPort>();
+
+  constructor(hooks: HubHooks) {
+    this.#hooks = hooks;
+  }
+
+  /** The shards that are there. */
+  get shards(): Iterable<HubShard> {
+    return this.#attached.values();
+  }
+
+  attach(shard: number, port: MessagePort): void {
+    const before = this.#attached.get(shard);
+    if (before !== undefined) {
+      // It has sent all that it will; its thread may be one that does not end.
+      for (const requests of before.unread()) this.#take(before, requests);
+      before.close();
+      this.#gone(before);
+    }
+    const attached = new HubPort(shard, port);
+    this.#attached.set(shard, attached);
+    port.on("message", (requests: ShardToHub) => this.#take(attached, requests));
+    port.on("close", () => this.#gone(attached));
+  }
+
+  close(): void {
+    for (const shard of this.#attached.values()) shard.close();
+  }
+
+  #take(from: HubPort, requests: ShardToHub): void {
+    if (this.#attached.get(from.shard) !== from) return;
+    for (const request of requests) this.#hooks.request(from, request);
+    this.#hooks.heard();
+  }
+
+  #gone(shard: HubPort): void {
+    if (this.#attached.get(shard.shard) !== shard) return;
+    this.#attached.delete(shard.shard);
+    this.#hooks.gone(shard);
+  }
+}
+
+/** A shard's port; what it is told in one turn goes as one message. */
+class HubPort implements HubShard {
+  readonly shard: number;
+  readonly #port: MessagePort;
+  #outgoing: HubNews[] = [];
+
+  constructor(shard: number, port: MessagePort) {
+    this.shard = shard;
+    this.#port = port;
+  }
+
+  tell(news: HubNews): void {
+    if (this.#outgoing.length === 0) setImmediate(() => this.#flush());
+    this.#outgoing.push(news);
+  }
+
+  *unread(): Generator<ShardToHub> {
+    for (let next = receiveMessageOnPort(this.#port); next; next = receiveMessageOnPort(this.#port))
+      yield next.message;
+  }
+
+  close(): void {
+    this.#port.close();
+  }
+
+  #flush(): void {
+    const news: HubToShard = this.#outgoing;
+    this.#outgoing = [];
+    this.#port.postMessage(news);
+  }
+}
