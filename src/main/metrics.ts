@@ -32,6 +32,7 @@ import {
   sumOf,
 } from "./metric-samples.js";
 import { addRefusalMetrics } from "./refusal-metrics.js";
+import { addRelayMetrics } from "./relay-metrics.js";
 import { addReplayMetrics } from "./replay-metrics.js";
 
 /** Whose allowance requests waited for. */
@@ -64,6 +65,7 @@ export function createMetrics(
   addMainMetrics(add, block);
   addOpsMetrics(add, block);
   addArchiveMetrics(add, block);
+  addRelayMetrics(add, block);
   addShardMetrics(add, block);
   addReplayMetrics(add, block);
   addEncodingMetrics(add, block, encodings);

@@ -3,6 +3,7 @@ import type {
   ChannelOptions,
   ExchangeOptions,
   FeedOptions,
+  RelayFeedOptions,
   ShardOptions,
 } from "../config/thread-options.js";
 import type { RequestedOrder, ServerMessage } from "../contract/messages.js";
@@ -98,7 +99,7 @@ export type NotificationLevel = (typeof NOTIFICATION_LEVELS)[number];
 export interface ProducerTask {
   readonly memory: MarketMemory;
   readonly counters: SharedArrayBuffer;
-  readonly feed: FeedOptions | ExchangeOptions;
+  readonly feed: FeedOptions | ExchangeOptions | RelayFeedOptions;
   readonly channels: ChannelOptions;
   /** Tells this run of the server from all others. */
   readonly run: string;
@@ -147,8 +148,12 @@ export interface ProducerFault {
 }
 
 export type ProducerToMain =
-  /** The feed has listed what it knows; data may flow. */
-  | { readonly type: "ready" }
+  /** The feed has listed what it knows; data may flow, of another node's epoch where it is one of those. */
+  | { readonly type: "ready"; readonly epoch?: string }
+  /** Why nothing comes of the other node, or undefined when it does. */
+  | { readonly type: "relay"; readonly reason: string | undefined }
+  /** The other node's epoch has ended, and this producer with it: the next is to begin at once. */
+  | { readonly type: "epoch-ended" }
   /** The feed's options cannot work; nothing runs. */
   | ({ readonly type: "feed-invalid" } & ProducerFault)
   /** The feed has ended or failed, for a reason; the thread lives on. */
@@ -160,36 +165,14 @@ export type ProducerToMain =
   /** Why the exchange can store nothing at the moment, or undefined when it can again. */
   | { readonly type: "store"; readonly reason: string | undefined };
 
-/** Given to the archivist's thread as its workerData. */
-export interface ArchivistTask {
-  readonly archivist: true;
-  readonly counters: SharedArrayBuffer;
-  /** The archive's directory. */
-  readonly dir: string;
-  /** The data directory, where the exchange's store is in it; undefined where trades are in no store. */
-  readonly storeIn: string | undefined;
-  /** Of producers whose trades may not be archived yet, in their order. */
-  readonly memories: readonly MarketMemory[];
-  /** Whether there were others before these. */
-  readonly memoriesLeftOut: boolean;
-  /** An archive that was damaged since it was looked through: why. */
-  readonly damage: string | undefined;
-  readonly retentionMs: number;
-  readonly bytesMax: number;
-  readonly log: LogOptions;
-}
-
-export type MainToArchivist =
+/** To a thread that reads every producer's rings. */
+export type MainToRingReader =
   /** Another producer has taken over. */
   | { readonly type: "memory"; readonly memory: MarketMemory }
   /** Nothing more will be told. */
   | { readonly type: "stop" }
   /** The thread ends here and now, as if it had died. */
   | { readonly type: "end" };
-
-export type ArchivistToMain =
-  /** Why history is behind at the moment, or undefined when it is not any more. */
-  { readonly type: "health"; readonly reason: string | undefined };
 
 // --- Between shards and the exchange --------------------------------------------------------------
 
