@@ -86,6 +86,7 @@ export const PUBLICATION_DROPS = ["size", "time", "bytes", "channels"] as const;
 export type PublicationDrop = (typeof PUBLICATION_DROPS)[number];
 
 const publishing = 9 + COMMIT_BUCKETS_S.length + 1 + ORDER_RESULTS.length + 5 + BROKEN_RULES.length;
+const relayedOrders = publishing + 6 + PUBLICATION_DROPS.length;
 
 /** Words of the producer's section. */
 export const PRODUCER = {
@@ -123,6 +124,11 @@ export const PRODUCER = {
   channels: publishing + 4,
   channelHistoryBytes: publishing + 5,
   publicationsDropped: publishing + 6,
+  /** Of an edge: whether it has a link to the origin's exchange, and bytes that wait to go there. */
+  originLinked: relayedOrders,
+  originWaitingBytes: relayedOrders + 1,
+  /** Requests of other nodes that came too late to be carried out. */
+  requestsTooLate: relayedOrders + 2,
 } as const;
 
 /** Those words of a shard's section that are one value each, beside a thread's. */
@@ -261,7 +267,7 @@ export const MAIN = {
 
 if (
   replaysRefused + REPLAY_REFUSALS.length > THREAD.logDropped ||
-  PRODUCER.publicationsDropped + PUBLICATION_DROPS.length > THREAD.logDropped
+  PRODUCER.requestsTooLate >= THREAD.logDropped
 )
   throw new Error("counters: a section is too small");
 
