@@ -32,7 +32,7 @@ import {
   sumOf,
 } from "./metric-samples.js";
 import { addRefusalMetrics } from "./refusal-metrics.js";
-import { addRelayMetrics } from "./relay-metrics.js";
+import { addLinkMetrics, addRelayMetrics } from "./relay-metrics.js";
 import { addReplayMetrics } from "./replay-metrics.js";
 
 /** Whose allowance requests waited for. */
@@ -66,6 +66,7 @@ export function createMetrics(
   addOpsMetrics(add, block);
   addArchiveMetrics(add, block);
   addRelayMetrics(add, block);
+  addLinkMetrics(add, block);
   addShardMetrics(add, block);
   addReplayMetrics(add, block);
   addEncodingMetrics(add, block, encodings);
