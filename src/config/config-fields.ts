@@ -339,7 +339,7 @@ const limits = {
     flag: "trusted-proxies",
     placeholder: "LIST",
     item: networkAddress,
-    allowedItems: "IP addresses and networks such as 10.0.0.0/8",
+    allowedItems: "IP addresses, and networks such as 10.0.0.8/30",
     description:
       "Proxies in front, whose connections must begin with a PROXY protocol header, which names the client",
   }),

@@ -328,8 +328,8 @@ class Server implements RunningServer {
       case "moves":
         for (const connection of message.taken) this.#acceptor.taken(connection);
         return this.#acceptor.ended(message.ended);
-      case "client":
-        return this.#acceptor.client(message.connection, message.address);
+      case "client-named":
+        return this.#acceptor.clientNamed(message.connection, message.address);
       case "subscribed":
         return this.#producer.subscribed();
       case "archive-damaged":

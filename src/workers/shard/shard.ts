@@ -141,12 +141,12 @@ export class Shard {
     const { all } = this.#connections;
     this.#notices = new Notices(this.#block, this.#fanOut, this.#outbox, all, task.system);
     this.#health = new HealthMonitor(options, all);
-    this.#proxied = new ProxiedSockets(options.handshakeTimeoutMs, this.#counters, log, {
-      tell: (message) => this.#tell(message),
-      taken: (accepted, socket) => this.#handshake.accept(accepted, socket),
-    });
+    this.#proxied = this.#createProxied(log);
     this.#sockets = new SocketTaker(takeSocket, this.#counters, log, {
-      taken: (accepted, socket) => this.#proxied.take(accepted, socket),
+      taken: (accepted, socket) =>
+        accepted.proxied
+          ? this.#proxied.take(accepted, socket)
+          : this.#handshake.accept(accepted, socket),
       tell: (message) => this.#tell(message),
     });
   }
@@ -169,6 +169,14 @@ export class Shard {
         release: (connection) => this.#intake.release(connection),
       },
       hub: this.#hub,
+    });
+  }
+
+  #createProxied(log: Logger): ProxiedSockets {
+    const { handshakeTimeoutMs } = this.#task.options;
+    return new ProxiedSockets(handshakeTimeoutMs, this.#counters, log, {
+      tell: (message) => this.#tell(message),
+      taken: (accepted, socket) => this.#handshake.accept(accepted, socket),
     });
   }
 
@@ -282,8 +290,8 @@ export class Shard {
     switch (message.type) {
       case "socket":
         return this.#arrivals.add({ serve: () => this.#sockets.take(message) });
-      case "client":
-        return this.#proxied.admitted(message.connection, message.refusedBy);
+      case "client-verdict":
+        return this.#proxied.decided(message);
       case "memory":
         this.#changeEpoch(message.memory);
         return this.#connectProducer(message);
