@@ -114,7 +114,7 @@ const RULE: Readonly<Record<string, readonly Allowed[]>> = {
     configTypes,
     engineTypes,
     ...["feed", "sim", "ring", "counters", "contract", "codec", "store", "archive"].map(folder),
-    ...["exchange", "market-data", "transport", "shared"].map(folder),
+    ...["exchange", "market-data", "presence", "transport", "shared"].map(folder),
   ],
   exchange: [
     messageTypes,
@@ -125,6 +125,7 @@ const RULE: Readonly<Record<string, readonly Allowed[]>> = {
   ],
   "market-data": ["feed", "ring", "counters", "shared"].map(folder),
   transport: [shared],
+  presence: [plainContract, shared],
   client: [plainContract, marketValues],
   archive: [folder("store"), shared],
   store: [engineTypes, plainContract, folder("journal"), shared],

@@ -22,12 +22,15 @@ export interface ChannelFlags {
   readonly minVolume?: number;
   readonly maxVolume?: number;
   readonly wallet?: string;
+  /** Names of private channels. */
+  readonly name?: readonly string[];
   readonly interval?: CandleInterval;
 }
 
 /** The channels that each flag is for; given without one of them, it would do nothing. */
 const CHANNELS_OF_FLAG = {
-  market: ["Market", "PriceFeed", "Book", "Trades", "Candles"],
+  market: ["Market", "PriceFeed", "Book", "Trades", "Candles", "Presence"],
+  name: ["Presence"],
   interval: ["Candles"],
   status: ["Markets"],
   search: ["Markets"],
@@ -66,9 +69,10 @@ export function addChannelFlags(command: Command): Command {
     )
     .option(
       "--market <ID...>",
-      "markets of Market, PriceFeed, Book, Candles and Trades; Trades without are those of all",
+      "markets of Market, PriceFeed, Book, Candles, Presence and Trades; Trades without are those of all",
       collectMarkets,
     )
+    .option("--name <NAME...>", "private channels of Presence")
     .addOption(
       new Option(
         "--status <STATUS...>",
@@ -93,6 +97,10 @@ export function checkChannelFlags(flags: ChannelFlags): void {
     if (given && !flags.channel.some((type) => (channels as readonly string[]).includes(type)))
       throw new UsageError(`${flagOf(name)}: is for ${channels.join(", ")} only`);
   }
+  if (flags.channel.includes("Presence") && flags.market === undefined && flags.name === undefined)
+    throw new UsageError(
+      "market: Presence needs a market (flag --market) or a private channel (flag --name)",
+    );
   for (const type of ["Market", "PriceFeed", "Book", "Candles"] as const) {
     if (flags.channel.includes(type) && flags.market === undefined)
       throw new UsageError(`market: ${type} needs at least one (flag --market)`);
@@ -133,6 +141,11 @@ function channelsOfType(type: ChannelType, flags: ChannelFlags, wallet: () => st
       }));
     case "Heartbeat":
       return [{ type }];
+    case "Presence":
+      return [
+        ...market_ids.map((market_id) => ({ type, params: { market_id } })),
+        ...(flags.name ?? []).map((channel) => ({ type, params: { channel } })),
+      ];
   }
 }
 

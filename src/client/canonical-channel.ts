@@ -16,6 +16,7 @@ interface Params {
   readonly market_ids?: readonly MarketId[] | null;
   readonly market_id?: MarketId | null;
   readonly wallet?: string | null;
+  readonly channel?: string | null;
   readonly sizes?: boolean | null;
   readonly depth?: BookDepth | null;
   readonly checksum?: boolean | null;
@@ -36,6 +37,7 @@ const FIELDS: Readonly<Record<ChannelType, readonly (keyof Params)[]>> = {
   SystemStatus: [],
   Candles: ["market_id", "interval", "limit"],
   Heartbeat: ["interval_ms"],
+  Presence: ["market_id", "channel"],
 };
 
 /** Types whose params are null where there are none. */

@@ -48,7 +48,7 @@ type OfOthers =
   | ("MarketSnapshot" | "MarketUpdate" | "PriceUpdate" | "OrderBook" | "TradeExecution")
   | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate" | "CandleUpdate")
   | ("TradePage" | "CandlePage" | "CandleSnapshot" | "OrderPage" | "FillPage" | "Fill")
-  | ("OrderValidated" | "OrderResults" | "OrdersCancelled" | "CancelAfterSet");
+  | ("OrderValidated" | "OrderResults" | "OrdersCancelled" | "CancelAfterSet" | "PresenceUpdate");
 
 /** The client on any platform: ties the parts together and has the public methods. */
 export class CoreClient extends OrderClient implements Client {
@@ -197,6 +197,10 @@ export class CoreClient extends OrderClient implements Client {
     return (await this.#companions.loadRenewal()).authenticate(source, options);
   }
 
+  async presence(...asked: Parameters<Client["presence"]>): Promise<() => void> {
+    return (await import("./presence-watch.js")).watchPresence(this, ...asked);
+  }
+
   get history(): History {
     return historyOf(this.requests);
   }
@@ -287,7 +291,9 @@ export class CoreClient extends OrderClient implements Client {
     this.#report(error);
     // A token may have been renewed for less: the server does not say which channels it ended.
     if (error.code === "FORBIDDEN" || error.code === "AUTH_REQUIRED")
-      this.#refresh([...this.#wanted.list("Orders"), ...this.#wanted.list("Positions")]);
+      this.#refresh(
+        this.#wanted.list().filter(({ type }) => /^(Orders|Positions|Presence)$/.test(type)),
+      );
   }
 
   #onOpened({ connected }: Greeting, token: string | undefined): void {

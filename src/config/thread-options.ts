@@ -45,6 +45,8 @@ const EXCHANGE_KEYS = [
   "bookIntervalMs",
 ] as const satisfies readonly ConfigKey[];
 
+const HUB_KEYS = ["maxPresenceUsers"] as const satisfies readonly ConfigKey[];
+
 const SHARD_KEYS = [
   "marketIntervalMs",
   "statusIntervalMs",
@@ -58,6 +60,7 @@ const SHARD_KEYS = [
   "maxFilters",
   "maxDistinctFilters",
   "maxCandleSeries",
+  "maxPresenceKeys",
   "maxMessageValues",
   "maxReplayMessages",
   "maxFragments",
@@ -89,6 +92,9 @@ export type ExchangeOptions = Pick<Config, (typeof EXCHANGE_KEYS)[number]> & {
   readonly feed: "exchange";
 };
 
+/** The bounds of what all shards share, whatever the feed is. */
+export type HubOptions = Pick<Config, (typeof HUB_KEYS)[number]>;
+
 /** The bounds and intervals that a shard enforces. */
 export type ShardOptions = Pick<Config, (typeof SHARD_KEYS)[number]> & {
   /** The feed is the exchange. */
@@ -109,6 +115,10 @@ export function producerOptionsOf(config: Config): FeedOptions | ExchangeOptions
   const { feed } = config;
   if (feed === "exchange") return { ...pick(config, EXCHANGE_KEYS), feed };
   return { ...pick(config, FEED_KEYS), feed };
+}
+
+export function hubOptionsOf(config: Config): HubOptions {
+  return pick(config, HUB_KEYS);
 }
 
 /** @param nativeSend whether it is wanted and there is what it needs */

@@ -55,6 +55,12 @@ export const CHANNEL_KINDS = {
     marketIds: ({ params }) => [params.market_id],
   },
   Heartbeat: { private: false, marketData: false, marketSnapshot: false, marketIds: noMarkets },
+  Presence: {
+    private: false,
+    marketData: false,
+    marketSnapshot: false,
+    marketIds: ({ params }) => (params.market_id === undefined ? NONE : [params.market_id]),
+  },
 } as const satisfies { readonly [T in ChannelType]: ChannelKind<T> };
 
 export const CHANNEL_TYPES = /* @__PURE__ */ Object.keys(CHANNEL_KINDS) as readonly ChannelType[];

@@ -5,18 +5,19 @@ import { compareMarketIds, type MarketId, parseMarketId } from "../shared/market
 import { nullIsAbsent } from "../shared/null-is-absent.js";
 import { textSchema, walletSchema } from "../shared/text-schema.js";
 import { canonicalFilter } from "./canonical-filter.js";
-import type { PrivateOf } from "./channel-kinds.js";
+import { isPrivate, type PrivateOf } from "./channel-kinds.js";
 import {
   BOOK_DEPTH_DEFAULT,
   BOOK_DEPTHS,
   CANDLES_MAX,
   CANDLES_USUAL,
+  CHANNEL_NAME_CHARACTERS_MAX,
   HEARTBEAT_INTERVAL_MS,
   MERGE_INTERVALS_MS,
   PRICE_FEED_MARKETS_MAX,
   SEARCH_CHARACTERS_MAX,
 } from "./limits.js";
-import type { MergeInterval } from "./messages.js";
+import type { MergeInterval, PresenceSubject } from "./messages.js";
 
 /** How a market id is described to those who read schemas. */
 export const MARKET_ID_FORM = {
@@ -91,6 +92,24 @@ const candleParams = nullIsAbsent(
 );
 const heartbeatParams = z.object({
   interval_ms: z.int().min(HEARTBEAT_INTERVAL_MS.least).max(HEARTBEAT_INTERVAL_MS.most).optional(),
+});
+const channelNameSchema = z
+  .string()
+  .regex(
+    new RegExp(`^[A-Za-z0-9_.:-]{1,${CHANNEL_NAME_CHARACTERS_MAX}}$`),
+    `must be 1 to ${CHANNEL_NAME_CHARACTERS_MAX} of A-Z, a-z, 0-9, _, ., : and -`,
+  );
+const presenceParams = nullIsAbsent(
+  z.object({ market_id: marketIdSchema.optional(), channel: channelNameSchema.optional() }),
+).transform(({ market_id, channel }, context): PresenceSubject => {
+  if (market_id !== undefined && channel === undefined) return { market_id };
+  if (channel !== undefined && market_id === undefined) return { channel };
+  context.addIssue({
+    code: "custom",
+    message: "needs either a market_id or a channel",
+    path: ["market_id"],
+  });
+  return z.NEVER;
 });
 const merged = { interval_ms: oneOf(MERGE_INTERVALS_MS).nullish() };
 const flag = z.boolean().nullish();
@@ -182,6 +201,7 @@ const namedChannelSchema = z.discriminatedUnion("type", [
       type,
       params: { interval_ms: params?.interval_ms ?? HEARTBEAT_INTERVAL_MS.usual },
     })),
+  z.object({ type: z.literal("Presence"), params: presenceParams }),
 ]);
 
 /** A channel as a client names it, and since when it wants its messages. */
@@ -191,8 +211,18 @@ export const channelSchema = z
 
 /** A channel in canonical form, and since when its messages are wanted again, which is no part of it. */
 export type Channel = z.output<typeof namedChannelSchema> & { readonly since?: number };
-/** A channel that is open to everybody. */
-export type PublicChannel = Exclude<Channel, PrivateOf<Channel>>;
+export type PresenceChannel = Extract<Channel, { readonly type: "Presence" }>;
+/** A channel of market data, or of the server itself, that is open to everybody. */
+export type PublicChannel = Exclude<Channel, PrivateOf<Channel> | PresenceChannel>;
+
+export function isPresence(channel: Channel): channel is PresenceChannel {
+  return channel.type === "Presence";
+}
+
+/** Whether it is told by audience, to everybody the same. */
+export function isPublic(channel: Channel): channel is PublicChannel {
+  return !isPrivate(channel) && !isPresence(channel);
+}
 
 /** A short text of any value; of an object no more than that it is one, as its own text may throw. */
 function describe(value: unknown): string {

@@ -80,6 +80,8 @@ export const THREAD = {
 export const REPLAY_REFUSALS = ["window", "archive", "future", "messages", "channel"] as const;
 export type ReplayRefusal = (typeof REPLAY_REFUSALS)[number];
 
+const presence = 9 + COMMIT_BUCKETS_S.length + 1 + ORDER_RESULTS.length + 5 + BROKEN_RULES.length;
+
 /** Words of the producer's section. */
 export const PRODUCER = {
   ...THREAD,
@@ -105,6 +107,11 @@ export const PRODUCER = {
   ordersStoppedByBand: 9 + COMMIT_BUCKETS_S.length + 1 + ORDER_RESULTS.length + 4,
   /** Orders and amends of clients that were refused, by rule. */
   refusedByRule: 9 + COMMIT_BUCKETS_S.length + 1 + ORDER_RESULTS.length + 5,
+  /** Markets and private channels whose presence is watched, and users kept of them. */
+  presenceKeys: presence,
+  presenceUsers: presence + 1,
+  /** Of how many of them not all users are kept. */
+  presenceKeysOver: presence + 2,
 } as const;
 
 /** Those words of a shard's section that are one value each, beside a thread's. */
@@ -169,6 +176,8 @@ const SHARD_VALUES = {
   /** `ts` of the oldest record that the windows of trades and of states still have; 0 where they are empty. */
   oldestTradeTs: 45,
   oldestStateTs: 46,
+  /** Markets and private channels whose presence the shard's connections watch. */
+  presenceKeys: 47,
 } as const;
 
 const latency = Math.max(...Object.values(SHARD_VALUES)) + 1;
@@ -209,6 +218,7 @@ export const SHARD_GAUGES: readonly (readonly [word: number, count: number])[] =
   [SHARD.loadingConnections, 1],
   [SHARD.distinctFilters, 1],
   [SHARD.candleSeries, 1],
+  [SHARD.presenceKeys, 1],
   [SHARD.batchedConnections, 1],
   [SHARD.compressedConnections, 1],
   [subscriptions, CHANNEL_TYPES.length],
@@ -237,7 +247,7 @@ export const MAIN = {
 
 if (
   replaysRefused + REPLAY_REFUSALS.length > THREAD.logDropped ||
-  PRODUCER.refusedByRule + BROKEN_RULES.length > THREAD.logDropped
+  PRODUCER.presenceKeysOver >= THREAD.logDropped
 )
   throw new Error("counters: a section is too small");
 

@@ -30,6 +30,7 @@ const WORKER = new URL("../workers/producer/producer-worker.js", import.meta.url
 
 interface ProducerOptions {
   readonly feed: ProducerTask["feed"];
+  readonly hub: ProducerTask["hub"];
   readonly run: string;
   readonly sizes: MarketMemorySizes;
   readonly stallTimeoutMs: number;
@@ -170,7 +171,7 @@ export class ProducerSupervisor {
   }
 
   #start(): void {
-    const { feed, run, sizes, stallTimeoutMs, counters, archiveDir, log } = this.#options;
+    const { feed, hub, run, sizes, stallTimeoutMs, counters, archiveDir, log } = this.#options;
     const memory = createMarketMemory(`${Date.now().toString(36)}-${++this.#epochs}`, sizes);
     const lastTrade = this.#lastTrade;
     const { producer } = this.#block;
@@ -179,6 +180,7 @@ export class ProducerSupervisor {
       memory,
       counters,
       feed,
+      hub,
       run,
       lastTrade,
       latestTs,

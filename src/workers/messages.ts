@@ -1,5 +1,10 @@
 import type { MessagePort } from "node:worker_threads";
-import type { ExchangeOptions, FeedOptions, ShardOptions } from "../config/thread-options.js";
+import type {
+  ExchangeOptions,
+  FeedOptions,
+  HubOptions,
+  ShardOptions,
+} from "../config/thread-options.js";
 import type { RequestedOrder, ServerMessage } from "../contract/messages.js";
 import type { SystemState } from "../counters/system-state.js";
 import type { Rejection } from "../engine/rejection.js";
@@ -94,6 +99,7 @@ export interface ProducerTask {
   readonly memory: MarketMemory;
   readonly counters: SharedArrayBuffer;
   readonly feed: FeedOptions | ExchangeOptions;
+  readonly hub: HubOptions;
   /** Tells this run of the server from all others. */
   readonly run: string;
   /**

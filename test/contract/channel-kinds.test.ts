@@ -23,6 +23,7 @@ const CHANNELS: readonly (readonly [Channel, readonly (number | string)[]])[] = 
   [{ type: "SystemStatus" }, []],
   [{ type: "Candles", params: { market_id: 9, interval: "1m" } }, [9]],
   [{ type: "Heartbeat" }, []],
+  [{ type: "Presence", params: { market_id: 10 } }, [10]],
 ];
 
 describe("channel kinds", () => {

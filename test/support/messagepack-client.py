@@ -43,6 +43,7 @@ CHANNELS = [
     {"type": "Heartbeat", "params": {"interval_ms": 100}},
     {"type": "Orders", "params": {"wallet": WALLET}},
     {"type": "Positions", "params": {"wallet": WALLET}},
+    {"type": "Presence", "params": {"market_id": 1001}},
 ]
 OTHER = {"market_id": 1001, "side": "Buy", "order_type": "Market", "quantity": 1}
 ORDER = {**OTHER, "client_order_id": "mine"}

@@ -247,6 +247,17 @@ export const SERVER_SAMPLES: { readonly [T in ServerMessage["type"]]: ServerMess
     type: "Heartbeat",
     data: { epoch: "e1", ts: TS, feed_age_ms: 12, conflated: 300 },
   },
+  PresenceUpdate: {
+    type: "PresenceUpdate",
+    data: {
+      channel: "desk-1",
+      connections: 300,
+      users: 2,
+      joined: ["ana"],
+      left: ["bo", "cy"],
+      members: ["ana", "dé"],
+    },
+  },
   Notification: { type: "Notification", data: { level: "warning", message: "m" } },
   ServerShutdown: {
     type: "ServerShutdown",

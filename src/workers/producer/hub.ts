@@ -10,6 +10,8 @@ export interface HubShard {
 }
 
 interface HubHooks {
+  /** Before its first request. */
+  readonly attached: (shard: HubShard) => void;
   readonly request: (from: HubShard, request: HubRequest) => void;
   /** The shard's thread has ended, or another has its place, and all that it sent has been heard. Once. */
   readonly gone: (shard: HubShard) => void;
@@ -44,6 +46,7 @@ export class Hub {
     }
     const attached = new HubPort(shard, port);
     this.#attached.set(shard, attached);
+    this.#hooks.attached(attached);
     port.on("message", (requests: ShardToHub) => this.#take(attached, requests));
     port.on("close", () => this.#gone(attached));
   }

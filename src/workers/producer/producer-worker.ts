@@ -14,6 +14,7 @@ import { startThreadPulse } from "../../shared/thread-pulse.js";
 import { StoreError } from "../../store/store-error.js";
 import type { MainToProducer, ProducerTask, ProducerToMain } from "../messages.js";
 import { Hub } from "./hub.js";
+import { PresenceDesk } from "./presence-desk.js";
 
 /*
  * The producer thread: runs the configured feed, or the exchange, into the publisher. It is a plain worker thread of
@@ -47,7 +48,9 @@ const publisher = new Publisher(task.memory, counters, {
   reject: rejectionLog(log),
 });
 
+const presence = new PresenceDesk(task.hub.maxPresenceUsers, counters);
 const hub = new Hub({
+  attached: (shard) => presence.attach(shard),
   request: (from, request) => {
     switch (request.type) {
       case "publish":
@@ -56,11 +59,15 @@ const hub = new Hub({
           request: request.request,
           refusal: { code: "UNAVAILABLE", message: "nothing is published here" },
         });
+      case "presence":
+      case "presence-watch":
+      case "presence-unwatch":
+        return presence.take(from, request);
       default:
-        return request.type satisfies never;
+        return request satisfies never;
     }
   },
-  gone: () => {},
+  gone: (shard) => presence.gone(shard),
 });
 
 const firstSubscriber = new Promise<void>((resolve) => {

@@ -15,6 +15,7 @@ import type { Logger } from "../../shared/log.js";
 import { startThreadPulse } from "../../shared/thread-pulse.js";
 import type { OpenSink } from "../../transport/open-sink.js";
 import type { TakeSocket } from "../../transport/socket-hand-off.js";
+import type { HubNews } from "../hub/messages.js";
 import type { MainToShard, ShardTask, ShardToMain, WaysToProducer } from "../messages.js";
 import { AddressShares } from "./connections/address-shares.js";
 import { Compressor } from "./connections/compressor.js";
@@ -36,6 +37,7 @@ import { Handshake } from "./http/handshake.js";
 import { PageFiles } from "./http/page-files.js";
 import { HttpApi } from "./http/v3/http-api.js";
 import { HubLink } from "./hub/hub-link.js";
+import { ShardPresence } from "./presence/shard-presence.js";
 import { ArchiveAccess } from "./requests/archive-access.js";
 import { Authenticator } from "./requests/authenticator.js";
 import { History } from "./requests/history.js";
@@ -66,6 +68,7 @@ export class Shard {
   readonly #firstData: FirstDataSender;
   readonly #trading: Trading;
   readonly #hub: HubLink;
+  readonly #presence: ShardPresence;
   readonly #health: HealthMonitor;
   readonly #intake: Intake;
   readonly #shares: AddressShares;
@@ -83,16 +86,11 @@ export class Shard {
     this.#counters = this.#block.shards[task.shard] as CounterSection;
     for (const [word, words] of SHARD_GAUGES) this.#counters.fill(0, word, word + words);
 
-    const { maxDistinctFilters, maxCandleSeries, batchDelayMs } = options;
     this.#archive = new ArchiveAccess(options.archiveDir, this.#block.archivist, (reason) =>
       this.#tell({ type: "archive-damaged", reason }),
     );
     this.#history = new History(this.#archive, this.#counters);
-    this.#fanOut = new FanOut(this.#counters, maxDistinctFilters, {
-      maxCandleSeries,
-      batchDelayMs,
-      archive: options.archiveDir === undefined ? undefined : this.#archive,
-    });
+    this.#fanOut = this.#createFanOut();
     this.#takeMirror(task.memory, "tail");
     this.#rounds = new RoundLoop(this.#fanOut, task.memory.doorbell);
     this.#fanOut.heartbeats.whenDue(() => this.#rounds.wake());
@@ -111,7 +109,12 @@ export class Shard {
       },
     );
     this.#trading = new Trading(this.#outbox, this.#counters, options);
-    this.#hub = new HubLink({ connected: () => {}, news: () => {}, lost: () => {} });
+    this.#hub = new HubLink({
+      connected: () => this.#presence.connected(),
+      news: (news) => this.#hear(news),
+      lost: () => this.#presence.lost(),
+    });
+    this.#presence = this.#createPresence();
     const authenticator = new Authenticator(options.jwt, options.maxTokenSize);
     this.#shares = new AddressShares(options);
     this.#handshake = new Handshake(
@@ -136,6 +139,19 @@ export class Shard {
     this.#sockets = new SocketTaker(takeSocket, this.#counters, log, {
       taken: (accepted, socket) => this.#handshake.accept(accepted, socket),
       tell: (message) => this.#tell(message),
+    });
+  }
+
+  #createFanOut(): FanOut {
+    const { archiveDir, maxDistinctFilters, maxCandleSeries, batchDelayMs } = this.#task.options;
+    return new FanOut(this.#counters, maxDistinctFilters, {
+      maxCandleSeries,
+      batchDelayMs,
+      archive: archiveDir === undefined ? undefined : this.#archive,
+      membership: {
+        entered: (...who) => this.#presence.counting.entered(...who),
+        left: (...who) => this.#presence.counting.left(...who),
+      },
     });
   }
 
@@ -166,6 +182,7 @@ export class Shard {
       intake: this.#intake,
       firstData: this.#firstData,
       trading: this.#trading,
+      presence: this.#presence,
       requests: this.#createRequests(authenticator),
       shares: this.#shares,
       framings: new Framings(new Compressor(options.compressionThreshold, this.#counters)),
@@ -182,6 +199,21 @@ export class Shard {
     return new OpenConnections(parts, context, options, log);
   }
 
+  #createPresence(): ShardPresence {
+    return new ShardPresence(
+      {
+        fanOut: this.#fanOut,
+        outbox: this.#outbox,
+        counters: this.#counters,
+        connections: () => this.#connections.all,
+        inChannel: () => [],
+        restarting: () => this.#firstData.restarting,
+        send: (request) => this.#hub.send(request),
+      },
+      this.#task.options.maxPresenceKeys,
+    );
+  }
+
   #createRequests(authenticator: Authenticator): RequestHandler {
     return new RequestHandler(
       this.#task.options,
@@ -193,13 +225,12 @@ export class Shard {
       this.#counters,
       {
         subscribed: () => this.#noteSubscribed(),
-        identified: (connection, identity) => {
-          connection.identity = identity;
-        },
+        identified: (connection, identity) => this.#presence.identify(connection, identity, []),
         hold: (connection) => this.#intake.hold(connection),
         release: (connection) => this.#intake.release(connection),
       },
       this.#history,
+      this.#presence,
     );
   }
 
@@ -221,6 +252,7 @@ export class Shard {
       () => this.#fanOut.flushHeld(),
       () => this.#trading.close(),
       () => this.#hub.close(),
+      () => this.#presence.stop(),
       () => this.#fanOut.candles.stop(),
       () => this.#archive.stop(),
       // Main has closed the sockets that are still to be taken.
@@ -259,6 +291,20 @@ export class Shard {
         return process.exit(1);
       default:
         return message satisfies never;
+    }
+  }
+
+  #hear(news: readonly HubNews[]): void {
+    for (const item of news) {
+      switch (item.type) {
+        case "presence":
+        case "presence-count":
+        case "presence-ignore":
+          this.#presence.take(item);
+          break;
+        default:
+          item.type satisfies "published" | "refusal";
+      }
     }
   }
 

@@ -24,6 +24,7 @@ beforeEach(() => {
   heard = own;
   ends = [];
   hub = new Hub({
+    attached: () => {},
     request: (from, request) => own.push([from, request]),
     gone: (from) => own.push([from, "gone"]),
   });

@@ -5,6 +5,7 @@ import type { ShardOptions } from "../../../config/thread-options.js";
 import { CLOSE_CODES, type CloseCode } from "../../../contract/close-codes.js";
 import { CLOSE, type Closing } from "../../../contract/closings.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
+import type { PresenceKey } from "../../../presence/presence-messages.js";
 import type { GrantedSession } from "../../../shared/session.js";
 import type { ByteSink, Taken } from "../../../transport/byte-sink.js";
 import type { OpenSink } from "../../../transport/open-sink.js";
@@ -78,6 +79,8 @@ export class Connection extends Spender implements Member {
   audience: Audience | undefined;
   /** Wallets of its private channels; see PrivateChannels. */
   wallets: Set<string> | undefined;
+  /** Of its `Presence` channels; see PresenceWatchers. */
+  presences: Set<PresenceKey> | undefined;
 
   replay: ReplayCursor | undefined;
 
@@ -154,7 +157,8 @@ export class Connection extends Spender implements Member {
 
   /** Whether it has any subscription. */
   get subscribed(): boolean {
-    return this.audience !== undefined || (this.wallets?.size ?? 0) > 0;
+    const others = (this.wallets?.size ?? 0) + (this.presences?.size ?? 0);
+    return this.audience !== undefined || others > 0;
   }
 
   get state(): ConnectionState {

@@ -13,6 +13,7 @@ import type { Logger } from "../../../shared/log.js";
 import type { FanOut } from "../fan-out/fan-out.js";
 import type { FirstDataSender } from "../fan-out/first-data-sender.js";
 import type { Upgraded } from "../http/handshake.js";
+import type { ShardPresence } from "../presence/shard-presence.js";
 import { authenticated, type RequestHandler } from "../requests/request-handler.js";
 import type { Trading } from "../trading/trading.js";
 import type { AddressShares } from "./address-shares.js";
@@ -31,6 +32,7 @@ interface ConnectionParts {
   readonly intake: Intake;
   readonly firstData: FirstDataSender;
   readonly trading: Trading;
+  readonly presence: ShardPresence;
   readonly requests: RequestHandler;
   readonly shares: AddressShares;
   readonly framings: Framings;
@@ -177,7 +179,7 @@ export class OpenConnections {
   }
 
   #forget(connection: Connection, code: number): void {
-    const { fanOut, intake, firstData, trading, shares } = this.#parts;
+    const { fanOut, intake, firstData, trading, presence, shares } = this.#parts;
     const { counters } = this.#context;
     this.#all.delete(connection);
     intake.end(connection);
@@ -186,6 +188,7 @@ export class OpenConnections {
     connection.ended();
     fanOut.leave(connection);
     trading.forget(connection);
+    presence.forget(connection);
     this.#countConnection(connection, -1);
     const { closeCode = code } = connection;
     countListedOrOther<number>(counters, SHARD.closedByCode, COUNTED_CLOSE_CODES, closeCode);

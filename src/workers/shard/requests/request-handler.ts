@@ -9,7 +9,13 @@ import {
   marketIdsOf,
   type PrivateChannel,
 } from "../../../contract/channel-kinds.js";
-import type { Channel, PublicChannel } from "../../../contract/channels-schema.js";
+import {
+  type Channel,
+  isPresence,
+  isPublic,
+  type PresenceChannel,
+  type PublicChannel,
+} from "../../../contract/channels-schema.js";
 import type { ClientMessage, RequestId } from "../../../contract/client-messages-schema.js";
 import { CLOSE } from "../../../contract/closings.js";
 import type { ServerMessage } from "../../../contract/messages.js";
@@ -21,6 +27,7 @@ import type { FanOut } from "../fan-out/fan-out.js";
 import type { FirstDataSender } from "../fan-out/first-data-sender.js";
 import { Recoveries } from "../fan-out/recoveries.js";
 import { SubscriptionSet } from "../fan-out/subscription-set.js";
+import type { ShardPresence } from "../presence/shard-presence.js";
 import type { RequestHold } from "../trading/shard-sessions.js";
 import type { Trading } from "../trading/trading.js";
 import { AuthenticationError, type Authenticator, type Identity } from "./authenticator.js";
@@ -68,6 +75,7 @@ export class RequestHandler {
   readonly #counters: CounterSection;
   readonly #hooks: RequestHooks;
   readonly #history: History;
+  readonly #presence: ShardPresence;
   readonly #orders: OrderRequests;
   readonly #walletRequests: WalletRequests;
 
@@ -81,6 +89,7 @@ export class RequestHandler {
     counters: CounterSection,
     hooks: RequestHooks,
     history: History,
+    presence: ShardPresence,
   ) {
     this.#options = options;
     this.#fanOut = fanOut;
@@ -91,6 +100,7 @@ export class RequestHandler {
     this.#counters = counters;
     this.#hooks = hooks;
     this.#history = history;
+    this.#presence = presence;
     this.#orders = new OrderRequests(options.takesOrders, trading, counters);
     this.#walletRequests = new WalletRequests({
       trading,
@@ -230,10 +240,14 @@ export class RequestHandler {
 
   /** Ends the private channels that a connection's new token does not allow any more. */
   #endForbidden(connection: Connection): void {
-    for (const channel of this.#trading.channelsOf(connection)) {
-      const fault = this.#privateFault(connection, channel);
+    const { watchers } = this.#presence;
+    for (const channel of [...this.#trading.channelsOf(connection), ...watchers.of(connection)]) {
+      const fault = isPresence(channel)
+        ? this.#channelFault(connection, channel)
+        : this.#privateFault(connection, channel);
       if (fault === undefined) continue;
-      this.#trading.unsubscribe(connection, [channel]);
+      if (isPresence(channel)) watchers.remove(connection, channel);
+      else this.#trading.unsubscribe(connection, [channel]);
       const message = `the subscription has ended: ${fault.message}`;
       // Behind the channel's news that wait, which are the last of it.
       this.#outbox.deliver(connection, { type: "Error", data: { code: fault.code, message } });
@@ -281,11 +295,13 @@ export class RequestHandler {
     known?: Recoveries,
   ): void {
     const ofWallets = channels.filter(isPrivate);
-    const ofMarkets = channels.filter((channel) => !isPrivate(channel));
+    const ofPresence = channels.filter(isPresence);
+    const ofMarkets = channels.filter(isPublic);
     const after = new SubscriptionSet(connection.audience?.subscriptions);
     const fault =
       this.#privateFaultOf(connection, ofWallets) ??
-      this.#addAll(connection, after, ofMarkets, ofWallets);
+      this.#presenceFaultOf(connection, ofPresence) ??
+      this.#addAll(connection, after, ofMarkets, [...ofWallets, ...ofPresence]);
     if (fault !== undefined) return this.#refuse(connection, id, fault);
     const { window, archive } = this.#fanOut.trades;
     const recoveries =
@@ -304,11 +320,13 @@ export class RequestHandler {
       return this.#afterReplay(connection, recoveries, anew);
     }
     const recovered = recoveries.take(connection.encoding, this.#counters, orders);
-    const beginning = this.#fanOut.candles.beginningBytes(channels);
+    const beginning =
+      this.#fanOut.candles.beginningBytes(channels) + this.#presence.beginningBytes(ofPresence);
     if (beginning > 0) connection.charge(beginning, performance.now());
     const subscribed = reply(id, { type: "Subscribed", data: { channels: recovered.told } });
     this.#firstData.subscribe(connection, subscribed, recovered.channels, after, recovered.replays);
     this.#trading.subscribe(connection, ofWallets, orders);
+    this.#presence.subscribe(connection, ofPresence);
     if (ofMarkets.some(({ type }) => CHANNEL_KINDS[type].marketData)) this.#hooks.subscribed();
   }
 
@@ -344,26 +362,63 @@ export class RequestHandler {
     return forbidden(`${type}: the token's wallet is ${own}, not ${JSON.stringify(wallet)}`);
   }
 
-  /** Adds channels to a set, or says why one of them cannot be. */
+  /** Why a connection may not watch one of the channels it asks for. */
+  #presenceFaultOf(
+    connection: Connection,
+    channels: readonly PresenceChannel[],
+  ): MessageFault | undefined {
+    for (const channel of channels) {
+      const fault = this.#unknownMarket(channel) ?? this.#channelFault(connection, channel);
+      if (fault !== undefined) return fault;
+    }
+    const { watchers } = this.#presence;
+    if (watchers.mayWatch(connection.holder, channels)) return undefined;
+    const what = connection.identity === undefined ? "address" : "user";
+    return tooMany(
+      `of ${watchers.max} markets and private channels whose presence may be watched ${watchers.size} are; this ${what} has its share, those that are watched are free`,
+    );
+  }
+
+  /** Why a connection may not have what is of a private channel. */
+  #channelFault(
+    { identity }: Connection,
+    { type, params }: PresenceChannel,
+  ): MessageFault | undefined {
+    if (params.channel === undefined) return undefined;
+    return identity === undefined ? authRequired(type) : forbidden(`${type}: ${params.channel}`);
+  }
+
+  #unknownMarket(channel: Channel): MessageFault | undefined {
+    const unknown = marketIdsOf(channel).find((id) => this.#fanOut.mirror.find(id) === undefined);
+    if (unknown === undefined) return undefined;
+    const details = { field: "market_id" };
+    return { code: "MARKET_NOT_FOUND", message: `no market has the id ${unknown}`, details };
+  }
+
+  /**
+   * Adds channels to a set, or says why one of them cannot be.
+   * @param others that are in no set, and count all the same
+   */
   #addAll(
     connection: Connection,
     subscriptions: SubscriptionSet,
     channels: readonly PublicChannel[],
-    ofWallets: readonly PrivateChannel[],
+    others: readonly Channel[],
   ): MessageFault | undefined {
     for (const channel of channels) {
-      const unknown = marketIdsOf(channel).find((id) => this.#fanOut.mirror.find(id) === undefined);
-      if (unknown !== undefined) {
-        const details = { field: "market_id" };
-        return { code: "MARKET_NOT_FOUND", message: `no market has the id ${unknown}`, details };
-      }
+      const fault = this.#unknownMarket(channel);
+      if (fault !== undefined) return fault;
       subscriptions.add(channel);
     }
     const { maxSubscriptions, maxFilters } = this.#options;
-    const ofWalletsInAll = new Set(
-      [...this.#trading.channelsOf(connection), ...ofWallets].map(channelKey),
+    const othersInAll = new Set(
+      [
+        ...this.#trading.channelsOf(connection),
+        ...this.#presence.watchers.of(connection),
+        ...others,
+      ].map(channelKey),
     );
-    const size = subscriptions.size + ofWalletsInAll.size;
+    const size = subscriptions.size + othersInAll.size;
     if (size > maxSubscriptions) {
       return tooMany(`${size} subscriptions; a connection may have ${maxSubscriptions}`);
     }
@@ -394,9 +449,10 @@ export class RequestHandler {
     channels: readonly Channel[],
   ): void {
     const after = new SubscriptionSet(connection.audience?.subscriptions);
-    for (const channel of channels) if (!isPrivate(channel)) after.remove(channel);
+    for (const channel of channels) if (isPublic(channel)) after.remove(channel);
     this.#fanOut.move(connection, after);
     this.#trading.unsubscribe(connection, channels.filter(isPrivate));
+    this.#presence.unsubscribe(connection, channels.filter(isPresence));
     const named = channels.map(({ since: _, ...channel }) => channel);
     this.#reply(connection, id, { type: "Unsubscribed", data: { channels: named } });
   }
