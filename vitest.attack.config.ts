@@ -4,6 +4,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig(({ mode }) => ({
   test: {
     environment: "node",
+    setupFiles: ["test/support/fast-check-seed.ts"],
     include: ["test/attack/**/*.test.ts"],
     pool: "forks",
     env: { ATTACK: mode === "full" ? "full" : "short" },

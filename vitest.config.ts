@@ -20,6 +20,7 @@ const SHARED = {
   hookTimeout: 60_000,
 } as const;
 
+const setupFiles = ["test/support/fast-check-seed.ts"];
 const ELSEWHERE = ["test/long/**", "test/attack/**", ...SLOW];
 
 // The start of a process, and what it has to load, take longer than most files: files share processes.
@@ -29,6 +30,7 @@ export default defineConfig({
       {
         test: {
           ...SHARED,
+          setupFiles,
           name: "parts",
           include: ["test/**/*.test.ts"],
           exclude: [...ELSEWHERE, ...PROGRAMS, ...REPLACING],
@@ -40,6 +42,7 @@ export default defineConfig({
       {
         test: {
           ...SHARED,
+          setupFiles,
           name: "replacing",
           include: REPLACING,
           exclude: [...ELSEWHERE, ...PROGRAMS],
@@ -50,6 +53,7 @@ export default defineConfig({
       {
         test: {
           ...SHARED,
+          setupFiles,
           name: "programs",
           include: PROGRAMS,
           exclude: ELSEWHERE,

@@ -4,6 +4,7 @@ import { SLOW } from "./vitest.slow.js";
 export default defineConfig({
   test: {
     environment: "node",
+    setupFiles: ["test/support/fast-check-seed.ts"],
     include: ["test/long/**/*.test.ts", ...SLOW],
     pool: "forks",
     // These suites load the machine: one at a time.

@@ -23,17 +23,21 @@ async function restore(source: string, program: Command): Promise<void> {
   const dir = storeDirectory(dataDir);
   const archive = archiveDirectory(dataDir);
   const isArchived = existsSync(join(archive, DATA_FILE));
-  // A server that has no exchange may archive there.
+  // A server that has no exchange may archive there, and one that finds the store must not before it is gone.
   const lock = isArchived ? await StoreLock.acquire(archive) : undefined;
-  const { commits, taken_at: takenAt } = await interruptible((signal) =>
-    restoreStore(source, dir, signal),
-  ).finally(() => lock?.release());
-  await print(`${dir}: restored from ${source}, taken at ${takenAt}, up to commit ${commits}\n`);
-  if (!isArchived) return;
   // It knows trades by their numbers, and those behind the backup will be given again.
   const aside = `${archive}-before-restore-${Date.now()}`;
-  await rename(archive, aside);
-  await print(`${archive}: may have later trades, and was moved to ${aside}; it is made anew\n`);
+  try {
+    const { commits, taken_at: takenAt } = await interruptible((signal) =>
+      restoreStore(source, dir, signal),
+    );
+    if (isArchived) await rename(archive, aside);
+    await print(`${dir}: restored from ${source}, taken at ${takenAt}, up to commit ${commits}\n`);
+  } finally {
+    await lock?.release();
+  }
+  if (isArchived)
+    await print(`${archive}: may have later trades, and was moved to ${aside}; it is made anew\n`);
 }
 
 /** `marketcast store backup` and `marketcast store restore`. */

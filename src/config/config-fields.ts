@@ -17,6 +17,7 @@ import {
   text,
 } from "./field.js";
 import { hostname } from "./hostname.js";
+import { networkAddress } from "./network-address.js";
 import { origin } from "./origin.js";
 
 const KIB = 1024;
@@ -333,6 +334,14 @@ const limits = {
     max: 1_000_000,
     default: 1000,
     description: "Connections from one address",
+  }),
+  trustedProxies: optionalList({
+    flag: "trusted-proxies",
+    placeholder: "LIST",
+    item: networkAddress,
+    allowedItems: "IP addresses and networks such as 10.0.0.0/8",
+    description:
+      "Proxies in front, whose connections must begin with a PROXY protocol header, which names the client",
   }),
   maxRefusals: integer({
     flag: "max-refusals",

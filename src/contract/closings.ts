@@ -34,6 +34,10 @@ export const CLOSE = {
   }),
   serverFault: { code: CLOSE_CODES.internalError, reason: "server fault" },
   restart: { code: CLOSE_CODES.serviceRestart, reason: "the server restarts" },
+  rebalance: {
+    code: CLOSE_CODES.serviceRestart,
+    reason: "connections are spread over the servers anew",
+  },
   idle: (timeoutMs: number): Closing => ({
     code: CLOSE_CODES.idle,
     reason: `neither subscription nor message for ${timeoutMs} ms`,

@@ -40,6 +40,7 @@ export const REFUSALS = [
   "auth",
   "timeout",
   "query",
+  "proxy-header",
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];
 

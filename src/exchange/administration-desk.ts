@@ -73,10 +73,15 @@ export class AdministrationDesk {
     if (asked === undefined) return;
     const fault = this.#faultOf(asked.action);
     if (fault !== undefined) return asked.answer({ refusal: fault });
+    const { type, marketId } = asked.action;
+    const before = this.#context.core.marketStatus(marketId);
     const events = execute(this.#commandOf(asked.action));
     const refused = refusalIn(events);
     if (refused !== undefined) return asked.answer({ refusal: refused });
-    const changed = events.some(({ type }) => type === "market");
+    // One that is so by its file alone is set so from now on, and stays what it is.
+    const changed =
+      events.some((event) => event.type === "market") &&
+      (type === "settle" || this.#context.core.marketStatus(marketId) !== before);
     this.#inBatch = { ...asked, changed, cancelled: 0, paid: 0 };
   }
 

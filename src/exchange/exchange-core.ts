@@ -23,6 +23,12 @@ interface ExchangeCoreContext {
   readonly time: Pick<ExchangeTime, "now" | "passed">;
 }
 
+/** Of both times: what is told, and what has passed. */
+interface Moment {
+  readonly ts: number;
+  readonly passed: number;
+}
+
 /** Has a command executed; returns what came of it. */
 export type Execute = (command: Command) => readonly EngineEvent[];
 
@@ -36,6 +42,8 @@ export type Execute = (command: Command) => readonly EngineEvent[];
 export class ExchangeCore implements Venue {
   readonly #context: ExchangeCoreContext;
   #engine: Engine;
+  /** The latest moment that was looked at and at which nothing was due. */
+  #clear: Moment = { ts: 0, passed: 0 };
   /** The last one that has been published. */
   #lastTrade: number;
 
@@ -55,10 +63,16 @@ export class ExchangeCore implements Venue {
     this.#engine = await restoredEngine(this.#context, state);
   }
 
+  /**
+   * Executes a command. What has become due since somebody looked waits for a command of its own, so that no
+   * other brings any number of orders to their end; the command counts as given a moment before.
+   */
   execute(command: Command): readonly EngineEvent[] {
-    const { time } = this.#context;
-    const ts = time.now();
-    return this.#engine.execute(command, ts, time.passed);
+    const now = this.#moment();
+    if (command.type === "expire") return this.#engine.execute(command, now.ts, now.passed);
+    if (!this.#isDueAt(now)) this.#clear = now;
+    const { ts, passed } = this.#clear;
+    return this.#engine.execute(command, ts, passed);
   }
 
   /** What has changed since it was last asked. The caller has it stored, or reloads. */
@@ -157,10 +171,25 @@ export class ExchangeCore implements Venue {
     return this.#engine.openCount(wallet);
   }
 
-  /** Whether an order has expired, or a wallet's time is over: the next command has it happen. */
+  /**
+   * Whether an order has expired, or a wallet's time is over. To be asked before each command that is not to be
+   * ahead of that.
+   */
   get isDue(): boolean {
+    if (!this.#engine.hasDeadlines) return false;
+    const now = this.#moment();
+    const isDue = this.#isDueAt(now);
+    if (!isDue) this.#clear = now;
+    return isDue;
+  }
+
+  #isDueAt({ ts, passed }: Moment): boolean {
+    return this.#engine.hasDeadlines && this.#engine.isDue(ts, passed);
+  }
+
+  #moment(): Moment {
     const { time } = this.#context;
-    return this.#engine.hasDeadlines && this.#engine.isDue(time.now(), time.passed);
+    return { ts: time.now(), passed: time.passed };
   }
 
   openOrders(wallet: string): Iterable<Order> {

@@ -132,8 +132,9 @@ export class ExchangeGateway {
     let taken = 0;
     for (let weight = 0; weight < BATCH_ORDERS_MAX; taken++) {
       const asked = this.#waiting[taken];
+      if (asked === undefined) break;
       // What has become due meanwhile is the next batch's, before anybody trades with it.
-      if (asked === undefined || (taken > 0 && this.#core.isDue)) break;
+      if (refusal === undefined && this.#core.isDue) break;
       weight += this.#orders.weightOf(asked.request);
       this.#answer(asked, refusal);
     }

@@ -46,6 +46,8 @@ export async function openExchange(
   const configured = await loadMarkets(options.marketsFile);
   const store = await Store.open(storeDirectory(options.dataDir), options);
   try {
+    if (store.cutOff !== undefined)
+      context.log.warn(store.cutOff, "a batch was cut short while it was written, and is cut off");
     const state = await store.load();
     const administered = new Map([...state.markets].map((market) => [market.marketId, market]));
     const known = knownMarkets(await store.markets(), administered);

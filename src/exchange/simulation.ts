@@ -49,12 +49,13 @@ export class Simulation {
   /** Has the traders do what they are due, a batch of it at most. */
   run(execute: Execute): void {
     const due = Math.min(this.#due, BATCH_SIMULATED_MAX);
-    for (let done = 0; done < due; done++) {
+    let done = 0;
+    for (; done < due && !this.#core.isDue; done++) {
       const command = this.#traders.next();
       if (command === undefined) return this.end();
       execute(command);
     }
-    this.#due -= due;
+    this.#due -= done;
   }
 }
 

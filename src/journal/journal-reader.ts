@@ -26,6 +26,8 @@ export interface JournalRecord {
 export interface JournalEnd {
   /** Number of the record that comes next. */
   readonly next: number;
+  /** Those whose records the caller contains: they were not read, and may be removed. */
+  readonly contained: readonly SegmentHeader[];
   /** The segments that have been used, from the first one that was read. */
   readonly segments: readonly SegmentHeader[];
   /** Where in the last of them the next record has its place; undefined where that is another segment. */
@@ -99,7 +101,13 @@ class JournalReader {
         `${this.#dir} ends with record ${this.#next - 1}, but the store contains records up to ${this.#after}; restore the data directory from a backup`,
       );
     }
-    return { next: this.#next, segments: this.#segments, offset: end?.offset, torn: end?.torn };
+    return {
+      next: this.#next,
+      contained: used.slice(0, start),
+      segments: this.#segments,
+      offset: end?.offset,
+      torn: end?.torn,
+    };
   }
 
   /** The records of a segment, up to its end or to where the next one takes over. */
@@ -234,7 +242,7 @@ class JournalReader {
   /** What a journal is that has no segment to begin with; `first` is the first one that it has. */
   #nothingUsed(first: SegmentHeader | undefined): JournalEnd {
     if (first === undefined && this.#after === 0)
-      return { next: 1, segments: [], offset: undefined, torn: undefined };
+      return { next: 1, contained: [], segments: [], offset: undefined, torn: undefined };
     const behind = first === undefined ? "none at all" : `those from ${first.first} on`;
     throw new JournalError(
       "JOURNAL_GAP",

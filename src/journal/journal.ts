@@ -88,7 +88,8 @@ export class Journal {
     this.#segmentBytes = segmentBytes;
     this.#contained = after;
     this.#next = end.next;
-    this.#used = end.segments.map(({ index, first }) => ({ index, first }));
+    // A writer that was killed may have left some that nobody needs.
+    this.#used = [...end.contained, ...end.segments].map(({ index, first }) => ({ index, first }));
     this.#id = end.segments.at(-1)?.id ?? randomBytes(JOURNAL_ID_BYTES).toString("hex");
     this.#preparer = new SegmentPreparer(files, dir, segmentBytes);
     this.torn = end.torn;

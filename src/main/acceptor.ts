@@ -13,6 +13,7 @@ import {
 import type { MainToShard, RefusedBy } from "../workers/messages.js";
 import { ConnectionLedger, type LedgerEntry } from "./connection-ledger.js";
 import type { ShardPool } from "./shard-pool.js";
+import { TrustedProxies } from "./trusted-proxies.js";
 
 /** Connections the kernel completes ahead of their acceptance. */
 const BACKLOG = 4096;
@@ -25,6 +26,7 @@ export type AcceptorOptions = Pick<
   | "maxConnections"
   | "maxConnectionsPerAddress"
   | "maxRefusals"
+  | "trustedProxies"
   | "sendBufferSize"
   | "receiveBufferSize"
 > & {
@@ -41,6 +43,7 @@ export class Acceptor {
   readonly #pool: ShardPool;
   readonly #counters: CounterSection;
   readonly #log: Logger;
+  readonly #proxies: TrustedProxies;
   readonly #server: Server;
   /** Accepted while no shard was up, or left by one that died then: each once. */
   readonly #waiting = new Set<LedgerEntry>();
@@ -56,6 +59,7 @@ export class Acceptor {
     this.#counters = counters;
     this.#log = log;
     this.ledger = new ConnectionLedger(options.shards);
+    this.#proxies = new TrustedProxies(options.trustedProxies ?? []);
     this.#server = createServer({ pauseOnConnect: true }, (socket) => this.#accept(socket));
   }
 
@@ -104,6 +108,17 @@ export class Acceptor {
     if (entry === undefined) return;
     entry.socket?.destroy();
     entry.socket = undefined;
+  }
+
+  /** A proxy has said whose a connection is; its shard waits for what comes of that. */
+  client(number: number, address: string): void {
+    const entry = this.ledger.get(number);
+    if (entry === undefined) return;
+    const refusedBy = this.#isFull(address) ? "address" : undefined;
+    this.ledger.assign(entry, address, refusedBy);
+    this.#note();
+    const message: MainToShard = { type: "client", connection: number, refusedBy: entry.refusedBy };
+    this.#pool.port(entry.shard)?.postMessage(message);
   }
 
   ended(numbers: readonly number[]): void {
@@ -161,14 +176,16 @@ export class Acceptor {
     if (remoteAddress === undefined) return void socket.destroy();
     const address = clientAddress(remoteAddress);
     socket.on("error", () => socket.destroy());
-    const refusedBy = this.#refusedBy(address);
+    const proxied = this.#proxies.has(remoteAddress);
+    // Of a proxy the address says nothing.
+    const refusedBy = this.#refusedBy(proxied ? undefined : address);
     const tooMany = refusedBy !== undefined && this.ledger.refused >= this.#options.maxRefusals;
     if (tooMany || this.#relieving) {
       count(this.#counters, MAIN.destroyed);
       return void socket.destroy();
     }
     count(this.#counters, MAIN.accepted);
-    const entry = this.ledger.open(address, this.#leastLoaded(), socket, refusedBy);
+    const entry = this.ledger.open({ address, proxied, refusedBy }, this.#leastLoaded(), socket);
     this.#note();
     this.#handOff(entry);
   }
@@ -178,11 +195,13 @@ export class Acceptor {
     this.#waiting.clear();
   }
 
-  #refusedBy(address: string): RefusedBy | undefined {
+  #refusedBy(address: string | undefined): RefusedBy | undefined {
     if (this.ledger.connections >= this.#options.maxConnections) return "total";
-    return this.ledger.from(address) >= this.#options.maxConnectionsPerAddress
-      ? "address"
-      : undefined;
+    return address !== undefined && this.#isFull(address) ? "address" : undefined;
+  }
+
+  #isFull(address: string): boolean {
+    return this.ledger.from(address) >= this.#options.maxConnectionsPerAddress;
   }
 
   /** The shard with the fewest connections among those that are up; any where none is. */
@@ -201,7 +220,7 @@ export class Acceptor {
   }
 
   #handOff(entry: LedgerEntry): void {
-    const { number, address, socket, refusedBy } = entry;
+    const { number, address, proxied, socket, refusedBy } = entry;
     if (socket === undefined) return;
     if (!this.#pool.ready(entry.shard)) this.ledger.move(entry, this.#leastLoaded());
     const port = this.#pool.ready(entry.shard) ? this.#pool.port(entry.shard) : undefined;
@@ -212,8 +231,14 @@ export class Acceptor {
     let sent = false;
     try {
       sent = sendSocket(this.#options.handOff, port, socket, (inTransit): MainToShard => {
-        const message = { type: "socket", connection: number, address, socket: inTransit } as const;
-        return refusedBy === undefined ? message : { ...message, refusedBy };
+        return {
+          type: "socket",
+          connection: number,
+          address,
+          socket: inTransit,
+          ...(proxied && { proxied: true }),
+          ...(refusedBy !== undefined && { refusedBy }),
+        };
       });
     } catch (error) {
       this.#logFailure(error as Error, "could not be handed to a shard");

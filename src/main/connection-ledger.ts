@@ -4,8 +4,13 @@ import type { RefusedBy } from "../workers/messages.js";
 
 export interface LedgerEntry {
   readonly number: number;
+  /** It begins with what a proxy says of its client. */
+  readonly proxied: boolean;
+  /** A proxy's, where it is proxied. */
   readonly address: string;
-  readonly refusedBy: RefusedBy | undefined;
+  /** Whose share of the limits per address it uses; undefined while no client is known, and where it is refused. */
+  charged: string | undefined;
+  refusedBy: RefusedBy | undefined;
   shard: number;
   /** The accepted socket, while it is main's: until the shard has taken it. */
   socket: Socket | undefined;
@@ -55,17 +60,18 @@ export class ConnectionLedger {
   }
 
   open(
-    address: string,
+    { address, proxied, refusedBy }: Pick<LedgerEntry, "address" | "proxied" | "refusedBy">,
     shard: number,
     socket: Socket,
-    refusedBy: RefusedBy | undefined,
   ): LedgerEntry {
     const file = fileOf(descriptorOf(socket));
-    const entry: LedgerEntry = { number: ++this.#last, address, refusedBy, shard, socket, file };
+    const number = ++this.#last;
+    const charged = proxied || refusedBy !== undefined ? undefined : address;
+    const origin = { number, address, proxied, file };
+    const entry: LedgerEntry = { ...origin, charged, refusedBy, shard, socket };
     this.#entries.set(entry.number, entry);
     this.#byShard[shard] = this.on(shard) + 1;
-    if (refusedBy === undefined) this.#byAddress.set(address, this.from(address) + 1);
-    else this.#refused++;
+    this.#count(entry, 1);
     return entry;
   }
 
@@ -76,18 +82,29 @@ export class ConnectionLedger {
     entry.shard = shard;
   }
 
+  /** The client of a proxied connection is known, and whether it may have it; one that is refused stays so. */
+  assign(entry: LedgerEntry, client: string, refusedBy: RefusedBy | undefined): void {
+    if (entry.refusedBy !== undefined) return;
+    this.#count(entry, -1);
+    entry.refusedBy = refusedBy;
+    entry.charged = refusedBy === undefined ? client : undefined;
+    this.#count(entry, 1);
+  }
+
   close(number: number): void {
     const entry = this.#entries.get(number);
     if (entry === undefined) return;
     this.#entries.delete(number);
     this.#byShard[entry.shard] = this.on(entry.shard) - 1;
-    if (entry.refusedBy !== undefined) {
-      this.#refused--;
-      return;
-    }
-    const left = this.from(entry.address) - 1;
-    if (left > 0) this.#byAddress.set(entry.address, left);
-    else this.#byAddress.delete(entry.address);
+    this.#count(entry, -1);
+  }
+
+  #count({ charged, refusedBy }: LedgerEntry, by: 1 | -1): void {
+    if (refusedBy !== undefined) this.#refused += by;
+    if (charged === undefined) return;
+    const left = this.from(charged) + by;
+    if (left > 0) this.#byAddress.set(charged, left);
+    else this.#byAddress.delete(charged);
   }
 
   /** The entries of a shard. */

@@ -27,6 +27,7 @@ import { OpsConnections } from "./ops-connections.js";
 import { OpsGuard, type OpsRefusal, targetOf } from "./ops-guard.js";
 import { MARKET_REQUESTS, marketRefusal, noticeOf } from "./ops-markets.js";
 import type { OpsSocket } from "./ops-socket.js";
+import { type Rebalancing, type RebalancingOutcome, rebalancingSchema } from "./rebalancing.js";
 
 /** Largest body taken, in bytes. */
 const BODY_BYTES_MAX = 16_384;
@@ -51,6 +52,7 @@ interface OpsHooks {
   };
   readonly status: () => unknown;
   readonly notify: (level: NotificationLevel, message: string) => void;
+  readonly rebalance: (asked: Rebalancing) => RebalancingOutcome;
   readonly administer: (action: MarketAction) => Promise<MarketOutcome>;
   readonly metrics: Registry;
 }
@@ -80,7 +82,7 @@ class RequestRefused extends Error {
 }
 
 /**
- * The operations port: health, readiness, metrics, status and notices, over plain HTTP. An HTTP
+ * The operations port: health, readiness, metrics, status, notices and what is asked of connections and markets, over plain HTTP. An HTTP
  * server that never listens reads what {@link OpsConnections} lets in; {@link OpsGuard} says who may
  * ask for what.
  */
@@ -248,6 +250,12 @@ export class OpsServer {
         const { level, message } = await readBody(request, notificationSchema);
         this.#hooks.notify(level, message);
         send(response, 202, { status: "sent" });
+      },
+    },
+    "/rebalance": {
+      method: "POST",
+      answer: async (request, response) => {
+        send(response, 200, this.#hooks.rebalance(await readBody(request, rebalancingSchema)));
       },
     },
     ...Object.fromEntries(

@@ -14,7 +14,6 @@ import {
   windowSizesOf,
 } from "../config/thread-options.js";
 import { VERSION } from "../config/version.js";
-import { CLOSE_CODES } from "../contract/close-codes.js";
 import {
   beat,
   type CounterBlock,
@@ -36,6 +35,7 @@ import { type ArchivistSupervisor, superviseArchive } from "./archivist-supervis
 import { logOptionsOf } from "./log-options.js";
 import { createMetrics } from "./metrics.js";
 import { sendsNatively } from "./native-send.js";
+import { DRAIN_REASON, EXCHANGE_DOWN, PRODUCER_DOWN, PRODUCER_LOST } from "./notices.js";
 import { OpsServer } from "./ops-server.js";
 import { ProducerSupervisor } from "./producer-supervisor.js";
 import type { RunningServer } from "./running-server.js";
@@ -47,12 +47,6 @@ import { threadsLeftBehind } from "./thread-end.js";
 const DRAIN_GRACE_MS = 1000;
 /** With more threads that do not end, the server ends itself. */
 const THREADS_LEFT_MAX = 16;
-const DRAIN_REASON = `the server restarts; this connection will be closed with code ${CLOSE_CODES.serviceRestart}, please reconnect`;
-const PRODUCER_DOWN = "market data is interrupted; a new epoch and fresh snapshots will follow";
-const PRODUCER_LOST =
-  "the producer's thread does not end, and its store cannot be opened beside it";
-const EXCHANGE_DOWN = `${PRODUCER_DOWN}, and until then no order is taken`;
-
 interface StartOptions {
   /** Stops the server: while it starts, at once, and later as {@link RunningServer.stop} does. */
   readonly signal?: AbortSignal;
@@ -171,6 +165,7 @@ class Server implements RunningServer {
         readiness: () => this.#readiness(),
         status: () => this.#status(),
         notify: (level, message) => this.#pool.broadcast({ type: "notify", level, message }),
+        rebalance: (asked) => this.#pool.rebalance(asked),
         administer: (action) => this.#producer.administer(action),
         metrics: createMetrics(this.#block),
       },
@@ -331,6 +326,8 @@ class Server implements RunningServer {
       case "moves":
         for (const connection of message.taken) this.#acceptor.taken(connection);
         return this.#acceptor.ended(message.ended);
+      case "client":
+        return this.#acceptor.client(message.connection, message.address);
       case "subscribed":
         return this.#producer.subscribed();
       case "archive-damaged":

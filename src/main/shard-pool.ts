@@ -4,6 +4,7 @@ import type { MessagePort, Worker } from "node:worker_threads";
 import { Piscina } from "piscina";
 import type { ShardOptions } from "../config/thread-options.js";
 import type { CounterBlock, CounterSection } from "../counters/counters.js";
+import { shardFigures } from "../counters/system-status.js";
 import type { MarketMemory } from "../ring/market-memory.js";
 import type { Logger, LogOptions } from "../shared/log.js";
 import type { SocketHandOffWay } from "../transport/socket-hand-off.js";
@@ -15,6 +16,7 @@ import {
   type ThreadLoaded,
   type WaysToProducer,
 } from "../workers/messages.js";
+import { type Rebalancing, type RebalancingOutcome, sharesOf } from "./rebalancing.js";
 import { RestartDelay } from "./restart-delay.js";
 import { ShardThread } from "./shard-thread.js";
 import { endThread } from "./thread-end.js";
@@ -130,6 +132,19 @@ export class ShardPool {
   /** The port of a shard that is starting or up. */
   port(shard: number): MessagePort | undefined {
     return this.#slot(shard).thread?.port;
+  }
+
+  /** Has each shard close its share of some connections; see {@link sharesOf}. */
+  rebalance({ close, per_second }: Rebalancing): RebalancingOutcome {
+    const connections = this.#block.shards.map((section) => shardFigures(section).connections);
+    const shares = sharesOf(close, connections);
+    const closing = shares.reduce((sum, share) => sum + share, 0);
+    const overMs = (closing / per_second) * 1000;
+    for (const [shard, { thread }] of this.#slots.entries()) {
+      const message: MainToShard = { type: "rebalance", close: shares[shard] as number, overMs };
+      thread?.port?.postMessage(message);
+    }
+    return { closing, per_second, until_ts: Math.round((Date.now() + overMs) * 1000) };
   }
 
   broadcast(message: MainToShard): void {

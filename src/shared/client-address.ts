@@ -5,15 +5,18 @@ const GROUPS = 8;
 const NETWORK_GROUPS = 4;
 const MAPPED_IPV4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
 
+/** An IPv4 address as such where it comes mapped into IPv6, and any other without its zone. */
+export function hostAddress(remoteAddress: string): string {
+  return MAPPED_IPV4.exec(remoteAddress)?.[1] ?? (remoteAddress.split("%", 1)[0] as string);
+}
+
 /**
  * Who a client is, as far as limits per address go: its IPv4 address, also where that comes mapped into
  * IPv6, or the /64 network of its IPv6 address, as anybody with one address there has all of them.
  */
 export function clientAddress(remoteAddress: string): string {
-  if (!isIPv6(remoteAddress)) return remoteAddress;
-  const mapped = MAPPED_IPV4.exec(remoteAddress)?.[1];
-  if (mapped !== undefined) return mapped;
-  const [address = ""] = remoteAddress.split("%", 1);
+  const address = hostAddress(remoteAddress);
+  if (!isIPv6(address)) return address;
   const [before = [], after = []] = address
     .split("::", 2)
     .map((part) => part.split(":").filter(Boolean));

@@ -95,6 +95,11 @@ export class StoreJournal {
     }
   }
 
+  /** Where a batch that was cut short while it was written has been cut off. */
+  get torn(): Journal["torn"] {
+    return this.#journal.torn;
+  }
+
   /** Records of the batches that the trees do not contain. */
   get records(): number {
     return this.#records;

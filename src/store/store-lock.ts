@@ -70,7 +70,8 @@ export class StoreLock {
       );
     });
     const lock = new StoreLock(server, async () => {
-      await rm(join(dir, name), { force: true });
+      // By the descriptor, where there is one: the directory may have another name by now.
+      await rm(addresses.of(name), { force: true });
       addresses.close();
     });
     const others = (await readdir(dir)).filter((file) => OWNER.test(file) && file !== name);

@@ -111,6 +111,14 @@ export class Store {
   }
 
   /**
+   * Where a batch was cut off that was cut short while it was written, which nobody can have been told of;
+   * undefined where there was none.
+   */
+  get cutOff(): StoreJournal["torn"] {
+    return this.#journal.torn;
+  }
+
+  /**
    * All that an engine is rebuilt from, and the time of it, as it is on disk. There may be millions of
    * records, so the thread gets to other things in between; writes wait. Rejects with StoreError.
    */

@@ -60,7 +60,15 @@ export type MainToShard =
       /** Whose share of the limits per address it uses; see clientAddress. */
       readonly address: string;
       readonly socket: SocketInTransit;
+      /** The address is a proxy's, who says ahead of all that its client sends whose it is. */
+      readonly proxied?: boolean;
       readonly refusedBy?: RefusedBy;
+    }
+  /** Main knows whose a proxied connection is. */
+  | {
+      readonly type: "client";
+      readonly connection: number;
+      readonly refusedBy: RefusedBy | undefined;
     }
   /** Another producer has taken over. */
   | ({ readonly type: "memory"; readonly memory: MarketMemory } & WaysToProducer)
@@ -73,6 +81,8 @@ export type MainToShard =
       readonly deadlineTs: number;
       readonly reason: string;
     }
+  /** So many connections are closed over a time, in place of what an earlier one has left to close. */
+  | { readonly type: "rebalance"; readonly close: number; readonly overMs: number }
   /** The thread ends here and now, as if it had died. */
   | { readonly type: "end" };
 
@@ -81,6 +91,8 @@ export type ShardToMain =
   | { readonly type: "ready"; readonly threadId: number }
   /** Connections whose sockets the shard has, so that main closes its originals; and ended ones. */
   | { readonly type: "moves"; readonly taken: readonly number[]; readonly ended: readonly number[] }
+  /** Whose a proxied connection is; answered by main's `client`. */
+  | { readonly type: "client"; readonly connection: number; readonly address: string }
   /** A client has subscribed to market data, for the first time on this shard. */
   | { readonly type: "subscribed" }
   /** The archive is not what was written. */

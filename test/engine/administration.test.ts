@@ -5,10 +5,11 @@ import type { Position } from "../../src/engine/order.js";
 import { Random } from "../../src/shared/random.js";
 import { instrument } from "../support/engine-commands.js";
 import { EngineRecord } from "../support/engine-record.js";
+import { drawSeed } from "../support/seeds.js";
 import { outcome, rejection, Venue } from "../support/venue.js";
 
 const LISTING = { title: "New", tickSize: 0.01, lotSize: 0.1, maxPrice: undefined };
-const SEED = Math.floor(Math.random() * 2 ** 32);
+const SEED = drawSeed("administration");
 
 function list(venue: Venue, listing: Partial<typeof LISTING> = {}): readonly EngineEvent[] {
   return venue.tell({

@@ -195,4 +195,15 @@ describe("administration desk", () => {
       },
     ]);
   });
+
+  it("administration desk - what a market's file says already is set, and no change", async () => {
+    const world = await ExchangeWorld.start(dir);
+    const ask = (type: "resume" | "halt") => world.exchange.administer({ type, marketId: 1 });
+    expect(await ask("resume")).toMatchObject({
+      change: { changed: false, market: { status: "Active" } },
+    });
+    expect(await ask("halt")).toMatchObject({ change: { changed: true } });
+    expect(await ask("halt")).toMatchObject({ change: { changed: false } });
+    expect(await ask("resume")).toMatchObject({ change: { changed: true } });
+  });
 });

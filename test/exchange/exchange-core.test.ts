@@ -48,6 +48,38 @@ describe("exchange core", () => {
     expect(core.lastTrade).toBe(1);
   });
 
+  it("exchange core - what becomes due under a command waits for one of its own", async () => {
+    let clock = world.position.now();
+    let ticks = 0;
+    const time = { now: () => (clock += ticks), passed: 0 };
+    const markets = new ExchangeMarkets(publisherWorld().publisher, {
+      priceBandPercent: 0,
+      maxPosition: undefined,
+    });
+    markets.list({ definition: MARKET, status: "Active", maxPrice: undefined }, undefined);
+    core = await ExchangeCore.open({ options: OPTIONS, markets, time }, await store.load());
+    const expiresTs = clock + 10;
+    for (let at = 0; at < 5; at++) place("Buy", 40, { timeInForce: "GTD", expiresTs });
+    expect(core.isDue).toBe(false);
+    const lookedAt = clock;
+    ticks = 100;
+    const sold = core.execute({
+      type: "place",
+      terms: orderTerms({ marketId: 1, side: "Sell", price: 40, quantity: 2, wallet: "bob" }),
+    });
+    expect(sold.map(({ type }) => type)).not.toContain("lapsed");
+    expect(sold).toContainEqual(
+      expect.objectContaining({ trade: expect.objectContaining({ ts: lookedAt }) }),
+    );
+    expect(core.isDue).toBe(true);
+    expect(core.execute({ type: "expire", most: 3 })).toMatchObject(
+      Array(3).fill({ type: "lapsed", order: { status: "Cancelled" } }),
+    );
+    expect(core.isDue).toBe(true);
+    expect(core.execute({ type: "expire", most: 3 })).toHaveLength(1);
+    expect(core.isDue).toBe(false);
+  });
+
   it("exchange core - after a reload whoever asks finds what is stored, and nothing else", async () => {
     place("Buy", 40, { wallet: "kept", session: "kept" });
     await store.commit(core.takeChanges(), []);

@@ -4,6 +4,7 @@ import type { ContractOrder, ContractPosition } from "../../src/store/contract-f
 import { Store } from "../../src/store/store.js";
 import type { ExchangeNews, ExchangeRequest } from "../../src/workers/messages.js";
 import { KEEP_ALL, temporaryDirectory } from "../store/directories.js";
+import { drawSeed } from "../support/seeds.js";
 import { until } from "../support/until.js";
 import { ExchangeWorld } from "./exchange-world.js";
 import type { ShardEnd } from "./shard-end.js";
@@ -121,7 +122,7 @@ describe("exchange failures", () => {
   );
 
   it("exchange failures - whatever fails and however clocks are set, what is told is what is stored", async () => {
-    const seed = Date.now() % 1_000_000;
+    const seed = drawSeed("exchange failures") % 1_000_000;
     const told = await history(dir, seed);
     expect({ seed, ...told }).toMatchObject({ seed, unanswered: 0 });
     expect(told.failures).toBeGreaterThan(1);

@@ -21,6 +21,7 @@ import { Store } from "../../src/store/store.js";
 import { storeDirectory } from "../../src/store/store-file.js";
 import { KEEP_ALL, temporaryDirectory } from "../store/directories.js";
 import { HandClocks } from "../support/hand-clocks.js";
+import { drawSeed } from "../support/seeds.js";
 import { OPTIONS } from "./exchange-world.js";
 import { ShardEnd } from "./shard-end.js";
 
@@ -285,7 +286,7 @@ it("position histories - ts never decreases over clocks that are set, producers 
   spyOnCommits();
   let [deaths, restarts] = [0, 0];
   for (let count = 0; count < HISTORIES; count++) {
-    const seed = (Date.now() + count) % 1_000_000;
+    const seed = drawSeed(`position histories ${count}`) % 1_000_000;
     const from = told.length;
     const made = await history(seed).catch((cause: unknown) => {
       throw new Error(`the history of seed ${seed} broke off`, { cause });

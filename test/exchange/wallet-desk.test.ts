@@ -8,12 +8,13 @@ import type {
   WalletQuestion,
 } from "../../src/workers/messages.js";
 import { temporaryDirectory } from "../store/directories.js";
+import { drawSeed } from "../support/seeds.js";
 import { until } from "../support/until.js";
 import { ExchangeWorld } from "./exchange-world.js";
 import type { ShardEnd } from "./shard-end.js";
 
 const NO_SPACE = new Error("no space left on the device");
-const SEED = Math.floor(Math.random() * 2 ** 32);
+const SEED = drawSeed("wallet desk");
 const PAGE = { marketId: undefined, before: undefined, limit: 100 };
 
 let dir: string;

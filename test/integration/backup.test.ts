@@ -6,6 +6,7 @@ import type { Order } from "../../src/engine/order.js";
 import { Random } from "../../src/shared/random.js";
 import { runMarketcast } from "../cli/run-marketcast.js";
 import { isLater } from "../support/order-progress.js";
+import { drawSeed } from "../support/seeds.js";
 import { type ServerProcess, startServerProcess } from "../support/server-process.js";
 import { checkTold, readStoredState, type StoredState } from "../support/stored-state.js";
 import { Told } from "../support/told.js";
@@ -20,7 +21,7 @@ import {
 } from "../support/trading.js";
 import { FAST_EXCHANGE, LOAD_MARKETS, TradingLoad, WALLETS } from "../support/trading-load.js";
 
-const SEED = Math.floor(Math.random() * 2 ** 32);
+const SEED = drawSeed("backup");
 /** What the load trades before a backup, between two, and behind the last, in ms. */
 const LOAD_MS = 150;
 

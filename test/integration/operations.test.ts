@@ -3,6 +3,7 @@ import { z } from "zod";
 import { systemStatusSchema } from "../support/server-messages-schema.js";
 import { type ServerProcess, startServerProcess } from "../support/server-process.js";
 import { TestClient } from "../support/test-client.js";
+import { until } from "../support/until.js";
 
 const SHARDS = 2;
 
@@ -30,6 +31,34 @@ async function clients(): Promise<TestClient[]> {
     connecting.push(await TestClient.connect(server.port, { encoding: "msgpack" }));
   return connecting;
 }
+
+describe("rebalancing", () => {
+  it("operations - /rebalance closes so many, spread over time and shards, and they may come back", async () => {
+    const all = [...(await clients()), ...(await clients())];
+    const closed: number[] = [];
+    for (const client of all)
+      void client.closed.then(({ code }) => {
+        closed.push(code);
+      });
+    const before = Date.now();
+    const response = await fetch(url("/rebalance"), {
+      method: "POST",
+      body: JSON.stringify({ close: 4, per_second: 10 }),
+      headers,
+    });
+    const { closing, until_ts } = (await response.json()) as Record<string, number>;
+    expect([response.status, closing]).toEqual([200, 4]);
+    expect((until_ts as number) / 1000 - before).toBeGreaterThanOrEqual(399);
+    await until("four are closed", () => closed.length >= 4);
+    // The jitter is less than the time from one to the next.
+    expect(Date.now() - before).toBeGreaterThan(200);
+    for (const client of all.filter(({ ws }) => ws.readyState === ws.OPEN))
+      expect((await client.request({ type: "Ping", data: { timestamp: 1 } })).type).toBe("Pong");
+    expect(closed).toEqual([1012, 1012, 1012, 1012]);
+    await (await TestClient.connect(server.port)).close();
+    await Promise.all(all.map((client) => client.close()));
+  });
+});
 
 describe("health and readiness", () => {
   it("operations - /healthz is 200", async () => {

@@ -6,10 +6,11 @@ import { JournalError } from "../../src/journal/journal-error.js";
 import { readJournal } from "../../src/journal/journal-reader.js";
 import { SECTOR_BYTES } from "../../src/journal/segment-format.js";
 import { Random } from "../../src/shared/random.js";
+import { drawSeed } from "../support/seeds.js";
 import { openJournal, SMALL_SEGMENT, temporaryDirectory } from "./directories.js";
 import { nodeError, TrialFiles } from "./trial-files.js";
 
-const SEEDS = Array.from({ length: 15 }, () => Math.floor(Math.random() * 2 ** 32));
+const SEEDS = Array.from({ length: 15 }, (_, at) => drawSeed(`journal histories ${at}`));
 const LIVES = 4;
 
 /** A payload that follows from its number and from which attempt it was; often with whole sectors of zeros. */

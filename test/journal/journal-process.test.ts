@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { JournalError } from "../../src/journal/journal-error.js";
 import { readJournal } from "../../src/journal/journal-reader.js";
 import { Random } from "../../src/shared/random.js";
+import { drawSeed } from "../support/seeds.js";
 import { openJournal, SMALL_SEGMENT, temporaryDirectory } from "./directories.js";
 
 const WRITER = fileURLToPath(new URL("journal-writer.mjs", import.meta.url));
@@ -54,7 +55,7 @@ function requireRecord(number: number, payload: Buffer): void {
 describe("journal of another process", () => {
   it("journal of another process - killed at any moment it has all that was told, and nothing in part", async () => {
     const dir = temporaryDirectory();
-    const seed = Math.floor(Math.random() * 2 ** 32);
+    const seed = drawSeed("journal process");
     const random = new Random(seed);
     let after = 0;
     for (let life = 0; life < KILLS; life++) {

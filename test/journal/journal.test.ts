@@ -36,6 +36,23 @@ describe("journal", () => {
     expect((await openJournal(dir, { after: 17 })).records).toEqual(all.slice(17));
   });
 
+  it("journal - what a killed writer has left and nobody needs goes with the next that is released", async () => {
+    const dir = temporaryDirectory();
+    const { journal } = await openJournal(dir);
+    await fill(journal, 40);
+    await journal.close();
+    const before = segments(dir);
+    const { journal: next, records } = await openJournal(dir, { after: 38 });
+    expect(records).toHaveLength(2);
+    expect(segments(dir)).toEqual(expect.arrayContaining(before));
+    await next.release(39);
+    const [first] = segments(dir);
+    expect(Number.parseInt(first as string, 10)).toBeGreaterThan(4);
+    expect(await append(next, "on")).toBe(41);
+    await next.close();
+    expect((await openJournal(dir, { after: 39 })).records).toHaveLength(2);
+  });
+
   it("journal - a record may be empty, or fill a segment, and no more", async () => {
     const dir = temporaryDirectory();
     const { journal } = await openJournal(dir);

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { Random } from "../../src/shared/random.js";
 import { untilReady } from "../support/figures.js";
+import { drawSeed } from "../support/seeds.js";
 import { startServerProcess } from "../support/server-process.js";
 import { checkTold, readStoredState } from "../support/stored-state.js";
 import { Told } from "../support/told.js";
@@ -14,7 +15,7 @@ const KILLS = 20;
 const LIFE_MS_MAX = 1500;
 /** A producer that keeps dying waits some seconds before it starts. */
 const READY_MS_MAX = 30_000;
-const SEED = Math.floor(Math.random() * 2 ** 32);
+const SEED = drawSeed("long producer kills");
 
 test(`producer kills - the process survives ${KILLS} of them under orders, every order gets an answer, and what was acknowledged is there once (seed ${SEED})`, async () => {
   const random = new Random(SEED);

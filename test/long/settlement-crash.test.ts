@@ -3,13 +3,14 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { Random } from "../../src/shared/random.js";
+import { drawSeed } from "../support/seeds.js";
 import { startServerProcess } from "../support/server-process.js";
 import { readStoredState } from "../support/stored-state.js";
 import { connectTrader, limitOrder, temporaryDirectory } from "../support/trading.js";
 import { FAST_EXCHANGE } from "../support/trading-load.js";
 
 const KILLS = 8;
-const SEED = Math.floor(Math.random() * 2 ** 32);
+const SEED = drawSeed("long settlement crash");
 /** Whose cancels take more than one batch. */
 const ORDERS = 6000;
 const ORDERS_PER_REQUEST = 50;

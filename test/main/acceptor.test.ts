@@ -45,6 +45,7 @@ const OPTIONS: AcceptorOptions = {
   maxConnections: 100,
   maxConnectionsPerAddress: 100,
   maxRefusals: 2,
+  trustedProxies: undefined,
   sendBufferSize: 0,
   receiveBufferSize: 0,
   handOff: "duplicate",
@@ -120,6 +121,49 @@ describe("acceptor", () => {
     acceptor.taken(1);
     acceptor.taken(99);
     expect(acceptor.ledger.connections).toBe(1);
+  });
+
+  it("acceptor - of a proxy no address is counted until its client is known, and then that one", async () => {
+    acceptor.close();
+    await start({ maxConnectionsPerAddress: 2, trustedProxies: ["127.0.0.9", "127.1.0.0/16"] });
+    for (let count = 0; count < 4; count++) await connectFrom("127.0.0.9");
+    await connectFrom("127.1.2.3");
+    await connectFrom("127.2.2.3");
+    const messages = pool.posted.flat();
+    const flags = messages.map(({ connection, proxied, refusedBy }) => [
+      connection,
+      proxied,
+      refusedBy,
+    ]);
+    expect(flags.sort(([a], [b]) => Number(a) - Number(b))).toEqual([
+      [1, true, undefined],
+      [2, true, undefined],
+      [3, true, undefined],
+      [4, true, undefined],
+      [5, true, undefined],
+      [6, undefined, undefined],
+    ]);
+    for (const number of [1, 2, 3]) acceptor.client(number, "192.0.2.1");
+    acceptor.client(4, "192.0.2.2");
+    acceptor.client(99, "192.0.2.2");
+    const verdicts = (pool.posted.flat() as unknown as MainToShard[]).flatMap((message) =>
+      message.type === "client" ? [[message.connection, message.refusedBy]] : [],
+    );
+    expect(verdicts.sort(([a], [b]) => Number(a) - Number(b))).toEqual([
+      [1, undefined],
+      [2, undefined],
+      [3, "address"],
+      [4, undefined],
+    ]);
+    const { ledger } = acceptor;
+    expect([ledger.from("192.0.2.1"), ledger.from("127.0.0.9"), ledger.refused]).toEqual([2, 0, 1]);
+    // The proxy's own connections are one more address's.
+    for (let count = 0; count < 3; count++) {
+      await connectFrom("127.0.0.9");
+      acceptor.client(7 + count, "127.0.0.9");
+    }
+    expect([ledger.from("127.0.0.9"), ledger.refused]).toEqual([2, 2]);
+    expect(counted(counters, MAIN.connections)).toBe(7);
   });
 
   it("acceptor - beyond a limit a few are handed on as refused, the others destroyed", async () => {

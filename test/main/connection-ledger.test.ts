@@ -22,10 +22,16 @@ const stepArbitrary = fc.oneof(
     refused: fc.boolean(),
   }),
   fc.record({ step: fc.constant("close" as const), which: fc.nat() }),
+  fc.record({
+    step: fc.constant("assign" as const),
+    which: fc.nat(),
+    address: fc.constantFrom(...ADDRESSES),
+    refused: fc.boolean(),
+  }),
   fc.record({ step: fc.constant("move" as const), which: fc.nat(), shard: fc.nat(SHARDS - 1) }),
 );
 
-test("connection ledger - its counts are those of a plain list, whatever opens, moves and closes", () => {
+test("connection ledger - its counts are those of a plain list, whatever opens, moves, is assigned and closes", () => {
   fc.assert(
     fc.property(fc.array(stepArbitrary, { maxLength: 200 }), (steps) => {
       const ledger = new ConnectionLedger(SHARDS);
@@ -33,7 +39,8 @@ test("connection ledger - its counts are those of a plain list, whatever opens, 
       for (const step of steps) {
         if (step.step === "open") {
           const { address, shard, refused } = step;
-          const entry = ledger.open(address, shard, socket, refused ? "total" : undefined);
+          const refusedBy = refused ? "total" : undefined;
+          const entry = ledger.open({ address, proxied: false, refusedBy }, shard, socket);
           expect(list.some(({ number }) => number === entry.number)).toBe(false);
           list.push({ number: entry.number, address, shard, refused });
           continue;
@@ -44,6 +51,13 @@ test("connection ledger - its counts are those of a plain list, whatever opens, 
           ledger.close(known.number);
           ledger.close(known.number);
           list = list.filter((one) => one !== known);
+        } else if (step.step === "assign") {
+          const entry = ledger.get(known.number);
+          if (entry !== undefined)
+            ledger.assign(entry, step.address, step.refused ? "address" : undefined);
+          // Once refused it stays so, whoever it is.
+          if (!known.refused)
+            Object.assign(known, { address: step.address, refused: step.refused });
         } else {
           const entry = ledger.get(known.number);
           if (entry !== undefined) ledger.move(entry, step.shard);

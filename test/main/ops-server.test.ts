@@ -27,6 +27,7 @@ beforeEach(async () => {
         return { status: { shards: 1 } };
       },
       notify: (level, message) => notices.push([level, message]),
+      rebalance: ({ close, per_second }) => ({ closing: close, per_second, until_ts: 1 }),
       administer: () => Promise.reject(new Error("there is no exchange")),
       metrics,
     },
@@ -63,6 +64,31 @@ describe("ops-server", () => {
     const response = await get("/readyz");
     expect(response.status).toBe(503);
     expect(await response.json()).toEqual({ state: "degraded", reasons });
+  });
+
+  it("ops-server - /rebalance takes how many and how fast, in whole connections, and nothing else", async () => {
+    const rebalance = (body: unknown) =>
+      get("/rebalance", { method: "POST", body: JSON.stringify(body), headers: JSON_BODY });
+    const taken = await rebalance({ close: 10, per_second: 0.5 });
+    expect([taken.status, await taken.json()]).toEqual([
+      200,
+      { closing: 10, per_second: 0.5, until_ts: 1 },
+    ]);
+    for (const body of [
+      {},
+      { close: 10 },
+      { close: -1, per_second: 1 },
+      { close: 1.5, per_second: 1 },
+      { close: "1", per_second: 1 },
+      { close: 1, per_second: 0 },
+      { close: 1, per_second: 100_001 },
+      { close: 10_000_001, per_second: 1 },
+      { close: 1, per_second: 1, more: 1 },
+      [1, 1],
+    ]) {
+      const refused = await rebalance(body);
+      expect([body, refused.status, await codeOf(refused)]).toEqual([body, 400, "INVALID_MESSAGE"]);
+    }
   });
 
   it("ops-server - /metrics is Prometheus text", async () => {
@@ -167,6 +193,7 @@ describe("ops-server", () => {
         readiness: () => ({ ready, state: "", reasons }),
         status: () => ({}),
         notify: () => {},
+        rebalance: () => ({ closing: 0, per_second: 1, until_ts: 0 }),
         administer: () => Promise.reject(new Error("there is no exchange")),
         metrics: new Registry(),
       },

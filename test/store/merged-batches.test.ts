@@ -4,10 +4,11 @@ import { MergedBatches } from "../../src/store/merged-batches.js";
 import type { StoredSession } from "../../src/store/records.js";
 import type { Store } from "../../src/store/store.js";
 import type { StoredBatch } from "../../src/store/stored-batch.js";
+import { drawSeed } from "../support/seeds.js";
 import { openStore, temporaryDirectory } from "./directories.js";
 import { byJson, engineRun, take } from "./engine-run.js";
 
-const SEEDS = Array.from({ length: 4 }, () => Math.floor(Math.random() * 2 ** 32));
+const SEEDS = Array.from({ length: 4 }, (_, at) => drawSeed(`merged batches ${at}`));
 const BATCHES = 30;
 
 function commit(store: Store, batch: StoredBatch): Promise<void> {

@@ -6,9 +6,10 @@ import { fromBigInt } from "../../src/shared/market-id.js";
 import { SELF_TRADES, TIMES_IN_FORCE } from "../../src/shared/order.js";
 import { Random } from "../../src/shared/random.js";
 import { decodeBatch, encodeBatch, type StoredBatch } from "../../src/store/stored-batch.js";
+import { drawSeed } from "../support/seeds.js";
 import { engineRun, take } from "./engine-run.js";
 
-const SEEDS = Array.from({ length: 8 }, () => Math.floor(Math.random() * 2 ** 32));
+const SEEDS = Array.from({ length: 8 }, (_, at) => drawSeed(`stored batch ${at}`));
 const NOTHING: EngineChanges = {
   orders: [],
   trades: [],

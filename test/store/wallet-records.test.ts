@@ -4,10 +4,11 @@ import { isOpen } from "../../src/shared/order.js";
 import { Random } from "../../src/shared/random.js";
 import { checkStore } from "../../src/store/check.js";
 import type { Store } from "../../src/store/store.js";
+import { drawSeed } from "../support/seeds.js";
 import { KEEP_ALL, openStore, overwrite, temporaryDirectory } from "./directories.js";
 import { ChangeLedger, engineRun, MARKETS, take } from "./engine-run.js";
 
-const SEED = Math.floor(Math.random() * 2 ** 32);
+const SEED = drawSeed("wallet records");
 
 const byId = (a: Order, b: Order): number => b.orderId - a.orderId;
 const byEnd = (a: Order, b: Order): number => a.updatedTs - b.updatedTs || a.orderId - b.orderId;

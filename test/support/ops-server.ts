@@ -33,6 +33,7 @@ export async function openOpsPort(
       readiness: () => ({ ready: true, state: "ok", reasons: [] }),
       status: () => ({ shards: 1 }),
       notify: (_, message) => notices.push(message),
+      rebalance: () => ({ closing: 0, per_second: 1, until_ts: 0 }),
       administer,
       metrics,
     },

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect } from "vitest";
 import { counted, SHARD } from "../../src/counters/counters.js";
+import type { ReplayCursor } from "../../src/workers/shard/fan-out/replay-cursor.js";
 import { WINDOW_BITS } from "../../src/workers/shard/http/deflate-offer.js";
 import { checkFanOutInvariants } from "./fan-out-invariants.js";
 import {
@@ -33,15 +34,20 @@ const FOREVER_MS = 1e6;
 /** Runs a round and checks its writes: how many, and what is shared. */
 function actWithCheckedWrites(world: ActedWorld, action: ShardAction): void {
   if (action.kind !== "round" && action.kind !== "conflate") return world.act(action);
+  const cursors = new Set<ReplayCursor>();
   const before = new Map(
     world.open.map((client) => {
       const { blocked, hasQueue, loading, missedSince, marketsSince, marketsTold, audience } =
         client.connection;
+      const { replay } = client.connection;
+      if (replay !== undefined) cursors.add(replay);
       const calls = client.socket.calls.length;
       // Who was told in parts stands somewhere by itself.
       const parts = marketsTold === undefined ? "" : client.connection.number;
+      // Trades of a cursor are not those of the round.
+      const cursor = replay === undefined ? "" : [...cursors].indexOf(replay);
       // Who waits for first data has its trades alone.
-      const stand = `${missedSince} ${marketsSince} ${parts} ${loading}`;
+      const stand = `${missedSince} ${marketsSince} ${parts} ${loading} ${cursor}`;
       return [
         client,
         { blocked, current: client.connection.current, hasQueue, stand, audience, calls },
@@ -147,9 +153,32 @@ export function checkCongestedHistories(numRuns: number): void {
       expect(counted(world.counters, SHARD.conflated)).toBe(skipped(world));
       expectNobodyWaits(world);
     }),
-    { numRuns },
+    {
+      numRuns,
+      examples: [[{ partBytes: 1, lazy: true, hasty: false }, [...REPLAYED_BESIDE_OTHERS]]],
+    },
   );
 }
+
+/** One of an audience has asked for the trades that the others are told, and has not been served. */
+const REPLAYED_BESIDE_OTHERS: readonly ShardAction[] = [
+  {
+    kind: "recover",
+    clients: [3],
+    channels: [{ type: "Trades", params: { market_id: 2 } }],
+    back: 0,
+  },
+  { kind: "trade", market: 2, price: 1, quantity: 1 },
+  { kind: "subscribe", clients: [1], channels: [{ type: "Trades", params: { market_id: 2 } }] },
+  { kind: "trade", market: 1, price: 1, quantity: 1 },
+  {
+    kind: "recover",
+    clients: [1, 3],
+    channels: [{ type: "Market", params: { market_id: 1 } }],
+    back: 0,
+  },
+  { kind: "round", records: 5, flush: true, tell: false },
+];
 
 /** A trade waits for more where its audience was; one that it holds up loads the next epoch meanwhile. */
 const HELD_OVER_AN_EPOCH: readonly ShardAction[] = [

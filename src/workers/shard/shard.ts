@@ -20,13 +20,14 @@ import type { MainToShard, ShardTask, ShardToMain, WaysToProducer } from "../mes
 import { AddressShares } from "./connections/address-shares.js";
 import { Compressor } from "./connections/compressor.js";
 import type { Connection, ConnectionContext } from "./connections/connection.js";
-import { drainConnections } from "./connections/drain.js";
+import { drainConnections, rebalanceConnections } from "./connections/drain.js";
 import { Framings } from "./connections/framing.js";
 import { HealthMonitor } from "./connections/health-monitor.js";
 import { Intake } from "./connections/intake.js";
 import { Notices } from "./connections/notices.js";
 import { OpenConnections } from "./connections/open-connections.js";
 import { Outbox } from "./connections/outbox.js";
+import { ProxiedSockets } from "./connections/proxied-sockets.js";
 import { SocketTaker } from "./connections/socket-taker.js";
 import { TurnQueue } from "./connections/turn-queue.js";
 import { FanOut } from "./fan-out/fan-out.js";
@@ -59,6 +60,7 @@ export class Shard {
   /** Sockets that main has handed over, and requests before their upgrades. */
   readonly #arrivals = new TurnQueue(() => this.#sockets.tellMoves());
   readonly #sockets: SocketTaker;
+  readonly #proxied: ProxiedSockets;
   readonly #handshake: Handshake;
   readonly #connections: OpenConnections;
   readonly #notices: Notices;
@@ -77,6 +79,7 @@ export class Shard {
   /** What ends with the shard. */
   readonly #stops: (() => void)[] = [];
   #subscribed = false;
+  #stopRebalancing = (): void => {};
 
   constructor(task: ShardTask, takeSocket: TakeSocket, openSink: OpenSink, log: Logger) {
     const { options } = task;
@@ -136,8 +139,12 @@ export class Shard {
     const { all } = this.#connections;
     this.#notices = new Notices(this.#block, this.#fanOut, this.#outbox, all, task.system);
     this.#health = new HealthMonitor(options, all);
-    this.#sockets = new SocketTaker(takeSocket, this.#counters, log, {
+    this.#proxied = new ProxiedSockets(options.handshakeTimeoutMs, this.#counters, log, {
+      tell: (message) => this.#tell(message),
       taken: (accepted, socket) => this.#handshake.accept(accepted, socket),
+    });
+    this.#sockets = new SocketTaker(takeSocket, this.#counters, log, {
+      taken: (accepted, socket) => this.#proxied.take(accepted, socket),
       tell: (message) => this.#tell(message),
     });
   }
@@ -247,6 +254,7 @@ export class Shard {
       startThreadPulse((loopLagS) => beat(this.#counters, loopLagS)),
       () => timers.forEach(clearInterval),
       () => this.#health.stop(),
+      () => this.#stopRebalancing(),
       () => this.#intake.stop(),
       () => this.#rounds.stop(),
       () => this.#fanOut.flushHeld(),
@@ -266,7 +274,8 @@ export class Shard {
     await closed;
     for (const stop of this.#stops) stop();
     for (const { ws } of this.#connections.all) ws.terminate();
-    for (const socket of this.#handshake.candidates) socket.destroy();
+    for (const socket of [...this.#proxied.sockets, ...this.#handshake.candidates])
+      socket.destroy();
   }
 
   #tell(message: ShardToMain): void {
@@ -277,6 +286,8 @@ export class Shard {
     switch (message.type) {
       case "socket":
         return this.#arrivals.add({ serve: () => this.#sockets.take(message) });
+      case "client":
+        return this.#proxied.admitted(message.connection, message.refusedBy);
       case "memory":
         this.#changeEpoch(message.memory);
         return this.#connectProducer(message);
@@ -286,6 +297,14 @@ export class Shard {
         return this.#notices.notify(message.level, message.message);
       case "drain":
         return this.#drain(message);
+      case "rebalance":
+        this.#stopRebalancing();
+        this.#stopRebalancing = rebalanceConnections(
+          this.#connections.all,
+          message.close,
+          message.overMs,
+        );
+        return;
       case "end":
         // Of a worker thread, exit() ends the thread.
         return process.exit(1);
@@ -343,7 +362,8 @@ export class Shard {
 
   #drain({ drainTimeMs, deadlineTs, reason }: Extract<MainToShard, { type: "drain" }>): void {
     this.#handshake.draining = true;
-    for (const socket of this.#handshake.candidates) socket.destroy();
+    for (const socket of [...this.#proxied.sockets, ...this.#handshake.candidates])
+      socket.destroy();
     this.#notices.shutdown(deadlineTs, reason);
     this.#stops.push(drainConnections(this.#connections.all, drainTimeMs));
   }

@@ -1,4 +1,4 @@
-import { CLOSE } from "../../../contract/closings.js";
+import { CLOSE, type Closing } from "../../../contract/closings.js";
 import type { Connection } from "./connection.js";
 
 /** The part of the drain time over which closes are spread; the rest is for the last handshakes. */
@@ -6,28 +6,65 @@ const SPREAD = 0.8;
 const STEP_MS = 10;
 
 /**
- * Closes all connections, spread evenly over the drain time with jitter so that their clients do not
- * come back at once, and cuts at its end those whose closing handshake has not finished.
+ * Closes connections, spread evenly over a time with jitter so that their clients do not come back at once.
  * Returns the function that stops it.
+ */
+function closeOver(
+  overMs: number,
+  connections: readonly Connection[],
+  closing: Closing,
+): () => void {
+  const startedAt = performance.now();
+  const window = overMs / Math.max(1, connections.length);
+  let next = 0;
+  let dueAt = Math.random() * window;
+  const timer = setInterval(() => {
+    const elapsed = performance.now() - startedAt;
+    while (next < connections.length && elapsed >= dueAt) {
+      connections[next]?.close(closing);
+      dueAt = (++next + Math.random()) * window;
+    }
+    if (next === connections.length) clearInterval(timer);
+  }, STEP_MS);
+  return () => clearInterval(timer);
+}
+
+/**
+ * Closes all connections, spread over the drain time, and cuts at its end those whose closing handshake has
+ * not finished. Returns the function that stops it.
  */
 export function drainConnections(
   connections: Iterable<Connection>,
   drainTimeMs: number,
 ): () => void {
   const closing = [...connections];
-  const startedAt = performance.now();
-  const window = (drainTimeMs * SPREAD) / Math.max(1, closing.length);
-  let next = 0;
-  let dueAt = Math.random() * window;
-  const timer = setInterval(() => {
-    const elapsed = performance.now() - startedAt;
-    while (next < closing.length && elapsed >= dueAt) {
-      closing[next]?.close(CLOSE.restart);
-      dueAt = (++next + Math.random()) * window;
-    }
-    if (elapsed < drainTimeMs) return;
-    clearInterval(timer);
+  const stop = closeOver(drainTimeMs * SPREAD, closing, CLOSE.restart);
+  // Behind the last close, where there is no time at all.
+  const end = setTimeout(() => {
     for (const connection of closing) connection.ws.terminate();
-  }, STEP_MS);
-  return () => clearInterval(timer);
+  }, drainTimeMs + STEP_MS);
+  return () => {
+    stop();
+    clearTimeout(end);
+  };
+}
+
+/**
+ * Closes so many of the connections, whichever chance picks, spread over a time, so that their clients find
+ * another node. Returns the function that stops it.
+ */
+export function rebalanceConnections(
+  connections: Iterable<Connection>,
+  close: number,
+  overMs: number,
+): () => void {
+  const all = [...connections];
+  const picked: Connection[] = [];
+  // The first steps of a shuffle, after Fisher and Yates.
+  for (let at = 0; at < Math.min(close, all.length); at++) {
+    const other = at + Math.floor(Math.random() * (all.length - at));
+    picked.push(all[other] as Connection);
+    all[other] = all[at] as Connection;
+  }
+  return closeOver(overMs, picked, CLOSE.rebalance);
 }

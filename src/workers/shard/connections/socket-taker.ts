@@ -42,6 +42,7 @@ export class SocketTaker {
     address,
     socket: inTransit,
     refusedBy,
+    proxied = false,
   }: Extract<MainToShard, { type: "socket" }>): void {
     let socket: Socket;
     try {
@@ -56,7 +57,7 @@ export class SocketTaker {
       count(this.#counters, SHARD.sockets, -1);
       this.#noteEnded(connection);
     });
-    this.#hooks.taken({ number: connection, address, refusedBy }, socket);
+    this.#hooks.taken({ number: connection, address, refusedBy, proxied }, socket);
   }
 
   /**

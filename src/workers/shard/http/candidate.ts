@@ -9,6 +9,8 @@ export interface Accepted {
   /** The client's IP address. */
   readonly address: string;
   readonly refusedBy: RefusedBy | undefined;
+  /** The address is a proxy's, which has yet to say whose the connection is. */
+  readonly proxied: boolean;
 }
 
 /** A socket that has not been upgraded yet. */

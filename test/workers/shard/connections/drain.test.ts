@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Connection } from "../../../../src/workers/shard/connections/connection.js";
-import { drainConnections } from "../../../../src/workers/shard/connections/drain.js";
+import {
+  drainConnections,
+  rebalanceConnections,
+} from "../../../../src/workers/shard/connections/drain.js";
 import { addressShare, fakeSockets, openNodeSink } from "../../../support/fake-socket.js";
 
 const DRAIN_MS = 10_000;
@@ -80,5 +83,37 @@ describe("drain", () => {
     drainConnections([other.connection], DRAIN_MS)();
     vi.advanceTimersByTime(2 * DRAIN_MS);
     expect(other.ws.closed).toBeUndefined();
+  });
+
+  it("drain - some are closed one by one, whichever chance picks, and the others stay", () => {
+    const picks = Array.from({ length: 8 }, () => {
+      const clients = Array.from({ length: 40 }, connect);
+      const all = clients.map(({ connection }) => connection);
+      const closed = () => clients.flatMap(({ ws }, at) => (ws.closed === undefined ? [] : at));
+      rebalanceConnections(all, 10, DRAIN_MS);
+      for (let tenth = 1; tenth <= 10; tenth++) {
+        vi.advanceTimersByTime(DRAIN_MS / 10);
+        expect(Math.abs(closed().length - tenth)).toBeLessThanOrEqual(1);
+      }
+      vi.advanceTimersByTime(DRAIN_MS);
+      expect(clients[closed()[0] as number]?.ws.closed?.code).toBe(1012);
+      expect(clients.some(({ ws }) => ws.terminated)).toBe(false);
+      return closed();
+    });
+    expect(picks.map(({ length }) => length)).toEqual(Array(8).fill(10));
+    expect(new Set(picks.map(String)).size).toBeGreaterThan(1);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("drain - more than there are is all of them; what is stopped closes no more", () => {
+    const clients = Array.from({ length: 3 }, connect);
+    const closed = () => clients.filter(({ ws }) => ws.closed !== undefined).length;
+    const all = clients.map(({ connection }) => connection);
+    rebalanceConnections(all, 5, DRAIN_MS)();
+    vi.advanceTimersByTime(2 * DRAIN_MS);
+    expect(closed()).toBe(0);
+    rebalanceConnections(all, 5, DRAIN_MS);
+    vi.advanceTimersByTime(DRAIN_MS + 10);
+    expect(closed()).toBe(3);
   });
 });

@@ -3,8 +3,9 @@ import { expect, it } from "vitest";
 import type { ArchiveRecovery } from "../../../../src/workers/shard/fan-out/archive-recovery.js";
 import { nextPiece } from "../../../../src/workers/shard/fan-out/archived-trades.js";
 import { ArchivedWorld, MARKETS, WAIT_MS } from "../../../support/archived-world.js";
+import { drawSeed } from "../../../support/seeds.js";
 
-const SEED = Math.floor(Math.random() * 2 ** 31);
+const SEED = drawSeed("archive recovery");
 
 function runToEnd(recovery: ArchiveRecovery): ArchiveRecovery {
   do recovery.step(100);

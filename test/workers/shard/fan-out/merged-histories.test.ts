@@ -4,6 +4,7 @@ import { type BookSide, createBook } from "../../../../src/shared/market.js";
 import { Random } from "../../../../src/shared/random.js";
 import { checkFanOutInvariants } from "../../../support/fan-out-invariants.js";
 import { MergedModel, type MergedTerms } from "../../../support/merged-model.js";
+import { drawSeed } from "../../../support/seeds.js";
 import { type Client, messagesOf, ShardWorld } from "../../../support/shard-world.js";
 
 const ID = 7;
@@ -224,7 +225,7 @@ class History {
 }
 
 it("merged streams - clients of all terms have exactly the books, prices and states of each seq", () => {
-  const began = Date.now();
+  const began = drawSeed("merged histories");
   let updates = 0;
   let wholes = 0;
   for (let run = 0; run < 36; run++) {
