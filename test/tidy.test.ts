@@ -114,6 +114,7 @@ const RULE: Readonly<Record<string, readonly Allowed[]>> = {
     configTypes,
     engineTypes,
     ...["feed", "sim", "ring", "counters", "contract", "codec", "store", "archive"].map(folder),
+    folder("channels"),
     ...["exchange", "market-data", "presence", "transport", "shared"].map(folder),
   ],
   exchange: [
@@ -124,6 +125,7 @@ const RULE: Readonly<Record<string, readonly Allowed[]>> = {
     shared,
   ],
   "market-data": ["feed", "ring", "counters", "shared"].map(folder),
+  channels: [folder("counters"), plainContract, shared],
   transport: [shared],
   presence: [plainContract, shared],
   client: [plainContract, marketValues],

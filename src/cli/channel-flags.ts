@@ -22,21 +22,20 @@ export interface ChannelFlags {
   readonly minVolume?: number;
   readonly maxVolume?: number;
   readonly wallet?: string;
-  /** Names of private channels. */
-  readonly name?: readonly string[];
   readonly interval?: CandleInterval;
+  readonly name?: readonly string[];
 }
 
 /** The channels that each flag is for; given without one of them, it would do nothing. */
 const CHANNELS_OF_FLAG = {
   market: ["Market", "PriceFeed", "Book", "Trades", "Candles", "Presence"],
-  name: ["Presence"],
   interval: ["Candles"],
   status: ["Markets"],
   search: ["Markets"],
   minVolume: ["Markets"],
   maxVolume: ["Markets"],
   wallet: PRIVATE_TYPES,
+  name: ["Private", "Presence"],
 } as const satisfies Partial<Record<keyof ChannelFlags, readonly ChannelType[]>>;
 
 /** A parser of a flag that may be given several times, with one of `choices` each time. */
@@ -72,7 +71,6 @@ export function addChannelFlags(command: Command): Command {
       "markets of Market, PriceFeed, Book, Candles, Presence and Trades; Trades without are those of all",
       collectMarkets,
     )
-    .option("--name <NAME...>", "private channels of Presence")
     .addOption(
       new Option(
         "--status <STATUS...>",
@@ -87,6 +85,7 @@ export function addChannelFlags(command: Command): Command {
     .option("--search <TEXT>", "only Markets with this in their title, in upper or lower case")
     .option("--min-volume <QUANTITY>", "only Markets with at least this volume", parseVolume)
     .option("--max-volume <QUANTITY>", "only Markets with at most this volume", parseVolume)
+    .option("--name <NAME...>", "names of Private channels, and of those whose Presence is watched")
     .option("--wallet <WALLET>", "whose Orders and Positions; by default the token's");
 }
 
@@ -105,6 +104,8 @@ export function checkChannelFlags(flags: ChannelFlags): void {
     if (flags.channel.includes(type) && flags.market === undefined)
       throw new UsageError(`market: ${type} needs at least one (flag --market)`);
   }
+  if (flags.channel.includes("Private") && flags.name === undefined)
+    throw new UsageError("name: Private needs at least one (flag --name)");
 }
 
 const flagOf = (name: string): string =>
@@ -141,6 +142,8 @@ function channelsOfType(type: ChannelType, flags: ChannelFlags, wallet: () => st
       }));
     case "Heartbeat":
       return [{ type }];
+    case "Private":
+      return (flags.name ?? []).map((channel) => ({ type, params: { channel } }));
     case "Presence":
       return [
         ...market_ids.map((market_id) => ({ type, params: { market_id } })),

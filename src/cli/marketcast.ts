@@ -12,6 +12,7 @@ import { errorText } from "./error-text.js";
 import { addMarketCommand } from "./market.js";
 import { addOrderCommand } from "./order.js";
 import { print, tell } from "./output.js";
+import { addPublishCommand } from "./publish.js";
 import { addServeCommand } from "./serve.js";
 import { addStoreCommand } from "./store.js";
 import { addTailCommand } from "./tail.js";
@@ -57,6 +58,7 @@ function createProgram(printed: (printing: Promise<unknown>) => void): Command {
   addStoreCommand(program);
   addTailCommand(program);
   addOrderCommand(program);
+  addPublishCommand(program);
   addMarketCommand(program);
   addDoctorCommand(program);
   return program;

@@ -99,6 +99,11 @@ function entriesOf(message: ServerMessage): Entry[] {
     }
     case "PresenceUpdate":
       return [{ text: presenceText(message.data) }];
+    case "Publication": {
+      const { channel, data, seq, ts, user_id = "the operator" } = message.data;
+      const what = printable(JSON.stringify(data));
+      return [{ ts, text: `${channel}  ${printable(user_id)}: ${what}  ${count(seq)}` }];
+    }
     case "Notification":
       return [{ text: `${message.data.level}: ${printable(message.data.message)}` }];
     case "ServerShutdown": {
@@ -117,7 +122,7 @@ function entriesOf(message: ServerMessage): Entry[] {
 type ToldAsTheyAre =
   | ("Connected" | "Authenticated" | "Subscribed" | "Unsubscribed" | "Error" | "Pong")
   | ("TradePage" | "CandlePage" | "OrderPage" | "FillPage")
-  | ("OrderValidated" | "OrderResults" | "OrdersCancelled" | "CancelAfterSet");
+  | ("OrderValidated" | "OrderResults" | "OrdersCancelled" | "CancelAfterSet" | "Published");
 
 /** All that is in a message. */
 function dataEntry({ data }: ServerMessage): Entry {

@@ -1,6 +1,7 @@
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import jwt from "jsonwebtoken";
 import { type JwtKeys, resolveJwtKeys } from "../config/jwt-keys.js";
+import { CHANNEL_NAME_RULE, isChannelName } from "../contract/publication.js";
 import { userIdSchema, walletSchema } from "../shared/text-schema.js";
 import { loadCommandConfig } from "./config-flags.js";
 import { print } from "./output.js";
@@ -11,6 +12,8 @@ interface TokenOptions {
   readonly sub: string;
   readonly wallet: string;
   readonly role?: string;
+  readonly channels?: readonly string[];
+  readonly publish?: readonly string[];
   readonly ttl: string;
 }
 
@@ -24,6 +27,8 @@ function signToken(keys: JwtKeys, options: TokenOptions, ttlSeconds: number): st
     sub: options.sub,
     wallet: options.wallet,
     ...(options.role !== undefined && { role: options.role }),
+    ...(options.channels !== undefined && { channels: options.channels }),
+    ...(options.publish !== undefined && { publish: options.publish }),
     ...(keys.issuer !== undefined && { iss: keys.issuer }),
     ...(keys.audience !== undefined && { aud: keys.audience }),
   };
@@ -31,6 +36,12 @@ function signToken(keys: JwtKeys, options: TokenOptions, ttlSeconds: number): st
     algorithm: keys.algorithms[0] ?? "HS256",
     expiresIn: ttlSeconds,
   });
+}
+
+/** Names of channels, and patterns with a final `*`. */
+function collectGrants(text: string, before: readonly string[] | undefined): readonly string[] {
+  if (text === "*" || isChannelName(text.replace(/\*$/, ""))) return [...(before ?? []), text];
+  throw new InvalidArgumentError(`It is neither * nor a name, which ${CHANNEL_NAME_RULE}.`);
 }
 
 async function printToken(options: TokenOptions, program: Command): Promise<void> {
@@ -55,6 +66,12 @@ export function addTokenCommand(program: Command): void {
     .requiredOption("--sub <USER>", "user id")
     .requiredOption("--wallet <WALLET>", "wallet that private channels and orders are for")
     .addOption(new Option("--role <ROLE>", "admin sees every wallet").choices(["admin"]))
+    .option(
+      "--channels <NAME...>",
+      "Private channels that may be subscribed to; a name may end in *, for all that begin so",
+      collectGrants,
+    )
+    .option("--publish <NAME...>", "those that may be published to", collectGrants)
     .option("--ttl <TIME>", "time to live, such as 90s, 15m, 1h or 7d", "1h")
     .action((options: TokenOptions) => printToken(options, program));
 }

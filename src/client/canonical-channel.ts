@@ -16,13 +16,13 @@ interface Params {
   readonly market_ids?: readonly MarketId[] | null;
   readonly market_id?: MarketId | null;
   readonly wallet?: string | null;
-  readonly channel?: string | null;
   readonly sizes?: boolean | null;
   readonly depth?: BookDepth | null;
   readonly checksum?: boolean | null;
   readonly interval?: CandleInterval;
   readonly limit?: number | null;
   readonly interval_ms?: number | null;
+  readonly channel?: string | null;
 }
 
 /** The params of each type in the server's order. */
@@ -37,6 +37,7 @@ const FIELDS: Readonly<Record<ChannelType, readonly (keyof Params)[]>> = {
   SystemStatus: [],
   Candles: ["market_id", "interval", "limit"],
   Heartbeat: ["interval_ms"],
+  Private: ["channel"],
   Presence: ["market_id", "channel"],
 };
 

@@ -31,6 +31,18 @@ export interface ClientStats {
   readonly bookResyncs: number;
 }
 
+/** A channel that users publish to. */
+export interface NamedChannelClient {
+  /**
+   * Publishes any value that JSON has; the token's claim `publish` has to allow it. Resolves when every subscriber
+   * that keeps up will get it. Waits for a connection where there is none; where that breaks before the answer it
+   * rejects, and it may have been published.
+   */
+  publish(data: unknown, options?: RequestOptions): Promise<ServerData["Published"]>;
+  /** Has a listener told who is there; the token's claim `channels` has to allow it. See {@link Client.presence}. */
+  presence(listener: PresenceListener, options?: RequestOptions): Promise<() => void>;
+}
+
 /**
  * A connection to a Marketcast server that stays: it connects at once, reconnects, and subscribes
  * again. Requests may be made at any time; while there is no connection they wait for one, but for orders
@@ -121,6 +133,8 @@ export interface Client extends AsyncIterable<ServerMessage> {
   ping(options?: RequestOptions): Promise<number>;
   /** Gives the connection another token, or its first; it is also used from the next connect on. */
   authenticate(token: TokenSource, options?: RequestOptions): Promise<ServerData["Authenticated"]>;
+  /** A channel by its name; subscribed to as `Private`, and told in `Publication`s. */
+  channel(name: string): NamedChannelClient;
   /**
    * What was told before, newest first: async iterables of trades or candles, and of the wallet's orders and
    * fills, or by `pages()` of whole pages.

@@ -6,7 +6,7 @@ import type {
   ServerData,
   ServerMessage,
 } from "../contract/messages.js";
-import type { Client, ClientStats } from "./client.js";
+import type { Client, ClientStats, NamedChannelClient } from "./client.js";
 import { Companions } from "./companions.js";
 import { Emitter } from "./emitter.js";
 import {
@@ -25,6 +25,7 @@ import { GREETING_ID, type Greeting } from "./link.js";
 import { MarketState } from "./market-state.js";
 import { MessageIterators } from "./message-iterators.js";
 import type { Mirror } from "./mirror.js";
+import { namedChannel } from "./named-channel.js";
 import type { ClientOptions, RequestOptions, ResolvedOptions, TokenSource } from "./options.js";
 import { OrderClient } from "./orders.js";
 import type { PendingRequest } from "./pending-request.js";
@@ -39,7 +40,7 @@ import { SequenceTracker } from "./sequence-tracker.js";
 import { ServerClock } from "./server-clock.js";
 import type { ClosedState, ConnectionState, OpenState } from "./state.js";
 import { Subscriber } from "./subscriber.js";
-import { type Subscriptions, withoutPosition } from "./subscriptions.js";
+import { isGranted, type Subscriptions, withoutPosition } from "./subscriptions.js";
 import { TokenKeeper } from "./token-keeper.js";
 
 /** Types of messages that mean nothing to the client as a whole, but to parts of it or to the program. */
@@ -48,7 +49,8 @@ type OfOthers =
   | ("MarketSnapshot" | "MarketUpdate" | "PriceUpdate" | "OrderBook" | "TradeExecution")
   | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate" | "CandleUpdate")
   | ("TradePage" | "CandlePage" | "CandleSnapshot" | "OrderPage" | "FillPage" | "Fill")
-  | ("OrderValidated" | "OrderResults" | "OrdersCancelled" | "CancelAfterSet" | "PresenceUpdate");
+  | ("OrderValidated" | "OrderResults" | "OrdersCancelled" | "CancelAfterSet")
+  | ("Published" | "Publication" | "PresenceUpdate");
 
 /** The client on any platform: ties the parts together and has the public methods. */
 export class CoreClient extends OrderClient implements Client {
@@ -201,6 +203,10 @@ export class CoreClient extends OrderClient implements Client {
     return (await import("./presence-watch.js")).watchPresence(this, ...asked);
   }
 
+  channel(name: string): NamedChannelClient {
+    return namedChannel(this, this.requests, name);
+  }
+
   get history(): History {
     return historyOf(this.requests);
   }
@@ -291,9 +297,7 @@ export class CoreClient extends OrderClient implements Client {
     this.#report(error);
     // A token may have been renewed for less: the server does not say which channels it ended.
     if (error.code === "FORBIDDEN" || error.code === "AUTH_REQUIRED")
-      this.#refresh(
-        this.#wanted.list().filter(({ type }) => /^(Orders|Positions|Presence)$/.test(type)),
-      );
+      this.#refresh(this.#wanted.list().filter(isGranted));
   }
 
   #onOpened({ connected }: Greeting, token: string | undefined): void {
@@ -349,8 +353,8 @@ export class CoreClient extends OrderClient implements Client {
    * `doubt`.
    */
   #refresh(channels: readonly Channel[], doubt?: number): void {
-    this.#companions
-      .loadResubscriber()
+    const refreshing = this.#companions.loadResubscriber();
+    refreshing
       .then((resubscriber) => resubscriber.refresh(channels, doubt))
       .catch((error: unknown) => this.#onOwnFailure(error));
   }

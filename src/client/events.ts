@@ -8,12 +8,13 @@ import type {
 import type { MarketcastError } from "./errors.js";
 import type { ConnectionState } from "./state.js";
 
-/** The streams of a market that have sequence numbers of their own. */
-export type Stream = "state" | "price" | "book" | "trade";
+/** The streams of a market that have sequence numbers of their own, and that of a private channel. */
+export type Stream = "state" | "price" | "book" | "trade" | "publication";
 
 /** Messages of one stream that did not come. */
 export interface Gap {
   readonly stream: Stream;
+  /** Of publications the name of their channel. */
   readonly marketId: MarketId;
   /** Sequence numbers before and after the gap, both received. */
   readonly from: number;
@@ -22,8 +23,9 @@ export interface Gap {
   readonly missed: number;
   /**
    * `conflated`: the server left states, prices or books out, because the connection was slow or the
-   * server busy; the latest is there. `lost`: trades are missing. `disconnected`: they were sent
-   * while the client was not connected; states, prices and books are up to date, trades are lost.
+   * server busy; the latest is there. `lost`: trades are missing, or publications, unless the server had
+   * forgotten the channel between. `disconnected`: they were sent while the client was not connected; states,
+   * prices and books are up to date, trades and publications are lost.
    */
   readonly kind: "conflated" | "lost" | "disconnected";
 }

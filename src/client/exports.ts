@@ -2,7 +2,7 @@
 export type { PrivateChannel } from "../contract/channel-kinds.js";
 export type { Encoding } from "../contract/encodings.js";
 export type * from "../contract/messages.js";
-export type { Client, ClientStats } from "./client.js";
+export type { Client, ClientStats, NamedChannelClient } from "./client.js";
 export * from "./errors.js";
 export type * from "./events.js";
 export type {

@@ -132,7 +132,8 @@ type WithoutOptionals =
   | ("MarketSnapshot" | "MarketUpdate" | "PriceUpdate" | "OrderBook" | "BookUpdate")
   | "TradeExecution"
   | ("PositionSnapshot" | "PositionUpdate" | "SystemStatus" | "Notification" | "Heartbeat")
-  | ("CandleSnapshot" | "CandleUpdate" | "ServerShutdown" | "OrdersCancelled" | "CancelAfterSet");
+  | ("CandleSnapshot" | "CandleUpdate" | "ServerShutdown" | "OrdersCancelled" | "CancelAfterSet")
+  | ("Published" | "Publication");
 
 const PARTS = /^(error|(order|fill|result)s?)$/;
 

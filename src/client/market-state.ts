@@ -17,7 +17,8 @@ type WithoutState =
   | ("Pong" | "TradeExecution" | "SystemStatus" | "Notification" | "Heartbeat")
   | ("CandleSnapshot" | "CandleUpdate" | "ServerShutdown" | "TradePage" | "CandlePage")
   | ("OrderPage" | "FillPage" | "Fill" | "PresenceUpdate")
-  | ("OrderValidated" | "OrderResults" | "OrdersCancelled" | "CancelAfterSet");
+  | ("OrderValidated" | "OrderResults" | "OrdersCancelled" | "CancelAfterSet")
+  | ("Published" | "Publication");
 
 interface MarketStateEvents {
   /** A listener threw, or what applies the updates of books could not be loaded. */

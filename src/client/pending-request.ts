@@ -8,7 +8,7 @@ import { Subscriptions } from "./subscriptions.js";
  * What becomes of a request when its connection breaks: `resend` it on the next one, `reject` it, or
  * take it for done, as nothing is left that it could change.
  */
-type WhenLost = "resend" | "reject" | "done";
+type WhenLost = "resend" | "once" | "reject" | "done";
 
 export interface Asking extends RequestOptions {
   readonly whenLost: WhenLost;

@@ -36,6 +36,7 @@ export interface Replies {
   readonly OrderHistory: ServerData["OrderPage"];
   readonly FillHistory: ServerData["FillPage"];
   readonly GetOrder: ServerData["OrderUpdate"];
+  readonly Publish: ServerData["Published"];
 }
 
 /**
@@ -72,7 +73,7 @@ interface Lane {
 
 /**
  * The requests that have no answer yet, in the order they were made. Those made while there is no
- * connection wait for one, and others for their turn: orders, cancels and the rest each have a pace,
+ * connection wait for one, and others for their turn: orders, cancels, publications and the rest each have a pace,
  * so that orders that wait hold up no cancel. Their number is bounded.
  *
  * What the server refuses for now, RATE_LIMITED or UNAVAILABLE, is asked again within its timeout.
@@ -81,8 +82,9 @@ export class Requests {
   readonly #pending = new Map<RequestId, PendingRequest>();
   readonly #orders: Lane = newLane();
   readonly #cancels: Lane = newLane();
+  readonly #publications: Lane = newLane();
   readonly #rest: Lane = newLane();
-  readonly #lanes = [this.#rest, this.#cancels, this.#orders] as const;
+  readonly #lanes = [this.#rest, this.#cancels, this.#orders, this.#publications] as const;
   readonly #alarm = new Alarm();
   readonly #max: number;
   readonly #timeoutMs: number;
@@ -219,7 +221,8 @@ export class Requests {
       blamed ||= atFault;
       pending.comeBack(cause, true);
       const tooLate = pending.presentOnly && this.#offline && !pending.sent;
-      if (whenLost === "resend" && !tooLate && !(atFault && ++pending.strikes >= STRIKES_MAX)) {
+      const again = whenLost === "resend" || (whenLost === "once" && !pending.sent);
+      if (again && !tooLate && !(atFault && ++pending.strikes >= STRIKES_MAX)) {
         this.#enqueue(pending);
         continue;
       }
@@ -281,11 +284,11 @@ export class Requests {
     return true;
   }
 
-  /** A lane was too fast; all wait but for what only the limit of orders concerns. */
+  /** A lane was too fast; all wait but for what only the limit of orders, or of publications, concerns. */
   #limit(lane: Lane, { details }: ServerError): void {
     const now = performance.now();
     lane.pace.limited(now, (details ?? {}) as LimitDetails);
-    if (lane === this.#orders) return;
+    if (lane === this.#orders || lane === this.#publications) return;
     for (const other of this.#lanes) other.pace.pause(lane.pace.pausedUntil);
   }
 
@@ -299,6 +302,8 @@ export class Requests {
       case "CancelOrders":
       case "CancelAfter":
         return this.#cancels;
+      case "Publish":
+        return this.#publications;
       default:
         return this.#rest;
     }

@@ -10,7 +10,7 @@ type Unnumbered =
   | ("Pong" | "SystemStatus" | "Notification" | "ServerShutdown")
   | ("Heartbeat" | "CandleSnapshot" | "CandleUpdate" | "TradePage" | "CandlePage")
   | ("OrderValidated" | "OrderResults" | "OrdersCancelled" | "CancelAfterSet")
-  | ("OrderPage" | "FillPage" | "BookUpdate" | "PresenceUpdate");
+  | ("OrderPage" | "FillPage" | "BookUpdate" | "Published" | "PresenceUpdate");
 
 /** Types of channels that have no streams with a place. */
 type WithoutPlaces =
@@ -38,8 +38,8 @@ interface Place {
 /**
  * Knows how far the streams have been told, over connections and epochs: what has been missed, what comes
  * for a second time, and from where on a subscription goes on. It follows the streams that the contract
- * promises to be contiguous: prices of `PriceFeed`, trades, and states and books of `Market` channels; not
- * the states of `Markets`.
+ * promises to be contiguous: prices of `PriceFeed`, trades, publications, and states and books of `Market` channels;
+ * not the states of `Markets`. A private channel's stream has its name where others have their market.
  *
  * - A stream has a place of its own, as a connection may end between a price and its trade.
  * - The `seq` and `ts` of a place never decrease within an epoch, but for a server that does not resume.
@@ -54,6 +54,7 @@ export class SequenceTracker {
     price: new Map(),
     book: new Map(),
     trade: new Map(),
+    publication: new Map(),
   };
   /**
    * How far the trades of all markets have been told, by those of markets without a `Trades` channel of
@@ -81,6 +82,10 @@ export class SequenceTracker {
         const news = this.#follow("trade", trade, false, trade.epoch, trade.trade_id);
         if (this.#subscriptions.hasOnlyAllTrades(trade.market_id)) this.#allTradesTs = trade.ts;
         return news;
+      }
+      case "Publication": {
+        const { channel: market_id, seq, ts } = message.data;
+        return this.#follow("publication", { market_id, seq, ts }, false);
       }
       case "OrderBook":
         // Books of a `Book` channel say themselves what they follow.
@@ -133,6 +138,8 @@ export class SequenceTracker {
         ];
       case "Trades":
         return [["trade", channel.params?.market_id]];
+      case "Private":
+        return [["publication", channel.params.channel]];
       default:
         channel.type satisfies WithoutPlaces;
         return [];
@@ -159,7 +166,7 @@ export class SequenceTracker {
       // Whoever names a position wants all from there on, be it a second time.
       if (channel.since !== undefined) this.#forget(channel);
       // Of others the first data are all there is.
-      const isWhole = channel.type === "Trades" || channel.type === "Orders";
+      const isWhole = ["Trades", "Orders", "Private"].includes(channel.type);
       const ts =
         channel.since ?? (isWhole && fromTs ? Math.max(0, fromTs - LATE_US_MAX) : undefined);
       if (ts === undefined) continue;
@@ -176,12 +183,13 @@ export class SequenceTracker {
 
   /** Forgets the streams that are not subscribed any more, so that their memory is bounded. */
   unsubscribed(): void {
-    const { price, trade, state, book } = this.#places;
+    const { price, trade, state, book, publication } = this.#places;
     const subscriptions = this.#subscriptions;
     retain(price, (id) => subscriptions.hasPrices(id));
     retain(trade, (id) => subscriptions.hasTrades(id));
     retain(state, (id) => subscriptions.hasMarket(id));
     retain(book, (id) => subscriptions.hasMarket(id));
+    retain(publication, (name) => subscriptions.hasPrivate(name));
     if (!subscriptions.hasAllTrades) this.#allTradesTs = undefined;
     this.orders?.retain(subscriptions.orderWallets());
   }
@@ -298,7 +306,7 @@ function restart(place: Place): void {
 }
 
 function ordinaryJump(stream: Stream): Gap["kind"] {
-  return stream === "trade" ? "lost" : "conflated";
+  return stream === "trade" || stream === "publication" ? "lost" : "conflated";
 }
 
 function retain(places: Map<MarketId, Place>, keep: (id: MarketId) => boolean): void {

@@ -120,6 +120,11 @@ export class Subscriptions {
     return new Set(channels.flatMap((one) => (one.type === "Orders" ? [one.params.wallet] : [])));
   }
 
+  /** Whether there is a `Private` channel of a name. */
+  hasPrivate(channel: MarketId): boolean {
+    return this.#channels.has(`Private ${JSON.stringify({ channel })}`);
+  }
+
   hasPrices(marketId: MarketId): boolean {
     return this.#prices.has(marketId);
   }
@@ -209,6 +214,11 @@ export function priceFeed(market_ids: readonly MarketId[], like: PriceFeed): Pri
     params: Object.assign({ market_ids }, params, { market_ids }),
     ...(since !== undefined && { since }),
   };
+}
+
+/** Whether a token decides who has a channel. */
+export function isGranted({ type }: Channel): boolean {
+  return ["Orders", "Positions", "Private", "Presence"].includes(type);
 }
 
 /** What a channel is, which a position is no part of. */

@@ -700,6 +700,53 @@ const trading = {
   }),
 };
 
+const channels = {
+  channelHistorySize: integer({
+    flag: "channel-history-size",
+    min: 0,
+    max: 100_000,
+    default: 100,
+    description: "Publications that are kept of a private channel, the latest ones",
+  }),
+  channelHistoryTimeMs: milliseconds({
+    flag: "channel-history-time",
+    min: 0,
+    max: DAY,
+    default: 5 * MINUTE,
+    description: "How long they are kept",
+  }),
+  channelHistoryBytes: bytes({
+    flag: "channel-history-bytes",
+    min: 64 * KIB,
+    max: 16 * GIB,
+    default: 64 * MIB,
+    description:
+      "What the publications of all private channels may take that are kept; beyond it the channel that takes most loses its oldest",
+  }),
+  maxChannels: integer({
+    flag: "max-channels",
+    min: 1,
+    max: 1_000_000,
+    default: 10_000,
+    description:
+      "Private channels that are known; for a further one the one that has been idle for longest is forgotten, or the oldest one of a user who has made more of them, and else it is refused",
+  }),
+  maxPublishesPerSecond: integer({
+    flag: "max-publishes-per-second",
+    min: 1,
+    max: 1_000_000,
+    default: 1000,
+    description: "Publications per second of a user; more get RATE_LIMITED",
+  }),
+  publicationRingSize: powerOfTwoBytes({
+    flag: "publication-ring-size",
+    min: 256 * KIB,
+    max: GIB,
+    default: 8 * MIB,
+    description: "Size of the ring by which publications reach the shards",
+  }),
+};
+
 const filesAndLogs = {
   config: optionalText({
     flag: "config",
@@ -752,6 +799,7 @@ export const CONFIG_GROUPS = {
   "Limits per server and connection": limits,
   Feed: feed,
   Trading: trading,
+  "Private channels": channels,
   "Files and logs": filesAndLogs,
 } as const;
 
@@ -769,6 +817,7 @@ export const CONFIG_FIELDS = {
   ...limits,
   ...feed,
   ...trading,
+  ...channels,
   ...filesAndLogs,
 } as const;
 

@@ -45,7 +45,14 @@ const EXCHANGE_KEYS = [
   "bookIntervalMs",
 ] as const satisfies readonly ConfigKey[];
 
-const HUB_KEYS = ["maxPresenceUsers"] as const satisfies readonly ConfigKey[];
+const CHANNEL_KEYS = [
+  "channelHistorySize",
+  "channelHistoryTimeMs",
+  "channelHistoryBytes",
+  "maxChannels",
+  "maxPublishesPerSecond",
+] as const satisfies readonly ConfigKey[];
+const HUB_KEYS = [...CHANNEL_KEYS, "maxPresenceUsers"] as const satisfies readonly ConfigKey[];
 
 const SHARD_KEYS = [
   "marketIntervalMs",
@@ -76,6 +83,7 @@ const SHARD_KEYS = [
   "maxQueuedBytes",
   "maxOrdersPerSecond",
   "maxPendingOrders",
+  "maxPublishesPerSecond",
   "allowedOrigins",
   "compression",
   "compressionThreshold",
@@ -92,6 +100,8 @@ export type ExchangeOptions = Pick<Config, (typeof EXCHANGE_KEYS)[number]> & {
   readonly feed: "exchange";
 };
 
+/** The bounds of channels that users publish to. */
+export type ChannelOptions = Pick<Config, (typeof CHANNEL_KEYS)[number]>;
 /** The bounds of what all shards share, whatever the feed is. */
 export type HubOptions = Pick<Config, (typeof HUB_KEYS)[number]>;
 

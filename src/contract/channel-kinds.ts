@@ -7,6 +7,8 @@ type ChannelOf<T extends ChannelType> = Extract<Channel, { readonly type: T }>;
 interface ChannelKind<T extends ChannelType> {
   /** What is told is of one wallet, and needs a token with it. */
   readonly private: boolean;
+  /** What is told users have published under a name, which a token has to allow. */
+  readonly named: boolean;
   /** It is market data, which a feed may wait for. */
   readonly marketData: boolean;
   /** A subscriber gets a `MarketSnapshot` at once. */
@@ -20,43 +22,86 @@ const noMarkets = (): readonly MarketId[] => NONE;
 
 /** All types of channels, in the order in which they are counted and listed. */
 export const CHANNEL_KINDS = {
-  Markets: { private: false, marketData: true, marketSnapshot: true, marketIds: noMarkets },
+  Markets: {
+    private: false,
+    named: false,
+    marketData: true,
+    marketSnapshot: true,
+    marketIds: noMarkets,
+  },
   Market: {
     private: false,
+    named: false,
     marketData: true,
     marketSnapshot: true,
     marketIds: ({ params }) => [params.market_id],
   },
   PriceFeed: {
     private: false,
+    named: false,
     marketData: true,
     marketSnapshot: false,
     marketIds: ({ params }) => params.market_ids,
   },
   Book: {
     private: false,
+    named: false,
     marketData: true,
     marketSnapshot: false,
     marketIds: ({ params }) => [params.market_id],
   },
   Trades: {
     private: false,
+    named: false,
     marketData: true,
     marketSnapshot: false,
     marketIds: ({ params }) => (params?.market_id === undefined ? NONE : [params.market_id]),
   },
-  Orders: { private: true, marketData: false, marketSnapshot: false, marketIds: noMarkets },
-  Positions: { private: true, marketData: false, marketSnapshot: false, marketIds: noMarkets },
-  SystemStatus: { private: false, marketData: false, marketSnapshot: false, marketIds: noMarkets },
+  Orders: {
+    private: true,
+    named: false,
+    marketData: false,
+    marketSnapshot: false,
+    marketIds: noMarkets,
+  },
+  Positions: {
+    private: true,
+    named: false,
+    marketData: false,
+    marketSnapshot: false,
+    marketIds: noMarkets,
+  },
+  SystemStatus: {
+    private: false,
+    named: false,
+    marketData: false,
+    marketSnapshot: false,
+    marketIds: noMarkets,
+  },
   Candles: {
     private: false,
+    named: false,
     marketData: true,
     marketSnapshot: false,
     marketIds: ({ params }) => [params.market_id],
   },
-  Heartbeat: { private: false, marketData: false, marketSnapshot: false, marketIds: noMarkets },
+  Heartbeat: {
+    private: false,
+    named: false,
+    marketData: false,
+    marketSnapshot: false,
+    marketIds: noMarkets,
+  },
+  Private: {
+    private: false,
+    named: true,
+    marketData: false,
+    marketSnapshot: false,
+    marketIds: noMarkets,
+  },
   Presence: {
     private: false,
+    named: false,
     marketData: false,
     marketSnapshot: false,
     marketIds: ({ params }) => (params.market_id === undefined ? NONE : [params.market_id]),
@@ -88,6 +133,26 @@ export function isPrivate<C extends { readonly type: ChannelType }>(
   channel: C,
 ): channel is PrivateOf<C> {
   return CHANNEL_KINDS[channel.type].private;
+}
+
+/** Of channels, in whichever spelling, those that users publish to. */
+export type NamedOf<C extends { readonly type: ChannelType }> = Extract<
+  C,
+  {
+    readonly type: {
+      [T in ChannelType]: (typeof CHANNEL_KINDS)[T]["named"] extends true ? T : never;
+    }[ChannelType];
+  }
+>;
+
+/** A channel that users publish to, and since when somebody wants what they did. */
+export type NamedChannel = NamedOf<Channel>;
+
+/** Whether users publish to a channel. */
+export function isNamed<C extends { readonly type: ChannelType }>(
+  channel: C,
+): channel is NamedOf<C> {
+  return CHANNEL_KINDS[channel.type].named;
 }
 
 /** The markets that a channel names; none where it is of all, or of something else. */

@@ -5,19 +5,19 @@ import { compareMarketIds, type MarketId, parseMarketId } from "../shared/market
 import { nullIsAbsent } from "../shared/null-is-absent.js";
 import { textSchema, walletSchema } from "../shared/text-schema.js";
 import { canonicalFilter } from "./canonical-filter.js";
-import { isPrivate, type PrivateOf } from "./channel-kinds.js";
+import { isNamed, isPrivate, type NamedOf, type PrivateOf } from "./channel-kinds.js";
 import {
   BOOK_DEPTH_DEFAULT,
   BOOK_DEPTHS,
   CANDLES_MAX,
   CANDLES_USUAL,
-  CHANNEL_NAME_CHARACTERS_MAX,
   HEARTBEAT_INTERVAL_MS,
   MERGE_INTERVALS_MS,
   PRICE_FEED_MARKETS_MAX,
   SEARCH_CHARACTERS_MAX,
 } from "./limits.js";
 import type { MergeInterval, PresenceSubject } from "./messages.js";
+import { CHANNEL_NAME_RULE, isChannelName } from "./publication.js";
 
 /** How a market id is described to those who read schemas. */
 export const MARKET_ID_FORM = {
@@ -93,12 +93,16 @@ const candleParams = nullIsAbsent(
 const heartbeatParams = z.object({
   interval_ms: z.int().min(HEARTBEAT_INTERVAL_MS.least).max(HEARTBEAT_INTERVAL_MS.most).optional(),
 });
-const channelNameSchema = z
-  .string()
-  .regex(
-    new RegExp(`^[A-Za-z0-9_.:-]{1,${CHANNEL_NAME_CHARACTERS_MAX}}$`),
-    `must be 1 to ${CHANNEL_NAME_CHARACTERS_MAX} of A-Z, a-z, 0-9, _, ., : and -`,
-  );
+const merged = { interval_ms: oneOf(MERGE_INTERVALS_MS).nullish() };
+const flag = z.boolean().nullish();
+
+/** Only what differs from the default is named. */
+function mergedBy(intervalMs: MergeInterval | null | undefined) {
+  return intervalMs ? { interval_ms: intervalMs } : {};
+}
+
+/** The name of a channel that users publish to. */
+export const channelNameSchema = z.string().refine(isChannelName, CHANNEL_NAME_RULE);
 const presenceParams = nullIsAbsent(
   z.object({ market_id: marketIdSchema.optional(), channel: channelNameSchema.optional() }),
 ).transform(({ market_id, channel }, context): PresenceSubject => {
@@ -111,13 +115,6 @@ const presenceParams = nullIsAbsent(
   });
   return z.NEVER;
 });
-const merged = { interval_ms: oneOf(MERGE_INTERVALS_MS).nullish() };
-const flag = z.boolean().nullish();
-
-/** Only what differs from the default is named. */
-function mergedBy(intervalMs: MergeInterval | null | undefined) {
-  return intervalMs ? { interval_ms: intervalMs } : {};
-}
 const walletParams = z.object({ wallet: walletSchema });
 
 /** Microseconds since the Unix epoch, in any form that an encoding has for an exact integer; null is none. */
@@ -201,6 +198,7 @@ const namedChannelSchema = z.discriminatedUnion("type", [
       type,
       params: { interval_ms: params?.interval_ms ?? HEARTBEAT_INTERVAL_MS.usual },
     })),
+  z.object({ type: z.literal("Private"), params: z.object({ channel: channelNameSchema }) }),
   z.object({ type: z.literal("Presence"), params: presenceParams }),
 ]);
 
@@ -213,7 +211,10 @@ export const channelSchema = z
 export type Channel = z.output<typeof namedChannelSchema> & { readonly since?: number };
 export type PresenceChannel = Extract<Channel, { readonly type: "Presence" }>;
 /** A channel of market data, or of the server itself, that is open to everybody. */
-export type PublicChannel = Exclude<Channel, PrivateOf<Channel> | PresenceChannel>;
+export type PublicChannel = Exclude<
+  Channel,
+  PrivateOf<Channel> | NamedOf<Channel> | PresenceChannel
+>;
 
 export function isPresence(channel: Channel): channel is PresenceChannel {
   return channel.type === "Presence";
@@ -221,7 +222,7 @@ export function isPresence(channel: Channel): channel is PresenceChannel {
 
 /** Whether it is told by audience, to everybody the same. */
 export function isPublic(channel: Channel): channel is PublicChannel {
-  return !isPrivate(channel) && !isPresence(channel);
+  return !isPrivate(channel) && !isNamed(channel) && !isPresence(channel);
 }
 
 /** A short text of any value; of an object no more than that it is one, as its own text may throw. */

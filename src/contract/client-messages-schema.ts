@@ -11,7 +11,13 @@ import {
 } from "../shared/order.js";
 import { textSchema, walletSchema } from "../shared/text-schema.js";
 import { channelKey } from "./channel-kinds.js";
-import { boundedList, channelSchema, marketIdSchema, microsSchema } from "./channels-schema.js";
+import {
+  boundedList,
+  channelNameSchema,
+  channelSchema,
+  marketIdSchema,
+  microsSchema,
+} from "./channels-schema.js";
 import { type FormFault, formFault } from "./form-fault.js";
 import {
   CANCEL_AFTER_MS,
@@ -24,6 +30,7 @@ import {
   REQUEST_ID_CHARACTERS_MAX,
 } from "./limits.js";
 import type { RequestedOrder } from "./messages.js";
+import { publicationSchema } from "./publication-schema.js";
 
 /**
  * A client's request id: a safe integer or a short string, given back with each direct reply as it was.
@@ -188,6 +195,7 @@ export const clientData = {
   OrderHistory: nullIsAbsent(walletHistoryRequest.extend({ status: orderStatuses.optional() })),
   FillHistory: nullIsAbsent(walletHistoryRequest.extend({ order_id: orderId.optional() })),
   GetOrder: orderReference,
+  Publish: z.object({ channel: channelNameSchema, data: publicationSchema }),
 } as const;
 
 export type ClientType = keyof typeof clientData;

@@ -59,6 +59,10 @@ export const CLOSE = {
     code: CLOSE_CODES.slowConsumer,
     reason: "what was to be replayed of orders is there no more",
   },
+  publicationsLost: {
+    code: CLOSE_CODES.slowConsumer,
+    reason: "publications of a channel are there no more",
+  },
   pongTimeout: (timeoutMs: number): Closing => ({
     code: CLOSE_CODES.pongTimeout,
     reason: `nothing came back within ${timeoutMs} ms of a ping`,

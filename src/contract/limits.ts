@@ -13,6 +13,10 @@ export const MERGE_INTERVALS_MS = [0, 20, 100, 250, 500, 1000, 2000, 5000, 10_00
 export const CHANNELS_PER_REQUEST_MAX = 100;
 /** Longest part of a title that a filter may search for. */
 export const SEARCH_CHARACTERS_MAX = 64;
+/** Longest name of a channel of users' own. */
+export const CHANNEL_NAME_CHARACTERS_MAX = 128;
+/** Most that a publication may be, in bytes of JSON. */
+export const PUBLICATION_BYTES_MAX = 16_384;
 /** How often a `Heartbeat` may be asked for, in milliseconds, and how often it comes unasked. */
 export const HEARTBEAT_INTERVAL_MS = { least: 100, most: 60_000, usual: 1000 } as const;
 /** Most candles that a `CandleSnapshot` has, and how many where nobody says. */
@@ -26,8 +30,6 @@ export const ORDER_ID_CHARACTERS_MAX = 64;
 export const ORDERS_PER_REQUEST_MAX = 50;
 /** After how long a wallet may have its open orders cancelled, in milliseconds, beside 0 for never. */
 export const CANCEL_AFTER_MS = { least: 1000, most: 300_000 } as const;
-/** Longest name of a private channel. */
-export const CHANNEL_NAME_CHARACTERS_MAX = 128;
 /** Most names that one `PresenceUpdate` lists. */
 export const PRESENCE_MEMBERS_MAX = 1000;
 /** Trades or candles of a page of history. */

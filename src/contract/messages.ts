@@ -233,6 +233,17 @@ export interface Heartbeat {
   readonly conflated: number;
 }
 
+/** What somebody has published to a channel. */
+export interface Publication {
+  readonly channel: string;
+  readonly data: unknown;
+  /** Within the channel: the next one has the next number, unless the server has forgotten the channel between. */
+  readonly seq: number;
+  readonly ts: number;
+  /** Whose it is; an operator's has none. */
+  readonly user_id?: string;
+}
+
 /** What presence is of: a market or a private channel. */
 export type PresenceSubject =
   | { readonly market_id: MarketId; readonly channel?: never }
@@ -329,6 +340,11 @@ type ChannelName =
       readonly type: "Heartbeat";
       /** Milliseconds, from 100 to 60,000. Default 1,000. */
       readonly params?: { readonly interval_ms?: number } | null;
+    }
+  | {
+      readonly type: "Private";
+      /** 1 to 128 of `A-Z a-z 0-9 _ . : -`. */
+      readonly params: { readonly channel: string };
     }
   | { readonly type: "Presence"; readonly params: PresenceSubject };
 
@@ -434,6 +450,8 @@ export interface ClientData {
   };
   readonly FillHistory: WalletHistoryRequest & { readonly order_id?: string };
   readonly GetOrder: OrderReference;
+  /** Any JSON of at most 16 KiB. */
+  readonly Publish: { readonly channel: string; readonly data: unknown };
 }
 
 export type ClientType = keyof ClientData;
@@ -531,6 +549,9 @@ export interface ServerData {
     readonly fills: readonly Fill[];
     readonly next?: string;
   };
+  /** Every subscriber that keeps up will get it. */
+  readonly Published: { readonly channel: string; readonly seq: number; readonly ts: number };
+  readonly Publication: Publication;
   readonly Notification: {
     readonly level: "info" | "warning" | "error";
     readonly message: string;

@@ -81,7 +81,12 @@ export const THREAD = {
 export const REPLAY_REFUSALS = ["window", "archive", "future", "messages", "channel"] as const;
 export type ReplayRefusal = (typeof REPLAY_REFUSALS)[number];
 
-const presence = 9 + COMMIT_BUCKETS_S.length + 1 + ORDER_RESULTS.length + 5 + BROKEN_RULES.length;
+/** Why publications are dropped from a channel's history: its bounds, those of all, or with the channel. */
+export const PUBLICATION_DROPS = ["size", "time", "bytes", "channels"] as const;
+export type PublicationDrop = (typeof PUBLICATION_DROPS)[number];
+
+const publishing = 9 + COMMIT_BUCKETS_S.length + 1 + ORDER_RESULTS.length + 5 + BROKEN_RULES.length;
+const presence = publishing + 6 + PUBLICATION_DROPS.length;
 
 /** Words of the producer's section. */
 export const PRODUCER = {
@@ -108,6 +113,17 @@ export const PRODUCER = {
   ordersStoppedByBand: 9 + COMMIT_BUCKETS_S.length + 1 + ORDER_RESULTS.length + 4,
   /** Orders and amends of clients that were refused, by rule. */
   refusedByRule: 9 + COMMIT_BUCKETS_S.length + 1 + ORDER_RESULTS.length + 5,
+  /** What users and operators have published. */
+  publications: publishing,
+  /** The highest `seq` of any; it outlives the producer. */
+  publicationSeq: publishing + 1,
+  /** Refused for a user's rate, and where there was no room for another channel. */
+  publicationsRateLimited: publishing + 2,
+  publicationsCrowdedOut: publishing + 3,
+  /** Channels that are known, and what their histories take, in bytes. */
+  channels: publishing + 4,
+  channelHistoryBytes: publishing + 5,
+  publicationsDropped: publishing + 6,
   /** Markets and private channels whose presence is watched, and users kept of them. */
   presenceKeys: presence,
   presenceUsers: presence + 1,
@@ -177,8 +193,14 @@ const SHARD_VALUES = {
   /** `ts` of the oldest record that the windows of trades and of states still have; 0 where they are empty. */
   oldestTradeTs: 45,
   oldestStateTs: 46,
+  /** Times that the ring of publications overtook the shard, and what it lost by that before it was repaired. */
+  publicationsLapped: 47,
+  publicationsOverwritten: 48,
+  /** Publishes that could not be passed on to the hub, or were lost with it, and those over a connection's rate. */
+  publishesUnavailable: 49,
+  publishesRateLimited: 50,
   /** Markets and private channels whose presence the shard's connections watch. */
-  presenceKeys: 47,
+  presenceKeys: 51,
 } as const;
 
 const latency = Math.max(...Object.values(SHARD_VALUES)) + 1;

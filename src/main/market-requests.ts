@@ -1,4 +1,5 @@
 import type { MarketAction, MarketOutcome, MarketRefusal } from "../workers/producer/messages.js";
+import { ProducerRequests } from "./producer-requests.js";
 
 interface MarketRequestsOptions {
   /** Markets are the exchange's; those of another feed nobody else may change. */
@@ -13,49 +14,27 @@ const NO_EXCHANGE: MarketRefusal = {
   code: "NO_EXCHANGE",
   message: "markets come from the feed; only those of --feed exchange are administered here",
 };
-const NOT_READY: MarketRefusal = {
-  code: "UNAVAILABLE",
-  message: "the exchange is not up; try again in a moment",
-};
-const ENDED: MarketRefusal = {
-  code: "UNAVAILABLE",
-  message:
-    "the exchange ended meanwhile, and may have done it; ask again, which changes nothing twice",
-};
 
-/**
- * What operators ask of the exchange's markets, on its way to the producer's thread and back.
- *
- * Invariant: each request is answered once, at the latest when the producer that has it ends.
- */
-export class MarketRequests {
-  readonly #options: MarketRequestsOptions;
-  readonly #underWay = new Map<number, (outcome: MarketOutcome) => void>();
-  #last = 0;
+/** What operators ask of the exchange's markets. */
+export class MarketRequests extends ProducerRequests<MarketAction, MarketOutcome> {
+  readonly #isExchange: boolean;
 
-  constructor(options: MarketRequestsOptions) {
-    this.#options = options;
+  constructor({ isExchange, most, send }: MarketRequestsOptions) {
+    const messages = {
+      busy: `${most} changes of markets are under way, as many as --ops-max-connections allows`,
+      "not-ready": "the exchange is not up; try again in a moment",
+      ended:
+        "the exchange ended meanwhile, and may have done it; ask again, which changes nothing twice",
+    };
+    super({
+      most,
+      send,
+      refusal: (why) => ({ refusal: { code: "UNAVAILABLE", message: messages[why] } }),
+    });
+    this.#isExchange = isExchange;
   }
 
-  ask(action: MarketAction): Promise<MarketOutcome> {
-    const { isExchange, most, send } = this.#options;
-    if (!isExchange) return Promise.resolve({ refusal: NO_EXCHANGE });
-    if (this.#underWay.size >= most) {
-      const message = `${most} changes of markets are under way, as many as --ops-max-connections allows`;
-      return Promise.resolve({ refusal: { code: "UNAVAILABLE", message } });
-    }
-    const request = ++this.#last;
-    if (!send(request, action)) return Promise.resolve({ refusal: NOT_READY });
-    return new Promise((resolve) => this.#underWay.set(request, resolve));
-  }
-
-  answered(request: number, outcome: MarketOutcome): void {
-    this.#underWay.get(request)?.(outcome);
-    this.#underWay.delete(request);
-  }
-
-  /** The producer has ended. */
-  ended(): void {
-    for (const request of [...this.#underWay.keys()]) this.answered(request, { refusal: ENDED });
+  override ask(action: MarketAction): Promise<MarketOutcome> {
+    return this.#isExchange ? super.ask(action) : Promise.resolve({ refusal: NO_EXCHANGE });
   }
 }

@@ -21,6 +21,7 @@ import {
   THREAD,
 } from "../counters/counters.js";
 import { nowMicros } from "../shared/clock.js";
+import { addChannelMetrics } from "./channel-metrics.js";
 import { addFramingMetrics } from "./framing-metrics.js";
 import {
   type Add,
@@ -74,6 +75,7 @@ export function createMetrics(
   addDeliveryMetrics(add, block);
   addTradingMetrics(add, block);
   addRefusalMetrics(add, block);
+  addChannelMetrics(add, block);
   return registry;
 }
 

@@ -21,15 +21,17 @@ import {
 } from "../counters/counters.js";
 import { isLoopback } from "../shared/loopback.js";
 import { textSchema } from "../shared/text-schema.js";
+import type { PublishOutcome } from "../workers/hub/messages.js";
 import { NOTIFICATION_LEVELS, type NotificationLevel } from "../workers/messages.js";
 import type { MarketAction, MarketOutcome } from "../workers/producer/messages.js";
 import { OpsConnections } from "./ops-connections.js";
 import { OpsGuard, type OpsRefusal, targetOf } from "./ops-guard.js";
 import { MARKET_REQUESTS, marketRefusal, noticeOf } from "./ops-markets.js";
 import type { OpsSocket } from "./ops-socket.js";
+import { type OpsPublication, PUBLISH_BODY_BYTES_MAX, publishSchema } from "./publish-requests.js";
 import { type Rebalancing, type RebalancingOutcome, rebalancingSchema } from "./rebalancing.js";
 
-/** Largest body taken, in bytes. */
+/** Largest body taken of most requests, in bytes. */
 const BODY_BYTES_MAX = 16_384;
 /** Connections the kernel completes ahead of their acceptance. */
 const BACKLOG = 4096;
@@ -54,6 +56,7 @@ interface OpsHooks {
   readonly notify: (level: NotificationLevel, message: string) => void;
   readonly rebalance: (asked: Rebalancing) => RebalancingOutcome;
   readonly administer: (action: MarketAction) => Promise<MarketOutcome>;
+  readonly publish: (publication: OpsPublication) => Promise<PublishOutcome>;
   readonly metrics: Registry;
 }
 
@@ -258,6 +261,15 @@ export class OpsServer {
         send(response, 200, this.#hooks.rebalance(await readBody(request, rebalancingSchema)));
       },
     },
+    "/publish": {
+      method: "POST",
+      answer: async (request, response) => {
+        const publication = await readBody(request, publishSchema, PUBLISH_BODY_BYTES_MAX);
+        const { refusal, ...place } = await this.#hooks.publish(publication);
+        if (refusal !== undefined) throw new RequestRefused({ status: 503, ...refusal });
+        send(response, 200, { channel: publication.channel, ...place });
+      },
+    },
     ...Object.fromEntries(
       Object.entries(MARKET_REQUESTS).map(([path, schema]) => [path, this.#marketEndpoint(schema)]),
     ),
@@ -305,28 +317,32 @@ function sendError(response: ServerResponse, refusal: OpsRefusal): void {
   respond(response, refusal.status, headers, errorBody(refusal));
 }
 
-async function readBytes(request: IncomingMessage): Promise<Buffer> {
+async function readBytes(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
   const tooLong = new RequestRefused({
     status: 413,
     code: "BODY_TOO_LARGE",
-    message: `the body has more than ${BODY_BYTES_MAX} bytes`,
+    message: `the body has more than ${bytesMax} bytes`,
   });
-  if (Number(request.headers["content-length"]) > BODY_BYTES_MAX) throw tooLong;
+  if (Number(request.headers["content-length"]) > bytesMax) throw tooLong;
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of request) {
     length += (chunk as Buffer).length;
-    if (length > BODY_BYTES_MAX) throw tooLong;
+    if (length > bytesMax) throw tooLong;
     chunks.push(chunk as Buffer);
   }
   return Buffer.concat(chunks);
 }
 
 /** The body of a request as JSON that fits a schema. Throws RequestRefused. */
-async function readBody<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T> {
+async function readBody<T>(
+  request: IncomingMessage,
+  schema: z.ZodType<T>,
+  bytesMax = BODY_BYTES_MAX,
+): Promise<T> {
   const invalid = (message: string): RequestRefused =>
     new RequestRefused({ status: 400, code: "INVALID_MESSAGE", message });
-  const bytes = await readBytes(request);
+  const bytes = await readBytes(request, bytesMax);
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));

@@ -16,6 +16,7 @@ import type {
 } from "../workers/messages.js";
 import type { MarketAction, MarketOutcome } from "../workers/producer/messages.js";
 import { MarketRequests } from "./market-requests.js";
+import { createPublishRequests, type PublishRequests } from "./publish-requests.js";
 import { RestartDelay } from "./restart-delay.js";
 import { endThread } from "./thread-end.js";
 import { Watchdog } from "./watchdog.js";
@@ -34,8 +35,8 @@ interface ProducerOptions {
   readonly run: string;
   readonly sizes: MarketMemorySizes;
   readonly stallTimeoutMs: number;
-  /** Changes of markets that may be under way. */
-  readonly maxMarketRequests: number;
+  /** Changes of markets that may be under way, and publications. */
+  readonly maxOpsRequests: number;
   readonly counters: SharedArrayBuffer;
   /** Undefined where nothing is archived. */
   readonly archiveDir: string | undefined;
@@ -88,6 +89,8 @@ export class ProducerSupervisor {
   readonly #log: Logger;
   readonly #delay = new RestartDelay();
   readonly #marketRequests: MarketRequests;
+  /** What operators publish. */
+  readonly publications: PublishRequests;
   #life: ProducerLife | undefined;
   #firstStart: FirstStart | undefined;
   #everReady = false;
@@ -106,12 +109,12 @@ export class ProducerSupervisor {
     this.#log = log;
     this.#marketRequests = new MarketRequests({
       isExchange: options.feed.feed === "exchange",
-      most: options.maxMarketRequests,
-      send: (request, action) => {
-        if (this.ready) this.#tell({ type: "administer", request, action });
-        return this.ready;
-      },
+      most: options.maxOpsRequests,
+      send: (request, action) => this.#ask({ type: "administer", request, action }),
     });
+    this.publications = createPublishRequests(options.maxOpsRequests, (request, publication) =>
+      this.#ask({ type: "publish", request, ...publication }),
+    );
   }
 
   /** Whether a producer runs and its feed has listed its markets. */
@@ -164,6 +167,12 @@ export class ProducerSupervisor {
       { ask: () => this.#tell({ type: "stop" }), terminate: () => worker.terminate(), exited },
       patience,
     );
+  }
+
+  /** Tells a producer that is ready; returns whether one is. */
+  #ask(message: MainToProducer): boolean {
+    if (this.ready) this.#tell(message);
+    return this.ready;
   }
 
   #tell(message: MainToProducer): void {
@@ -220,6 +229,8 @@ export class ProducerSupervisor {
         return this.#hooks.health("feed", message.reason);
       case "administered":
         return this.#marketRequests.answered(message.request, message.outcome);
+      case "published":
+        return this.publications.answered(message.request, message.outcome);
       case "store":
         return this.#hooks.health("store", message.reason);
       case "ready":
@@ -267,6 +278,7 @@ export class ProducerSupervisor {
     watchdog.stop();
     life.state = "ending";
     this.#marketRequests.ended();
+    this.publications.ended();
     if (state === "ending" || this.#stopping) return;
     this.#hooks.health("producer", reason);
     // Whether the store can be written, the next one finds out for itself.

@@ -20,10 +20,9 @@ import {
   count,
   counterBlockOf,
   createCounterBuffer,
-  MAIN,
   THREAD,
 } from "../counters/counters.js";
-import { messagesSent, shardFigures, systemStatus } from "../counters/system-status.js";
+import { shardFigures, systemStatus } from "../counters/system-status.js";
 import type { MarketMemory } from "../ring/market-memory.js";
 import { createLogger, type Logger, type LogOptions } from "../shared/log.js";
 import { startThreadPulse } from "../shared/thread-pulse.js";
@@ -33,6 +32,7 @@ import { abortion } from "./abortion.js";
 import { Acceptor } from "./acceptor.js";
 import { type ArchivistSupervisor, superviseArchive } from "./archivist-supervisor.js";
 import { logOptionsOf } from "./log-options.js";
+import { startMessageRate } from "./message-rate.js";
 import { createMetrics } from "./metrics.js";
 import { sendsNatively } from "./native-send.js";
 import { DRAIN_REASON, EXCHANGE_DOWN, PRODUCER_DOWN, PRODUCER_LOST } from "./notices.js";
@@ -167,6 +167,7 @@ class Server implements RunningServer {
         notify: (level, message) => this.#pool.broadcast({ type: "notify", level, message }),
         rebalance: (asked) => this.#pool.rebalance(asked),
         administer: (action) => this.#producer.administer(action),
+        publish: (publication) => this.#producer.publications.ask(publication),
         metrics: createMetrics(this.#block),
       },
       { ...config, token: opsToken, counters: this.#block.main },
@@ -182,7 +183,7 @@ class Server implements RunningServer {
         run: randomUUID(),
         sizes: { ...config, ...windowSizesOf(config) },
         stallTimeoutMs: config.stallTimeoutMs,
-        maxMarketRequests: config.opsMaxConnections,
+        maxOpsRequests: config.opsMaxConnections,
         counters,
         archiveDir,
         log,
@@ -383,16 +384,9 @@ class Server implements RunningServer {
   }
 
   #startTimers(): void {
-    const { main, shards } = this.#block;
-    let sentBefore = 0;
-    const timer = setInterval(() => {
-      const sent = shards.reduce((sum, section) => sum + messagesSent(section), 0);
-      main[MAIN.messagesPerSecond] = sent - sentBefore;
-      sentBefore = sent;
-    }, 1000);
     this.#timers.push(
-      () => clearInterval(timer),
-      startThreadPulse((loopLagS) => beat(main, loopLagS)),
+      startMessageRate(this.#block),
+      startThreadPulse((loopLagS) => beat(this.#block.main, loopLagS)),
     );
   }
 }

@@ -74,6 +74,7 @@ export const RECORD = {
   state: 2,
   book: 3,
   trade: 4,
+  publication: 5,
 } as const;
 
 /** Bytes of data in the ring of a buffer. */

@@ -17,6 +17,7 @@ import type { SessionTerms } from "../shared/session.js";
 import type { ContractFill, ContractOrder, ContractPosition } from "../store/contract-form.js";
 import type { StoreErrorCode } from "../store/store-error.js";
 import type { SocketHandOffWay, SocketInTransit } from "../transport/socket-hand-off.js";
+import type { PublishOutcome } from "./hub/messages.js";
 import type { MarketAction, MarketOutcome } from "./producer/messages.js";
 
 /*
@@ -141,6 +142,13 @@ export type MainToProducer =
     }
   /** An operator asks for a change of a market; `request` is main's number of it, which the answer carries. */
   | { readonly type: "administer"; readonly request: number; readonly action: MarketAction }
+  /** An operator publishes JSON to a channel; `request` is main's number of it, which the answer carries. */
+  | {
+      readonly type: "publish";
+      readonly request: number;
+      readonly channel: string;
+      readonly data: string;
+    }
   | { readonly type: "stop" }
   /** The thread ends here and now, as if it had died. */
   | { readonly type: "end" };
@@ -160,6 +168,8 @@ export type ProducerToMain =
   | { readonly type: "feed-ended"; readonly reason: string }
   /** What came of a change of a market that was asked for. */
   | { readonly type: "administered"; readonly request: number; readonly outcome: MarketOutcome }
+  /** What came of a publication of an operator. */
+  | { readonly type: "published"; readonly request: number; readonly outcome: PublishOutcome }
   /** Why the exchange can store nothing at the moment, or undefined when it can again. */
   | { readonly type: "store"; readonly reason: string | undefined };
 

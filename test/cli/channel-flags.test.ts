@@ -61,7 +61,7 @@ describe("channel flags", () => {
     [{ channel: ["Trades"], minVolume: 1 }, "min-volume: is for Markets only"],
     [{ channel: ["Trades"], maxVolume: 1 }, "max-volume: is for Markets only"],
     [{ channel: ["Presence"] }, "market: Presence needs a market (flag --market) or a private"],
-    [{ channel: ["Trades"], name: ["a"] }, "name: is for Presence only"],
+    [{ channel: ["Trades"], name: ["a"] }, "name: is for Private, Presence only"],
     [{ channel: ["Trades"], wallet: "w" }, "wallet: is for Orders, Positions only"],
   ])("channel flags - %j are refused", (flags, message) => {
     expect(() => checkChannelFlags(flags)).toThrow(message);

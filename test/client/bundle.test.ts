@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { type BundledFile, bundleClient } from "../../bench/support/client-bundle.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const GZIP_BYTES_MAX = 14 * 1024;
+const GZIP_BYTES_MAX = 14.25 * 1024;
 
 let entry: BundledFile;
 let others: readonly BundledFile[];
@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 
 describe("bundle", () => {
-  it("bundle - a page with JSON loads nothing but this project's client, in 14 KB", () => {
+  it("bundle - a page with JSON loads nothing but this project's client, in 14.25 KB", () => {
     expect(entry.gzipBytes).toBeLessThanOrEqual(GZIP_BYTES_MAX);
     const strangers = entry.modules.filter(
       (path) => !/\/src\/(client|contract|shared)\//.test(path) && !path.startsWith("\0"),

@@ -3,6 +3,7 @@ import {
   CHANNEL_KINDS,
   CHANNEL_TYPES,
   channelKey,
+  isNamed,
   isPrivate,
   marketIdsOf,
   PRIVATE_TYPES,
@@ -23,6 +24,7 @@ const CHANNELS: readonly (readonly [Channel, readonly (number | string)[]])[] = 
   [{ type: "SystemStatus" }, []],
   [{ type: "Candles", params: { market_id: 9, interval: "1m" } }, [9]],
   [{ type: "Heartbeat" }, []],
+  [{ type: "Private", params: { channel: "desk-1" } }, []],
   [{ type: "Presence", params: { market_id: 10 } }, [10]],
 ];
 
@@ -41,6 +43,11 @@ describe("channel kinds", () => {
     expect(PRIVATE_TYPES).toEqual(["Orders", "Positions"]);
     const names = CHANNELS.map(([channel]) => channel).filter(isPrivate);
     expect(names.map(({ type }) => type)).toEqual(PRIVATE_TYPES);
+  });
+
+  it("channel kinds - Private is one that users publish to, and no other", () => {
+    const names = CHANNELS.map(([channel]) => channel).filter(isNamed);
+    expect(names.map(({ type }) => type)).toEqual(["Private"]);
   });
 
   it("channel kinds - a feed waits for subscribers of market data only", () => {

@@ -17,6 +17,7 @@ export class FakeMember implements Member {
   blocked = false;
   loading = false;
   replay: Member["replay"];
+  channelReplays = 0;
   charged = 0;
   missedSince = -1;
   offeredAtMiss = 0;

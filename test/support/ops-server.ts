@@ -35,6 +35,7 @@ export async function openOpsPort(
       notify: (_, message) => notices.push(message),
       rebalance: () => ({ closing: 0, per_second: 1, until_ts: 0 }),
       administer,
+      publish: () => Promise.reject(new Error("there is no hub")),
       metrics,
     },
     opsOptions(options),

@@ -31,8 +31,14 @@ const LISTS_ABSENT = ["MarketsFilter", "PresenceUpdate"];
 /** Enums whose words are written as they are, and those in lower case; others are PascalCase. */
 const UPPER = ["ErrorCode", "TimeInForce"];
 const LOWER = ["SystemState", "NotificationLevel", "CandleInterval"];
+/** Fields whose text is JSON. */
+const JSON_FIELDS = ["Error.details", "Publish.data", "Publication.data"];
 /** Fields of a candle, in the order of its list. */
 const CANDLE = ["start", "open", "high", "low", "close", "volume", "trades"];
+
+function isJson({ parent, name }: protobuf.Field): boolean {
+  return JSON_FIELDS.includes(`${parent?.name}.${name}`);
+}
 
 export function isOptional(field: protobuf.Field): boolean {
   return field.partOf?.name === `_${field.name}`;
@@ -151,10 +157,10 @@ function toJson(type: protobuf.Type, message: Json): unknown {
 }
 
 function valueJson(field: protobuf.Field, value: unknown): unknown {
-  const { resolvedType, type, name } = field;
+  const { resolvedType, type } = field;
   if (resolvedType instanceof protobuf.Type) return toJson(resolvedType, value as Json);
   if (resolvedType instanceof protobuf.Enum) return wordOf(resolvedType, value as number);
-  if (name === "details") return JSON.parse(value as string);
+  if (isJson(field)) return JSON.parse(value as string);
   return type === "uint64" ? Number(String(value)) : value;
 }
 
@@ -211,8 +217,9 @@ function fromJson(type: protobuf.Type, json: Json): Json {
   }
   const message: Json = {};
   for (const [name, value] of Object.entries(json)) {
-    if (value === undefined || value === null) continue;
     const field = type.fields[name];
+    // Of what is JSON itself, null is a value.
+    if (value === undefined || (value === null && !(field && isJson(field)))) continue;
     if (field === undefined) throw new TypeError(`${type.name} has no ${name}`);
     // As the encoding has it: what is there as 0, false or empty is not written.
     if (!isOptional(field) && (value === 0 || value === false || value === "")) continue;
@@ -236,9 +243,9 @@ function fromJson(type: protobuf.Type, json: Json): Json {
 }
 
 function plainValue(field: protobuf.Field, value: unknown): unknown {
-  const { resolvedType, type, name } = field;
+  const { resolvedType, type } = field;
   if (resolvedType instanceof protobuf.Type) return fromJson(resolvedType, value as Json);
   if (resolvedType instanceof protobuf.Enum) return nameOf(resolvedType, value);
-  if (name === "details") return JSON.stringify(value);
+  if (isJson(field)) return JSON.stringify(value);
   return type === "uint64" ? `${value}` : value;
 }

@@ -247,6 +247,17 @@ export const SERVER_SAMPLES: { readonly [T in ServerMessage["type"]]: ServerMess
     type: "Heartbeat",
     data: { epoch: "e1", ts: TS, feed_age_ms: 12, conflated: 300 },
   },
+  Published: { type: "Published", id: 9, data: { channel: "desk-1", seq: TS, ts: TS } },
+  Publication: {
+    type: "Publication",
+    data: {
+      channel: "desk-1",
+      data: { ä: [1, null, -0.5, "\u{1f600}", { deep: [] }] },
+      seq: TS + 1,
+      ts: TS,
+      user_id: "ünal",
+    },
+  },
   PresenceUpdate: {
     type: "PresenceUpdate",
     data: {
@@ -285,6 +296,7 @@ export const CLIENT_SAMPLES: { readonly [T in ClientMessage["type"]]: ClientMess
         { type: "Orders", params: { wallet: "w" } },
         { type: "Positions", params: { wallet: "w" } },
         { type: "SystemStatus", params: null },
+        { type: "Private", params: { channel: "desk-1" } },
       ],
     },
   },
@@ -293,6 +305,7 @@ export const CLIENT_SAMPLES: { readonly [T in ClientMessage["type"]]: ClientMess
     id: "three",
     data: { channels: [{ type: "Trades", params: { market_id: WIDE_ID } }] },
   },
+  Publish: { type: "Publish", id: 5, data: { channel: "a.b:c-1_", data: { a: [1, null] } } },
   Ping: { type: "Ping", data: { timestamp: 1_790_000_000_000 } },
   PlaceOrder: {
     type: "PlaceOrder",

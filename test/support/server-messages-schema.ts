@@ -269,6 +269,14 @@ export const serverData = {
     level: z.enum(["info", "warning", "error"]),
     message: z.string(),
   }),
+  Published: z.strictObject({ channel: z.string(), seq: z.int(), ts: z.int() }),
+  Publication: z.strictObject({
+    channel: z.string(),
+    data: z.json(),
+    seq: z.int(),
+    ts: z.int(),
+    user_id: z.string().optional(),
+  }),
   ServerShutdown: z.strictObject({ deadline_ts: z.int(), reason: z.string() }),
 } as const;
 

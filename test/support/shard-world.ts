@@ -20,6 +20,7 @@ import {
 import { createBook, type MarketStatus } from "../../src/shared/market.js";
 import type { MarketId } from "../../src/shared/market-id.js";
 import type { HubRequest } from "../../src/workers/hub/messages.js";
+import { Channels } from "../../src/workers/shard/channels/channels.js";
 import { Compressor } from "../../src/workers/shard/connections/compressor.js";
 import {
   Connection,
@@ -121,6 +122,7 @@ export class ShardWorld {
   readonly intake: HeldMessages;
   readonly firstData: FirstDataSender;
   readonly trading: Trading;
+  readonly channels: Channels;
   readonly presence: ShardPresence;
   readonly requests: RequestHandler;
   /** What the shard has told the hub. */
@@ -213,6 +215,21 @@ export class ShardWorld {
         },
       },
     );
+    const hold = {
+      hold: (held: Connection) => this.intake.hold(held),
+      release: (held: Connection) => this.intake.release(held),
+    };
+    this.channels = new Channels({
+      options: { maxPublishesPerSecond: 1000, maxReplayMessages: 100_000 },
+      outbox: this.outbox,
+      counters: this.counters,
+      hold,
+      hub: { connected: false, send: () => {} },
+      members: {
+        entered: (...who) => this.presence.counting.enteredChannel(...who),
+        left: (...who) => this.presence.counting.leftChannel(...who),
+      },
+    });
     this.trading = new Trading(this.outbox, this.counters, {
       maxPendingOrders: options.maxPending ?? MAX_PENDING,
       handshakeTimeoutMs: 10_000,
@@ -223,7 +240,7 @@ export class ShardWorld {
         outbox: this.outbox,
         counters: this.counters,
         connections: () => new Set(),
-        inChannel: () => [],
+        inChannel: (channel) => this.channels.inChannel(channel),
         restarting: () => this.firstData.restarting,
         send: (request) => this.toHub.push(request),
       },
@@ -247,6 +264,7 @@ export class ShardWorld {
       this.outbox,
       this.firstData,
       this.trading,
+      this.channels,
       new Authenticator(jwt, 8192),
       this.counters,
       {

@@ -261,6 +261,7 @@ const CHANNELS: Readonly<Record<ChannelType, FieldShape>> = {
     }),
   ),
   Heartbeat: message(10, table({ interval_ms: optional(uint64(1)) })),
+  Private: message(11, table({ channel: text(1) })),
   Presence: message(12, table({ market_id: optional(marketId(1)), channel: optional(text(3)) })),
 };
 
@@ -301,6 +302,7 @@ const CLIENT_TYPES: Readonly<Record<ClientType, FieldShape>> = {
   ),
   FillHistory: message(11, table({ ...walletHistoryRequest, order_id: optional(text(6)) })),
   GetOrder: message(12, orderReference),
+  Publish: message(18, table({ channel: text(1), data: json(2) })),
 };
 
 const SERVER_TYPES: Readonly<Record<ServerType, FieldShape>> = {
@@ -417,6 +419,17 @@ const SERVER_TYPES: Readonly<Record<ServerType, FieldShape>> = {
       interval: word(3, candleIntervals),
       candles: list(candle(4)),
       next: optional(text(5)),
+    }),
+  ),
+  Published: message(28, table({ channel: text(1), seq: uint64(2), ts: uint64(3) })),
+  Publication: message(
+    29,
+    table({
+      channel: text(1),
+      data: json(2),
+      seq: uint64(3),
+      ts: uint64(4),
+      user_id: optional(text(5)),
     }),
   ),
   Notification: message(

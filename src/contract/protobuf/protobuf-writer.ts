@@ -20,7 +20,9 @@ function writeMessage(writer: BinaryWriter, table: MessageTable, from: Fields, p
   if (table.union !== undefined) return writeUnion(writer, table, table.union, from, path);
   for (const field of table.fields) {
     const value = from[field.name];
-    if (value !== undefined && value !== null) writeField(writer, field, value, path);
+    // Of what is JSON itself, null is a value.
+    const there = field.value.kind === "json" ? value !== undefined : value != null;
+    if (there) writeField(writer, field, value, path);
     else if (field.absent === "zero" || field.absent === "list")
       throw new TypeError(`${path}${field.name}: is missing`);
   }

@@ -1,3 +1,4 @@
+import type { KeptPublication } from "../../channels/channel-histories.js";
 import type { ErrorCode } from "../../contract/error-codes.js";
 import type { PresenceKey, PresenceNews, PresenceShare } from "../../presence/presence-messages.js";
 
@@ -9,7 +10,7 @@ import type { PresenceKey, PresenceNews, PresenceShare } from "../../presence/pr
 
 /** What a shard asks of the hub; `request` is the shard's number of it, which the answer carries back. */
 export type HubRequest =
-  /** A user publishes JSON to a private channel. */
+  /** A user publishes JSON to a channel. */
   | {
       readonly type: "publish";
       readonly request: number;
@@ -17,11 +18,33 @@ export type HubRequest =
       readonly data: string;
       readonly userId: string;
     }
+  /** Whether all that was published to a channel since a `ts` is kept, and no more than `max` publications. */
+  | {
+      readonly type: "recover";
+      readonly request: number;
+      readonly channel: string;
+      readonly since: number;
+      readonly max: number;
+    }
+  /** What was published to a channel, or the first of it. */
+  | {
+      readonly type: "history";
+      readonly request: number;
+      readonly channel: string;
+      readonly from: HistoryFrom;
+    }
+  | PresenceRequest;
+
+/** What a shard tells the hub of presence, and asks of it. */
+export type PresenceRequest =
   /** What changed of the presence that the shard was asked to count. */
   | { readonly type: "presence"; readonly shares: readonly PresenceShare[] }
   /** The shard has clients that watch the presence of a key, and has none any more. */
   | { readonly type: "presence-watch"; readonly key: PresenceKey }
   | { readonly type: "presence-unwatch"; readonly key: PresenceKey };
+
+/** Where a history begins: behind a number, or at a `ts`. */
+export type HistoryFrom = { readonly after: number } | { readonly since: number };
 
 export type ShardToHub = readonly HubRequest[];
 
@@ -35,16 +58,49 @@ export type HubNews =
       readonly ts: number;
     }
   | { readonly type: "refusal"; readonly request: number; readonly refusal: HubRefusal }
+  /** What is kept of it begins behind the number `after`. */
+  | {
+      readonly type: "recoverable";
+      readonly request: number;
+      readonly recovered: boolean;
+      readonly after: number;
+    }
+  /**
+   * In their order; where the last one has not `lastSeq`, the channel's, there are more. All of them are in the ring,
+   * and what is published later comes behind them there.
+   */
+  | {
+      readonly type: "history";
+      readonly request: number;
+      readonly publications: readonly KeptPublication[];
+      readonly lastSeq: number;
+      /** Some from where it was asked for on are kept no more. */
+      readonly missing: boolean;
+    }
+  | PresenceWord;
+
+/** What the hub tells a shard of presence, and asks of it. */
+export type PresenceWord =
   /** Of what the shard watches. */
   | { readonly type: "presence"; readonly news: PresenceNews }
   /** Somebody watches a key, so that it is to be counted and told from the beginning; and nobody does any more. */
   | { readonly type: "presence-count"; readonly key: PresenceKey }
   | { readonly type: "presence-ignore"; readonly key: PresenceKey };
 
+export function isPresenceWord(news: HubNews): news is PresenceWord {
+  return news.type.startsWith("presence");
+}
+
 export type HubToShard = readonly HubNews[];
 
 /** Why the hub does not do what it was asked to. */
-interface HubRefusal {
+export interface HubRefusal {
   readonly code: ErrorCode;
   readonly message: string;
+  readonly details?: Readonly<Record<string, unknown>>;
 }
+
+/** Where a publication stands, or why there is none. */
+export type PublishOutcome =
+  | { readonly seq: number; readonly ts: number; readonly refusal?: undefined }
+  | { readonly refusal: HubRefusal };

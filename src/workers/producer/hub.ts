@@ -13,6 +13,8 @@ interface HubHooks {
   /** Before its first request. */
   readonly attached: (shard: HubShard) => void;
   readonly request: (from: HubShard, request: HubRequest) => void;
+  /** All of a message has been heard. */
+  readonly heard: () => void;
   /** The shard's thread has ended, or another has its place, and all that it sent has been heard. Once. */
   readonly gone: (shard: HubShard) => void;
 }
@@ -58,6 +60,7 @@ export class Hub {
   #take(from: HubPort, requests: ShardToHub): void {
     if (this.#attached.get(from.shard) !== from) return;
     for (const request of requests) this.#hooks.request(from, request);
+    this.#hooks.heard();
   }
 
   #gone(shard: HubPort): void {

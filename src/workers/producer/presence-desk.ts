@@ -1,12 +1,7 @@
 import { type CounterSection, PRODUCER } from "../../counters/counters.js";
 import { PresenceHub } from "../../presence/presence-hub.js";
-import type { HubRequest } from "../hub/messages.js";
+import type { PresenceRequest } from "../hub/messages.js";
 import type { HubShard } from "./hub.js";
-
-type PresenceRequest = Extract<
-  HubRequest,
-  { readonly type: "presence" | "presence-watch" | "presence-unwatch" }
->;
 
 /** The way between the shards and presence, and the timer that tells what is due. */
 export class PresenceDesk {

@@ -13,8 +13,10 @@ import { createLogger, type Logger } from "../../shared/log.js";
 import { startThreadPulse } from "../../shared/thread-pulse.js";
 import { StoreError } from "../../store/store-error.js";
 import type { MainToProducer, ProducerTask, ProducerToMain } from "../messages.js";
+import { ChannelDesk } from "./channel-desk.js";
 import { Hub } from "./hub.js";
 import { PresenceDesk } from "./presence-desk.js";
+import { PublicationWriter } from "./publication-writer.js";
 
 /*
  * The producer thread: runs the configured feed, or the exchange, into the publisher. It is a plain worker thread of
@@ -48,25 +50,27 @@ const publisher = new Publisher(task.memory, counters, {
   reject: rejectionLog(log),
 });
 
+const publications = new PublicationWriter(task.memory, counters);
+const channels = new ChannelDesk(task.hub, {
+  counters,
+  tell: position.tell,
+  now: () => performance.now(),
+  write: (texts, seq, ts) => publications.write(texts, seq, ts),
+});
 const presence = new PresenceDesk(task.hub.maxPresenceUsers, counters);
 const hub = new Hub({
   attached: (shard) => presence.attach(shard),
   request: (from, request) => {
     switch (request.type) {
-      case "publish":
-        return from.tell({
-          type: "refusal",
-          request: request.request,
-          refusal: { code: "UNAVAILABLE", message: "nothing is published here" },
-        });
       case "presence":
       case "presence-watch":
       case "presence-unwatch":
         return presence.take(from, request);
       default:
-        return request satisfies never;
+        return channels.take(from, request);
     }
   },
+  heard: () => publications.publish(),
   gone: (shard) => presence.gone(shard),
 });
 
@@ -77,6 +81,7 @@ const firstSubscriber = new Promise<void>((resolve) => {
       (exchange ?? feedSessions)?.attach(message.shard, message.port);
       hub.attach(message.shard, message.hub);
     } else if (message.type === "administer") administer(message);
+    else if (message.type === "publish") publish(message);
     // Of a worker thread, exit() ends the thread.
     else if (message.type === "end") process.exit(1);
     // Nothing has been promised to anybody, and who knows what it waits for.
@@ -152,6 +157,12 @@ function administer({ request, action }: Extract<MainToProducer, { type: "admini
   void exchange
     ?.administer(action)
     .then((outcome) => tell({ type: "administered", request, outcome }));
+}
+
+function publish({ request, channel, data }: Extract<MainToProducer, { type: "publish" }>): void {
+  const outcome = channels.publish(channel, data, undefined);
+  publications.publish();
+  tell({ type: "published", request, outcome });
 }
 
 async function runFeed(options: FeedOptions): Promise<void> {

@@ -15,8 +15,9 @@ import type { Logger } from "../../shared/log.js";
 import { startThreadPulse } from "../../shared/thread-pulse.js";
 import type { OpenSink } from "../../transport/open-sink.js";
 import type { TakeSocket } from "../../transport/socket-hand-off.js";
-import type { HubNews } from "../hub/messages.js";
+import { isPresenceWord } from "../hub/messages.js";
 import type { MainToShard, ShardTask, ShardToMain, WaysToProducer } from "../messages.js";
+import { Channels } from "./channels/channels.js";
 import { AddressShares } from "./connections/address-shares.js";
 import { Compressor } from "./connections/compressor.js";
 import type { Connection, ConnectionContext } from "./connections/connection.js";
@@ -70,6 +71,7 @@ export class Shard {
   readonly #firstData: FirstDataSender;
   readonly #trading: Trading;
   readonly #hub: HubLink;
+  readonly #channels: Channels;
   readonly #presence: ShardPresence;
   readonly #health: HealthMonitor;
   readonly #intake: Intake;
@@ -94,12 +96,16 @@ export class Shard {
     );
     this.#history = new History(this.#archive, this.#counters);
     this.#fanOut = this.#createFanOut();
-    this.#takeMirror(task.memory, "tail");
-    this.#rounds = new RoundLoop(this.#fanOut, task.memory.doorbell);
-    this.#fanOut.heartbeats.whenDue(() => this.#rounds.wake());
-    this.#fanOut.candles.whenDue(() => this.#rounds.wake());
     this.#outbox = new Outbox();
     this.#intake = new Intake(this.#counters);
+    this.#hub = this.#createHubLink();
+    this.#channels = this.#createChannels();
+    this.#presence = this.#createPresence();
+    this.#takeMirror(task.memory, "tail");
+    this.#rounds = new RoundLoop(this.#fanOut, task.memory.doorbell, this.#channels);
+    this.#fanOut.heartbeats.whenDue(() => this.#rounds.wake());
+    this.#fanOut.heartbeats.boundBy(() => this.#channels.position);
+    this.#fanOut.candles.whenDue(() => this.#rounds.wake());
     this.#firstData = new FirstDataSender(
       this.#fanOut,
       this.#outbox,
@@ -112,12 +118,6 @@ export class Shard {
       },
     );
     this.#trading = new Trading(this.#outbox, this.#counters, options);
-    this.#hub = new HubLink({
-      connected: () => this.#presence.connected(),
-      news: (news) => this.#hear(news),
-      lost: () => this.#presence.lost(),
-    });
-    this.#presence = this.#createPresence();
     const authenticator = new Authenticator(options.jwt, options.maxTokenSize);
     this.#shares = new AddressShares(options);
     this.#handshake = new Handshake(
@@ -162,6 +162,40 @@ export class Shard {
     });
   }
 
+  #createHubLink(): HubLink {
+    return new HubLink({
+      connected: () => {
+        this.#channels.connected();
+        this.#presence.connected();
+      },
+      news: (news) => {
+        for (const word of news.filter(isPresenceWord)) this.#presence.take(word);
+        this.#channels.take(news.filter((one) => !isPresenceWord(one)));
+      },
+      lost: () => {
+        this.#channels.lost();
+        this.#presence.lost();
+      },
+    });
+  }
+
+  #createChannels(): Channels {
+    return new Channels({
+      options: this.#task.options,
+      outbox: this.#outbox,
+      counters: this.#counters,
+      hold: {
+        hold: (connection) => this.#intake.hold(connection),
+        release: (connection) => this.#intake.release(connection),
+      },
+      hub: this.#hub,
+      members: {
+        entered: (...who) => this.#presence.counting.enteredChannel(...who),
+        left: (...who) => this.#presence.counting.leftChannel(...who),
+      },
+    });
+  }
+
   #createHttpApi(log: Logger): HttpApi {
     const { options, system } = this.#task;
     return new HttpApi(
@@ -189,6 +223,7 @@ export class Shard {
       intake: this.#intake,
       firstData: this.#firstData,
       trading: this.#trading,
+      channels: this.#channels,
       presence: this.#presence,
       requests: this.#createRequests(authenticator),
       shares: this.#shares,
@@ -213,7 +248,7 @@ export class Shard {
         outbox: this.#outbox,
         counters: this.#counters,
         connections: () => this.#connections.all,
-        inChannel: () => [],
+        inChannel: (channel) => this.#channels.inChannel(channel),
         restarting: () => this.#firstData.restarting,
         send: (request) => this.#hub.send(request),
       },
@@ -228,11 +263,12 @@ export class Shard {
       this.#outbox,
       this.#firstData,
       this.#trading,
+      this.#channels,
       authenticator,
       this.#counters,
       {
         subscribed: () => this.#noteSubscribed(),
-        identified: (connection, identity) => this.#presence.identify(connection, identity, []),
+        identified: (connection, identity) => this.#presence.identify(connection, identity),
         hold: (connection) => this.#intake.hold(connection),
         release: (connection) => this.#intake.release(connection),
       },
@@ -313,20 +349,6 @@ export class Shard {
     }
   }
 
-  #hear(news: readonly HubNews[]): void {
-    for (const item of news) {
-      switch (item.type) {
-        case "presence":
-        case "presence-count":
-        case "presence-ignore":
-          this.#presence.take(item);
-          break;
-        default:
-          item.type satisfies "published" | "refusal";
-      }
-    }
-  }
-
   /** Has the next round send a connection what it missed. */
   #catchUp(connection: Connection): void {
     this.#fanOut.drained(connection);
@@ -337,6 +359,7 @@ export class Shard {
     const { round } = this.#fanOut;
     const mirror = new Mirror(memory, this.#counters, this.#fanOut, round, trades);
     this.#fanOut.setMirror(mirror);
+    this.#channels.setMemory(memory, mirror.lastTs);
     const { producer } = this.#block;
     this.#counters[SHARD.ringRecordNumber] = counted(producer, PRODUCER.ringRecordNumber);
   }

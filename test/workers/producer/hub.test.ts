@@ -15,6 +15,7 @@ const publish = (request: number): HubRequest => ({
 const published = (request: number): HubNews => ({ type: "published", request, seq: 1, ts: 1 });
 
 let heard: (readonly [HubShard, HubRequest | "gone"])[];
+let heardMessages = 0;
 let hub: Hub;
 let ends: MessagePort[];
 
@@ -23,9 +24,11 @@ beforeEach(() => {
   const own: typeof heard = [];
   heard = own;
   ends = [];
+  heardMessages = 0;
   hub = new Hub({
     attached: () => {},
     request: (from, request) => own.push([from, request]),
+    heard: () => heardMessages++,
     gone: (from) => own.push([from, "gone"]),
   });
 });
@@ -39,7 +42,7 @@ function attach(shard: number): MessagePort {
   return port2;
 }
 
-it("hub - requests come one by one, in order, with the shard that asks; its end comes last", async () => {
+it("hub - requests come one by one, in order, with the shard that asks, then that all is heard; its end is last", async () => {
   const end = attach(1);
   attach(0);
   const [one, zero] = hub.shards;
@@ -50,6 +53,7 @@ it("hub - requests come one by one, in order, with the shard that asks; its end 
   await until("the end", () => heard.at(-1)?.[1] === "gone" || undefined);
   expect(heard.map(([, request]) => request)).toEqual([publish(1), publish(2), publish(3), "gone"]);
   expect(heard.every(([from]) => from === one)).toBe(true);
+  expect(heardMessages).toBe(2);
   expect([...hub.shards].map(({ shard }) => shard)).toEqual([0]);
 });
 

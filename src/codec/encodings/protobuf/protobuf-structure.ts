@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import type { Entry, MessageTable, Value } from "../../../contract/protobuf/protobuf-table.js";
 import { fieldsFault, nestedTooDeep, VALUE_DEPTH_MAX, valuesFault } from "../../value-bounds.js";
+import { findJsonBoundsFault } from "../json/json-structure.js";
 
 /**
  * Checks that `bytes` are one message of `table` and what nobody knows beside its fields: nothing cut off,
@@ -91,17 +92,26 @@ class Walk {
       this.#count(1, 0);
       const from = this.#at;
       this.#skip(wire, start, end);
-      if (value.kind === "string") this.#checkText(from, end);
+      if (value.kind !== "string" && value.kind !== "json") return;
+      const text = this.#text(from, end);
+      if (value.kind === "json") this.#checkJson(text);
     }
   }
 
-  #checkText(from: number, end: number): void {
+  #checkJson(json: Buffer): void {
+    const fault = findJsonBoundsFault(json, this.#valuesMax);
+    if (fault !== undefined) throw new StructureFault(fault);
+  }
+
+  #text(from: number, end: number): Buffer {
     const to = this.#at;
     this.#at = from;
     this.#varint(end);
-    if (!isUtf8(this.#bytes.subarray(this.#at, to)))
-      throw new StructureFault(`invalid UTF-8 in the string at byte ${this.#at}`);
+    const { buffer, byteOffset } = this.#bytes;
+    const text = Buffer.from(buffer, byteOffset + this.#at, to - this.#at);
+    if (!isUtf8(text)) throw new StructureFault(`invalid UTF-8 in the string at byte ${this.#at}`);
     this.#at = to;
+    return text;
   }
 
   #skip(wire: number, start: number, end: number): void {

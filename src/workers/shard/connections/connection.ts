@@ -81,6 +81,9 @@ export class Connection extends Spender implements Member {
   wallets: Set<string> | undefined;
   /** Of its `Presence` channels; see PresenceWatchers. */
   presences: Set<PresenceKey> | undefined;
+  /** Names of those that users publish to, and how many it is still sent the history of; see Channels. */
+  channels: Set<string> | undefined;
+  channelReplays = 0;
 
   replay: ReplayCursor | undefined;
 
@@ -157,8 +160,9 @@ export class Connection extends Spender implements Member {
 
   /** Whether it has any subscription. */
   get subscribed(): boolean {
-    const others = (this.wallets?.size ?? 0) + (this.presences?.size ?? 0);
-    return this.audience !== undefined || others > 0;
+    const { audience, wallets, channels, presences } = this;
+    const others = (wallets?.size ?? 0) + (channels?.size ?? 0) + (presences?.size ?? 0);
+    return audience !== undefined || others > 0;
   }
 
   get state(): ConnectionState {

@@ -10,6 +10,7 @@ import {
   SHARD,
 } from "../../../counters/counters.js";
 import type { Logger } from "../../../shared/log.js";
+import type { Channels } from "../channels/channels.js";
 import type { FanOut } from "../fan-out/fan-out.js";
 import type { FirstDataSender } from "../fan-out/first-data-sender.js";
 import type { Upgraded } from "../http/handshake.js";
@@ -32,6 +33,7 @@ interface ConnectionParts {
   readonly intake: Intake;
   readonly firstData: FirstDataSender;
   readonly trading: Trading;
+  readonly channels: Channels;
   readonly presence: ShardPresence;
   readonly requests: RequestHandler;
   readonly shares: AddressShares;
@@ -179,7 +181,7 @@ export class OpenConnections {
   }
 
   #forget(connection: Connection, code: number): void {
-    const { fanOut, intake, firstData, trading, presence, shares } = this.#parts;
+    const { fanOut, intake, firstData, trading, channels, presence, shares } = this.#parts;
     const { counters } = this.#context;
     this.#all.delete(connection);
     intake.end(connection);
@@ -188,6 +190,7 @@ export class OpenConnections {
     connection.ended();
     fanOut.leave(connection);
     trading.forget(connection);
+    channels.forget(connection);
     presence.forget(connection);
     this.#countConnection(connection, -1);
     const { closeCode = code } = connection;

@@ -39,6 +39,8 @@ export interface Member {
   readonly blocked: boolean;
   /** Where its trades stand while it does not get those of rounds; TradeReplays says so. */
   replay: ReplayCursor | undefined;
+  /** Channels of which it is still sent what was published before. */
+  readonly channelReplays: number;
   /** Private messages wait for its socket. */
   readonly hasQueue: boolean;
   /** It has missed data since the round `missedSince`, when its audience had been offered so much. */

@@ -36,6 +36,7 @@ export class Heartbeats {
   readonly #beats = new Map<number, Beat>();
   readonly #due = new Set<Beat>();
   #wake: () => void = () => {};
+  #others: () => number = () => Number.POSITIVE_INFINITY;
   /** Until there is a record of any market, its age counts from here. */
   readonly #begunTs: number;
   /** Of the last record that is known of, 0 for none, and when it was first seen here. */
@@ -54,6 +55,11 @@ export class Heartbeats {
   /** Has a function called whenever some become due: they wait for the end of a round. */
   whenDue(wake: () => void): void {
     this.#wake = wake;
+  }
+
+  /** Has heartbeats say no more than how far something else than market data has been told. */
+  boundBy(position: () => number): void {
+    this.#others = position;
   }
 
   /** Whether some wait for the end of a round. */
@@ -100,6 +106,7 @@ export class Heartbeats {
         for (const member of members) {
           // What is replayed to a member has an earlier ts, and is still to come.
           if (!member.open || !member.current || member.replay !== undefined) continue;
+          if (member.channelReplays > 0) continue;
           const { conflated } = member;
           let batch = batches.get(conflated);
           if (batch === undefined) {
@@ -126,7 +133,7 @@ export class Heartbeats {
       this.#lastTs = lastTs;
       this.#seenAt = passed;
     }
-    this.#position = Math.max(this.#position, position) || this.#begunTs;
+    this.#position = Math.max(this.#position, Math.min(position, this.#others())) || this.#begunTs;
     const lastAt = (this.#lastTs || this.#begunTs) / 1000;
     // By the clock that a record's ts follows; should that be set back, as long at least as it is known.
     const age = Math.max(this.#clocks.now() - lastAt, passed - this.#seenAt, 0);

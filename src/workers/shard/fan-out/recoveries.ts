@@ -113,12 +113,12 @@ export class Recoveries {
 
   /**
    * What was found, once all is.
-   * @param orders channels of wallets' orders that are replayed
+   * @param elsewhere channels of wallets' orders, and of users' own, that are replayed by others
    */
   take(
     encoding: number,
     counters: CounterSection,
-    orders: ReadonlySet<Channel> = new Set(),
+    elsewhere: ReadonlySet<Channel> = new Set(),
   ): Recovered {
     const { trades, archived } = this.#replayedTrades();
     const states = new Map<string, StreamPlace>();
@@ -128,11 +128,12 @@ export class Recoveries {
     const channels: PublicChannel[] = [];
     for (const channel of this.#channels) {
       if (!isPublic(channel)) {
-        // All but orders are complete with their first data.
+        // Positions and presence are complete with their first data.
+        const whole = channel.type === "Positions" || channel.type === "Presence";
         told.push(
           channel.since === undefined
             ? channel
-            : { ...channel, recovered: channel.type !== "Orders" || orders.has(channel) },
+            : { ...channel, recovered: whole || elsewhere.has(channel) },
         );
         continue;
       }

@@ -10,6 +10,15 @@ const CONFLATING_ROUND_MS_MAX = 10;
 const BEHIND_MS_MAX = 100;
 const BEHIND_RING_SHARE_MAX = 0.25;
 
+/** What else the doorbell rings for. */
+interface Publications {
+  readonly pending: boolean;
+  /** Tells what was published, for a bounded time. */
+  poll(): void;
+}
+
+const NONE: Publications = { pending: false, poll: () => {} };
+
 /**
  * Runs the fan-out's rounds: while there is something to read, one per turn of the event loop;
  * otherwise it waits for the producer's doorbell, without blocking the thread. Whether a round conflates
@@ -21,6 +30,7 @@ const BEHIND_RING_SHARE_MAX = 0.25;
 export class RoundLoop {
   readonly #fanOut: FanOut;
   #doorbell: Int32Array;
+  readonly #publications: Publications;
   /** A turn is to come. */
   #scheduled = false;
   /** A wait for the doorbell is under way. */
@@ -31,8 +41,9 @@ export class RoundLoop {
   #stopped = false;
   #alarm: NodeJS.Timeout | undefined;
 
-  constructor(fanOut: FanOut, doorbell: SharedArrayBuffer) {
+  constructor(fanOut: FanOut, doorbell: SharedArrayBuffer, publications: Publications = NONE) {
     this.#fanOut = fanOut;
+    this.#publications = publications;
     this.#doorbell = new Int32Array(doorbell);
   }
 
@@ -70,7 +81,7 @@ export class RoundLoop {
     const { hasDrained, heartbeats, candles, mirror } = this.#fanOut;
     const untilDueMs = this.#untilDueMs();
     const due = this.#marketsDue || hasDrained || heartbeats.due || candles.due;
-    if (due || mirror.pending || untilDueMs <= 0) {
+    if (due || mirror.pending || this.#publications.pending || untilDueMs <= 0) {
       this.#round();
       this.wake();
       return;
@@ -117,6 +128,8 @@ export class RoundLoop {
       fanOut.conflate();
       mirror.repair(fanOut.round);
     }
+    // Ahead of heartbeats, which say how far everything has been told, and read behind the markets for that.
+    if (this.#publications.pending) this.#publications.poll();
     fanOut.endRound(this.#marketsDue);
     this.#marketsDue = false;
     const behindMs = (nowMicros() - mirror.lastTs) / 1000;

@@ -1,6 +1,6 @@
 import type { PresenceChannel } from "../../../contract/channels-schema.js";
 import type { CounterSection } from "../../../counters/counters.js";
-import type { HubNews, HubRequest } from "../../hub/messages.js";
+import type { PresenceRequest, PresenceWord } from "../../hub/messages.js";
 import type { Connection } from "../connections/connection.js";
 import type { Outbox } from "../connections/outbox.js";
 import type { FanOut } from "../fan-out/fan-out.js";
@@ -14,11 +14,6 @@ import { PresenceWatchers } from "./presence-watchers.js";
  */
 const BEGIN_COST_BYTES = 8;
 
-type PresenceNewsItem = Extract<
-  HubNews,
-  { readonly type: "presence" | "presence-count" | "presence-ignore" }
->;
-
 interface ShardPresenceParts {
   readonly fanOut: FanOut;
   readonly outbox: Outbox;
@@ -29,7 +24,7 @@ interface ShardPresenceParts {
   readonly inChannel: (channel: string) => Iterable<Present>;
   /** Whether connections are on their way back to what they are subscribed to. */
   readonly restarting: () => boolean;
-  readonly send: (request: HubRequest) => void;
+  readonly send: (request: PresenceRequest) => void;
 }
 
 /** A shard's part in presence: what it counts for all, and what its own connections are told. */
@@ -64,7 +59,7 @@ export class ShardPresence {
     this.counting.reset();
   }
 
-  take(item: PresenceNewsItem): void {
+  take(item: PresenceWord): void {
     switch (item.type) {
       case "presence":
         return this.watchers.take(item.news);
@@ -90,15 +85,12 @@ export class ShardPresence {
     for (const channel of channels) this.watchers.remove(connection, channel);
   }
 
-  /** A connection says who it is: it is counted as that user from now on. */
-  identify(connection: Connection, identity: Identity, inChannels: Iterable<string>): void {
+  /** A connection says who it is: it is counted as that user from now on. It stays the same one's for good. */
+  identify(connection: Connection, identity: Identity): void {
     const { audience } = connection;
-    const channels = [...inChannels];
     if (audience !== undefined) this.counting.left(connection, audience);
-    for (const channel of channels) this.counting.leftChannel(connection, channel);
     connection.identity = identity;
     if (audience !== undefined) this.counting.entered(connection, audience);
-    for (const channel of channels) this.counting.enteredChannel(connection, channel);
   }
 
   /** Forgets a connection that has ended. */

@@ -12,6 +12,9 @@ export interface Identity {
   /** Null without the claim: no private channels, no orders. */
   readonly wallet: string | null;
   readonly role: string | undefined;
+  /** The claims as they are, which say what channels it may have, and publish to; see isGranted. */
+  readonly channels?: unknown;
+  readonly publish?: unknown;
   /** Milliseconds since the Unix epoch. */
   readonly expiresAt: number;
 }
@@ -27,6 +30,8 @@ const claimsSchema = z.object({
   jti: z.string().nullish(),
   wallet: walletSchema.nullish(),
   role: roleSchema.nullish(),
+  channels: z.unknown().optional(),
+  publish: z.unknown().optional(),
 });
 type Claims = z.output<typeof claimsSchema>;
 
@@ -69,11 +74,13 @@ export class Authenticator {
       throw refused(`claim ${issue?.path.join(".")}: ${issue?.message}`);
     }
     this.#checkClaims(claims.data, Date.now());
-    const { sub, exp, wallet, role } = claims.data;
+    const { sub, exp, wallet, role, channels, publish } = claims.data;
     return {
       userId: sub,
       wallet: wallet ?? null,
       role: role ?? undefined,
+      channels,
+      publish,
       expiresAt: exp * 1000,
     };
   }

@@ -5,8 +5,10 @@ import type { ShardOptions } from "../../../config/thread-options.js";
 import {
   CHANNEL_KINDS,
   channelKey,
+  isNamed,
   isPrivate,
   marketIdsOf,
+  type NamedChannel,
   type PrivateChannel,
 } from "../../../contract/channel-kinds.js";
 import {
@@ -21,6 +23,8 @@ import { CLOSE } from "../../../contract/closings.js";
 import type { ServerMessage } from "../../../contract/messages.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
 import type { GrantedSession } from "../../../shared/session.js";
+import type { FoundHistory } from "../channels/channel-searches.js";
+import type { Channels } from "../channels/channels.js";
 import type { Connection } from "../connections/connection.js";
 import type { Outbox } from "../connections/outbox.js";
 import type { FanOut } from "../fan-out/fan-out.js";
@@ -31,6 +35,7 @@ import type { ShardPresence } from "../presence/shard-presence.js";
 import type { RequestHold } from "../trading/shard-sessions.js";
 import type { Trading } from "../trading/trading.js";
 import { AuthenticationError, type Authenticator, type Identity } from "./authenticator.js";
+import { ChannelRequests } from "./channel-requests.js";
 import type { History, HistoryRequestMessage } from "./history.js";
 import { OrderRequests } from "./order-requests.js";
 import { authRequired, forbidden, rateLimited, tradingDisabled } from "./request-faults.js";
@@ -57,6 +62,13 @@ export type RequestOptions = Pick<
 
 type AuthenticateData = Extract<ClientMessage, { type: "Authenticate" }>["data"];
 
+/** What was found of channels with a `since` that others than the fan-out tell. */
+interface FoundElsewhere {
+  /** Channels of wallets' orders that can be replayed. */
+  readonly orders: ReadonlySet<PrivateChannel>;
+  readonly histories: ReadonlyMap<NamedChannel, FoundHistory>;
+}
+
 interface RequestHooks extends RequestHold {
   /** A client has subscribed to market data. */
   readonly subscribed: () => void;
@@ -78,6 +90,8 @@ export class RequestHandler {
   readonly #presence: ShardPresence;
   readonly #orders: OrderRequests;
   readonly #walletRequests: WalletRequests;
+  readonly #channels: Channels;
+  readonly #channelRequests: ChannelRequests;
 
   constructor(
     options: RequestOptions,
@@ -85,6 +99,7 @@ export class RequestHandler {
     outbox: Outbox,
     firstData: FirstDataSender,
     trading: Trading,
+    channels: Channels,
     authenticator: Authenticator,
     counters: CounterSection,
     hooks: RequestHooks,
@@ -96,6 +111,8 @@ export class RequestHandler {
     this.#outbox = outbox;
     this.#firstData = firstData;
     this.#trading = trading;
+    this.#channels = channels;
+    this.#channelRequests = new ChannelRequests(channels, hooks);
     this.#authenticator = authenticator;
     this.#counters = counters;
     this.#hooks = hooks;
@@ -152,9 +169,9 @@ export class RequestHandler {
         return this.#authenticate(connection, message.id, message.data);
       case "Subscribe":
         connection.charge(this.#costOf(connection, message.data.channels), now);
-        return this.#recoverOrders(connection, message.data.channels, (orders) =>
+        return this.#recoverElsewhere(connection, message.data.channels, (found) =>
           this.#firstData.take(connection, () =>
-            this.#subscribe(connection, message.id, message.data.channels, orders),
+            this.#subscribe(connection, message.id, message.data.channels, found),
           ),
         );
       case "Unsubscribe":
@@ -184,6 +201,10 @@ export class RequestHandler {
         return this.#firstData.take(connection, () => this.#askWallet(connection, message));
       case "GetOrder":
         return this.#askWallet(connection, message);
+      case "Publish": {
+        const fault = this.#channelRequests.publish(connection, message, now);
+        return fault && this.#refuse(connection, message.id, fault);
+      }
       default:
         return message satisfies never;
     }
@@ -238,20 +259,41 @@ export class RequestHandler {
     });
   }
 
-  /** Ends the private channels that a connection's new token does not allow any more. */
+  /** Ends the channels that a connection's new token does not allow any more. */
   #endForbidden(connection: Connection): void {
+    for (const channel of this.#trading.channelsOf(connection)) {
+      const fault = this.#privateFault(connection, channel);
+      if (fault === undefined) continue;
+      this.#trading.unsubscribe(connection, [channel]);
+      this.#tellEnded(connection, fault);
+    }
     const { watchers } = this.#presence;
-    for (const channel of [...this.#trading.channelsOf(connection), ...watchers.of(connection)]) {
-      const fault = isPresence(channel)
-        ? this.#channelFault(connection, channel)
-        : this.#privateFault(connection, channel);
+    for (const channel of [...this.#channels.of(connection), ...watchers.of(connection)]) {
+      const fault = this.#channelRequests.fault(connection, channel);
       if (fault === undefined) continue;
       if (isPresence(channel)) watchers.remove(connection, channel);
-      else this.#trading.unsubscribe(connection, [channel]);
-      const message = `the subscription has ended: ${fault.message}`;
-      // Behind the channel's news that wait, which are the last of it.
-      this.#outbox.deliver(connection, { type: "Error", data: { code: fault.code, message } });
+      else this.#channels.unsubscribe(connection, [channel]);
+      this.#tellEnded(connection, fault);
     }
+  }
+
+  #tellEnded(connection: Connection, fault: MessageFault): void {
+    const message = `the subscription has ended: ${fault.message}`;
+    // Behind the channel's news that wait, which are the last of it.
+    this.#outbox.deliver(connection, { type: "Error", data: { code: fault.code, message } });
+  }
+
+  /** Finds what of channels with a `since` is told by others than the fan-out. */
+  #recoverElsewhere(
+    connection: Connection,
+    channels: readonly Channel[],
+    found: (elsewhere: FoundElsewhere) => void,
+  ): void {
+    this.#recoverOrders(connection, channels, (orders) =>
+      this.#channelRequests.findHistories(connection, channels, (histories) =>
+        found({ orders, histories }),
+      ),
+    );
   }
 
   /**
@@ -291,24 +333,26 @@ export class RequestHandler {
     connection: Connection,
     id: RequestId | undefined,
     channels: readonly Channel[],
-    orders: ReadonlySet<PrivateChannel>,
+    found: FoundElsewhere,
     known?: Recoveries,
   ): void {
     const ofWallets = channels.filter(isPrivate);
+    const named = channels.filter(isNamed);
     const ofPresence = channels.filter(isPresence);
     const ofMarkets = channels.filter(isPublic);
     const after = new SubscriptionSet(connection.audience?.subscriptions);
     const fault =
       this.#privateFaultOf(connection, ofWallets) ??
+      this.#channelRequests.faultOf(connection, named) ??
       this.#presenceFaultOf(connection, ofPresence) ??
-      this.#addAll(connection, after, ofMarkets, [...ofWallets, ...ofPresence]);
+      this.#addAll(connection, after, ofMarkets, [...ofWallets, ...named, ...ofPresence]);
     if (fault !== undefined) return this.#refuse(connection, id, fault);
     const { window, archive } = this.#fanOut.trades;
     const recoveries =
       known?.isOf(window) === true
         ? known
         : new Recoveries(window, channels, this.#options.maxReplayMessages, archive);
-    const again = (): void => this.#subscribe(connection, id, channels, orders, recoveries);
+    const again = (): void => this.#subscribe(connection, id, channels, found, recoveries);
     const state = recoveries.step();
     if (state === "going") return this.#firstData.later(connection, again);
     if (state === "waits") return this.#firstData.muchLater(connection, again);
@@ -316,16 +360,20 @@ export class RequestHandler {
       connection.charge(RECOVERY_COST_BYTES * recoveries.cost, performance.now());
     if (!recoveries.follows(connection.replay)) {
       // The window moves on meanwhile: what was found is looked for anew.
-      const anew = (): void => this.#subscribe(connection, id, channels, orders);
+      const anew = (): void => this.#subscribe(connection, id, channels, found);
       return this.#afterReplay(connection, recoveries, anew);
     }
-    const recovered = recoveries.take(connection.encoding, this.#counters, orders);
+    const { orders, histories } = found;
+    const whole = named.filter((channel) => histories.get(channel)?.recovered === true);
+    const elsewhere = new Set<Channel>([...orders, ...whole]);
+    const recovered = recoveries.take(connection.encoding, this.#counters, elsewhere);
     const beginning =
       this.#fanOut.candles.beginningBytes(channels) + this.#presence.beginningBytes(ofPresence);
     if (beginning > 0) connection.charge(beginning, performance.now());
     const subscribed = reply(id, { type: "Subscribed", data: { channels: recovered.told } });
     this.#firstData.subscribe(connection, subscribed, recovered.channels, after, recovered.replays);
     this.#trading.subscribe(connection, ofWallets, orders);
+    this.#channels.subscribe(connection, named, histories);
     this.#presence.subscribe(connection, ofPresence);
     if (ofMarkets.some(({ type }) => CHANNEL_KINDS[type].marketData)) this.#hooks.subscribed();
   }
@@ -368,7 +416,8 @@ export class RequestHandler {
     channels: readonly PresenceChannel[],
   ): MessageFault | undefined {
     for (const channel of channels) {
-      const fault = this.#unknownMarket(channel) ?? this.#channelFault(connection, channel);
+      const fault =
+        this.#unknownMarket(channel) ?? this.#channelRequests.fault(connection, channel);
       if (fault !== undefined) return fault;
     }
     const { watchers } = this.#presence;
@@ -377,15 +426,6 @@ export class RequestHandler {
     return tooMany(
       `of ${watchers.max} markets and private channels whose presence may be watched ${watchers.size} are; this ${what} has its share, those that are watched are free`,
     );
-  }
-
-  /** Why a connection may not have what is of a private channel. */
-  #channelFault(
-    { identity }: Connection,
-    { type, params }: PresenceChannel,
-  ): MessageFault | undefined {
-    if (params.channel === undefined) return undefined;
-    return identity === undefined ? authRequired(type) : forbidden(`${type}: ${params.channel}`);
   }
 
   #unknownMarket(channel: Channel): MessageFault | undefined {
@@ -403,7 +443,7 @@ export class RequestHandler {
     connection: Connection,
     subscriptions: SubscriptionSet,
     channels: readonly PublicChannel[],
-    others: readonly Channel[],
+    beside: readonly (PrivateChannel | NamedChannel | PresenceChannel)[],
   ): MessageFault | undefined {
     for (const channel of channels) {
       const fault = this.#unknownMarket(channel);
@@ -411,14 +451,15 @@ export class RequestHandler {
       subscriptions.add(channel);
     }
     const { maxSubscriptions, maxFilters } = this.#options;
-    const othersInAll = new Set(
+    const besideInAll = new Set(
       [
         ...this.#trading.channelsOf(connection),
+        ...this.#channels.of(connection),
         ...this.#presence.watchers.of(connection),
-        ...others,
+        ...beside,
       ].map(channelKey),
     );
-    const size = subscriptions.size + othersInAll.size;
+    const size = subscriptions.size + besideInAll.size;
     if (size > maxSubscriptions) {
       return tooMany(`${size} subscriptions; a connection may have ${maxSubscriptions}`);
     }
@@ -452,6 +493,7 @@ export class RequestHandler {
     for (const channel of channels) if (isPublic(channel)) after.remove(channel);
     this.#fanOut.move(connection, after);
     this.#trading.unsubscribe(connection, channels.filter(isPrivate));
+    this.#channels.unsubscribe(connection, channels.filter(isNamed));
     this.#presence.unsubscribe(connection, channels.filter(isPresence));
     const named = channels.map(({ since: _, ...channel }) => channel);
     this.#reply(connection, id, { type: "Unsubscribed", data: { channels: named } });

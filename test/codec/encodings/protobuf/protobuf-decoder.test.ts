@@ -23,6 +23,12 @@ const orderHex = (fields: string): string => {
   return `3a${length(inner)}${inner}`;
 };
 
+/** What is published is JSON from the decoder on. */
+function inCanonicalForm(message: ClientMessage): unknown {
+  if (message.type !== "Publish") return message;
+  return { ...message, data: { ...message.data, data: JSON.stringify(message.data.data) } };
+}
+
 describe("protobuf-decoder", () => {
   it.each(Object.values(CLIENT_SAMPLES) as ClientMessage[])(
     "protobuf-decoder - $type is taken, from the client library and from another",
@@ -31,7 +37,8 @@ describe("protobuf-decoder", () => {
       const other = encodeClientMessage(message);
       expect(Buffer.from(own).toString("hex")).toBe(other.toString("hex"));
       expect(decodeClientPayload(own)).toEqual(message);
-      for (const payload of [own, other]) expect(decode(payload).message).toEqual(message);
+      for (const payload of [own, other])
+        expect(decode(payload).message).toEqual(inCanonicalForm(message));
     },
   );
 
@@ -43,8 +50,9 @@ describe("protobuf-decoder", () => {
     expect(bytes).toMatchInlineSnapshot(`
       [
         "Authenticate 08021a060a0174120173",
-        "Subscribe 080422470a1f0a1d0a1b0a010111000000000000f03f19000000000000044022047261696e0a04120210010a081a060a04e907ea070a0222000a052a030a01770a0532030a01770a023a00",
+        "Subscribe 080422530a1f0a1d0a1b0a010111000000000000f03f19000000000000044022047261696e0a04120210010a081a060a04e907ea070a0222000a052a030a01770a0532030a01770a023a000a0a5a080a066465736b2d31",
         "Unsubscribe 120574687265652a1a0a18221608ffffffffffffffffff0110ffffffffffffffffff01",
+        "Publish 080a92011a0a08612e623a632d315f120e7b2261223a5b312c6e756c6c5d7d",
         "Ping 3209090000c006450c7a42",
         "PlaceOrder 08083a270a2308e9071801200129000000000000e03f310000000000002440380140004a046d792d311001",
         "PlaceOrders 081072560a4208ffffffffffffffffff0110ffffffffffffffffff011802200129000000000000d03f31000000000000f03f38045080c097d1edff96035881c097d1edff960360020a1008e90718012002310000000000000040",

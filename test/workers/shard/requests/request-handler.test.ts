@@ -55,6 +55,7 @@ function makeHandler(options: Partial<RequestOptions> = {}): void {
     world.outbox,
     world.firstData,
     world.trading,
+    world.channels,
     new Authenticator(key, 8192),
     world.counters,
     {

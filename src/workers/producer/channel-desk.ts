@@ -1,0 +1,151 @@
+import { ChannelHistories } from "../../channels/channel-histories.js";
+import type { ChannelOptions } from "../../config/thread-options.js";
+import {
+  type CounterSection,
+  count,
+  countListed,
+  PRODUCER,
+  PUBLICATION_DROPS,
+} from "../../counters/counters.js";
+import { type PublicationTexts, publicationTexts } from "../../ring/publication-record.js";
+import type { HubRefusal, HubRequest, PublishOutcome } from "../hub/messages.js";
+import { TokenBucket } from "../shard/connections/token-bucket.js";
+import type { HubShard } from "./hub.js";
+
+/** What a shard asks about channels. */
+type ChannelRequest = Extract<HubRequest, { type: "publish" | "recover" | "history" }>;
+
+interface ChannelDeskContext {
+  readonly counters: CounterSection;
+  readonly tell: () => number;
+  /** Milliseconds of a clock that goes on evenly. */
+  readonly now: () => number;
+  readonly write: (texts: PublicationTexts, seq: number, ts: number) => void;
+}
+
+/** What one answer brings of a history, in bytes. */
+const ANSWER_BYTES_MAX = 128 * 1024;
+/** How often old publications are looked for, and users who have not published for long, in ms. */
+const SWEEP_INTERVAL_MS = 250;
+
+/**
+ * What the hub does for channels: gives each publication its place in its channel, has it written to the ring that
+ * all shards read, and answers what was there before.
+ *
+ * A `since` is answered by what is known when it is taken, and a publication is in the history and in the ring in the
+ * same turn. So whoever goes on with the ring behind a history's last number misses nothing.
+ */
+export class ChannelDesk {
+  readonly #options: ChannelOptions;
+  readonly #context: ChannelDeskContext;
+  readonly #histories: ChannelHistories;
+  /** Of users that have published lately. */
+  readonly #allowances = new Map<string, TokenBucket>();
+  readonly #sweep: NodeJS.Timeout;
+
+  constructor(options: ChannelOptions, context: ChannelDeskContext) {
+    const { counters, tell, now } = context;
+    this.#options = options;
+    this.#context = context;
+    this.#histories = new ChannelHistories(options, {
+      ts: tell(),
+      seq: counters[PRODUCER.publicationSeq] as number,
+      now,
+      dropped: (why, publications) =>
+        countListed(counters, PRODUCER.publicationsDropped, PUBLICATION_DROPS, why, publications),
+    });
+    this.#noteSizes();
+    this.#sweep = setInterval(() => this.#sweepOld(), SWEEP_INTERVAL_MS).unref();
+  }
+
+  close(): void {
+    clearInterval(this.#sweep);
+  }
+
+  take(from: HubShard, request: ChannelRequest): void {
+    switch (request.type) {
+      case "publish": {
+        const { channel, data, userId } = request;
+        const outcome = this.publish(channel, data, userId);
+        if (outcome.refusal !== undefined)
+          return from.tell({ type: "refusal", request: request.request, refusal: outcome.refusal });
+        const { seq, ts } = outcome;
+        return from.tell({ type: "published", request: request.request, seq, ts });
+      }
+      case "recover": {
+        const { channel, since, max } = request;
+        const { after, recovered } = this.#histories.find(channel, since, max);
+        const isPast = since <= this.#context.tell();
+        return from.tell({
+          type: "recoverable",
+          request: request.request,
+          after,
+          recovered: recovered && isPast,
+        });
+      }
+      case "history": {
+        const { channel, from: start } = request;
+        const { after, recovered } =
+          "after" in start
+            ? { ...start, recovered: true }
+            : this.#histories.find(channel, start.since, Number.POSITIVE_INFINITY);
+        const { missing, ...found } = this.#histories.read(channel, after, ANSWER_BYTES_MAX);
+        return from.tell({
+          type: "history",
+          request: request.request,
+          ...found,
+          missing: missing || !recovered,
+        });
+      }
+      default:
+        return request satisfies never;
+    }
+  }
+
+  /** @param userId undefined for an operator */
+  publish(channel: string, data: string, userId: string | undefined): PublishOutcome {
+    const refusal = userId === undefined ? undefined : this.#overRate(userId);
+    if (refusal !== undefined) return { refusal };
+    const { counters, tell, write } = this.#context;
+    const texts = publicationTexts(channel, userId, data);
+    const bytes = texts.data.length;
+    const placed = this.#histories.publish({ channel, data, userId, ts: tell(), bytes });
+    this.#noteSizes();
+    if (placed === undefined) {
+      count(counters, PRODUCER.publicationsCrowdedOut);
+      const { maxChannels } = this.#options;
+      const message = `${maxChannels} channels are in use, as many as --max-channels allows, and this user has its share; publish to one that there is, or later`;
+      return { refusal: { code: "UNAVAILABLE", message } };
+    }
+    write(texts, placed.seq, placed.ts);
+    return { seq: placed.seq, ts: placed.ts };
+  }
+
+  #overRate(userId: string): HubRefusal | undefined {
+    const { maxPublishesPerSecond: limit } = this.#options;
+    const now = this.#context.now();
+    const allowance = this.#allowances.get(userId) ?? new TokenBucket(now, limit);
+    this.#allowances.set(userId, allowance);
+    if (allowance.tryTake(now, 1)) return undefined;
+    count(this.#context.counters, PRODUCER.publicationsRateLimited);
+    return {
+      code: "RATE_LIMITED",
+      message: `at most ${limit} publications a second are taken from a user`,
+      details: { limit, retry_after_ms: allowance.waitMs(now) },
+    };
+  }
+
+  #sweepOld(): void {
+    this.#histories.sweep();
+    this.#noteSizes();
+    const now = this.#context.now();
+    for (const [userId, allowance] of this.#allowances)
+      if (allowance.left(now) >= allowance.perSecond) this.#allowances.delete(userId);
+  }
+
+  #noteSizes(): void {
+    const { counters } = this.#context;
+    counters[PRODUCER.channels] = this.#histories.channels;
+    counters[PRODUCER.channelHistoryBytes] = this.#histories.bytes;
+  }
+}
