@@ -5,6 +5,7 @@ import { type MessageOf, TestClient } from "../support/test-client.js";
 import { until } from "../support/until.js";
 
 interface Grants {
+  readonly sub?: string;
   readonly channels?: unknown;
   readonly publish?: unknown;
 }
@@ -115,6 +116,260 @@ describe("private channels", () => {
       expect(await errorOf(anonymous, type, data)).toMatchObject({ code: "AUTH_REQUIRED" });
     for (const client of [reader, anonymous]) await client.close();
   });
+
+  it("private channels - what is no publication is refused with its rule, and the largest is taken", async () => {
+    const writer = await connect();
+    const channel = newChannel();
+    const invalid = async (data: unknown, message: RegExp) =>
+      expect(await errorOf(writer, "Publish", data)).toMatchObject({
+        code: "INVALID_MESSAGE",
+        message: expect.stringMatching(message),
+      });
+    await invalid(
+      { channel, data: "x".repeat(16_383) },
+      /^data.data: has 16385 bytes as JSON, and at most 16384/,
+    );
+    await invalid({ channel: "a b", data: 1 }, /^data.channel: must be 1 to 128 of A-Z/);
+    await invalid({ channel: "a".repeat(129), data: 1 }, /^data.channel: must be 1 to 128/);
+    await invalid({ channel }, /^data.data: is missing/);
+    await invalid({ channel, data: "\ud800" }, /no well-formed Unicode/);
+    for (const bad of ["1e999", `${"[".repeat(15)}${"]".repeat(15)}`]) {
+      const text = `{"type":"Publish","data":{"channel":"${channel}","data":${bad}}}`;
+      expect(await writer.requestRaw(text)).toMatchObject({ data: { code: "INVALID_MESSAGE" } });
+    }
+    await publish(writer, channel, "x".repeat(16_382));
+    const packed = await connect(ALL, "msgpack");
+    for (const data of [Buffer.from("x"), 2n ** 60n, Number.NaN])
+      expect(await errorOf(packed, "Publish", { channel, data })).toMatchObject({
+        code: "INVALID_MESSAGE",
+      });
+    await publish(packed, channel, 2 ** 53 - 1);
+    for (const client of [writer, packed]) await client.close();
+  });
+
+  it.each(ENCODINGS)(
+    "private channels - since brings what there was, once, and says whether it is all (%s)",
+    async (encoding) => {
+      const channel = newChannel();
+      const writer = await connect();
+      const places = [];
+      for (let index = 0; index < 5; index++) places.push(await publish(writer, channel, index));
+      const reader = await connect(ALL, encoding);
+      const since = places[2]?.ts as number;
+      expect(await reader.subscribe(named(channel, since))).toMatchObject({
+        data: { channels: [{ ...named(channel, since), recovered: true }] },
+      });
+      places.push(await publish(writer, channel, 5));
+      for (const data of [2, 3, 4, 5])
+        expect((await reader.take("Publication")).data).toMatchObject({ ...places[data], data });
+      for (const [from, recovered] of [
+        [1, false],
+        [Date.now() * 1000 + 60_000_000, false],
+      ] as const)
+        expect(await reader.subscribe(named(channel, from))).toMatchObject({
+          data: { channels: [{ recovered }] },
+        });
+      await publish(writer, channel, "last");
+      const rest = await reader.takeUntil(
+        (message) => message.type === "Publication" && message.data.data === "last",
+      );
+      // All that there is, and nothing twice.
+      expect(rest.flatMap((one) => (one.type === "Publication" ? [one.data.data] : []))).toEqual(
+        expect.arrayContaining(["last"]),
+      );
+      for (const client of [writer, reader]) await client.close();
+    },
+  );
+
+  it("private channels - a token that allows less takes channels away, and says so", async () => {
+    const [kept, lost] = [newChannel(), newChannel()];
+    const sub = "user-who-changes";
+    const reader = await connect({ sub, channels: [kept, lost] });
+    await reader.subscribe(named(kept), named(lost));
+    const token = testToken({ sub, channels: [kept], publish: [kept] });
+    expect(await reader.request({ type: "Authenticate", data: { token } })).toMatchObject({
+      type: "Authenticated",
+    });
+    expect((await reader.take("Error")).data).toEqual({
+      code: "FORBIDDEN",
+      message: `the subscription has ended: Private: the token's claim channels does not allow ${lost}`,
+    });
+    const writer = await connect();
+    await publish(writer, lost, "secret");
+    await publish(writer, kept, "open");
+    expect((await reader.take("Publication")).data).toMatchObject({ channel: kept });
+    expect(await errorOf(reader, "Publish", { channel: lost, data: 1 })).toMatchObject({
+      code: "FORBIDDEN",
+    });
+    await publish(reader, kept, 1);
+    for (const client of [reader, writer]) await client.close();
+  });
+
+  it("private channels - an operator publishes by the operations port, with no user", async () => {
+    const channel = newChannel();
+    const reader = await connect();
+    await reader.subscribe(named(channel));
+    const post = (body: unknown) =>
+      fetch(`http://127.0.0.1:${server.opsPort}/publish`, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(body),
+      });
+    const response = await post({ channel, data: { rain: null, text: "x".repeat(15_000) } });
+    const place = (await response.json()) as Record<string, unknown>;
+    expect(response.status).toBe(200);
+    const { data } = await reader.take("Publication");
+    expect(data).toEqual({ ...place, data: { rain: null, text: "x".repeat(15_000) } });
+    for (const body of [
+      { channel: "a b", data: 1 },
+      { channel },
+      { channel, data: "x".repeat(17_000) },
+      { channel, data: 1, more: 1 },
+    ]) {
+      const refused = await post(body);
+      expect(refused.status).toBe(400);
+      expect(await refused.json()).toMatchObject({ error: { code: "INVALID_MESSAGE" } });
+    }
+    await reader.close();
+  });
+
+  it("private channels - subscribers stay over restarts of shard and producer, and lose nothing that was published", async () => {
+    const own = await startServerProcess({ ...MARKETS, shards: 1 }, { threadEnds: true });
+    try {
+      const channel = "over-restarts";
+      const [reader, writer] = [await connect(ALL, "json", own), await connect(ALL, "json", own)];
+      await reader.subscribe(named(channel));
+      const before = await publish(writer, channel, "before");
+      own.command({ restartProducer: true });
+      await writer.take("EpochChanged");
+      const after = await until("a publication", async () => {
+        const reply = await writer.request({ type: "Publish", data: { channel, data: "after" } });
+        return reply.type === "Published" ? reply.data : undefined;
+      });
+      expect((await reader.take("Publication")).data).toMatchObject({ ...before, data: "before" });
+      expect((await reader.take("Publication")).data).toMatchObject({ ...after, data: "after" });
+      expect(after.seq).toBeGreaterThan(before.seq);
+      expect(after.ts).toBeGreaterThan(before.ts);
+      // Its history is gone with the producer.
+      expect(await reader.subscribe(named(channel, before.ts))).toMatchObject({
+        data: { channels: [{ recovered: false }] },
+      });
+      own.command({ restartShard: 0 });
+      await Promise.all([reader.closed, writer.closed]);
+      const again = await until("a connection", () =>
+        connect(ALL, "json", own).catch(() => undefined),
+      );
+      // A shard has nothing of its own: all of the history is there.
+      expect(await again.subscribe(named(channel, after.ts))).toMatchObject({
+        data: { channels: [{ recovered: true }] },
+      });
+      expect((await again.take("Publication")).data).toMatchObject({ ...after, data: "after" });
+      await again.close();
+    } finally {
+      await own.stop();
+    }
+  });
+
+  it("private channels - bounds of histories, channels and rates hold, are counted, and have their codes", async () => {
+    const own = await startServerProcess({
+      ...MARKETS,
+      shards: 1,
+      "channel-history-size": 2,
+      "channel-history-time": 1500,
+      "channel-history-bytes": 65_536,
+      "max-channels": 3,
+      "max-publishes-per-second": 20,
+    });
+    try {
+      const [writer, other] = [await connect(ALL, "json", own), await connect(ALL, "json", own)];
+      const places = [];
+      for (const data of [1, 2, 3]) places.push(await publish(writer, "a", data));
+      const since = places[0]?.ts as number;
+      expect(await other.subscribe(named("a", since))).toMatchObject({
+        data: { channels: [{ recovered: false }] },
+      });
+      for (const data of [2, 3]) expect((await other.take("Publication")).data.data).toBe(data);
+      for (const name of ["b", "c"]) await publish(writer, name, 1);
+      expect(await errorOf(writer, "Publish", { channel: "d", data: 1 })).toMatchObject({
+        code: "UNAVAILABLE",
+        message: expect.stringContaining("--max-channels"),
+      });
+      // Another user has its share, and an idle channel is forgotten first.
+      await publish(other, "d", 1);
+      expect(await metric("channels", own)).toBe(3);
+      for (let index = 0; index < 3; index++)
+        for (const one of [writer, other]) await publish(one, "c", "x".repeat(16_000));
+      for (let id = 0; id < 60; id++)
+        writer.send({ type: "Publish", id, data: { channel: "c", data: id } });
+      expect((await writer.take("Error")).data).toMatchObject({
+        code: "RATE_LIMITED",
+        details: { limit: 20, retry_after_ms: expect.any(Number) },
+      });
+      // Whoever keeps to the rate is none the worse.
+      await publish(other, "c", "mine");
+      expect(await metric('publications_refused_total{reason="rate"}', own)).toBeGreaterThan(0);
+      expect(await metric('publications_refused_total{reason="channels"}', own)).toBe(1);
+      expect(await metric('channel_history_dropped_total{by="size"}', own)).toBeGreaterThan(0);
+      expect(await metric('channel_history_dropped_total{by="channels"}', own)).toBeGreaterThan(0);
+      await until(
+        "the history to be empty",
+        async () => (await metric("channel_history_bytes", own)) === 0,
+      );
+      expect(await metric('channel_history_dropped_total{by="time"}', own)).toBeGreaterThan(0);
+      for (const client of [writer, other]) await client.close();
+    } finally {
+      await own.stop();
+    }
+  });
+
+  it("private channels - a flood costs who floods and who does not read it, and nobody beside them", async () => {
+    const own = await startServerProcess({
+      ...MARKETS,
+      shards: 1,
+      "max-publishes-per-second": 100,
+      "publication-ring-size": 262_144,
+      "max-queued-bytes": 65_536,
+      "send-buffer-size": 16_384,
+    });
+    try {
+      const [deaf, ears, mouth, flooder] = (await Promise.all(
+        [1, 2, 3, 4].map(() => connect(ALL, "json", own)),
+      )) as [TestClient, TestClient, TestClient, TestClient];
+      await deaf.subscribe(named("flood"));
+      await ears.subscribe(named("quiet"));
+      deaf.ws.pause();
+      const data = "x".repeat(16_000);
+      let flooding = true;
+      const flood = (async () => {
+        while (flooding) {
+          flooder.send({ type: "Publish", data: { channel: "flood", data } });
+          if (flooder.ws.bufferedAmount > 1_000_000)
+            await new Promise((resolve) => setTimeout(resolve, 5));
+          else await new Promise((resolve) => setImmediate(resolve));
+        }
+      })();
+      const took: number[] = [];
+      for (let index = 0; index < 40; index++) {
+        const at = performance.now();
+        await publish(mouth, "quiet", index);
+        expect((await ears.take("Publication")).data.data).toBe(index);
+        took.push(performance.now() - at);
+      }
+      await until(
+        "the deaf to be closed",
+        async () => (await metric("slow_consumers_closed_total", own)) > 0,
+      );
+      flooding = false;
+      await flood;
+      deaf.ws.resume();
+      expect(await deaf.closed).toMatchObject({ code: 4001 });
+      took.sort((a, b) => a - b);
+      expect(took[took.length >> 1]).toBeLessThan(250);
+      expect(await metric('publications_refused_total{reason="rate"}', own)).toBeGreaterThan(0);
+      for (const client of [ears, mouth]) await client.close();
+      flooder.ws.terminate();
+    } finally {
+      await own.stop();
+    }
+  });
 });
-void until;
-void metric;

@@ -1,0 +1,241 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { counted, SHARD } from "../../../../src/counters/counters.js";
+import { Random } from "../../../../src/shared/random.js";
+import { ChannelClient, ChannelWorld, type Placed } from "../../../support/channel-world.js";
+
+let world: ChannelWorld;
+let clients: number;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  clients = 0;
+  world = new ChannelWorld();
+});
+afterEach(() => {
+  world.desk.close();
+  vi.useRealTimers();
+});
+
+const connect = (): ChannelClient => new ChannelClient(++clients);
+const recoveredOf = ({ messages }: ChannelClient): unknown =>
+  messages.flatMap((message) =>
+    message.type === "Subscribed" ? message.data.channels.map((one) => one.recovered) : [],
+  );
+/** More than the ring has room for. */
+const lap = (channel: string): Placed[] =>
+  Array.from({ length: 20 }, () => world.publish(channel, `"${"x".repeat(15_000)}"`));
+
+describe("channels", () => {
+  it("channels - all subscribers are told the same, in its order, and others nothing", () => {
+    const [one, two, other] = [connect(), connect(), connect()];
+    world.subscribe(one, "a");
+    world.subscribe(two, "a");
+    world.subscribe(other, "b");
+    const seqs = [world.publish("a"), world.publish("a", '{"x":[1]}')].map(({ seq }) => seq);
+    world.settle();
+    expect([one.seqsOf("a"), two.seqsOf("a"), other.messages]).toEqual([seqs, seqs, []]);
+    expect(one.messages[1]).toMatchObject({ data: { data: { x: [1] } } });
+    world.unsubscribe(one, "a");
+    world.publish("a");
+    world.settle();
+    expect([one.seqsOf("a").length, two.seqsOf("a").length]).toEqual([2, 3]);
+  });
+
+  it("channels - since brings what there was, then what is new, each once, whatever comes first", () => {
+    const published = [1, 2, 3, 4].map(() => world.publish("a"));
+    const client = connect();
+    world.subscribe(client, "a", published[1]?.ts);
+    world.hear();
+    world.tell();
+    // The ring is read before the history is answered, and goes on meanwhile.
+    published.push(world.publish("a"));
+    world.channels.poll();
+    world.hear();
+    published.push(world.publish("a"));
+    world.channels.poll();
+    world.settle();
+    expect(recoveredOf(client)).toEqual([true]);
+    expect(client.seqsOf("a")).toEqual(published.slice(0).map(({ seq }) => seq));
+  });
+
+  it("channels - a long history comes as the socket takes it, and what is new behind it", () => {
+    world = new ChannelWorld({ channelHistorySize: 100 });
+    const published = Array.from({ length: 60 }, () => world.publish("a", `"${"x".repeat(9000)}"`));
+    const client = connect();
+    world.subscribe(client, "a", published[0]?.ts);
+    world.hear();
+    world.tell();
+    client.blocked = true;
+    world.hear();
+    world.tell();
+    for (let looks = 0; looks < 5; looks++) {
+      vi.advanceTimersByTime(60);
+      expect(world.requests).toEqual([]);
+    }
+    expect(client.connection.channelReplays).toBe(1);
+    published.push(world.publish("a"));
+    client.blocked = false;
+    world.settle();
+    expect(client.seqsOf("a")).toEqual(published.map(({ seq }) => seq));
+    expect(client.connection.channelReplays).toBe(0);
+  });
+
+  it("channels - who was promised what is dropped before it is told is closed, and nobody else", () => {
+    world = new ChannelWorld({ channelHistorySize: 20 });
+    const first = world.publish("a", `"${"x".repeat(15_000)}"`);
+    for (let more = 0; more < 15; more++) world.publish("a", `"${"x".repeat(15_000)}"`);
+    const [client, live] = [connect(), connect()];
+    world.subscribe(live, "a");
+    world.subscribe(client, "a", first.ts);
+    world.hear();
+    world.tell();
+    client.blocked = true;
+    world.hear();
+    world.tell();
+    for (let more = 0; more < 40; more++) {
+      world.publish("a");
+      world.channels.poll();
+    }
+    client.blocked = false;
+    world.settle();
+    expect(client.closedFor).toBe("4001 publications of a channel are there no more");
+    expect(live.closedFor).toBeUndefined();
+  });
+
+  it("channels - a lap costs nothing that the history still has", () => {
+    world = new ChannelWorld({ channelHistorySize: 100 });
+    const [one, two, late] = [connect(), connect(), connect()];
+    world.subscribe(one, "a");
+    const before = world.publish("a");
+    world.settle();
+    world.subscribe(two, "b");
+    const lapped = [...lap("flood"), world.publish("a"), world.publish("b"), ...lap("flood")];
+    world.channels.poll();
+    world.subscribe(late, "a");
+    expect(counted(world.counters, SHARD.publicationsLapped)).toBe(1);
+    expect(world.channels.position).toBeLessThanOrEqual(before.ts);
+    const after = world.publish("a");
+    world.settle();
+    const seqs = (channel: string) =>
+      lapped.filter((one) => one.channel === channel).map(({ seq }) => seq);
+    expect(one.seqsOf("a")).toEqual([before.seq, ...seqs("a"), after.seq]);
+    expect(two.seqsOf("b")).toEqual(seqs("b"));
+    expect(late.seqsOf("a").at(-1)).toBe(after.seq);
+    expect(counted(world.counters, SHARD.publicationsOverwritten)).toBeGreaterThan(20);
+  });
+
+  it("channels - a flood that laps the shard closes the channel's own subscribers only", () => {
+    const [flooded, quiet] = [connect(), connect()];
+    world.subscribe(flooded, "flood");
+    world.subscribe(quiet, "a");
+    world.publish("flood");
+    world.settle();
+    lap("flood");
+    const placed = world.publish("a");
+    lap("flood");
+    world.settle();
+    expect(flooded.closedFor).toBe("4001 publications of a channel are there no more");
+    expect([quiet.closedFor, quiet.seqsOf("a")]).toEqual([undefined, [placed.seq]]);
+  });
+
+  it("channels - with another hub what was published before is told to its end, and its history is gone", () => {
+    const [live, back] = [connect(), connect()];
+    world.subscribe(live, "a");
+    const before = world.publish("a");
+    world.restart();
+    const after = world.publish("a");
+    world.subscribe(back, "a", before.ts);
+    world.settle();
+    expect(live.seqsOf("a")).toEqual([before.seq, after.seq]);
+    expect(after.seq).toBeGreaterThan(before.seq);
+    expect([recoveredOf(back), back.seqsOf("a")]).toEqual([[false], [after.seq]]);
+    world.lose();
+    const lone = connect();
+    world.subscribe(lone, "a", after.ts);
+    vi.advanceTimersByTime(4999);
+    expect(lone.messages).toEqual([]);
+    vi.advanceTimersByTime(1);
+    expect(recoveredOf(lone)).toEqual([false]);
+  });
+
+  it.each([1, 2, 3, 4, 5, 6])(
+    "channels - nothing is lost or doubled in random histories (seed %i)",
+    (seed) => {
+      const random = new Random(seed);
+      world.desk.close();
+      world = new ChannelWorld({ channelHistorySize: 30 });
+      const all: { client: ChannelClient; channel: string; from: number; promised?: number }[] = [];
+      for (let step = 0; step < 1500; step++) {
+        world.nowMs += random.below(20);
+        world.ts += random.below(2);
+        const channel = `c${random.below(3)}`;
+        const one = all[random.below(all.length)];
+        switch (random.below(12)) {
+          case 0:
+          case 1:
+          case 2:
+            world.publish(
+              channel,
+              `"${"x".repeat(random.below(random.below(40) === 0 ? 16_000 : 50))}"`,
+            );
+            break;
+          case 3:
+          case 4:
+            world.channels.poll();
+            break;
+          case 5:
+            world.hear(random.below(10));
+            break;
+          case 6:
+            world.tell(random.below(10));
+            break;
+          case 7:
+            vi.advanceTimersByTime(random.below(100));
+            break;
+          case 8: {
+            const client = connect();
+            all.push({ client, channel, from: world.published.length });
+            world.subscribe(client, channel);
+            break;
+          }
+          case 9: {
+            const client = connect();
+            const since = world.ts - random.below(30);
+            all.push({ client, channel, from: world.published.length, promised: since });
+            world.subscribe(client, channel, since);
+            break;
+          }
+          case 10:
+            if (one !== undefined) one.client.blocked = random.below(2) === 0;
+            break;
+          default:
+            if (random.below(60) === 0) world.restart();
+            else if (random.below(40) === 0) lap(channel);
+        }
+      }
+      for (const { client } of all) client.blocked = false;
+      world.settle();
+      expect(all.length).toBeGreaterThan(100);
+      let whole = 0;
+      for (const { client, channel, from, promised } of all) {
+        const seqs = client.seqsOf(channel);
+        const told = world.published.filter((placed) => placed.channel === channel);
+        // Numbers go up, and none comes twice.
+        expect(seqs.every((seq, at) => at === 0 || seq > (seqs[at - 1] as number))).toBe(true);
+        if (client.closedFor !== undefined) continue;
+        const isWhole = promised !== undefined && recoveredOf(client)?.toString() === "true";
+        const due = isWhole
+          ? told.filter(({ ts }) => ts >= promised)
+          : world.published.slice(from).filter((placed) => placed.channel === channel);
+        // What it is due is the end of what it was told: nothing is missing, and nothing out of place.
+        if (promised === undefined || isWhole)
+          expect(seqs.slice(seqs.length - due.length)).toEqual(due.map(({ seq }) => seq));
+        if (isWhole) {
+          expect(seqs).toHaveLength(due.length);
+          whole++;
+        } else if (due.length > 0) expect(seqs.at(-1)).toBe(due.at(-1)?.seq);
+      }
+      expect(whole).toBeGreaterThan(4);
+    },
+  );
+});
