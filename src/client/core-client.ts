@@ -6,7 +6,7 @@ import type {
   ServerData,
   ServerMessage,
 } from "../contract/messages.js";
-import type { Client, ClientStats, NamedChannelClient } from "./client.js";
+import type { Client, ClientStats } from "./client.js";
 import { Companions } from "./companions.js";
 import { Emitter } from "./emitter.js";
 import {
@@ -203,9 +203,7 @@ export class CoreClient extends OrderClient implements Client {
     return (await import("./presence-watch.js")).watchPresence(this, ...asked);
   }
 
-  channel(name: string): NamedChannelClient {
-    return namedChannel(this, this.requests, name);
-  }
+  readonly channel = (name: string) => namedChannel(this, this.requests, name);
 
   get history(): History {
     return historyOf(this.requests);

@@ -8,8 +8,11 @@ import type { PresenceKey, PresenceNews, PresenceShare } from "../../presence/pr
  * what a shard is told.
  */
 
-/** What a shard asks of the hub; `request` is the shard's number of it, which the answer carries back. */
-export type HubRequest =
+/** What a shard asks of the hub. */
+export type HubRequest = ChannelRequest | PresenceRequest;
+
+/** What it asks of channels; `request` is the shard's number of it, which the answer carries back. */
+export type ChannelRequest =
   /** A user publishes JSON to a channel. */
   | {
       readonly type: "publish";
@@ -32,8 +35,7 @@ export type HubRequest =
       readonly request: number;
       readonly channel: string;
       readonly from: HistoryFrom;
-    }
-  | PresenceRequest;
+    };
 
 /** What a shard tells the hub of presence, and asks of it. */
 export type PresenceRequest =
@@ -49,7 +51,10 @@ export type HistoryFrom = { readonly after: number } | { readonly since: number 
 export type ShardToHub = readonly HubRequest[];
 
 /** What a shard hears from the hub, in the order in which it happened. */
-export type HubNews =
+export type HubNews = ChannelNews | PresenceWord;
+
+/** What it hears of channels. */
+export type ChannelNews =
   /** What was asked to be published is where every shard reads it. */
   | {
       readonly type: "published";
@@ -76,8 +81,7 @@ export type HubNews =
       readonly lastSeq: number;
       /** Some from where it was asked for on are kept no more. */
       readonly missing: boolean;
-    }
-  | PresenceWord;
+    };
 
 /** What the hub tells a shard of presence, and asks of it. */
 export type PresenceWord =

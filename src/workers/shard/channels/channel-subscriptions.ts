@@ -48,10 +48,10 @@ export interface ChannelMembersListener {
  */
 export class ChannelSubscriptions {
   readonly #counters: CounterSection;
-  readonly #listener: ChannelMembersListener;
+  readonly #listener: ChannelMembersListener | undefined;
   readonly #byName = new Map<string, SubscribedChannel>();
 
-  constructor(counters: CounterSection, listener: ChannelMembersListener) {
+  constructor(counters: CounterSection, listener?: ChannelMembersListener) {
     this.#counters = counters;
     this.#listener = listener;
   }
@@ -75,7 +75,7 @@ export class ChannelSubscriptions {
     connection.channels ??= new Set();
     connection.channels.add(name);
     this.#count(1);
-    this.#listener.entered(connection, name);
+    this.#listener?.entered(connection, name);
     return subscription;
   }
 
@@ -88,7 +88,7 @@ export class ChannelSubscriptions {
     connection.channels?.delete(name);
     if (channel.subscriptions.size === 0) this.#byName.delete(name);
     this.#count(-1);
-    this.#listener.left(connection, name);
+    this.#listener?.left(connection, name);
     return subscription;
   }
 

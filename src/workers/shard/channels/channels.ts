@@ -4,7 +4,7 @@ import type { NamedChannel } from "../../../contract/channel-kinds.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
 import type { MarketMemory } from "../../../ring/market-memory.js";
 import type { PublicationRecord } from "../../../ring/publication-record.js";
-import type { HubNews, HubRequest } from "../../hub/messages.js";
+import type { ChannelNews, ChannelRequest } from "../../hub/messages.js";
 import type { Connection, PrivateBatch } from "../connections/connection.js";
 import type { Outbox } from "../connections/outbox.js";
 import { CoalescedWrites } from "../trading/coalesced-writes.js";
@@ -24,16 +24,13 @@ const POLL_MS_MAX = 2;
 
 type WithoutNumber<T> = T extends unknown ? Omit<T, "request"> : never;
 
-/** What of the hub's news is about channels. */
-type ChannelNews = Extract<HubNews, { type: "published" | "refusal" | "recoverable" | "history" }>;
-
 interface ChannelsContext {
   readonly options: Pick<ShardOptions, "maxPublishesPerSecond" | "maxReplayMessages">;
   readonly outbox: Outbox;
   readonly counters: CounterSection;
   readonly hold: RequestHold;
-  readonly hub: { readonly connected: boolean; send(request: HubRequest): void };
-  readonly members: ChannelMembersListener;
+  readonly hub: { readonly connected: boolean; send(request: ChannelRequest): void };
+  readonly members?: ChannelMembersListener;
 }
 
 /**
@@ -244,7 +241,7 @@ export class Channels {
     this.#flush();
   }
 
-  #send(request: WithoutNumber<Extract<HubRequest, { request: number }>>): number | undefined {
+  #send(request: WithoutNumber<ChannelRequest>): number | undefined {
     const { hub } = this.#context;
     if (!hub.connected) return undefined;
     hub.send({ ...request, request: ++this.#lastRequest });
