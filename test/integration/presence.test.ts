@@ -22,8 +22,10 @@ afterEach(() => {
   for (const { ws } of clients.splice(0)) ws.terminate();
 });
 
+/** Every user's token allows every private channel. */
 async function connect(user?: string, encoding: Encoding = "json"): Promise<TestClient> {
-  const query = user === undefined ? "" : `?token=${testToken({ sub: user })}`;
+  const query =
+    user === undefined ? "" : `?token=${testToken({ sub: user, channels: ["desk-*"] })}`;
   const client = await TestClient.connect(server.port, { encoding, query });
   clients.push(client);
   return client;
@@ -127,6 +129,68 @@ describe("presence", () => {
     expect(await server.metric('marketcast_subscriptions{channel="Presence"}')).toBe(4);
   });
 
+  it("presence - of a private channel it says who is there, who came and who went, in every encoding", async () => {
+    const name = `desk-${market}`;
+    const channel = { type: "Private", params: { channel: name } };
+    const ana = await visit("ana", channel);
+    await visit("ana", channel);
+    const watchers: TestClient[] = [];
+    for (const encoding of ENCODINGS) {
+      const client = await connect("watcher", encoding);
+      await client.subscribe({ type: "Presence", params: { channel: name } });
+      const { data } = await client.take("PresenceUpdate");
+      expect(data).toMatchObject({ channel: name, connections: 2, users: 1, members: ["ana"] });
+      watchers.push(client);
+    }
+    const bo = await visit("bo", channel);
+    for (const watcher of watchers) {
+      const { data } = await watcher.take("PresenceUpdate");
+      expect(data).toMatchObject({ channel: name, connections: 3, users: 2, joined: ["bo"] });
+      expect(data).not.toHaveProperty("members");
+    }
+    ana.ws.terminate();
+    bo.ws.terminate();
+    await visit("cy", channel);
+    const joined = new Set<string>(["ana", "bo"]);
+    const [watcher] = watchers as [TestClient];
+    for (let last: PresenceUpdate | undefined; last?.connections !== 2 || last.users !== 2; ) {
+      last = (await watcher.take("PresenceUpdate")).data;
+      for (const user of last.left ?? []) joined.delete(user);
+      for (const user of last.joined ?? []) joined.add(user);
+    }
+    expect([...joined].sort()).toEqual(["ana", "cy"]);
+    const { client: market7 } = await watch();
+    await visit("bo", channel);
+    await told([watcher], 3, 3);
+    expect(market7.inbox).toEqual([]);
+  });
+
+  it("presence - of a private channel it needs the claim for it, and ends with that", async () => {
+    const name = `desk-${market}`;
+    const subscribe = { type: "Presence", params: { channel: name } };
+    const nobody = await connect();
+    expect((await nobody.subscribe(subscribe)).data).toMatchObject({ code: "AUTH_REQUIRED" });
+    const authenticate = (client: TestClient, channels: readonly string[]) =>
+      client.request({
+        type: "Authenticate",
+        data: { token: testToken({ sub: "ana", wallet: undefined, channels }) },
+      });
+    await authenticate(nobody, ["other-*"]);
+    expect((await nobody.subscribe(subscribe)).data).toMatchObject({
+      code: "FORBIDDEN",
+      message: `Presence: the token's claim channels does not allow ${name}`,
+    });
+    await authenticate(nobody, [name]);
+    expect(await nobody.subscribe(subscribe, presence)).toMatchObject({ type: "Subscribed" });
+    await nobody.take("PresenceUpdate", ({ data }) => data.channel === name);
+    await authenticate(nobody, []);
+    const { data } = await nobody.take("Error");
+    expect(data).toMatchObject({ code: "FORBIDDEN", message: expect.stringContaining("ended") });
+    await visit("bo", { type: "Private", params: { channel: name } }, { type: "Book", params });
+    await nobody.take("PresenceUpdate", ({ data: { connections } }) => connections === 1);
+    expect(nobody.inbox.filter(({ type }) => type === "PresenceUpdate")).toEqual([]);
+  });
+
   it("presence - what a shard has counted goes with it, and comes back with its clients", async () => {
     const watchers = await Promise.all([1, 2, 3, 4].map(() => watch()));
     const visitors: TestClient[] = [];
@@ -142,22 +206,34 @@ describe("presence", () => {
       void client.closed.then(() => gone.add(client));
     server.command({ restartShard: 0 });
     await until("the shard is gone", () => gone.size === 8);
-    const left = visitors.filter((visitor) => !gone.has(visitor)).length;
+    const left = visitors.flatMap((visitor, n) => (gone.has(visitor) ? [] : [n % 3]));
     const stay = watchers.map(({ client }) => client).filter((client) => !gone.has(client));
-    expect([left, stay.length]).toEqual([6, 2]);
-    await told(stay, 6, 3);
-    for (let n = 0; n < 6; n++) await visit("user-9", { type: "Book", params });
-    await told(stay, 12, 4);
-    expect((await watch()).data).toEqual({ ...params, connections: 12, users: 4 });
+    expect(left.length).toBeGreaterThan(0);
+    expect(stay.length).toBeGreaterThan(0);
+    await told(stay, left.length, new Set(left).size);
+    for (let n = left.length; n < 12; n++) await visit("user-9", { type: "Book", params });
+    const users = new Set(left).size + 1;
+    await told(stay, 12, users);
+    expect((await watch()).data).toEqual({ ...params, connections: 12, users });
   });
 
   it("presence - a producer that dies changes no count: shards tell the next one all they have", async () => {
     const watchers = (await Promise.all(ENCODINGS.map((encoding) => watch(encoding)))).map(
       ({ client }) => client,
     );
+    const channel = { channel: `desk-${market}` };
     for (let n = 0; n < 9; n++)
-      await visit(`user-${n % 4}`, { type: "Book", params }, { type: "Market", params });
+      await visit(
+        `user-${n % 4}`,
+        { type: "Book", params },
+        { type: "Market", params },
+        { type: "Private", params: channel },
+      );
     await told(watchers, 9, 4);
+    const member = await connect("member");
+    await member.subscribe({ type: "Presence", params: channel });
+    const { members } = (await member.take("PresenceUpdate")).data;
+    expect([...(members ?? [])].sort()).toEqual(["user-0", "user-1", "user-2", "user-3"]);
     for (let kills = 1; kills <= 2; kills++) {
       server.command({ restartProducer: true });
       for (const watcher of watchers) await watcher.take("EpochChanged");
@@ -166,6 +242,11 @@ describe("presence", () => {
         const { data } = await watcher.take("PresenceUpdate");
         expect(data).toEqual({ ...params, connections: 9 + kills, users: 4 });
       }
+      await visit(`new-${kills}`, { type: "Private", params: channel });
+      const { data } = await member.take("PresenceUpdate");
+      expect(data).toMatchObject({ ...channel, connections: 9 + kills, users: 4 + kills });
+      expect(data).toMatchObject({ joined: [`new-${kills}`], left: [] });
+      expect(data).not.toHaveProperty("members");
     }
   });
 });
@@ -198,7 +279,6 @@ describe("presence bounds", () => {
       code: "MARKET_NOT_FOUND",
       message: "no market has the id 9",
     });
-    expect(await ask({ channel: "desk-1" })).toMatchObject({ code: "AUTH_REQUIRED" });
     expect(await ask(params)).toMatchObject({ channels: [presence] });
     expect(await ask({ market_id: 1030 })).toMatchObject({
       code: "TOO_MANY_SUBSCRIPTIONS",

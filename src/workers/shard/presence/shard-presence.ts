@@ -51,6 +51,7 @@ export class ShardPresence {
 
   /** There is a hub, which knows nothing of this shard. */
   connected(): void {
+    this.counting.reset();
     for (const key of this.watchers.keys) this.#parts.send({ type: "presence-watch", key });
   }
 
