@@ -102,7 +102,10 @@ function mergedBy(intervalMs: MergeInterval | null | undefined) {
 }
 
 /** The name of a channel that users publish to. */
-export const channelNameSchema = z.string().refine(isChannelName, CHANNEL_NAME_RULE);
+export const channelNameSchema = z
+  .string()
+  .refine(isChannelName, CHANNEL_NAME_RULE)
+  .meta({ description: CHANNEL_NAME_RULE });
 const presenceParams = nullIsAbsent(
   z.object({ market_id: marketIdSchema.optional(), channel: channelNameSchema.optional() }),
 ).transform(({ market_id, channel }, context): PresenceSubject => {

@@ -38,6 +38,13 @@ describe("channel flags", () => {
     ],
     [{ channel: ["Trades", "SystemStatus"] }, [{ type: "Trades" }, { type: "SystemStatus" }]],
     [
+      { channel: ["Private"], name: ["desk-1", "desk-2"] },
+      [
+        { type: "Private", params: { channel: "desk-1" } },
+        { type: "Private", params: { channel: "desk-2" } },
+      ],
+    ],
+    [
       { channel: ["Orders", "Positions"] },
       [
         { type: "Orders", params: { wallet: "w" } },
@@ -61,7 +68,8 @@ describe("channel flags", () => {
     [{ channel: ["Trades"], minVolume: 1 }, "min-volume: is for Markets only"],
     [{ channel: ["Trades"], maxVolume: 1 }, "max-volume: is for Markets only"],
     [{ channel: ["Presence"] }, "market: Presence needs a market (flag --market) or a private"],
-    [{ channel: ["Trades"], name: ["a"] }, "name: is for Private, Presence only"],
+    [{ channel: ["Private"] }, "name: Private needs at least one (flag --name)"],
+    [{ channel: ["Trades"], name: ["desk-1"] }, "name: is for Private, Presence only"],
     [{ channel: ["Trades"], wallet: "w" }, "wallet: is for Orders, Positions only"],
   ])("channel flags - %j are refused", (flags, message) => {
     expect(() => checkChannelFlags(flags)).toThrow(message);

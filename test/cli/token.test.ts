@@ -43,6 +43,22 @@ describe("token", () => {
     expect(claims).toEqual({ sub: "alice", wallet: "0xA", ...expected });
   });
 
+  it("token - carries what channels may be subscribed to and published to, which have to be names", async () => {
+    const grants = ["--channels", "desk-1", "room-*", "--publish", "*"];
+    const { iat = 0, ...claims } = claimsOf(
+      await token([...USER, ...grants, "--jwt-secret", SECRET]),
+      SECRET,
+    );
+    expect(claims).toMatchObject({
+      channels: ["desk-1", "room-*"],
+      publish: ["*"],
+      exp: iat + 3600,
+    });
+    const refused = await token([...USER, "--publish", "a b", "--jwt-secret", SECRET]);
+    expect(refused).toMatchObject({ code: 2, stdout: "" });
+    expect(refused.stderr).toContain("must be 1 to 128 of A-Z");
+  });
+
   it("token - two at once without a configured secret use one that is made", async () => {
     const printed = await Promise.all([token(USER), token(USER)]);
     const path = join(directory, "data", "jwt-secret");

@@ -28,7 +28,8 @@ describe("a MessagePack client in Python", () => {
 
   it("messagepack - every message type decodes, with integers where they belong", async (test) => {
     if (server === undefined) return test.skip(MISSING);
-    const uri = `ws://127.0.0.1:${server.port}/ws/v3?token=${testToken()}`;
+    const token = testToken({ channels: ["*"], publish: ["*"] });
+    const uri = `ws://127.0.0.1:${server.port}/ws/v3?token=${token}`;
     await expectPythonReadsEveryMessage(server, [CLIENT, uri]);
   });
 });

@@ -43,6 +43,7 @@ CHANNELS = [
     {"type": "Heartbeat", "params": {"interval_ms": 100}},
     {"type": "Orders", "params": {"wallet": WALLET}},
     {"type": "Positions", "params": {"wallet": WALLET}},
+    {"type": "Private", "params": {"channel": "desk-1"}},
     {"type": "Presence", "params": {"market_id": 1001}},
 ]
 OTHER = {"market_id": 1001, "side": "Buy", "order_type": "Market", "quantity": 1}
@@ -76,6 +77,8 @@ REQUESTS = [
     {"type": "OrderHistory", "data": {"status": ["Filled"], "limit": 10}},
     {"type": "FillHistory", "data": {"market_id": 1001}},
 ]
+# Answered by another thread than the others, whenever that has come to it.
+PUBLISH = {"type": "Publish", "data": {"channel": "desk-1", "data": {"text": "ünïcode", "none": None}}}
 
 
 def is_integer(value):
@@ -110,6 +113,7 @@ async def converse(uri, wanted, report):
             report["faults"].append(f"subprotocol {socket.subprotocol}")
         for request_id, request in zip(REQUEST_IDS, REQUESTS):
             await socket.send(msgpack.packb({"id": request_id, **request}))
+        await socket.send(msgpack.packb(PUBLISH))
         replied = []
         while not wanted <= report["counts"].keys() or replied != REQUEST_IDS:
             payload = await socket.recv()

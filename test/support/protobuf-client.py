@@ -28,6 +28,7 @@ NULLS = {("Authenticated", "wallet"), ("CancelAfterSet", "trigger_ts")} | {
     for message in ("PriceUpdate", "Market")
     for field in ("price", "best_bid", "best_ask")
 }
+JSON_TEXTS = {"details", "data"}
 UPPER = {"ErrorCode", "TimeInForce"}
 LOWER = {"SystemState", "NotificationLevel", "CandleInterval"}
 
@@ -52,6 +53,7 @@ CHANNELS = [
     pb.Channel(heartbeat={"interval_ms": 100}),
     pb.Channel(orders={"wallet": WALLET}),
     pb.Channel(positions={"wallet": WALLET}),
+    pb.Channel(private={"channel": "desk-1"}),
     pb.Channel(presence={"market_id": 1001}),
 ]
 OTHER = {"market_id": 1001, "side": pb.SIDE_BUY, "order_type": pb.ORDER_TYPE_MARKET, "quantity": 1}
@@ -86,6 +88,8 @@ REQUESTS = [
     {"order_history": {"status": [pb.ORDER_STATUS_FILLED], "limit": 10}},
     {"fill_history": wide(1001)},
 ]
+# Answered by another thread than the others, whenever that has come to it.
+PUBLISH = {"publish": {"channel": "desk-1", "data": '{"text": "ünïcode", "none": null}'}}
 
 
 def request(request_id, message):
@@ -113,7 +117,7 @@ def value_of(field, value):
         return word(field, value)
     if field.message_type is not None:
         return plain(value)
-    return json.loads(value) if field.name == "details" else value
+    return json.loads(value) if field.name in JSON_TEXTS else value
 
 
 def plain(message):
@@ -155,6 +159,7 @@ async def converse(uri, wanted, report):
             report["faults"].append(f"subprotocol {socket.subprotocol}")
         for request_id, message in zip(REQUEST_IDS, REQUESTS):
             await socket.send(request(request_id, message).SerializeToString())
+        await socket.send(pb.ClientMessage(**PUBLISH).SerializeToString())
         replied = []
         while not wanted <= report["counts"].keys() or replied != REQUEST_IDS:
             payload = await socket.recv()

@@ -51,12 +51,17 @@ const publisher = new Publisher(task.memory, counters, {
 });
 
 const publications = new PublicationWriter(task.memory, counters);
-const channels = new ChannelDesk(task.hub, {
-  counters,
-  tell: position.tell,
-  now: () => performance.now(),
-  write: (texts, seq, ts) => publications.write(texts, seq, ts),
-});
+/** There with the first shard: the feed is open then, and says where ts begins. */
+let desk: ChannelDesk | undefined;
+function channels(): ChannelDesk {
+  desk ??= new ChannelDesk(task.hub, {
+    counters,
+    tell: position.tell,
+    now: () => performance.now(),
+    write: (texts, seq, ts) => publications.write(texts, seq, ts),
+  });
+  return desk;
+}
 const presence = new PresenceDesk(task.hub.maxPresenceUsers, counters);
 const hub = new Hub({
   attached: (shard) => presence.attach(shard),
@@ -67,7 +72,7 @@ const hub = new Hub({
       case "presence-unwatch":
         return presence.take(from, request);
       default:
-        return channels.take(from, request);
+        return channels().take(from, request);
     }
   },
   heard: () => publications.publish(),
@@ -80,6 +85,7 @@ const firstSubscriber = new Promise<void>((resolve) => {
     else if (message.type === "shard") {
       (exchange ?? feedSessions)?.attach(message.shard, message.port);
       hub.attach(message.shard, message.hub);
+      channels();
     } else if (message.type === "administer") administer(message);
     else if (message.type === "publish") publish(message);
     // Of a worker thread, exit() ends the thread.
@@ -160,7 +166,7 @@ function administer({ request, action }: Extract<MainToProducer, { type: "admini
 }
 
 function publish({ request, channel, data }: Extract<MainToProducer, { type: "publish" }>): void {
-  const outcome = channels.publish(channel, data, undefined);
+  const outcome = channels().publish(channel, data, undefined);
   publications.publish();
   tell({ type: "published", request, outcome });
 }

@@ -11,6 +11,8 @@ import type {
 
 /** How often it is looked whether a slow connection has taken what it was sent, in ms. */
 const LOOK_MS = 50;
+/** Questions that may be under way, of all: the answer to one may be large. */
+const QUESTIONS_MAX = 32;
 /** What is kept of a channel while its history is asked for, in bytes of JSON. */
 const RECENT_BYTES_MAX = 256 * 1024;
 
@@ -45,9 +47,12 @@ interface ChannelReplaysContext {
  * A replay has come to its end when it has all that the hub knew, and all that the shard has read of the ring since
  * it asked, which is kept meanwhile in `recent`. What the ring still brings of what it has, it skips by `after`.
  *
+ * A connection's replays go one after the other, and all of a shard together have a bounded number of answers on their
+ * way, by turns.
+ *
  * Invariants: a subscription has one replay at most, and is `replaying` exactly while it has; a channel has one
  * without a subscription at most, and is `repairing` exactly while it has; `questions` counts those about the channel
- * that are not answered, and `recent` is empty where it is 0.
+ * that are not answered, and `recent` is empty where it is 0; of a connection's replays only the first is asked for.
  */
 export class ChannelReplays {
   readonly #counters: CounterSection;
@@ -55,6 +60,10 @@ export class ChannelReplays {
   /** By what they are for. */
   readonly #all = new Map<ChannelSubscription | SubscribedChannel, Replay>();
   readonly #asked = new Map<number, Replay>();
+  /** Those that are to be asked for as soon as there is an answer less to come. */
+  readonly #waiting = new Set<Replay>();
+  /** Of each connection that has some, in the order in which they were begun. */
+  readonly #byConnection = new Map<Connection, Set<Replay>>();
 
   constructor(counters: CounterSection, context: ChannelReplaysContext) {
     this.#counters = counters;
@@ -76,13 +85,25 @@ export class ChannelReplays {
     count(this.#counters, SHARD.replays);
     const replay = { channel, to: subscription, from: { after }, after, promised };
     this.#all.set(subscription, replay);
-    this.#ask(replay);
+    const own = this.#byConnection.get(connection) ?? new Set();
+    this.#byConnection.set(connection, own.add(replay));
+    if (own.size === 1) this.#ask(replay);
   }
 
   end(subscription: ChannelSubscription): void {
-    if (!this.#all.delete(subscription)) return;
+    const replay = this.#all.get(subscription);
+    if (replay === undefined) return;
+    const { connection } = subscription;
+    this.#all.delete(subscription);
+    this.#waiting.delete(replay);
     subscription.replaying = false;
-    subscription.connection.channelReplays--;
+    connection.channelReplays--;
+    const own = this.#byConnection.get(connection);
+    const [first] = own ?? [];
+    own?.delete(replay);
+    const [next] = own ?? [];
+    if (next === undefined) this.#byConnection.delete(connection);
+    else if (first === replay) this.#ask(next);
   }
 
   /**
@@ -126,17 +147,24 @@ export class ChannelReplays {
       }
     }
     this.#answered(channel);
+    for (const next of this.#waiting) {
+      if (this.#asked.size >= QUESTIONS_MAX) return;
+      this.#waiting.delete(next);
+      this.#ask(next);
+    }
   }
 
   /** What the hub was asked is not answered any more. */
   lost(): void {
     for (const { channel } of this.#asked.values()) this.#answered(channel);
     this.#asked.clear();
+    this.#waiting.clear();
   }
 
   /** There is another hub: asks it for all that is still to be told. */
   askAgain(): void {
-    for (const replay of this.#all.values()) this.#ask(replay);
+    for (const replay of this.#all.values()) if (replay.to === undefined) this.#ask(replay);
+    for (const [first] of this.#byConnection.values()) if (first !== undefined) this.#ask(first);
   }
 
   #goOn(writes: CoalescedWrites, replay: Replay, lastSeq: number): void {
@@ -187,6 +215,10 @@ export class ChannelReplays {
 
   #ask(replay: Replay): void {
     const { channel, from } = replay;
+    if (this.#asked.size >= QUESTIONS_MAX) {
+      this.#waiting.add(replay);
+      return;
+    }
     const request = this.#context.ask(channel.name, from);
     if (request === undefined) return;
     this.#asked.set(request, replay);

@@ -58,6 +58,23 @@ describe("channels", () => {
     expect(client.seqsOf("a")).toEqual(published.slice(0).map(({ seq }) => seq));
   });
 
+  it("channels - more than is kept while a history is asked for is asked for again", () => {
+    world = new ChannelWorld({ channelHistorySize: 100 });
+    const published = [world.publish("a")];
+    const client = connect();
+    world.subscribe(client, "a", published[0]?.ts);
+    world.hear();
+    world.tell();
+    world.hear();
+    for (let more = 0; more < 40; more++) {
+      published.push(world.publish("a", `"${"x".repeat(15_000)}"`));
+      world.channels.poll();
+    }
+    world.settle();
+    expect(client.seqsOf("a")).toEqual(published.map(({ seq }) => seq));
+    expect(counted(world.counters, SHARD.publicationsLapped)).toBe(0);
+  });
+
   it("channels - a long history comes as the socket takes it, and what is new behind it", () => {
     world = new ChannelWorld({ channelHistorySize: 100 });
     const published = Array.from({ length: 60 }, () => world.publish("a", `"${"x".repeat(9000)}"`));
@@ -156,6 +173,68 @@ describe("channels", () => {
     expect(lone.messages).toEqual([]);
     vi.advanceTimersByTime(1);
     expect(recoveredOf(lone)).toEqual([false]);
+  });
+
+  it("channels - of a connection one history is on its way at a time, and of all so many", () => {
+    for (const channel of ["a", "b", "c"]) world.publish(channel);
+    const since = world.ts;
+    const [one, ...others] = Array.from({ length: 50 }, connect);
+    for (const channel of ["a", "b", "c"]) world.subscribe(one as ChannelClient, channel, since);
+    for (const client of others) world.subscribe(client, "a", since);
+    world.hear();
+    world.tell();
+    const asked = world.requests.map(({ type, channel }) => `${type} ${channel}`);
+    expect(asked).toHaveLength(32);
+    expect(asked.filter((text) => text !== "history a")).toEqual([]);
+    world.settle();
+    for (const client of others) expect(client.seqsOf("a")).toHaveLength(1);
+    for (const channel of ["a", "b", "c"]) expect(one?.seqsOf(channel)).toHaveLength(1);
+  });
+
+  it("channels - what is published is answered in its order, and who has too much on its way is held", () => {
+    const writer = connect();
+    const publish = (id: number, data = "1") =>
+      world.channels.publish(writer.connection, id, "u", { channel: "a", data }, 0);
+    for (let id = 0; id < 64; id++) expect(publish(id)).toBeUndefined();
+    expect(world.holds).toEqual(["hold 1"]);
+    world.hear();
+    world.tell(1);
+    expect(writer.messages).toMatchObject([{ type: "Published", id: 0, data: { channel: "a" } }]);
+    world.tell();
+    expect(writer.messages.map(({ id }) => id)).toEqual(Array.from({ length: 64 }, (_, id) => id));
+    writer.messages.length = 0;
+    for (let id = 0; id < 5; id++) publish(id, `"${"x".repeat(16_000)}"`);
+    expect(world.holds.at(-1)).toBe("hold 1");
+    world.lose();
+    expect(writer.messages.map(({ type, data }) => [type, data])).toEqual(
+      Array.from({ length: 5 }, () => [
+        "Error",
+        { code: "INTERNAL", message: "the answer was lost, and it may have been published" },
+      ]),
+    );
+    expect(publish(9)).toMatchObject({ code: "UNAVAILABLE" });
+    expect(counted(world.counters, SHARD.publishesUnavailable)).toBe(6);
+  });
+
+  it("channels - a user's rate is one, whatever connections it has, and a connection's is no more", () => {
+    world.desk.close();
+    world = new ChannelWorld({ maxPublishesPerSecond: 10 });
+    const [one, two] = [connect(), connect()];
+    const publish = ({ connection }: ChannelClient, user: string) =>
+      world.channels.publish(connection, 1, user, { channel: "a", data: "1" }, 0);
+    for (let more = 0; more < 10; more++) expect(publish(one, "u")).toBeUndefined();
+    expect(publish(one, "u")).toMatchObject({ code: "RATE_LIMITED", details: { limit: 10 } });
+    expect(publish(two, "u")).toBeUndefined();
+    expect(publish(two, "other")).toBeUndefined();
+    world.settle();
+    expect(one.messages.map(({ type }) => type)).toEqual(Array(10).fill("Published"));
+    expect(two.messages).toMatchObject([
+      {
+        type: "Error",
+        data: { code: "RATE_LIMITED", details: { limit: 10, retry_after_ms: 100 } },
+      },
+      { type: "Published" },
+    ]);
   });
 
   it.each([1, 2, 3, 4, 5, 6])(

@@ -88,6 +88,29 @@ describe("heartbeats of a shard", () => {
     expect(types()).toEqual(["TradeExecution", "TradeExecution", "Heartbeat"]);
   });
 
+  it("heartbeats - they say no more than how far channels are told, and none comes ahead of a channel's history", () => {
+    const client = connect(0, beat(100), prices(1));
+    let told = Number.POSITIVE_INFINITY;
+    world.fanOut.heartbeats.boundBy(() => told);
+    const next = (price: number): number | undefined => {
+      world.quote(1, price);
+      world.flush();
+      vi.advanceTimersByTime(100);
+      client.messages.length = 0;
+      world.round();
+      return heartbeatsOf(client.messages)[0]?.ts;
+    };
+    const first = next(100) as number;
+    told = first;
+    expect([next(102), next(104)]).toEqual([first, first]);
+    told = Number.POSITIVE_INFINITY;
+    expect(next(106)).toBeGreaterThan(first);
+    client.connection.channelReplays = 1;
+    expect(next(108)).toBeUndefined();
+    client.connection.channelReplays = 0;
+    expect(next(110)).toBeGreaterThan(first);
+  });
+
   it("heartbeats - one whose socket takes nothing gets none, then what it is due first, and how much was left out", () => {
     const client = connect(0, beat(100), prices(1));
     const other = connect(0, beat(100), prices(1));

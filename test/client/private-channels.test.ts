@@ -1,0 +1,175 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { CoreClient } from "../../src/client/core-client.js";
+import { ENCODINGS } from "../../src/contract/encodings.js";
+import type { ClientMessage, ServerMessage } from "../../src/contract/messages.js";
+import { closeClients, collect, newClient, nextEvent } from "../support/client-harness.js";
+import { acceptance, type FakeConnection, FakeServer, refusal } from "../support/fake-server.js";
+import { type ServerProcess, startServerProcess, testToken } from "../support/server-process.js";
+import { until } from "../support/until.js";
+
+const GRANTS = { channels: ["*"], publish: ["*"] };
+const PLACE = { channel: "desk-1", seq: 7, ts: 70 };
+
+describe("client private channels", () => {
+  let server: ServerProcess;
+  beforeAll(async () => {
+    const flags = { feed: "synthetic", "feed-rate": 20, "feed-markets": 1, shards: 1 };
+    server = await startServerProcess(flags, { threadEnds: true });
+  });
+  afterEach(closeClients);
+  afterAll(() => server.stop());
+
+  it.each(ENCODINGS)(
+    "client private channels - what is published comes, with its place, in %s",
+    async (encoding) => {
+      const client = newClient(server.port, { token: testToken(GRANTS), encoding });
+      await client.subscribe([{ type: "Private", params: { channel: encoding } }]);
+      const told = collect(client, "Publication");
+      const data = { text: "ü😀", numbers: [1, -0.5, 2 ** 40], none: null, deep: [[{}]] };
+      const places = [
+        await client.channel(encoding).publish(data),
+        await client.channel(encoding).publish(null),
+      ];
+      await until("both", () => told.length === 2);
+      const user_id = "user-1";
+      expect(told).toEqual([
+        { ...places[0], data, user_id },
+        { ...places[1], data: null, user_id },
+      ]);
+      await expect(client.channel("a b").publish(1)).rejects.toMatchObject({
+        code: "INVALID_MESSAGE",
+      });
+      await expect(client.channel(encoding).publish(() => 1)).rejects.toThrow(TypeError);
+    },
+  );
+
+  it("client private channels - over a lost connection every publication comes once, and none is missed", async () => {
+    const channel = "resumed";
+    const client = newClient(server.port, { token: testToken(GRANTS) });
+    const told = collect(client, "Publication");
+    const gaps = collect(client, "gap");
+    await client.subscribe([{ type: "Private", params: { channel } }]);
+    const publish = async (data: number): Promise<void> => {
+      const response = await fetch(`http://127.0.0.1:${server.opsPort}/publish`, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ channel, data }),
+      });
+      expect(response.status).toBe(200);
+    };
+    for (let data = 0; data < 3; data++) await publish(data);
+    await until("the first", () => told.length === 3);
+    const resubscribed = nextEvent(client, "resubscribed");
+    server.command({ restartShard: 0 });
+    await nextEvent(client, "state", ({ status }) => status !== "open");
+    for (let data = 3; data < 6; data++) await publish(data);
+    await resubscribed;
+    await publish(6);
+    await until("the last", () => told.at(-1)?.data === 6);
+    expect(told.map(({ data }) => data)).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    expect(gaps).toEqual([]);
+  });
+});
+
+describe("client publishing", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({
+      toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "performance", "Date"],
+    });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  const pass = async (ms: number): Promise<void> => void (await vi.advanceTimersByTimeAsync(ms));
+  const connect = (server: FakeServer): CoreClient => {
+    const quiet = { pingIntervalMs: 0, silenceTimeoutMs: 0, reconnectIntervalMs: 5 };
+    return new CoreClient({ url: "ws://x", ...quiet }, server.platform);
+  };
+  const sent = (server: FakeServer): ClientMessage[] =>
+    server.connections.flatMap(({ received }) => received.filter(({ type }) => type === "Publish"));
+  const published = ({ id = 0 }: ClientMessage): ServerMessage => ({
+    type: "Published",
+    id,
+    data: PLACE,
+  });
+
+  it("client publishing - waits for a connection, and is sent once however that goes on", async () => {
+    let answers = false;
+    const server = new FakeServer((message) =>
+      message.type !== "Publish" ? acceptance(message) : answers ? published(message) : undefined,
+    );
+    server.refusing = true;
+    const client = connect(server);
+    const first = client.channel("desk-1").publish({ a: 1 });
+    await pass(20);
+    expect(sent(server)).toEqual([]);
+    server.refusing = false;
+    await pass(200);
+    expect(sent(server)).toMatchObject([{ data: { channel: "desk-1", data: { a: 1 } } }]);
+    // On its way: whether it was published nobody knows.
+    const lost = expect(first).rejects.toMatchObject({ code: "DISCONNECTED" });
+    server.connection?.end(1006);
+    await lost;
+    answers = true;
+    await pass(200);
+    expect(sent(server)).toHaveLength(1);
+    const second = client.channel("desk-1").publish(2);
+    await pass(10);
+    expect(await second).toEqual(PLACE);
+    const closed = client.close();
+    await pass(10);
+    await closed;
+  });
+
+  it("client publishing - what is over a rate is asked again, and holds up no order", async () => {
+    let refused = 0;
+    const server = new FakeServer((message: ClientMessage, _: FakeConnection) => {
+      if (message.type === "Publish")
+        return refused++ === 0
+          ? refusal(message, "RATE_LIMITED", { limit: 5, retry_after_ms: 3000 })
+          : published(message);
+      return acceptance(message);
+    });
+    const client = connect(server);
+    await pass(10);
+    const publishing = client.channel("desk-1").publish(1);
+    await pass(50);
+    const cancelling = expect(client.cancelOrder({ order_id: "1" })).rejects.toMatchObject({
+      code: "TRADING_DISABLED",
+    });
+    const pinging = client.ping();
+    await pass(50);
+    await cancelling;
+    await pinging;
+    expect(sent(server)).toHaveLength(1);
+    await pass(5000);
+    expect(await publishing).toEqual(PLACE);
+    const closed = client.close();
+    await pass(10);
+    await closed;
+  });
+
+  it("client publishing - a gap between publications is told, but over an epoch, which begins anew", async () => {
+    const server = new FakeServer(acceptance);
+    const client = connect(server);
+    const gaps = collect(client as never, "gap");
+    const told = collect(client as never, "Publication");
+    const subscribing = client.subscribe([{ type: "Private", params: { channel: "desk-1" } }]);
+    await pass(10);
+    await subscribing;
+    const tell = (seq: number): void =>
+      server.connection?.tell({ type: "Publication", data: { ...PLACE, seq, ts: seq, data: seq } });
+    for (const seq of [4, 5, 8]) tell(seq);
+    expect(gaps).toEqual([
+      { stream: "publication", marketId: "desk-1", from: 5, to: 8, missed: 2, kind: "lost" },
+    ]);
+    server.connection?.tell({ type: "EpochChanged", data: { epoch: "another" } });
+    tell(2);
+    expect(told.map(({ seq }) => seq)).toEqual([4, 5, 8, 2]);
+    expect(gaps).toHaveLength(1);
+    const closed = client.close();
+    await pass(10);
+    await closed;
+  });
+});
