@@ -14,6 +14,8 @@ const TELL_INTERVAL_MS = 1000;
 const SETTLE_MS = 250;
 /** How long one who was asked to count is waited for, before what the others have counted is told. */
 const ANSWER_WAIT_MS = 1500;
+/** Keys that are told in a turn; the others have the next one. */
+const TOLD_PER_TURN = 128;
 /** Once so few of the users that may be kept are left, those who found no place are asked for again. */
 const ROOM_AGAIN = 0.9;
 
@@ -175,13 +177,15 @@ export class PresenceHub<C> {
       this.#countAgain(watched);
   }
 
-  /** Tells watchers what is due. */
+  /** Tells watchers what is due, or the first of it. */
   tell(): void {
     const now = this.#now();
+    let left = TOLD_PER_TURN;
     for (const watched of this.#due) {
       if (this.#dueAt(watched) > now) continue;
       this.#due.delete(watched);
       this.#tell(watched, now);
+      if (--left === 0) return;
     }
   }
 

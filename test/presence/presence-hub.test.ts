@@ -189,6 +189,18 @@ describe("presence hub", () => {
     expect([hub.users, hub.keysOver]).toEqual([4, 0]);
   });
 
+  it("presence hub - however many keys are due, a turn tells some, and the next ones the others", () => {
+    hub.attach("a");
+    for (let id = 0; id < 300; id++) {
+      hub.watch("a", `market ${id}`);
+      hub.take("a", share(`market ${id}`, id, [], anew));
+    }
+    const turns: (readonly string[])[] = [];
+    while (hub.nextAt !== undefined) turns.push(toldAt(250).map(([, { key }]) => key));
+    expect(turns.map(({ length }) => length)).toEqual([128, 128, 44]);
+    expect(new Set(turns.flat()).size).toBe(300);
+  });
+
   it("presence hub - a contributor that contradicts itself is noticed", () => {
     hub.attach("a");
     hub.watch("a", MARKET);

@@ -9,6 +9,8 @@ export class PresenceDesk {
   readonly #counters: CounterSection;
   #timer: NodeJS.Timeout | undefined;
   #timerAt = 0;
+  /** Something was asked or told since the figures were noted. */
+  #changed = false;
 
   /** @param usersMax most users of a market or private channel that are kept */
   constructor(usersMax: number, counters: CounterSection) {
@@ -48,11 +50,17 @@ export class PresenceDesk {
       default:
         request satisfies never;
     }
-    this.#note();
+    this.#changed = true;
+  }
+
+  /** All of a message has been heard. */
+  heard(): void {
+    if (this.#changed) this.#note();
   }
 
   /** Notes figures, and when something is due next. */
   #note(): void {
+    this.#changed = false;
     this.#counters[PRODUCER.presenceKeys] = this.#hub.keys;
     this.#counters[PRODUCER.presenceUsers] = this.#hub.users;
     this.#counters[PRODUCER.presenceKeysOver] = this.#hub.keysOver;

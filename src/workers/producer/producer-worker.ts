@@ -75,7 +75,10 @@ const hub = new Hub({
         return channels().take(from, request);
     }
   },
-  heard: () => publications.publish(),
+  heard: () => {
+    publications.publish();
+    presence.heard();
+  },
   gone: (shard) => presence.gone(shard),
 });
 
