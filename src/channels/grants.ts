@@ -13,9 +13,10 @@ export function isGranted(claim: unknown, channel: string): boolean {
   );
 }
 
+/** What a name begins with has the characters of names, so an entry with others fits none. */
 function fits(entry: unknown, channel: string): boolean {
-  if (entry === ANY_REST || entry === channel) return true;
-  if (typeof entry !== "string" || !entry.endsWith(ANY_REST)) return false;
-  const beginning = entry.slice(0, -ANY_REST.length);
-  return isChannelName(beginning) && channel.startsWith(beginning);
+  if (typeof entry !== "string") return false;
+  return entry.endsWith(ANY_REST)
+    ? channel.startsWith(entry.slice(0, -ANY_REST.length))
+    : entry === channel;
 }

@@ -255,12 +255,6 @@ export class OpsServer {
         send(response, 202, { status: "sent" });
       },
     },
-    "/rebalance": {
-      method: "POST",
-      answer: async (request, response) => {
-        send(response, 200, this.#hooks.rebalance(await readBody(request, rebalancingSchema)));
-      },
-    },
     "/publish": {
       method: "POST",
       answer: async (request, response) => {
@@ -268,6 +262,12 @@ export class OpsServer {
         const { refusal, ...place } = await this.#hooks.publish(publication);
         if (refusal !== undefined) throw new RequestRefused({ status: 503, ...refusal });
         send(response, 200, { channel: publication.channel, ...place });
+      },
+    },
+    "/rebalance": {
+      method: "POST",
+      answer: async (request, response) => {
+        send(response, 200, this.#hooks.rebalance(await readBody(request, rebalancingSchema)));
       },
     },
     ...Object.fromEntries(

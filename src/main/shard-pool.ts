@@ -8,14 +8,8 @@ import { shardFigures } from "../counters/system-status.js";
 import type { MarketMemory } from "../ring/market-memory.js";
 import type { Logger, LogOptions } from "../shared/log.js";
 import type { SocketHandOffWay } from "../transport/socket-hand-off.js";
-import {
-  type MainToShard,
-  portsOf,
-  type ShardTask,
-  type ShardToMain,
-  type ThreadLoaded,
-  type WaysToProducer,
-} from "../workers/messages.js";
+import { portsOf, type WaysToProducer } from "../workers/hub/messages.js";
+import type { MainToShard, ShardTask, ShardToMain, ThreadLoaded } from "../workers/messages.js";
 import { type Rebalancing, type RebalancingOutcome, sharesOf } from "./rebalancing.js";
 import { RestartDelay } from "./restart-delay.js";
 import { ShardThread } from "./shard-thread.js";

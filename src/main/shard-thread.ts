@@ -2,12 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads";
 import type { Piscina } from "piscina";
 import type { CounterSection } from "../counters/counters.js";
-import {
-  type MainToShard,
-  portsOf,
-  type ShardTask,
-  type ShardToMain,
-} from "../workers/messages.js";
+import { portsOf } from "../workers/hub/messages.js";
+import type { MainToShard, ShardTask, ShardToMain } from "../workers/messages.js";
 import { endThread } from "./thread-end.js";
 import { Watchdog } from "./watchdog.js";
 

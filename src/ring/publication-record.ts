@@ -71,6 +71,16 @@ export function writePublication(
   }
 }
 
+/** The channel that a record is of, without the rest of it. */
+export function readChannel({ u32, bytes }: Words, offset: number): string {
+  const start = offset + HEAD_BYTES;
+  return decoder.decode(bytes.subarray(start, start + (u32[offset >>> 2] as number)));
+}
+
+export function readPublicationTs({ f64 }: Words, offset: number): number {
+  return f64[(offset >>> 3) + 3] as number;
+}
+
 export function readPublication({ u32, f64, bytes }: Words, offset: number): PublicationRecord {
   const at = offset >>> 2;
   const userBytes = u32[at + 1] as number;

@@ -17,26 +17,13 @@ import type { SessionTerms } from "../shared/session.js";
 import type { ContractFill, ContractOrder, ContractPosition } from "../store/contract-form.js";
 import type { StoreErrorCode } from "../store/store-error.js";
 import type { SocketHandOffWay, SocketInTransit } from "../transport/socket-hand-off.js";
-import type { PublishOutcome } from "./hub/messages.js";
+import type { PublishOutcome, WaysToProducer } from "./hub/messages.js";
 import type { MarketAction, MarketOutcome } from "./producer/messages.js";
 
 /*
  * Every message between threads. Sockets and figures of market data never travel in one: sockets go
  * by the hand-off, data by ring and table, figures by the counter block.
  */
-
-/** A shard's ends of its ways to the producer's thread; undefined where there is no producer. */
-export interface WaysToProducer {
-  /** To the exchange, or to a feed's sessions. */
-  readonly exchange: MessagePort | undefined;
-  /** To the hub; see hub/messages.ts. */
-  readonly hub: MessagePort | undefined;
-}
-
-/** What has to be transferred with a message that has these ways. */
-export function portsOf({ exchange, hub }: WaysToProducer): readonly MessagePort[] {
-  return [exchange, hub].filter((port) => port !== undefined);
-}
 
 /** The task that a shard's thread runs for as long as it lives. */
 export interface ShardTask extends WaysToProducer {

@@ -87,6 +87,17 @@ const MESSAGES: readonly [ServerMessage, readonly string[]][] = [
     { type: "Notification", data: { level: "warning", message: "two\nlines" } },
     ["warning: two�lines"],
   ],
+  [
+    {
+      type: "Publication",
+      data: { channel: "desk-1", data: { a: [1] }, seq: 7, ts: 1, user_id: "u" },
+    },
+    ['desk-1  u: {"a":[1]}  #7'],
+  ],
+  [
+    { type: "Publication", data: { channel: "desk-1", data: null, seq: 8, ts: 1 } },
+    ["desk-1  the operator: null  #8"],
+  ],
   [{ type: "EpochChanged", data: { epoch: "e-2" } }, ["e-2: sequence numbers start again"]],
   [{ type: "Pong", data: { timestamp: 1, server_time: 2 } }, ['{"timestamp":1,"server_time":2}']],
   [

@@ -5,7 +5,9 @@ import { RECORD } from "../../src/ring/layout.js";
 import {
   publicationBytes,
   publicationTexts,
+  readChannel,
   readPublication,
+  readPublicationTs,
   writePublication,
 } from "../../src/ring/publication-record.js";
 
@@ -26,8 +28,13 @@ it("publication record - what is written is read, with users of many bytes and w
   }
   ring.publish();
   const read: unknown[] = [];
+  const glances: unknown[] = [];
   while (reader.receive() === RECEIVED.records)
-    while (reader.next() === RECORD.publication)
-      read.push(readPublication(reader.words, reader.offset));
+    while (reader.next() === RECORD.publication) {
+      const { words, offset } = reader;
+      read.push(readPublication(words, offset));
+      glances.push([readChannel(words, offset), readPublicationTs(words, offset)]);
+    }
   expect(read).toEqual(publications);
+  expect(glances).toEqual(publications.map(({ channel, ts }) => [channel, ts]));
 });

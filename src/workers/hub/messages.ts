@@ -1,3 +1,4 @@
+import type { MessagePort } from "node:worker_threads";
 import type { KeptPublication } from "../../channels/channel-histories.js";
 import type { ErrorCode } from "../../contract/error-codes.js";
 import type { PresenceKey, PresenceNews, PresenceShare } from "../../presence/presence-messages.js";
@@ -7,6 +8,19 @@ import type { PresenceKey, PresenceNews, PresenceShare } from "../../presence/pr
  * that they can travel further than to a thread. What shards ask in one turn goes as one message, and so does
  * what a shard is told.
  */
+
+/** A shard's ends of its ways to the producer's thread; undefined where there is no producer. */
+export interface WaysToProducer {
+  /** To the exchange, or to a feed's sessions. */
+  readonly exchange: MessagePort | undefined;
+  /** To the hub. */
+  readonly hub: MessagePort | undefined;
+}
+
+/** What has to be transferred with a message that has these ways. */
+export function portsOf({ exchange, hub }: WaysToProducer): readonly MessagePort[] {
+  return [exchange, hub].filter((port) => port !== undefined);
+}
 
 /** What a shard asks of the hub. */
 export type HubRequest = ChannelRequest | PresenceRequest;

@@ -81,6 +81,7 @@ export class Channels {
     while (before?.pending === true) this.poll();
     this.#lostBefore = 0;
     this.#reader = new PublicationReader(memory, before === undefined ? "tail" : "start", ts, {
+      wanted: (channel) => this.#subscriptions.find(channel) !== undefined,
       published: (publication) => this.#published(publication),
       lapped: () => this.#lapped(),
     });

@@ -1,8 +1,15 @@
 import { BroadcastReceiver, RECEIVED } from "../../../ring/broadcast-receiver.js";
 import type { MarketMemory } from "../../../ring/market-memory.js";
-import { type PublicationRecord, readPublication } from "../../../ring/publication-record.js";
+import {
+  type PublicationRecord,
+  readChannel,
+  readPublication,
+  readPublicationTs,
+} from "../../../ring/publication-record.js";
 
 interface PublicationReaderHooks {
+  /** Whether anybody has a channel: what is published to others is not looked at. */
+  readonly wanted: (channel: string) => boolean;
   readonly published: (publication: PublicationRecord) => void;
   /** The ring has lapped this shard: publications are missing. */
   readonly lapped: () => void;
@@ -66,9 +73,10 @@ export class PublicationReader {
       if (this.#ring.next() === 0) this.#midBatch = false;
       else {
         read++;
-        const publication = readPublication(this.#ring.words, this.#ring.offset);
-        this.#lastTs = publication.ts;
-        this.#hooks.published(publication);
+        const { words, offset } = this.#ring;
+        this.#lastTs = readPublicationTs(words, offset);
+        if (this.#hooks.wanted(readChannel(words, offset)))
+          this.#hooks.published(readPublication(words, offset));
       }
     }
   }
