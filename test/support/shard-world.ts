@@ -239,7 +239,7 @@ export class ShardWorld {
         fanOut: this.fanOut,
         outbox: this.outbox,
         counters: this.counters,
-        connections: () => new Set(),
+        connections: () => new Set(this.clients.map(({ connection }) => connection)),
         inChannel: (channel) => this.channels.inChannel(channel),
         restarting: () => this.firstData.restarting,
         send: (request) => this.toHub.push(request),

@@ -56,6 +56,25 @@ afterEach(() => {
 });
 
 describe("shard presence", () => {
+  it("shard presence - whoever has something watched first is charged for the look at all connections", () => {
+    const world = new ShardWorld();
+    world.list(1);
+    world.flush();
+    world.round();
+    const clients = Array.from({ length: 5 }, () => world.connect(0));
+    const [one, other] = clients as [Client, Client];
+    const watching = (market_id: number) => ({ type: "Presence", params: { market_id } }) as const;
+    expect(world.presence.beginningBytes([watching(1), watching(2)])).toBe(2 * 5 * 8);
+    const used = (client: Client) => client.connection.usage.at(performance.now());
+    const before = used(one);
+    world.subscribe(one, watching(1));
+    const charged = used(one) - before;
+    world.subscribe(other, watching(1));
+    expect(charged - used(other)).toBe(5 * 8);
+    expect(world.presence.beginningBytes([watching(1)])).toBe(0);
+    world.presence.stop();
+  });
+
   it.each(SEEDS)(
     "shard presence - seed %i: the hub is told who is subscribed to a market, whatever clients do and epochs come",
     (seed) => {
