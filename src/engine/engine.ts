@@ -1,4 +1,4 @@
-import type { MarketStatus } from "../shared/market.js";
+import type { MarketStatus, Side } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
 import { isOpen } from "../shared/order.js";
 import { Administration } from "./administration.js";
@@ -233,6 +233,11 @@ export class Engine {
     return this.#open.countOf(wallet);
   }
 
+  /** How many open orders a mass cancel looks at: all of the wallet's, and none where none of them fits. */
+  looks(wallet: string, marketId?: MarketId, side?: Side): number {
+    return this.#positions.hasOpen(wallet, marketId, side) ? this.#open.countOf(wallet) : 0;
+  }
+
   /** Open orders of a wallet, by ascending id. */
   openOrders(wallet: string): Iterable<Order> {
     return this.#open.ofWallet(wallet);
@@ -347,6 +352,7 @@ export class Engine {
     { wallet, marketId, side }: CommandOf<"cancel-all">,
     ts: number,
   ): readonly EngineEvent[] {
+    if (this.looks(wallet, marketId, side) === 0) return [];
     return this.#open
       .ofWallet(wallet)
       .filter((order) => marketId === undefined || order.marketId === marketId)

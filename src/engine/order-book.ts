@@ -33,8 +33,16 @@ export interface OrderBook {
   /**
    * Whether {@link match} would leave nothing of `quantity`; with `passesOwn` as if the owner's own orders
    * were not there.
+   * @param own quantities of the owner's orders that rest on the other side, by price
    */
-  fills(side: Side, limit: number, quantity: number, owner: number, passesOwn?: boolean): boolean;
+  fills(
+    side: Side,
+    limit: number,
+    quantity: number,
+    owner: number,
+    passesOwn: boolean,
+    own: ReadonlyMap<number, readonly number[]>,
+  ): boolean;
   /**
    * Writes the best levels of a side into `into`, as many as it has room for. Quantities are summed;
    * a sum past 2^53 is the nearest number.

@@ -1,3 +1,4 @@
+import type { Side } from "../shared/market.js";
 import { isOpen } from "../shared/order.js";
 import { tradingLimit } from "./bound-rules.js";
 import type { ChangeLog } from "./change-log.js";
@@ -114,8 +115,11 @@ export class OrderLifecycle {
     const owner = open.ownerOf(wallet);
     let left = placed.quantity - placed.filled;
     const passesOwn = selfTrade === "CancelMaker";
-    if (timeInForce === "FOK" && !book.fills(side, limit, left, owner, passesOwn))
-      return cancelledOrder(placed, CANCEL_CAUSE.fillOrKill, ts);
+    if (timeInForce === "FOK") {
+      const own = this.#ownByPrice(placed, opposite(side));
+      if (!book.fills(side, limit, left, owner, passesOwn, own))
+        return cancelledOrder(placed, CANCEL_CAUSE.fillOrKill, ts);
+    }
     let taker = placed;
     for (;;) {
       left = book.match(side, limit, left, owner, (makerOrderId, price, filled) => {
@@ -133,6 +137,21 @@ export class OrderLifecycle {
       events.push({ type: "order", order: cancelled });
       if (selfTrade === "CancelBoth") return cancelledOrder(taker, CANCEL_CAUSE.selfTradeTaker, ts);
     }
+  }
+
+  /** What is open of the orders that the wallet of an order has resting on a side of its market, by price. */
+  #ownByPrice({ wallet, marketId }: Order, side: Side): ReadonlyMap<number, readonly number[]> {
+    const { open, positions } = this.#context;
+    const own = new Map<number, number[]>();
+    if (!positions.hasOpen(wallet, marketId, side)) return own;
+    for (const order of open.ofWallet(wallet)) {
+      if (order.marketId !== marketId || order.side !== side) continue;
+      const left = order.quantity - order.filled;
+      const others = own.get(limitOf(order));
+      if (others === undefined) own.set(limitOf(order), [left]);
+      else others.push(left);
+    }
+    return own;
   }
 
   /** @param maker, taker their versions after the trade */

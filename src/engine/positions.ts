@@ -63,6 +63,14 @@ export class Positions {
     if (position === undefined && open.Buy === 0 && open.Sell === 0) this.#forget(wallet, marketId);
   }
 
+  /** Whether a wallet has open orders; in a market and of a side, where those are given. */
+  hasOpen(wallet: string, marketId: MarketId | undefined, side: Side | undefined): boolean {
+    const all = this.#wallets.get(wallet);
+    const holdings = marketId === undefined ? [...(all?.values() ?? [])] : [all?.get(marketId)];
+    const lotsOf = ({ open }: Holding) => (side === undefined ? open.Buy + open.Sell : open[side]);
+    return holdings.some((holding) => holding !== undefined && lotsOf(holding) > 0);
+  }
+
   /** Positions of a wallet, flat ones with history too. */
   *ofWallet(wallet: string): Iterable<Position> {
     for (const { position } of this.#wallets.get(wallet)?.values() ?? [])

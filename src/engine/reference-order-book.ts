@@ -64,7 +64,7 @@ export class ReferenceOrderBook implements OrderBook {
     return left;
   }
 
-  fills(side: Side, limit: number, quantity: number, owner: number, passesOwn = false): boolean {
+  fills(side: Side, limit: number, quantity: number, owner: number, passesOwn: boolean): boolean {
     let left = quantity;
     for (const maker of this.#sides[opposite(side)]) {
       if (left <= 0 || !reaches(side, limit, maker.price)) break;

@@ -146,24 +146,52 @@ export class TrieOrderBook implements OrderBook {
     return left;
   }
 
-  fills(side: Side, limit: number, quantity: number, owner: number, passesOwn = false): boolean {
+  /** Goes from level to level, so that asking costs no more where many orders rest. */
+  fills(
+    side: Side,
+    limit: number,
+    quantity: number,
+    owner: number,
+    passesOwn: boolean,
+    own: ReadonlyMap<number, readonly number[]>,
+  ): boolean {
     const maker = side === "Buy" ? "Sell" : "Buy";
-    const { f64, i32 } = this.#orders;
     let left = quantity;
     for (let level = this.#best(maker); level !== NONE; level = this.#worse(maker, level)) {
       const price = this.#price(level);
       if (side === "Buy" ? price > limit : price < limit) return false;
-      let order = this.#levels.i32[level * LEVEL_I32 + OLDEST] as number;
-      for (; order !== NONE; order = i32[order * ORDER_I32 + NEWER] as number) {
-        if (i32[order * ORDER_I32 + OWNER] === owner) {
-          if (passesOwn) continue;
-          return false;
-        }
-        left -= f64[order * ORDER_WORDS + QUANTITY] as number;
-        if (left <= 0) return true;
-      }
+      const ofOwner = own.get(price) ?? [];
+      const others = this.#lotsBeside(level, ofOwner);
+      if (ofOwner.length > 0 && !passesOwn)
+        return left <= others && this.#isAhead(level, left, owner);
+      left -= others;
+      if (left <= 0) return true;
     }
     return false;
+  }
+
+  /** A level's quantity less that of some of its orders; exact up to 2^53. */
+  #lotsBeside(level: number, quantities: readonly number[]): number {
+    const { f64 } = this.#levels;
+    let high = f64[level * LEVEL_WORDS + HIGH] as number;
+    let low = f64[level * LEVEL_WORDS + LOW] as number;
+    for (const quantity of quantities) {
+      high -= Math.floor(quantity / SPLIT);
+      low -= quantity % SPLIT;
+    }
+    return high * SPLIT + low;
+  }
+
+  /** Whether a level has so many lots ahead of its first order of an owner. */
+  #isAhead(level: number, quantity: number, owner: number): boolean {
+    const { f64, i32 } = this.#orders;
+    let left = quantity;
+    let order = this.#levels.i32[level * LEVEL_I32 + OLDEST] as number;
+    for (; order !== NONE && left > 0; order = i32[order * ORDER_I32 + NEWER] as number) {
+      if (i32[order * ORDER_I32 + OWNER] === owner) return false;
+      left -= f64[order * ORDER_WORDS + QUANTITY] as number;
+    }
+    return left <= 0;
   }
 
   levels(side: Side, into: BookSide): void {

@@ -171,6 +171,11 @@ export class ExchangeCore implements Venue {
     return this.#engine.openCount(wallet);
   }
 
+  /** How many open orders a mass cancel looks at. */
+  looks(...what: Parameters<Engine["looks"]>): number {
+    return this.#engine.looks(...what);
+  }
+
   /**
    * Whether an order has expired, or a wallet's time is over. To be asked before each command that is not to be
    * ahead of that.

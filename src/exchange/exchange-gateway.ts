@@ -12,17 +12,13 @@ import {
   toContractPosition,
 } from "../store/contract-form.js";
 import type { Store } from "../store/store.js";
-import type {
-  ExchangeNews,
-  ExchangeRequest,
-  Refused,
-  ReplayPosition,
-} from "../workers/messages.js";
+import type { ExchangeRequest, Refused, ReplayPosition } from "../workers/messages.js";
 import type { ExchangeCore } from "./exchange-core.js";
 import { type AttachedShard, addNews, ExchangeShards, type News } from "./exchange-shards.js";
 import { type Asked, OrderDesk, type OrderRequest } from "./order-desk.js";
 import { OrderTally } from "./order-tally.js";
 import type { SessionDesk } from "./session-desk.js";
+import type { SnapshotDesk } from "./snapshot-desk.js";
 import type { WalletDesk } from "./wallet-desk.js";
 
 /** Requests of one batch, which share one commit, and the orders that they are about. */
@@ -30,11 +26,10 @@ const BATCH_ORDERS_MAX = 4096;
 
 const SESSION_OVER = "cancel on disconnect: the session has ended";
 
-type Holdings = Pick<Extract<ExchangeNews, { type: "snapshot" }>, "orders" | "positions">;
-
 interface ExchangeGatewayContext {
   readonly options: ExchangeOptions;
   readonly desk: SessionDesk;
+  readonly snapshots: SnapshotDesk;
   readonly walletDesk: WalletDesk;
   readonly store: Pick<Store, "order">;
   readonly counters: CounterSection;
@@ -65,8 +60,6 @@ export class ExchangeGateway {
   readonly #tally = new OrderTally();
   #news: News = new Map();
   #told: ReplayPosition;
-  /** What wallets have, as it was told last; until the next command. */
-  readonly #holdings = new Map<string, Holdings>();
 
   /** @param told what is stored was told by exchanges before, or will be asked for */
   constructor(
@@ -156,7 +149,6 @@ export class ExchangeGateway {
   undone(refusal: Refused): void {
     const asked = this.#asked;
     this.#forget();
-    this.#holdings.clear();
     for (const one of asked) if (isOfBatch(one.request)) this.#answer(one, refusal);
   }
 
@@ -169,9 +161,9 @@ export class ExchangeGateway {
   #answer({ from, request }: Asked, refusal: Refused | undefined): void {
     switch (request.type) {
       case "watch":
+        // What it is told of before its snapshot, that will have.
         this.#shards.watch(from, request.wallet);
-        addNews(this.#news, from, this.#snapshot(request.request, request.wallet));
-        return;
+        return this.#context.snapshots.ask(from, request);
       case "unwatch":
         return this.#shards.unwatch(from, request.wallet);
       case "session":
@@ -206,7 +198,6 @@ export class ExchangeGateway {
    * @param beside the answer is another and follows; who has asked is not told of the order here
    */
   collect(events: readonly EngineEvent[], asked?: Asked, beside = false): void {
-    this.#holdings.clear();
     const answer = asked && events.findLast((event) => event.type === "order");
     for (const event of events) {
       switch (event.type) {
@@ -329,22 +320,6 @@ export class ExchangeGateway {
         addNews(this.#news, shard, { type: "fill", fill });
   }
 
-  /** Many may ask for one wallet in a batch; what nothing has changed is made once, and sent once. */
-  #snapshot(request: number, wallet: string): ExchangeNews {
-    const held = this.#holdings.get(wallet) ?? this.#holdingsOf(wallet);
-    this.#holdings.set(wallet, held);
-    return { type: "snapshot", request, ...held };
-  }
-
-  #holdingsOf(wallet: string): Holdings {
-    return {
-      orders: [...this.#core.openOrders(wallet)].map((order) => this.#contractOrder(order)),
-      positions: [...this.#core.positions(wallet)].map((position) =>
-        toContractPosition(position, this.#core.listed(position.marketId)),
-      ),
-    };
-  }
-
   #contractOrder(order: Order): ContractOrder {
     return toContractOrder(order, this.#core.listed(order.marketId));
   }
@@ -369,9 +344,9 @@ function isOfBatch({ type }: ExchangeRequest): boolean {
     case "cancel":
     case "cancel-all":
     case "cancel-after":
+      return true;
     case "watch":
     case "unwatch":
-      return true;
     case "session":
     case "ended":
     case "attach":

@@ -20,6 +20,7 @@ import { ExchangeTime } from "./exchange-time.js";
 import { SessionDesk } from "./session-desk.js";
 import { NO_SESSION_WRITES } from "./sessions.js";
 import { BATCH_SIMULATED_MAX, Simulation } from "./simulation.js";
+import { SnapshotDesk } from "./snapshot-desk.js";
 import { WalletDesk } from "./wallet-desk.js";
 import { namelessOrders, Withdrawals } from "./withdrawals.js";
 
@@ -97,6 +98,7 @@ export class Exchange {
   readonly #core: ExchangeCore;
   readonly #gateway: ExchangeGateway;
   readonly #desk: SessionDesk;
+  readonly #snapshots: SnapshotDesk;
   readonly #walletDesk: WalletDesk;
   readonly #administration: AdministrationDesk;
   readonly #withdrawals: Withdrawals;
@@ -124,15 +126,17 @@ export class Exchange {
     const { store, position, log, options } = context;
     const asked = (): void => this.#wake();
     this.#administration = new AdministrationDesk({ core, maxPrice: options.maxPrice, asked });
+    this.#snapshots = new SnapshotDesk(core);
     this.#walletDesk = new WalletDesk({
       store,
       core,
       now: () => position.now(),
       told: () => this.#gateway.told,
+      waits: (wallet) => this.#snapshots.isDueOf(wallet),
       log,
     });
     this.#gateway = new ExchangeGateway(
-      { ...context, desk, walletDesk: this.#walletDesk },
+      { ...context, desk, snapshots: this.#snapshots, walletDesk: this.#walletDesk },
       core,
       {
         asked,
@@ -230,7 +234,7 @@ export class Exchange {
       }
       await this.#turn();
       // What else the thread has to do comes before the next piece of much that is asked.
-      if (this.#walletDesk.isDue) await nextTurn();
+      if (this.#snapshots.isDue || this.#walletDesk.isDue) await nextTurn();
     }
     timers.forEach(clearInterval);
     await simulation;
@@ -257,7 +261,7 @@ export class Exchange {
 
   get #idle(): boolean {
     const isAsked = this.#gateway.isAsked || this.#administration.isAsked;
-    if (isAsked || this.#walletDesk.isDue) return false;
+    if (isAsked || this.#snapshots.isDue || this.#walletDesk.isDue) return false;
     if (this.#commits.failure !== undefined) return true;
     return !this.#withdrawals.isDue && !this.#simulation.isBehind && !this.#coreIsDue;
   }
@@ -286,6 +290,7 @@ export class Exchange {
       this.#release(changes);
       this.#administration.committed();
     } else await this.#rollBack();
+    this.#snapshots.serve();
     await this.#walletDesk.serve();
   }
 

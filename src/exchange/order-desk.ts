@@ -95,7 +95,8 @@ export class OrderDesk {
   /** How many orders a request is about at most, and one more. */
   weightOf(request: ExchangeRequest): number {
     if (request.type === "place-all") return 1 + request.orders.length;
-    return request.type === "cancel-all" ? 1 + this.#context.core.openCount(request.wallet) : 1;
+    if (request.type !== "cancel-all") return 1;
+    return 1 + this.#context.core.looks(request.wallet, request.marketId, request.side);
   }
 
   #place(asked: Asked<RequestOf<"place">>): void {

@@ -1,4 +1,5 @@
 import type { ExchangeOptions } from "../config/thread-options.js";
+import type { DecimalScale } from "../shared/decimal-scale.js";
 import { SimulatedTraders } from "../sim/simulated-traders.js";
 import type { ExchangeCore, Execute } from "./exchange-core.js";
 
@@ -73,10 +74,15 @@ function createTraders(options: ExchangeOptions, core: ExchangeCore): SimulatedT
       markets: [...core.markets].map(({ marketId, priceScale, quantityScale, maxPrice }) => ({
         marketId,
         priceMax: maxPrice === undefined ? undefined : Math.floor(maxPrice / priceScale.step),
-        priceLimit: Math.floor(options.maxPrice / priceScale.step),
-        quantityLimit: Math.floor(options.maxQuantity / quantityScale.step),
+        priceLimit: mostOf(options.maxPrice, priceScale),
+        quantityLimit: mostOf(options.maxQuantity, quantityScale),
       })),
     },
     core,
   );
+}
+
+/** The most steps up to a bound that are exact as a number of the contract, as those of clients have to be. */
+function mostOf(bound: number, { step, countMax }: DecimalScale): number {
+  return Math.min(countMax, Math.floor(bound / step));
 }

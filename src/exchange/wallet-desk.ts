@@ -33,6 +33,8 @@ interface WalletDeskContext {
   readonly now: () => number;
   /** From where on nothing has been told of what is on disk. */
   readonly told: () => ReplayPosition;
+  /** Whether a wallet's snapshot is still to be told: what is told of its past is behind that. */
+  readonly waits: (wallet: string) => boolean;
   readonly log: Logger;
 }
 
@@ -92,7 +94,7 @@ export class WalletDesk {
   #work(sources: WalletSources): void {
     const endsAt = performance.now() + TURN_MS;
     do {
-      const [wallet] = this.#waiting.keys();
+      const wallet = this.#next();
       if (wallet === undefined) break;
       const own = this.#waiting.get(wallet) ?? [];
       const [first] = own;
@@ -105,6 +107,11 @@ export class WalletDesk {
       this.#waiting.delete(wallet);
       if (own.length > 0) this.#waiting.set(wallet, own);
     } while (performance.now() < endsAt);
+  }
+
+  #next(): string | undefined {
+    for (const wallet of this.#waiting.keys()) if (!this.#context.waits(wallet)) return wallet;
+    return undefined;
   }
 
   /** Does a piece of work; returns what is told, where that was the last one, or there is no sense in going on. */

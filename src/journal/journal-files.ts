@@ -1,5 +1,5 @@
-import { fdatasync, fstatSync, write } from "node:fs";
-import { access, type FileHandle, open, readdir, rename, rm } from "node:fs/promises";
+import { fdatasync, type Stats, statSync, write } from "node:fs";
+import { type FileHandle, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { promisify } from "node:util";
 import { makeDirectory } from "../shared/make-directory.js";
 import { syncDirectory } from "../shared/sync-directory.js";
@@ -14,8 +14,8 @@ export interface JournalFile {
   datasync(): Promise<void>;
   /** Size in bytes. */
   size(): Promise<number>;
-  /** Directory entries of the file: 0 when it has been removed or replaced. */
-  links(): number;
+  /** Whether its path still leads to it, with so many bytes: not where it was removed, moved, replaced or cut. */
+  isWhole(bytes: number): boolean;
   close(): Promise<void>;
 }
 
@@ -25,8 +25,8 @@ export interface JournalFiles {
   makeDirectory(dir: string): Promise<void>;
   list(dir: string): Promise<readonly string[]>;
   open(path: string, how: "read" | "write" | "create"): Promise<JournalFile>;
-  /** Rejects where there is no such file. */
-  require(path: string): Promise<void>;
+  /** Bytes of a file; undefined where there is none. */
+  sizeOf(path: string): Promise<number | undefined>;
   rename(from: string, to: string): Promise<void>;
   /** A file that is not there is no error. */
   remove(path: string): Promise<void>;
@@ -44,9 +44,24 @@ const syncData = promisify(fdatasync);
 
 class RealFile implements JournalFile {
   readonly #handle: FileHandle;
+  readonly #path: string;
+  /** As it was opened. */
+  readonly #stats: Stats;
 
-  constructor(handle: FileHandle) {
+  private constructor(handle: FileHandle, path: string, stats: Stats) {
     this.#handle = handle;
+    this.#path = path;
+    this.#stats = stats;
+  }
+
+  static async open(path: string, flags: string): Promise<RealFile> {
+    const handle = await open(path, flags, 0o600);
+    try {
+      return new RealFile(handle, path, await handle.stat());
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
   }
 
   async read(into: Buffer, position: number): Promise<number> {
@@ -83,8 +98,10 @@ class RealFile implements JournalFile {
     return (await this.#handle.stat()).size;
   }
 
-  links(): number {
-    return fstatSync(this.#handle.fd).nlink;
+  isWhole(bytes: number): boolean {
+    const found = statSync(this.#path, { throwIfNoEntry: false });
+    const { ino, dev } = this.#stats;
+    return found?.ino === ino && found.dev === dev && found.size === bytes;
   }
 
   close(): Promise<void> {
@@ -96,8 +113,15 @@ class RealFile implements JournalFile {
 export const realFiles: JournalFiles = {
   makeDirectory: (dir) => makeDirectory(dir, 0o700),
   list: (dir) => readdir(dir),
-  open: async (path, how) => new RealFile(await open(path, FLAGS[how], 0o600)),
-  require: (path) => access(path),
+  open: (path, how) => RealFile.open(path, FLAGS[how]),
+  sizeOf: async (path) => {
+    try {
+      return (await stat(path)).size;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw error;
+    }
+  },
   rename,
   remove: (path) => rm(path, { force: true }),
   syncDirectory,

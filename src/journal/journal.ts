@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { codeOf, JournalError, segmentMissing, unreadable, writeFailed } from "./journal-error.js";
+import { JournalError, segmentMissing, unreadable, writeFailed } from "./journal-error.js";
 import { type JournalFile, type JournalFiles, realFiles } from "./journal-files.js";
 import { type JournalEnd, type JournalRecord, readJournal } from "./journal-reader.js";
 import {
@@ -34,6 +34,8 @@ interface JournalOptions {
 interface UsedSegment {
   readonly index: number;
   readonly first: number;
+  /** Of the whole file. */
+  readonly bytes: number;
 }
 
 /** The segment that is written to, and where. */
@@ -89,7 +91,9 @@ export class Journal {
     this.#contained = after;
     this.#next = end.next;
     // A writer that was killed may have left some that nobody needs.
-    this.#used = [...end.contained, ...end.segments].map(({ index, first }) => ({ index, first }));
+    this.#used = [...end.contained, ...end.segments].map(({ index, first, bytes }) => {
+      return { index, first, bytes };
+    });
     this.#id = end.segments.at(-1)?.id ?? randomBytes(JOURNAL_ID_BYTES).toString("hex");
     this.#preparer = new SegmentPreparer(files, dir, segmentBytes);
     this.torn = end.torn;
@@ -242,7 +246,7 @@ export class Journal {
     try {
       await segment.file.write(bytes, segment.offset);
       await segment.file.datasync();
-      requireLinked(segment);
+      requireWhole(segment);
     } catch (error) {
       throw await this.#giveUp(segment, error);
     }
@@ -273,8 +277,8 @@ export class Journal {
     const path = segmentPath(this.#dir, index);
     try {
       await this.#preparer.ready(index);
-      if (await this.#isThere(path)) return;
-      // Somebody has removed it since.
+      if (await this.#isWhole(path, this.#segmentBytes)) return;
+      // Somebody has removed it since, or cut it.
       this.#preparer.forget();
       await this.#preparer.ready(index);
     } catch (error) {
@@ -282,12 +286,10 @@ export class Journal {
     }
   }
 
-  async #isThere(path: string): Promise<boolean> {
+  async #isWhole(path: string, bytes: number): Promise<boolean> {
     try {
-      await this.#files.require(path);
-      return true;
+      return (await this.#files.sizeOf(path)) === bytes;
     } catch (error) {
-      if (codeOf(error) === "ENOENT") return false;
       throw writeFailed(path, error);
     }
   }
@@ -316,26 +318,28 @@ export class Journal {
       file = await this.#files.open(path, "write");
       await file.write(header, 0);
       await file.datasync();
-      requireLinked({ path, file });
+      requireWhole({ path, file, bytes: this.#segmentBytes });
     } catch (error) {
       // The next attempt makes another file, and that takes the place of this one.
       this.#preparer.forget();
       await file?.close().catch(() => {});
       throw writeFailed(path, error);
     }
-    this.#used.push({ index, first });
+    this.#used.push({ index, first, bytes: this.#segmentBytes });
     this.#current = { path, file, bytes: this.#segmentBytes, offset: SECTOR_BYTES };
     this.#preparer.prepare(index + 1);
+    // The one before may be needed no more: whatever became of it, the next start is not to find it.
+    void this.release(this.#contained).catch(() => {});
     return this.#current;
   }
 
-  /** Rejects with JOURNAL_SEGMENT_MISSING where a segment is gone whose records the caller needs. */
+  /** Rejects with JOURNAL_SEGMENT_MISSING where a segment is gone or cut whose records the caller needs. */
   async #requireSegments(): Promise<void> {
-    for (const [at, { index, first }] of this.#used.entries()) {
+    for (const [at, { index, first, bytes }] of this.#used.entries()) {
       const last = (this.#used[at + 1]?.first ?? this.#next) - 1;
       if (last <= this.#contained || last < first) continue;
       const path = segmentPath(this.#dir, index);
-      if (await this.#isThere(path)) continue;
+      if (await this.#isWhole(path, bytes)) continue;
       throw segmentMissing(
         path,
         `it had the records ${first} to ${last}; nothing can be written until the store contains them`,
@@ -359,7 +363,8 @@ export class Journal {
   }
 }
 
-/** Throws where a segment has no name any more: what is written to it is found by nobody. */
-function requireLinked({ path, file }: Pick<OpenSegment, "path" | "file">): void {
-  if (file.links() === 0) throw segmentMissing(path, "it was removed while it was written to");
+/** Throws where its path does not lead to a segment any more: what is written to it is found by nobody. */
+function requireWhole({ path, file, bytes }: Pick<OpenSegment, "path" | "file" | "bytes">): void {
+  if (!file.isWhole(bytes))
+    throw segmentMissing(path, "it was removed, moved or cut while it was written to");
 }

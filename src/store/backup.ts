@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { chmod, mkdir, open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, lstat, mkdir, open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, extname, join, relative, resolve } from "node:path";
 import { writeJournal } from "../journal/new-journal.js";
 import { makeDirectory } from "../shared/make-directory.js";
@@ -53,12 +53,14 @@ export async function backUpStore(
 /** What a backup is to be. Rejects with STORE_EXISTS where there is something already. */
 async function kindOf(target: string): Promise<"file" | "new directory" | "empty directory"> {
   const stats = await stat(target).catch(() => undefined);
-  if (stats === undefined) {
+  // A link to nothing is something: it is somebody's, and is not to be removed with what cannot be made whole.
+  const isThere = stats !== undefined || (await lstat(target).catch(() => undefined)) !== undefined;
+  if (!isThere) {
     // The endings of a date are none.
     const isFile = /^\.[a-z]\w*$/i.test(extname(target)) && !/[\\/]$/.test(target);
     return isFile ? "file" : "new directory";
   }
-  if (stats.isDirectory() && (await readdir(target)).length === 0) return "empty directory";
+  if (stats?.isDirectory() && (await readdir(target)).length === 0) return "empty directory";
   throw new StoreError(
     "STORE_EXISTS",
     `${target} is there already; a backup takes the place of nothing: name another path, or an empty directory`,

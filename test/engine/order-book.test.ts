@@ -27,6 +27,22 @@ function match(
   return [left, ...fills];
 }
 
+/** Whether all of an order would be filled. */
+function fills(
+  book: OrderBook,
+  side: Side,
+  limit: number,
+  quantity: number,
+  owner: number,
+  passesOwn = false,
+): boolean {
+  const own = new Map<number, number[]>();
+  for (const order of book.orders(opposite(side)))
+    if (order.owner === owner)
+      own.set(order.price, [...(own.get(order.price) ?? []), order.quantity]);
+  return book.fills(side, limit, quantity, owner, passesOwn, own);
+}
+
 function levels(book: OrderBook, side: Side, room = 20): number[][] {
   const into = { price: new Float64Array(room), quantity: new Float64Array(room), length: 0 };
   book.levels(side, into);
@@ -46,7 +62,7 @@ describe.each(BOOKS)("%s", (name, createOrderBook) => {
     expect([book.best("Buy"), book.best("Sell"), book.size]).toEqual([undefined, undefined, 0]);
     expect([levels(book, "Buy"), ids(book, "Sell")]).toEqual([[], []]);
     expect(match(book, "Buy", Infinity, 5)).toEqual([5]);
-    expect(book.fills("Sell", -Infinity, 1, 0)).toBe(false);
+    expect(fills(book, "Sell", -Infinity, 1, 0)).toBe(false);
     expect(book.cancel(1)).toBe(0);
   });
 
@@ -112,8 +128,8 @@ describe.each(BOOKS)("%s", (name, createOrderBook) => {
     book.add(1, "Buy", 50, 10, 1);
     book.add(2, "Buy", 50, 10, 2);
     book.add(3, "Buy", 50, 10, 1);
-    expect(book.fills("Sell", 50, 11, 2)).toBe(false);
-    expect(book.fills("Sell", 50, 10, 2)).toBe(true);
+    expect(fills(book, "Sell", 50, 11, 2)).toBe(false);
+    expect(fills(book, "Sell", 50, 10, 2)).toBe(true);
     expect(match(book, "Sell", -Infinity, 25, 2)).toEqual([15, [1, 50, 10, 0]]);
     expect(ids(book, "Buy")).toEqual([2, 3]);
   });
@@ -122,12 +138,36 @@ describe.each(BOOKS)("%s", (name, createOrderBook) => {
     const book = createOrderBook();
     book.add(1, "Sell", 58, 10, 1);
     book.add(2, "Sell", 60, 10, 1);
-    expect(book.fills("Buy", 60, 20, 2)).toBe(true);
-    expect(book.fills("Buy", 60, 21, 2)).toBe(false);
-    expect(book.fills("Buy", 59, 11, 2)).toBe(false);
-    expect(book.fills("Buy", Infinity, 20, 2)).toBe(true);
-    expect(book.fills("Buy", 57, 1, 2)).toBe(false);
+    expect(fills(book, "Buy", 60, 20, 2)).toBe(true);
+    expect(fills(book, "Buy", 60, 21, 2)).toBe(false);
+    expect(fills(book, "Buy", 59, 11, 2)).toBe(false);
+    expect(fills(book, "Buy", Infinity, 20, 2)).toBe(true);
+    expect(fills(book, "Buy", 57, 1, 2)).toBe(false);
     expect(book.size).toBe(2);
+  });
+
+  it(`${name} - says it exactly among orders of the owner, ahead of them, between and behind`, () => {
+    const book = createOrderBook();
+    const [own, other] = [1, 2];
+    const most = Number.MAX_SAFE_INTEGER;
+    for (const [id, owner, quantity] of [
+      [1, other, 4],
+      [2, own, most],
+      [3, other, most],
+    ] as const)
+      book.add(id, "Sell", 58, quantity, owner);
+    book.add(4, "Sell", 59, 2, own);
+    book.add(5, "Sell", 60, 3, other);
+    const filled = (quantity: number, passesOwn: boolean) =>
+      fills(book, "Buy", 60, quantity, own, passesOwn);
+    expect([4, 5, most].map((quantity) => filled(quantity, false))).toEqual([true, false, false]);
+    expect([4, 5, most].map((quantity) => filled(quantity, true))).toEqual([true, true, true]);
+    book.cancel(3);
+    expect([7, 8].map((quantity) => filled(quantity, true))).toEqual([true, false]);
+    book.cancel(2);
+    expect([4, 5].map((quantity) => filled(quantity, false))).toEqual([true, false]);
+    expect(fills(book, "Buy", 60, 9, 3)).toBe(true);
+    expect(fills(book, "Buy", 60, 10, 3)).toBe(false);
   });
 
   it(`${name} - cancels the first, a middle and the last of a level, and tells what was left`, () => {
@@ -228,12 +268,12 @@ function take(book: OrderBook, step: Step, orderId: number): unknown {
   if ("cancel" in step) return book.cancel(step.cancel);
   if ("reduce" in step) return tried(() => book.reduce(step.reduce, step.to));
   const { side, price, quantity, owner } = step;
-  const fills = [false, true].map((own) => book.fills(side, price, quantity, owner, own));
+  const filled = [false, true].map((own) => fills(book, side, price, quantity, owner, own));
   const [left, ...trades] = match(book, side, price, quantity, owner);
   const best = book.best(opposite(side));
   const crosses = best !== undefined && (side === "Buy" ? best <= price : best >= price);
   if (left > 0 && !crosses) book.add(orderId, side, price, left, owner);
-  return { fills, left, trades };
+  return { filled, left, trades };
 }
 
 function view(book: OrderBook, shown: Book): unknown {

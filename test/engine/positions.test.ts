@@ -154,4 +154,26 @@ describe("positions", () => {
     expect([...positions.ofWallet("w")]).toEqual([traded.position]);
     expect([...positions.ofWallet("another")]).toEqual([]);
   });
+
+  it("positions - whether a wallet has open orders is known by market and side", () => {
+    const positions = new Positions();
+    const sell = orderTerms({ wallet: "w", marketId: 2, side: "Sell" });
+    positions.changeOpen(sell, 3);
+    const has = (marketId?: number, side?: Side) => positions.hasOpen("w", marketId, side);
+    const asked = () => [
+      has(),
+      has(1),
+      has(2),
+      has(2, "Buy"),
+      has(2, "Sell"),
+      has(undefined, "Buy"),
+    ];
+    expect(asked()).toEqual([true, false, true, false, true, false]);
+    // Flat, and with a history.
+    const holding = positions.take("w", 2);
+    positions.set(holding, afterFills([["Buy", 5, 1]]));
+    positions.changeOpen(sell, -3);
+    expect(asked()).toEqual(Array(6).fill(false));
+    expect(positions.hasOpen("another", undefined, undefined)).toBe(false);
+  });
 });

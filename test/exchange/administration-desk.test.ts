@@ -163,6 +163,24 @@ describe("administration desk", () => {
       ).toEqual([]);
   });
 
+  it("administration desk - simulated traders keep to numbers that are exact in a market of a long tick size", async () => {
+    const world = await ExchangeWorld.start(dir, "run-1", { simTraders: 3, feedRate: 2000 });
+    // Of ticks with 15 digits 72 at most are exact, and of such lots as many.
+    const long = 0.123456789012345;
+    await world.exchange.administer({
+      ...NEW,
+      tickSize: long,
+      lotSize: long,
+      maxPrice: undefined,
+    });
+    const traded = await until("a trade in it", () => {
+      const trades = world.store.commits.flatMap((changes) => changes.trades);
+      return trades.find(({ marketId }) => marketId === 2);
+    });
+    expect(traded.price).toBeLessThanOrEqual(72);
+    expect(traded.quantity).toBeLessThanOrEqual(72);
+  });
+
   it("administration desk - a listing that has no room is refused, with the bound", async () => {
     const world = await ExchangeWorld.start(dir);
     for (let marketId = 2; marketId <= 8; marketId++)

@@ -1,5 +1,13 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { append, openJournal, readAll, SMALL_SEGMENT, temporaryDirectory } from "./directories.js";
@@ -145,18 +153,25 @@ describe("journal failures", () => {
     });
   });
 
-  it.each(["the segment", "the directory"])(
-    "journal failures - after %s has vanished it goes on when the store contains what was in it",
-    async (what) => {
+  it.each<[string, (dir: string) => void]>([
+    ["the segment has been removed", (dir) => rmSync(first(dir))],
+    ["the segment has been moved", (dir) => renameSync(first(dir), `${dir}-moved`)],
+    ["the directory has been removed", (dir) => rmSync(dir, { recursive: true })],
+    ["the directory has been moved", (dir) => renameSync(dir, `${dir}-moved`)],
+    ["the segment has been cut", (dir) => truncateSync(first(dir), 512)],
+  ])(
+    "journal failures - after %s it goes on when the store contains what was in it",
+    async (_, harm) => {
       const dir = join(temporaryDirectory(), "journal");
       const { journal } = await openJournal(dir);
       for (const payload of ["one", "two"]) await append(journal, payload);
       await journal.probe();
-      if (what === "the segment") rmSync(first(dir));
-      else rmSync(dir, { recursive: true });
+      harm(dir);
       await expect(append(journal, "lost")).rejects.toMatchObject({
         code: "JOURNAL_SEGMENT_MISSING",
-        message: expect.stringMatching(/0000000001\.journal is gone: it was removed while/),
+        message: expect.stringMatching(
+          /0000000001\.journal is gone: it was removed, moved or cut while/,
+        ),
       });
       for (let attempt = 0; attempt < 2; attempt++) {
         await expect(append(journal, "lost")).rejects.toMatchObject({
@@ -171,6 +186,8 @@ describe("journal failures", () => {
       await journal.probe();
       expect(await append(journal, "three")).toBe(3);
       await journal.close();
+      // What is left of it is no matter of the next start.
+      expect(existsSync(first(dir))).toBe(false);
       expect((await openJournal(dir, { after: 2 })).records).toEqual(["three"]);
     },
   );

@@ -30,8 +30,8 @@ export class TrialFiles implements JournalFiles {
     return this.#trial("list", dir, () => realFiles.list(dir));
   }
 
-  require(path: string): Promise<void> {
-    return this.#trial("require", path, () => realFiles.require(path));
+  sizeOf(path: string): Promise<number | undefined> {
+    return this.#trial("sizeOf", path, () => realFiles.sizeOf(path));
   }
 
   rename(from: string, to: string): Promise<void> {
@@ -69,7 +69,7 @@ export class TrialFiles implements JournalFiles {
           this.unflushed.splice(0, this.unflushed.length, ...kept);
         }),
       size: () => this.#trial("size", path, () => file.size()),
-      links: () => file.links(),
+      isWhole: (bytes) => file.isWhole(bytes),
       close: () => file.close(),
     };
   }

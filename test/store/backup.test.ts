@@ -9,7 +9,10 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
+  rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -126,6 +129,13 @@ describe("backup", () => {
     writeFileSync(file, "something");
     await expect(backUpStore(dir, file)).rejects.toMatchObject(exists);
     expect(readFileSync(file, "utf8")).toBe("something");
+    for (const name of ["link", "link.tar"]) {
+      const link = join(parent, name);
+      symlinkSync(join(parent, "away"), link);
+      await expect(backUpStore(dir, link)).rejects.toMatchObject(exists);
+      expect(readlinkSync(link)).toBe(join(parent, "away"));
+      rmSync(link);
+    }
 
     const empty = join(parent, "empty");
     mkdirSync(empty);

@@ -29,6 +29,8 @@ interface Replay {
   after: number;
   /** All of it has to be there. */
   readonly promised: boolean;
+  /** Since it was asked for, the shard has missed what was published meanwhile. */
+  lapped: boolean;
 }
 
 interface ChannelReplaysContext {
@@ -83,7 +85,7 @@ export class ChannelReplays {
     subscription.replaying = true;
     connection.channelReplays++;
     count(this.#counters, SHARD.replays);
-    const replay = { channel, to: subscription, from: { after }, after, promised };
+    const replay = { channel, to: subscription, from: { after }, after, promised, lapped: false };
     this.#all.set(subscription, replay);
     const own = this.#byConnection.get(connection) ?? new Set();
     this.#byConnection.set(connection, own.add(replay));
@@ -115,9 +117,24 @@ export class ChannelReplays {
     channel.repairing = true;
     const { lastSeq } = channel;
     const from = lastSeq === 0 ? { since } : { after: lastSeq };
-    const replay = { channel, to: undefined, from, after: lastSeq, promised: true };
+    const replay = {
+      channel,
+      to: undefined,
+      from,
+      after: lastSeq,
+      promised: true,
+      lapped: false,
+    };
     this.#all.set(channel, replay);
     this.#ask(replay);
+  }
+
+  /** The ring has lapped the shard: of what is asked for, what is kept is not all that came since. */
+  lapped(): void {
+    for (const replay of this.#asked.values()) {
+      replay.lapped = true;
+      forgetRecent(replay.channel);
+    }
   }
 
   /** Keeps a publication that was read, where somebody may have to be told it later. */
@@ -169,7 +186,7 @@ export class ChannelReplays {
 
   #goOn(writes: CoalescedWrites, replay: Replay, lastSeq: number): void {
     const { channel, to } = replay;
-    if (replay.after < lastSeq) return this.#askWhenTaken(replay);
+    if (replay.after < lastSeq || replay.lapped) return this.#askWhenTaken(replay);
     const unread = channel.recent.filter(({ seq }) => seq > replay.after);
     const next = unread[0]?.seq ?? channel.lastSeq + 1;
     // It may have been too much to keep.
@@ -215,6 +232,7 @@ export class ChannelReplays {
 
   #ask(replay: Replay): void {
     const { channel, from } = replay;
+    replay.lapped = false;
     if (this.#asked.size >= QUESTIONS_MAX) {
       this.#waiting.add(replay);
       return;

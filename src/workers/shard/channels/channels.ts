@@ -121,6 +121,7 @@ export class Channels {
     count(this.#context.counters, SHARD.publicationsLapped);
     const since = this.#reader?.lastTs ?? 0;
     if (!this.#replays.repairing) this.#lappedTs = since;
+    this.#replays.lapped();
     for (const channel of this.#subscriptions.all) this.#replays.repair(channel, since);
   }
 

@@ -32,13 +32,16 @@ interface WalletRequestsContext {
   readonly isListed: (id: MarketId) => boolean;
 }
 
-/** Answers that a connection may wait for; its further requests wait then, as each may be large. */
+/**
+ * Answers that a connection may wait for; its further requests wait then. A page may be large, and counts as many:
+ * so the next one is asked for when the socket has taken this one.
+ */
 const OUTSTANDING_MAX = 4;
 
 /**
  * Passes on to the exchange what clients ask of the orders and fills of their wallets, and charges it.
  *
- * Invariant: a connection is held exactly while it waits for as many answers as it may.
+ * Invariant: a connection is held exactly while it waits for as many answers as it may, or more.
  */
 export class WalletRequests {
   readonly #context: WalletRequestsContext;
@@ -60,19 +63,23 @@ export class WalletRequests {
     const judged = this.#judge(connection.identity, request);
     if (judged.fault !== undefined) return judged.fault;
     connection.charge(judged.costBytes, now);
-    const { trading, hold } = this.#context;
-    const fault = trading.query(connection, request.id, judged.question, () => {
-      if (this.#count(connection, -1) === OUTSTANDING_MAX - 1) hold.release(connection);
-    });
-    if (fault === undefined && this.#count(connection, 1) === OUTSTANDING_MAX)
-      hold.hold(connection);
+    const { trading } = this.#context;
+    const answers = request.type === "GetOrder" ? 1 : OUTSTANDING_MAX;
+    const fault = trading.query(connection, request.id, judged.question, () =>
+      this.#count(connection, -answers),
+    );
+    if (fault === undefined) this.#count(connection, answers);
     return fault;
   }
 
-  #count(connection: Connection, by: 1 | -1): number {
-    const outstanding = (this.#outstanding.get(connection) ?? 0) + by;
-    this.#outstanding.set(connection, outstanding);
-    return outstanding;
+  #count(connection: Connection, by: number): void {
+    const { hold } = this.#context;
+    const before = this.#outstanding.get(connection) ?? 0;
+    this.#outstanding.set(connection, before + by);
+    const wasHeld = before >= OUTSTANDING_MAX;
+    const isHeld = before + by >= OUTSTANDING_MAX;
+    if (isHeld && !wasHeld) hold.hold(connection);
+    if (wasHeld && !isHeld) hold.release(connection);
   }
 
   #judge(

@@ -17,7 +17,7 @@ import type {
 import type { Connection, PrivateBatch } from "../connections/connection.js";
 import { FairBudget } from "../connections/fair-budget.js";
 import type { Outbox } from "../connections/outbox.js";
-import { CoalescedWrites } from "./coalesced-writes.js";
+import { CoalescedWrites, type Takers } from "./coalesced-writes.js";
 import { ExchangeLink } from "./exchange-link.js";
 import { OrderReplays, type WalletAsking } from "./order-replays.js";
 import { PrivateChannels } from "./private-channels.js";
@@ -72,6 +72,8 @@ export class Trading {
   #lastRequest = 0;
   /** From where on nothing has been told of what is watched, by this exchange or the one before. */
   #told: ReplayPosition | undefined;
+  /** By the messages that are told in pieces. */
+  readonly #takers = new WeakMap<object, Takers>();
 
   constructor(outbox: Outbox, counters: CounterSection, options: TradingOptions) {
     this.#outbox = outbox;
@@ -80,7 +82,7 @@ export class Trading {
     this.#orders = new WaitingOrders(this.#pending, counters);
     this.#channels = new PrivateChannels(counters);
     this.#link = new ExchangeLink({
-      news: (news) => this.#tell(news),
+      news: (news, message) => this.#tell(news, message),
       lost: () => this.#lost(),
     });
     // What is asked for a subscription is asked over the bound too: there is one of each at most.
@@ -246,8 +248,8 @@ export class Trading {
 
   // --- What the exchange tells ------------------------------------------------------------------
 
-  #tell(news: readonly ExchangeNews[]): void {
-    const writes = new CoalescedWrites(this.#outbox);
+  #tell(news: readonly ExchangeNews[], message: readonly ExchangeNews[]): void {
+    const writes = new CoalescedWrites(this.#outbox, this.#takersOf(news, message));
     const made = new Map<object, PrivateBatch[]>();
     for (const item of news) {
       switch (item.type) {
@@ -305,6 +307,14 @@ export class Trading {
     writes.send();
   }
 
+  /** Of a message that is told in pieces; undefined where the news are all of it. */
+  #takersOf(news: readonly ExchangeNews[], message: readonly ExchangeNews[]): Takers | undefined {
+    if (news.length === message.length) return undefined;
+    const takers = this.#takers.get(message) ?? new Map();
+    this.#takers.set(message, takers);
+    return takers;
+  }
+
   #reply(
     writes: CoalescedWrites,
     { request, order, changed, duplicate }: Extract<ExchangeNews, { type: "reply" }>,
@@ -333,7 +343,8 @@ export class Trading {
     if (waiting === undefined) return;
     const { connection } = waiting;
     const batch = this.#outbox.encode(connection.encoding, reply(waiting, pageMessage(page)));
-    connection.chargeAnswer(batch.bytes.length + costOfReading(page));
+    // Made for this connection alone, so that its address pays as well.
+    connection.charge(batch.bytes.length + costOfReading(page), performance.now());
     writes.put(connection, { ...batch, asked: true });
   }
 

@@ -18,7 +18,8 @@ export type PageNews = Extract<ExchangeNews, { type: "page" }>;
 /** The number that a `before` stands for; undefined for one that no page of the kind has given. */
 export function numberFrom(kind: PageKind, before: string): number | undefined {
   const number = Number.parseInt(before.slice(2), RADIX);
-  return Number.isSafeInteger(number) && textOf(kind, number) === before ? number : undefined;
+  const isNumber = Number.isSafeInteger(number) && number > 0;
+  return isNumber && textOf(kind, number) === before ? number : undefined;
 }
 
 function textOf(kind: PageKind, number: number): string {

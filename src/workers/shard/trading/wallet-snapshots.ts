@@ -68,7 +68,8 @@ export class WalletSnapshots {
       const held = type === "Orders" ? orders : positions;
       const batches = made.get(held) ?? [];
       made.set(held, batches);
-      batches[encoding] ??= {
+      const known = batches[encoding];
+      const batch = known ?? {
         ...this.#outbox.encode(
           encoding,
           type === "Orders"
@@ -77,8 +78,11 @@ export class WalletSnapshots {
         ),
         asked: true,
       };
-      connection.chargeAnswer(batches[encoding].bytes.length);
-      writes.put(connection, batches[encoding]);
+      batches[encoding] = batch;
+      // One that is made anew its address pays as well.
+      if (known === undefined) connection.charge(batch.bytes.length, performance.now());
+      else connection.chargeAnswer(batch.bytes.length);
+      writes.put(connection, batch);
     }
   }
 

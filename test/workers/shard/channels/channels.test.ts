@@ -141,6 +141,31 @@ describe("channels", () => {
     expect(counted(world.counters, SHARD.publicationsOverwritten)).toBeGreaterThan(20);
   });
 
+  it("channels - a lap while a history is on its way costs nothing either, nor does a second one", () => {
+    world = new ChannelWorld({ channelHistorySize: 100 });
+    const [back, live] = [connect(), connect()];
+    const published = [world.publish("a")];
+    world.subscribe(live, "a");
+    world.channels.poll();
+    world.subscribe(back, "a", published[0]?.ts);
+    world.hear();
+    world.tell();
+    // Answered, and not heard yet, when the ring goes by; then the repair of that likewise.
+    for (let more = 0; more < 2; more++) {
+      world.hear();
+      if (more === 0) published.push(world.publish("a"));
+      world.channels.poll();
+      published.push(world.publish("a"));
+      lap("flood");
+      lap("flood");
+      world.channels.poll();
+    }
+    world.settle();
+    const seqs = published.map(({ seq }) => seq);
+    expect([back.seqsOf("a"), live.seqsOf("a")]).toEqual([seqs, seqs]);
+    expect(counted(world.counters, SHARD.publicationsLapped)).toBe(2);
+  });
+
   it("channels - a flood that laps the shard closes the channel's own subscribers only", () => {
     const [flooded, quiet] = [connect(), connect()];
     world.subscribe(flooded, "flood");

@@ -1,9 +1,14 @@
 import { expect, it } from "vitest";
 import type { ServerMessage } from "../../../../src/contract/messages.js";
-import type { Connection } from "../../../../src/workers/shard/connections/connection.js";
-import type { FrameBatch } from "../../../../src/workers/shard/connections/frame-batch.js";
+import type {
+  Connection,
+  PrivateBatch,
+} from "../../../../src/workers/shard/connections/connection.js";
 import { Outbox } from "../../../../src/workers/shard/connections/outbox.js";
-import { CoalescedWrites } from "../../../../src/workers/shard/trading/coalesced-writes.js";
+import {
+  CoalescedWrites,
+  type Takers,
+} from "../../../../src/workers/shard/trading/coalesced-writes.js";
 
 const notice = (message: string): ServerMessage => ({
   type: "Notification",
@@ -11,16 +16,17 @@ const notice = (message: string): ServerMessage => ({
 });
 
 /** A connection that keeps what is delivered to it. */
-function connectionOf(encoding: number) {
-  const deliveries: (readonly FrameBatch[])[] = [];
-  const deliver = (batches: readonly FrameBatch[]) => deliveries.push(batches);
-  return { connection: { encoding, deliver } as unknown as Connection, deliveries };
+function connectionOf(encoding: number, blocked = false) {
+  const deliveries: (readonly PrivateBatch[])[] = [];
+  const deliver = (batches: readonly PrivateBatch[]) => deliveries.push(batches);
+  const state = { encoding, deliver, blocked, hasQueue: false, held: false };
+  return { connection: state as unknown as Connection, deliveries, state };
 }
 
 it("coalesced-writes - a connection gets all that is its own at once, and in order", () => {
   const outbox = new Outbox();
   const writes = new CoalescedWrites(outbox);
-  const [one, two, other] = [0, 0, 1].map(connectionOf) as [
+  const [one, two, other] = [0, 0, 1].map((encoding) => connectionOf(encoding)) as [
     ReturnType<typeof connectionOf>,
     ReturnType<typeof connectionOf>,
     ReturnType<typeof connectionOf>,
@@ -42,4 +48,27 @@ it("coalesced-writes - a connection gets all that is its own at once, and in ord
   ]);
   // What goes to several is encoded once.
   expect(one.deliveries[0]?.[1]).toBe(two.deliveries[0]?.[0]);
+});
+
+it("coalesced-writes - of a whole in pieces what is too much at once is no sign of slowness, but where it was there before", () => {
+  const [quick, slow, late] = [connectionOf(0), connectionOf(0, true), connectionOf(0)];
+  const takers: Takers = new Map();
+  const tell = (...told: readonly ReturnType<typeof connectionOf>[]): void => {
+    const writes = new CoalescedWrites(new Outbox(), takers);
+    writes.push(
+      told.map(({ connection }) => connection),
+      notice("news"),
+    );
+    writes.send();
+    // More than their sockets take.
+    for (const { state } of told) state.blocked = true;
+  };
+  tell(quick, slow);
+  tell(quick, slow, late);
+  tell(quick, slow, late);
+  const asked = (one: ReturnType<typeof connectionOf>) =>
+    one.deliveries.map(([batch]) => batch?.asked === true);
+  expect(asked(quick)).toEqual([false, true, true]);
+  expect(asked(slow)).toEqual([false, false, false]);
+  expect(asked(late)).toEqual([false, true]);
 });

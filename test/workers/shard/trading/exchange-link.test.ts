@@ -1,6 +1,11 @@
 import { once } from "node:events";
+import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { ExchangeNews, ExchangeRequest } from "../../../../src/workers/messages.js";
+import type {
+  ExchangeNews,
+  ExchangeRequest,
+  ExchangeToShard,
+} from "../../../../src/workers/messages.js";
 import { ExchangeLink } from "../../../../src/workers/shard/trading/exchange-link.js";
 import { ExchangeEnd } from "../../../support/exchange-end.js";
 
@@ -14,11 +19,23 @@ const refusal = (request: number): ExchangeNews => ({
 let link: ExchangeLink;
 let heard: ExchangeNews[];
 let losses: number;
+let pieces: { readonly news: readonly ExchangeNews[]; readonly message: ExchangeToShard }[];
+/** What the hearer of news does beside. */
+let hearing: () => void;
 
 beforeEach(() => {
   heard = [];
+  pieces = [];
+  hearing = () => {};
   losses = 0;
-  link = new ExchangeLink({ news: (news) => heard.push(...news), lost: () => losses++ });
+  link = new ExchangeLink({
+    news: (news, message) => {
+      heard.push(...news);
+      pieces.push({ news, message });
+      hearing();
+    },
+    lost: () => losses++,
+  });
 });
 afterEach(() => link.close());
 
@@ -55,6 +72,42 @@ describe("exchange-link", () => {
     expect([losses, link.connected]).toEqual([1, false]);
     link.close();
     expect(losses).toBe(1);
+  });
+
+  it("exchange-link - much news is heard in pieces, with time for others in between, and in its order", async () => {
+    const exchange = new ExchangeEnd();
+    link.connect(exchange.port, []);
+    // Of a piece, longer than a turn has.
+    hearing = () => {
+      for (const end = performance.now() + 5; performance.now() < end; );
+    };
+    const all = Array.from({ length: 1001 }, (_, at) => refusal(at));
+    await exchange.tell(...all.slice(0, 1000));
+    expect(heard).toEqual(all.slice(0, 256));
+    await exchange.tell(...all.slice(1000));
+    for (let turns = 0; heard.length < all.length && turns < 10; turns++) {
+      const before = pieces.length;
+      await turn();
+      expect(pieces.length - before).toBeLessThanOrEqual(1);
+    }
+    expect(heard).toEqual(all);
+    expect(pieces.map(({ news }) => news.length)).toEqual([256, 256, 256, 232, 1]);
+    expect(new Set(pieces.map(({ message }) => message)).size).toBe(2);
+    const [last] = pieces.slice(-1);
+    expect(last?.news).toBe(last?.message);
+  });
+
+  it("exchange-link - what was told before an exchange's end is heard before its loss, however much", async () => {
+    const exchange = new ExchangeEnd();
+    link.connect(exchange.port, []);
+    hearing = () => {
+      expect(losses).toBe(0);
+      for (const end = performance.now() + 5; performance.now() < end; );
+    };
+    const all = Array.from({ length: 1000 }, (_, at) => refusal(at));
+    await exchange.tell(...all);
+    link.close();
+    expect([heard, losses]).toEqual([all, 1]);
   });
 
   it("exchange-link - without an exchange nothing is sent, then or later", async () => {

@@ -292,13 +292,13 @@ describe("order replays", () => {
     expect(sent(client)).toEqual([true, "fill 1", "OrderSnapshot", "order 1", "order 2"]);
   });
 
-  it("order replays - a connection waits for four pages at a time, and everybody is told when the exchange is gone", async () => {
+  it("order replays - a connection waits for a page at a time, and everybody is told when the exchange is gone", async () => {
     await startWorld({ maxPending: 100 });
     const client = trader();
     for (let id = 0; id < 6; id++) world.request(client, { type: "FillHistory", id, data: {} });
     world.request(client, { type: "Ping", data: { timestamp: 1 } });
     const requests = await exchange.requests();
-    expect(requests.map(({ type }) => type)).toEqual(Array(4).fill("fills"));
+    expect(requests.map(({ type }) => type)).toEqual(["fills"]);
     const { request } = requests[0] as RequestOf<"fills">;
     const items = { fills: [fill(1)] };
     await exchange.tell({ type: "page", request, wallet: "w", items, next: 35, read: 1 });
