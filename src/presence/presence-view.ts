@@ -9,8 +9,9 @@ import {
   subjectOf,
 } from "./presence-messages.js";
 
-/** How many changes are kept for those who have not been told them, and how many times the members names of them. */
+/** How many changes are kept for those who have not been told them. */
 const CHANGES_MAX = 8;
+/** How many names these may have, as a multiple of the most that a message lists. */
 const CHANGED_NAMES = 4;
 
 type Change = Exclude<PresenceNames, { readonly members: unknown }>;
