@@ -14,7 +14,7 @@ import {
   createCounterBuffer,
 } from "../src/counters/counters.js";
 import { createMarketMemory } from "../src/ring/market-memory.js";
-import type { ArchivistTask, MainToArchivist } from "../src/workers/messages.js";
+import type { ArchivistTask, MainToArchivist } from "../src/workers/archivist/messages.js";
 import { candlePage, tradePage } from "../src/workers/shard/requests/history-pages.js";
 import type { ArchiveProducerInput } from "./archive-messages.js";
 import type { BenchOptions, BenchReport } from "./support/bench-options.js";

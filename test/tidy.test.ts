@@ -115,7 +115,7 @@ const RULE: Readonly<Record<string, readonly Allowed[]>> = {
     engineTypes,
     ...["feed", "sim", "ring", "counters", "contract", "codec", "store", "archive"].map(folder),
     folder("channels"),
-    ...["exchange", "market-data", "transport", "shared"].map(folder),
+    ...["exchange", "market-data", "presence", "transport", "shared"].map(folder),
   ],
   exchange: [
     messageTypes,
@@ -127,6 +127,7 @@ const RULE: Readonly<Record<string, readonly Allowed[]>> = {
   "market-data": ["feed", "ring", "counters", "shared"].map(folder),
   channels: [folder("counters"), plainContract, shared],
   transport: [shared],
+  presence: [plainContract, shared],
   client: [plainContract, marketValues],
   archive: [folder("store"), shared],
   store: [engineTypes, plainContract, folder("journal"), shared],

@@ -401,6 +401,22 @@ const limits = {
     description:
       "Series of candles, each of a market and an interval, that a shard keeps, shared as filters are; with 1,000 candles one takes some 100 KiB",
   }),
+  maxPresenceKeys: integer({
+    flag: "max-presence-keys",
+    min: 1,
+    max: 1_000_000,
+    default: 10_000,
+    description:
+      "Markets and private channels whose presence a shard's connections watch, shared as filters are",
+  }),
+  maxPresenceUsers: integer({
+    flag: "max-presence-users",
+    min: 1,
+    max: 10_000_000,
+    default: 100_000,
+    description:
+      "Users of a market or private channel that presence tells apart; where there are more, it says that there are so many",
+  }),
   maxMessagesPerSecond: integer({
     flag: "max-messages-per-second",
     min: 1,

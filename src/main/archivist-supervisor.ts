@@ -4,7 +4,11 @@ import type { Config } from "../config/schema.js";
 import { ARCHIVIST, type CounterSection, count, counterBlockOf } from "../counters/counters.js";
 import type { MarketMemory } from "../ring/market-memory.js";
 import type { Logger, LogOptions } from "../shared/log.js";
-import type { ArchivistTask, ArchivistToMain, MainToArchivist } from "../workers/messages.js";
+import type {
+  ArchivistTask,
+  ArchivistToMain,
+  MainToArchivist,
+} from "../workers/archivist/messages.js";
 import { RestartDelay } from "./restart-delay.js";
 import { endThread } from "./thread-end.js";
 import { Watchdog } from "./watchdog.js";

@@ -7,7 +7,7 @@ import { type LoadedConfig, loadConfigWithSources } from "../config/load.js";
 import type { Config } from "../config/schema.js";
 import type { ServerOptions } from "../config/server-options.js";
 import {
-  channelOptionsOf,
+  hubOptionsOf,
   producerOptionsOf,
   type ShardOptions,
   shardOptionsOf,
@@ -180,7 +180,7 @@ class Server implements RunningServer {
     return new ProducerSupervisor(
       {
         feed: producerOptionsOf(config),
-        channels: channelOptionsOf(config),
+        hub: hubOptionsOf(config),
         run: randomUUID(),
         sizes: { ...config, ...windowSizesOf(config) },
         stallTimeoutMs: config.stallTimeoutMs,

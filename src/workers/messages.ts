@@ -1,8 +1,8 @@
 import type { MessagePort } from "node:worker_threads";
 import type {
-  ChannelOptions,
   ExchangeOptions,
   FeedOptions,
+  HubOptions,
   ShardOptions,
 } from "../config/thread-options.js";
 import type { RequestedOrder, ServerMessage } from "../contract/messages.js";
@@ -100,7 +100,7 @@ export interface ProducerTask {
   readonly memory: MarketMemory;
   readonly counters: SharedArrayBuffer;
   readonly feed: FeedOptions | ExchangeOptions;
-  readonly channels: ChannelOptions;
+  readonly hub: HubOptions;
   /** Tells this run of the server from all others. */
   readonly run: string;
   /**
@@ -160,37 +160,6 @@ export type ProducerToMain =
   | { readonly type: "published"; readonly request: number; readonly outcome: PublishOutcome }
   /** Why the exchange can store nothing at the moment, or undefined when it can again. */
   | { readonly type: "store"; readonly reason: string | undefined };
-
-/** Given to the archivist's thread as its workerData. */
-export interface ArchivistTask {
-  readonly archivist: true;
-  readonly counters: SharedArrayBuffer;
-  /** The archive's directory. */
-  readonly dir: string;
-  /** The data directory, where the exchange's store is in it; undefined where trades are in no store. */
-  readonly storeIn: string | undefined;
-  /** Of producers whose trades may not be archived yet, in their order. */
-  readonly memories: readonly MarketMemory[];
-  /** Whether there were others before these. */
-  readonly memoriesLeftOut: boolean;
-  /** An archive that was damaged since it was looked through: why. */
-  readonly damage: string | undefined;
-  readonly retentionMs: number;
-  readonly bytesMax: number;
-  readonly log: LogOptions;
-}
-
-export type MainToArchivist =
-  /** Another producer has taken over. */
-  | { readonly type: "memory"; readonly memory: MarketMemory }
-  /** Nothing more will be told. */
-  | { readonly type: "stop" }
-  /** The thread ends here and now, as if it had died. */
-  | { readonly type: "end" };
-
-export type ArchivistToMain =
-  /** Why history is behind at the moment, or undefined when it is not any more. */
-  { readonly type: "health"; readonly reason: string | undefined };
 
 // --- Between shards and the exchange --------------------------------------------------------------
 

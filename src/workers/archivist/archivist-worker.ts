@@ -20,8 +20,8 @@ import { makeDirectory } from "../../shared/make-directory.js";
 import { startThreadPulse } from "../../shared/thread-pulse.js";
 import { storeDirectory } from "../../store/store-file.js";
 import { StoreLock } from "../../store/store-lock.js";
-import type { ArchivistTask, ArchivistToMain, MainToArchivist } from "../messages.js";
 import { Archivist } from "./archivist.js";
+import type { ArchivistTask, ArchivistToMain, MainToArchivist } from "./messages.js";
 import { storedTradesOf } from "./stored-trades.js";
 import { toldTo } from "./told-to.js";
 
