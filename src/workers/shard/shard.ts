@@ -184,10 +184,7 @@ export class Shard {
       options: this.#task.options,
       outbox: this.#outbox,
       counters: this.#counters,
-      hold: {
-        hold: (connection) => this.#intake.hold(connection),
-        release: (connection) => this.#intake.release(connection),
-      },
+      hold: this.#intake,
       hub: this.#hub,
       members: {
         entered: (...who) => this.#presence.counting.enteredChannel(...who),
