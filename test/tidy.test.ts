@@ -117,7 +117,7 @@ const RULE: Readonly<Record<string, readonly Allowed[]>> = {
     engineTypes,
     ...["feed", "sim", "ring", "counters", "contract", "codec", "store", "archive"].map(folder),
     folder("channels"),
-    ...["exchange", "market-data", "relay", "transport", "shared"].map(folder),
+    ...["exchange", "market-data", "presence", "relay", "transport", "shared"].map(folder),
   ],
   relay: [messageTypes, ...["ring", "market-data", "exchange", "counters", "shared"].map(folder)],
   exchange: [
@@ -130,6 +130,7 @@ const RULE: Readonly<Record<string, readonly Allowed[]>> = {
   "market-data": ["feed", "ring", "counters", "shared"].map(folder),
   channels: [folder("counters"), plainContract, shared],
   transport: [shared],
+  presence: [plainContract, shared],
   client: [plainContract, marketValues],
   archive: [folder("store"), shared],
   store: [engineTypes, plainContract, folder("journal"), shared],

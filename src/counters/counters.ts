@@ -86,7 +86,7 @@ export const PUBLICATION_DROPS = ["size", "time", "bytes", "channels"] as const;
 export type PublicationDrop = (typeof PUBLICATION_DROPS)[number];
 
 const publishing = 9 + COMMIT_BUCKETS_S.length + 1 + ORDER_RESULTS.length + 5 + BROKEN_RULES.length;
-const relayedOrders = publishing + 6 + PUBLICATION_DROPS.length;
+const presence = publishing + 6 + PUBLICATION_DROPS.length;
 
 /** Words of the producer's section. */
 export const PRODUCER = {
@@ -124,11 +124,13 @@ export const PRODUCER = {
   channels: publishing + 4,
   channelHistoryBytes: publishing + 5,
   publicationsDropped: publishing + 6,
-  /** Of an edge: whether it has a link to the origin's exchange, and bytes that wait to go there. */
-  originLinked: relayedOrders,
-  originWaitingBytes: relayedOrders + 1,
+  /** Markets and private channels whose presence is watched, and users kept of them. */
+  presenceKeys: presence,
+  presenceUsers: presence + 1,
+  /** Of how many of them not all users are kept. */
+  presenceKeysOver: presence + 2,
   /** Requests of other nodes that came too late to be carried out. */
-  requestsTooLate: relayedOrders + 2,
+  requestsTooLate: presence + 3,
 } as const;
 
 /** Those words of a shard's section that are one value each, beside a thread's. */
@@ -199,6 +201,8 @@ const SHARD_VALUES = {
   /** Publishes that could not be passed on to the hub, or were lost with it, and those over a connection's rate. */
   publishesUnavailable: 49,
   publishesRateLimited: 50,
+  /** Markets and private channels whose presence the shard's connections watch. */
+  presenceKeys: 51,
 } as const;
 
 const latency = Math.max(...Object.values(SHARD_VALUES)) + 1;
@@ -239,6 +243,7 @@ export const SHARD_GAUGES: readonly (readonly [word: number, count: number])[] =
   [SHARD.loadingConnections, 1],
   [SHARD.distinctFilters, 1],
   [SHARD.candleSeries, 1],
+  [SHARD.presenceKeys, 1],
   [SHARD.batchedConnections, 1],
   [SHARD.compressedConnections, 1],
   [subscriptions, CHANNEL_TYPES.length],

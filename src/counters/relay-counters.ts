@@ -41,4 +41,7 @@ export const RELAY = {
   /** Bytes that wait for edges, and requests of edges that the exchange has not answered. */
   linkWaitingBytes: 23,
   linkOutstanding: 24,
+  /** Of an edge: whether it has a link to the origin's exchange, and bytes that wait to go there. */
+  originLinked: 25,
+  originWaitingBytes: 26,
 } as const;

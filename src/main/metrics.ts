@@ -31,6 +31,7 @@ import {
   type Sample,
   sumOf,
 } from "./metric-samples.js";
+import { addPresenceMetrics } from "./presence-metrics.js";
 import { addRefusalMetrics } from "./refusal-metrics.js";
 import { addLinkMetrics, addRelayMetrics } from "./relay-metrics.js";
 import { addReplayMetrics } from "./replay-metrics.js";
@@ -69,6 +70,7 @@ export function createMetrics(
   addLinkMetrics(add, block);
   addShardMetrics(add, block);
   addReplayMetrics(add, block);
+  addPresenceMetrics(add, block);
   addEncodingMetrics(add, block, encodings);
   addFramingMetrics(add, block);
   addRequestMetrics(add, block);

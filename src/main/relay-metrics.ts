@@ -71,24 +71,22 @@ export function addLinkMetrics(add: Add, { producer, relay }: CounterBlock): voi
     RELAY.linkOutstanding,
     "Requests of edges that the exchange has not answered",
   );
-  const own = (type: MetricType, name: string, word: number, help: string): void =>
-    add(type, `relay_${name}`, help, () => [{ labels: {}, value: counted(producer, word) }]);
-  own(
+  one(
     "gauge",
     "origin_linked",
-    PRODUCER.originLinked,
+    RELAY.originLinked,
     "Whether this edge has a link to its origin's exchange, 0 or 1",
   );
-  own(
+  one(
     "gauge",
     "origin_waiting_bytes",
-    PRODUCER.originWaitingBytes,
+    RELAY.originWaitingBytes,
     "Requests of this edge that wait for its origin",
   );
-  own(
+  add(
     "counter",
-    "requests_too_late_total",
-    PRODUCER.requestsTooLate,
+    "relay_requests_too_late_total",
     "Orders of edges that came too late to this origin's exchange to be carried out",
+    () => [{ labels: {}, value: counted(producer, PRODUCER.requestsTooLate) }],
   );
 }

@@ -309,9 +309,11 @@ describe.skipIf(!HAS_REDIS)(`orders from edges${NO_REDIS}`, () => {
   });
 
   test("orders from edges - an edge that is stopped in order has its sessions end at once", async () => {
-    await linked(edges[1]);
     const client = await enter(edges[1], "&cancel_on_disconnect=true");
-    await place(client, limitOrder("Buy", 0.45, 1));
+    await until("an order is taken", async () => {
+      const data = { order: limitOrder("Buy", 0.45, 1) };
+      return (await client.request({ type: "PlaceOrder", data })).type === "OrderUpdate";
+    });
     expect(await openIds()).toHaveLength(1);
     expect(await edges[1].stop()).toBe(0);
     await until("it is cancelled", async () => (await openIds()).length === 0, 2000);

@@ -6,6 +6,7 @@ import {
   ORDER_RESULTS,
   PRODUCER,
 } from "../../counters/counters.js";
+import { RELAY } from "../../counters/relay-counters.js";
 import { type AttachedShard, ExchangeShards } from "../../exchange/exchange-shards.js";
 import { isCommand, isOfSessions } from "../../exchange/request-kinds.js";
 import type { ExchangeNews, ExchangeRequest, ExchangeToShard } from "../../workers/messages.js";
@@ -31,7 +32,9 @@ interface RelayedExchangeOptions extends EdgeLinkOptions {
   readonly orderTimeoutMs: number;
   /** Bytes that may wait for Redis and the origin; with more no order is taken. */
   readonly maxQueuedBytes: number;
+  /** The producer's, and the relay's. */
   readonly counters: CounterSection;
+  readonly relayCounters: CounterSection;
 }
 
 /** A shard of this node. */
@@ -69,7 +72,7 @@ export class RelayedExchange {
 
   constructor(options: RelayedExchangeOptions) {
     this.#options = options;
-    options.counters[PRODUCER.originLinked] = options.counters[PRODUCER.originWaitingBytes] = 0;
+    options.relayCounters[RELAY.originLinked] = options.relayCounters[RELAY.originWaitingBytes] = 0;
     this.#link = new EdgeLink(options, {
       up: () => this.#up(),
       down: (reason) => this.#down(reason),
@@ -123,14 +126,12 @@ export class RelayedExchange {
   }
 
   #up(): void {
-    const { counters } = this.#options;
-    counters[PRODUCER.originLinked] = 1;
+    this.#options.relayCounters[RELAY.originLinked] = 1;
     for (const shard of this.#relayed.values()) this.#post(shard, this.#state());
   }
 
   #down(reason: string): void {
-    const { counters } = this.#options;
-    counters[PRODUCER.originLinked] = 0;
+    this.#options.relayCounters[RELAY.originLinked] = 0;
     this.#forget();
     for (const shard of this.#relayed.values()) {
       shard.life = 0;
@@ -197,12 +198,12 @@ export class RelayedExchange {
 
   #flush(): void {
     if (this.#requests === 0) return;
-    const { orderTimeoutMs, maxQueuedBytes, counters } = this.#options;
+    const { orderTimeoutMs, maxQueuedBytes, relayCounters } = this.#options;
     const requests = [...this.#outgoing.values()];
     const patienceMs = this.#hasCommands ? orderTimeoutMs : undefined;
     this.#forget();
     this.#link.send(requests, patienceMs);
-    counters[PRODUCER.originWaitingBytes] = this.#link.waitingBytes;
+    relayCounters[RELAY.originWaitingBytes] = this.#link.waitingBytes;
     // Commands are refused before; of connections and what they watch nothing may be left out.
     if (this.#link.waitingBytes > 2 * maxQueuedBytes)
       this.#link.renew("too much waits for the origin");
@@ -222,8 +223,7 @@ export class RelayedExchange {
 
   /** Answers commands whose time is over: they are taken up no more, though they may have been. */
   #look(): void {
-    const { counters } = this.#options;
-    counters[PRODUCER.originWaitingBytes] = this.#link.waitingBytes;
+    this.#options.relayCounters[RELAY.originWaitingBytes] = this.#link.waitingBytes;
     const now = performance.now();
     for (const shard of this.#relayed.values()) {
       for (const [request, until] of shard.pending) {

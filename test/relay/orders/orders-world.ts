@@ -105,6 +105,7 @@ export class TestEdge {
       orderTimeoutMs,
       maxQueuedBytes,
       counters: this.counters,
+      relayCounters: counterBlockOf(createCounterBuffer(1)).relay,
     });
     stops.add(this.exchange.run(this.#stops.signal));
     stops.signal.addEventListener("abort", () => void this.#stops.stop());
