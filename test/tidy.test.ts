@@ -116,7 +116,7 @@ const RULE: Readonly<Record<string, readonly Allowed[]>> = {
     engineTypes,
     ...["feed", "sim", "ring", "counters", "contract", "codec", "store", "archive"].map(folder),
     folder("channels"),
-    ...["exchange", "market-data", "relay", "transport", "shared"].map(folder),
+    ...["exchange", "market-data", "presence", "relay", "transport", "shared"].map(folder),
   ],
   relay: ["ring", "market-data", "counters", "shared"].map(folder),
   exchange: [
@@ -129,6 +129,7 @@ const RULE: Readonly<Record<string, readonly Allowed[]>> = {
   "market-data": ["feed", "ring", "counters", "shared"].map(folder),
   channels: [folder("counters"), plainContract, shared],
   transport: [shared],
+  presence: [plainContract, shared],
   client: [plainContract, marketValues],
   archive: [folder("store"), shared],
   store: [engineTypes, plainContract, folder("journal"), shared],

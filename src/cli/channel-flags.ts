@@ -28,14 +28,14 @@ export interface ChannelFlags {
 
 /** The channels that each flag is for; given without one of them, it would do nothing. */
 const CHANNELS_OF_FLAG = {
-  market: ["Market", "PriceFeed", "Book", "Trades", "Candles"],
+  market: ["Market", "PriceFeed", "Book", "Trades", "Candles", "Presence"],
   interval: ["Candles"],
   status: ["Markets"],
   search: ["Markets"],
   minVolume: ["Markets"],
   maxVolume: ["Markets"],
   wallet: PRIVATE_TYPES,
-  name: ["Private"],
+  name: ["Private", "Presence"],
 } as const satisfies Partial<Record<keyof ChannelFlags, readonly ChannelType[]>>;
 
 /** A parser of a flag that may be given several times, with one of `choices` each time. */
@@ -68,7 +68,7 @@ export function addChannelFlags(command: Command): Command {
     )
     .option(
       "--market <ID...>",
-      "markets of Market, PriceFeed, Book, Candles and Trades; Trades without are those of all",
+      "markets of Market, PriceFeed, Book, Candles, Presence and Trades; Trades without are those of all",
       collectMarkets,
     )
     .addOption(
@@ -85,7 +85,7 @@ export function addChannelFlags(command: Command): Command {
     .option("--search <TEXT>", "only Markets with this in their title, in upper or lower case")
     .option("--min-volume <QUANTITY>", "only Markets with at least this volume", parseVolume)
     .option("--max-volume <QUANTITY>", "only Markets with at most this volume", parseVolume)
-    .option("--name <NAME...>", "names of Private channels")
+    .option("--name <NAME...>", "names of Private channels, and of those whose Presence is watched")
     .option("--wallet <WALLET>", "whose Orders and Positions; by default the token's");
 }
 
@@ -96,6 +96,10 @@ export function checkChannelFlags(flags: ChannelFlags): void {
     if (given && !flags.channel.some((type) => (channels as readonly string[]).includes(type)))
       throw new UsageError(`${flagOf(name)}: is for ${channels.join(", ")} only`);
   }
+  if (flags.channel.includes("Presence") && flags.market === undefined && flags.name === undefined)
+    throw new UsageError(
+      "market: Presence needs a market (flag --market) or a private channel (flag --name)",
+    );
   for (const type of ["Market", "PriceFeed", "Book", "Candles"] as const) {
     if (flags.channel.includes(type) && flags.market === undefined)
       throw new UsageError(`market: ${type} needs at least one (flag --market)`);
@@ -140,6 +144,11 @@ function channelsOfType(type: ChannelType, flags: ChannelFlags, wallet: () => st
       return [{ type }];
     case "Private":
       return (flags.name ?? []).map((channel) => ({ type, params: { channel } }));
+    case "Presence":
+      return [
+        ...market_ids.map((market_id) => ({ type, params: { market_id } })),
+        ...(flags.name ?? []).map((channel) => ({ type, params: { channel } })),
+      ];
   }
 }
 

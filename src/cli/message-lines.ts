@@ -10,6 +10,7 @@ import type {
   Order,
   OrderBook,
   Position,
+  PresenceUpdate,
   PriceLevel,
   ServerMessage,
   Side,
@@ -96,6 +97,8 @@ function entriesOf(message: ServerMessage): Entry[] {
       const { feed_age_ms, conflated } = message.data;
       return [{ text: `feed ${feed_age_ms} ms ago  ${conflated} conflated` }];
     }
+    case "PresenceUpdate":
+      return [{ text: presenceText(message.data) }];
     case "Publication": {
       const { channel, data, seq, ts, user_id = "the operator" } = message.data;
       const what = printable(JSON.stringify(data));
@@ -191,6 +194,17 @@ function systemText(status: SystemStatus): string {
   const shown = paint(state === "ok" ? "green" : "yellow", state);
   const why = reasons.length === 0 ? "" : ` (${printable(reasons.join(", "))})`;
   return `${shown}${why}  ${connections} connections, ${shards} shards, ${markets} markets, ${messages_per_second} messages/s, up ${uptime_s} s`;
+}
+
+function presenceText(update: PresenceUpdate): string {
+  const { market_id, channel, connections, users } = update;
+  const lists = (["members", "joined", "left"] as const).flatMap((name) => {
+    const list = update[name] ?? [];
+    return list.length === 0 ? [] : [`${name} ${printable(list.join(", "))}`];
+  });
+  return [`${channel ?? market_id}`, `${connections} connections`, `${users} users`, ...lists].join(
+    "  ",
+  );
 }
 
 function quote(price: number | null, bid: number | null, ask: number | null): string {

@@ -38,6 +38,7 @@ const FIELDS: Readonly<Record<ChannelType, readonly (keyof Params)[]>> = {
   Candles: ["market_id", "interval", "limit"],
   Heartbeat: ["interval_ms"],
   Private: ["channel"],
+  Presence: ["market_id", "channel"],
 };
 
 /** Types whose params are null where there are none. */

@@ -5,6 +5,7 @@ import type {
   OrderBook,
   OrderReference,
   OrderRequest,
+  PresenceSubject,
   ServerData,
   ServerMessage,
   Side,
@@ -13,6 +14,7 @@ import type { EventName, Listener } from "./events.js";
 import type { History } from "./history.js";
 import type { Mirror } from "./mirror.js";
 import type { RequestOptions, TokenSource } from "./options.js";
+import type { PresenceListener } from "./presence.js";
 import type { ConnectionState, OpenState } from "./state.js";
 
 /** Figures of a client since it was made. */
@@ -37,6 +39,8 @@ export interface NamedChannelClient {
    * rejects, and it may have been published.
    */
   publish(data: unknown, options?: RequestOptions): Promise<ServerData["Published"]>;
+  /** Has a listener told who is there; the token's claim `channels` has to allow it. See {@link Client.presence}. */
+  presence(listener: PresenceListener, options?: RequestOptions): Promise<() => void>;
 }
 
 /**
@@ -136,6 +140,16 @@ export interface Client extends AsyncIterable<ServerMessage> {
    * fills, or by `pages()` of whole pages.
    */
   readonly history: History;
+  /**
+   * Has a listener told who is there of a market or a private channel: connections with any subscription to it,
+   * distinct users, and of a private channel its members; at once and whenever that changes. Resolves when that is
+   * subscribed, with what ends it.
+   */
+  presence(
+    of: PresenceSubject,
+    listener: PresenceListener,
+    options?: RequestOptions,
+  ): Promise<() => void>;
   /** Closes for good; what waits for an answer rejects. Resolves when the connection is closed. */
   close(): Promise<void>;
 

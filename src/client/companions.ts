@@ -54,8 +54,9 @@ export class Companions {
   }
 
   async loadRenewal(): Promise<TokenRenewal> {
-    const { TokenRenewal } = await import("./token-renewal.js");
-    const { requests, tokens, options, report } = this.#parts;
+    const { TokenRenewal, OrderPlaces } = await import("./token-renewal.js");
+    const { requests, tokens, tracker, options, report } = this.#parts;
+    tracker.orders ??= new OrderPlaces();
     const { tokenRefreshMarginMs } = options;
     const serverTimeMs = this.#parts.serverTimeMs();
     this.renewal ??= new TokenRenewal(requests, tokens, tokenRefreshMarginMs, serverTimeMs, report);

@@ -6,7 +6,7 @@ import type {
   ServerData,
   ServerMessage,
 } from "../contract/messages.js";
-import type { Client, ClientStats, NamedChannelClient } from "./client.js";
+import type { Client, ClientStats } from "./client.js";
 import { Companions } from "./companions.js";
 import { Emitter } from "./emitter.js";
 import {
@@ -25,6 +25,7 @@ import { GREETING_ID, type Greeting } from "./link.js";
 import { MarketState } from "./market-state.js";
 import { MessageIterators } from "./message-iterators.js";
 import type { Mirror } from "./mirror.js";
+import { namedChannel } from "./named-channel.js";
 import type { ClientOptions, RequestOptions, ResolvedOptions, TokenSource } from "./options.js";
 import { OrderClient } from "./orders.js";
 import type { PendingRequest } from "./pending-request.js";
@@ -49,7 +50,7 @@ type OfOthers =
   | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate" | "CandleUpdate")
   | ("TradePage" | "CandlePage" | "CandleSnapshot" | "OrderPage" | "FillPage" | "Fill")
   | ("OrderValidated" | "OrderResults" | "OrdersCancelled" | "CancelAfterSet")
-  | ("Published" | "Publication");
+  | ("Published" | "Publication" | "PresenceUpdate");
 
 /** The client on any platform: ties the parts together and has the public methods. */
 export class CoreClient extends OrderClient implements Client {
@@ -198,12 +199,11 @@ export class CoreClient extends OrderClient implements Client {
     return (await this.#companions.loadRenewal()).authenticate(source, options);
   }
 
-  channel(name: string): NamedChannelClient {
-    return {
-      publish: async (data, options) =>
-        this.requests.ask("Publish", { channel: name, data }, { ...options, whenLost: "once" }),
-    };
+  async presence(...asked: Parameters<Client["presence"]>): Promise<() => void> {
+    return (await import("./presence-watch.js")).watchPresence(this, ...asked);
   }
+
+  readonly channel = (name: string) => namedChannel(this, this.requests, name);
 
   get history(): History {
     return historyOf(this.requests);

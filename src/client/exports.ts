@@ -15,4 +15,5 @@ export type {
 } from "./history.js";
 export type { Mirror, MirrorChange } from "./mirror.js";
 export type { ClientOptions, RequestOptions, TokenSource } from "./options.js";
+export type { PresenceListener, PresenceState } from "./presence.js";
 export type * from "./state.js";

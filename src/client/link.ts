@@ -1,11 +1,6 @@
 import { NORMAL, PROTOCOL_ERROR } from "../contract/close-codes.js";
 import { subprotocolOf } from "../contract/encodings.js";
-import type {
-  ClientMessage,
-  OrderResult,
-  ServerData,
-  ServerMessage,
-} from "../contract/messages.js";
+import type { ClientMessage, ServerData, ServerMessage } from "../contract/messages.js";
 import { DisconnectedError, MarketcastError, ProtocolError, ServerError } from "./errors.js";
 import type { MessageCodec } from "./message-codec.js";
 import type { ResolvedOptions } from "./options.js";
@@ -140,31 +135,25 @@ type WithoutOptionals =
   | ("CandleSnapshot" | "CandleUpdate" | "ServerShutdown" | "OrdersCancelled" | "CancelAfterSet")
   | ("Published" | "Publication");
 
+const PARTS = /^(error|(order|fill|result)s?)$/;
+
 /** A message as its types have it, from a server that says null for an optional field. */
 function withoutNulls(message: ServerMessage): ServerMessage {
   const { type, data } = message;
   const envelope = message.id === null ? { type } : message;
   switch (type) {
     case "Error":
-      return { ...envelope, type, data: given(data) };
     case "TradePage":
-      return { ...envelope, type, data: given(data) };
     case "CandlePage":
-      return { ...envelope, type, data: given(data) };
+    case "PresenceUpdate":
     case "OrderUpdate":
-      return { ...envelope, type, data: { ...given(data), order: given(data.order) } };
     case "OrderValidated":
-      return { ...envelope, type, data: { order: given(data.order) } };
     case "OrderResults":
-      return { ...envelope, type, data: { results: data.results.map(resultGiven) } };
     case "OrderSnapshot":
-      return { ...envelope, type, data: { ...data, orders: data.orders.map(given) } };
     case "OrderPage":
-      return { ...envelope, type, data: { ...given(data), orders: data.orders.map(given) } };
     case "Fill":
-      return { ...envelope, type, data: { fill: given(data.fill) } };
     case "FillPage":
-      return { ...envelope, type, data: { ...given(data), fills: data.fills.map(given) } };
+      return { ...envelope, type, data: partsGiven(data) } as ServerMessage;
     default:
       return envelope === message
         ? message
@@ -172,10 +161,13 @@ function withoutNulls(message: ServerMessage): ServerMessage {
   }
 }
 
-function resultGiven(result: OrderResult): OrderResult {
-  const { order, error, ...rest } = given(result);
-  if (order !== undefined) return { ...rest, order: given(order) };
-  return { ...rest, error: given(error as NonNullable<typeof error>) };
+/** The fields of an object that are there, and so of the orders, fills and results in it. */
+function partsGiven(data: object): object {
+  const parts = Object.entries(given(data)).map(([name, part]) => {
+    if (!PARTS.test(name)) return [name, part];
+    return [name, Array.isArray(part) ? part.map(partsGiven) : partsGiven(part)];
+  });
+  return Object.fromEntries(parts);
 }
 
 function describeEnd(code: number, reason: string, cause: Error | undefined): MarketcastError {

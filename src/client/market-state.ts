@@ -16,7 +16,7 @@ type WithoutState =
   | ("OrderSnapshot" | "OrderUpdate" | "PositionSnapshot" | "PositionUpdate")
   | ("Pong" | "TradeExecution" | "SystemStatus" | "Notification" | "Heartbeat")
   | ("CandleSnapshot" | "CandleUpdate" | "ServerShutdown" | "TradePage" | "CandlePage")
-  | ("OrderPage" | "FillPage" | "Fill")
+  | ("OrderPage" | "FillPage" | "Fill" | "PresenceUpdate")
   | ("OrderValidated" | "OrderResults" | "OrdersCancelled" | "CancelAfterSet")
   | ("Published" | "Publication");
 

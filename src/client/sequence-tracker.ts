@@ -1,6 +1,6 @@
 import type { Channel, Market, MarketId, ServerMessage } from "../contract/messages.js";
 import type { Gap, Stream } from "./events.js";
-import { OrderPlaces } from "./order-places.js";
+import type { OrderPlaces } from "./order-places.js";
 import type { Subscriptions } from "./subscriptions.js";
 
 /** Types of messages without a number of these streams. */
@@ -10,12 +10,12 @@ type Unnumbered =
   | ("Pong" | "SystemStatus" | "Notification" | "ServerShutdown")
   | ("Heartbeat" | "CandleSnapshot" | "CandleUpdate" | "TradePage" | "CandlePage")
   | ("OrderValidated" | "OrderResults" | "OrdersCancelled" | "CancelAfterSet")
-  | ("OrderPage" | "FillPage" | "BookUpdate" | "Published");
+  | ("OrderPage" | "FillPage" | "BookUpdate" | "Published" | "PresenceUpdate");
 
 /** Types of channels that have no streams with a place. */
 type WithoutPlaces =
   | ("Markets" | "Orders" | "Positions" | "SystemStatus")
-  | ("Heartbeat" | "Candles" | "Book");
+  | ("Heartbeat" | "Candles" | "Book" | "Presence");
 
 /** How much later than its `ts` says a trade or an order may be told, as it is on disk first, in microseconds. */
 const LATE_US_MAX = 900_000;
@@ -61,7 +61,8 @@ export class SequenceTracker {
    * their own, which may be ahead.
    */
   #allTradesTs: number | undefined;
-  readonly #orders = new OrderPlaces();
+  /** There where there is a token, without which there are no orders. */
+  orders: OrderPlaces | undefined;
   #epoch: string | undefined;
   /** Whether the server on this connection knows positions, so that `ts` never decreases. */
   #positional = false;
@@ -108,11 +109,11 @@ export class SequenceTracker {
         }
         return true;
       case "OrderSnapshot":
-        this.#orders.begun(message.data.wallet);
+        this.orders?.begun(message.data.wallet);
         return true;
       case "Fill":
       case "OrderUpdate":
-        return this.#orders.take(message);
+        return this.orders?.take(message) ?? true;
       default:
         message satisfies ServerMessage<Unnumbered>;
         return true;
@@ -147,7 +148,7 @@ export class SequenceTracker {
 
   /** Where a channel of orders is to go on, if that is known, in microseconds. */
   ordersSince(channel: Extract<Channel, { readonly type: "Orders" }>): number | undefined {
-    return this.#orders.since(channel);
+    return this.orders?.since(channel);
   }
 
   /** The `ts` up to which a stream has been told, if that is known; that of the trades of all markets. */
@@ -170,12 +171,12 @@ export class SequenceTracker {
         channel.since ?? (isWhole && fromTs ? Math.max(0, fromTs - LATE_US_MAX) : undefined);
       if (ts === undefined) continue;
       this.#begin(channel, ts);
-      if (channel.type === "Orders") this.#orders.begin(channel, ts, channel.since !== undefined);
+      if (channel.type === "Orders") this.orders?.begin(channel, ts, channel.since !== undefined);
     }
     for (const channel of channels) {
       const { recovered } = channel;
       if (recovered !== undefined) this.#positional = true;
-      if (channel.type === "Orders") this.#orders.subscribed(channel);
+      if (channel.type === "Orders") this.orders?.subscribed(channel);
       for (const [places, id] of this.streamsOf(channel)) this.#resume(places, recovered, id);
     }
   }
@@ -190,13 +191,13 @@ export class SequenceTracker {
     retain(book, (id) => subscriptions.hasMarket(id));
     retain(publication, (name) => subscriptions.hasPrivate(name));
     if (!subscriptions.hasAllTrades) this.#allTradesTs = undefined;
-    this.#orders.retain(subscriptions.orderWallets());
+    this.orders?.retain(subscriptions.orderWallets());
   }
 
   /** The connection is gone: the next one is compared with where it stood. */
   disconnected(): void {
     this.#positional = false;
-    this.#orders.reset();
+    this.orders?.reset();
     for (const places of Object.values(this.#places)) {
       for (const place of places.values()) {
         place.jump = "disconnected";
@@ -208,7 +209,7 @@ export class SequenceTracker {
   /** Every number starts again at 1, but for trades that say the epoch of theirs. */
   reset(epoch: string): void {
     this.#epoch = epoch;
-    this.#orders.reset();
+    this.orders?.reset();
   }
 
   #forget(channel: Channel): void {

@@ -6,7 +6,13 @@ import type { Subscriptions } from "./subscriptions.js";
 /** Looks per time that data may be old, so that what is stale is found at most a quarter late. */
 const LOOKS = 4;
 /** Channels that are not of market data; the whole table of kinds would be much of the client. */
-const OTHERS: readonly ChannelType[] = ["Orders", "Positions", "SystemStatus", "Heartbeat"];
+const OTHERS: readonly ChannelType[] = [
+  "Orders",
+  "Positions",
+  "SystemStatus",
+  "Heartbeat",
+  "Presence",
+];
 
 export interface StaleWatchEvents {
   /** Subscribes to heartbeats. */

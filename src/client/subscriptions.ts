@@ -218,7 +218,7 @@ export function priceFeed(market_ids: readonly MarketId[], like: PriceFeed): Pri
 
 /** Whether a token decides who has a channel. */
 export function isGranted({ type }: Channel): boolean {
-  return ["Orders", "Positions", "Private"].includes(type);
+  return ["Orders", "Positions", "Private", "Presence"].includes(type);
 }
 
 /** What a channel is, which a position is no part of. */

@@ -1,5 +1,8 @@
 import { Alarm } from "./alarm.js";
 import { DisconnectedError } from "./errors.js";
+
+export { OrderPlaces } from "./order-places.js";
+
 import type { RequestOptions, TokenSource } from "./options.js";
 import { OWN, type Replies, type Requests } from "./requests.js";
 import { refreshDelayMs, tokenExpiryMs } from "./token-expiry.js";

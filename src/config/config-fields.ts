@@ -339,7 +339,7 @@ const limits = {
     flag: "trusted-proxies",
     placeholder: "LIST",
     item: networkAddress,
-    allowedItems: "IP addresses and networks such as 10.0.0.0/8",
+    allowedItems: "IP addresses, and networks such as 10.0.0.8/30",
     description:
       "Proxies in front, whose connections must begin with a PROXY protocol header, which names the client",
   }),
@@ -400,6 +400,22 @@ const limits = {
     default: 1000,
     description:
       "Series of candles, each of a market and an interval, that a shard keeps, shared as filters are; with 1,000 candles one takes some 100 KiB",
+  }),
+  maxPresenceKeys: integer({
+    flag: "max-presence-keys",
+    min: 1,
+    max: 1_000_000,
+    default: 10_000,
+    description:
+      "Markets and private channels whose presence a shard's connections watch, shared as filters are",
+  }),
+  maxPresenceUsers: integer({
+    flag: "max-presence-users",
+    min: 1,
+    max: 10_000_000,
+    default: 100_000,
+    description:
+      "Users of a market or private channel that presence tells apart; where there are more, it says that there are so many",
   }),
   maxMessagesPerSecond: integer({
     flag: "max-messages-per-second",

@@ -55,6 +55,7 @@ const CHANNEL_KEYS = [
   "maxChannels",
   "maxPublishesPerSecond",
 ] as const satisfies readonly ConfigKey[];
+const HUB_KEYS = [...CHANNEL_KEYS, "maxPresenceUsers"] as const satisfies readonly ConfigKey[];
 
 const SHARD_KEYS = [
   "marketIntervalMs",
@@ -69,6 +70,7 @@ const SHARD_KEYS = [
   "maxFilters",
   "maxDistinctFilters",
   "maxCandleSeries",
+  "maxPresenceKeys",
   "maxMessageValues",
   "maxReplayMessages",
   "maxFragments",
@@ -109,6 +111,8 @@ export type ExchangeOptions = Pick<Config, (typeof EXCHANGE_KEYS)[number]> & {
 
 /** The bounds of channels that users publish to. */
 export type ChannelOptions = Pick<Config, (typeof CHANNEL_KEYS)[number]>;
+/** The bounds of what all shards share, whatever the feed is. */
+export type HubOptions = Pick<Config, (typeof HUB_KEYS)[number]>;
 
 /** The bounds and intervals that a shard enforces. */
 export type ShardOptions = Pick<Config, (typeof SHARD_KEYS)[number]> & {
@@ -136,8 +140,8 @@ export function producerOptionsOf(
   return { ...pick(config, FEED_KEYS), feed };
 }
 
-export function channelOptionsOf(config: Config): ChannelOptions {
-  return pick(config, CHANNEL_KEYS);
+export function hubOptionsOf(config: Config): HubOptions {
+  return pick(config, HUB_KEYS);
 }
 
 /** @param nativeSend whether it is wanted and there is what it needs */

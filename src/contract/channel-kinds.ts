@@ -99,6 +99,13 @@ export const CHANNEL_KINDS = {
     marketSnapshot: false,
     marketIds: noMarkets,
   },
+  Presence: {
+    private: false,
+    named: false,
+    marketData: false,
+    marketSnapshot: false,
+    marketIds: ({ params }) => (params.market_id === undefined ? NONE : [params.market_id]),
+  },
 } as const satisfies { readonly [T in ChannelType]: ChannelKind<T> };
 
 export const CHANNEL_TYPES = /* @__PURE__ */ Object.keys(CHANNEL_KINDS) as readonly ChannelType[];

@@ -5,7 +5,7 @@ import { compareMarketIds, type MarketId, parseMarketId } from "../shared/market
 import { nullIsAbsent } from "../shared/null-is-absent.js";
 import { textSchema, walletSchema } from "../shared/text-schema.js";
 import { canonicalFilter } from "./canonical-filter.js";
-import type { NamedOf, PrivateOf } from "./channel-kinds.js";
+import { isNamed, isPrivate, type NamedOf, type PrivateOf } from "./channel-kinds.js";
 import {
   BOOK_DEPTH_DEFAULT,
   BOOK_DEPTHS,
@@ -16,7 +16,7 @@ import {
   PRICE_FEED_MARKETS_MAX,
   SEARCH_CHARACTERS_MAX,
 } from "./limits.js";
-import type { MergeInterval } from "./messages.js";
+import type { MergeInterval, PresenceSubject } from "./messages.js";
 import { CHANNEL_NAME_RULE, isChannelName } from "./publication.js";
 
 /** How a market id is described to those who read schemas. */
@@ -106,6 +106,18 @@ export const channelNameSchema = z
   .string()
   .refine(isChannelName, CHANNEL_NAME_RULE)
   .meta({ description: CHANNEL_NAME_RULE });
+const presenceParams = nullIsAbsent(
+  z.object({ market_id: marketIdSchema.optional(), channel: channelNameSchema.optional() }),
+).transform(({ market_id, channel }, context): PresenceSubject => {
+  if (market_id !== undefined && channel === undefined) return { market_id };
+  if (channel !== undefined && market_id === undefined) return { channel };
+  context.addIssue({
+    code: "custom",
+    message: "needs either a market_id or a channel",
+    path: ["market_id"],
+  });
+  return z.NEVER;
+});
 const walletParams = z.object({ wallet: walletSchema });
 
 /** Microseconds since the Unix epoch, in any form that an encoding has for an exact integer; null is none. */
@@ -190,6 +202,7 @@ const namedChannelSchema = z.discriminatedUnion("type", [
       params: { interval_ms: params?.interval_ms ?? HEARTBEAT_INTERVAL_MS.usual },
     })),
   z.object({ type: z.literal("Private"), params: z.object({ channel: channelNameSchema }) }),
+  z.object({ type: z.literal("Presence"), params: presenceParams }),
 ]);
 
 /** A channel as a client names it, and since when it wants its messages. */
@@ -199,8 +212,21 @@ export const channelSchema = z
 
 /** A channel in canonical form, and since when its messages are wanted again, which is no part of it. */
 export type Channel = z.output<typeof namedChannelSchema> & { readonly since?: number };
-/** A channel that is open to everybody. */
-export type PublicChannel = Exclude<Channel, PrivateOf<Channel> | NamedOf<Channel>>;
+export type PresenceChannel = Extract<Channel, { readonly type: "Presence" }>;
+/** A channel of market data, or of the server itself, that is open to everybody. */
+export type PublicChannel = Exclude<
+  Channel,
+  PrivateOf<Channel> | NamedOf<Channel> | PresenceChannel
+>;
+
+export function isPresence(channel: Channel): channel is PresenceChannel {
+  return channel.type === "Presence";
+}
+
+/** Whether it is told by audience, to everybody the same. */
+export function isPublic(channel: Channel): channel is PublicChannel {
+  return !isPrivate(channel) && !isNamed(channel) && !isPresence(channel);
+}
 
 /** A short text of any value; of an object no more than that it is one, as its own text may throw. */
 function describe(value: unknown): string {

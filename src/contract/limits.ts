@@ -30,6 +30,8 @@ export const ORDER_ID_CHARACTERS_MAX = 64;
 export const ORDERS_PER_REQUEST_MAX = 50;
 /** After how long a wallet may have its open orders cancelled, in milliseconds, beside 0 for never. */
 export const CANCEL_AFTER_MS = { least: 1000, most: 300_000 } as const;
+/** Most names that one `PresenceUpdate` lists. */
+export const PRESENCE_MEMBERS_MAX = 1000;
 /** Trades or candles of a page of history. */
 export const HISTORY_PAGE_MAX = 1000;
 /** Longer than any `next` of a page. */

@@ -244,6 +244,26 @@ export interface Publication {
   readonly user_id?: string;
 }
 
+/** What presence is of: a market or a private channel. */
+export type PresenceSubject =
+  | { readonly market_id: MarketId; readonly channel?: never }
+  | { readonly channel: string; readonly market_id?: never };
+
+/** Who has any subscription to a market or a private channel; `Presence` itself does not count. */
+export type PresenceUpdate = PresenceSubject & {
+  readonly connections: number;
+  /** Distinct users of those with a token. */
+  readonly users: number;
+  /**
+   * Of a private channel: users who came and went since the last message. In Protocol Buffers lists without
+   * any are absent.
+   */
+  readonly joined?: readonly string[];
+  readonly left?: readonly string[];
+  /** Of a private channel, first, and where the last message does not count: of all users at most 1,000. */
+  readonly members?: readonly string[];
+};
+
 /** What changed; the first that applies. `Unmatched` is the last update of a market that fits no filter any more. */
 export type MarketUpdateType = "Created" | "Status" | "Price" | "Volume" | "Unmatched";
 
@@ -325,7 +345,8 @@ type ChannelName =
       readonly type: "Private";
       /** 1 to 128 of `A-Z a-z 0-9 _ . : -`. */
       readonly params: { readonly channel: string };
-    };
+    }
+  | { readonly type: "Presence"; readonly params: PresenceSubject };
 
 export type ChannelType = Channel["type"];
 
@@ -503,6 +524,7 @@ export interface ServerData {
   readonly CandleSnapshot: CandleSnapshot;
   readonly CandleUpdate: CandleUpdate;
   readonly Heartbeat: Heartbeat;
+  readonly PresenceUpdate: PresenceUpdate;
   /** Newest first; without `next` there is no more. */
   readonly TradePage: {
     readonly market_id: MarketId;

@@ -86,6 +86,7 @@ export const PUBLICATION_DROPS = ["size", "time", "bytes", "channels"] as const;
 export type PublicationDrop = (typeof PUBLICATION_DROPS)[number];
 
 const publishing = 9 + COMMIT_BUCKETS_S.length + 1 + ORDER_RESULTS.length + 5 + BROKEN_RULES.length;
+const presence = publishing + 6 + PUBLICATION_DROPS.length;
 
 /** Words of the producer's section. */
 export const PRODUCER = {
@@ -123,6 +124,11 @@ export const PRODUCER = {
   channels: publishing + 4,
   channelHistoryBytes: publishing + 5,
   publicationsDropped: publishing + 6,
+  /** Markets and private channels whose presence is watched, and users kept of them. */
+  presenceKeys: presence,
+  presenceUsers: presence + 1,
+  /** Of how many of them not all users are kept. */
+  presenceKeysOver: presence + 2,
 } as const;
 
 /** Those words of a shard's section that are one value each, beside a thread's. */
@@ -193,6 +199,8 @@ const SHARD_VALUES = {
   /** Publishes that could not be passed on to the hub, or were lost with it, and those over a connection's rate. */
   publishesUnavailable: 49,
   publishesRateLimited: 50,
+  /** Markets and private channels whose presence the shard's connections watch. */
+  presenceKeys: 51,
 } as const;
 
 const latency = Math.max(...Object.values(SHARD_VALUES)) + 1;
@@ -233,6 +241,7 @@ export const SHARD_GAUGES: readonly (readonly [word: number, count: number])[] =
   [SHARD.loadingConnections, 1],
   [SHARD.distinctFilters, 1],
   [SHARD.candleSeries, 1],
+  [SHARD.presenceKeys, 1],
   [SHARD.batchedConnections, 1],
   [SHARD.compressedConnections, 1],
   [subscriptions, CHANNEL_TYPES.length],
@@ -261,7 +270,7 @@ export const MAIN = {
 
 if (
   replaysRefused + REPLAY_REFUSALS.length > THREAD.logDropped ||
-  PRODUCER.publicationsDropped + PUBLICATION_DROPS.length > THREAD.logDropped
+  PRODUCER.presenceKeysOver >= THREAD.logDropped
 )
   throw new Error("counters: a section is too small");
 

@@ -68,11 +68,28 @@ export class ExchangeCore implements Venue {
    * other brings any number of orders to their end; the command counts as given a moment before.
    */
   execute(command: Command): readonly EngineEvent[] {
-    const now = this.#moment();
-    if (command.type === "expire") return this.#engine.execute(command, now.ts, now.passed);
-    if (!this.#isDueAt(now)) this.#clear = now;
-    const { ts, passed } = this.#clear;
+    const { ts, passed } = this.#commandMoment();
     return this.#engine.execute(command, ts, passed);
+  }
+
+  /** Has happen what is due, so many orders at most or a wallet's more; returns whether that was all. */
+  expire(most: number, took: (events: readonly EngineEvent[]) => void): boolean {
+    const now = this.#moment();
+    const events = this.#engine.execute({ type: "expire", most }, now.ts, now.passed);
+    took(events);
+    if (events.length >= most) return false;
+    this.#clear = now;
+    return true;
+  }
+
+  /**
+   * When a command is given: now, or, where something is due by now, at the last moment before that was looked at.
+   * It never goes back.
+   */
+  #commandMoment(): Moment {
+    const now = this.#moment();
+    if (!this.#isDueAt(now)) this.#clear = now;
+    return this.#clear;
   }
 
   /** What has changed since it was last asked. The caller has it stored, or reloads. */
@@ -207,7 +224,8 @@ export class ExchangeCore implements Venue {
 
   /** The order that a wallet has given a client order id, as long as it is remembered. */
   knownOrder(wallet: string, clientOrderId: string): KnownOrder | undefined {
-    return this.#engine.knownOrder(wallet, clientOrderId, this.#context.time.passed);
+    // Not later than the command that follows, for which an id that is free now must be free.
+    return this.#engine.knownOrder(wallet, clientOrderId, this.#commandMoment().passed);
   }
 
   /** Client order ids that are remembered. */

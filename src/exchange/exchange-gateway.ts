@@ -127,7 +127,7 @@ export class ExchangeGateway {
       const asked = this.#waiting[taken];
       if (asked === undefined) break;
       // What has become due meanwhile is the next batch's, before anybody trades with it.
-      if (refusal === undefined && this.#core.isDue) break;
+      if (taken > 0 && this.#core.isDue) break;
       weight += this.#orders.weightOf(asked.request);
       this.#answer(asked, refusal);
     }

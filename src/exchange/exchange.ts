@@ -299,8 +299,7 @@ export class Exchange {
     if (this.#running && !this.#stopping) this.#desk.sessions.expire();
     const canStore = this.#commits.failure === undefined;
     if (canStore) {
-      if (this.#core.isDue) this.#execute({ type: "expire", most: LAPSED_PER_BATCH });
-      if (this.#core.isDue) return;
+      if (this.#core.isDue && !this.#core.expire(LAPSED_PER_BATCH, this.#collect)) return;
       // What a failed batch or an earlier run has left, before anybody can trade with it.
       this.#withdrawals.run(this.#execute);
       if (this.#withdrawals.isDue) return;
@@ -318,9 +317,11 @@ export class Exchange {
   /** Executes a command of the exchange's own. */
   readonly #execute = (command: Command): readonly EngineEvent[] => {
     const events = this.#core.execute(command);
-    this.#gateway.collect(events);
+    this.#collect(events);
     return events;
   };
+
+  readonly #collect = (events: readonly EngineEvent[]): void => this.#gateway.collect(events);
 
   /** Publishes and tells what a batch has brought about, now that it is on disk. */
   #release(changes: EngineChanges): void {

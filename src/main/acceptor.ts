@@ -111,14 +111,25 @@ export class Acceptor {
   }
 
   /** A proxy has said whose a connection is; its shard waits for what comes of that. */
-  client(number: number, address: string): void {
+  clientNamed(number: number, address: string): void {
     const entry = this.ledger.get(number);
     if (entry === undefined) return;
+    const wasRefused = entry.refusedBy !== undefined;
     const refusedBy = this.#isFull(address) ? "address" : undefined;
+    const cut = !wasRefused && refusedBy !== undefined && this.#hasTooManyRefused;
+    if (cut) count(this.#counters, MAIN.destroyed);
     this.ledger.assign(entry, address, refusedBy);
     this.#note();
-    const message: MainToShard = { type: "client", connection: number, refusedBy: entry.refusedBy };
-    this.#pool.port(entry.shard)?.postMessage(message);
+    this.#pool.port(entry.shard)?.postMessage({
+      type: "client-verdict",
+      connection: number,
+      refusedBy: entry.refusedBy,
+      cut,
+    } satisfies MainToShard);
+  }
+
+  get #hasTooManyRefused(): boolean {
+    return this.ledger.refused >= this.#options.maxRefusals;
   }
 
   ended(numbers: readonly number[]): void {
@@ -179,8 +190,7 @@ export class Acceptor {
     const proxied = this.#proxies.has(remoteAddress);
     // Of a proxy the address says nothing.
     const refusedBy = this.#refusedBy(proxied ? undefined : address);
-    const tooMany = refusedBy !== undefined && this.ledger.refused >= this.#options.maxRefusals;
-    if (tooMany || this.#relieving) {
+    if ((refusedBy !== undefined && this.#hasTooManyRefused) || this.#relieving) {
       count(this.#counters, MAIN.destroyed);
       return void socket.destroy();
     }

@@ -31,6 +31,7 @@ import {
   type Sample,
   sumOf,
 } from "./metric-samples.js";
+import { addPresenceMetrics } from "./presence-metrics.js";
 import { addRefusalMetrics } from "./refusal-metrics.js";
 import { addRelayMetrics } from "./relay-metrics.js";
 import { addReplayMetrics } from "./replay-metrics.js";
@@ -68,6 +69,7 @@ export function createMetrics(
   addRelayMetrics(add, block);
   addShardMetrics(add, block);
   addReplayMetrics(add, block);
+  addPresenceMetrics(add, block);
   addEncodingMetrics(add, block, encodings);
   addFramingMetrics(add, block);
   addRequestMetrics(add, block);

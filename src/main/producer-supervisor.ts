@@ -31,7 +31,7 @@ const WORKER = new URL("../workers/producer/producer-worker.js", import.meta.url
 
 interface ProducerOptions {
   readonly feed: ProducerTask["feed"];
-  readonly channels: ProducerTask["channels"];
+  readonly hub: ProducerTask["hub"];
   readonly run: string;
   readonly sizes: MarketMemorySizes;
   readonly stallTimeoutMs: number;
@@ -185,7 +185,7 @@ export class ProducerSupervisor {
   }
 
   #start(): void {
-    const { feed, channels, run, sizes, stallTimeoutMs, counters, archiveDir, log } = this.#options;
+    const { feed, hub, run, sizes, stallTimeoutMs, counters, archiveDir, log } = this.#options;
     const memory = createMarketMemory(`${Date.now().toString(36)}-${++this.#epochs}`, sizes);
     const lastTrade = this.#lastTrade;
     const { producer } = this.#block;
@@ -194,7 +194,7 @@ export class ProducerSupervisor {
       memory,
       counters,
       feed,
-      channels,
+      hub,
       run,
       lastTrade,
       latestTs,

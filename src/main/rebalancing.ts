@@ -2,13 +2,20 @@ import { z } from "zod";
 
 /** Many more than a node can have. */
 const CLOSE_MAX = 10_000_000;
+const PER_SECOND_MIN = 0.01;
 const PER_SECOND_MAX = 100_000;
+/** All of it may take a day. */
+const SECONDS_MAX = 86_400;
 
 /** What an operator asks for: so many connections are closed, so many a second; 0 ends what goes on. */
-export const rebalancingSchema = z.strictObject({
-  close: z.int().min(0).max(CLOSE_MAX),
-  per_second: z.number().positive().max(PER_SECOND_MAX),
-});
+export const rebalancingSchema = z
+  .strictObject({
+    close: z.int().min(0).max(CLOSE_MAX),
+    per_second: z.number().min(PER_SECOND_MIN).max(PER_SECOND_MAX),
+  })
+  .refine(({ close, per_second }) => close <= per_second * SECONDS_MAX, {
+    error: `close at per_second would take more than ${SECONDS_MAX} s`,
+  });
 export type Rebalancing = z.infer<typeof rebalancingSchema>;
 
 /** What is done of it. */

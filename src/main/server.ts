@@ -7,7 +7,7 @@ import { type LoadedConfig, loadConfigWithSources } from "../config/load.js";
 import type { Config } from "../config/schema.js";
 import type { ServerOptions } from "../config/server-options.js";
 import {
-  channelOptionsOf,
+  hubOptionsOf,
   producerOptionsOf,
   type ShardOptions,
   shardOptionsOf,
@@ -179,7 +179,7 @@ class Server implements RunningServer {
     return new ProducerSupervisor(
       {
         feed: producerOptionsOf(config),
-        channels: channelOptionsOf(config),
+        hub: hubOptionsOf(config),
         run: randomUUID(),
         sizes: { ...config, ...windowSizesOf(config) },
         stallTimeoutMs: config.stallTimeoutMs,
@@ -327,8 +327,8 @@ class Server implements RunningServer {
       case "moves":
         for (const connection of message.taken) this.#acceptor.taken(connection);
         return this.#acceptor.ended(message.ended);
-      case "client":
-        return this.#acceptor.client(message.connection, message.address);
+      case "client-named":
+        return this.#acceptor.clientNamed(message.connection, message.address);
       case "subscribed":
         return this.#producer.subscribed();
       case "archive-damaged":

@@ -130,7 +130,9 @@ export class ShardPool {
 
   /** Has each shard close its share of some connections; see {@link sharesOf}. */
   rebalance({ close, per_second }: Rebalancing): RebalancingOutcome {
-    const connections = this.#block.shards.map((section) => shardFigures(section).connections);
+    const connections = this.#block.shards.map((section, shard) =>
+      this.ready(shard) ? shardFigures(section).connections : 0,
+    );
     const shares = sharesOf(close, connections);
     const closing = shares.reduce((sum, share) => sum + share, 0);
     const overMs = (closing / per_second) * 1000;

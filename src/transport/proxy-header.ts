@@ -1,4 +1,4 @@
-import { isIP, isIPv4, isIPv6 } from "node:net";
+import { isIPv4, isIPv6, SocketAddress } from "node:net";
 
 /*
  * The PROXY protocol, by which a proxy says for whom it connects, ahead of all that its client sends:
@@ -23,6 +23,9 @@ const VERSION_2 = 2;
 /** The proxy's own connection, to see whether anybody is there. */
 const COMMAND_LOCAL = 0;
 const COMMAND_PROXY = 1;
+const FAMILY_MAX = 3;
+const PROTOCOL_MAX = 2;
+const STREAM = 1;
 const FAMILIES = { 1: { name: "IPv4", bytes: 4 }, 2: { name: "IPv6", bytes: 16 } } as const;
 const CR = 0x0d;
 const LF = 0x0a;
@@ -68,9 +71,11 @@ function readLine(received: Buffer): ProxyHeader {
     return fault("its protocol is none of TCP4, TCP6, UNKNOWN");
   const isAddress = protocol === "TCP4" ? isIPv4 : isIPv6;
   const isWhole =
-    isAddress(source) && isAddress(destination) && ports.length === 2 && ports.every(isPort);
+    [source, destination].every((address) => isAddress(address) && !address.includes("%")) &&
+    ports.length === 2 &&
+    ports.every(isPort);
   return isWhole
-    ? { what: "header", bytes, client: source }
+    ? { what: "header", bytes, client: canonical(source) }
     : fault(`its line does not have two addresses of ${protocol} and two ports`);
 }
 
@@ -89,9 +94,11 @@ function readBinary(received: Buffer): ProxyHeader {
     return fault(`its length is ${length}, over ${VARIABLE_BYTES_MAX}`);
   const bytes = FIXED_BYTES + length;
   if (received.length < bytes) return PART;
-  const isKnown = family === 1 || family === 2;
+  if (command === COMMAND_LOCAL) return { what: "header", bytes, client: undefined };
+  if (family > FAMILY_MAX || protocol > PROTOCOL_MAX)
+    return fault(`its family is ${family} and its protocol ${protocol}`);
   // Of what is no stream over IP there is nothing to tell.
-  if (command === COMMAND_LOCAL || !isKnown || protocol !== 1)
+  if ((family !== 1 && family !== 2) || protocol !== STREAM)
     return { what: "header", bytes, client: undefined };
   const { name, bytes: addressBytes } = FAMILIES[family];
   if (length < 2 * addressBytes + 4) return fault(`its length is too small for ${name}`);
@@ -105,12 +112,14 @@ function halves(bytes: Buffer, at: number): [high: number, low: number] {
 }
 
 function addressText(bytes: Buffer): string {
-  const text =
-    bytes.length === 4
-      ? bytes.join(".")
-      : Array.from({ length: 8 }, (_, at) => bytes.readUInt16BE(2 * at).toString(16)).join(":");
-  if (isIP(text) === 0) throw new Error(`${text} is no address`);
-  return text;
+  if (bytes.length === 4) return bytes.join(".");
+  const groups = Array.from({ length: 8 }, (_, at) => bytes.readUInt16BE(2 * at).toString(16));
+  return canonical(groups.join(":"));
+}
+
+/** As the system writes it: an IPv4 address within IPv6 ends in its four numbers. */
+function canonical(address: string): string {
+  return isIPv4(address) ? address : new SocketAddress({ address, family: "ipv6" }).address;
 }
 
 function fault(text: string): ProxyHeader {

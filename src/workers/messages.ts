@@ -1,8 +1,8 @@
 import type { MessagePort } from "node:worker_threads";
 import type {
-  ChannelOptions,
   ExchangeOptions,
   FeedOptions,
+  HubOptions,
   RelayFeedOptions,
   ShardOptions,
 } from "../config/thread-options.js";
@@ -53,11 +53,12 @@ export type MainToShard =
       readonly proxied?: boolean;
       readonly refusedBy?: RefusedBy;
     }
-  /** Main knows whose a proxied connection is. */
+  /** Whether the client of a proxied connection may have it; where it is cut, it gets no answer either. */
   | {
-      readonly type: "client";
+      readonly type: "client-verdict";
       readonly connection: number;
       readonly refusedBy: RefusedBy | undefined;
+      readonly cut: boolean;
     }
   /** Another producer has taken over. */
   | ({ readonly type: "memory"; readonly memory: MarketMemory } & WaysToProducer)
@@ -80,8 +81,8 @@ export type ShardToMain =
   | { readonly type: "ready"; readonly threadId: number }
   /** Connections whose sockets the shard has, so that main closes its originals; and ended ones. */
   | { readonly type: "moves"; readonly taken: readonly number[]; readonly ended: readonly number[] }
-  /** Whose a proxied connection is; answered by main's `client`. */
-  | { readonly type: "client"; readonly connection: number; readonly address: string }
+  /** Whose a proxied connection is; answered by main's `client-verdict`. */
+  | { readonly type: "client-named"; readonly connection: number; readonly address: string }
   /** A client has subscribed to market data, for the first time on this shard. */
   | { readonly type: "subscribed" }
   /** The archive is not what was written. */
@@ -100,7 +101,7 @@ export interface ProducerTask {
   readonly memory: MarketMemory;
   readonly counters: SharedArrayBuffer;
   readonly feed: FeedOptions | ExchangeOptions | RelayFeedOptions;
-  readonly channels: ChannelOptions;
+  readonly hub: HubOptions;
   /** Tells this run of the server from all others. */
   readonly run: string;
   /**

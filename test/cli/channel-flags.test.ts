@@ -24,6 +24,18 @@ describe("channel flags", () => {
         { type: "Trades", params: { market_id: 8 } },
       ],
     ],
+    [
+      { channel: ["Presence"], market: [7], name: ["desk-1", "desk-2"] },
+      [
+        { type: "Presence", params: { market_id: 7 } },
+        { type: "Presence", params: { channel: "desk-1" } },
+        { type: "Presence", params: { channel: "desk-2" } },
+      ],
+    ],
+    [
+      { channel: ["Presence"], name: ["desk-1"] },
+      [{ type: "Presence", params: { channel: "desk-1" } }],
+    ],
     [{ channel: ["Trades", "SystemStatus"] }, [{ type: "Trades" }, { type: "SystemStatus" }]],
     [
       { channel: ["Private"], name: ["desk-1", "desk-2"] },
@@ -49,14 +61,15 @@ describe("channel flags", () => {
     [{ channel: ["Trades", "Market"] }, "market: Market needs at least one (flag --market)"],
     [
       { channel: ["Markets"], market: [7] },
-      "market: is for Market, PriceFeed, Book, Trades, Candles only",
+      "market: is for Market, PriceFeed, Book, Trades, Candles, Presence only",
     ],
     [{ channel: ["Trades"], status: ["Active"] }, "status: is for Markets only"],
     [{ channel: ["Trades"], search: "x" }, "search: is for Markets only"],
     [{ channel: ["Trades"], minVolume: 1 }, "min-volume: is for Markets only"],
     [{ channel: ["Trades"], maxVolume: 1 }, "max-volume: is for Markets only"],
+    [{ channel: ["Presence"] }, "market: Presence needs a market (flag --market) or a private"],
     [{ channel: ["Private"] }, "name: Private needs at least one (flag --name)"],
-    [{ channel: ["Trades"], name: ["desk-1"] }, "name: is for Private only"],
+    [{ channel: ["Trades"], name: ["desk-1"] }, "name: is for Private, Presence only"],
     [{ channel: ["Trades"], wallet: "w" }, "wallet: is for Orders, Positions only"],
   ])("channel flags - %j are refused", (flags, message) => {
     expect(() => checkChannelFlags(flags)).toThrow(message);

@@ -10,6 +10,7 @@ import { ENCODINGS } from "../../src/contract/encodings.js";
 import { feedListings, listing, quote, trade } from "../support/feed-lines.js";
 import { FrameProxy } from "../support/frame-proxy.js";
 import { type ServerProcess, startServerProcess, testToken } from "../support/server-process.js";
+import { TestClient } from "../support/test-client.js";
 import {
   hasTerminal,
   type RunningCommand,
@@ -123,6 +124,24 @@ describe("tail, what it prints", () => {
     });
     expect(messages[0].data.markets).toHaveLength(1);
     expect(messages[1].type).toBe("SystemStatus");
+  });
+
+  it("tail - of Presence it prints who is there, of markets and of private channels", async () => {
+    const client = await TestClient.connect(server.port);
+    await client.subscribe({ type: "Book", params: { market_id: 8 } });
+    const env = { MARKETCAST_TOKEN: testToken({ channels: ["desk-1"] }) };
+    const args = ["--channel", "Presence", "--market", "8", "--name", "desk-1", "--count", "2"];
+    const { code, stdout } = await run(args, env);
+    const lines = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line).data);
+    expect([code, ...lines.sort((a, b) => b.connections - a.connections)]).toEqual([
+      0,
+      { market_id: 8, connections: 1, users: 0 },
+      { channel: "desk-1", connections: 0, users: 0, joined: [], left: [], members: [] },
+    ]);
+    await client.close();
   });
 
   it("tail - prints greetings and replies too where all is asked for", async () => {

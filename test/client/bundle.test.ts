@@ -45,6 +45,7 @@ describe("bundle", () => {
     expect(own.map(({ name }) => name).sort()).toEqual([
       "book-keeper",
       "history-pages",
+      "presence-watch",
       "resubscriber",
       "stale-watch",
       "token-renewal",

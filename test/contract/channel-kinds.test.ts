@@ -25,6 +25,7 @@ const CHANNELS: readonly (readonly [Channel, readonly (number | string)[]])[] = 
   [{ type: "Candles", params: { market_id: 9, interval: "1m" } }, [9]],
   [{ type: "Heartbeat" }, []],
   [{ type: "Private", params: { channel: "desk-1" } }, []],
+  [{ type: "Presence", params: { market_id: 10 } }, [10]],
 ];
 
 describe("channel kinds", () => {

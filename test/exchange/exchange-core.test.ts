@@ -72,12 +72,42 @@ describe("exchange core", () => {
       expect.objectContaining({ trade: expect.objectContaining({ ts: lookedAt }) }),
     );
     expect(core.isDue).toBe(true);
-    expect(core.execute({ type: "expire", most: 3 })).toMatchObject(
-      Array(3).fill({ type: "lapsed", order: { status: "Cancelled" } }),
-    );
-    expect(core.isDue).toBe(true);
-    expect(core.execute({ type: "expire", most: 3 })).toHaveLength(1);
+    const lapsed: number[] = [];
+    const expire = (): boolean => core.expire(3, ({ length }) => lapsed.push(length));
+    expect([expire(), core.isDue]).toEqual([false, true]);
+    expect([expire(), core.isDue]).toEqual([true, false]);
+    expect(lapsed).toEqual([3, 1]);
+  });
+
+  it("exchange core - an id that is looked for as a command comes is free for it, whatever falls due between", async () => {
+    let passed = 1000;
+    const time = {
+      now: () => world.position.now(),
+      get passed() {
+        return passed;
+      },
+    };
+    const markets = new ExchangeMarkets(publisherWorld().publisher, {
+      priceBandPercent: 0,
+      maxPosition: undefined,
+    });
+    markets.list({ definition: MARKET, status: "Active", maxPrice: undefined }, undefined);
+    const options = { ...OPTIONS, clientOrderIdRetentionMs: 5 };
+    core = await ExchangeCore.open({ options, markets, time }, await store.load());
+    place("Buy", 30, { wallet: "alice", clientOrderId: "again", timeInForce: "IOC" });
+    core.execute({ type: "cancel-after", wallet: "bob", timeoutMs: 5 });
+    place("Buy", 20, { wallet: "bob" });
     expect(core.isDue).toBe(false);
+    // Both the id's time and bob's are over.
+    passed += 6000;
+    expect(core.knownOrder("alice", "again")).toMatchObject({ orderId: 1 });
+    const [placed] = core.execute({
+      type: "place",
+      terms: orderTerms({ marketId: 1, price: 30, wallet: "alice", clientOrderId: "again" }),
+    });
+    expect(placed).toMatchObject({ type: "duplicate", orderId: 1 });
+    expect(core.expire(9, () => {})).toBe(true);
+    expect(core.knownOrder("alice", "again")).toBeUndefined();
   });
 
   it("exchange core - after a reload whoever asks finds what is stored, and nothing else", async () => {

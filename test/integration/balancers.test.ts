@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, it } from "vitest";
@@ -31,7 +31,7 @@ const BALANCERS: readonly Balancer[] = [
   },
   {
     name: "nginx",
-    installed: works("nginx", "-t", "-e", "stderr", "-c", streamAlone()),
+    installed: nginxWorks(),
     file: "ops/nginx.conf",
     args: (config, folder) => [
       ...["-c", config, "-e", "stderr"],
@@ -40,12 +40,16 @@ const BALANCERS: readonly Balancer[] = [
   },
 ];
 
-/** A configuration that loads the module that nginx needs, and does nothing else. */
-function streamAlone(): string {
-  const path = join(mkdtempSync(join(tmpdir(), "marketcast-nginx-")), "config");
-  const module = "load_module modules/ngx_stream_module.so;";
-  writeFileSync(path, `${module} pid ${path}.pid; events {} stream {}`);
-  return path;
+/** With its stream module, which a configuration that does nothing else is enough to see. */
+function nginxWorks(): boolean {
+  const path = join(tmpdir(), `marketcast-nginx-${process.pid}`);
+  const load = "load_module modules/ngx_stream_module.so;";
+  writeFileSync(path, `${load} pid ${path}.pid; events {} stream {}`);
+  try {
+    return works("nginx", "-t", "-e", "stderr", "-c", path);
+  } finally {
+    for (const file of [path, `${path}.pid`]) rmSync(file, { force: true });
+  }
 }
 
 function works(program: string, ...args: readonly string[]): boolean {
@@ -86,15 +90,6 @@ function adapted(text: string, replacements: readonly (readonly [string, string]
   }, text);
 }
 
-function listens(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    socket.once("connect", () => resolve(true));
-    socket.once("error", () => resolve(false));
-    socket.once("connect", () => socket.destroy());
-  });
-}
-
 /** Starts a balancer in front of the nodes; resolves with its port. */
 async function start({ name, file, args }: Balancer): Promise<number> {
   const port = await freePort();
@@ -121,7 +116,13 @@ async function start({ name, file, args }: Balancer): Promise<number> {
   const config = join(folder, "config");
   writeFileSync(config, adapted(readFileSync(file, "utf8"), [...shared, ...own]));
   child = spawn(name, args(config, folder), { stdio: ["ignore", "inherit", "inherit"] });
-  await until("the balancer listens", () => listens(port));
+  await until("the balancer listens", () =>
+    // Counted by a node, as it has answered.
+    TestClient.connect(port).then(
+      (client) => client.close().then(() => true),
+      () => false,
+    ),
+  );
   await until(
     "that was all",
     async () => (await connectionsOf(one)) + (await connectionsOf(two)) === 0,

@@ -45,6 +45,7 @@ describe("protobuf", () => {
       { type: "SystemStatus" },
       { type: "Candles", params: { market_id: 1001, interval: "1s" } },
       { type: "Heartbeat", params: { interval_ms: 100 } },
+      { type: "Presence", params: { market_id: 1001 } },
       { type: "Orders", params: { wallet } },
       { type: "Positions", params: { wallet } },
       { type: "Private", params: { channel: "desk-1" } },

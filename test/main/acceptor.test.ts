@@ -143,11 +143,11 @@ describe("acceptor", () => {
       [5, true, undefined],
       [6, undefined, undefined],
     ]);
-    for (const number of [1, 2, 3]) acceptor.client(number, "192.0.2.1");
-    acceptor.client(4, "192.0.2.2");
-    acceptor.client(99, "192.0.2.2");
+    for (const number of [1, 2, 3]) acceptor.clientNamed(number, "192.0.2.1");
+    acceptor.clientNamed(4, "192.0.2.2");
+    acceptor.clientNamed(99, "192.0.2.2");
     const verdicts = (pool.posted.flat() as unknown as MainToShard[]).flatMap((message) =>
-      message.type === "client" ? [[message.connection, message.refusedBy]] : [],
+      message.type === "client-verdict" ? [[message.connection, message.refusedBy]] : [],
     );
     expect(verdicts.sort(([a], [b]) => Number(a) - Number(b))).toEqual([
       [1, undefined],
@@ -160,10 +160,18 @@ describe("acceptor", () => {
     // The proxy's own connections are one more address's.
     for (let count = 0; count < 3; count++) {
       await connectFrom("127.0.0.9");
-      acceptor.client(7 + count, "127.0.0.9");
+      acceptor.clientNamed(7 + count, "127.0.0.9");
     }
     expect([ledger.from("127.0.0.9"), ledger.refused]).toEqual([2, 2]);
     expect(counted(counters, MAIN.connections)).toBe(7);
+    // With so many refused the next is cut, as it would have been at its accept.
+    await connectFrom("127.0.0.9");
+    acceptor.clientNamed(10, "192.0.2.1");
+    const cut = (pool.posted.flat() as unknown as MainToShard[]).filter(
+      (message) => message.type === "client-verdict" && message.cut,
+    );
+    expect(cut).toMatchObject([{ connection: 10, refusedBy: "address" }]);
+    expect(counted(counters, MAIN.destroyed)).toBe(1);
   });
 
   it("acceptor - beyond a limit a few are handed on as refused, the others destroyed", async () => {

@@ -82,6 +82,8 @@ describe("ops-server", () => {
       { close: 1.5, per_second: 1 },
       { close: "1", per_second: 1 },
       { close: 1, per_second: 0 },
+      { close: 1, per_second: 1e-308 },
+      { close: 10_000, per_second: 0.1 },
       { close: 1, per_second: 100_001 },
       { close: 10_000_001, per_second: 1 },
       { close: 1, per_second: 1, more: 1 },

@@ -6,7 +6,7 @@ import {
   createCounterBuffer,
 } from "../../src/counters/counters.js";
 import { createMarketMemory } from "../../src/ring/market-memory.js";
-import type { HubNews, HubRequest } from "../../src/workers/hub/messages.js";
+import type { ChannelNews, ChannelRequest } from "../../src/workers/hub/messages.js";
 import { ChannelDesk } from "../../src/workers/producer/channel-desk.js";
 import type { HubShard } from "../../src/workers/producer/hub.js";
 import { PublicationWriter } from "../../src/workers/producer/publication-writer.js";
@@ -103,8 +103,8 @@ export class ChannelWorld {
   readonly published: Placed[] = [];
   readonly holds: string[] = [];
   /** On their ways. */
-  readonly requests: HubRequest[] = [];
-  readonly news: HubNews[] = [];
+  readonly requests: ChannelRequest[] = [];
+  readonly news: ChannelNews[] = [];
   nowMs = 0;
   ts = 1_000_000;
   desk: ChannelDesk;
@@ -112,7 +112,7 @@ export class ChannelWorld {
   #connected = true;
   #epochs = 0;
   readonly #options: ChannelWorldOptions;
-  readonly #shard: HubShard = { shard: 0, tell: (news) => this.news.push(news) };
+  readonly #shard: HubShard = { shard: 0, tell: (news) => this.news.push(news as ChannelNews) };
 
   constructor(options: ChannelWorldOptions = {}) {
     const block = counterBlockOf(createCounterBuffer(1));

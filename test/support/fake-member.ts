@@ -11,6 +11,7 @@ export class FakeMember implements Member {
   readonly encoding: number;
   readonly framing = undefined;
   readonly holder: Holder;
+  userId: string | undefined;
   audience: Audience | undefined;
   open = true;
   blocked = false;

@@ -1,5 +1,6 @@
 // Loaded on demand by the client, which takes time that is none of a fake clock's.
 import "../../src/client/history-pages.js";
+import "../../src/client/presence-watch.js";
 import "../../src/client/resubscriber.js";
 import "../../src/client/stale-watch.js";
 import "../../src/client/token-renewal.js";

@@ -44,6 +44,7 @@ CHANNELS = [
     {"type": "Orders", "params": {"wallet": WALLET}},
     {"type": "Positions", "params": {"wallet": WALLET}},
     {"type": "Private", "params": {"channel": "desk-1"}},
+    {"type": "Presence", "params": {"market_id": 1001}},
 ]
 OTHER = {"market_id": 1001, "side": "Buy", "order_type": "Market", "quantity": 1}
 ORDER = {**OTHER, "client_order_id": "mine"}

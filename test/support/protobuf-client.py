@@ -54,6 +54,7 @@ CHANNELS = [
     pb.Channel(orders={"wallet": WALLET}),
     pb.Channel(positions={"wallet": WALLET}),
     pb.Channel(private={"channel": "desk-1"}),
+    pb.Channel(presence={"market_id": 1001}),
 ]
 OTHER = {"market_id": 1001, "side": pb.SIDE_BUY, "order_type": pb.ORDER_TYPE_MARKET, "quantity": 1}
 ORDER = {**OTHER, "client_order_id": "mine"}
@@ -140,7 +141,7 @@ def plain(message):
             highs = message.market_ids_high or [0] * len(value)
             fields[name] = [market_id(*pair) for pair in zip(value, highs)]
         elif field.label == field.LABEL_REPEATED:
-            if value or kind != "MarketsFilter":
+            if value or kind not in ("MarketsFilter", "PresenceUpdate"):
                 fields[name] = [value_of(field, item) for item in value]
         elif field.has_presence and not message.HasField(name):
             if (kind, name) in NULLS:

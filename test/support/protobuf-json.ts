@@ -26,6 +26,8 @@ const NULLS = new Set([
   "Authenticated.wallet",
   "CancelAfterSet.trigger_ts",
 ]);
+/** Messages of which lists without any are left out. */
+const LISTS_ABSENT = ["MarketsFilter", "PresenceUpdate"];
 /** Enums whose words are written as they are, and those in lower case; others are PascalCase. */
 const UPPER = ["ErrorCode", "TimeInForce"];
 const LOWER = ["SystemState", "NotificationLevel", "CandleInterval"];
@@ -141,7 +143,7 @@ function toJson(type: protobuf.Type, message: Json): unknown {
       json[name] = ((value ?? []) as unknown[]).map((low, index) => canonicalId(low, highs[index]));
     } else if (field.repeated) {
       const items = ((value ?? []) as unknown[]).map((item) => valueJson(field, item));
-      if (items.length > 0 || type.name !== "MarketsFilter") json[name] = items;
+      if (items.length > 0 || !LISTS_ABSENT.includes(type.name)) json[name] = items;
     } else if (!there && (isOptional(field) || field.resolvedType instanceof protobuf.Type)) {
       if (NULLS.has(`${type.name}.${name}`)) json[name] = null;
     } else {

@@ -258,6 +258,17 @@ export const SERVER_SAMPLES: { readonly [T in ServerMessage["type"]]: ServerMess
       user_id: "ünal",
     },
   },
+  PresenceUpdate: {
+    type: "PresenceUpdate",
+    data: {
+      channel: "desk-1",
+      connections: 300,
+      users: 2,
+      joined: ["ana"],
+      left: ["bo", "cy"],
+      members: ["ana", "dé"],
+    },
+  },
   Notification: { type: "Notification", data: { level: "warning", message: "m" } },
   ServerShutdown: {
     type: "ServerShutdown",

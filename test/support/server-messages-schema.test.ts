@@ -89,6 +89,11 @@ const EXAMPLES: readonly ServerMessage[] = [
     data: { market_id: 1, interval: "1s", candle: [0, 1, 2, 1, 2, 3, 4], closed: false },
   },
   { type: "Heartbeat", data: { epoch: "e", ts: 1, feed_age_ms: 0, conflated: 0 } },
+  { type: "PresenceUpdate", data: { market_id: 1, connections: 2, users: 1 } },
+  {
+    type: "PresenceUpdate",
+    data: { channel: "a.b", connections: 2, users: 1, joined: [], left: ["x"], members: ["y"] },
+  },
   { type: "Notification", data: { level: "info", message: "" } },
 ];
 
@@ -119,7 +124,7 @@ describe("server-messages", () => {
         parseServerMessage({ ...message, data: { ...message.data, extra: 1 } }),
       ).toThrow();
       for (const key of Object.keys(message.data)) {
-        if (key === "details") continue;
+        if (["details", "joined", "left", "members"].includes(key)) continue;
         const { [key]: _, ...less } = message.data as Record<string, unknown>;
         expect(() => parseServerMessage({ ...message, data: less })).toThrow();
         const other = { ...message.data, [key]: Symbol("none of the kinds") };

@@ -121,6 +121,9 @@ const trade = z.strictObject({
 });
 
 /** The `data` of each message type the server sends. */
+const presence = { connections: z.int().nonnegative(), users: z.int().nonnegative() };
+const names = z.array(z.string()).max(1000);
+
 export const serverData = {
   Connected: z.strictObject({
     connection_id: z.string(),
@@ -252,6 +255,16 @@ export const serverData = {
     feed_age_ms: z.int().nonnegative(),
     conflated: z.int().nonnegative(),
   }),
+  PresenceUpdate: z.union([
+    z.strictObject({ market_id: marketIdSchema, ...presence }),
+    z.strictObject({
+      channel: z.string().regex(/^[A-Za-z0-9_.:-]{1,128}$/),
+      ...presence,
+      joined: names.optional(),
+      left: names.optional(),
+      members: names.optional(),
+    }),
+  ]),
   Notification: z.strictObject({
     level: z.enum(["info", "warning", "error"]),
     message: z.string(),

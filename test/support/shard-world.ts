@@ -19,6 +19,7 @@ import {
 } from "../../src/ring/market-memory.js";
 import { createBook, type MarketStatus } from "../../src/shared/market.js";
 import type { MarketId } from "../../src/shared/market-id.js";
+import type { HubRequest } from "../../src/workers/hub/messages.js";
 import { Channels } from "../../src/workers/shard/channels/channels.js";
 import { Compressor } from "../../src/workers/shard/connections/compressor.js";
 import {
@@ -33,6 +34,7 @@ import { FanOut } from "../../src/workers/shard/fan-out/fan-out.js";
 import { FirstDataSender } from "../../src/workers/shard/fan-out/first-data-sender.js";
 import { Mirror, type MirrorListener } from "../../src/workers/shard/fan-out/mirror.js";
 import type { WindowBits } from "../../src/workers/shard/http/deflate-offer.js";
+import { ShardPresence } from "../../src/workers/shard/presence/shard-presence.js";
 import { Authenticator } from "../../src/workers/shard/requests/authenticator.js";
 import { History } from "../../src/workers/shard/requests/history.js";
 import { RequestHandler } from "../../src/workers/shard/requests/request-handler.js";
@@ -74,6 +76,7 @@ export interface WorldOptions {
   /** What series of candles are begun from. */
   readonly archive?: CandleArchiveSource & TradeArchiveSource;
   readonly maxPending?: number;
+  readonly maxPresenceKeys?: number;
   readonly maxReplayMessages?: number;
   /** Most bytes of a part of first data. */
   readonly partBytes?: number;
@@ -120,7 +123,10 @@ export class ShardWorld {
   readonly firstData: FirstDataSender;
   readonly trading: Trading;
   readonly channels: Channels;
+  readonly presence: ShardPresence;
   readonly requests: RequestHandler;
+  /** What the shard has told the hub. */
+  readonly toHub: HubRequest[] = [];
   readonly clients: Client[] = [];
   memory: MarketMemory;
   publisher: Publisher;
@@ -169,6 +175,10 @@ export class ShardWorld {
       ...(batchDelayMs !== undefined && { batchDelayMs }),
       archive: options.archive,
       now: clock,
+      membership: {
+        entered: (...who) => this.presence.counting.entered(...who),
+        left: (...who) => this.presence.counting.left(...who),
+      },
       replays: {
         now: options.now ?? (() => 0),
         defer: (run) => {
@@ -215,11 +225,27 @@ export class ShardWorld {
       counters: this.counters,
       hold,
       hub: { connected: false, send: () => {} },
+      members: {
+        entered: (...who) => this.presence.counting.enteredChannel(...who),
+        left: (...who) => this.presence.counting.leftChannel(...who),
+      },
     });
     this.trading = new Trading(this.outbox, this.counters, {
       maxPendingOrders: options.maxPending ?? MAX_PENDING,
       handshakeTimeoutMs: 10_000,
     });
+    this.presence = new ShardPresence(
+      {
+        fanOut: this.fanOut,
+        outbox: this.outbox,
+        counters: this.counters,
+        connections: () => new Set(this.clients.map(({ connection }) => connection)),
+        inChannel: (channel) => this.channels.inChannel(channel),
+        restarting: () => this.firstData.restarting,
+        send: (request) => this.toHub.push(request),
+      },
+      options.maxPresenceKeys ?? 100,
+    );
     const jwt = {
       key: { secret: "s" },
       algorithms: ["HS256"] as const,
@@ -248,6 +274,7 @@ export class ShardWorld {
         release: (held) => this.intake.release(held),
       },
       new History({ reader: undefined, noteFault: () => {} }, this.counters),
+      this.presence,
     );
     this.#context = {
       counters: this.counters,

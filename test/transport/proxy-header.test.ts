@@ -12,6 +12,9 @@ const V4 = binary("21 11 000c c0000207 c0000201 c350 01bb");
 const V6 = binary(
   `21 21 0024 20010db8000000000000000000000007 20010db8000000000000000000000001 c350 01bb`,
 );
+const MAPPED = binary(
+  "21 21 0024 00000000000000000000ffffc0000207 00000000000000000000ffffc0000201 c350 01bb",
+);
 /** 192.0.2.7 with a TLV behind the ports. */
 const TLV = binary("21 11 0012 c0000207 c0000201 c350 01bb 04 0003 000000");
 
@@ -21,7 +24,9 @@ const WHOLE: readonly (readonly [string, Buffer, string | undefined])[] = [
   ["unknown text", line("PROXY UNKNOWN\r\n"), undefined],
   ["unknown text with more", line("PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n"), undefined],
   ["IPv4 binary", V4, "192.0.2.7"],
-  ["IPv6 binary", V6, "2001:db8:0:0:0:0:0:7"],
+  ["IPv6 binary", V6, "2001:db8::7"],
+  ["IPv4 within IPv6, binary", MAPPED, "::ffff:192.0.2.7"],
+  ["IPv4 within IPv6, text", line("PROXY TCP6 ::ffff:c000:207 ::1 1 2\r\n"), "::ffff:192.0.2.7"],
   ["with a TLV", TLV, "192.0.2.7"],
   ["local", binary("20 00 0000"), undefined],
   ["local with addresses", binary("20 11 000c c0000207 c0000201 c350 01bb"), undefined],
@@ -64,6 +69,9 @@ describe("proxy header", () => {
       [binary("11 11 000c"), "version is 1"],
       [binary("2f 11 000c"), "command is 15"],
       [binary("21 11 1001"), "length is 4097"],
+      [binary("21 41 000c c0000207 c0000201 c350 01bb"), "family is 4"],
+      [binary("21 13 000c c0000207 c0000201 c350 01bb"), "protocol 3"],
+      [line("PROXY TCP6 fe80::1%eth0 ::1 1 2\r\n"), "two addresses of TCP6"],
       [binary("21 11 000b c0000207 c0000201 c350 01"), "too small for IPv4"],
       [binary(`21 21 0023 ${"00".repeat(35)}`), "too small for IPv6"],
     ] as const) {

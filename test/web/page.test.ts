@@ -8,6 +8,7 @@ import {
   screenshot,
 } from "../support/chromium.js";
 import { type ServerProcess, startServerProcess, testToken } from "../support/server-process.js";
+import { TestClient } from "../support/test-client.js";
 import { until } from "../support/until.js";
 
 const MARKETS = 60;
@@ -104,6 +105,24 @@ describe.skipIf(CHROMIUM === undefined)("the page in Chromium", () => {
     await until("the addressed market is shown", async () => {
       return (await text(page, "#market-title")) === title;
     });
+  });
+
+  it("page - shows how many connections have the market that is picked", async () => {
+    const page = await open();
+    const viewers = () =>
+      page
+        .locator("#market-header .figures div", { hasText: "Viewers" })
+        .locator("dd")
+        .textContent();
+    await rows(page).nth(7).click();
+    const { hash } = new URL(page.url());
+    const params = { market_id: Number(hash.slice(1)) };
+    await until("it is there itself", async () => (await viewers()) === "1");
+    const client = await TestClient.connect(server.port);
+    await client.subscribe({ type: "Trades", params });
+    await until("another one has it", async () => (await viewers()) === "2");
+    await client.close();
+    await until("it is alone again", async () => (await viewers()) === "1");
   });
 
   it("page - search and status narrow the list", async () => {

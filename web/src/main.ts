@@ -158,7 +158,7 @@ const connection: PageConnection = new PageConnection({
     if (error instanceof ServerError && error.code === "TRADING_DISABLED") {
       tradingDisabled = true;
       showIdentity();
-    } else {
+    } else if (channel.type !== "Presence") {
       toast("error", `No ${channel.type} from the server`, error.message);
     }
   },
@@ -206,6 +206,7 @@ const connection: PageConnection = new PageConnection({
     client.on("Fill", ({ fill }) => account.putFills([fill]));
     client.on("PositionSnapshot", ({ positions }) => account.putPositions(positions));
     client.on("PositionUpdate", ({ position }) => account.putPosition(position));
+    client.on("PresenceUpdate", (update) => header.putPresence(update));
     client.on("SystemStatus", ({ status }) => {
       health.setSystem(status);
       showSystem(status);

@@ -108,12 +108,13 @@ export class PageConnection {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Follows book, state and trades of one market. */
+  /** Follows book, state and trades of one market, and who else does. */
   follow(marketId: MarketId): void {
     const params = { market_id: marketId };
     this.#subscriptions.want("market", [
       { type: "Market", params },
       { type: "Trades", params },
+      { type: "Presence", params },
     ]);
   }
 

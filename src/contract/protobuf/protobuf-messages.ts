@@ -262,6 +262,7 @@ const CHANNELS: Readonly<Record<ChannelType, FieldShape>> = {
   ),
   Heartbeat: message(10, table({ interval_ms: optional(uint64(1)) })),
   Private: message(11, table({ channel: text(1) })),
+  Presence: message(12, table({ market_id: optional(marketId(1)), channel: optional(text(3)) })),
 };
 
 const BESIDE_CHANNEL = { since: optional(uint64(20)), recovered: optional(bool(21)) };
@@ -456,6 +457,18 @@ const SERVER_TYPES: Readonly<Record<ServerType, FieldShape>> = {
   Heartbeat: message(
     24,
     table({ epoch: text(1), ts: uint64(2), feed_age_ms: uint64(3), conflated: uint64(4) }),
+  ),
+  PresenceUpdate: message(
+    31,
+    table({
+      market_id: optional(marketId(1)),
+      channel: optional(text(3)),
+      connections: uint64(4),
+      users: uint64(5),
+      joined: optional(list(text(6))),
+      left: optional(list(text(7))),
+      members: optional(list(text(8))),
+    }),
   ),
 };
 

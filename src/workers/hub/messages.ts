@@ -1,6 +1,7 @@
 import type { MessagePort } from "node:worker_threads";
 import type { KeptPublication } from "../../channels/channel-histories.js";
 import type { ErrorCode } from "../../contract/error-codes.js";
+import type { PresenceKey, PresenceNews, PresenceShare } from "../../presence/presence-messages.js";
 
 /*
  * Every message between shards and the hub, the producer's thread whatever its feed. They are plain data, so
@@ -21,8 +22,11 @@ export function portsOf({ exchange, hub }: WaysToProducer): readonly MessagePort
   return [exchange, hub].filter((port) => port !== undefined);
 }
 
-/** What a shard asks of the hub; `request` is the shard's number of it, which the answer carries back. */
-export type HubRequest =
+/** What a shard asks of the hub. */
+export type HubRequest = ChannelRequest | PresenceRequest;
+
+/** What it asks of channels; `request` is the shard's number of it, which the answer carries back. */
+export type ChannelRequest =
   /** A user publishes JSON to a channel. */
   | {
       readonly type: "publish";
@@ -47,13 +51,24 @@ export type HubRequest =
       readonly from: HistoryFrom;
     };
 
+/** What a shard tells the hub of presence, and asks of it. */
+export type PresenceRequest =
+  /** What changed of the presence that the shard was asked to count. */
+  | { readonly type: "presence"; readonly shares: readonly PresenceShare[] }
+  /** The shard has clients that watch the presence of a key, and has none any more. */
+  | { readonly type: "presence-watch"; readonly key: PresenceKey }
+  | { readonly type: "presence-unwatch"; readonly key: PresenceKey };
+
 /** Where a history begins: behind a number, or at a `ts`. */
 export type HistoryFrom = { readonly after: number } | { readonly since: number };
 
 export type ShardToHub = readonly HubRequest[];
 
 /** What a shard hears from the hub, in the order in which it happened. */
-export type HubNews =
+export type HubNews = ChannelNews | PresenceWord;
+
+/** What it hears of channels. */
+export type ChannelNews =
   /** What was asked to be published is where every shard reads it. */
   | {
       readonly type: "published";
@@ -81,6 +96,18 @@ export type HubNews =
       /** Some from where it was asked for on are kept no more. */
       readonly missing: boolean;
     };
+
+/** What the hub tells a shard of presence, and asks of it. */
+export type PresenceWord =
+  /** Of what the shard watches. */
+  | { readonly type: "presence"; readonly news: PresenceNews }
+  /** Somebody watches a key, so that it is to be counted and told from the beginning; and nobody does any more. */
+  | { readonly type: "presence-count"; readonly key: PresenceKey }
+  | { readonly type: "presence-ignore"; readonly key: PresenceKey };
+
+export function isPresenceWord(news: HubNews): news is PresenceWord {
+  return news.type.startsWith("presence");
+}
 
 export type HubToShard = readonly HubNews[];
 

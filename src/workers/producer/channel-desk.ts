@@ -8,12 +8,9 @@ import {
   PUBLICATION_DROPS,
 } from "../../counters/counters.js";
 import { type PublicationTexts, publicationTexts } from "../../ring/publication-record.js";
-import type { HubRefusal, HubRequest, PublishOutcome } from "../hub/messages.js";
+import type { ChannelRequest, HubRefusal, PublishOutcome } from "../hub/messages.js";
 import { TokenBucket } from "../shard/connections/token-bucket.js";
 import type { HubShard } from "./hub.js";
-
-/** What a shard asks about channels. */
-type ChannelRequest = Extract<HubRequest, { type: "publish" | "recover" | "history" }>;
 
 interface ChannelDeskContext {
   readonly counters: CounterSection;

@@ -10,6 +10,8 @@ export interface HubShard {
 }
 
 interface HubHooks {
+  /** Before its first request. */
+  readonly attached: (shard: HubShard) => void;
   readonly request: (from: HubShard, request: HubRequest) => void;
   /** All of a message has been heard. */
   readonly heard: () => void;
@@ -46,6 +48,7 @@ export class Hub {
     }
     const attached = new HubPort(shard, port);
     this.#attached.set(shard, attached);
+    this.#hooks.attached(attached);
     port.on("message", (requests: ShardToHub) => this.#take(attached, requests));
     port.on("close", () => this.#gone(attached));
   }

@@ -23,6 +23,7 @@ import { StoreError } from "../../store/store-error.js";
 import type { MainToProducer, ProducerTask, ProducerToMain } from "../messages.js";
 import { ChannelDesk } from "./channel-desk.js";
 import { Hub } from "./hub.js";
+import { PresenceDesk } from "./presence-desk.js";
 import { PublicationWriter } from "./publication-writer.js";
 
 /*
@@ -53,7 +54,7 @@ const publications = new PublicationWriter(task.memory, counters);
 /** There with the first shard: the feed is open then, and says where ts begins. */
 let desk: ChannelDesk | undefined;
 function channels(): ChannelDesk {
-  desk ??= new ChannelDesk(task.channels, {
+  desk ??= new ChannelDesk(task.hub, {
     counters,
     tell: position.tell,
     now: () => performance.now(),
@@ -61,10 +62,24 @@ function channels(): ChannelDesk {
   });
   return desk;
 }
+const presence = new PresenceDesk(task.hub.maxPresenceUsers, counters);
 const hub = new Hub({
-  request: (from, request) => channels().take(from, request),
-  heard: () => publications.publish(),
-  gone: () => {},
+  attached: (shard) => presence.attach(shard),
+  request: (from, request) => {
+    switch (request.type) {
+      case "presence":
+      case "presence-watch":
+      case "presence-unwatch":
+        return presence.take(from, request);
+      default:
+        return channels().take(from, request);
+    }
+  },
+  heard: () => {
+    publications.publish();
+    presence.heard();
+  },
+  gone: (shard) => presence.gone(shard),
 });
 
 const firstSubscriber = new Promise<void>((resolve) => {

@@ -15,7 +15,7 @@ import type { Logger } from "../../shared/log.js";
 import { startThreadPulse } from "../../shared/thread-pulse.js";
 import type { OpenSink } from "../../transport/open-sink.js";
 import type { TakeSocket } from "../../transport/socket-hand-off.js";
-import type { WaysToProducer } from "../hub/messages.js";
+import { isPresenceWord, type WaysToProducer } from "../hub/messages.js";
 import type { MainToShard, ShardTask, ShardToMain } from "../messages.js";
 import { Channels } from "./channels/channels.js";
 import { AddressShares } from "./connections/address-shares.js";
@@ -39,6 +39,7 @@ import { Handshake } from "./http/handshake.js";
 import { PageFiles } from "./http/page-files.js";
 import { HttpApi } from "./http/v3/http-api.js";
 import { HubLink } from "./hub/hub-link.js";
+import { ShardPresence } from "./presence/shard-presence.js";
 import { ArchiveAccess } from "./requests/archive-access.js";
 import { Authenticator } from "./requests/authenticator.js";
 import { History } from "./requests/history.js";
@@ -71,6 +72,7 @@ export class Shard {
   readonly #trading: Trading;
   readonly #hub: HubLink;
   readonly #channels: Channels;
+  readonly #presence: ShardPresence;
   readonly #health: HealthMonitor;
   readonly #intake: Intake;
   readonly #shares: AddressShares;
@@ -89,20 +91,16 @@ export class Shard {
     this.#counters = this.#block.shards[task.shard] as CounterSection;
     for (const [word, words] of SHARD_GAUGES) this.#counters.fill(0, word, word + words);
 
-    const { maxDistinctFilters, maxCandleSeries, batchDelayMs } = options;
     this.#archive = new ArchiveAccess(options.archiveDir, this.#block.archivist, (reason) =>
       this.#tell({ type: "archive-damaged", reason }),
     );
     this.#history = new History(this.#archive, this.#counters);
-    this.#fanOut = new FanOut(this.#counters, maxDistinctFilters, {
-      maxCandleSeries,
-      batchDelayMs,
-      archive: options.archiveDir === undefined ? undefined : this.#archive,
-    });
+    this.#fanOut = this.#createFanOut();
     this.#outbox = new Outbox();
     this.#intake = new Intake(this.#counters);
     this.#hub = this.#createHubLink();
     this.#channels = this.#createChannels();
+    this.#presence = this.#createPresence();
     this.#takeMirror(task.memory, "tail");
     this.#rounds = new RoundLoop(this.#fanOut, task.memory.doorbell, this.#channels);
     this.#fanOut.heartbeats.whenDue(() => this.#rounds.wake());
@@ -141,21 +139,43 @@ export class Shard {
     const { all } = this.#connections;
     this.#notices = new Notices(this.#block, this.#fanOut, this.#outbox, all, task.system);
     this.#health = new HealthMonitor(options, all);
-    this.#proxied = new ProxiedSockets(options.handshakeTimeoutMs, this.#counters, log, {
-      tell: (message) => this.#tell(message),
-      taken: (accepted, socket) => this.#handshake.accept(accepted, socket),
-    });
+    this.#proxied = this.#createProxied(log);
     this.#sockets = new SocketTaker(takeSocket, this.#counters, log, {
-      taken: (accepted, socket) => this.#proxied.take(accepted, socket),
+      taken: (accepted, socket) =>
+        accepted.proxied
+          ? this.#proxied.take(accepted, socket)
+          : this.#handshake.accept(accepted, socket),
       tell: (message) => this.#tell(message),
+    });
+  }
+
+  #createFanOut(): FanOut {
+    const { archiveDir, maxDistinctFilters, maxCandleSeries, batchDelayMs } = this.#task.options;
+    return new FanOut(this.#counters, maxDistinctFilters, {
+      maxCandleSeries,
+      batchDelayMs,
+      archive: archiveDir === undefined ? undefined : this.#archive,
+      membership: {
+        entered: (...who) => this.#presence.counting.entered(...who),
+        left: (...who) => this.#presence.counting.left(...who),
+      },
     });
   }
 
   #createHubLink(): HubLink {
     return new HubLink({
-      connected: () => this.#channels.connected(),
-      news: (news) => this.#channels.take(news),
-      lost: () => this.#channels.lost(),
+      connected: () => {
+        this.#channels.connected();
+        this.#presence.connected();
+      },
+      news: (news) => {
+        for (const word of news.filter(isPresenceWord)) this.#presence.take(word);
+        this.#channels.take(news.filter((one) => !isPresenceWord(one)));
+      },
+      lost: () => {
+        this.#channels.lost();
+        this.#presence.lost();
+      },
     });
   }
 
@@ -164,11 +184,20 @@ export class Shard {
       options: this.#task.options,
       outbox: this.#outbox,
       counters: this.#counters,
-      hold: {
-        hold: (connection) => this.#intake.hold(connection),
-        release: (connection) => this.#intake.release(connection),
-      },
+      hold: this.#intake,
       hub: this.#hub,
+      members: {
+        entered: (...who) => this.#presence.counting.enteredChannel(...who),
+        left: (...who) => this.#presence.counting.leftChannel(...who),
+      },
+    });
+  }
+
+  #createProxied(log: Logger): ProxiedSockets {
+    const { handshakeTimeoutMs } = this.#task.options;
+    return new ProxiedSockets(handshakeTimeoutMs, this.#counters, log, {
+      tell: (message) => this.#tell(message),
+      taken: (accepted, socket) => this.#handshake.accept(accepted, socket),
     });
   }
 
@@ -200,6 +229,7 @@ export class Shard {
       firstData: this.#firstData,
       trading: this.#trading,
       channels: this.#channels,
+      presence: this.#presence,
       requests: this.#createRequests(authenticator),
       shares: this.#shares,
       framings: new Framings(new Compressor(options.compressionThreshold, this.#counters)),
@@ -216,6 +246,21 @@ export class Shard {
     return new OpenConnections(parts, context, options, log);
   }
 
+  #createPresence(): ShardPresence {
+    return new ShardPresence(
+      {
+        fanOut: this.#fanOut,
+        outbox: this.#outbox,
+        counters: this.#counters,
+        connections: () => this.#connections.all,
+        inChannel: (channel) => this.#channels.inChannel(channel),
+        restarting: () => this.#firstData.restarting,
+        send: (request) => this.#hub.send(request),
+      },
+      this.#task.options.maxPresenceKeys,
+    );
+  }
+
   #createRequests(authenticator: Authenticator): RequestHandler {
     return new RequestHandler(
       this.#task.options,
@@ -228,13 +273,12 @@ export class Shard {
       this.#counters,
       {
         subscribed: () => this.#noteSubscribed(),
-        identified: (connection, identity) => {
-          connection.identity = identity;
-        },
+        identified: (connection, identity) => this.#presence.identify(connection, identity),
         hold: (connection) => this.#intake.hold(connection),
         release: (connection) => this.#intake.release(connection),
       },
       this.#history,
+      this.#presence,
     );
   }
 
@@ -257,6 +301,7 @@ export class Shard {
       () => this.#fanOut.flushHeld(),
       () => this.#trading.close(),
       () => this.#hub.close(),
+      () => this.#presence.stop(),
       () => this.#fanOut.candles.stop(),
       () => this.#archive.stop(),
       // Main has closed the sockets that are still to be taken.
@@ -282,8 +327,8 @@ export class Shard {
     switch (message.type) {
       case "socket":
         return this.#arrivals.add({ serve: () => this.#sockets.take(message) });
-      case "client":
-        return this.#proxied.admitted(message.connection, message.refusedBy);
+      case "client-verdict":
+        return this.#proxied.decided(message);
       case "memory":
         this.#changeEpoch(message.memory);
         return this.#connectProducer(message);

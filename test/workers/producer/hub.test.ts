@@ -26,6 +26,7 @@ beforeEach(() => {
   ends = [];
   heardMessages = 0;
   hub = new Hub({
+    attached: () => {},
     request: (from, request) => own.push([from, request]),
     heard: () => heardMessages++,
     gone: (from) => own.push([from, "gone"]),

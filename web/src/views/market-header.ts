@@ -1,3 +1,4 @@
+import type { PresenceUpdate } from "marketcast/client";
 import type { CandleFill } from "../candle-feed.js";
 import { byId, element, setText } from "../dom.js";
 import { compact, fixed, NONE, percent } from "../format.js";
@@ -18,6 +19,8 @@ export class MarketHeader {
   /** The candles of the last 24 hours. */
   #day: CandleFill | undefined;
   #connected = true;
+  /** Connections with a subscription to the market, this page's among them; undefined until that is told. */
+  #viewers: number | undefined;
 
   constructor(store: MarketStore, loop: FrameLoop) {
     this.#loop = loop;
@@ -31,6 +34,7 @@ export class MarketHeader {
       "24h volume",
       "Tick",
       "Lot",
+      "Viewers",
     ]) {
       const text = document.createTextNode(NONE);
       this.#figures.set(name, text);
@@ -54,6 +58,7 @@ export class MarketHeader {
   }
 
   show(market: MarketState, day: CandleFill): void {
+    if (market.id !== this.#market?.id) this.#viewers = undefined;
     this.#market = market;
     this.#day = day;
     this.#loop.request(this.#draw);
@@ -62,6 +67,12 @@ export class MarketHeader {
   /** A series has changed. */
   changed(fill: CandleFill): void {
     if (fill === this.#day) this.#loop.request(this.#draw);
+  }
+
+  putPresence({ market_id, connections }: PresenceUpdate): void {
+    if (market_id !== this.#market?.id) return;
+    this.#viewers = connections;
+    this.#loop.request(this.#draw);
   }
 
   /** Whether prices are those of now. */
@@ -94,6 +105,7 @@ export class MarketHeader {
     this.#figure("24h volume", day === undefined ? NONE : compact(day.volume));
     this.#figure("Tick", fixed(market.tickSize, priceDecimals));
     this.#figure("Lot", fixed(market.lotSize, market.quantityDecimals));
+    this.#figure("Viewers", this.#viewers === undefined ? NONE : `${this.#viewers}`);
     const shown = `${price} ${market.title} · Marketcast`;
     document.title = this.#connected ? shown : `(not connected) ${shown}`;
   };

@@ -33,6 +33,12 @@ export interface SubscribedChannel {
   repairing: boolean;
 }
 
+/** Hears who has a channel, and who has it no more. */
+export interface ChannelMembersListener {
+  readonly entered: (connection: Connection, channel: string) => void;
+  readonly left: (connection: Connection, channel: string) => void;
+}
+
 /**
  * Who has which of the channels that users publish to. Kept apart from the audiences of market data, as channels of
  * wallets are: names of their own would leave everybody in an audience of their own.
@@ -42,10 +48,12 @@ export interface SubscribedChannel {
  */
 export class ChannelSubscriptions {
   readonly #counters: CounterSection;
+  readonly #listener: ChannelMembersListener | undefined;
   readonly #byName = new Map<string, SubscribedChannel>();
 
-  constructor(counters: CounterSection) {
+  constructor(counters: CounterSection, listener?: ChannelMembersListener) {
     this.#counters = counters;
+    this.#listener = listener;
   }
 
   get all(): Iterable<SubscribedChannel> {
@@ -67,6 +75,7 @@ export class ChannelSubscriptions {
     connection.channels ??= new Set();
     connection.channels.add(name);
     this.#count(1);
+    this.#listener?.entered(connection, name);
     return subscription;
   }
 
@@ -79,6 +88,7 @@ export class ChannelSubscriptions {
     connection.channels?.delete(name);
     if (channel.subscriptions.size === 0) this.#byName.delete(name);
     this.#count(-1);
+    this.#listener?.left(connection, name);
     return subscription;
   }
 

@@ -4,14 +4,18 @@ import type { NamedChannel } from "../../../contract/channel-kinds.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
 import type { MarketMemory } from "../../../ring/market-memory.js";
 import type { PublicationRecord } from "../../../ring/publication-record.js";
-import type { HubNews, HubRequest } from "../../hub/messages.js";
+import type { ChannelNews, ChannelRequest } from "../../hub/messages.js";
 import type { Connection, PrivateBatch } from "../connections/connection.js";
 import type { Outbox } from "../connections/outbox.js";
 import { CoalescedWrites } from "../trading/coalesced-writes.js";
 import type { RequestHold } from "../trading/shard-sessions.js";
 import { ChannelReplays, tellAll } from "./channel-replays.js";
 import { ChannelSearches, type FoundHistory } from "./channel-searches.js";
-import { ChannelSubscriptions, type ToldPublication } from "./channel-subscriptions.js";
+import {
+  type ChannelMembersListener,
+  ChannelSubscriptions,
+  type ToldPublication,
+} from "./channel-subscriptions.js";
 import { PublicationReader } from "./publication-reader.js";
 import { Publishing } from "./publishing.js";
 
@@ -20,15 +24,13 @@ const POLL_MS_MAX = 2;
 
 type WithoutNumber<T> = T extends unknown ? Omit<T, "request"> : never;
 
-/** What of the hub's news is about channels. */
-type ChannelNews = Extract<HubNews, { type: "published" | "refusal" | "recoverable" | "history" }>;
-
 interface ChannelsContext {
   readonly options: Pick<ShardOptions, "maxPublishesPerSecond" | "maxReplayMessages">;
   readonly outbox: Outbox;
   readonly counters: CounterSection;
   readonly hold: RequestHold;
-  readonly hub: { readonly connected: boolean; send(request: HubRequest): void };
+  readonly hub: { readonly connected: boolean; send(request: ChannelRequest): void };
+  readonly members?: ChannelMembersListener;
 }
 
 /**
@@ -51,10 +53,10 @@ export class Channels {
   #lappedTs = 0;
 
   constructor(context: ChannelsContext) {
-    const { counters, options, outbox, hold } = context;
+    const { counters, options, outbox, hold, members } = context;
     this.#context = context;
     this.#writes = new CoalescedWrites(outbox);
-    this.#subscriptions = new ChannelSubscriptions(counters);
+    this.#subscriptions = new ChannelSubscriptions(counters, members);
     this.#replays = new ChannelReplays(counters, {
       ask: (channel, from) => this.#send({ type: "history", channel, from }),
       told: (channel, publication) => this.#told({ channel, ...publication }),
@@ -182,6 +184,11 @@ export class Channels {
     }
   }
 
+  /** Those who have a channel. */
+  inChannel(name: string): Iterable<Connection> {
+    return this.#subscriptions.find(name)?.subscriptions.keys() ?? [];
+  }
+
   /** The channels of a connection. */
   of(connection: Connection): readonly NamedChannel[] {
     return [...(connection.channels ?? [])].map((channel) => ({
@@ -236,7 +243,7 @@ export class Channels {
     this.#flush();
   }
 
-  #send(request: WithoutNumber<Extract<HubRequest, { request: number }>>): number | undefined {
+  #send(request: WithoutNumber<ChannelRequest>): number | undefined {
     const { hub } = this.#context;
     if (!hub.connected) return undefined;
     hub.send({ ...request, request: ++this.#lastRequest });

@@ -5,6 +5,7 @@ import type { ShardOptions } from "../../../config/thread-options.js";
 import { CLOSE_CODES, type CloseCode } from "../../../contract/close-codes.js";
 import { CLOSE, type Closing } from "../../../contract/closings.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
+import type { PresenceKey } from "../../../presence/presence-messages.js";
 import type { GrantedSession } from "../../../shared/session.js";
 import type { ByteSink, Taken } from "../../../transport/byte-sink.js";
 import type { OpenSink } from "../../../transport/open-sink.js";
@@ -78,6 +79,8 @@ export class Connection extends Spender implements Member {
   audience: Audience | undefined;
   /** Wallets of its private channels; see PrivateChannels. */
   wallets: Set<string> | undefined;
+  /** Of its `Presence` channels; see PresenceWatchers. */
+  presences: Set<PresenceKey> | undefined;
   /** Names of those that users publish to, and how many it is still sent the history of; see Channels. */
   channels: Set<string> | undefined;
   channelReplays = 0;
@@ -157,8 +160,9 @@ export class Connection extends Spender implements Member {
 
   /** Whether it has any subscription. */
   get subscribed(): boolean {
-    const named = (this.wallets?.size ?? 0) + (this.channels?.size ?? 0);
-    return this.audience !== undefined || named > 0;
+    const { audience, wallets, channels, presences } = this;
+    const others = (wallets?.size ?? 0) + (channels?.size ?? 0) + (presences?.size ?? 0);
+    return audience !== undefined || others > 0;
   }
 
   get state(): ConnectionState {

@@ -4,6 +4,8 @@ import type { Connection } from "./connection.js";
 /** The part of the drain time over which closes are spread; the rest is for the last handshakes. */
 const SPREAD = 0.8;
 const STEP_MS = 10;
+/** For so long ahead it is settled who is closed. */
+const PART_MS = 1000;
 
 /**
  * Closes connections, spread evenly over a time with jitter so that their clients do not come back at once.
@@ -50,21 +52,44 @@ export function drainConnections(
 }
 
 /**
- * Closes so many of the connections, whichever chance picks, spread over a time, so that their clients find
- * another node. Returns the function that stops it.
+ * Closes so many connections, whichever chance picks of those that are there, spread over a time, so that their
+ * clients find another node. Returns the function that stops it.
  */
 export function rebalanceConnections(
   connections: Iterable<Connection>,
   close: number,
   overMs: number,
 ): () => void {
-  const all = [...connections];
-  const picked: Connection[] = [];
-  // The first steps of a shuffle, after Fisher and Yates.
-  for (let at = 0; at < Math.min(close, all.length); at++) {
+  const startedAt = performance.now();
+  let picked = 0;
+  let stop = (): void => {};
+  // A part at a time: who is picked long before might leave by itself.
+  const step = (): void => {
+    const elapsed = performance.now() - startedAt;
+    const partMs = Math.min(PART_MS, overMs - elapsed);
+    if (partMs <= 0) clearInterval(timer);
+    const due =
+      overMs === 0 ? close : Math.round(close * Math.min(1, (elapsed + PART_MS) / overMs));
+    const part = someOf(connections, due - picked);
+    picked = due;
+    stop = closeOver(Math.max(0, partMs), part, CLOSE.rebalance);
+  };
+  const timer = setInterval(step, PART_MS);
+  step();
+  return () => {
+    clearInterval(timer);
+    stop();
+  };
+}
+
+/** So many of those that are open, or all: the first steps of a shuffle, after Fisher and Yates. */
+function someOf(connections: Iterable<Connection>, count: number): Connection[] {
+  const all = [...connections].filter(({ open }) => open);
+  const some: Connection[] = [];
+  for (let at = 0; at < Math.min(count, all.length); at++) {
     const other = at + Math.floor(Math.random() * (all.length - at));
-    picked.push(all[other] as Connection);
+    some.push(all[other] as Connection);
     all[other] = all[at] as Connection;
   }
-  return closeOver(overMs, picked, CLOSE.rebalance);
+  return some;
 }

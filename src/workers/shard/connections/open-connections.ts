@@ -14,6 +14,7 @@ import type { Channels } from "../channels/channels.js";
 import type { FanOut } from "../fan-out/fan-out.js";
 import type { FirstDataSender } from "../fan-out/first-data-sender.js";
 import type { Upgraded } from "../http/handshake.js";
+import type { ShardPresence } from "../presence/shard-presence.js";
 import { authenticated, type RequestHandler } from "../requests/request-handler.js";
 import type { Trading } from "../trading/trading.js";
 import type { AddressShares } from "./address-shares.js";
@@ -33,6 +34,7 @@ interface ConnectionParts {
   readonly firstData: FirstDataSender;
   readonly trading: Trading;
   readonly channels: Channels;
+  readonly presence: ShardPresence;
   readonly requests: RequestHandler;
   readonly shares: AddressShares;
   readonly framings: Framings;
@@ -179,7 +181,7 @@ export class OpenConnections {
   }
 
   #forget(connection: Connection, code: number): void {
-    const { fanOut, intake, firstData, trading, channels, shares } = this.#parts;
+    const { fanOut, intake, firstData, trading, channels, presence, shares } = this.#parts;
     const { counters } = this.#context;
     this.#all.delete(connection);
     intake.end(connection);
@@ -189,6 +191,7 @@ export class OpenConnections {
     fanOut.leave(connection);
     trading.forget(connection);
     channels.forget(connection);
+    presence.forget(connection);
     this.#countConnection(connection, -1);
     const { closeCode = code } = connection;
     countListedOrOther<number>(counters, SHARD.closedByCode, COUNTED_CLOSE_CODES, closeCode);

@@ -4,8 +4,10 @@ import { clientAddress } from "../../../shared/client-address.js";
 import type { Logger } from "../../../shared/log.js";
 import { PROXY_HEADER_BYTES_MAX, readProxyHeader } from "../../../transport/proxy-header.js";
 import { startReading, stopReading } from "../../../transport/read-control.js";
-import type { RefusedBy, ShardToMain } from "../../messages.js";
+import type { MainToShard, ShardToMain } from "../../messages.js";
 import type { Accepted } from "../http/candidate.js";
+
+type Verdict = Extract<MainToShard, { type: "client-verdict" }>;
 
 const FAULT_LOG_INTERVAL_MS = 1000;
 
@@ -16,7 +18,7 @@ interface ProxiedSocketsHooks {
 }
 
 /** A socket whose client is not known yet, or not yet known to main. */
-interface Waiting {
+interface Unnamed {
   readonly accepted: Accepted;
   readonly socket: Socket;
   readonly timer: NodeJS.Timeout;
@@ -39,7 +41,7 @@ export class ProxiedSockets {
   readonly #counters: CounterSection;
   readonly #log: Logger;
   readonly #hooks: ProxiedSocketsHooks;
-  readonly #waiting = new Map<number, Waiting>();
+  readonly #waiting = new Map<number, Unnamed>();
   #faultLoggedAt = Number.NEGATIVE_INFINITY;
 
   constructor(
@@ -59,15 +61,13 @@ export class ProxiedSockets {
     return [...this.#waiting.values()].map(({ socket }) => socket);
   }
 
-  /** Takes a socket; one that is no proxy's is its client's at once. */
   take(accepted: Accepted, socket: Socket): void {
-    const { number, proxied } = accepted;
-    if (!proxied) return this.#hooks.taken(accepted, socket);
+    const { number } = accepted;
     const timer = setTimeout(() => {
       countListed(this.#counters, SHARD.refusedByReason, REFUSALS, "timeout");
       socket.destroy();
     }, this.#handshakeTimeoutMs);
-    const waiting: Waiting = {
+    const waiting: Unnamed = {
       accepted,
       socket,
       timer,
@@ -85,18 +85,19 @@ export class ProxiedSockets {
     socket.on("close", waiting.onEnd);
   }
 
-  /** Main knows the client of a connection. */
-  admitted(number: number, refusedBy: RefusedBy | undefined): void {
-    const waiting = this.#waiting.get(number);
+  /** Main knows the client of a connection, and whether it may have it. */
+  decided({ connection, refusedBy, cut }: Verdict): void {
+    const waiting = this.#waiting.get(connection);
     if (waiting?.address === undefined) return;
     const { accepted, socket, address } = waiting;
     this.#forget(waiting);
+    if (cut) socket.destroy();
     if (socket.destroyed) return;
     startReading(socket);
     this.#hooks.taken({ ...accepted, address, refusedBy }, socket);
   }
 
-  #read(waiting: Waiting): void {
+  #read(waiting: Unnamed): void {
     const { socket, accepted } = waiting;
     const chunk: Buffer | null = socket.read();
     if (chunk === null) return;
@@ -122,7 +123,7 @@ export class ProxiedSockets {
         waiting.address =
           header.client === undefined ? accepted.address : clientAddress(header.client);
         const { number } = accepted;
-        this.#hooks.tell({ type: "client", connection: number, address: waiting.address });
+        this.#hooks.tell({ type: "client-named", connection: number, address: waiting.address });
         return;
       }
       default:
@@ -131,7 +132,7 @@ export class ProxiedSockets {
   }
 
   /** Leaves the socket to others. */
-  #forget({ accepted: { number }, socket, timer, onReadable, onEnd }: Waiting): void {
+  #forget({ accepted: { number }, socket, timer, onReadable, onEnd }: Unnamed): void {
     clearTimeout(timer);
     this.#waiting.delete(number);
     socket.off("readable", onReadable).off("error", onEnd).off("close", onEnd);

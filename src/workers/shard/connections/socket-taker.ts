@@ -57,7 +57,8 @@ export class SocketTaker {
       count(this.#counters, SHARD.sockets, -1);
       this.#noteEnded(connection);
     });
-    this.#hooks.taken({ number: connection, address, refusedBy, proxied }, socket);
+    const takenAt = performance.now();
+    this.#hooks.taken({ number: connection, address, refusedBy, takenAt, proxied }, socket);
   }
 
   /**

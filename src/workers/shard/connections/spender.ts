@@ -37,6 +37,11 @@ export abstract class Spender {
     return this.share.address;
   }
 
+  /** Undefined without a token. */
+  get userId(): string | undefined {
+    return this.identity?.userId;
+  }
+
   /** Who uses its share of what all connections have together. */
   get holder(): Holder {
     const { address, identity } = this;

@@ -26,6 +26,8 @@ export interface Member {
   readonly framing: Framing | undefined;
   /** Who uses its share of what all connections have together. */
   readonly holder: Holder;
+  /** Undefined for one of whom nobody knows who it is. */
+  readonly userId: string | undefined;
   readonly audience: Audience | undefined;
   /** Whether frames may still be written. */
   readonly open: boolean;

@@ -17,7 +17,7 @@ import { Heartbeats } from "./heartbeats.js";
 import { HeldAudiences } from "./held-audiences.js";
 import type { RoundStart } from "./held-frames.js";
 import { MarketsChannel } from "./markets-channel.js";
-import { Membership } from "./membership.js";
+import { Membership, type MembershipListener } from "./membership.js";
 import { aheadOf, MergedStreams } from "./merged-streams.js";
 import type { Mirror, MirrorListener } from "./mirror.js";
 import { type MirrorMarket, updateTypeOf } from "./mirror-market.js";
@@ -39,6 +39,8 @@ interface FanOutOptions {
   readonly now?: () => number;
   /** How replays are paced. */
   readonly replays?: ReplayOptions;
+  /** Hears of members as they come and go. */
+  readonly membership?: MembershipListener;
 }
 
 /**
@@ -87,6 +89,7 @@ export class FanOut implements MirrorListener {
       batchDelayMs = 0,
       now = () => performance.now(),
       replays = {},
+      membership,
     }: FanOutOptions = {},
   ) {
     this.#now = now;
@@ -100,6 +103,7 @@ export class FanOut implements MirrorListener {
       this.#merged,
       this.heartbeats,
       this.candles,
+      membership,
     );
     this.#catchUp = new CatchUp(counters, this.#frames, this.markets, this.candles);
     this.trades = new TradeReplays(

@@ -52,6 +52,8 @@ interface Waiting {
   request: (() => void) | undefined;
   /** The request is not taken up before a timer fires. */
   delayed: boolean;
+  /** It gets first data of another epoch. */
+  anew: boolean;
 }
 
 interface Part {
@@ -187,8 +189,16 @@ export class FirstDataSender {
       const waiting = this.#wait(connection);
       waiting.load = undefined;
       waiting.restart = target;
+      waiting.anew = true;
       if (!connection.blocked) this.#makeReady(connection);
     }
+  }
+
+  /** Whether connections that take it are still on their way back to their subscriptions, in another epoch. */
+  get restarting(): boolean {
+    for (const [connection, { anew }] of this.#waiting)
+      if (anew && !connection.blocked) return true;
+    return false;
   }
 
   /** Begins a load of all that a connection is subscribed to, from nothing. */
@@ -224,6 +234,7 @@ export class FirstDataSender {
       restart: undefined,
       request: undefined,
       delayed: false,
+      anew: false,
     };
     this.#waiting.set(connection, waiting);
     connection.loading = true;

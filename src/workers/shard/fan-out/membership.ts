@@ -10,6 +10,14 @@ import type { MergedStreams } from "./merged-streams.js";
 import type { Mirror } from "./mirror.js";
 import type { SubscriptionSet } from "./subscription-set.js";
 
+/** Hears of members as they come and go. */
+export interface MembershipListener {
+  readonly entered: (member: Member, audience: Audience) => void;
+  readonly left: (member: Member, audience: Audience) => void;
+}
+
+const NOBODY: MembershipListener = { entered: () => {}, left: () => {} };
+
 /**
  * Who is in which audience, and which audiences there are: one for each encoding, framing and set of
  * subscriptions that somebody has. With an audience come and go its interests and its filters' places.
@@ -22,6 +30,7 @@ export class Membership {
   readonly #markets: MarketsChannel;
   readonly #heartbeats: Heartbeats;
   readonly #candles: Candles;
+  readonly #listener: MembershipListener;
   readonly #audiences = new Map<string, Audience>();
 
   constructor(
@@ -30,7 +39,9 @@ export class Membership {
     merged: MergedStreams,
     heartbeats: Heartbeats,
     candles: Candles,
+    listener = NOBODY,
   ) {
+    this.#listener = listener;
     this.interests = new InterestIndex(merged);
     this.#candles = candles;
     this.#heartbeats = heartbeats;
@@ -92,6 +103,7 @@ export class Membership {
     audience.members.add(member);
     member.moveTo(audience);
     this.#countSubscriptions(audience, 1);
+    this.#listener.entered(member, audience);
   }
 
   /** Takes a member out of its audience, if it has one; with its last member an audience goes. */
@@ -105,6 +117,7 @@ export class Membership {
     for (const stream of audience.streams.keys()) stream.ahead.delete(member);
     member.moveTo(undefined);
     this.#countSubscriptions(audience, -1);
+    this.#listener.left(member, audience);
     if (audience.members.size > 0) return;
     this.#audiences.delete(audience.key);
     this.interests.remove(audience);

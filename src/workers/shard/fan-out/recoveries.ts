@@ -1,5 +1,4 @@
-import { isNamed, isPrivate } from "../../../contract/channel-kinds.js";
-import type { Channel, PublicChannel } from "../../../contract/channels-schema.js";
+import { type Channel, isPublic, type PublicChannel } from "../../../contract/channels-schema.js";
 import type { Channel as ToldChannel } from "../../../contract/messages.js";
 import {
   type CounterSection,
@@ -62,7 +61,7 @@ export class Recoveries {
     this.#maxMessages = maxMessages;
     this.#archive = archive;
     for (const channel of channels) {
-      if (isPrivate(channel) || isNamed(channel) || channel.since === undefined) continue;
+      if (!isPublic(channel) || channel.since === undefined) continue;
       this.#found.set(channel, new Recovery(window, channel, channel.since, maxMessages));
     }
   }
@@ -128,12 +127,13 @@ export class Recoveries {
     const told: ToldChannel[] = [];
     const channels: PublicChannel[] = [];
     for (const channel of this.#channels) {
-      if (isPrivate(channel) || isNamed(channel)) {
-        // Positions are complete with their first data.
+      if (!isPublic(channel)) {
+        // Positions and presence are complete with their first data.
+        const whole = channel.type === "Positions" || channel.type === "Presence";
         told.push(
           channel.since === undefined
             ? channel
-            : { ...channel, recovered: channel.type === "Positions" || elsewhere.has(channel) },
+            : { ...channel, recovered: whole || elsewhere.has(channel) },
         );
         continue;
       }

@@ -95,6 +95,24 @@ export class SubscriptionSet {
     return Object.values(this.countByChannel()).reduce((sum, count) => sum + count, 0);
   }
 
+  /** Whether one of them names a market; those of all markets, and filters, name none. */
+  names(id: MarketId): boolean {
+    const { prices, states, books, trades, candles } = this;
+    if (prices.has(id) || states.has(id) || books.has(id) || trades.has(id)) return true;
+    for (const { marketId } of candles.values()) if (marketId === id) return true;
+    return false;
+  }
+
+  /** The markets that they name. */
+  namedMarkets(): Set<MarketId> {
+    const named = new Set(this.trades);
+    for (const id of this.prices.keys()) named.add(id);
+    for (const id of this.states.keys()) named.add(id);
+    for (const id of this.books.keys()) named.add(id);
+    for (const { marketId } of this.candles.values()) named.add(marketId);
+    return named;
+  }
+
   countByChannel(): Readonly<Partial<Record<ChannelType, number>>> {
     return {
       Markets: this.filters.size,

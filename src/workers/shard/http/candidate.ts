@@ -9,6 +9,8 @@ export interface Accepted {
   /** The client's IP address. */
   readonly address: string;
   readonly refusedBy: RefusedBy | undefined;
+  /** When the shard took it; ms of performance.now(). */
+  readonly takenAt: number;
   /** The address is a proxy's, which has yet to say whose the connection is. */
   readonly proxied: boolean;
 }
@@ -16,7 +18,8 @@ export interface Accepted {
 /** A socket that has not been upgraded yet. */
 export interface Candidate extends Accepted {
   readonly gate: HttpGate;
-  readonly timer: NodeJS.Timeout;
+  /** Ends it; begun anew with each answer. */
+  timer: NodeJS.Timeout;
   readonly share: AddressShare;
   readonly httpRequests: TokenBucket;
   /** Requests that have begun. */

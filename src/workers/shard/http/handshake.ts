@@ -164,7 +164,8 @@ export class Handshake {
     const candidate: Candidate = {
       ...accepted,
       gate,
-      timer: this.#startTimer(socket),
+      // A proxy's header has taken some of the time.
+      timer: this.#startTimer(socket, accepted.takenAt - now),
       share: this.#shares.acquire(accepted.address, now),
       httpRequests: new TokenBucket(now, this.#options.maxHttpRequestsPerSecond),
       requests: 0,
@@ -193,11 +194,19 @@ export class Handshake {
       handshake.#release(this);
     })(this);
 
-  #startTimer(socket: Socket): NodeJS.Timeout {
-    return setTimeout(() => {
-      if (this.#candidates.get(socket)?.served !== true) this.#countRefusal("timeout");
-      socket.destroy();
-    }, this.#options.handshakeTimeoutMs);
+  #startTimer(socket: Socket, moreMs = 0): NodeJS.Timeout {
+    return setTimeout(
+      () => {
+        if (this.#candidates.get(socket)?.served !== true) this.#countRefusal("timeout");
+        socket.destroy();
+      },
+      Math.max(1, this.#options.handshakeTimeoutMs + moreMs),
+    );
+  }
+
+  #restartTimer(candidate: Candidate): void {
+    clearTimeout(candidate.timer);
+    candidate.timer = this.#startTimer(candidate.gate.socket);
   }
 
   #createHttpServer(): Server {
@@ -273,7 +282,7 @@ export class Handshake {
     const inApi = this.#api.has(sound ? outcome.path : (request.url ?? ""));
     if (sound && (inApi || this.#page.has(outcome.path))) {
       candidate.served = true;
-      candidate.timer.refresh();
+      this.#restartTimer(candidate);
       if (inApi) this.#askApi(request, response, outcome, candidate);
       else this.#page.answer(outcome.path, request, response);
       return;
@@ -287,15 +296,16 @@ export class Handshake {
     request: IncomingMessage,
     response: ServerResponse,
     target: RequestTarget,
-    { share, timer, gate: { socket } }: Candidate,
+    candidate: Candidate,
   ): void {
+    const { socket } = candidate.gate;
     this.#api.answer({
       request,
       response,
       target,
-      share,
+      share: candidate.share,
       taken: () => {
-        if (this.#candidates.has(socket)) timer.refresh();
+        if (this.#candidates.has(socket)) this.#restartTimer(candidate);
       },
       delayed: () => count(this.#counters, SHARD.httpRequestsDelayed),
       cut: () => void socket.destroy(),

@@ -1,7 +1,7 @@
 import { isGranted } from "../../../channels/grants.js";
 import type { MessageFault } from "../../../codec/decode.js";
 import { isNamed, type NamedChannel } from "../../../contract/channel-kinds.js";
-import type { Channel } from "../../../contract/channels-schema.js";
+import type { Channel, PresenceChannel } from "../../../contract/channels-schema.js";
 import type { ClientMessage } from "../../../contract/client-messages-schema.js";
 import type { FoundHistory } from "../channels/channel-searches.js";
 import type { Channels } from "../channels/channels.js";
@@ -22,11 +22,16 @@ export class ChannelRequests {
     this.#hold = hold;
   }
 
-  /** Why a connection may not have a channel. */
-  fault({ identity }: Connection, { type, params }: NamedChannel): MessageFault | undefined {
+  /** Why a connection may not have a channel, or the presence of one. */
+  fault(
+    { identity }: Connection,
+    { type, params: { channel } }: NamedChannel | PresenceChannel,
+  ): MessageFault | undefined {
+    // Presence of a market is open to everybody, as the market is.
+    if (channel === undefined) return undefined;
     if (identity === undefined) return tokenRequired(type);
-    if (isGranted(identity.channels, params.channel)) return undefined;
-    return forbidden(`${type}: the token's claim channels does not allow ${params.channel}`);
+    if (isGranted(identity.channels, channel)) return undefined;
+    return forbidden(`${type}: the token's claim channels does not allow ${channel}`);
   }
 
   /** Why a connection may not have one of some channels. */

@@ -11,7 +11,13 @@ import {
   type NamedChannel,
   type PrivateChannel,
 } from "../../../contract/channel-kinds.js";
-import type { Channel, PublicChannel } from "../../../contract/channels-schema.js";
+import {
+  type Channel,
+  isPresence,
+  isPublic,
+  type PresenceChannel,
+  type PublicChannel,
+} from "../../../contract/channels-schema.js";
 import type { ClientMessage, RequestId } from "../../../contract/client-messages-schema.js";
 import { CLOSE } from "../../../contract/closings.js";
 import type { ServerMessage } from "../../../contract/messages.js";
@@ -25,6 +31,7 @@ import type { FanOut } from "../fan-out/fan-out.js";
 import type { FirstDataSender } from "../fan-out/first-data-sender.js";
 import { Recoveries } from "../fan-out/recoveries.js";
 import { SubscriptionSet } from "../fan-out/subscription-set.js";
+import type { ShardPresence } from "../presence/shard-presence.js";
 import type { RequestHold } from "../trading/shard-sessions.js";
 import type { Trading } from "../trading/trading.js";
 import { AuthenticationError, type Authenticator, type Identity } from "./authenticator.js";
@@ -80,6 +87,7 @@ export class RequestHandler {
   readonly #counters: CounterSection;
   readonly #hooks: RequestHooks;
   readonly #history: History;
+  readonly #presence: ShardPresence;
   readonly #orders: OrderRequests;
   readonly #walletRequests: WalletRequests;
   readonly #channels: Channels;
@@ -96,6 +104,7 @@ export class RequestHandler {
     counters: CounterSection,
     hooks: RequestHooks,
     history: History,
+    presence: ShardPresence,
   ) {
     this.#options = options;
     this.#fanOut = fanOut;
@@ -108,6 +117,7 @@ export class RequestHandler {
     this.#counters = counters;
     this.#hooks = hooks;
     this.#history = history;
+    this.#presence = presence;
     this.#orders = new OrderRequests(options.takesOrders, trading, counters);
     this.#walletRequests = new WalletRequests({
       trading,
@@ -257,10 +267,12 @@ export class RequestHandler {
       this.#trading.unsubscribe(connection, [channel]);
       this.#tellEnded(connection, fault);
     }
-    for (const channel of this.#channels.of(connection)) {
+    const { watchers } = this.#presence;
+    for (const channel of [...this.#channels.of(connection), ...watchers.of(connection)]) {
       const fault = this.#channelRequests.fault(connection, channel);
       if (fault === undefined) continue;
-      this.#channels.unsubscribe(connection, [channel]);
+      if (isPresence(channel)) watchers.remove(connection, channel);
+      else this.#channels.unsubscribe(connection, [channel]);
       this.#tellEnded(connection, fault);
     }
   }
@@ -326,12 +338,14 @@ export class RequestHandler {
   ): void {
     const ofWallets = channels.filter(isPrivate);
     const named = channels.filter(isNamed);
-    const ofMarkets = channels.filter((channel) => !isPrivate(channel) && !isNamed(channel));
+    const ofPresence = channels.filter(isPresence);
+    const ofMarkets = channels.filter(isPublic);
     const after = new SubscriptionSet(connection.audience?.subscriptions);
     const fault =
       this.#privateFaultOf(connection, ofWallets) ??
       this.#channelRequests.faultOf(connection, named) ??
-      this.#addAll(connection, after, ofMarkets, [...ofWallets, ...named]);
+      this.#presenceFaultOf(connection, ofPresence) ??
+      this.#addAll(connection, after, ofMarkets, [...ofWallets, ...named, ...ofPresence]);
     if (fault !== undefined) return this.#refuse(connection, id, fault);
     const { window, archive } = this.#fanOut.trades;
     const recoveries =
@@ -353,12 +367,14 @@ export class RequestHandler {
     const whole = named.filter((channel) => histories.get(channel)?.recovered === true);
     const elsewhere = new Set<Channel>([...orders, ...whole]);
     const recovered = recoveries.take(connection.encoding, this.#counters, elsewhere);
-    const beginning = this.#fanOut.candles.beginningBytes(channels);
+    const beginning =
+      this.#fanOut.candles.beginningBytes(channels) + this.#presence.beginningBytes(ofPresence);
     if (beginning > 0) connection.charge(beginning, performance.now());
     const subscribed = reply(id, { type: "Subscribed", data: { channels: recovered.told } });
     this.#firstData.subscribe(connection, subscribed, recovered.channels, after, recovered.replays);
     this.#trading.subscribe(connection, ofWallets, orders);
     this.#channels.subscribe(connection, named, histories);
+    this.#presence.subscribe(connection, ofPresence);
     if (ofMarkets.some(({ type }) => CHANNEL_KINDS[type].marketData)) this.#hooks.subscribed();
   }
 
@@ -394,26 +410,54 @@ export class RequestHandler {
     return forbidden(`${type}: the token's wallet is ${own}, not ${JSON.stringify(wallet)}`);
   }
 
-  /** Adds channels to a set, or says why one of them cannot be. */
+  /** Why a connection may not watch one of the channels it asks for. */
+  #presenceFaultOf(
+    connection: Connection,
+    channels: readonly PresenceChannel[],
+  ): MessageFault | undefined {
+    for (const channel of channels) {
+      const fault =
+        this.#unknownMarket(channel) ?? this.#channelRequests.fault(connection, channel);
+      if (fault !== undefined) return fault;
+    }
+    const { watchers } = this.#presence;
+    if (watchers.mayWatch(connection.holder, channels)) return undefined;
+    const what = connection.identity === undefined ? "address" : "user";
+    return tooMany(
+      `of ${watchers.max} markets and private channels whose presence may be watched ${watchers.size} are; this ${what} has its share, those that are watched are free`,
+    );
+  }
+
+  #unknownMarket(channel: Channel): MessageFault | undefined {
+    const unknown = marketIdsOf(channel).find((id) => this.#fanOut.mirror.find(id) === undefined);
+    if (unknown === undefined) return undefined;
+    const details = { field: "market_id" };
+    return { code: "MARKET_NOT_FOUND", message: `no market has the id ${unknown}`, details };
+  }
+
+  /**
+   * Adds channels to a set, or says why one of them cannot be.
+   * @param others that are in no set, and count all the same
+   */
   #addAll(
     connection: Connection,
     subscriptions: SubscriptionSet,
     channels: readonly PublicChannel[],
-    beside: readonly (PrivateChannel | NamedChannel)[],
+    beside: readonly (PrivateChannel | NamedChannel | PresenceChannel)[],
   ): MessageFault | undefined {
     for (const channel of channels) {
-      const unknown = marketIdsOf(channel).find((id) => this.#fanOut.mirror.find(id) === undefined);
-      if (unknown !== undefined) {
-        const details = { field: "market_id" };
-        return { code: "MARKET_NOT_FOUND", message: `no market has the id ${unknown}`, details };
-      }
+      const fault = this.#unknownMarket(channel);
+      if (fault !== undefined) return fault;
       subscriptions.add(channel);
     }
     const { maxSubscriptions, maxFilters } = this.#options;
     const besideInAll = new Set(
-      [...this.#trading.channelsOf(connection), ...this.#channels.of(connection), ...beside].map(
-        channelKey,
-      ),
+      [
+        ...this.#trading.channelsOf(connection),
+        ...this.#channels.of(connection),
+        ...this.#presence.watchers.of(connection),
+        ...beside,
+      ].map(channelKey),
     );
     const size = subscriptions.size + besideInAll.size;
     if (size > maxSubscriptions) {
@@ -446,11 +490,11 @@ export class RequestHandler {
     channels: readonly Channel[],
   ): void {
     const after = new SubscriptionSet(connection.audience?.subscriptions);
-    for (const channel of channels)
-      if (!isPrivate(channel) && !isNamed(channel)) after.remove(channel);
+    for (const channel of channels) if (isPublic(channel)) after.remove(channel);
     this.#fanOut.move(connection, after);
     this.#trading.unsubscribe(connection, channels.filter(isPrivate));
     this.#channels.unsubscribe(connection, channels.filter(isNamed));
+    this.#presence.unsubscribe(connection, channels.filter(isPresence));
     const named = channels.map(({ since: _, ...channel }) => channel);
     this.#reply(connection, id, { type: "Unsubscribed", data: { channels: named } });
   }

@@ -125,7 +125,10 @@ async function start(
   );
   server = createServer({ pauseOnConnect: true }, (socket) => {
     sockets.push(socket);
-    handshake.accept({ number: sockets.length, proxied: false, ...accepted }, socket);
+    handshake.accept(
+      { number: sockets.length, takenAt: performance.now(), proxied: false, ...accepted },
+      socket,
+    );
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

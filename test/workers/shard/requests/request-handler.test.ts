@@ -68,6 +68,7 @@ function makeHandler(options: Partial<RequestOptions> = {}): void {
       release: (connection) => held.push(["release", connection.number]),
     },
     new History({ reader: undefined, noteFault: () => {} }, world.counters),
+    world.presence,
   );
 }
 
