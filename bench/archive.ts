@@ -14,7 +14,8 @@ import {
   createCounterBuffer,
 } from "../src/counters/counters.js";
 import { createMarketMemory } from "../src/ring/market-memory.js";
-import type { ArchivistTask, MainToArchivist } from "../src/workers/archivist/messages.js";
+import type { ArchivistTask } from "../src/workers/archivist/messages.js";
+import type { MainToRingReader } from "../src/workers/messages.js";
 import { candlePage, tradePage } from "../src/workers/shard/requests/history-pages.js";
 import type { ArchiveProducerInput } from "./archive-messages.js";
 import type { BenchOptions, BenchReport } from "./support/bench-options.js";
@@ -127,6 +128,7 @@ async function archive(dir: string, seconds: number) {
     counters,
     dir: join(dir, "archive"),
     storeIn: undefined,
+    relayed: false,
     memories: [memory],
     memoriesLeftOut: false,
     damage: undefined,
@@ -155,7 +157,7 @@ async function archive(dir: string, seconds: number) {
   }
   const elapsedS = (performance.now() - startedAt) / 1000;
   const ended = once(writer, "exit");
-  writer.postMessage({ type: "stop" } satisfies MainToArchivist);
+  writer.postMessage({ type: "stop" } satisfies MainToRingReader);
   await ended;
   await producer.terminate();
   const archived = counted(archivist, ARCHIVIST.trades);

@@ -9,6 +9,7 @@ import { runFanout } from "./fanout.js";
 import { runHttp } from "./http.js";
 import { runJournal } from "./journal.js";
 import { runOrders } from "./orders.js";
+import { runRelay } from "./relay.js";
 import { runReplay } from "./replay.js";
 import { runRequests } from "./requests.js";
 import { runRing } from "./ring.js";
@@ -28,6 +29,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<BenchR
   archive: runArchive,
   fanout: runFanout,
   replay: runReplay,
+  relay: runRelay,
   client: runClient,
 };
 
@@ -36,6 +38,7 @@ const HELP = `Usage: npm run bench -- NAME [--short] [--only SECTION] [--json FI
   fanout   deliveries/s, latency, CPU and memory, beside uWebSockets.js and plain ws
   orders   orders/s through the socket, acknowledged when they are on disk, beside a fan-out
   replay   trades/s that one client is sent of what it missed, latency of others, many that resume
+  relay    bytes a record, what an edge adds to the delay and costs its origin, what it takes in
   http     the main thread and the public port, before and during a saturating fan-out
   requests shard time of each kind of request, at its largest and most awkward
   ring     records/s from one producer thread to two reader threads

@@ -65,6 +65,7 @@ const ENTRIES = [
   "src/workers/shard/shard-worker.ts",
   "src/workers/producer/producer-worker.ts",
   "src/workers/archivist/archivist-worker.ts",
+  "src/workers/relay/relay-worker.ts",
   "src/workers/archivist/stored-trades-process.ts",
 ];
 
@@ -115,8 +116,9 @@ const RULE: Readonly<Record<string, readonly Allowed[]>> = {
     engineTypes,
     ...["feed", "sim", "ring", "counters", "contract", "codec", "store", "archive"].map(folder),
     folder("channels"),
-    ...["exchange", "market-data", "presence", "transport", "shared"].map(folder),
+    ...["exchange", "market-data", "presence", "relay", "transport", "shared"].map(folder),
   ],
+  relay: ["ring", "market-data", "counters", "shared"].map(folder),
   exchange: [
     messageTypes,
     configTypes,

@@ -24,26 +24,11 @@ export async function measureRedis(
   clients: number,
   seconds: number,
 ): Promise<RedisFigures | undefined> {
-  if (!isInstalled() && !install()) return undefined;
-  const dir = mkdtempSync(join(tmpdir(), "marketcast-redis-"));
-  const port = await freePort();
-  const settings = {
-    port,
-    bind: "127.0.0.1",
-    dir,
-    save: "",
-    appendonly: "yes",
-    appendfsync: "always",
-  };
-  const server = spawn(
-    "redis-server",
-    Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]),
-    { stdio: ["ignore", "pipe", "inherit"] },
-  );
+  const redis = await startRedis({ appendonly: "yes", appendfsync: "always" });
+  if (redis === undefined) return undefined;
   try {
-    await saysReady(server.stdout);
     const requests = SETS_PER_SECOND * seconds;
-    const flags = ["-p", port, "-c", clients, "-n", requests, "-t", "set", "-d", 64, "--csv"];
+    const flags = ["-p", redis.port, "-c", clients, "-n", requests, "-t", "set", "-d", 64, "--csv"];
     const benchmark = spawn("redis-benchmark", flags.map(String), {
       stdio: ["ignore", "pipe", "inherit"],
     });
@@ -51,11 +36,38 @@ export async function measureRedis(
     for await (const chunk of benchmark.stdout) text += chunk;
     return figuresOf(text);
   } finally {
+    await redis.stop();
+  }
+}
+
+/** A Redis of a bench's own. */
+export interface RunningRedis {
+  readonly port: number;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+/** Starts a fresh Redis on a free port; undefined where it is not installed and cannot be. */
+export async function startRedis(
+  settings: Readonly<Record<string, string>>,
+): Promise<RunningRedis | undefined> {
+  if (!isInstalled() && !install()) return undefined;
+  const dir = mkdtempSync(join(tmpdir(), "marketcast-redis-"));
+  const port = await freePort();
+  const all = { port, bind: "127.0.0.1", dir, save: "", ...settings };
+  const server = spawn(
+    "redis-server",
+    Object.entries(all).flatMap(([name, value]) => [`--${name}`, String(value)]),
+    { stdio: ["ignore", "pipe", "inherit"] },
+  );
+  const stop = async (): Promise<void> => {
     const exit = once(server, "exit");
     server.kill("SIGTERM");
     await exit;
     rmSync(dir, { recursive: true, force: true });
-  }
+  };
+  await saysReady(server.stdout);
+  return { port, pid: server.pid as number, stop };
 }
 
 function isInstalled(): boolean {

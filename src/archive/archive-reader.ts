@@ -178,6 +178,12 @@ export class ArchiveReader {
     });
   }
 
+  /** Whether it has begun an epoch. */
+  hasEpoch(epoch: string): boolean {
+    const names = this.#read(() => [...this.#environment.epochs.getRange()]);
+    return names.some(({ value }) => decodeValue(value) === epoch);
+  }
+
   /**
    * Whether trades with a `ts` from one on and before another, of those that the archive has come to, may be
    * missing: they were missed, or have been pruned. True before the first trade or epoch.

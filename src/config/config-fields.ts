@@ -497,9 +497,10 @@ const limits = {
 const feed = {
   feed: choice({
     flag: "feed",
-    values: ["exchange", "synthetic", "replay", "stdin", "module"],
+    values: ["exchange", "synthetic", "replay", "stdin", "module", "relay"],
     default: "exchange",
-    description: "Where market data comes from; exchange is the only one that takes orders",
+    description:
+      "Where market data comes from; exchange is the only one that takes orders, relay is another node's",
   }),
   feedMarkets: integer({
     flag: "feed-markets",
@@ -700,6 +701,30 @@ const trading = {
   }),
 };
 
+const nodes = {
+  relay: secretText({
+    flag: "relay",
+    placeholder: "URL",
+    description:
+      "Redis through which this node gives its market data to others or, with feed relay, takes it from another: redis://[user:password@]host[:port][/database], the same with rediss, or redis+sentinel://host[:port],host[:port]/NAME; best given by the environment, as it may hold a password",
+  }),
+  relayPrefix: text({
+    flag: "relay-prefix",
+    placeholder: "TEXT",
+    default: "marketcast",
+    description:
+      "What the relay's keys in Redis begin with: 1 to 64 of A-Z a-z 0-9 _ . : { } -; nodes with the same one belong together",
+  }),
+  relayWindowMs: milliseconds({
+    flag: "relay-window",
+    min: 5000,
+    max: HOUR,
+    default: MINUTE,
+    description:
+      "How long what this node has relayed stays in Redis; a node that was away for longer takes what it missed from the snapshot and from this node's archive",
+  }),
+};
+
 const channels = {
   channelHistorySize: integer({
     flag: "channel-history-size",
@@ -799,6 +824,7 @@ export const CONFIG_GROUPS = {
   "Limits per server and connection": limits,
   Feed: feed,
   Trading: trading,
+  "Several nodes": nodes,
   "Private channels": channels,
   "Files and logs": filesAndLogs,
 } as const;
@@ -817,6 +843,7 @@ export const CONFIG_FIELDS = {
   ...limits,
   ...feed,
   ...trading,
+  ...nodes,
   ...channels,
   ...filesAndLogs,
 } as const;

@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { isLoopback } from "../shared/loopback.js";
+import { parseRelayUrl } from "../shared/relay-url.js";
 import type { ConfigValues } from "./config-fields.js";
 import { type ConfigurationDetail, problem } from "./configuration-error.js";
 
@@ -79,6 +80,25 @@ const marketsFitTable: Rule = (config) =>
       )
     : undefined;
 
+const RELAY_PREFIX = /^[A-Za-z0-9_.:{}-]{1,64}$/;
+
+const relayLeadsSomewhere: Rule = ({ relay }) => {
+  const target = relay === undefined ? undefined : parseRelayUrl(relay);
+  return target !== undefined && "fault" in target
+    ? problem("relay", `the URL ${target.fault}`)
+    : undefined;
+};
+
+const relayIsNamed: Rule = (config) =>
+  config.feed === "relay" && config.relay === undefined
+    ? problem("relay", "must be set when feed is relay")
+    : undefined;
+
+const relayPrefixIsPlain: Rule = ({ relayPrefix }) =>
+  RELAY_PREFIX.test(relayPrefix)
+    ? undefined
+    : problem("relay-prefix", `${relayPrefix} is not 1 to 64 of A-Z a-z 0-9 _ . : { } -`);
+
 /** What must hold between keys; each line names all the keys it is about. */
 export const CONFIG_RULES: readonly Rule[] = [
   differentPorts,
@@ -89,4 +109,7 @@ export const CONFIG_RULES: readonly Rule[] = [
   replayHasFile,
   moduleIsNamed,
   marketsFitTable,
+  relayLeadsSomewhere,
+  relayIsNamed,
+  relayPrefixIsPlain,
 ];

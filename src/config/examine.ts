@@ -26,7 +26,7 @@ interface File {
 /** Whether a secret stands in the configuration file. */
 function holdsSecret({ config, sources }: LoadedConfig): boolean {
   const fromFile = `file ${config.config}`;
-  return (["jwtSecret", "opsToken"] as const).some((key) => sources.get(key) === fromFile);
+  return (["jwtSecret", "opsToken", "relay"] as const).some((key) => sources.get(key) === fromFile);
 }
 
 /** Every file and directory whose content decides what the server does, and for whom. */

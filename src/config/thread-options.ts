@@ -1,4 +1,5 @@
 import { hostname } from "node:os";
+import { type RelayTarget, relayTargetOf } from "../shared/relay-url.js";
 import type { JwtKeys } from "./jwt-keys.js";
 import type { Config, ConfigKey } from "./schema.js";
 
@@ -44,6 +45,8 @@ const EXCHANGE_KEYS = [
   "maxStoredTrades",
   "bookIntervalMs",
 ] as const satisfies readonly ConfigKey[];
+
+const RELAY_KEYS = ["relayPrefix", "maxWaitingSessions"] as const satisfies readonly ConfigKey[];
 
 const CHANNEL_KEYS = [
   "channelHistorySize",
@@ -92,7 +95,13 @@ const SHARD_KEYS = [
 
 /** What a feed is made of. */
 export type FeedOptions = Pick<Config, (typeof FEED_KEYS)[number]> & {
-  readonly feed: Exclude<Config["feed"], "exchange">;
+  readonly feed: Exclude<Config["feed"], "exchange" | "relay">;
+};
+
+/** What a feed is made of that is another node's. */
+export type RelayFeedOptions = Pick<Config, (typeof RELAY_KEYS)[number]> & {
+  readonly feed: "relay";
+  readonly target: RelayTarget;
 };
 
 /** What the exchange is made of; prices and quantities as the contract has them. */
@@ -121,8 +130,12 @@ function pick<T, K extends keyof T>(from: T, keys: readonly K[]): Pick<T, K> {
   return Object.fromEntries(keys.map((key) => [key, from[key]])) as Pick<T, K>;
 }
 
-export function producerOptionsOf(config: Config): FeedOptions | ExchangeOptions {
+export function producerOptionsOf(
+  config: Config,
+): FeedOptions | ExchangeOptions | RelayFeedOptions {
   const { feed } = config;
+  if (feed === "relay")
+    return { ...pick(config, RELAY_KEYS), feed, target: relayTargetOf(config.relay ?? "") };
   if (feed === "exchange") return { ...pick(config, EXCHANGE_KEYS), feed };
   return { ...pick(config, FEED_KEYS), feed };
 }

@@ -298,23 +298,28 @@ export interface CounterBlock {
   readonly main: CounterSection;
   readonly producer: CounterSection;
   readonly archivist: CounterSection;
+  readonly relay: CounterSection;
   readonly shards: readonly CounterSection[];
 }
 
-/** Shared memory for the counters of main, producer, archivist and `shards` shards. */
+/** Sections before those of the shards. */
+const OTHER_SECTIONS = 4;
+
+/** Shared memory for the counters of main, producer, archivist, relay and `shards` shards. */
 export function createCounterBuffer(shards: number): SharedArrayBuffer {
-  return new SharedArrayBuffer((3 + shards) * SECTION_WORDS * 8);
+  return new SharedArrayBuffer((OTHER_SECTIONS + shards) * SECTION_WORDS * 8);
 }
 
 export function counterBlockOf(buffer: SharedArrayBuffer): CounterBlock {
   const section = (index: number): CounterSection =>
     new Float64Array(buffer, index * SECTION_WORDS * 8, SECTION_WORDS);
-  const shards = buffer.byteLength / 8 / SECTION_WORDS - 3;
+  const shards = buffer.byteLength / 8 / SECTION_WORDS - OTHER_SECTIONS;
   return {
     main: section(0),
     producer: section(1),
     archivist: section(2),
-    shards: Array.from({ length: shards }, (_, shard) => section(3 + shard)),
+    relay: section(3),
+    shards: Array.from({ length: shards }, (_, shard) => section(OTHER_SECTIONS + shard)),
   };
 }
 

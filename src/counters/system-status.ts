@@ -7,6 +7,7 @@ import {
   PRODUCER,
   SHARD,
 } from "./counters.js";
+import { RELAY } from "./relay-counters.js";
 import type { SystemState } from "./system-state.js";
 
 /** The `status` of a `SystemStatus` message, from what main said last and the counters. */
@@ -26,6 +27,45 @@ export function systemStatus(system: SystemState, counters: CounterBlock) {
 /** WebSocket connections of a shard, in all encodings. */
 function connectionsOf(shard: Float64Array): number {
   return countedOfEncodings(shard, SHARD.connections);
+}
+
+/**
+ * All that operators are told of a server.
+ * @param ready whether a shard takes sockets
+ * @param relays it is one of several nodes
+ */
+export function serverFigures(
+  system: SystemState,
+  counters: CounterBlock,
+  { ready, relays }: { readonly ready: (shard: number) => boolean; readonly relays: boolean },
+) {
+  return {
+    status: systemStatus(system, counters),
+    shards: counters.shards.map((section, shard) => ({
+      shard,
+      ready: ready(shard),
+      ...shardFigures(section),
+    })),
+    ...(relays ? { relay: relayFigures(counters.relay) } : {}),
+  };
+}
+
+/** What a relay has counted, for operators: an origin's, of what it appended, or an edge's, of what it took in. */
+function relayFigures(section: CounterSection) {
+  return {
+    connected: counted(section, RELAY.connected) === 1,
+    origin: counted(section, RELAY.fence),
+    batch: counted(section, RELAY.batch),
+    entries: counted(section, RELAY.entries),
+    records: counted(section, RELAY.records),
+    bytes: counted(section, RELAY.bytes),
+    lag_s: counted(section, RELAY.lagS),
+    gaps: counted(section, RELAY.gaps),
+    dropped: counted(section, RELAY.dropped),
+    reconnects: counted(section, RELAY.reconnects),
+    trades_fetched: counted(section, RELAY.tradesFetched),
+    trades_lost: counted(section, RELAY.tradesLost),
+  };
 }
 
 /** What a shard has counted, for operators. */

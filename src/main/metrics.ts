@@ -33,6 +33,7 @@ import {
 } from "./metric-samples.js";
 import { addPresenceMetrics } from "./presence-metrics.js";
 import { addRefusalMetrics } from "./refusal-metrics.js";
+import { addRelayMetrics } from "./relay-metrics.js";
 import { addReplayMetrics } from "./replay-metrics.js";
 
 /** Whose allowance requests waited for. */
@@ -65,6 +66,7 @@ export function createMetrics(
   addMainMetrics(add, block);
   addOpsMetrics(add, block);
   addArchiveMetrics(add, block);
+  addRelayMetrics(add, block);
   addShardMetrics(add, block);
   addReplayMetrics(add, block);
   addPresenceMetrics(add, block);

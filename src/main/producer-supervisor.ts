@@ -47,7 +47,10 @@ interface ProducerHooks {
   /** A producer is up and its memory is the one to read from now on. */
   readonly ready: (memory: MarketMemory) => void;
   /** Why there is no producer or no feed, or undefined when both are there. */
-  readonly health: (source: "producer" | "feed" | "store", reason: string | undefined) => void;
+  readonly health: (
+    source: "producer" | "feed" | "store" | "relay",
+    reason: string | undefined,
+  ) => void;
   /** The producer publishes no more; another will take its place, except where that cannot be. */
   readonly down: () => void;
   /**
@@ -70,6 +73,8 @@ interface ProducerLife {
   /** It was ready once, so its memory was read from. */
   served: boolean;
   leftBehind: boolean;
+  /** It ends because the epoch of the node that it follows has: another one begins at once. */
+  epochEnded: boolean;
 }
 
 /** What the first start tells its caller. */
@@ -213,6 +218,7 @@ export class ProducerSupervisor {
       state: "starting",
       served: false,
       leftBehind: false,
+      epochEnded: false,
     };
     this.#life = life;
     worker.on("message", (message: ProducerToMain) => this.#onMessage(life, message));
@@ -233,12 +239,19 @@ export class ProducerSupervisor {
         return this.publications.answered(message.request, message.outcome);
       case "store":
         return this.#hooks.health("store", message.reason);
+      case "relay":
+        return this.#hooks.health("relay", message.reason);
+      case "epoch-ended":
+        life.epochEnded = true;
+        return;
       case "ready":
         life.state = "ready";
         life.served = this.#everReady = true;
         this.#hooks.health("producer", undefined);
         this.#hooks.health("feed", undefined);
-        this.#hooks.ready(life.memory);
+        this.#hooks.ready(
+          message.epoch === undefined ? life.memory : { ...life.memory, epoch: message.epoch },
+        );
         if (this.#subscribed) this.#tell({ type: "subscribed" });
         return this.#firstStart?.ready();
       default:
@@ -274,12 +287,12 @@ export class ProducerSupervisor {
   }
 
   #retire(life: ProducerLife, reason: string): void {
-    const { watchdog, state } = life;
+    const { watchdog, state, epochEnded } = life;
     watchdog.stop();
     life.state = "ending";
     this.#marketRequests.ended();
     this.publications.ended();
-    if (state === "ending" || this.#stopping) return;
+    if (state === "ending" || this.#stopping || epochEnded) return;
     this.#hooks.health("producer", reason);
     // Whether the store can be written, the next one finds out for itself.
     this.#hooks.health("store", undefined);
@@ -290,6 +303,7 @@ export class ProducerSupervisor {
     this.#retire(life, RESTARTING);
     if (life.served) this.#lastTrade = publishedMark(life.memory.tradeRing);
     if (life.leftBehind) this.#hooks.left(--this.#left, true);
+    else if (life.epochEnded && !this.#stopping) this.#start();
     else this.#restartLater();
   }
 

@@ -22,7 +22,7 @@ import {
   createCounterBuffer,
   THREAD,
 } from "../counters/counters.js";
-import { shardFigures, systemStatus } from "../counters/system-status.js";
+import { serverFigures } from "../counters/system-status.js";
 import type { MarketMemory } from "../ring/market-memory.js";
 import { createLogger, type Logger, type LogOptions } from "../shared/log.js";
 import { startThreadPulse } from "../shared/thread-pulse.js";
@@ -31,7 +31,6 @@ import type { WaysToProducer } from "../workers/hub/messages.js";
 import type { ShardToMain } from "../workers/messages.js";
 import { abortion } from "./abortion.js";
 import { Acceptor } from "./acceptor.js";
-import { type ArchivistSupervisor, superviseArchive } from "./archivist-supervisor.js";
 import { logOptionsOf } from "./log-options.js";
 import { startMessageRate } from "./message-rate.js";
 import { createMetrics } from "./metrics.js";
@@ -39,6 +38,7 @@ import { sendsNatively } from "./native-send.js";
 import { DRAIN_REASON, EXCHANGE_DOWN, PRODUCER_DOWN, PRODUCER_LOST } from "./notices.js";
 import { OpsServer } from "./ops-server.js";
 import { ProducerSupervisor } from "./producer-supervisor.js";
+import { RingReaders } from "./ring-readers.js";
 import type { RunningServer } from "./running-server.js";
 import { ShardPool } from "./shard-pool.js";
 import { SystemHealth } from "./system-health.js";
@@ -116,8 +116,7 @@ class Server implements RunningServer {
   readonly #block: CounterBlock;
   readonly #health: SystemHealth;
   readonly #producer: ProducerSupervisor;
-  /** Undefined where nothing is archived. */
-  readonly #archivist: ArchivistSupervisor | undefined;
+  readonly #readers: RingReaders;
   readonly #pool: ShardPool;
   readonly #acceptor: Acceptor;
   readonly #ops: OpsServer;
@@ -151,11 +150,11 @@ class Server implements RunningServer {
       this.#pool.broadcast({ type: "system", system }),
     );
     this.#producer = this.#createProducer(shard, counters, log);
-    this.#archivist = superviseArchive(
-      { config, dir: shard.archiveDir, counters, log },
+    this.#readers = new RingReaders(
+      { config, archiveDir: shard.archiveDir, counters, log },
       {
-        health: (reason) => this.#health.report("archive", reason),
-        left: (threads) => this.#reportLeft("the archivist", threads),
+        health: (source, reason) => this.#health.report(source, reason),
+        left: (whose, threads) => this.#reportLeft(whose, threads),
       },
       logger,
     );
@@ -254,7 +253,7 @@ class Server implements RunningServer {
       this.#allUp = resolve;
     });
     this.#pool.start();
-    await step(Promise.all([up, this.#archivist?.opened()]));
+    await step(Promise.all([up, this.#readers.opened()]));
     this.port = await step(this.#acceptor.listen(host, port));
     this.#started = true;
     this.#log.info(
@@ -274,8 +273,8 @@ class Server implements RunningServer {
     this.#ops.close();
     this.#acceptor.close();
     await Promise.all([this.#pool.stop(), this.#producer.stop()]);
-    // The last, as it archives what the producer has told.
-    await this.#archivist?.stop();
+    // The last, as they archive and relay what the producer has told.
+    await this.#readers.stop();
   }
 
   /** Never rejects: whatever happens, the server has stopped in the end. */
@@ -333,7 +332,7 @@ class Server implements RunningServer {
       case "subscribed":
         return this.#producer.subscribed();
       case "archive-damaged":
-        return this.#archivist?.damaged(message.reason);
+        return this.#readers.archiveDamaged(message.reason);
       case "ready":
         // The pool's.
         return;
@@ -345,7 +344,7 @@ class Server implements RunningServer {
   #takeMemory(memory: MarketMemory): void {
     const former = this.#memory;
     this.#memory = memory;
-    this.#archivist?.take(memory);
+    this.#readers.take(memory);
     if (former === undefined) return;
     this.#pool.changeMemory(memory, (shard) => this.#connectProducer(shard));
   }
@@ -374,14 +373,9 @@ class Server implements RunningServer {
   }
 
   #status() {
-    return {
-      status: systemStatus(this.#health.system, this.#block),
-      shards: this.#block.shards.map((section, shard) => ({
-        shard,
-        ready: this.#pool.ready(shard),
-        ...shardFigures(section),
-      })),
-    };
+    const ready = (shard: number): boolean => this.#pool.ready(shard);
+    const relays = this.#config.relay !== undefined;
+    return serverFigures(this.#health.system, this.#block, { ready, relays });
   }
 
   #startTimers(): void {

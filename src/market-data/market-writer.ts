@@ -101,9 +101,17 @@ export class MarketWriter {
     count(this.#counters, PRODUCER.markets);
   }
 
-  /** Says from which ts on everything lies in this memory; to be called before anything is told. */
+  /**
+   * Says from which ts on everything lies in this memory; to be called before anything is told, and again where
+   * something was missed.
+   */
   completeFrom(ts: number): void {
     this.#table.completeFrom(ts);
+  }
+
+  /** Says that trades are missing before those that are written next. */
+  tradesLost(): void {
+    this.#table.tradesLost();
   }
 
   /** How the levels of a book that are kept differ from those written last. */

@@ -18,6 +18,7 @@ import {
  * Market table: a header, then one slot of fixed size per market, in the order of listing.
  *
  *   byte 0    markets listed  i32
+ *   byte 4    losses          i32, times that trades were lost before they could be told
  *   byte 8    complete from   f64, a ts: all that there is of it and later lies in this memory
  *   byte 64   slots
  *
@@ -30,6 +31,7 @@ import {
 const TABLE_HEADER_BYTES = 64;
 const LOCK_BYTES = 8;
 const NEWEST_BYTES = 24;
+const LOSSES_WORD = 1;
 const COMPLETE_FROM_F64 = 1;
 /**
  * A writer holds a slot for less than a microsecond, unless it loses its processor meanwhile: after
@@ -134,9 +136,17 @@ export class MarketTableWriter {
     this.#unlock(lock);
   }
 
-  /** Says from which ts on everything lies in this memory; to be said before anything is told. */
+  /**
+   * Says from which ts on everything lies in this memory; to be said before anything is told, and again where
+   * something was missed.
+   */
   completeFrom(ts: number): void {
     this.#words.f64[COMPLETE_FROM_F64] = ts;
+  }
+
+  /** Says that trades are missing before those that are written next. */
+  tradesLost(): void {
+    Atomics.add(this.#locks, LOSSES_WORD, 1);
   }
 
   /** How a book differs from the one that is written, which is empty before the first. */
@@ -202,6 +212,11 @@ export class MarketTableReader {
   /** From which ts on everything that was told lies in this memory. */
   get completeFrom(): number {
     return new Float64Array(this.#bytes.buffer, 8 * COMPLETE_FROM_F64, 1)[0] as number;
+  }
+
+  /** Times that trades were lost before they came here. */
+  get losses(): number {
+    return Atomics.load(this.#locks, LOSSES_WORD);
   }
 
   /** Of the slot last read: positions on their rings, of those of state, book and trade that there are. */

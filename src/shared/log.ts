@@ -13,7 +13,7 @@ export interface LogOptions {
 }
 
 /** Fields that can hold a token or secret; a URL has the token in its query. */
-const CENSORED = ["token", "authorization", "jwtSecret", "url"] as const;
+const CENSORED = ["token", "authorization", "jwtSecret", "relay", "url"] as const;
 
 /**
  * A logger that writes whole lines to standard output, at once: threads share the descriptor and

@@ -3,6 +3,7 @@ import type {
   ExchangeOptions,
   FeedOptions,
   HubOptions,
+  RelayFeedOptions,
   ShardOptions,
 } from "../config/thread-options.js";
 import type { RequestedOrder, ServerMessage } from "../contract/messages.js";
@@ -99,7 +100,7 @@ export type NotificationLevel = (typeof NOTIFICATION_LEVELS)[number];
 export interface ProducerTask {
   readonly memory: MarketMemory;
   readonly counters: SharedArrayBuffer;
-  readonly feed: FeedOptions | ExchangeOptions;
+  readonly feed: FeedOptions | ExchangeOptions | RelayFeedOptions;
   readonly hub: HubOptions;
   /** Tells this run of the server from all others. */
   readonly run: string;
@@ -148,8 +149,12 @@ export interface ProducerFault {
 }
 
 export type ProducerToMain =
-  /** The feed has listed what it knows; data may flow. */
-  | { readonly type: "ready" }
+  /** The feed has listed what it knows; data may flow, of another node's epoch where it is one of those. */
+  | { readonly type: "ready"; readonly epoch?: string }
+  /** Why nothing comes of the other node, or undefined when it does. */
+  | { readonly type: "relay"; readonly reason: string | undefined }
+  /** The other node's epoch has ended, and this producer with it: the next is to begin at once. */
+  | { readonly type: "epoch-ended" }
   /** The feed's options cannot work; nothing runs. */
   | ({ readonly type: "feed-invalid" } & ProducerFault)
   /** The feed has ended or failed, for a reason; the thread lives on. */
@@ -160,6 +165,15 @@ export type ProducerToMain =
   | { readonly type: "published"; readonly request: number; readonly outcome: PublishOutcome }
   /** Why the exchange can store nothing at the moment, or undefined when it can again. */
   | { readonly type: "store"; readonly reason: string | undefined };
+
+/** To a thread that reads every producer's rings. */
+export type MainToRingReader =
+  /** Another producer has taken over. */
+  | { readonly type: "memory"; readonly memory: MarketMemory }
+  /** Nothing more will be told. */
+  | { readonly type: "stop" }
+  /** The thread ends here and now, as if it had died. */
+  | { readonly type: "end" };
 
 // --- Between shards and the exchange --------------------------------------------------------------
 

@@ -40,6 +40,7 @@ export interface ServerProcess {
       | { readonly restartShard: number }
       | { readonly restartProducer: true }
       | { readonly restartArchivist: true }
+      | { readonly restartRelay: true }
       | { readonly stallArchivist: true },
   ): void;
   /** SIGTERM; resolves with the exit code. */

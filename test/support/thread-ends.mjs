@@ -1,6 +1,6 @@
 // Preloaded into a server's process (--import): has single threads end as if they had died, told to by
 // the test over IPC: { restartShard: number } and { restartProducer: true },
-// { restartArchivist: true }; or get stuck, { stallArchivist: true }.
+// { restartArchivist: true }, { restartRelay: true }; or get stuck, { stallArchivist: true }.
 import { BroadcastChannel, isMainThread, MessagePort, workerData } from "node:worker_threads";
 
 const channel = new BroadcastChannel("thread-ends");
@@ -13,6 +13,10 @@ if (isMainThread) {
   channel.onmessage = ({ data }) => {
     if (data.restartArchivist) process.exit(1);
     if (data.stallArchivist) for (;;);
+  };
+} else if (workerData?.prefix !== undefined) {
+  channel.onmessage = ({ data }) => {
+    if (data.restartRelay) process.exit(1);
   };
 } else if (workerData?.feed !== undefined) {
   channel.onmessage = ({ data }) => {

@@ -20,8 +20,9 @@ import { makeDirectory } from "../../shared/make-directory.js";
 import { startThreadPulse } from "../../shared/thread-pulse.js";
 import { storeDirectory } from "../../store/store-file.js";
 import { StoreLock } from "../../store/store-lock.js";
+import type { MainToRingReader } from "../messages.js";
 import { Archivist } from "./archivist.js";
-import type { ArchivistTask, ArchivistToMain, MainToArchivist } from "./messages.js";
+import type { ArchivistTask, ArchivistToMain } from "./messages.js";
 import { storedTradesOf } from "./stored-trades.js";
 import { toldTo } from "./told-to.js";
 
@@ -65,7 +66,7 @@ function tell(message: ArchivistToMain): void {
   port.postMessage(message);
 }
 
-port.on("message", (message: MainToArchivist) => {
+port.on("message", (message: MainToRingReader) => {
   if (message.type === "end") process.exit(1);
   if (message.type === "stop") stopping = true;
   else if (archivist === undefined) memories.push(message.memory);
@@ -116,7 +117,8 @@ function begin(writer: ArchiveWriter, epochs: EpochNotes): void {
   // Those before the latest that the archive knows were read to their ends.
   const latest = memories.findIndex(({ epoch }) => epoch === writer.epoch);
   const unseen = task.memoriesLeftOut && latest < 0;
-  const given = { writer, counters, tsNote, epochs, stored, unseen, lacks, log };
+  const { relayed } = task;
+  const given = { writer, counters, tsNote, epochs, stored, relayed, unseen, lacks, log };
   archivist = new Archivist({ ...given, lookMs: LOOK_MS, toldTo: () => toldTo(producer, noted) });
   for (const memory of memories.slice(Math.max(0, latest))) archivist.add(memory);
   count(counters, ARCHIVIST.generations);

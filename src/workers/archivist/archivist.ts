@@ -28,6 +28,8 @@ interface ArchivistContext {
   readonly epochs: EpochNotes;
   /** The exchange's trades; undefined where trades are in no store. */
   readonly stored: StoredTrades | undefined;
+  /** What is told comes of another node: a trade's place is its `seq` in its epoch, over any number of memories. */
+  readonly relayed: boolean;
   /** Whether there may have been epochs, behind what the archive has, that no archivist has seen. */
   readonly unseen: boolean;
   /** The ms between two looks for the next trade of a ring that was lapped. */
@@ -46,6 +48,10 @@ interface Source {
   readonly table: MarketTableReader;
   /** Indexes in the archive, by slot. */
   readonly markets: number[];
+  /** Of its producer's losses of trades, those that are noted. */
+  losses: number;
+  /** `ts` of the last trade when that was looked at, in µs. */
+  lookedAt: number;
 }
 
 /**
@@ -56,12 +62,14 @@ interface Source {
  * epoch that they were told in has been read from its first trade on, and where it began is noted beside the
  * archive, so that one that was damaged can be made again; others are of an {@link unknownEpoch}.
  * Elsewhere a trade's number in the archive is the next, whether one was read before is told by its
- * record's number, and what is missing is a gap.
+ * record's number, and what is missing is a gap. Of another node's trades the `seq` tells both, as one epoch of
+ * that may come by several memories here, and in its middle.
  */
 export class Archivist {
   readonly #context: ArchivistContext;
   readonly #waiting: MarketMemory[] = [];
   #unseen: boolean;
+  #begunRelayed = false;
   #source: Source | undefined;
   /** When the oldest trade happened that is not on disk, in µs since the Unix epoch. */
   #oldestTs: number | undefined;
@@ -102,12 +110,32 @@ export class Archivist {
       receiver: new BroadcastReceiver(memory.tradeRing, "start"),
       table: new MarketTableReader(memory.table),
       markets: [],
+      losses: 0,
+      lookedAt: this.#context.writer.state.lastTs,
     };
     this.#source = source;
     if (stored !== undefined) return this.#beginNumbered(source);
+    if (this.#context.relayed) return this.#beginRelayed(source);
     if (writer.epoch === memory.epoch) return;
     if (!writer.state.ended) this.#gap(writer.state.lastTs, this.#context.toldTo());
     writer.beginEpoch(memory.epoch);
+    await writer.commit();
+  }
+
+  /**
+   * What another node told before the first memory begins was not told here, which is no fault. A later one goes on
+   * where the one before has ended, or says that trades were lost.
+   */
+  async #beginRelayed({ memory, table }: Source): Promise<void> {
+    const { writer, log } = this.#context;
+    const { completeFrom } = table;
+    const { lastTs } = writer.state;
+    if (!this.#begunRelayed && completeFrom > lastTs) {
+      log.warn({ from: lastTs, to: completeFrom }, "the archive has no trades of this time");
+      writer.gap(lastTs, completeFrom);
+    }
+    this.#begunRelayed = true;
+    if (writer.epoch !== memory.epoch) writer.beginEpoch(memory.epoch);
     await writer.commit();
   }
 
@@ -143,7 +171,7 @@ export class Archivist {
     const source = this.#source;
     if (source === undefined) return;
     const { receiver } = source;
-    const { writer, stored } = this.#context;
+    const { writer, stored, relayed } = this.#context;
     let lapped = false;
     for (;;) {
       const received = receiver.receive();
@@ -157,14 +185,28 @@ export class Archivist {
       }
       while (receiver.next() !== 0) {
         const trade = readTrade(receiver.words, receiver.offset);
-        if (stored === undefined) this.#take(source, trade, receiver.recordNumber - 1);
+        if (relayed) this.#takeRelayed(source, trade);
+        else if (stored === undefined) this.#take(source, trade, receiver.recordNumber - 1);
         else await this.#takeNumbered(source, trade);
       }
       if (writer.pendingTrades >= TRADES_PER_COMMIT) await this.#commit();
     }
     if (writer.pendingTrades > 0) await this.#commit();
+    await this.#noteLosses(source);
     // Not only when the next trade comes.
     if (lapped && stored !== undefined) await this.#fillAfterLap(source.memory);
+  }
+
+  /** What the producer itself has missed is somewhere before that from which on it has all. */
+  async #noteLosses(source: Source): Promise<void> {
+    const { losses, completeFrom } = source.table;
+    const { writer } = this.#context;
+    const { lookedAt } = source;
+    source.lookedAt = writer.state.lastTs;
+    if (losses === source.losses) return;
+    source.losses = losses;
+    this.#gap(lookedAt, Math.max(completeFrom, source.lookedAt));
+    await writer.commit();
   }
 
   /** Takes from the store what a lap has lost, after which the archive is of the present epoch again. */
@@ -181,6 +223,19 @@ export class Archivist {
     if (number > writer.state.lastNumber + 1) await this.#fill(number - 1);
     if (writer.epoch !== source.memory.epoch) await this.#enter(source.memory.epoch, false);
     this.#append(this.#marketOf(source, trade.slot), number, trade);
+  }
+
+  /** A trade of another node: each of a market has the next `seq` of its epoch. */
+  #takeRelayed(source: Source, trade: TradeRecord): void {
+    const { writer } = this.#context;
+    const market = this.#marketOf(source, trade.slot);
+    const place = writer.placeOf(market);
+    const { lastTs, lastNumber } = writer.state;
+    if (place?.epoch === writer.state.epoch) {
+      if (trade.seq <= place.seq) return;
+      if (trade.seq > place.seq + 1) this.#gap(lastTs, trade.ts);
+    }
+    this.#append(market, lastNumber + 1, trade);
   }
 
   /** A trade of another feed. */

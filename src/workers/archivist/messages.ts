@@ -1,7 +1,9 @@
 import type { MarketMemory } from "../../ring/market-memory.js";
 import type { LogOptions } from "../../shared/log.js";
 
-/* Every message between main and the archivist's thread. */
+/*
+ * What main and the archivist's thread tell each other, beside what every reader of the rings is told.
+ */
 
 /** Given to the archivist's thread as its workerData. */
 export interface ArchivistTask {
@@ -11,6 +13,8 @@ export interface ArchivistTask {
   readonly dir: string;
   /** The data directory, where the exchange's store is in it; undefined where trades are in no store. */
   readonly storeIn: string | undefined;
+  /** What is told comes of another node, with its epochs and numbers. */
+  readonly relayed: boolean;
   /** Of producers whose trades may not be archived yet, in their order. */
   readonly memories: readonly MarketMemory[];
   /** Whether there were others before these. */
@@ -21,14 +25,6 @@ export interface ArchivistTask {
   readonly bytesMax: number;
   readonly log: LogOptions;
 }
-
-export type MainToArchivist =
-  /** Another producer has taken over. */
-  | { readonly type: "memory"; readonly memory: MarketMemory }
-  /** Nothing more will be told. */
-  | { readonly type: "stop" }
-  /** The thread ends here and now, as if it had died. */
-  | { readonly type: "end" };
 
 export type ArchivistToMain =
   /** Why history is behind at the moment, or undefined when it is not any more. */

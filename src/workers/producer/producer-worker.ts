@@ -1,13 +1,21 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { notedTs } from "../../archive/archive-notes.js";
-import type { ExchangeOptions, FeedOptions } from "../../config/thread-options.js";
+import type {
+  ExchangeOptions,
+  FeedOptions,
+  RelayFeedOptions,
+} from "../../config/thread-options.js";
 import { beat, count, counterBlockOf, THREAD } from "../../counters/counters.js";
 import type { Exchange } from "../../exchange/exchange.js";
 import { FeedSessions } from "../../exchange/feed-sessions.js";
 import { openExchange } from "../../exchange/open-exchange.js";
 import { createFeed } from "../../feed/create-feed.js";
+import { MarketWriter } from "../../market-data/market-writer.js";
 import { type ClockReport, PositionClock } from "../../market-data/position-clock.js";
 import { Publisher, type PublisherOptions } from "../../market-data/publisher.js";
+import { EdgeRelay, EpochEndedError } from "../../relay/edge-relay.js";
+import { relayKeys } from "../../relay/relay-keys.js";
+import { RelayedMarkets } from "../../relay/relayed-markets.js";
 import { nowMicros } from "../../shared/clock.js";
 import { createLogger, type Logger } from "../../shared/log.js";
 import { startThreadPulse } from "../../shared/thread-pulse.js";
@@ -41,14 +49,6 @@ const isArchivedFeed = task.feed.feed !== "exchange" && task.archiveDir !== unde
 const notedBefore = isArchivedFeed ? notedTs(task.archiveDir) : 0;
 const latestTs = Math.max(task.latestTs, notedBefore);
 const position = new PositionClock(clocks, latestTs, clockLog(log));
-const publisher = new Publisher(task.memory, counters, {
-  bookIntervalMs: task.feed.bookIntervalMs,
-  now: position.tell,
-  firstTs: () => position.firstTs,
-  defer: setImmediate,
-  setTimer: setTimeout,
-  reject: rejectionLog(log),
-});
 
 const publications = new PublicationWriter(task.memory, counters);
 /** There with the first shard: the feed is open then, and says where ts begins. */
@@ -109,7 +109,21 @@ let exchange: Exchange | undefined;
 let feedSessions: FeedSessions | undefined;
 /** The feed is open. */
 let opened = false;
-const running = task.feed.feed === "exchange" ? runExchange(task.feed) : runFeed(task.feed);
+const running = run();
+
+function run(): Promise<void> {
+  const { feed } = task;
+  if (feed.feed === "relay") return runRelay(feed);
+  const publisher = new Publisher(task.memory, counters, {
+    bookIntervalMs: feed.bookIntervalMs,
+    now: position.tell,
+    firstTs: () => position.firstTs,
+    defer: setImmediate,
+    setTimer: setTimeout,
+    reject: rejectionLog(log),
+  });
+  return feed.feed === "exchange" ? runExchange(feed, publisher) : runFeed(feed, publisher);
+}
 
 function tell(message: ProducerToMain): void {
   port.postMessage(message);
@@ -132,7 +146,7 @@ function ready(): void {
   tell({ type: "ready" });
 }
 
-async function runExchange(options: ExchangeOptions): Promise<void> {
+async function runExchange(options: ExchangeOptions, publisher: Publisher): Promise<void> {
   const { run, lastTrade } = task;
   exchange = await opening(
     openExchange(
@@ -174,7 +188,7 @@ function publish({ request, channel, data }: Extract<MainToProducer, { type: "pu
   tell({ type: "published", request, outcome });
 }
 
-async function runFeed(options: FeedOptions): Promise<void> {
+async function runFeed(options: FeedOptions, publisher: Publisher): Promise<void> {
   const feed = await opening(createFeed(options));
   if (feed === undefined) return;
   feedSessions = new FeedSessions(task.run, options.maxWaitingSessions, counters);
@@ -195,6 +209,39 @@ async function runFeed(options: FeedOptions): Promise<void> {
   } catch (error) {
     log.error({ err: error }, "feed failed");
     feedEnded(`failed: ${(error as Error).message}`);
+  }
+}
+
+/** Another node's market data, as that has told it. */
+async function runRelay(options: RelayFeedOptions): Promise<void> {
+  const { relay } = counterBlockOf(task.counters);
+  const writer = new MarketWriter(task.memory, counters);
+  feedSessions = new FeedSessions(task.run, options.maxWaitingSessions, counters);
+  // What a producer before this one has told may still be there.
+  let told: string | undefined | null = null;
+  const edge = new EdgeRelay({
+    target: options.target,
+    keys: relayKeys(options.relayPrefix),
+    markets: new RelayedMarkets(writer, counters, relay, log),
+    counters: relay,
+    ready: (epoch) => {
+      opened = true;
+      tell({ type: "ready", epoch });
+    },
+    health: (reason) => {
+      if (reason === told) return;
+      told = reason;
+      tell({ type: "relay", reason });
+    },
+    log,
+  });
+  try {
+    await edge.run(stop.signal);
+  } catch (error) {
+    if (!(error instanceof EpochEndedError)) throw error;
+    log.info("the origin has begun another epoch");
+    tell({ type: "epoch-ended" });
+    setImmediate(() => process.exit());
   }
 }
 

@@ -171,6 +171,7 @@ class Archive {
     const { storeFrom } = this;
     const onStored = async (): Promise<void> => this.onStored?.();
     this.#archivist = new Archivist({
+      relayed: false,
       writer,
       counters: this.counters,
       tsNote: new TsNote(this.dir),

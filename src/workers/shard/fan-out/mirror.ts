@@ -27,7 +27,7 @@ export interface MirrorListener {
   /** @param top its first levels, those of `Market`, have changed */
   bookChanged(market: MirrorMarket, top: boolean): void;
   traded(market: MirrorMarket, trade: TradeRecord): void;
-  /** The trade ring lapped this shard: trades are missing for good. */
+  /** The trade ring lapped this shard, or the producer itself has missed some: trades are missing for good. */
   tradesLost(): void;
 }
 
@@ -63,6 +63,8 @@ export class Mirror {
   /** `ts` of the newest record read of each ring. */
   #ringTs = 0;
   #tradesTs = 0;
+  /** Of the producer's losses of trades, those that were told. */
+  #lossesTold: number;
   /** The copied batch of the ring is not read to its end. */
   #midBatch = false;
 
@@ -84,6 +86,8 @@ export class Mirror {
     this.#ring = new BroadcastReceiver(memory.ring);
     this.#trades = new BroadcastReceiver(memory.tradeRing, trades);
     this.#table = new MarketTableReader(memory.table);
+    // Whoever has subscribed to the producer before is due what this one has missed since.
+    this.#lossesTold = trades === "start" ? 0 : this.#table.losses;
     this.#bookDepth = memory.table.bookDepth;
     this.repair(round);
     this.position = this.#ringTs = this.#tradesTs = this.lastTs;
@@ -126,7 +130,7 @@ export class Mirror {
 
   /** Whether there is something to poll. */
   get pending(): boolean {
-    return this.#midBatch || this.backlog > 0;
+    return this.#midBatch || this.backlog > 0 || this.#table.losses !== this.#lossesTold;
   }
 
   /**
@@ -224,6 +228,11 @@ export class Mirror {
   /** Returns whether all are read that there were. */
   #pollTrades(round: number, records: number, deadline: number): boolean {
     const trades = this.#trades;
+    const { losses } = this.#table;
+    if (losses !== this.#lossesTold) {
+      this.#lossesTold = losses;
+      this.#listener?.tradesLost();
+    }
     for (let read = 0; read < records && (read === 0 || performance.now() < deadline); ) {
       const lostBefore = trades.lost;
       const received = trades.receive();

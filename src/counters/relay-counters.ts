@@ -1,0 +1,37 @@
+import { THREAD } from "./counters.js";
+
+/** Words of the relay's section: of an origin's thread, or of an edge's producer. */
+export const RELAY = {
+  ...THREAD,
+  /** Entries, records and bytes, appended or taken in. */
+  entries: 2,
+  records: 3,
+  bytes: 4,
+  /** Records that the rings have overtaken before they were packed. */
+  dropped: 5,
+  /** Times that something was missing between two entries. */
+  gaps: 6,
+  /** Connections to Redis after the first. */
+  reconnects: 7,
+  /** How long the last entry took to be answered, or was on its way here, in seconds. */
+  lagS: 8,
+  /** Number of the last entry, and of the origin. */
+  batch: 9,
+  fence: 10,
+  /** Whether Redis can be reached, 0 or 1. */
+  connected: 11,
+  /** Trades of gaps that were fetched, or given, out of the origin's archive, and those that were lost. */
+  tradesFetched: 12,
+  tradesLost: 13,
+  /** Entries of an origin whose time is over. */
+  refused: 14,
+  /** Threads started. */
+  starts: 15,
+  /** How full the rings are with what is not relayed yet: the fuller one's share. */
+  backlog: 16,
+  /** Snapshots written, or loaded. */
+  snapshots: 17,
+  /** On an edge the `ts` of the last trade that was told, and how many of that `ts` were; they outlive its producer. */
+  tradeTs: 18,
+  tradesOfTs: 19,
+} as const;

@@ -1,0 +1,53 @@
+import { type CounterBlock, counted } from "../counters/counters.js";
+import { RELAY } from "../counters/relay-counters.js";
+import type { Add, MetricType } from "./metric-samples.js";
+
+/** Adds what a relay has counted: an origin's of what it appended, an edge's of what it took in. */
+export function addRelayMetrics(add: Add, { relay }: CounterBlock): void {
+  const one = (type: MetricType, name: string, word: number, help: string): void =>
+    add(type, `relay_${name}`, help, () => [{ labels: {}, value: counted(relay, word) }]);
+  one("gauge", "connected", RELAY.connected, "Whether the relay's Redis can be reached, 0 or 1");
+  one("counter", "reconnects_total", RELAY.reconnects, "Connections to Redis after the first");
+  one("counter", "entries_total", RELAY.entries, "Entries appended, or taken in by an edge");
+  one("counter", "records_total", RELAY.records, "Records in them");
+  one("counter", "bytes_total", RELAY.bytes, "Their bytes");
+  one(
+    "gauge",
+    "lag_seconds",
+    RELAY.lagS,
+    "How long Redis took to answer for the last entry; on an edge, how old the last one was",
+  );
+  one(
+    "gauge",
+    "backlog",
+    RELAY.backlog,
+    "How full the window is with what waits for Redis, 0 to 1; beyond it is dropped",
+  );
+  one(
+    "counter",
+    "dropped_total",
+    RELAY.dropped,
+    "Records that were overwritten before Redis took them",
+  );
+  one("counter", "gaps_total", RELAY.gaps, "Times that entries or records were missing");
+  one(
+    "counter",
+    "refused_total",
+    RELAY.refused,
+    "Entries that an edge did not take: damaged, or of an origin whose time is over",
+  );
+  one("counter", "snapshots_total", RELAY.snapshots, "Snapshots written, or loaded by an edge");
+  one(
+    "counter",
+    "trades_fetched_total",
+    RELAY.tradesFetched,
+    "Trades that edges had missed, given or taken out of the origin's archive",
+  );
+  one(
+    "counter",
+    "trades_lost_total",
+    RELAY.tradesLost,
+    "Trades that an edge has missed for good; its clients were closed",
+  );
+  one("counter", "starts_total", RELAY.starts, "Threads started to relay");
+}

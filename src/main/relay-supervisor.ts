@@ -1,0 +1,59 @@
+import type { Config } from "../config/schema.js";
+import { counterBlockOf } from "../counters/counters.js";
+import { RELAY } from "../counters/relay-counters.js";
+import type { Logger, LogOptions } from "../shared/log.js";
+import { relayTargetOf } from "../shared/relay-url.js";
+import type { RelayTask, RelayToMain } from "../workers/relay/messages.js";
+import { type RingReaderHooks, RingReaderSupervisor } from "./ring-reader-supervisor.js";
+
+const WORKER = new URL("../workers/relay/relay-worker.js", import.meta.url);
+const RESTARTING = "the relay ended and is being restarted; other nodes get nothing new";
+
+interface Relay {
+  readonly config: Config;
+  /** The archive's directory; undefined where nothing is archived. */
+  readonly archiveDir: string | undefined;
+  readonly counters: SharedArrayBuffer;
+  readonly log: LogOptions;
+}
+
+interface RelayHooks extends RingReaderHooks {
+  /** The archive is not what was written. */
+  readonly archiveDamaged: (reason: string) => void;
+}
+
+/** The supervisor of an origin's relay thread; undefined for a server that is none. */
+export function superviseRelay(
+  { config, archiveDir, counters, log }: Relay,
+  hooks: RelayHooks,
+  logger: Logger,
+): RingReaderSupervisor<RelayToMain> | undefined {
+  const { relay, relayPrefix: prefix, relayWindowMs: windowMs, feed, stallTimeoutMs } = config;
+  if (relay === undefined || feed === "relay") return undefined;
+  const own = {
+    counters,
+    target: relayTargetOf(relay),
+    prefix,
+    windowMs,
+    numbered: feed === "exchange",
+    archiveDir,
+    log,
+  };
+  return new RingReaderSupervisor<RelayToMain>(
+    {
+      name: "relay",
+      worker: WORKER,
+      task: ({ memories, resumes }): RelayTask => ({ ...own, memories, resumes }),
+      stallTimeoutMs,
+      counters: counterBlockOf(counters).relay,
+      startsWord: RELAY.starts,
+      restarting: RESTARTING,
+      message: (message) =>
+        message.type === "health"
+          ? hooks.health(message.reason)
+          : hooks.archiveDamaged(message.reason),
+    },
+    hooks,
+    logger,
+  );
+}

@@ -1,0 +1,134 @@
+import type { RedisArgument } from "redis";
+import { ANSWER_MS_MAX, type RedisLink, RedisLinkError, type RedisReply } from "./redis-link.js";
+import { entryId, type RelayKeys } from "./relay-keys.js";
+
+/*
+ * What must not be done in parts. Each looks first whether an origin with a higher number has written, and then
+ * writes nothing. A Redis that has forgotten the number is told it again.
+ */
+
+const FENCED_OUT = -1;
+const FENCE = `
+local known = tonumber(redis.call('GET', KEYS[2]) or '0')
+local own = tonumber(ARGV[1])
+if known > own then return ${FENCED_OUT} end
+if known < own then redis.call('SET', KEYS[2], ARGV[1]) end
+`;
+
+/** Appends an entry, unless it is there, and removes older ones. */
+const APPEND = `${FENCE}
+local added = redis.pcall('XADD', KEYS[1], 'MINID', '~', ARGV[2], ARGV[3], 'e', ARGV[4])
+if type(added) == 'table' and added.err then
+  if not string.find(added.err, 'equal or smaller') then return redis.error_reply(added.err) end
+  if #redis.call('XRANGE', KEYS[1], ARGV[3], ARGV[3]) > 0 then return 0 end
+  return -2
+end
+return 1
+`;
+
+/** Writes markets of the snapshot, or all of it; the former only where it is of this epoch. */
+const SNAPSHOT = `${FENCE}
+if ARGV[2] == '1' then
+  redis.call('DEL', KEYS[1])
+elseif redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[3] then
+  return 0
+end
+redis.call('HSET', KEYS[1], 'epoch', ARGV[3], 'head', ARGV[4])
+for at = 5, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1]) end
+return 1
+`;
+
+/** The next number of an origin; no less than the present second, so that a Redis without memory gives none twice. */
+const NEXT_FENCE = `
+local next = math.max(tonumber(redis.call('GET', KEYS[1]) or '0') + 1, tonumber(ARGV[1]))
+redis.call('SET', KEYS[1], string.format('%.0f', next))
+return next
+`;
+
+/** What became of an entry: there now, there before, or its number is behind those of the stream. */
+type Appended = "added" | "repeated" | "behind";
+
+/** Another origin, with a higher number, has taken over. */
+export class FencedOutError extends Error {}
+
+/** Has an origin's number given out; another way to come by one takes its place here. */
+export type TakeFence = (link: RedisLink, keys: RelayKeys) => Promise<number>;
+
+export const takeNextFence: TakeFence = async (link, keys) => {
+  const seconds = Math.floor(Date.now() / 1000);
+  return Number(await link.send(["EVAL", NEXT_FENCE, "1", keys.fence, String(seconds)]));
+};
+
+/** Writes to the relay's keys on one connection, as the origin of a number. */
+export class RelayScripts {
+  readonly #link: RedisLink;
+  readonly #keys: RelayKeys;
+  readonly #append: string;
+  readonly #snapshot: string;
+  readonly #fence: string;
+
+  private constructor(
+    link: RedisLink,
+    keys: RelayKeys,
+    fence: number,
+    append: string,
+    snapshot: string,
+  ) {
+    this.#link = link;
+    this.#keys = keys;
+    this.#fence = String(fence);
+    this.#append = append;
+    this.#snapshot = snapshot;
+  }
+
+  static async load(link: RedisLink, keys: RelayKeys, fence: number): Promise<RelayScripts> {
+    const load = async (script: string): Promise<string> =>
+      String(await link.send(["SCRIPT", "LOAD", script]));
+    const [append, snapshot] = await Promise.all([load(APPEND), load(SNAPSHOT)]);
+    return new RelayScripts(link, keys, fence, append, snapshot);
+  }
+
+  /**
+   * Appends an entry. Rejects with FencedOutError or RedisLinkError; how long it takes is the caller's to see to.
+   * @param oldest entries with lower batch numbers may go
+   */
+  async append(batch: number, entry: Buffer, oldest: number): Promise<Appended> {
+    const { stream, fence } = this.#keys;
+    const id = entryId(batch, Number(this.#fence));
+    const args = [this.#fence, String(oldest), id, entry];
+    const result = await this.#run(this.#append, stream, fence, args, 0);
+    if (result === 1) return "added";
+    return result === 0 ? "repeated" : "behind";
+  }
+
+  /**
+   * Writes the snapshot's head and markets, at once; returns whether it has: one that is of another epoch has to
+   * be written as a whole.
+   */
+  async snapshot(
+    whole: boolean,
+    epoch: string,
+    head: Buffer,
+    markets: readonly (readonly [slot: number, market: Buffer])[],
+  ): Promise<boolean> {
+    const { snapshot, fence } = this.#keys;
+    const fields = markets.flatMap(([slot, market]) => [String(slot), market]);
+    const args = [this.#fence, whole ? "1" : "0", epoch, head, ...fields];
+    return (await this.#run(this.#snapshot, snapshot, fence, args)) === 1;
+  }
+
+  async #run(
+    script: string,
+    key: string,
+    fence: string,
+    args: readonly RedisArgument[],
+    answerMsMax = ANSWER_MS_MAX,
+  ): Promise<RedisReply> {
+    const command = ["EVALSHA", script, "2", key, fence, ...args];
+    const result = await this.#link.send(command, answerMsMax);
+    if (result === FENCED_OUT) throw new FencedOutError("relay: another origin has taken over");
+    if (typeof result !== "number")
+      throw new RedisLinkError("REDIS_REFUSED", "redis: a script's answer is no number");
+    return result;
+  }
+}

@@ -1,0 +1,31 @@
+import type { MarketMemory } from "../../ring/market-memory.js";
+import type { LogOptions } from "../../shared/log.js";
+import type { RelayTarget } from "../../shared/relay-url.js";
+
+/*
+ * What main and the relay's thread tell each other, beside what every reader of the rings is told.
+ */
+
+/** Given to the relay's thread as its workerData. */
+export interface RelayTask {
+  readonly counters: SharedArrayBuffer;
+  readonly target: RelayTarget;
+  /** Of the keys. */
+  readonly prefix: string;
+  readonly windowMs: number;
+  /** Trades have numbers, which are their ids. */
+  readonly numbered: boolean;
+  /** The archive's directory; undefined where nothing is archived. */
+  readonly archiveDir: string | undefined;
+  /** Of producers whose records may not be relayed yet, in their order. */
+  readonly memories: readonly MarketMemory[];
+  /** A former thread has read some of the latest. */
+  readonly resumes: boolean;
+  readonly log: LogOptions;
+}
+
+export type RelayToMain =
+  /** Why other nodes get nothing at the moment, or undefined when they do. */
+  | { readonly type: "health"; readonly reason: string | undefined }
+  /** The archive is not what was written. */
+  | { readonly type: "archive-damaged"; readonly reason: string };

@@ -1,0 +1,75 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { beat, count, counterBlockOf, THREAD } from "../../counters/counters.js";
+import { OriginRelay } from "../../relay/origin-relay.js";
+import { relayKeys } from "../../relay/relay-keys.js";
+import { takeNextFence } from "../../relay/relay-scripts.js";
+import { RingPacker } from "../../relay/ring-packer.js";
+import { createLogger } from "../../shared/log.js";
+import { startThreadPulse } from "../../shared/thread-pulse.js";
+import type { MainToRingReader } from "../messages.js";
+import { ArchiveAccess } from "../shard/requests/archive-access.js";
+import { AskAnswers } from "./ask-answers.js";
+import type { RelayTask, RelayToMain } from "./messages.js";
+
+/*
+ * The relay thread of an origin: reads the rings as a shard does and writes to Redis. Nobody waits for it.
+ */
+
+if (parentPort === null) throw new Error("relay-worker runs as a worker thread");
+const port = parentPort;
+const task = workerData as RelayTask;
+const { relay: counters, archivist } = counterBlockOf(task.counters);
+const log = createLogger(task.log, { thread: "relay" }, (lines) =>
+  count(counters, THREAD.logDropped, lines),
+);
+const stop = new AbortController();
+
+function tell(message: RelayToMain): void {
+  port.postMessage(message);
+}
+
+const packer = new RingPacker(task.numbered, counters);
+// Of what a former thread has not sent nobody knows how far it was read.
+const [newest] = task.memories.slice(-1);
+if (task.resumes && newest !== undefined) packer.resume(newest);
+else for (const memory of task.memories) packer.add(memory);
+
+port.on("message", (message: MainToRingReader) => {
+  if (message.type === "end") process.exit(1);
+  if (message.type === "stop") return stop.abort();
+  const before = packer.memory;
+  packer.add(message.memory);
+  // Whoever waits for the former producer is to look again.
+  if (before !== undefined) Atomics.notify(new Int32Array(before.doorbell), 0);
+});
+
+startThreadPulse((loopLagS) => beat(counters, loopLagS));
+
+const { target, numbered, archiveDir } = task;
+const keys = relayKeys(task.prefix);
+const archive = new ArchiveAccess(archiveDir, archivist, (reason) => {
+  log.error({ reason }, "the archive is damaged");
+  tell({ type: "archive-damaged", reason });
+});
+const archives = archiveDir !== undefined;
+const answers = new AskAnswers({ target, keys, archive, archives, numbered, counters });
+const relay = new OriginRelay({
+  target,
+  keys,
+  windowMs: task.windowMs,
+  packer,
+  counters,
+  takeFence: takeNextFence,
+  health: (reason) => tell({ type: "health", reason }),
+  log,
+});
+void answers.run(stop.signal);
+void relay.run(stop.signal).then(() => {
+  // One that another origin has taken the place of lives on, with nothing to do, until it is stopped.
+  const end = (): void => {
+    archive.stop();
+    process.exit();
+  };
+  if (stop.signal.aborted) end();
+  else stop.signal.addEventListener("abort", end, { once: true });
+});
