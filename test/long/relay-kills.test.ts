@@ -3,7 +3,7 @@ import type { Trade } from "../../src/contract/messages.js";
 import { HAS_REDIS, NO_REDIS, RedisServer } from "../support/redis-server.js";
 import { MARKETS, RelayNodes, relayFigures, untilState } from "../support/relay-nodes.js";
 import { differences, RelayWatch } from "../support/relay-watch.js";
-import { type ServerProcess, testToken } from "../support/server-process.js";
+import type { ServerProcess } from "../support/server-process.js";
 import { TestClient } from "../support/test-client.js";
 import { until } from "../support/until.js";
 
@@ -103,6 +103,7 @@ describe.skipIf(!HAS_REDIS)(`relay kills${NO_REDIS}`, () => {
   test("relay kills - an exchange killed under load, a stream trimmed: every trade, by its number", async () => {
     const flags = { feed: "exchange", "feed-rate": 500 };
     let origin = await nodes.origin(flags);
+    const { dataDir } = origin;
     const edge = await nodes.edge();
     const far = await watched(edge);
     for (let round = 0; round < 3; round++) {
@@ -120,7 +121,7 @@ describe.skipIf(!HAS_REDIS)(`relay kills${NO_REDIS}`, () => {
       });
       const { epoch } = far;
       origin.child.kill("SIGKILL");
-      origin = await nodes.origin({ ...flags, "data-dir": origin.dataDir });
+      origin = await nodes.origin({ ...flags, "data-dir": dataDir });
       await until(
         "the next epoch",
         () => far.epoch !== epoch,
@@ -135,13 +136,7 @@ describe.skipIf(!HAS_REDIS)(`relay kills${NO_REDIS}`, () => {
     const ids = [...far.trades.values()].flat().map(({ trade_id }) => Number(trade_id));
     ids.sort((a, b) => a - b);
     expect(ids).toEqual(ids.map((_, at) => (ids[0] as number) + at));
-    const client = await TestClient.connect(edge.port, {
-      query: `?token=${testToken()}`,
-    });
-    const order = { market_id: 1001, side: "Buy", type: "Limit", price: 1, quantity: 1 };
-    const reply = await client.request({ type: "PlaceOrder", data: { order } });
-    expect(reply).toMatchObject({ type: "Error", data: { code: "TRADING_DISABLED" } });
-    await Promise.all([client.close(), far.close()]);
+    await far.close();
   });
 
   test("relay kills - an origin that was suspended and comes back is refused, and says so", async () => {
