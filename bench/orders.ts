@@ -1,22 +1,13 @@
-import { type ChildProcess, fork } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import jwt from "jsonwebtoken";
 import type { BenchOptions, BenchReport, TargetCheck } from "./support/bench-options.js";
-import { hasEnded, nextMessage, waitForExit } from "./support/child.js";
 import { type HandOver, measureHandOver } from "./support/hand-over.js";
 import { LoadClient } from "./support/load-client-process.js";
 import type { LatencySummary } from "./support/load-messages.js";
 import { readMetrics } from "./support/ops-metrics.js";
-import {
-  BATCH_ORDERS,
-  type OrderInterval,
-  type OrderMix,
-  type OrderReplyMessage,
-  type OrderRequestMessage,
-} from "./support/order-messages.js";
+import { OrderClient } from "./support/order-client-process.js";
+import { BATCH_ORDERS, type OrderMix } from "./support/order-messages.js";
 import { cpuSeconds } from "./support/process-figures.js";
 import { progress } from "./support/progress.js";
 import { measureRedis, type RedisFigures } from "./support/redis-peer.js";
@@ -27,7 +18,6 @@ import { atLeast, atMost, formatTargets } from "./support/target-checks.js";
 import { connectAll } from "./support/trial.js";
 import { seconds } from "./support/wait.js";
 
-const ORDER_CLIENT = fileURLToPath(new URL("./support/order-client.js", import.meta.url));
 /** Connections that place orders, one in flight each. */
 const TRADERS = 64;
 /** Connections that take in the fan-out. */
@@ -217,7 +207,12 @@ function runRound(
   rate: number,
 ): Promise<Round> {
   return withServer(rate, async (server) => {
-    const traders = await OrderClient.start(server, mix, count);
+    const traders = await OrderClient.start(server, {
+      mix,
+      traders: count,
+      marketIds: orderIds,
+      secret: SECRET,
+    });
     const subscribers = LoadClient.start();
     try {
       if (fanOut) await connectAll(server, subscribers, SUBSCRIBERS);
@@ -258,51 +253,6 @@ async function commitsOf({ opsPort }: ServerUnderTest) {
     commits: metrics.get("marketcast_store_commit_seconds_count") ?? 0,
     seconds: metrics.get("marketcast_store_commit_seconds_sum") ?? 0,
   };
-}
-
-/** The order client in a process of its own. */
-class OrderClient {
-  readonly #child: ChildProcess = fork(ORDER_CLIENT);
-
-  static async start(
-    { port, path, subprotocol }: ServerUnderTest,
-    mix: OrderMix,
-    count: number,
-  ): Promise<OrderClient> {
-    const client = new OrderClient();
-    const paths = Array.from({ length: count }, (_, trader) => {
-      const claims = { sub: `trader-${trader}`, wallet: `trader-${trader}` };
-      return `${path}?token=${jwt.sign(claims, SECRET, { expiresIn: "1h" })}`;
-    });
-    const marketIds = orderIds;
-    await client.#ask({
-      kind: "start",
-      port,
-      subprotocol: subprotocol as string,
-      paths,
-      marketIds,
-      mix,
-    });
-    return client;
-  }
-
-  async interval(): Promise<OrderInterval> {
-    return (await this.#ask({ kind: "interval" })) as OrderInterval;
-  }
-
-  async stop(): Promise<void> {
-    if (hasEnded(this.#child)) return;
-    await this.#ask({ kind: "stop" });
-    const exit = waitForExit(this.#child);
-    this.#child.disconnect();
-    await exit;
-  }
-
-  async #ask(request: OrderRequestMessage): Promise<OrderReplyMessage> {
-    const reply = nextMessage<OrderReplyMessage>(this.#child);
-    this.#child.send(request);
-    return await reply;
-  }
 }
 
 function handOverTable(rows: readonly HandOver[]): string {

@@ -10,6 +10,7 @@ import { RelayScripts, takeNextFence } from "../src/relay/relay-scripts.js";
 import type { MarketState } from "../src/ring/records.js";
 import { nowMicros } from "../src/shared/clock.js";
 import { relayTargetOf } from "../src/shared/relay-url.js";
+import { measureRelayedOrders } from "./relay-orders.js";
 import type { BenchOptions, BenchReport } from "./support/bench-options.js";
 import { latencyOf } from "./support/due-time.js";
 import { FIRST_MARKET_ID } from "./support/due-time-feed.js";
@@ -21,6 +22,7 @@ import { type ServerUnderTest, startMarketcastWith } from "./support/server-unde
 import { formatTable } from "./support/table.js";
 import { atLeast, atMost, formatTargets } from "./support/target-checks.js";
 
+const SECTIONS: readonly string[] = ["market-data", "orders"];
 const RATE = 1000;
 const MARKETS = 50;
 /** Clients of the origin while its processor time is compared. */
@@ -36,46 +38,69 @@ const PREFIX = "bench";
 const DUE_TIME_FEED = fileURLToPath(new URL("./support/due-time-feed.js", import.meta.url));
 const MARKET_IDS = Array.from({ length: MARKETS }, (_, index) => FIRST_MARKET_ID + index);
 
-/** Measures the relay: with a Redis, an origin and an edge on this machine. */
-export async function runRelay({ short }: BenchOptions): Promise<BenchReport> {
-  const seconds = short ? 2 : 20;
-  const records = short ? 100_000 : 2_000_000;
-  const parameters = { rate: RATE, markets: MARKETS, clients: CLIENTS, seconds, records };
+/**
+ * Measures the relay, or one of its sections: with a Redis, an origin and an edge on this machine.
+ */
+export async function runRelay({ short, only }: BenchOptions): Promise<BenchReport> {
+  if (only !== undefined && !SECTIONS.includes(only))
+    throw new Error(`--only ${only}: the sections are ${SECTIONS.join(", ")}`);
   const redis = await startRedis({});
   if (redis === undefined) {
     console.log("there is no redis-server here, and it cannot be installed");
-    return { parameters, results: {}, targets: [] };
+    return { parameters: {}, results: {}, targets: [] };
   }
   try {
-    const delays = await measureDelays(redis, seconds);
-    const cpu = await measureCpu(redis, seconds);
-    const intake = await measureIntake(redis, records);
-    printDelays(delays);
-    console.log(
-      `\n${formatTable(
-        ["origin", "% of a core", "with relay", "more"],
+    const marketData = only === "orders" ? undefined : await measureMarketData(redis, short);
+    const orders = only === "market-data" ? undefined : await measureRelayedOrders(redis, short);
+    const sections = { ...(marketData && { marketData }), ...(orders && { orders }) };
+    const targets = Object.values(sections).flatMap((section) => section.targets);
+    console.log(`\n${formatTargets(targets)}`);
+    return {
+      parameters: mapped(sections, ({ parameters }) => parameters),
+      results: mapped(sections, ({ results }) => results),
+      targets,
+    };
+  } finally {
+    await redis.stop();
+  }
+}
+
+/** What each section has of something, by the sections' names. */
+function mapped<T, U>(sections: Readonly<Record<string, T>>, of: (section: T) => U) {
+  return Object.fromEntries(Object.entries(sections).map(([name, one]) => [name, of(one)]));
+}
+
+async function measureMarketData(redis: RunningRedis, short: boolean) {
+  const seconds = short ? 2 : 20;
+  const records = short ? 100_000 : 2_000_000;
+  const delays = await measureDelays(redis, seconds);
+  const cpu = await measureCpu(redis, seconds);
+  const intake = await measureIntake(redis, records);
+  printDelays(delays);
+  console.log(
+    `\n${formatTable(
+      ["origin", "% of a core", "with relay", "more"],
+      [
         [
-          [
-            `${CLIENTS} clients`,
-            cpu.alone.toFixed(1),
-            cpu.relayed.toFixed(1),
-            `${cpu.morePercent.toFixed(1)} %`,
-          ],
+          `${CLIENTS} clients`,
+          cpu.alone.toFixed(1),
+          cpu.relayed.toFixed(1),
+          `${cpu.morePercent.toFixed(1)} %`,
         ],
-      )}`,
-    );
-    console.log(`\n${Math.round(intake).toLocaleString("en")} records/s taken in by an edge`);
-    const targets = [
+      ],
+    )}`,
+  );
+  console.log(`\n${Math.round(intake).toLocaleString("en")} records/s taken in by an edge`);
+  return {
+    parameters: { rate: RATE, markets: MARKETS, clients: CLIENTS, seconds, records },
+    results: { delays, cpu, intake },
+    targets: [
       atMost("added at p50, 1,000 updates/s", delays.addedP50Ms, ADDED_P50_MS_MAX, " ms"),
       atMost("added at p99", delays.addedP99Ms, ADDED_P99_MS_MAX, " ms"),
       atMost("origin's processor time more", cpu.morePercent, ADDED_CPU_PERCENT_MAX, " %"),
       atLeast("records/s that an edge takes in", intake, INTAKE_PER_SECOND),
-    ];
-    console.log(`\n${formatTargets(targets)}`);
-    return { parameters, results: { delays, cpu, intake }, targets };
-  } finally {
-    await redis.stop();
-  }
+    ],
+  };
 }
 
 function origin(redis: RunningRedis | undefined, prefix: string): Promise<ServerUnderTest> {

@@ -38,7 +38,7 @@ const HELP = `Usage: npm run bench -- NAME [--short] [--only SECTION] [--json FI
   fanout   deliveries/s, latency, CPU and memory, beside uWebSockets.js and plain ws
   orders   orders/s through the socket, acknowledged when they are on disk, beside a fan-out
   replay   trades/s that one client is sent of what it missed, latency of others, many that resume
-  relay    bytes a record, what an edge adds to the delay and costs its origin, what it takes in
+  relay    bytes a record, what an edge adds to the delay and costs its origin, its orders
   http     the main thread and the public port, before and during a saturating fan-out
   requests shard time of each kind of request, at its largest and most awkward
   ring     records/s from one producer thread to two reader threads
@@ -51,7 +51,7 @@ const HELP = `Usage: npm run bench -- NAME [--short] [--only SECTION] [--json FI
   all      each of them
 
   --short      a brief form for continuous integration; its figures mean little
-  --only NAME  only this section of fanout
+  --only NAME  only this section of fanout, or of relay (market-data, orders)
   --json FILE  also write everything measured, with parameters and machine, to FILE`;
 
 /** Runs the named benches and returns the process's exit code. */

@@ -43,6 +43,7 @@ const FOR_TESTS: Readonly<Record<string, string>> = {
   "src/main/acceptor.ts AcceptorOptions": "the type of an argument that tests make",
   "src/main/ops-server.ts OpsOptions": "the type of an argument that tests make",
   "src/market-data/position-clock.ts Clocks": "the type of an argument that tests make",
+  "src/relay/orders/edges-desk.ts EdgesDeskOptions": "the type of an argument that tests make",
   "src/ring/layout.ts BATCH_BYTES_MAX": "a bound that tests reach for",
   "src/ring/layout.ts RING_CAPACITY_MAX": "a bound that tests reach for",
   "src/ring/layout.ts RING_CAPACITY_MIN": "a bound that tests reach for",
@@ -118,7 +119,7 @@ const RULE: Readonly<Record<string, readonly Allowed[]>> = {
     folder("channels"),
     ...["exchange", "market-data", "presence", "relay", "transport", "shared"].map(folder),
   ],
-  relay: ["ring", "market-data", "counters", "shared"].map(folder),
+  relay: [messageTypes, ...["ring", "market-data", "exchange", "counters", "shared"].map(folder)],
   exchange: [
     messageTypes,
     configTypes,

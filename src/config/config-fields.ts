@@ -723,6 +723,22 @@ const nodes = {
     description:
       "How long what this node has relayed stays in Redis; a node that was away for longer takes what it missed from the snapshot and from this node's archive",
   }),
+  relayOrderTimeoutMs: milliseconds({
+    flag: "relay-order-timeout",
+    min: 100,
+    max: MINUTE,
+    default: 2000,
+    description:
+      "How long, with feed relay, an order may take to the origin's exchange, which does not carry it out later",
+  }),
+  relayMaxQueuedBytes: bytes({
+    flag: "relay-max-queued-bytes",
+    min: 64 * KIB,
+    max: GIB,
+    default: 16 * MIB,
+    description:
+      "What may wait between an edge and the exchange of its origin, each way; of orders more is refused, and a link with more answers ends",
+  }),
 };
 
 const channels = {

@@ -46,7 +46,11 @@ const EXCHANGE_KEYS = [
   "bookIntervalMs",
 ] as const satisfies readonly ConfigKey[];
 
-const RELAY_KEYS = ["relayPrefix", "maxWaitingSessions"] as const satisfies readonly ConfigKey[];
+const RELAY_KEYS = [
+  "relayPrefix",
+  "relayOrderTimeoutMs",
+  "relayMaxQueuedBytes",
+] as const satisfies readonly ConfigKey[];
 
 const CHANNEL_KEYS = [
   "channelHistorySize",
@@ -102,6 +106,7 @@ export type FeedOptions = Pick<Config, (typeof FEED_KEYS)[number]> & {
 export type RelayFeedOptions = Pick<Config, (typeof RELAY_KEYS)[number]> & {
   readonly feed: "relay";
   readonly target: RelayTarget;
+  readonly nodeName: string;
 };
 
 /** What the exchange is made of; prices and quantities as the contract has them. */
@@ -116,8 +121,8 @@ export type HubOptions = Pick<Config, (typeof HUB_KEYS)[number]>;
 
 /** The bounds and intervals that a shard enforces. */
 export type ShardOptions = Pick<Config, (typeof SHARD_KEYS)[number]> & {
-  /** The feed is the exchange. */
-  readonly takesOrders: boolean;
+  /** The feed is the exchange; undefined where another node says whether its feed is. */
+  readonly takesOrders: boolean | undefined;
   /** Whether sockets are written to past their streams; there is what that needs. */
   readonly nativeSend: boolean;
   /** The directory of the archive; undefined where nothing is archived. */
@@ -133,9 +138,11 @@ function pick<T, K extends keyof T>(from: T, keys: readonly K[]): Pick<T, K> {
 export function producerOptionsOf(
   config: Config,
 ): FeedOptions | ExchangeOptions | RelayFeedOptions {
-  const { feed } = config;
-  if (feed === "relay")
-    return { ...pick(config, RELAY_KEYS), feed, target: relayTargetOf(config.relay ?? "") };
+  const { feed, nodeName = hostname() } = config;
+  if (feed === "relay") {
+    const target = relayTargetOf(config.relay ?? "");
+    return { ...pick(config, RELAY_KEYS), feed, target, nodeName };
+  }
   if (feed === "exchange") return { ...pick(config, EXCHANGE_KEYS), feed };
   return { ...pick(config, FEED_KEYS), feed };
 }
@@ -151,7 +158,7 @@ export function shardOptionsOf(
   nativeSend: boolean,
   archiveDir: string | undefined,
 ): ShardOptions {
-  const takesOrders = config.feed === "exchange";
+  const takesOrders = config.feed === "relay" ? undefined : config.feed === "exchange";
   const { nodeName = hostname() } = config;
   return { ...pick(config, SHARD_KEYS), takesOrders, nativeSend, archiveDir, jwt, nodeName };
 }

@@ -129,6 +129,8 @@ export const PRODUCER = {
   presenceUsers: presence + 1,
   /** Of how many of them not all users are kept. */
   presenceKeysOver: presence + 2,
+  /** Requests of other nodes that came too late to be carried out. */
+  requestsTooLate: presence + 3,
 } as const;
 
 /** Those words of a shard's section that are one value each, beside a thread's. */
@@ -270,7 +272,7 @@ export const MAIN = {
 
 if (
   replaysRefused + REPLAY_REFUSALS.length > THREAD.logDropped ||
-  PRODUCER.presenceKeysOver >= THREAD.logDropped
+  PRODUCER.requestsTooLate >= THREAD.logDropped
 )
   throw new Error("counters: a section is too small");
 

@@ -34,4 +34,14 @@ export const RELAY = {
   /** On an edge the `ts` of the last trade that was told, and how many of that `ts` were; they outlive its producer. */
   tradeTs: 18,
   tradesOfTs: 19,
+  /** Of an origin: links of edges to the exchange, those that have ended, and edges that were silent for their lease. */
+  links: 20,
+  linksEnded: 21,
+  leasesEnded: 22,
+  /** Bytes that wait for edges, and requests of edges that the exchange has not answered. */
+  linkWaitingBytes: 23,
+  linkOutstanding: 24,
+  /** Of an edge: whether it has a link to the origin's exchange, and bytes that wait to go there. */
+  originLinked: 25,
+  originWaitingBytes: 26,
 } as const;

@@ -1,10 +1,12 @@
 import type { MessagePort } from "node:worker_threads";
 import type { ExchangeOptions } from "../config/thread-options.js";
 import type { OrderResult as OrderResultOf, ServerMessage } from "../contract/messages.js";
-import type { CounterSection } from "../counters/counters.js";
+import { type CounterSection, count, PRODUCER } from "../counters/counters.js";
 import type { EngineChanges, EngineEvent } from "../engine/commands.js";
 import type { Order, Trade } from "../engine/order.js";
+import { isEdgeShard } from "../shared/edge-shards.js";
 import type { Logger } from "../shared/log.js";
+import { machineMs } from "../shared/machine-clock.js";
 import {
   type ContractOrder,
   toContractFills,
@@ -24,6 +26,10 @@ import type { WalletDesk } from "./wallet-desk.js";
 /** Requests of one batch, which share one commit, and the orders that they are about. */
 const BATCH_ORDERS_MAX = 4096;
 
+const TOO_LATE: Refused = {
+  code: "UNAVAILABLE",
+  message: "it came too late from another node and was not carried out; try again",
+};
 const SESSION_OVER = "cancel on disconnect: the session has ended";
 
 interface ExchangeGatewayContext {
@@ -88,9 +94,12 @@ export class ExchangeGateway {
       bind: (session) => this.#bind(session),
     });
     this.#shards = new ExchangeShards({
-      request: (from, request) => this.#ask({ from, request }),
-      // Behind what the shard asked while it lived.
-      gone: (from) => this.#ask({ from, request: { type: "attach", sessions: [] } }),
+      request: (from, request, takeBy) => this.#ask({ from, request, takeBy }),
+      gone: (from) => {
+        if (isEdgeShard(from.shard)) context.desk.sessions.awaitShard(from.shard);
+        // Behind what the shard asked while it lived.
+        else this.#ask({ from, request: { type: "attach", sessions: [] } });
+      },
     });
   }
 
@@ -129,7 +138,9 @@ export class ExchangeGateway {
       // What has become due meanwhile is the next batch's, before anybody trades with it.
       if (taken > 0 && this.#core.isDue) break;
       weight += this.#orders.weightOf(asked.request);
-      this.#answer(asked, refusal);
+      const isLate = asked.takeBy !== undefined && machineMs() > asked.takeBy;
+      if (isLate) count(this.#context.counters, PRODUCER.requestsTooLate);
+      this.#answer(asked, refusal ?? (isLate ? TOO_LATE : undefined));
     }
     this.#asked = this.#waiting.splice(0, taken);
   }

@@ -4,6 +4,7 @@ import type {
   ExchangeRequest,
   ExchangeToShard,
   ShardToExchange,
+  TimedRequests,
 } from "../workers/messages.js";
 
 /** A shard with a way to the exchange. */
@@ -11,6 +12,8 @@ export interface AttachedShard {
   readonly shard: number;
   readonly port: MessagePort;
 }
+
+type ShardMessage = ShardToExchange | TimedRequests;
 
 /** What shards will be told of a batch once it is on disk. */
 export type News = Map<AttachedShard, ExchangeNews[]>;
@@ -22,7 +25,12 @@ export function addNews(news: News, shard: AttachedShard, one: ExchangeNews): vo
 }
 
 interface ExchangeShardsHooks {
-  readonly request: (from: AttachedShard, request: ExchangeRequest) => void;
+  /** @param takeBy in ms of the machine's clock: what is not taken up by then is not to be carried out */
+  readonly request: (
+    from: AttachedShard,
+    request: ExchangeRequest,
+    takeBy: number | undefined,
+  ) => void;
   /** The shard's thread has ended, and all that it sent has been heard. */
   readonly gone: (shard: AttachedShard) => void;
 }
@@ -44,7 +52,7 @@ export class ExchangeShards {
     for (const other of this.#attached) if (other.shard === shard) this.#replace(other);
     const attached: AttachedShard = { shard, port };
     this.#attached.add(attached);
-    port.on("message", (requests: ShardToExchange) => this.#take(attached, requests));
+    port.on("message", (message: ShardMessage) => this.#take(attached, message));
     port.on("close", () => {
       this.#attached.delete(attached);
       for (const wallet of this.#watchers.keys()) this.unwatch(attached, wallet);
@@ -65,8 +73,9 @@ export class ExchangeShards {
     port.close();
   }
 
-  #take(from: AttachedShard, requests: ShardToExchange): void {
-    for (const request of requests) this.#hooks.request(from, request);
+  #take(from: AttachedShard, message: ShardMessage): void {
+    const { requests, takeBy = undefined } = "takeBy" in message ? message : { requests: message };
+    for (const request of requests) this.#hooks.request(from, request, takeBy);
   }
 
   watch(shard: AttachedShard, wallet: string): void {

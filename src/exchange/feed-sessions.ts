@@ -1,5 +1,6 @@
 import type { MessagePort } from "node:worker_threads";
 import type { CounterSection } from "../counters/counters.js";
+import { isEdgeShard } from "../shared/edge-shards.js";
 import { ExchangeShards } from "./exchange-shards.js";
 import { SessionDesk } from "./session-desk.js";
 
@@ -24,7 +25,10 @@ export class FeedSessions {
         this.#desk.take(from, request);
         this.#shards.tell(this.#desk.takeNews());
       },
-      gone: (from) => this.#desk.take(from, { type: "attach", sessions: [] }),
+      gone: (from) => {
+        if (isEdgeShard(from.shard)) this.#desk.sessions.awaitShard(from.shard);
+        else this.#desk.take(from, { type: "attach", sessions: [] });
+      },
     });
     setInterval(() => this.#desk.sessions.expire(), WAITS_INTERVAL_MS).unref();
   }

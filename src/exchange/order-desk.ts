@@ -21,6 +21,8 @@ export type OrderRequest =
 export interface Asked<R extends ExchangeRequest = ExchangeRequest> {
   readonly from: AttachedShard;
   readonly request: R;
+  /** In ms of the machine's clock: later it is not to be carried out. */
+  readonly takeBy?: number | undefined;
 }
 
 /** What is told of what came of requests. */

@@ -39,6 +39,7 @@ export class SessionDesk {
           if (to !== undefined)
             addNews(this.#news, to, { type: "session-taken", connection, session });
         },
+        over: (shard) => this.#shards.delete(shard),
         waiting: (waiting, crowdedOut) => {
           counters[PRODUCER.sessionsWaiting] = waiting;
           count(counters, PRODUCER.sessionsCrowdedOut, crowdedOut);

@@ -1,3 +1,4 @@
+import { EDGE_LEASE_MS, isEdgeShard } from "../shared/edge-shards.js";
 import type { SessionTerms } from "../shared/session.js";
 import type { StoredSession } from "../store/records.js";
 import type { SessionWrites } from "../store/stored-batch.js";
@@ -51,6 +52,8 @@ interface SessionsHooks {
   readonly ended: (session: string, reason: string) => void;
   /** The session of a connection has another one now. */
   readonly taken: (from: SessionPlace, session: string) => void;
+  /** A shard of another node did not come back in time. */
+  readonly over?: (shard: number) => void;
   /** So many wait to come back, and so many more were ended because too many did. */
   readonly waiting?: (waiting: number, crowdedOut: number) => void;
 }
@@ -72,7 +75,9 @@ export class Sessions {
   /** Those that are away, by whose they are, in the order in which they went. */
   readonly #waiting = new Map<string, Set<Session>>();
   #waitingCount = 0;
-  /** No session ends before; Infinity where none waits. */
+  /** Shards of other nodes that cannot be heard, and when they have been so for too long. */
+  readonly #awaitedShards = new Map<number, number>();
+  /** Nothing ends before; Infinity where nothing is waited for. */
   #nextEnd = Number.POSITIVE_INFINITY;
   /** Those of which the store has something else, or may have. */
   readonly #changed = new Set<string>();
@@ -85,15 +90,17 @@ export class Sessions {
   }
 
   /**
-   * Takes over what an earlier producer has stored. Sessions of this run are expected by their shards; the
-   * connections of earlier runs are gone, and their sessions' waits begin.
+   * Takes over what an earlier producer has stored. Sessions of this run are expected by their shards, and those of
+   * other nodes by theirs; the connections of earlier runs are gone, and their sessions' waits begin.
    */
   restore(stored: readonly StoredSession[]): void {
     for (const { run, ...terms } of stored) {
       const session: Session = { ...terms, connection: "expected", endsAt: 0, bound: true };
       this.#all.set(session.session, session);
       this.#stored.add(session.session);
-      if (run === this.#context.run) continue;
+      // What becomes of this process is no matter to connections of other nodes.
+      if (isEdgeShard(session.shard)) this.awaitShard(session.shard);
+      if (run === this.#context.run || isEdgeShard(session.shard)) continue;
       // Of its shards there may be fewer now.
       session.shard = 0;
       this.#changed.add(session.session);
@@ -106,9 +113,10 @@ export class Sessions {
     return this.#all.has(session);
   }
 
-  /** Whether a session outlives its connection, and the server. */
+  /** Whether a session outlives this process: it waits for its client, or its connection is another node's. */
   outlives(session: string): boolean {
-    return (this.#all.get(session)?.waitMs ?? 0) > 0;
+    const known = this.#all.get(session);
+    return known !== undefined && (known.waitMs > 0 || isEdgeShard(known.shard));
   }
 
   /** A connection has a new session. */
@@ -158,9 +166,11 @@ export class Sessions {
 
   /**
    * A shard says which of its connections have sessions; whatever else was there is gone. Of two
-   * connections with one session the later has it.
+   * connections with one session the later has it; of two nodes' that is the one that has it already, as each was
+   * given it here.
    */
   attach(shard: number, claims: readonly SessionClaim[]): void {
+    this.#awaitedShards.delete(shard);
     const claimed = new Set(claims.map(({ session }) => session));
     for (const session of [...this.#all.values()]) {
       if (session.shard !== shard || session.connection === "away") continue;
@@ -170,22 +180,34 @@ export class Sessions {
       const place = { shard, connection };
       const known = this.#all.get(terms.session);
       if (known === undefined) this.open(place, terms);
-      else if (typeof known.connection === "number" && known.connection > connection)
+      else if (typeof known.connection === "number" && isLater(known, place))
         this.#hooks.taken(place, terms.session);
       else this.#connect(known, place, terms.waitMs);
     }
   }
 
-  /** Whether a session's wait has passed. */
+  /** A shard of another node cannot be heard: unless it attaches again in time, its connections are gone. */
+  awaitShard(shard: number): void {
+    const until = this.#context.now() + EDGE_LEASE_MS;
+    this.#awaitedShards.set(shard, until);
+    this.#nextEnd = Math.min(this.#nextEnd, until);
+  }
+
+  /** Whether a session's wait has passed, or a shard was waited for long enough. */
   get isDue(): boolean {
     return this.#nextEnd <= this.#context.now();
   }
 
-  /** Ends the sessions whose waits have passed. */
+  /** Ends the sessions whose waits have passed, and the connections of shards that did not come back. */
   expire(): void {
     if (!this.isDue) return;
     const now = this.#context.now();
-    this.#nextEnd = Number.POSITIVE_INFINITY;
+    for (const [shard, until] of [...this.#awaitedShards]) {
+      if (until > now) continue;
+      this.attach(shard, []);
+      this.#hooks.over?.(shard);
+    }
+    this.#nextEnd = Math.min(Number.POSITIVE_INFINITY, ...this.#awaitedShards.values());
     for (const session of [...this.#waiting.values()].flatMap((some) => [...some])) {
       if (session.endsAt <= now) this.#finish(session, awaited(session.waitMs));
       else this.#nextEnd = Math.min(this.#nextEnd, session.endsAt);
@@ -276,6 +298,13 @@ export class Sessions {
     else this.#changed.delete(session.session);
     this.#hooks.ended(session.session, reason);
   }
+}
+
+/** Whether a session's connection is a later one than another that claims it. */
+function isLater({ shard, connection }: Session, other: SessionPlace): boolean {
+  // Connections are numbered by their node.
+  if (shard !== other.shard && (isEdgeShard(shard) || isEdgeShard(other.shard))) return true;
+  return typeof connection === "number" && connection > other.connection;
 }
 
 function keyOf({ shard, connection }: SessionPlace): string {

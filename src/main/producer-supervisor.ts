@@ -150,6 +150,12 @@ export class ProducerSupervisor {
     this.#life?.worker.postMessage(message, [port, hub]);
   }
 
+  /** Gives the exchange, or the sessions, a way to a shard of another node. */
+  attachEdgeShard(shard: number, port: MessagePort): void {
+    const message: MainToProducer = { type: "edge-shard", shard, port };
+    this.#life?.worker.postMessage(message, [port]);
+  }
+
   /** Resolves when a change of a market is on disk and has been told, or with why it is not. */
   administer(action: MarketAction): Promise<MarketOutcome> {
     return this.#marketRequests.ask(action);

@@ -1,4 +1,4 @@
-import { type CounterBlock, counted } from "../counters/counters.js";
+import { type CounterBlock, counted, PRODUCER } from "../counters/counters.js";
 import { RELAY } from "../counters/relay-counters.js";
 import type { Add, MetricType } from "./metric-samples.js";
 
@@ -50,4 +50,43 @@ export function addRelayMetrics(add: Add, { relay }: CounterBlock): void {
     "Trades that an edge has missed for good; its clients were closed",
   );
   one("counter", "starts_total", RELAY.starts, "Threads started to relay");
+}
+
+/** Adds what is counted of the ways of edges to their origin's exchange, at either end. */
+export function addLinkMetrics(add: Add, { producer, relay }: CounterBlock): void {
+  const one = (type: MetricType, name: string, word: number, help: string): void =>
+    add(type, `relay_${name}`, help, () => [{ labels: {}, value: counted(relay, word) }]);
+  one("gauge", "links", RELAY.links, "Edges whose shards have a link to this origin's exchange");
+  one("counter", "links_ended_total", RELAY.linksEnded, "Links of edges that have ended");
+  one(
+    "counter",
+    "leases_ended_total",
+    RELAY.leasesEnded,
+    "Edges that were silent for so long that their sessions ended",
+  );
+  one("gauge", "link_waiting_bytes", RELAY.linkWaitingBytes, "Answers that wait for edges");
+  one(
+    "gauge",
+    "link_outstanding_requests",
+    RELAY.linkOutstanding,
+    "Requests of edges that the exchange has not answered",
+  );
+  one(
+    "gauge",
+    "origin_linked",
+    RELAY.originLinked,
+    "Whether this edge has a link to its origin's exchange, 0 or 1",
+  );
+  one(
+    "gauge",
+    "origin_waiting_bytes",
+    RELAY.originWaitingBytes,
+    "Requests of this edge that wait for its origin",
+  );
+  add(
+    "counter",
+    "relay_requests_too_late_total",
+    "Orders of edges that came too late to this origin's exchange to be carried out",
+    () => [{ labels: {}, value: counted(producer, PRODUCER.requestsTooLate) }],
+  );
 }

@@ -9,6 +9,9 @@ import { type RingReaderHooks, RingReaderSupervisor } from "./ring-reader-superv
 const WORKER = new URL("../workers/relay/relay-worker.js", import.meta.url);
 const RESTARTING = "the relay ended and is being restarted; other nodes get nothing new";
 
+/** A shard of another node that wants a way to the exchange, or the sessions. */
+export type EdgeShard = Extract<RelayToMain, { readonly type: "edge-shard" }>;
+
 interface Relay {
   readonly config: Config;
   /** The archive's directory; undefined where nothing is archived. */
@@ -18,6 +21,7 @@ interface Relay {
 }
 
 interface RelayHooks extends RingReaderHooks {
+  readonly edgeShard: (shard: EdgeShard) => void;
   /** The archive is not what was written. */
   readonly archiveDamaged: (reason: string) => void;
 }
@@ -36,6 +40,8 @@ export function superviseRelay(
     prefix,
     windowMs,
     numbered: feed === "exchange",
+    takesOrders: feed === "exchange",
+    maxQueuedBytes: config.relayMaxQueuedBytes,
     archiveDir,
     log,
   };
@@ -48,10 +54,11 @@ export function superviseRelay(
       counters: counterBlockOf(counters).relay,
       startsWord: RELAY.starts,
       restarting: RESTARTING,
-      message: (message) =>
-        message.type === "health"
-          ? hooks.health(message.reason)
-          : hooks.archiveDamaged(message.reason),
+      message: (message) => {
+        if (message.type === "health") hooks.health(message.reason);
+        else if (message.type === "edge-shard") hooks.edgeShard(message);
+        else hooks.archiveDamaged(message.reason);
+      },
     },
     hooks,
     logger,

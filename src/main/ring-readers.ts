@@ -3,7 +3,7 @@ import type { MarketMemory } from "../ring/market-memory.js";
 import type { Logger, LogOptions } from "../shared/log.js";
 import type { RelayToMain } from "../workers/relay/messages.js";
 import { type ArchivistSupervisor, superviseArchive } from "./archivist-supervisor.js";
-import { superviseRelay } from "./relay-supervisor.js";
+import { type EdgeShard, superviseRelay } from "./relay-supervisor.js";
 import type { RingReaderSupervisor } from "./ring-reader-supervisor.js";
 
 interface ReadersOptions {
@@ -17,6 +17,7 @@ interface ReadersOptions {
 interface ReadersHooks {
   /** Why one of them is not well, or undefined when it is. */
   readonly health: (source: "archive" | "relay", reason: string | undefined) => void;
+  readonly edgeShard: (shard: EdgeShard) => void;
   /** How many former threads of one there are that do not end. */
   readonly left: (whose: string, threads: number) => void;
 }
@@ -43,6 +44,7 @@ export class RingReaders {
         health: (reason) => hooks.health("relay", reason),
         left: (threads) => hooks.left("the relay", threads),
         archiveDamaged: (reason) => this.archiveDamaged(reason),
+        edgeShard: hooks.edgeShard,
       },
       log,
     );

@@ -155,6 +155,11 @@ class Server implements RunningServer {
       {
         health: (source, reason) => this.#health.report(source, reason),
         left: (whose, threads) => this.#reportLeft(whose, threads),
+        edgeShard: ({ shard, epoch, port }) => {
+          if (this.#producer.ready && epoch === this.#memory?.epoch)
+            this.#producer.attachEdgeShard(shard, port);
+          else port.close();
+        },
       },
       logger,
     );

@@ -129,6 +129,8 @@ export type MainToProducer =
       readonly port: MessagePort;
       readonly hub: MessagePort;
     }
+  /** A shard of another node; likewise, but for the hub. */
+  | { readonly type: "edge-shard"; readonly shard: number; readonly port: MessagePort }
   /** An operator asks for a change of a market; `request` is main's number of it, which the answer carries. */
   | { readonly type: "administer"; readonly request: number; readonly action: MarketAction }
   /** An operator publishes JSON to a channel; `request` is main's number of it, which the answer carries. */
@@ -312,8 +314,20 @@ export interface SessionClaim extends SessionTerms {
 
 export type ShardToExchange = readonly ExchangeRequest[];
 
+/** What shards of other nodes ask. What is not taken up by then, in ms of the machine's clock, is not carried out. */
+export interface TimedRequests {
+  readonly requests: ShardToExchange;
+  readonly takeBy: number;
+}
+
 /** What a shard hears from the exchange, in the order in which it happened; all of it is on disk. */
 export type ExchangeNews =
+  /**
+   * Whether the exchange behind this port can be reached, where that is on another node: what was not answered before
+   * it could not never will be, and when it can the shard attaches again.
+   */
+  | { readonly type: "reachable"; readonly takesOrders: boolean }
+  | { readonly type: "unreachable"; readonly reason: string }
   /** The order that a request was about. Where it changed, it is news for its wallet's others, too. */
   | {
       readonly type: "reply";

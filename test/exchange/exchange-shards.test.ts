@@ -17,14 +17,20 @@ const NEWS: ExchangeNews = {
 };
 
 let asked: (readonly [AttachedShard, ExchangeRequest | "gone"])[];
+let takenBy: (number | undefined)[];
 let shards: ExchangeShards;
 let ends: ShardEnd[];
 beforeEach(() => {
   // Its own: the shards of the test before may still end.
   const heard: typeof asked = [];
   asked = heard;
+  const by: typeof takenBy = [];
+  takenBy = by;
   shards = new ExchangeShards({
-    request: (from, request) => heard.push([from, request]),
+    request: (from, request, takeBy) => {
+      heard.push([from, request]);
+      if (request.type === "place") by.push(takeBy);
+    },
     gone: (from) => heard.push([from, "gone"]),
   });
   ends = [0, 1].map((number) => {
@@ -81,6 +87,16 @@ it("exchange shards - one whose successor comes is heard to its end, and told no
   await until("its port is closed", () => end.closed || undefined);
   shards.tell(new Map([[zero, [NEWS]]]));
   expect(end.news).toEqual([]);
+});
+
+it("exchange shards - until when something may be taken up is said with it", async () => {
+  await attached();
+  const [end] = ends as [ShardEnd, ShardEnd];
+  const request = end.place("a");
+  end.sendTimed(12.5, request);
+  end.send(request);
+  await until("both", () => asked.length === 2 || undefined);
+  expect(takenBy).toEqual([12.5, undefined]);
 });
 
 it("exchange shards - each gets its own news, in one message", async () => {

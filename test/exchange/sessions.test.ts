@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { type SessionPlace, Sessions } from "../../src/exchange/sessions.js";
+import { EDGE_LEASE_MS, edgeShardNumber } from "../../src/shared/edge-shards.js";
 import { Random } from "../../src/shared/random.js";
 import type { SessionTerms } from "../../src/shared/session.js";
 import type { StoredSession } from "../../src/store/records.js";
@@ -12,6 +13,7 @@ class Desk {
   now = 0;
   readonly ended: [string, string][] = [];
   readonly taken: [SessionPlace, string][] = [];
+  readonly shardsOver: number[] = [];
   waiting = 0;
   crowdedOut = 0;
   readonly sessions: Sessions;
@@ -22,6 +24,7 @@ class Desk {
       {
         ended: (session, reason) => this.ended.push([session, reason]),
         taken: (place, session) => this.taken.push([place, session]),
+        over: (shard) => this.shardsOver.push(shard),
         waiting: (waiting, more) => {
           this.waiting = waiting;
           this.crowdedOut += more;
@@ -167,6 +170,63 @@ it("sessions - after another run of the server waits begin, and those without on
   expect(desk.sessions.resume(at(0, 1), terms("b", 1000), "waits")).toBe("waits");
   const { put, removed } = desk.sessions.changes();
   expect([put.map(({ run }) => run), removed]).toEqual([["second"], ["bound"]]);
+});
+
+const EDGE = edgeShardNumber("edge", "run", 0);
+const OTHER_EDGE = edgeShardNumber("other", "run", 0);
+
+it("sessions - connections of another node are there while it is not heard, for its lease", () => {
+  const desk = new Desk();
+  desk.sessions.open(at(EDGE, 1), terms("a"));
+  desk.sessions.open(at(OTHER_EDGE, 1), terms("b"));
+  desk.sessions.open(at(0, 1), terms("c"));
+  for (const shard of [EDGE, OTHER_EDGE]) desk.sessions.awaitShard(shard);
+  desk.wind(EDGE_LEASE_MS - 1);
+  expect(desk.ended).toEqual([]);
+  desk.sessions.attach(OTHER_EDGE, [{ ...terms("b"), connection: 1 }]);
+  desk.wind(1);
+  expect(desk.ended).toEqual([["a", "cancel on disconnect: the connection ended"]]);
+  expect(desk.shardsOver).toEqual([EDGE]);
+  desk.wind(10 * EDGE_LEASE_MS);
+  expect([desk.endedNames, desk.shardsOver]).toEqual([["a"], [EDGE]]);
+  // What is over once is not waited for by it.
+  desk.sessions.awaitShard(EDGE);
+  desk.sessions.awaitShard(EDGE);
+  desk.wind(EDGE_LEASE_MS);
+  expect(desk.shardsOver).toEqual([EDGE, EDGE]);
+});
+
+it("sessions - another run of the server knows connections of other nodes, which come back or end", () => {
+  const desk = new Desk("second");
+  desk.sessions.restore([
+    { ...terms("back"), run: "first", shard: EDGE },
+    { ...terms("lost"), run: "first", shard: EDGE },
+    { ...terms("silent"), run: "first", shard: OTHER_EDGE },
+    { ...terms("waits", 50_000), run: "first", shard: OTHER_EDGE },
+    { ...terms("own"), run: "first", shard: 0 },
+  ]);
+  expect(desk.endedNames).toEqual(["own"]);
+  expect(["back", "own"].map((one) => desk.sessions.outlives(one))).toEqual([true, false]);
+  desk.wind(EDGE_LEASE_MS - 1);
+  desk.sessions.attach(EDGE, [{ ...terms("back"), connection: 5 }]);
+  expect(desk.endedNames).toEqual(["own", "lost"]);
+  desk.wind(1);
+  expect([desk.endedNames, desk.waiting]).toEqual([["own", "lost", "silent"], 1]);
+  desk.wind(50_000);
+  expect(desk.endedNames).toEqual(["own", "lost", "silent", "waits"]);
+  expect(desk.sessions.has("back")).toBe(true);
+});
+
+it("sessions - of two nodes' connections the one that was given the session last has it", () => {
+  const desk = new Desk();
+  desk.sessions.open(at(EDGE, 50), terms("a", 1000));
+  expect(desk.sessions.resume(at(OTHER_EDGE, 7), terms("b"), "a")).toBe("a");
+  expect(desk.taken.splice(0)).toEqual([[at(EDGE, 50), "a"]]);
+  // It has not heard of that, and says again what it has.
+  desk.sessions.attach(EDGE, [{ ...terms("a"), connection: 50 }]);
+  expect(desk.taken).toEqual([[at(EDGE, 50), "a"]]);
+  desk.sessions.end(at(OTHER_EDGE, 7));
+  expect(desk.endedNames).toEqual(["a"]);
 });
 
 it("sessions - after another producer their shards say which connections are still there", () => {

@@ -6,6 +6,7 @@ import type {
   ExchangeToShard,
   ReplayPosition,
   SessionClaim,
+  TimedRequests,
 } from "../../src/workers/messages.js";
 import type { OrderQuestion } from "../../src/workers/shard/trading/trading.js";
 import { until } from "../support/until.js";
@@ -68,6 +69,11 @@ export class ShardEnd {
     for (const request of requests)
       if (request.type === "ended") this.#connected.delete(request.connection);
     this.#own.postMessage(requests);
+  }
+
+  /** As a shard of another node, whose requests are not to be taken up later. */
+  sendTimed(takeBy: number, ...requests: readonly ExchangeRequest[]): void {
+    this.#own.postMessage({ requests, takeBy } satisfies TimedRequests);
   }
 
   /** The session of a connection, as the shard tells of it. */

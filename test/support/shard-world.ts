@@ -233,6 +233,7 @@ export class ShardWorld {
     this.trading = new Trading(this.outbox, this.counters, {
       maxPendingOrders: options.maxPending ?? MAX_PENDING,
       handshakeTimeoutMs: 10_000,
+      takesOrders,
     });
     this.presence = new ShardPresence(
       {
@@ -258,7 +259,6 @@ export class ShardWorld {
         maxFilters: 100,
         maxMessageValues: 8192,
         maxReplayMessages: options.maxReplayMessages ?? 100_000,
-        takesOrders,
       },
       this.fanOut,
       this.outbox,

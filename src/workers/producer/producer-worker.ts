@@ -14,6 +14,9 @@ import { MarketWriter } from "../../market-data/market-writer.js";
 import { type ClockReport, PositionClock } from "../../market-data/position-clock.js";
 import { Publisher, type PublisherOptions } from "../../market-data/publisher.js";
 import { EdgeRelay, EpochEndedError } from "../../relay/edge-relay.js";
+import { linkKeys } from "../../relay/orders/link-keys.js";
+import { RelayedExchange } from "../../relay/orders/relayed-exchange.js";
+import { openRedis } from "../../relay/redis-link.js";
 import { relayKeys } from "../../relay/relay-keys.js";
 import { RelayedMarkets } from "../../relay/relayed-markets.js";
 import { nowMicros } from "../../shared/clock.js";
@@ -85,8 +88,10 @@ const hub = new Hub({
 const firstSubscriber = new Promise<void>((resolve) => {
   port.on("message", (message: MainToProducer) => {
     if (message.type === "subscribed") resolve();
-    else if (message.type === "shard") {
+    else if (message.type === "edge-shard")
       (exchange ?? feedSessions)?.attach(message.shard, message.port);
+    else if (message.type === "shard") {
+      (exchange ?? feedSessions ?? relayedExchange)?.attach(message.shard, message.port);
       hub.attach(message.shard, message.hub);
       channels();
     } else if (message.type === "administer") administer(message);
@@ -95,10 +100,7 @@ const firstSubscriber = new Promise<void>((resolve) => {
     else if (message.type === "end") process.exit(1);
     // Nothing has been promised to anybody, and who knows what it waits for.
     else if (!opened) process.exit();
-    else {
-      stop.abort();
-      void running.then(() => process.exit());
-    }
+    else void stopInOrder();
   });
 });
 
@@ -107,9 +109,18 @@ startThreadPulse((loopLagS) => beat(counters, loopLagS));
 let exchange: Exchange | undefined;
 /** Where it is another feed, likewise. */
 let feedSessions: FeedSessions | undefined;
+/** Where it is another node's, likewise. */
+let relayedExchange: RelayedExchange | undefined;
 /** The feed is open. */
 let opened = false;
 const running = run();
+
+async function stopInOrder(): Promise<void> {
+  await relayedExchange?.leave();
+  stop.abort();
+  await running;
+  process.exit();
+}
 
 function run(): Promise<void> {
   const { feed } = task;
@@ -212,16 +223,28 @@ async function runFeed(options: FeedOptions, publisher: Publisher): Promise<void
   }
 }
 
-/** Another node's market data, as that has told it. */
+/** Another node's market data, as that has told it, and the way to its exchange. */
 async function runRelay(options: RelayFeedOptions): Promise<void> {
   const { relay } = counterBlockOf(task.counters);
   const writer = new MarketWriter(task.memory, counters);
-  feedSessions = new FeedSessions(task.run, options.maxWaitingSessions, counters);
+  const { target, relayPrefix, nodeName: node } = options;
+  relayedExchange = new RelayedExchange({
+    open: () => openRedis(target),
+    keys: linkKeys(relayPrefix),
+    node,
+    run: task.run,
+    orderTimeoutMs: options.relayOrderTimeoutMs,
+    maxQueuedBytes: options.relayMaxQueuedBytes,
+    counters,
+    relayCounters: relay,
+    log,
+  });
+  const relayed = relayedExchange.run(stop.signal);
   // What a producer before this one has told may still be there.
   let told: string | undefined | null = null;
   const edge = new EdgeRelay({
-    target: options.target,
-    keys: relayKeys(options.relayPrefix),
+    target,
+    keys: relayKeys(relayPrefix),
     markets: new RelayedMarkets(writer, counters, relay, log),
     counters: relay,
     ready: (epoch) => {
@@ -237,6 +260,7 @@ async function runRelay(options: RelayFeedOptions): Promise<void> {
   });
   try {
     await edge.run(stop.signal);
+    await relayed;
   } catch (error) {
     if (!(error instanceof EpochEndedError)) throw error;
     log.info("the origin has begun another epoch");

@@ -1,3 +1,4 @@
+import type { MessagePort } from "node:worker_threads";
 import type { MarketMemory } from "../../ring/market-memory.js";
 import type { LogOptions } from "../../shared/log.js";
 import type { RelayTarget } from "../../shared/relay-url.js";
@@ -15,6 +16,10 @@ export interface RelayTask {
   readonly windowMs: number;
   /** Trades have numbers, which are their ids. */
   readonly numbered: boolean;
+  /** The feed is the exchange. */
+  readonly takesOrders: boolean;
+  /** Bytes that may wait for an edge. */
+  readonly maxQueuedBytes: number;
   /** The archive's directory; undefined where nothing is archived. */
   readonly archiveDir: string | undefined;
   /** Of producers whose records may not be relayed yet, in their order. */
@@ -25,6 +30,13 @@ export interface RelayTask {
 }
 
 export type RelayToMain =
+  /** A shard of another node, by its number, and a way to it for the exchange, or the sessions, of an epoch. */
+  | {
+      readonly type: "edge-shard";
+      readonly shard: number;
+      readonly epoch: string;
+      readonly port: MessagePort;
+    }
   /** Why other nodes get nothing at the moment, or undefined when they do. */
   | { readonly type: "health"; readonly reason: string | undefined }
   /** The archive is not what was written. */

@@ -1,6 +1,11 @@
-import { parentPort, workerData } from "node:worker_threads";
-import { beat, count, counterBlockOf, THREAD } from "../../counters/counters.js";
+import { randomUUID } from "node:crypto";
+import { MessageChannel, parentPort, workerData } from "node:worker_threads";
+import { beat, count, counted, counterBlockOf, THREAD } from "../../counters/counters.js";
+import { RELAY } from "../../counters/relay-counters.js";
+import { EdgesDesk } from "../../relay/orders/edges-desk.js";
+import { linkKeys } from "../../relay/orders/link-keys.js";
 import { OriginRelay } from "../../relay/origin-relay.js";
+import { openRedis } from "../../relay/redis-link.js";
 import { relayKeys } from "../../relay/relay-keys.js";
 import { takeNextFence } from "../../relay/relay-scripts.js";
 import { RingPacker } from "../../relay/ring-packer.js";
@@ -39,13 +44,31 @@ port.on("message", (message: MainToRingReader) => {
   if (message.type === "stop") return stop.abort();
   const before = packer.memory;
   packer.add(message.memory);
+  edges.changeEpoch(message.memory.epoch);
   // Whoever waits for the former producer is to look again.
   if (before !== undefined) Atomics.notify(new Int32Array(before.doorbell), 0);
 });
 
 startThreadPulse((loopLagS) => beat(counters, loopLagS));
 
-const { target, numbered, archiveDir } = task;
+const { target, numbered, archiveDir, takesOrders, maxQueuedBytes } = task;
+const edges = new EdgesDesk({
+  open: () => openRedis(target),
+  keys: linkKeys(task.prefix),
+  origin: randomUUID(),
+  fence: () => counted(counters, RELAY.fence) || undefined,
+  takesOrders,
+  maxQueuedBytes,
+  openPort: (shard, epoch) => {
+    const { port1, port2 } = new MessageChannel();
+    const message: RelayToMain = { type: "edge-shard", shard, epoch, port: port1 };
+    port.postMessage(message, [port1]);
+    return port2;
+  },
+  counters,
+  log,
+});
+if (newest !== undefined) edges.changeEpoch(newest.epoch);
 const keys = relayKeys(task.prefix);
 const archive = new ArchiveAccess(archiveDir, archivist, (reason) => {
   log.error({ reason }, "the archive is damaged");
@@ -63,8 +86,12 @@ const relay = new OriginRelay({
   health: (reason) => tell({ type: "health", reason }),
   log,
 });
+const serving = new AbortController();
+stop.signal.addEventListener("abort", () => serving.abort(), { once: true });
 void answers.run(stop.signal);
+void edges.run(serving.signal);
 void relay.run(stop.signal).then(() => {
+  serving.abort();
   // One that another origin has taken the place of lives on, with nothing to do, until it is stopped.
   const end = (): void => {
     archive.stop();

@@ -6,7 +6,7 @@ import { isSimulatedWallet } from "../../../sim/wallets.js";
 import type { Refused } from "../../messages.js";
 import type { Connection } from "../connections/connection.js";
 import type { OrderQuestion, Trading } from "../trading/trading.js";
-import { authRequired, forbidden, rateLimited, tradingDisabled } from "./request-faults.js";
+import { authRequired, forbidden, rateLimited, tradingFault } from "./request-faults.js";
 
 type OrderType =
   | ("PlaceOrder" | "PlaceOrders" | "AmendOrder")
@@ -16,12 +16,10 @@ type PlacedOrders = Extract<OrderMessage, { readonly type: "PlaceOrders" }>["dat
 
 /** Passes what clients ask about orders on to the exchange, which answers. */
 export class OrderRequests {
-  readonly #takesOrders: boolean;
   readonly #trading: Trading;
   readonly #counters: CounterSection;
 
-  constructor(takesOrders: boolean, trading: Trading, counters: CounterSection) {
-    this.#takesOrders = takesOrders;
+  constructor(trading: Trading, counters: CounterSection) {
     this.#trading = trading;
     this.#counters = counters;
   }
@@ -48,7 +46,8 @@ export class OrderRequests {
     { identity }: Connection,
     what: string,
   ): { readonly fault: MessageFault } | { readonly wallet: string; readonly fault?: undefined } {
-    if (!this.#takesOrders) return { fault: tradingDisabled(what) };
+    const fault = tradingFault(this.#trading.takesOrders, what);
+    if (fault !== undefined) return { fault };
     if (identity === undefined) return { fault: authRequired(what) };
     const { wallet } = identity;
     if (wallet === null) return { fault: forbidden(`${what}: the token has no wallet`) };

@@ -18,8 +18,19 @@ export function rateLimited(
   };
 }
 
-export function tradingDisabled(what: string): MessageFault {
-  return { code: "TRADING_DISABLED", message: `${what}: this server takes no orders` };
+/**
+ * Why orders are not taken, nor what belongs to them.
+ * @param takesOrders undefined where it is not known
+ */
+export function tradingFault(
+  takesOrders: boolean | undefined,
+  what: string,
+): MessageFault | undefined {
+  if (takesOrders === true) return undefined;
+  if (takesOrders === false)
+    return { code: "TRADING_DISABLED", message: `${what}: this server takes no orders` };
+  const message = `${what}: the origin has not been reached yet; try again`;
+  return { code: "UNAVAILABLE", message };
 }
 
 export function authRequired(what: string): MessageFault {

@@ -38,7 +38,7 @@ import { AuthenticationError, type Authenticator, type Identity } from "./authen
 import { ChannelRequests } from "./channel-requests.js";
 import type { History, HistoryRequestMessage } from "./history.js";
 import { OrderRequests } from "./order-requests.js";
-import { authRequired, forbidden, rateLimited, tradingDisabled } from "./request-faults.js";
+import { authRequired, forbidden, rateLimited, tradingFault } from "./request-faults.js";
 import { ADMIN, type WalletRequestMessage, WalletRequests } from "./wallet-requests.js";
 
 /** Of larger messages that are refused undecoded nobody knows the id. */
@@ -57,7 +57,7 @@ const RECOVERY_COST_BYTES = 16;
 
 export type RequestOptions = Pick<
   ShardOptions,
-  "maxSubscriptions" | "maxFilters" | "maxReplayMessages" | "maxMessageValues" | "takesOrders"
+  "maxSubscriptions" | "maxFilters" | "maxReplayMessages" | "maxMessageValues"
 >;
 
 type AuthenticateData = Extract<ClientMessage, { type: "Authenticate" }>["data"];
@@ -118,11 +118,10 @@ export class RequestHandler {
     this.#hooks = hooks;
     this.#history = history;
     this.#presence = presence;
-    this.#orders = new OrderRequests(options.takesOrders, trading, counters);
+    this.#orders = new OrderRequests(trading, counters);
     this.#walletRequests = new WalletRequests({
       trading,
       hold: hooks,
-      takesOrders: options.takesOrders,
       isListed: (id) => fanOut.mirror.find(id) !== undefined,
     });
   }
@@ -392,9 +391,9 @@ export class RequestHandler {
     channels: readonly PrivateChannel[],
   ): MessageFault | undefined {
     for (const channel of channels) {
-      const fault = this.#options.takesOrders
-        ? this.#privateFault(connection, channel)
-        : tradingDisabled(channel.type);
+      const fault =
+        tradingFault(this.#trading.takesOrders, channel.type) ??
+        this.#privateFault(connection, channel);
       if (fault !== undefined) return fault;
     }
     return this.#trading.overloadedBy(connection, channels);

@@ -8,6 +8,7 @@ import type { Trading } from "../trading/trading.js";
 import { numberFrom } from "../trading/wallet-pages.js";
 import type { Identity } from "./authenticator.js";
 import { HISTORY_LIMIT_DEFAULT } from "./history-pages.js";
+import { tradingFault } from "./request-faults.js";
 
 /** The role that sees every wallet. */
 export const ADMIN = "admin";
@@ -28,7 +29,6 @@ type Judged<T> =
 interface WalletRequestsContext {
   readonly trading: Trading;
   readonly hold: RequestHold;
-  readonly takesOrders: boolean;
   readonly isListed: (id: MarketId) => boolean;
 }
 
@@ -87,8 +87,8 @@ export class WalletRequests {
     request: WalletRequestMessage,
   ): Judged<{ readonly question: WalletQuestion }> {
     const { type, data } = request;
-    if (!this.#context.takesOrders)
-      return refused("TRADING_DISABLED", `${type}: this server takes no orders`);
+    const fault = tradingFault(this.#context.trading.takesOrders, type);
+    if (fault !== undefined) return { fault };
     if (identity === undefined)
       return refused("AUTH_REQUIRED", `${type}: this needs a token with a wallet`);
     if (type === "GetOrder") {

@@ -39,6 +39,7 @@ export class CoalescedWrites {
   send(): void {
     for (const [connection, batches] of this.#batches)
       connection.deliver(this.#hadTaken(connection) ? batches.map(asAsked) : batches);
+    this.#batches.clear();
   }
 
   #hadTaken(connection: Connection): boolean {

@@ -27,11 +27,15 @@ interface ExchangeLinkHooks {
  * replaced when another producer takes over. What is sent in one turn goes as one message. What is told, of which a
  * single command may bring about thousands, is heard in pieces, for a few milliseconds a turn.
  *
+ * Where the exchange is on another node, the port may lead nowhere for a time: it is then as if there were none.
+ *
  * Invariant: while news wait to be heard, a turn is scheduled that hears more of them.
  */
 export class ExchangeLink {
   readonly #hooks: ExchangeLinkHooks;
   #port: MessagePort | undefined;
+  /** Why the port leads nowhere at the moment; undefined while it does. */
+  #unreachable: string | undefined;
   #outgoing: ExchangeRequest[] = [];
   /** Messages that have not been heard to their ends, and how much has been of the first. */
   #incoming: ExchangeToShard[] = [];
@@ -42,7 +46,12 @@ export class ExchangeLink {
   }
 
   get connected(): boolean {
-    return this.#port !== undefined;
+    return this.#port !== undefined && this.#unreachable === undefined;
+  }
+
+  /** Why there is nobody to ask, where that is so. */
+  get reason(): string {
+    return this.#unreachable ?? "the exchange is starting again";
   }
 
   /**
@@ -65,9 +74,28 @@ export class ExchangeLink {
     this.send({ type: "attach", sessions });
   }
 
+  /**
+   * The exchange can be reached by the port that is there. Returns whether it could not be before.
+   * @param sessions those of the shard's connections
+   */
+  attach(sessions: readonly SessionClaim[]): boolean {
+    if (this.#port === undefined || this.#unreachable === undefined) return false;
+    this.#unreachable = undefined;
+    this.send({ type: "attach", sessions });
+    return true;
+  }
+
+  /** The exchange cannot be reached until it says otherwise by the same port. */
+  detach(reason: string): void {
+    const wasConnected = this.connected;
+    this.#unreachable = reason;
+    this.#outgoing = [];
+    if (wasConnected) this.#hooks.lost();
+  }
+
   /** Sends with the end of the turn; without an exchange it does nothing. */
   send(request: ExchangeRequest): void {
-    if (this.#port === undefined) return;
+    if (!this.connected) return;
     if (this.#outgoing.length === 0) setImmediate(() => this.#flush());
     this.#outgoing.push(request);
   }
@@ -75,12 +103,14 @@ export class ExchangeLink {
   close(): void {
     const port = this.#port;
     if (port === undefined) return;
+    const wasConnected = this.connected;
     this.#port = undefined;
     this.#outgoing = [];
     port.close();
     // It has been told, before the exchange went away.
     while (this.#incoming.length > 0) this.#hearPiece();
-    this.#hooks.lost();
+    this.#unreachable = undefined;
+    if (wasConnected) this.#hooks.lost();
   }
 
   /** Has a turn of the event loop hear what waits, as much as it has time for. */

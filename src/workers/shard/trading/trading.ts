@@ -38,7 +38,7 @@ export type OrderQuestion = {
     : never;
 }["place" | "place-all" | "amend" | "cancel" | "cancel-all" | "cancel-after"];
 
-type TradingOptions = Pick<ShardOptions, "maxPendingOrders" | "handshakeTimeoutMs">;
+type TradingOptions = Pick<ShardOptions, "maxPendingOrders" | "handshakeTimeoutMs" | "takesOrders">;
 
 /**
  * The part of the time for a handshake within which a client hears of the session that it names: it has the
@@ -69,6 +69,8 @@ export class Trading {
   readonly #snapshots: WalletSnapshots;
   readonly replays: OrderReplays;
   readonly sessions: ShardSessions;
+  /** Whether orders are taken; undefined where that is another node's to say, which has not yet. */
+  takesOrders: boolean | undefined;
   #lastRequest = 0;
   /** From where on nothing has been told of what is watched, by this exchange or the one before. */
   #told: ReplayPosition | undefined;
@@ -78,6 +80,7 @@ export class Trading {
   constructor(outbox: Outbox, counters: CounterSection, options: TradingOptions) {
     this.#outbox = outbox;
     this.#counters = counters;
+    this.takesOrders = options.takesOrders;
     this.#pending = new FairBudget(options.maxPendingOrders);
     this.#orders = new WaitingOrders(this.#pending, counters);
     this.#channels = new PrivateChannels(counters);
@@ -113,6 +116,11 @@ export class Trading {
     this.#link.close();
     if (port === undefined) return;
     this.#link.connect(port, this.sessions.claims);
+    this.#askAgain();
+  }
+
+  /** Asks an exchange that has been told of the sessions for all that is still to be answered. */
+  #askAgain(): void {
     this.sessions.askAgain();
     const followers = [...this.#channels.wallets].flatMap((wallet) =>
       [...this.#channels.live(wallet, "Orders")].map((connection) => ({ connection, wallet })),
@@ -194,7 +202,7 @@ export class Trading {
   #unavailable(connection: Connection, orders = 1): MessageFault | undefined {
     const fault: MessageFault | undefined = this.#link.connected
       ? this.#overloaded(connection, orders)
-      : { code: "UNAVAILABLE", message: "the exchange is starting again; try again" };
+      : { code: "UNAVAILABLE", message: `${this.#link.reason}; try again` };
     if (fault !== undefined) count(this.#counters, SHARD.ordersUnavailable);
     return fault;
   }
@@ -300,11 +308,25 @@ export class Trading {
         case "snapshot":
           this.#snapshots.take(writes, item, made);
           break;
+        case "reachable":
+          this.#reachable(item.takesOrders);
+          break;
+        case "unreachable":
+          // What was told before comes before the answers that this brings about.
+          writes.send();
+          this.#link.detach(item.reason);
+          break;
         default:
           item satisfies never;
       }
     }
     writes.send();
+  }
+
+  /** The exchange is on another node, and can be reached. */
+  #reachable(takesOrders: boolean): void {
+    this.takesOrders = takesOrders;
+    if (this.#link.attach(this.sessions.claims)) this.#askAgain();
   }
 
   /** Of a message that is told in pieces; undefined where the news are all of it. */

@@ -40,7 +40,6 @@ function makeHandler(options: Partial<RequestOptions> = {}): void {
     maxFilters: 10,
     maxMessageValues: 8192,
     maxReplayMessages: 100_000,
-    takesOrders: false,
     ...options,
   };
   const key = {
@@ -300,12 +299,12 @@ describe("request-handler with an exchange", () => {
 
   function startTrading(options: WorldOptions = {}): void {
     world?.trading.close();
-    world = new ShardWorld(options);
+    world = new ShardWorld({ takesOrders: true, ...options });
     for (const id of [1, 2, 3]) world.list(id);
     world.flush();
     world.round();
     client = world.connect(0);
-    makeHandler({ takesOrders: true, ...options });
+    makeHandler(options);
     exchange = new ExchangeEnd();
     world.trading.connect(exchange.port);
   }
@@ -386,7 +385,7 @@ describe("request-handler with an exchange", () => {
   });
 
   it("request-handler - private channels count among the subscriptions, each of them once", () => {
-    makeHandler({ takesOrders: true, maxSubscriptions: 3 });
+    makeHandler({ maxSubscriptions: 3 });
     ask(authenticate({ wallet: "w", role: "admin" }));
     expect(ask(subscribe(orders("w"), positions("w"), market(1)))[0]?.type).toBe("Subscribed");
     for (const one of [market(2), orders("v")]) {

@@ -14,7 +14,8 @@ function requestsWorld() {
   const connection = { identity: { userId: "u", wallet: "w" }, charge: () => {} };
   const answers: (() => void)[] = [];
   const told: string[] = [];
-  const trading: Pick<Trading, "query"> = {
+  const trading: Pick<Trading, "query" | "takesOrders"> = {
+    takesOrders: true,
     query: (_connection, _id, _question, answered) => {
       answers.push(answered);
       return undefined;
@@ -23,7 +24,6 @@ function requestsWorld() {
   const requests = new WalletRequests({
     trading: trading as Trading,
     hold: { hold: () => told.push("hold"), release: () => told.push("release") },
-    takesOrders: true,
     isListed: () => true,
   });
   const take = (message: WalletRequestMessage) =>

@@ -62,6 +62,32 @@ describe("exchange-link", () => {
     expect(await exchange.messages()).toEqual([]);
   });
 
+  it("exchange-link - a port that leads nowhere takes nothing, until it leads somewhere or is another one", async () => {
+    const exchange = new ExchangeEnd();
+    link.connect(exchange.port, []);
+    await exchange.messages();
+    link.send(unwatch("a"));
+    link.detach("why");
+    expect([losses, link.connected, link.reason]).toEqual([1, false, "why"]);
+    link.send(unwatch("b"));
+    link.detach("still");
+    expect([losses, link.reason, await exchange.messages()]).toEqual([1, "still", []]);
+    expect([link.attach([claim(1)]), link.attach([claim(2)])]).toEqual([true, false]);
+    link.send(unwatch("c"));
+    expect(await exchange.messages()).toEqual([
+      [{ type: "attach", sessions: [claim(1)] }, unwatch("c")],
+    ]);
+    // What is heard while it closes says nothing of the next one.
+    hearing = () => link.detach("late");
+    exchange.post(refusal(1));
+    await exchange.close();
+    expect([losses, link.attach([])]).toEqual([2, false]);
+    hearing = () => {};
+    const next = new ExchangeEnd();
+    link.connect(next.port, []);
+    expect(link.connected).toBe(true);
+  });
+
   it("exchange-link - news arrive in their order, those before an exchange's end as well", async () => {
     const exchange = new ExchangeEnd();
     link.connect(exchange.port, []);

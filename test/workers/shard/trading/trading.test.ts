@@ -284,6 +284,62 @@ describe("trading", () => {
     expect([sent(one), pending()]).toEqual([[], 1]);
   });
 
+  it("trading - an exchange of another node that cannot be reached leaves orders UNAVAILABLE; when it can, all is asked again", async () => {
+    const client = trader("w");
+    await watch(client, orders("w"));
+    world.trading.sessions.open({
+      number: client.connection.number,
+      userId: "u",
+      wallet: "w",
+      waitMs: 0,
+    });
+    place(client, 1);
+    await exchange.requests();
+    await exchange.tell({ type: "unreachable", reason: "the origin is silent" });
+    expect(sent(client)).toEqual([["Error", "#1", "UNAVAILABLE"]]);
+    place(client, 2);
+    const refused = client.messages.splice(0)[0];
+    expect(refused).toMatchObject({
+      type: "Error",
+      id: 2,
+      data: { code: "UNAVAILABLE", message: "the origin is silent; try again" },
+    });
+    // Neither does anything reach it, nor are there answers twice.
+    await exchange.tell({ type: "unreachable", reason: "the origin is silent" });
+    expect([await exchange.requests(), sent(client), pending()]).toEqual([[], [], 0]);
+    await exchange.tell({ type: "reachable", takesOrders: true });
+    const [attach, ...asked] = await exchange.requests();
+    expect(attach).toMatchObject({ type: "attach", sessions: [{ userId: "u", wallet: "w" }] });
+    expect(asked).toMatchObject([{ type: "watch", wallet: "w" }]);
+    // Said once more it is no news.
+    await exchange.tell({ type: "reachable", takesOrders: true });
+    place(client, 3);
+    expect(await exchange.requests()).toMatchObject([{ type: "place" }]);
+  });
+
+  it("trading - whether orders are taken is another node's to say, and until then they are UNAVAILABLE", async () => {
+    world.trading.takesOrders = undefined;
+    const client = trader("w");
+    const askAll = (): unknown[] => {
+      place(client, 1);
+      world.subscribe(client, orders("w"));
+      world.request(client, { type: "GetOrder", id: 2, data: { order_id: "1" } });
+      return sent(client);
+    };
+    const refused = (code: string): unknown[] => [
+      ["Error", "#1", code],
+      ["Error", code],
+      ["Error", "#2", code],
+    ];
+    expect(askAll()).toEqual(refused("UNAVAILABLE"));
+    await exchange.tell({ type: "reachable", takesOrders: false });
+    expect(askAll()).toEqual(refused("TRADING_DISABLED"));
+    expect(await exchange.requests()).toEqual([]);
+    await exchange.tell({ type: "reachable", takesOrders: true });
+    place(client, 3);
+    expect(await exchange.requests()).toMatchObject([{ type: "place" }]);
+  });
+
   it("trading - another exchange answers nothing that was asked of the one before", async () => {
     const client = trader("w");
     place(client, 1);

@@ -1,0 +1,305 @@
+import { randomUUID } from "node:crypto";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Logger } from "../../shared/log.js";
+import type { RedisLink } from "../redis-link.js";
+import {
+  type Beginning,
+  type NewsByShard,
+  packHello,
+  packRequests,
+  type RequestsByShard,
+  readAnswers,
+  readCall,
+} from "./link-entries.js";
+import type { LinkKeys } from "./link-keys.js";
+import {
+  idOf,
+  keepLink,
+  lastId,
+  numberOf,
+  type OpenLink,
+  readStreams,
+  type StreamEntry,
+} from "./link-streams.js";
+import { NumberedWriter } from "./numbered-writer.js";
+import { OriginClock } from "./origin-clock.js";
+
+/** How often it is looked what is due, in ms. A pause of the thread's own counts for no more than twice as much. */
+const LOOK_MS = 100;
+/** Without a link, a hello goes out this often; after so many without an answer it is for another link. */
+const HELLO_MS = 1000;
+const HELLOS_MAX = 5;
+/** With one, an entry goes out at least this often, and sooner where the origin may not write on before. */
+const HEARTBEAT_MS = 500;
+const HEARD_MAX = 64;
+/** The origin says something twice a second. Without a word for so long nothing is begun, and then the link is over. */
+const QUIET_MS = 1500;
+const SILENT_MS = 3000;
+/** How long a read waits, in ms, and how many entries it brings. Without a link it is to notice the next one soon. */
+const READ_MS = 200;
+const READ_UNLINKED_MS = 25;
+const READ_ENTRIES = 64;
+/** How long entries are heard in a turn, in ms: the thread has market data as well. */
+const TURN_MS_MAX = 4;
+/** Hellos that are kept: those of edges are said again anyhow. */
+const HELLOS_KEPT = "1000";
+
+export interface EdgeLinkOptions {
+  readonly open: OpenLink;
+  readonly keys: LinkKeys;
+  readonly node: string;
+  /** Tells this run of the server from all others. */
+  readonly run: string;
+  readonly log: Logger;
+}
+
+interface EdgeLinkHooks {
+  readonly up: (beginning: Beginning) => void;
+  /** What was not answered never will be. */
+  readonly down: (reason: string) => void;
+  readonly news: (news: NewsByShard) => void;
+}
+
+/** A link from its first hello to its end. */
+interface Attempt {
+  readonly link: string;
+  readonly writer: NumberedWriter;
+  readonly clock: OriginClock;
+  /** Undefined until the origin has begun it. */
+  beginning: Beginning | undefined;
+  hellos: number;
+  helloMs: number;
+  /** Number of the last entry that was heard, and up to where the origin knows. */
+  heard: number;
+  heardTold: number;
+  /** Since the last word of the origin, and since the last entry of the own, in ms. */
+  silentMs: number;
+  unsaidMs: number;
+}
+
+/**
+ * An edge's way to the exchange of its origin, over Redis. It has one link at a time, which ends with the first thing
+ * that does not fit, such as a missing entry, another producer or silence; then it asks for another of another name. So
+ * nothing that was said on one link is ever taken up on another, and nothing twice.
+ */
+export class EdgeLink {
+  readonly #options: EdgeLinkOptions;
+  readonly #hooks: EdgeLinkHooks;
+  #attempt: Attempt;
+  #writing: RedisLink | undefined;
+  #writeFailed: ((error: unknown) => void) | undefined;
+  /** The highest fence that was seen: an origin with a lower one is none any more. */
+  #fence = 0;
+  #reason = "the origin has not been reached yet";
+  #lookedAt = performance.now();
+
+  constructor(options: EdgeLinkOptions, hooks: EdgeLinkHooks) {
+    this.#options = options;
+    this.#hooks = hooks;
+    this.#attempt = this.#newAttempt();
+  }
+
+  /** Keeps a link until the signal aborts. Never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { open, log } = this.#options;
+    const failed = (error: unknown): void =>
+      log.debug({ err: error }, "orders: Redis cannot be reached");
+    const looks = setInterval(() => this.#look(), LOOK_MS);
+    await Promise.all([
+      keepLink(open, signal, (link) => this.#write(link, signal), failed),
+      keepLink(open, signal, (link) => this.#read(link, signal), failed),
+    ]);
+    clearInterval(looks);
+  }
+
+  /** What the link that there is began with; undefined where there is none. */
+  get beginning(): Beginning | undefined {
+    return this.#attempt.beginning;
+  }
+
+  /** Why nothing can be asked, where that is so. */
+  get reason(): string | undefined {
+    const { beginning, silentMs } = this.#attempt;
+    if (beginning === undefined) return this.#reason;
+    if (this.#writing === undefined) return "Redis cannot be reached";
+    return silentMs > QUIET_MS ? "nothing is heard of the origin" : undefined;
+  }
+
+  get waitingBytes(): number {
+    return this.#attempt.writer.waitingBytes;
+  }
+
+  /** Whether Redis has all that was sent. */
+  get isConfirmed(): boolean {
+    return this.#attempt.writer.isConfirmed;
+  }
+
+  /**
+   * Sends what shards ask; only while there is a link.
+   * @param patienceMs how long its commands may take to be taken up; undefined where there are none
+   */
+  send(requests: RequestsByShard, patienceMs: number | undefined): void {
+    const { beginning, clock, writer, heard } = this.#attempt;
+    if (beginning === undefined) throw new Error("edge link: there is none to send by");
+    const takeBy = patienceMs === undefined ? 0 : clock.now() + patienceMs;
+    this.#attempt.unsaidMs = 0;
+    this.#attempt.heardTold = heard;
+    writer.add(packRequests({ epoch: beginning.epoch, heard, takeBy, requests }));
+  }
+
+  /** Ends the link, and asks for another one. */
+  renew(reason: string): void {
+    const { beginning } = this.#attempt;
+    this.#reason = reason;
+    this.#attempt.writer.connect(undefined);
+    this.#attempt = this.#newAttempt();
+    this.#attempt.writer.connect(this.#writing);
+    if (beginning === undefined) return;
+    this.#options.log.warn({ reason }, "the link to the origin's exchange has ended");
+    this.#hooks.down(reason);
+  }
+
+  #newAttempt(): Attempt {
+    const link = randomUUID();
+    return {
+      link,
+      writer: new NumberedWriter(this.#options.keys.requests(link), (failing, error) => {
+        if (this.#writing === failing) this.#writeFailed?.(error);
+      }),
+      clock: new OriginClock(),
+      beginning: undefined,
+      hellos: 0,
+      helloMs: HELLO_MS,
+      heard: 0,
+      heardTold: 0,
+      silentMs: 0,
+      unsaidMs: 0,
+    };
+  }
+
+  // --- Writing ------------------------------------------------------------------------------------
+
+  async #write(link: RedisLink, signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#writeFailed = reject;
+      signal.addEventListener("abort", () => resolve(), { once: true });
+      this.#writing = link;
+      this.#attempt.writer.connect(link);
+    }).finally(() => {
+      this.#writing = undefined;
+      this.#attempt.writer.connect(undefined);
+    });
+  }
+
+  #look(): void {
+    const now = performance.now();
+    const passed = Math.min(now - this.#lookedAt, 2 * LOOK_MS);
+    this.#lookedAt = now;
+    const attempt = this.#attempt;
+    attempt.silentMs += passed;
+    attempt.unsaidMs += passed;
+    attempt.helloMs += passed;
+    if (attempt.beginning === undefined) {
+      if (attempt.helloMs >= HELLO_MS) this.#hello(attempt);
+    } else if (attempt.silentMs > SILENT_MS) this.renew("nothing is heard of the origin");
+    else if (
+      attempt.unsaidMs >= HEARTBEAT_MS ||
+      attempt.heard - attempt.heardTold >= HEARD_MAX ||
+      // What is there already can be removed.
+      (attempt.heard > attempt.heardTold && attempt.unsaidMs >= LOOK_MS)
+    )
+      this.send([], undefined);
+  }
+
+  #hello(attempt: Attempt): void {
+    const writing = this.#writing;
+    if (writing === undefined) return;
+    if (attempt.hellos === HELLOS_MAX) return this.renew(this.#reason);
+    attempt.helloMs = 0;
+    attempt.hellos++;
+    const { keys, node, run } = this.#options;
+    const hello = packHello({ node, run, link: attempt.link });
+    writing
+      .send(["XADD", keys.hellos, "MAXLEN", "~", HELLOS_KEPT, "*", "e", hello])
+      .catch((error: unknown) => {
+        if (this.#writing === writing) this.#writeFailed?.(error);
+      });
+  }
+
+  // --- Reading ------------------------------------------------------------------------------------
+
+  async #read(link: RedisLink, signal: AbortSignal): Promise<void> {
+    const { keys } = this.#options;
+    let called = await lastId(link, keys.calls);
+    while (!signal.aborted) {
+      const attempt = this.#attempt;
+      const answers = keys.answers(attempt.link);
+      const from = new Map([
+        [keys.calls, called],
+        [answers, idOf(attempt.heard)],
+      ]);
+      const waitMs = attempt.beginning === undefined ? READ_UNLINKED_MS : READ_MS;
+      const found = await readStreams(link, from, READ_ENTRIES, waitMs);
+      const calls = found.get(keys.calls) ?? [];
+      called = calls.at(-1)?.[0] ?? called;
+      for (const [, bytes] of calls) this.#called(bytes);
+      let endsAt = performance.now() + TURN_MS_MAX;
+      for (const entry of found.get(answers) ?? []) {
+        if (this.#attempt === attempt) this.#heard(attempt, entry);
+        if (performance.now() < endsAt) continue;
+        await nextTurn();
+        endsAt = performance.now() + TURN_MS_MAX;
+      }
+    }
+  }
+
+  /** An origin says that it is there: one that is another than before, or has begun anew. */
+  #called(bytes: Buffer): void {
+    const attempt = this.#attempt;
+    try {
+      const { origin, fence, epoch } = readCall(bytes);
+      if (fence < this.#fence) return;
+      this.#fence = fence;
+      // It takes links from now on.
+      if (attempt.beginning === undefined) attempt.helloMs = HELLO_MS;
+      else if (attempt.beginning.origin !== origin || attempt.beginning.epoch !== epoch)
+        this.renew("the origin's exchange has started again");
+    } catch (error) {
+      this.#options.log.warn({ err: error }, "orders: a call of an origin is not understood");
+    }
+  }
+
+  #heard(attempt: Attempt, [id, bytes]: StreamEntry): void {
+    if (numberOf(id) !== attempt.heard + 1) return this.renew("an answer of the origin is missing");
+    attempt.heard++;
+    let entry: ReturnType<typeof readAnswers>;
+    try {
+      entry = readAnswers(bytes);
+    } catch (error) {
+      this.#options.log.error({ err: error }, "orders: an answer of the origin is not understood");
+      return this.renew("an answer of the origin is not understood");
+    }
+    attempt.silentMs = 0;
+    attempt.clock.heard(entry.clock);
+    attempt.writer.acknowledge(entry.took);
+    if (entry.beginning !== undefined && !this.#begin(attempt, entry.beginning)) return;
+    if (attempt.beginning === undefined)
+      return this.renew("the origin's answers have no beginning");
+    if (entry.news.length > 0) this.#hooks.news(entry.news);
+    if (entry.end !== undefined) this.renew(entry.end);
+  }
+
+  /** Returns whether this is the link's first word, of no origin that another one has followed. */
+  #begin(attempt: Attempt, beginning: Beginning): boolean {
+    if (attempt.beginning !== undefined || beginning.fence < this.#fence) {
+      this.renew("the origin is not the one that it was");
+      return false;
+    }
+    this.#fence = beginning.fence;
+    attempt.beginning = beginning;
+    const { origin, epoch } = beginning;
+    this.#options.log.info({ origin, epoch }, "there is a link to the origin's exchange");
+    this.#hooks.up(beginning);
+    return true;
+  }
+}
