@@ -84,6 +84,7 @@ describe("package", () => {
         "dist",
         "docs",
         "examples",
+        "ops",
         "package.json",
         "proto",
       ].sort(),

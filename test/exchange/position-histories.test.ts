@@ -74,15 +74,20 @@ function spyOnCommits(): void {
   });
 }
 
-/** Everything that readers of rings are shown from now on, over all producers, in its order. */
+/**
+ * Everything that readers of rings are shown from now on, over all producers that begin from now on, in its order:
+ * whoever lives on in this process from before is none of them.
+ */
 function tellAll(): readonly Told[] {
   const told: Told[] = [];
+  const begun = new WeakSet<MarketWriter>();
   const written = new WeakMap<MarketWriter, Told[]>();
   const { list, state, book, trade, publish } = MarketWriter.prototype;
   const note = (writer: MarketWriter, one: Told): void => {
-    written.set(writer, [...(written.get(writer) ?? []), one]);
+    if (begun.has(writer)) written.set(writer, [...(written.get(writer) ?? []), one]);
   };
   vi.spyOn(MarketWriter.prototype, "list").mockImplementation(function (this: MarketWriter, ...of) {
+    if (this.listed === 0) begun.add(this);
     note(this, { what: "listing", ts: of[2].ts });
     list.apply(this, of);
   });
