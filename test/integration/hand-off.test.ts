@@ -169,7 +169,12 @@ describe.each(RUNTIMES)("hand-off on $name", ({ path: node }) => {
       for (const shard of [0, 1]) {
         const killedAt = performance.now();
         running.command({ restartShard: shard });
-        await until("its six clients are closed", () => open().length === 6);
+        await until(
+          "its six clients are closed",
+          () => open().length === 6,
+          10_000,
+          () => `${open().length} of ${clients.length} are open; ${running.output.slice(-5)}`,
+        );
         await untilReady(running);
         // The next ones belong on the shard that has none.
         const next = await Promise.all(Array.from({ length: 6 }, arrive));
