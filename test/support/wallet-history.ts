@@ -23,11 +23,15 @@ export async function ordersSince(
   client: TestClient,
   wallet: string,
   since: number,
+  fillsAtLeast = 0,
 ): Promise<{ readonly orders: Order[]; readonly fills: Fill[] }> {
   const reply = await client.subscribe({ type: "Orders", params: { wallet }, since });
   if (reply.type !== "Subscribed" || reply.data.channels[0]?.recovered !== true)
     throw new Error(`not recovered: ${JSON.stringify(reply)}`);
-  const told = await untilQuiet(client);
+  const told = await untilQuiet(
+    client,
+    (all) => all.filter(({ type }) => type === "Fill").length >= fillsAtLeast,
+  );
   return {
     orders: told.flatMap((one) => (one.type === "OrderUpdate" ? [one.data.order] : [])),
     fills: told.flatMap((one) => (one.type === "Fill" ? [one.data.fill] : [])),
@@ -37,11 +41,14 @@ export async function ordersSince(
 /**
  * Everything that a client is told until a question that is asked behind all replays of its wallet is
  * answered. Each part of a replay is asked for when the one before has been taken, so it asks until
- * nothing comes between.
+ * nothing comes between, and what has come is all that must.
  */
-export async function untilQuiet(client: TestClient): Promise<ServerMessage[]> {
+export async function untilQuiet(
+  client: TestClient,
+  isAll: (told: readonly ServerMessage[]) => boolean = () => true,
+): Promise<ServerMessage[]> {
   const told: ServerMessage[] = [];
-  for (let quiet = 0; quiet < 3; ) {
+  for (let quiet = 0; quiet < 3 || !isAll(told); ) {
     const id = `quiet-${Math.random()}`;
     client.send({ type: "GetOrder", id, data: { order_id: "0" } });
     const some = (await client.takeUntil((message) => message.id === id)).slice(0, -1);
