@@ -1,6 +1,5 @@
 import {
   type ConnectionState,
-  type Market,
   type MarketcastClient,
   type MarketId,
   type Order,
@@ -129,8 +128,6 @@ const health = new Health();
 const badge = new ConnectionBadge(client, () => connection.restart());
 const accountButton = byId("account");
 let selected: MarketState | undefined;
-/** Markets that were selected and whose snapshots have not come: by then another may be selected. */
-const followed = new Set<MarketId>();
 let identity: ServerData["Authenticated"] | undefined;
 let tradingDisabled = false;
 
@@ -163,26 +160,19 @@ const connection: PageConnection = new PageConnection({
     }
   },
   client: (client) => {
-    let listed: readonly Market[] = [];
+    let isListed = false;
     client.on("state", ({ status }) => {
-      if (status === "open") return fillUp();
-      listed = [];
-      followed.clear();
+      if (status === "open") fillUp();
     });
     client.on("MarketSnapshot", ({ markets, more = false }) => {
       for (const market of markets) store.put(market);
-      // A snapshot of one market that is or was selected comes with its own channel; any other is the
-      // full list, or a part of it.
-      const [only] = more || markets.length > 1 ? [] : markets;
-      if (
-        only !== undefined &&
-        (followed.delete(only.market_id) || only.market_id === selected?.id)
-      )
-        return;
-      listed = [...listed, ...markets];
-      if (more) return;
-      store.retain(listed);
-      listed = [];
+      if (more || isListed) return;
+      // Before all else a client asks for the full list; from then on its mirror knows what is gone.
+      isListed = true;
+      store.retain(client.markets);
+    });
+    client.markets.onChange(({ marketId, value }) => {
+      if (value === undefined && client === connection.client) store.delete(marketId);
     });
     client.on("MarketUpdate", ({ market }) => store.put(market));
     client.on("PriceUpdate", (update) => store.putPrice(update));
@@ -292,7 +282,6 @@ function select(market: MarketState, byHand: boolean): void {
   if (byHand) history.replaceState(undefined, "", `#${market.id}`);
   if (market === selected) return;
   selected = market;
-  followed.add(market.id);
   connection.follow(market.id);
   list.select(market);
   for (const view of [book, tape, ticket]) view.show(market);

@@ -79,11 +79,14 @@ export class MarketStore {
   }
 
   /** Drops the markets that are not in the full list. */
-  retain(markets: readonly Market[]): void {
-    const ids = new Set(markets.map(({ market_id }) => market_id));
-    const before = this.#markets.size;
-    for (const id of this.#markets.keys()) if (!ids.has(id)) this.#markets.delete(id);
-    if (this.#markets.size === before) return;
+  retain(markets: Iterable<Market>): void {
+    const ids = new Set([...markets].map(({ market_id }) => market_id));
+    for (const id of [...this.#markets.keys()]) if (!ids.has(id)) this.delete(id);
+  }
+
+  /** Drops a market that is no longer listed. */
+  delete(id: MarketId): void {
+    if (!this.#markets.delete(id)) return;
     for (const listener of this.#listeners) listener.listed?.();
   }
 
