@@ -1,8 +1,10 @@
 import { defineConfig } from "vitest/config";
+import { RetriedReporter } from "./test/support/retried-reporter.js";
 
 /** `--mode full` attacks at full strength; otherwise in the short form that belongs to `npm run test:long`. */
 export default defineConfig(({ mode }) => ({
   test: {
+    reporters: ["default", new RetriedReporter()],
     environment: "node",
     setupFiles: ["test/support/fast-check-seed.ts"],
     include: ["test/attack/**/*.test.ts"],

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
+import { RetriedReporter } from "./test/support/retried-reporter.js";
 import { SLOW } from "./vitest.slow.js";
 
 /** Tests of what runs in processes of its own, which mostly wait for these. */
@@ -26,6 +27,7 @@ const ELSEWHERE = ["test/long/**", "test/attack/**", ...SLOW];
 // The start of a process, and what it has to load, take longer than most files: files share processes.
 export default defineConfig({
   test: {
+    reporters: ["default", new RetriedReporter()],
     projects: [
       {
         test: {
@@ -55,6 +57,8 @@ export default defineConfig({
           ...SHARED,
           setupFiles,
           name: "programs",
+          // Real processes, on a machine that others may use as well: `.ci/run` has them tried again, and says so.
+          retry: Number(process.env["TEST_RETRIES"] ?? 0),
           include: PROGRAMS,
           exclude: ELSEWHERE,
           isolate: false,
