@@ -44,4 +44,16 @@ export const RELAY = {
   /** Of an edge: whether it has a link to the origin's exchange, and bytes that wait to go there. */
   originLinked: 25,
   originWaitingBytes: 26,
+  /** Standbys that an exchange hears of, and those of them that may take over. */
+  standbys: 32,
+  heirs: 33,
+  /** Records of the journal, and their bytes: given to standbys, or taken by one. */
+  journalRecords: 34,
+  journalBytes: 35,
+  /** Records that a standby lacks, as far as it knows. */
+  journalLag: 36,
+  /** Bytes of copies of the store that a standby has taken. */
+  copiedBytes: 37,
+  /** Batches that no standby has confirmed in time. */
+  unconfirmed: 38,
 } as const;

@@ -27,6 +27,8 @@ interface JournalOptions {
   readonly after: number;
   /** A multiple of 512. */
   readonly segmentBytes?: number;
+  /** So much of what the caller has no need of stays, for whoever follows the journal; in bytes. */
+  readonly keptBytes?: number;
   readonly files?: JournalFiles;
 }
 
@@ -68,6 +70,7 @@ export class Journal {
   readonly #dir: string;
   readonly #files: JournalFiles;
   readonly #segmentBytes: number;
+  readonly #keptBytes: number;
   readonly #id: string;
   readonly #preparer: SegmentPreparer;
   readonly #used: UsedSegment[];
@@ -82,10 +85,11 @@ export class Journal {
 
   private constructor(
     dir: string,
-    { after, segmentBytes = SEGMENT_BYTES, files = realFiles }: JournalOptions,
+    { after, segmentBytes = SEGMENT_BYTES, keptBytes = 0, files = realFiles }: JournalOptions,
     end: JournalEnd,
   ) {
     this.#dir = dir;
+    this.#keptBytes = keptBytes;
     this.#files = files;
     this.#segmentBytes = segmentBytes;
     this.#contained = after;
@@ -352,6 +356,8 @@ export class Journal {
       const [oldest, second] = this.#used;
       if (oldest === undefined || second === undefined || second.first - 1 > this.#contained)
         return;
+      const behind = this.#used.reduce((sum, { bytes }) => sum + bytes, -oldest.bytes);
+      if (behind < this.#keptBytes) return;
       const path = segmentPath(this.#dir, oldest.index);
       try {
         await this.#files.remove(path);

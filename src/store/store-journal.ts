@@ -77,14 +77,17 @@ export class StoreJournal {
     for (const { tradeId } of changes.trades) this.#trades.delete(tradeId);
   }
 
-  /** Opens the journal of a store whose trees contain it up to `after`. Rejects with StoreError. */
-  static async open(dir: string, after: number): Promise<StoreJournal> {
+  /**
+   * Opens the journal of a store whose trees contain it up to `after`. Rejects with StoreError.
+   * @param keptBytes so much of what the trees contain stays, for whoever follows the journal
+   */
+  static async open(dir: string, after: number, keptBytes = 0): Promise<StoreJournal> {
     const pending: Pending[] = [];
     const path = journalDirectory(dir);
     try {
       const journal = await Journal.open(
         path,
-        { after, segmentBytes: SEGMENT_BYTES },
+        { after, segmentBytes: SEGMENT_BYTES, keptBytes },
         ({ number, payload }) => {
           pending.push(pendingOf(number, decoded(path, number, payload)));
         },
@@ -118,12 +121,26 @@ export class StoreJournal {
     for (const position of batch.changes.positions) requireKey(positionForm.keyOf(position));
     const bytes = encodeBatch(batch);
     if (bytes.length > this.#journal.payloadBytesMax) return false;
+    await this.#append(bytes, batch);
+    return true;
+  }
+
+  /**
+   * Resolves with the batch of another store's journal when it is on disk here, as the same record. Rejects with
+   * StoreError, and then it is not there.
+   */
+  async appendEncoded(bytes: Buffer): Promise<StoredBatch> {
+    const batch = decoded("the journal that is followed", this.last + 1, bytes);
+    await this.#append(bytes, batch);
+    return batch;
+  }
+
+  async #append(bytes: Buffer, batch: StoredBatch): Promise<void> {
     try {
       const number = await this.#journal.append(bytes);
       const one = pendingOf(number, batch);
       this.#pending.push(one);
       this.#note(one);
-      return true;
     } catch (error) {
       throw storeErrorOf(error);
     }
