@@ -50,7 +50,12 @@ export function addRelayMetrics(add: Add, { relay }: CounterBlock): void {
     "Trades that an edge has missed for good; its clients were closed",
   );
   one("counter", "starts_total", RELAY.starts, "Threads started to relay");
-  one("gauge", "lease_held", RELAY.leaseHeld, "Whether this node is the origin by its lease, 0 or 1");
+  one(
+    "gauge",
+    "lease_held",
+    RELAY.leaseHeld,
+    "Whether this node is the origin by its lease, 0 or 1",
+  );
   one("counter", "lease_renewals_total", RELAY.leaseRenewals, "Renewals of the origin's lease");
   one(
     "counter",
