@@ -44,16 +44,20 @@ export const RELAY = {
   /** Of an edge: whether it has a link to the origin's exchange, and bytes that wait to go there. */
   originLinked: 25,
   originWaitingBytes: 26,
+  /** Of an origin: whether it has its prefix's lease, 0 or 1, renewals of that, and failed attempts at one. */
+  leaseHeld: 27,
+  leaseRenewals: 28,
+  leaseFailures: 29,
   /** Standbys that an exchange hears of, and those of them that may take over. */
-  standbys: 32,
-  heirs: 33,
+  standbys: 30,
+  heirs: 31,
   /** Records of the journal, and their bytes: given to standbys, or taken by one. */
-  journalRecords: 34,
-  journalBytes: 35,
+  journalRecords: 32,
+  journalBytes: 33,
   /** Records that a standby lacks, as far as it knows. */
-  journalLag: 36,
+  journalLag: 34,
   /** Bytes of copies of the store that a standby has taken. */
-  copiedBytes: 37,
+  copiedBytes: 35,
   /** Batches that no standby has confirmed in time. */
-  unconfirmed: 38,
+  unconfirmed: 36,
 } as const;

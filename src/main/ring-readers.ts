@@ -1,7 +1,7 @@
 import type { Config } from "../config/schema.js";
 import type { MarketMemory } from "../ring/market-memory.js";
 import type { Logger, LogOptions } from "../shared/log.js";
-import type { RelayToMain } from "../workers/relay/messages.js";
+import type { RelayTask, RelayToMain } from "../workers/relay/messages.js";
 import { type ArchivistSupervisor, superviseArchive } from "./archivist-supervisor.js";
 import { type EdgeShard, superviseRelay } from "./relay-supervisor.js";
 import type { RingReaderSupervisor } from "./ring-reader-supervisor.js";
@@ -11,6 +11,10 @@ interface ReadersOptions {
   /** The archive's directory; undefined where nothing is archived. */
   readonly archiveDir: string | undefined;
   readonly counters: SharedArrayBuffer;
+  /** The number of this origin, where it is one. */
+  readonly fence: () => number;
+  /** Of an exchange that others may stand by for. */
+  readonly journal: RelayTask["journal"];
   readonly log: LogOptions;
 }
 
@@ -18,6 +22,8 @@ interface ReadersHooks {
   /** Why one of them is not well, or undefined when it is. */
   readonly health: (source: "archive" | "relay", reason: string | undefined) => void;
   readonly edgeShard: (shard: EdgeShard) => void;
+  /** Another origin has taken over. */
+  readonly fencedOut: () => void;
   /** How many former threads of one there are that do not end. */
   readonly left: (whose: string, threads: number) => void;
 }
@@ -45,6 +51,7 @@ export class RingReaders {
         left: (threads) => hooks.left("the relay", threads),
         archiveDamaged: (reason) => this.archiveDamaged(reason),
         edgeShard: hooks.edgeShard,
+        fencedOut: hooks.fencedOut,
       },
       log,
     );

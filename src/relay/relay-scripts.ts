@@ -39,26 +39,11 @@ for at = 5, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1]) end
 return 1
 `;
 
-/** The next number of an origin; no less than the present second, so that a Redis without memory gives none twice. */
-const NEXT_FENCE = `
-local next = math.max(tonumber(redis.call('GET', KEYS[1]) or '0') + 1, tonumber(ARGV[1]))
-redis.call('SET', KEYS[1], string.format('%.0f', next))
-return next
-`;
-
 /** What became of an entry: there now, there before, or its number is behind those of the stream. */
 type Appended = "added" | "repeated" | "behind";
 
 /** Another origin, with a higher number, has taken over. */
 export class FencedOutError extends Error {}
-
-/** Has an origin's number given out; another way to come by one takes its place here. */
-export type TakeFence = (link: RedisLink, keys: RelayKeys) => Promise<number>;
-
-export const takeNextFence: TakeFence = async (link, keys) => {
-  const seconds = Math.floor(Date.now() / 1000);
-  return Number(await link.send(["EVAL", NEXT_FENCE, "1", keys.fence, String(seconds)]));
-};
 
 /** Writes to the relay's keys on one connection, as the origin of a number. */
 export class RelayScripts {

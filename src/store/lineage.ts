@@ -90,6 +90,16 @@ export function timelineOf(timelines: readonly Timeline[], number: number): stri
   return timelines.findLast(({ first }) => first <= number)?.id ?? NO_TIMELINE;
 }
 
+/** Whether a store whose last record is `last` is the beginning of another one, by the timelines of both. */
+export function isBeginning(
+  own: readonly Timeline[],
+  last: number,
+  theirs: readonly Timeline[],
+): boolean {
+  const timeline = timelineOf(own, last);
+  return timeline !== NO_TIMELINE && timelineOf(theirs, last) === timeline;
+}
+
 /** Writes the lineage of a store; resolves when it is on disk. Rejects with Node's error. */
 export async function writeLineage(dir: string, timelines: readonly Timeline[]): Promise<void> {
   const path = join(dir, LINEAGE_FILE);

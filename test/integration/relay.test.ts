@@ -8,7 +8,7 @@ import { until } from "../support/until.js";
 const PASSWORD = "open-sesame";
 /** What docs/relay.md says that the relay's user needs. */
 const COMMANDS =
-  "xadd xread xrange xrevrange get set hset hget hgetall del rpush blpop expire eval evalsha script";
+  "xadd xread xrange xrevrange get set hset hget hgetall del rpush blpop expire pexpire eval evalsha script";
 
 /** Has Redis admit a user who may do just what the relay needs. */
 function admit(redis: RedisServer): void {

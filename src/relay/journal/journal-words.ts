@@ -19,9 +19,11 @@ const head = z.object({
   /** The first one that the stream has, or will have. */
   from: z.int().positive(),
   /** Who wrote which records. */
-  timelines: z.array(timeline),
+  timelines: z.array(timeline).readonly(),
   /** The standbys that have all that anybody was told. */
   heirs: z.array(z.string()),
+  /** A standby has been heard of in this history. */
+  followed: z.boolean(),
 });
 
 /** What an exchange says of its journal, once a second, and before its heirs are others. */
@@ -48,7 +50,7 @@ const piece = z.discriminatedUnion("type", [
     /** Bytes of the whole copy. */
     size: z.int().positive(),
     /** Timelines of the exchange when the copy was made. */
-    timelines: z.array(timeline),
+    timelines: z.array(timeline).readonly(),
     checksum: z.int().nonnegative(),
   }),
   /** The copy is being made, or another one is given out. */

@@ -10,6 +10,7 @@ import type { JournalKeys } from "./journal-keys.js";
 import { JournalScripts } from "./journal-scripts.js";
 import { type JournalHead, parseSaid, type RelayAck, type WantedPiece } from "./journal-words.js";
 import { Standbys } from "./standbys.js";
+import { readHead } from "./succession.js";
 
 /** Payloads that are on their way to Redis at a time, in bytes. */
 const SENT_BYTES = 256 * 1024;
@@ -84,6 +85,8 @@ export class OriginJournal {
   #timelines = 0;
   /** Number of the first record in the stream. */
   #from = 1;
+  /** A standby has been heard of in this history, also by exchanges before. */
+  #followedBefore = false;
   #headAt = Number.NEGATIVE_INFINITY;
   /** Which number was the next one at how many bytes, for the removal of old ones. */
   readonly #passed: { readonly number: number; readonly bytes: number }[] = [];
@@ -147,6 +150,7 @@ export class OriginJournal {
     const oldest = entryOf(await link.send(["XRANGE", keys.journal, "-", "+", "COUNT", "1"]));
     const { stored } = marks;
     this.#passed.length = this.#bytes = 0;
+    this.#followedBefore = (await readHead(link, keys))?.followed === true;
     if (newest !== undefined && oldest !== undefined) {
       const { number, timeline } = newest;
       const isOurs = number <= stored && source.timelineOf(number) === timeline;
@@ -165,10 +169,11 @@ export class OriginJournal {
   async #relay(scripts: JournalScripts, signal: AbortSignal): Promise<void> {
     const { marks } = this.#options;
     const followed = this.#followed as FollowedJournal;
-    while (!signal.aborted && (await this.#isDue())) {
+    while (await this.#isDue()) {
       const { stored } = marks;
       await this.#writeHead(scripts, stored);
       if (followed.next <= stored) await this.#send(scripts, followed, stored);
+      else if (signal.aborted) return;
       else await marks.untilStoredBehind(stored, LOOK_MS);
     }
   }
@@ -221,6 +226,7 @@ export class OriginJournal {
       from: this.#from,
       timelines: [...source.timelines],
       heirs: [...(heirs ?? this.#standbys.heirs)],
+      followed: this.#followedBefore || this.#standbys.count > 0,
     };
     await scripts.setHead(JSON.stringify(head));
     this.#headAt = now;

@@ -10,12 +10,12 @@ import { type JournalEntry, unpackJournalEntry } from "./journal-entry.js";
 import type { JournalKeys } from "./journal-keys.js";
 import {
   type JournalHead,
-  parseHead,
   type StandbySaid,
   unpackPiece,
   type WantedPiece,
 } from "./journal-words.js";
 import { entriesOf } from "./origin-journal.js";
+import { readHead } from "./succession.js";
 
 const RETRY_MS = 500;
 /** How long one read waits for records, in ms, and how much longer for Redis. A standby is heard after each. */
@@ -59,6 +59,8 @@ interface StandbyJournalOptions {
   readonly counters: CounterSection;
   /** Takes why this standby does not have all that the exchange has, or undefined when it has. */
   readonly health: (reason: string | undefined) => void;
+  /** Takes whether the exchange has said that this standby may take over. */
+  readonly heir: (isHeir: boolean) => void;
   readonly log: Logger;
 }
 
@@ -109,19 +111,30 @@ export class StandbyJournal {
     }
   }
 
+  /** Takes what is still in the stream: nobody adds to it any more. Rejects where that cannot be. */
+  async catchUp(): Promise<void> {
+    const link = await this.#options.open();
+    try {
+      while (await this.#read(link, 1));
+    } finally {
+      link.close();
+    }
+  }
+
   async #follow(link: RedisLink, signal: AbortSignal): Promise<void> {
     let headAt = Number.NEGATIVE_INFINITY;
     while (!signal.aborted) {
       if (performance.now() - headAt >= HEAD_INTERVAL_MS) {
         // Heard of first, as an exchange that knows of no standby says nothing.
         await this.#say(link);
-        const head = await this.#head(link);
+        const head = await readHead(link, this.#options.keys);
         if (head === undefined) {
           await sleep(WAIT_MS);
           continue;
         }
         headAt = performance.now();
         this.#theirLast = head.last;
+        this.#options.heir(head.heirs.includes(this.#options.store.id));
         if (this.#isApartFrom(head)) await this.#copy(link, signal);
       }
       try {
@@ -141,9 +154,9 @@ export class StandbyJournal {
   }
 
   /** Takes the next records, if there are any; returns whether there were. */
-  async #read(link: RedisLink): Promise<boolean> {
+  async #read(link: RedisLink, blockMs = BLOCK_MS): Promise<boolean> {
     const { keys, store, counters } = this.#options;
-    const command = ["XREAD", "COUNT", String(RECORDS_PER_READ), "BLOCK", String(BLOCK_MS)];
+    const command = ["XREAD", "COUNT", String(RECORDS_PER_READ), "BLOCK", String(blockMs)];
     const behind = idBehind(store.last);
     const reply = await link.send(
       [...command, "STREAMS", keys.journal, behind],
@@ -173,11 +186,6 @@ export class StandbyJournal {
     this.#theirLast = Math.max(this.#theirLast, store.last);
     counters[RELAY.journalLag] = this.#theirLast - store.last;
     health(undefined);
-  }
-
-  async #head(link: RedisLink): Promise<JournalHead | undefined> {
-    const text = await link.send(["GET", this.#options.keys.head]);
-    return text === null ? undefined : parseHead(String(text));
   }
 
   async #say(link: RedisLink, wants?: WantedPiece): Promise<void> {

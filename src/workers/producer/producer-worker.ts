@@ -20,11 +20,13 @@ import { openRedis } from "../../relay/redis-link.js";
 import { relayKeys } from "../../relay/relay-keys.js";
 import { RelayedMarkets } from "../../relay/relayed-markets.js";
 import { nowMicros } from "../../shared/clock.js";
+import { LeaseTerm } from "../../shared/lease-term.js";
 import { createLogger, type Logger } from "../../shared/log.js";
 import { startThreadPulse } from "../../shared/thread-pulse.js";
 import { StoreError } from "../../store/store-error.js";
 import type { MainToProducer, ProducerTask, ProducerToMain } from "../messages.js";
 import { ChannelDesk } from "./channel-desk.js";
+import { ExchangeHistory } from "./exchange-history.js";
 import { Hub } from "./hub.js";
 import { PresenceDesk } from "./presence-desk.js";
 import { PublicationWriter } from "./publication-writer.js";
@@ -158,16 +160,20 @@ function ready(): void {
 }
 
 async function runExchange(options: ExchangeOptions, publisher: Publisher): Promise<void> {
-  const { run, lastTrade } = task;
+  const { run, lastTrade, followed } = task;
+  const history = followed && new ExchangeHistory(followed, options.dataDir, log);
   exchange = await opening(
     openExchange(
       {
+        standbyAcks: history?.acks,
+        ...(history !== undefined && { followed: history }),
         options,
         run,
         lastTrade,
         counters,
         log,
         position,
+        lease: task.lease && new LeaseTerm(task.lease),
         storeHealth: (reason) => tell({ type: "store", reason }),
       },
       publisher,

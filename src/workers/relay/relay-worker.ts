@@ -1,13 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { MessageChannel, parentPort, workerData } from "node:worker_threads";
-import { beat, count, counted, counterBlockOf, THREAD } from "../../counters/counters.js";
-import { RELAY } from "../../counters/relay-counters.js";
+import { beat, count, counterBlockOf, THREAD } from "../../counters/counters.js";
 import { EdgesDesk } from "../../relay/orders/edges-desk.js";
 import { linkKeys } from "../../relay/orders/link-keys.js";
 import { OriginRelay } from "../../relay/origin-relay.js";
 import { openRedis } from "../../relay/redis-link.js";
 import { relayKeys } from "../../relay/relay-keys.js";
-import { takeNextFence } from "../../relay/relay-scripts.js";
 import { RingPacker } from "../../relay/ring-packer.js";
 import { createLogger } from "../../shared/log.js";
 import { startThreadPulse } from "../../shared/thread-pulse.js";
@@ -15,6 +13,7 @@ import type { MainToRingReader } from "../messages.js";
 import { ArchiveAccess } from "../shard/requests/archive-access.js";
 import { AskAnswers } from "./ask-answers.js";
 import type { RelayTask, RelayToMain } from "./messages.js";
+import { relayJournal } from "./relayed-journal.js";
 
 /*
  * The relay thread of an origin: reads the rings as a shard does and writes to Redis. Nobody waits for it.
@@ -51,12 +50,12 @@ port.on("message", (message: MainToRingReader) => {
 
 startThreadPulse((loopLagS) => beat(counters, loopLagS));
 
-const { target, numbered, archiveDir, takesOrders, maxQueuedBytes } = task;
+const { target, fence, numbered, archiveDir, takesOrders, maxQueuedBytes } = task;
 const edges = new EdgesDesk({
   open: () => openRedis(target),
   keys: linkKeys(task.prefix),
   origin: randomUUID(),
-  fence: () => counted(counters, RELAY.fence) || undefined,
+  fence: () => fence,
   takesOrders,
   maxQueuedBytes,
   openPort: (shard, epoch) => {
@@ -82,20 +81,22 @@ const relay = new OriginRelay({
   windowMs: task.windowMs,
   packer,
   counters,
-  takeFence: takeNextFence,
+  fence,
   health: (reason) => tell({ type: "health", reason }),
+  fencedOut: () => tell({ type: "fenced-out" }),
   log,
 });
 const serving = new AbortController();
 stop.signal.addEventListener("abort", () => serving.abort(), { once: true });
 void answers.run(stop.signal);
 void edges.run(serving.signal);
+const journal = relayJournal(task, counters, log, stop.signal);
 void relay.run(stop.signal).then(() => {
   serving.abort();
-  // One that another origin has taken the place of lives on, with nothing to do, until it is stopped.
+  // One that another origin has taken the place of has nothing to do until main, which ends the process, stops it.
   const end = (): void => {
     archive.stop();
-    process.exit();
+    void journal.finally(() => process.exit());
   };
   if (stop.signal.aborted) end();
   else stop.signal.addEventListener("abort", end, { once: true });

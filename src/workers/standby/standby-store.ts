@@ -7,7 +7,7 @@ import { nowMicros } from "../../shared/clock.js";
 import type { Logger } from "../../shared/log.js";
 import { syncDirectory } from "../../shared/sync-directory.js";
 import type { Stretch } from "../../shared/time-stretches.js";
-import { NO_TIMELINE, timelineOf, writeLineage } from "../../store/lineage.js";
+import { isBeginning, NO_TIMELINE, writeLineage } from "../../store/lineage.js";
 import type { Retention } from "../../store/pruning.js";
 import { restoreStore } from "../../store/restore.js";
 import { Store } from "../../store/store.js";
@@ -60,7 +60,7 @@ export class OpenStandbyStore implements StandbyStore {
   }
 
   isBeginningOf(timelines: JournalHead["timelines"]): boolean {
-    return this.timeline !== NO_TIMELINE && timelineOf(timelines, this.last) === this.timeline;
+    return isBeginning(this.#store?.lineage.timelines ?? [], this.last, timelines);
   }
 
   async take({ number, timeline, payload }: JournalEntry): Promise<void> {
