@@ -30,7 +30,7 @@ export class StandbySupervisor {
     return this.#reason;
   }
 
-  /** Whether the exchange has said that this node may take over; also where nobody follows here yet. */
+  /** Whether this node may go on with the history of the exchange, as far as it knows; before it follows, it may try. */
   get mayTakeOver(): boolean {
     return this.#worker === undefined || this.#isHeir;
   }

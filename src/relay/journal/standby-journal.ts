@@ -15,7 +15,7 @@ import {
   type WantedPiece,
 } from "./journal-words.js";
 import { entriesOf } from "./origin-journal.js";
-import { readHead } from "./succession.js";
+import { type Claim, objectionTo, readHead } from "./succession.js";
 
 const RETRY_MS = 500;
 /** How long one read waits for records, in ms, and how much longer for Redis. A standby is heard after each. */
@@ -31,14 +31,9 @@ const PIECE_ATTEMPTS = 12;
 const WAIT_MS = 250;
 
 /** A store that records are added to, as they are in the journal of another one. */
-export interface StandbyStore {
-  /** Takes a name that no other data directory has. */
-  readonly id: string;
-  /** Number of the last record on its disk, and the timeline of it. */
-  readonly last: number;
+export interface StandbyStore extends Claim {
+  /** The timeline of its last record. */
   readonly timeline: string;
-  /** Whether what it has is the beginning of a history. */
-  isBeginningOf(timelines: JournalHead["timelines"]): boolean;
   /** Resolves when a record, the next one, is on disk. */
   take(entry: JournalEntry): Promise<void>;
   /** Begins to receive a copy that takes the place of all that it has. */
@@ -134,7 +129,7 @@ export class StandbyJournal {
         }
         headAt = performance.now();
         this.#theirLast = head.last;
-        this.#options.heir(head.heirs.includes(this.#options.store.id));
+        this.#options.heir(objectionTo(this.#options.store, head) === undefined);
         if (this.#isApartFrom(head)) await this.#copy(link, signal);
       }
       try {

@@ -55,12 +55,16 @@ export class OpenStandbyStore implements StandbyStore {
     return this.#store?.last ?? 0;
   }
 
+  get timelines(): JournalHead["timelines"] {
+    return this.#store?.lineage.timelines ?? [];
+  }
+
   get timeline(): string {
     return this.#store?.lineage.timelineOf(this.last) ?? NO_TIMELINE;
   }
 
   isBeginningOf(timelines: JournalHead["timelines"]): boolean {
-    return isBeginning(this.#store?.lineage.timelines ?? [], this.last, timelines);
+    return isBeginning(this.timelines, this.last, timelines);
   }
 
   async take({ number, timeline, payload }: JournalEntry): Promise<void> {
