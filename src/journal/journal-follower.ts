@@ -16,7 +16,7 @@ import { segmentIndexes, segmentPath } from "./segment-names.js";
 const WINDOW_BYTES = 256 * 1024;
 
 /** A record, in memory of its own. */
-export interface FollowedRecord {
+interface FollowedRecord {
   readonly number: number;
   readonly payload: Buffer;
 }

@@ -2,7 +2,7 @@ import type { Config } from "../config/schema.js";
 import { createJournalMarks } from "../counters/journal-marks.js";
 import type { Logger, LogOptions } from "../shared/log.js";
 import { relayTargetOf } from "../shared/relay-url.js";
-import type { FollowedTask } from "../workers/messages.js";
+import type { FollowedTask } from "../workers/producer/messages.js";
 import type { RelayTask } from "../workers/relay/messages.js";
 import { StandbySupervisor } from "./standby-supervisor.js";
 

@@ -11,6 +11,9 @@ import { decodeBatch, encodeBatch, type StoredBatch } from "./stored-batch.js";
 /** Of each segment: some seconds of trading, and no more than a small disk has. */
 const SEGMENT_BYTES = 4 * 1024 * 1024;
 
+/** Of one that is made for a single batch: more than any batch has. */
+const LARGEST_SEGMENT_BYTES = 1024 * 1024 * 1024;
+
 /** Records that may be merged into one. */
 const MERGED_PER_RECORD = 10;
 
@@ -87,7 +90,7 @@ export class StoreJournal {
     try {
       const journal = await Journal.open(
         path,
-        { after, segmentBytes: SEGMENT_BYTES, keptBytes },
+        { after, segmentBytes: SEGMENT_BYTES, largestBytes: LARGEST_SEGMENT_BYTES, keptBytes },
         ({ number, payload }) => {
           pending.push(pendingOf(number, decoded(path, number, payload)));
         },
@@ -114,15 +117,12 @@ export class StoreJournal {
   }
 
   /**
-   * Resolves when a batch is on disk; with false where it is too large for that. Rejects with StoreError,
-   * and then it is not there; and with Error where the trees could not have it, or as something else.
+   * Resolves when a batch is on disk. Rejects with StoreError, and then it is not there; and with Error where the trees
+   * could not have it, or as something else.
    */
-  async append(batch: StoredBatch): Promise<boolean> {
+  async append(batch: StoredBatch): Promise<void> {
     for (const position of batch.changes.positions) requireKey(positionForm.keyOf(position));
-    const bytes = encodeBatch(batch);
-    if (bytes.length > this.#journal.payloadBytesMax) return false;
-    await this.#append(bytes, batch);
-    return true;
+    await this.#append(encodeBatch(batch), batch);
   }
 
   /**

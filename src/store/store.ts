@@ -287,17 +287,8 @@ export class Store {
   // --- Journal and trees --------------------------------------------------------------------------
 
   async #commit(batch: StoredBatch): Promise<void> {
-    const journal = this.#journal;
     await this.#makeRoom();
-    if (!(await journal.append(batch))) {
-      // As much as no segment holds goes into the trees at once, behind all that is before it.
-      await this.#bringUp();
-      await this.#trees.write(
-        (environment) => treeWrites(environment, batch, journal.last),
-        () => this.#indexer.committed(batch.changes),
-      );
-      return;
-    }
+    await this.#journal.append(batch);
     this.#indexer.committed(batch.changes);
     this.#bringUpSoon();
   }

@@ -14,13 +14,12 @@ import type { LogOptions } from "../shared/log.js";
 import type { Side } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
 import type { OrderStatus } from "../shared/order.js";
-import type { RelayTarget } from "../shared/relay-url.js";
 import type { SessionTerms } from "../shared/session.js";
 import type { ContractFill, ContractOrder, ContractPosition } from "../store/contract-form.js";
 import type { StoreErrorCode } from "../store/store-error.js";
 import type { SocketHandOffWay, SocketInTransit } from "../transport/socket-hand-off.js";
 import type { PublishOutcome, WaysToProducer } from "./hub/messages.js";
-import type { MarketAction, MarketOutcome } from "./producer/messages.js";
+import type { FollowedTask, MarketAction, MarketOutcome } from "./producer/messages.js";
 
 /*
  * Every message between threads. Sockets and figures of market data never travel in one: sockets go
@@ -97,25 +96,6 @@ export interface ThreadLoaded {
 export const NOTIFICATION_LEVELS = ["info", "warning", "error"] as const;
 export type NotificationLevel = (typeof NOTIFICATION_LEVELS)[number];
 
-/** Of an exchange that others may stand by for. */
-export interface FollowedTask {
-  /** The memory of the {@link JournalMarks}. */
-  readonly marks: SharedArrayBuffer;
-  readonly target: RelayTarget;
-  /** Of the keys. */
-  readonly prefix: string;
-  /** The number of this origin. */
-  readonly fence: number;
-  /** Nothing is told before a standby has it on its disk. */
-  readonly required: boolean;
-  /** How long a batch may wait for that, in ms. */
-  readonly timeoutMs: number;
-  /** What is kept of the journal on disk, in bytes. */
-  readonly keptJournalBytes: number;
-  /** The history may be another node's by now: Redis is asked first. */
-  readonly claims: boolean;
-}
-
 /** Given to the producer's thread as its workerData. */
 export interface ProducerTask {
   readonly memory: MarketMemory;
@@ -126,7 +106,6 @@ export interface ProducerTask {
   readonly run: string;
   /** The memory of the {@link LeaseTerm} without which nothing is carried out; undefined where none is needed. */
   readonly lease: SharedArrayBuffer | undefined;
-  /** Undefined where nobody stands by. */
   readonly followed: FollowedTask | undefined;
   /**
    * Number of the last trade that shards can have read of earlier producers of this run; undefined

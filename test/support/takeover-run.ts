@@ -75,15 +75,12 @@ export async function runTakeovers(
       const origin = await nodes.origin(flags(first));
       const standby = await nodes.standby(flags(second));
       await untilHeirs(origin, 1);
-      console.log(round, "heirs");
       const load = await TradingLoad.start(origin.port, random, told);
       await load.during(sleep(random.below(LIFE_MS_MAX)));
       await load.answered();
       await killProcess(origin);
       await load.ended();
-      console.log(round, "killed");
       await standby.logged(({ msg }) => msg === "ready");
-      console.log(round, "taken over");
       await killProcess(standby);
       const [before, after] = [
         await readStoredState(join(folder.path, first)),

@@ -6,7 +6,7 @@ import type { JournalKeys } from "./journal-keys.js";
 import { type JournalHead, type PieceHead, packPiece, type WantedPiece } from "./journal-words.js";
 
 /** Of each piece; the next one is asked for when this one is there. */
-export const PIECE_BYTES = 512 * 1024;
+const PIECE_BYTES = 512 * 1024;
 /** A piece that nobody fetches goes after so many seconds, and the copy of which nobody asks for more after so many ms. */
 const PIECE_TTL_S = 30;
 const UNWANTED_MS = 30_000;

@@ -24,7 +24,7 @@ const PATIENCE_MS = 2000;
 const SAID_PER_READ = 64;
 
 /** The exchange's journal on its disk. */
-export interface JournalSource {
+interface JournalSource {
   /** Takes a name that no other data directory has. */
   readonly id: string;
   /** Reads again who wrote which records. */
@@ -35,7 +35,7 @@ export interface JournalSource {
   follow(next: number): Promise<FollowedJournal | undefined>;
 }
 
-export interface FollowedJournal {
+interface FollowedJournal {
   readonly next: number;
   /** Rejects where records have been removed meanwhile. */
   read(
@@ -45,7 +45,7 @@ export interface FollowedJournal {
   close(): Promise<void>;
 }
 
-export interface OriginJournalOptions {
+interface OriginJournalOptions {
   readonly open: () => Promise<RedisLink>;
   readonly keys: JournalKeys;
   readonly source: JournalSource;

@@ -10,7 +10,7 @@ import { dataDirectoryId } from "../../store/data-directory-id.js";
 import { isBeginning } from "../../store/lineage.js";
 import type { Store } from "../../store/store.js";
 import { StoreError } from "../../store/store-error.js";
-import type { FollowedTask } from "../messages.js";
+import type { FollowedTask } from "./messages.js";
 
 /**
  * The journal of an exchange that others follow: who may go on with it, and up to where it is on disks.
