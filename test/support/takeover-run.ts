@@ -19,7 +19,7 @@ const FLAGS: Flags = { ...FAST_EXCHANGE, "sim-traders": 0, shards: 1, "relay-lea
 interface StandbyFigures {
   readonly standbys: number;
   readonly heirs: number;
-  readonly journal_lag: number;
+  readonly journal_records: number;
 }
 
 export async function standbyFigures(node: ServerProcess): Promise<StandbyFigures> {

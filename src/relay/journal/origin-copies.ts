@@ -30,8 +30,14 @@ interface OriginCopiesOptions {
   readonly log: Logger;
 }
 
+interface Asked {
+  readonly standby: string;
+  readonly wanted: WantedPiece;
+}
+
 interface Copy {
   readonly id: string;
+  readonly standby: string;
   /** Undefined while it is made. */
   made: StoreCopy | undefined;
   failure: string | undefined;
@@ -44,16 +50,17 @@ interface Copy {
  */
 export class OriginCopies {
   readonly #options: OriginCopiesOptions;
-  readonly #waiting: WantedPiece[] = [];
+  readonly #waiting: Asked[] = [];
   #copy: Copy | undefined;
+  #making: Promise<void> | undefined;
   #wake: () => void = () => {};
 
   constructor(options: OriginCopiesOptions) {
     this.#options = options;
   }
 
-  want(wanted: WantedPiece): void {
-    if (this.#waiting.length < WAITING_MAX) this.#waiting.push(wanted);
+  want(standby: string, wanted: WantedPiece): void {
+    if (this.#waiting.length < WAITING_MAX) this.#waiting.push({ standby, wanted });
     this.#wake();
   }
 
@@ -63,8 +70,8 @@ export class OriginCopies {
     const timer = setInterval(() => this.#dropUnwanted(), UNWANTED_MS / 4);
     signal.addEventListener("abort", () => this.#wake(), { once: true });
     while (!signal.aborted) {
-      const wanted = this.#waiting.shift();
-      if (wanted === undefined) {
+      const asked = this.#waiting.shift();
+      if (asked === undefined) {
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
         });
@@ -72,7 +79,7 @@ export class OriginCopies {
       }
       try {
         if (link === undefined || link.fault !== undefined) link = await this.#options.open();
-        await this.#answer(link, wanted);
+        await this.#answer(link, asked);
       } catch {
         // It is asked for again.
         link?.close();
@@ -85,14 +92,15 @@ export class OriginCopies {
     this.#drop();
   }
 
-  async #answer(link: RedisLink, { ask, copy, offset }: WantedPiece): Promise<void> {
-    const key = this.#options.keys.piece(ask);
-    await link.send(["RPUSH", key, await this.#pieceOf(copy, offset)]);
+  async #answer(link: RedisLink, asked: Asked): Promise<void> {
+    const key = this.#options.keys.piece(asked.wanted.ask);
+    await link.send(["RPUSH", key, await this.#pieceOf(asked)]);
     await link.send(["EXPIRE", key, String(PIECE_TTL_S)]);
   }
 
-  async #pieceOf(id: string, offset: number): Promise<Buffer> {
-    const copy = this.#copyOf(id, offset);
+  async #pieceOf(asked: Asked): Promise<Buffer> {
+    const { offset } = asked.wanted;
+    const copy = this.#copyOf(asked);
     if (copy === undefined) return packPiece({ type: "wait" });
     if (copy === "gone")
       return packPiece({ type: "failed", reason: "the copy is not there any more" });
@@ -110,23 +118,31 @@ export class OriginCopies {
   }
 
   /** Undefined where another one is given out. */
-  #copyOf(id: string, offset: number): Copy | "gone" | undefined {
+  #copyOf({ standby, wanted: { copy: id, offset } }: Asked): Copy | "gone" | undefined {
     if (this.#copy?.id === id) return this.#copy;
     if (offset > 0) return "gone";
-    if (this.#copy !== undefined) return undefined;
-    const copy: Copy = { id, made: undefined, failure: undefined, wantedAt: performance.now() };
+    // A standby that begins anew has no use for the one before.
+    if (this.#copy?.standby === standby && this.#making === undefined) this.#drop();
+    if (this.#copy !== undefined || this.#making !== undefined) return undefined;
+    const wantedAt = performance.now();
+    const copy: Copy = { id, standby, made: undefined, failure: undefined, wantedAt };
     this.#copy = copy;
-    this.#options.make().then(
-      (made) => {
-        if (this.#copy === copy) copy.made = made;
-        else void made.remove();
-      },
-      (error: Error) => {
-        this.#options.log.warn({ err: error }, "no copy of the store can be made for a standby");
-        copy.failure = error.message;
-      },
-    );
+    this.#making = this.#make(copy).finally(() => {
+      this.#making = undefined;
+    });
     return copy;
+  }
+
+  /** One that nobody wants any more when it is made goes at once. */
+  async #make(copy: Copy): Promise<void> {
+    try {
+      const made = await this.#options.make();
+      if (this.#copy === copy) copy.made = made;
+      else await made.remove();
+    } catch (error) {
+      this.#options.log.warn({ err: error }, "no copy of the store can be made for a standby");
+      copy.failure = (error as Error).message;
+    }
   }
 
   #dropUnwanted(): void {

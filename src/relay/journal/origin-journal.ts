@@ -56,7 +56,7 @@ interface OriginJournalOptions {
   /** The number that this origin has been given; undefined before. */
   readonly fence: () => number | undefined;
   /** A standby wants a piece of a copy. */
-  readonly wants: (wanted: WantedPiece) => void;
+  readonly wants: (standby: string, wanted: WantedPiece) => void;
   readonly counters: CounterSection;
   readonly log: Logger;
 }
@@ -264,7 +264,7 @@ export class OriginJournal {
             const said = parseSaid(String(text));
             if (said === undefined || this.#timelines === 0) continue;
             this.#standbys.hear(said, performance.now());
-            if (said.wants !== undefined) wants(said.wants);
+            if (said.wants !== undefined) wants(said.standby, said.wants);
           }
           this.#confirm();
         }

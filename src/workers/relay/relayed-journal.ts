@@ -33,7 +33,7 @@ export async function relayJournal(
     ack: required ? "standby" : "none",
     maxBytes,
     fence: () => fence,
-    wants: (wanted) => copies.want(wanted),
+    wants: (standby, wanted) => copies.want(standby, wanted),
     counters,
     log,
   });
