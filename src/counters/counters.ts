@@ -131,6 +131,8 @@ export const PRODUCER = {
   presenceKeysOver: presence + 2,
   /** Requests of other nodes that came too late to be carried out. */
   requestsTooLate: presence + 3,
+  /** Batches that no standby had confirmed in time, so that their requests were refused. */
+  batchesHeld: presence + 4,
 } as const;
 
 /** Those words of a shard's section that are one value each, beside a thread's. */

@@ -58,6 +58,4 @@ export const RELAY = {
   journalLag: 34,
   /** Bytes of copies of the store that a standby has taken. */
   copiedBytes: 35,
-  /** Batches that no standby has confirmed in time. */
-  unconfirmed: 36,
 } as const;

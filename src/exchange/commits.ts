@@ -1,4 +1,4 @@
-import { type CounterSection, observeCommit } from "../counters/counters.js";
+import { type CounterSection, count, observeCommit, PRODUCER } from "../counters/counters.js";
 import type { EngineChanges } from "../engine/commands.js";
 import type { PositionClock } from "../market-data/position-clock.js";
 import type { Logger } from "../shared/log.js";
@@ -106,10 +106,14 @@ export class Commits {
 
   /** Resolves with whether what is stored may be told. */
   async #confirm(): Promise<boolean> {
-    const { store, standbyAcks, held, isStopping } = this.#context;
+    const { store, standbyAcks, counters, held, isStopping } = this.#context;
     if (standbyAcks === undefined) return true;
     standbyAcks.store(store.last);
-    const isTold = await standbyAcks.confirmed(store.last, () => held(true), isStopping);
+    const late = (): void => {
+      count(counters, PRODUCER.batchesHeld);
+      held(true);
+    };
+    const isTold = await standbyAcks.confirmed(store.last, late, isStopping);
     held(false);
     return isTold;
   }

@@ -169,8 +169,10 @@ export class OriginJournal {
   async #relay(scripts: JournalScripts, signal: AbortSignal): Promise<void> {
     const { marks } = this.#options;
     const followed = this.#followed as FollowedJournal;
-    while (await this.#isDue()) {
+    for (;;) {
+      // Read first: what is stored by now is of timelines that are known then.
       const { stored } = marks;
+      if (!(await this.#isDue())) return;
       await this.#writeHead(scripts, stored);
       if (followed.next <= stored) await this.#send(scripts, followed, stored);
       else if (signal.aborted) return;

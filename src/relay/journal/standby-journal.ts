@@ -21,7 +21,7 @@ const RETRY_MS = 500;
 /** How long one read waits for records, in ms, and how much longer for Redis. A standby is heard after each. */
 const BLOCK_MS = 500;
 const PATIENCE_MS = 2000;
-const RECORDS_PER_READ = 128;
+const RECORDS_PER_READ = 64;
 const HEAD_INTERVAL_MS = 1000;
 /** What standbys said is kept by Redis as long as it takes an exchange to read it. */
 const SAID_MAX = 1000;
@@ -77,6 +77,8 @@ export class StandbyJournal {
   /** Number of the exchange's last record, as far as it is known. */
   #theirLast = 0;
   #copied = false;
+  /** The exchange tells of nothing that a standby does not have. */
+  #isStrict = false;
 
   constructor(options: StandbyJournalOptions) {
     this.#options = options;
@@ -124,11 +126,14 @@ export class StandbyJournal {
         await this.#say(link);
         const head = await readHead(link, this.#options.keys);
         if (head === undefined) {
+          // Where Redis has forgotten who has all that was told, the exchange has to say it again.
+          if (this.#isStrict) this.#options.heir(false);
           await sleep(WAIT_MS);
           continue;
         }
         headAt = performance.now();
         this.#theirLast = head.last;
+        this.#isStrict = head.ack === "standby";
         this.#options.heir(objectionTo(this.#options.store, head) === undefined);
         if (this.#isApartFrom(head)) await this.#copy(link, signal);
       }

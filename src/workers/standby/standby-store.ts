@@ -35,7 +35,8 @@ export class OpenStandbyStore implements StandbyStore {
   readonly #options: StandbyStoreOptions;
   /** Undefined while a copy takes its place. */
   #store: Store | undefined;
-  #stretches: readonly Stretch[] = [];
+  /** Of the time until the last record; undefined before there was one, so that nothing is taken for older than it is. */
+  #stretches: readonly Stretch[] | undefined;
   readonly #timer: NodeJS.Timeout;
 
   private constructor(options: StandbyStoreOptions, store: Store) {
@@ -126,6 +127,7 @@ export class OpenStandbyStore implements StandbyStore {
   }
 
   async #prune(): Promise<void> {
+    if (this.#stretches === undefined) return;
     try {
       await this.#store?.prune(nowMicros(), this.#stretches);
     } catch (error) {
