@@ -30,6 +30,7 @@ import {
   PRODUCER_LOST,
 } from "./notices.js";
 import { OpsServer } from "./ops-server.js";
+import { tryPort } from "./port-trial.js";
 import { ProducerSupervisor } from "./producer-supervisor.js";
 import { RingReaders } from "./ring-readers.js";
 import { EXIT_FENCED_OUT, type RunningServer } from "./running-server.js";
@@ -284,9 +285,16 @@ export class Server implements RunningServer {
     else this.#failStart?.(new Error(why));
   }
 
+  /** Clients find nobody here until this node is the origin, but that they will is known from now on. */
   #standBy(): void {
-    this.#log.info({ ops_port: this.opsPort, version: VERSION }, "standing by");
-    this.#standbys?.standby.start();
+    const { host, port } = this.#config;
+    tryPort(host, port).then(
+      () => {
+        this.#log.info({ ops_port: this.opsPort, host, version: VERSION }, "standing by");
+        this.#standbys?.standby.start();
+      },
+      (error: Error) => this.#failStart?.(error),
+    );
   }
 
   /** Another node is the origin: nothing more is done, and all that is known here may be out of date. */

@@ -35,7 +35,9 @@ export class StandbySupervisor {
     return this.#worker === undefined || this.#isHeir;
   }
 
+  /** Follows from now on, unless this node is the exchange by now, or stops. */
   start(): void {
+    if (this.#stopping) return;
     const worker = new Worker(WORKER, { workerData: this.#task, name: "standby" });
     this.#worker = worker;
     this.#delay.started();
@@ -77,8 +79,6 @@ export class StandbySupervisor {
     this.#reason = RESTARTING;
     const delay = this.#delay.next();
     this.#log.warn({ delay }, "the standby is restarted");
-    setTimeout(() => {
-      if (!this.#stopping) this.start();
-    }, delay).unref();
+    setTimeout(() => this.start(), delay).unref();
   }
 }

@@ -121,6 +121,11 @@ export class OriginRelay {
     this.#whole = true;
     const scripts = await RelayScripts.load(link, keys, fence);
     this.#next ??= await this.#firstBatch(link);
+    const [first] = this.#inFlight;
+    this.#noteAge(performance.now());
+    // Alone at first: a Redis that has no room for it would have less for all the others.
+    if (first !== undefined)
+      await scripts.append(first.batch, first.entry, this.#oldest, ANSWER_MS_MAX);
     for (const one of this.#inFlight) {
       one.sentAt = performance.now();
       this.#send(scripts, one);
@@ -206,12 +211,16 @@ export class OriginRelay {
     this.#snapshotAt = Number.NEGATIVE_INFINITY;
   }
 
-  #send(scripts: RelayScripts, one: InFlight): void {
+  /** Entries with lower numbers are older than the window; 0 where none is. */
+  get #oldest(): number {
     const [age] = this.#ages;
     // Those of an origin before are within the window, for all that this one knows.
     const isOld = age !== undefined && age.at < performance.now() - this.#options.windowMs;
-    const oldest = isOld ? age.batch : 0;
-    scripts.append(one.batch, one.entry, oldest).then((appended) => {
+    return isOld ? age.batch : 0;
+  }
+
+  #send(scripts: RelayScripts, one: InFlight): void {
+    scripts.append(one.batch, one.entry, this.#oldest, 0).then((appended) => {
       if (appended === "behind") return this.#renumber();
       if (this.#inFlight[0] !== one) return;
       this.#inFlight.shift();
@@ -259,13 +268,19 @@ export class OriginRelay {
     }, this.#failed);
   }
 
-  /** Notes how old entries are, and how much waits. */
+  /** Notes how much waits, and for how long. */
   #note(now: number): void {
-    const { counters, packer, windowMs } = this.#options;
+    const { counters, packer } = this.#options;
     counters[RELAY.backlog] = packer.backlog;
     const [oldest] = this.#inFlight;
     if (oldest !== undefined && now - oldest.sentAt > ANSWER_MS_MAX)
       throw new RedisSilence(ANSWER_MS_MAX);
+    this.#noteAge(now);
+  }
+
+  /** Notes how old entries are. */
+  #noteAge(now: number): void {
+    const { counters, windowMs } = this.#options;
     if (now - (this.#ages.at(-1)?.at ?? Number.NEGATIVE_INFINITY) < AGE_NOTE_MS) return;
     this.#ages.push({ at: now, batch: this.#next ?? counted(counters, RELAY.batch) });
     // The first one that is left is the first within the window.

@@ -61,7 +61,7 @@ export interface StartOptions {
   readonly nodeFlags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: "pipe" | "ignore";
-  /** It is there when it stands by; default when it is ready. */
+  /** It is there when it stands by, too; default only when it is ready. */
   readonly standby?: boolean;
   /** Whether it has the test secret; default true. */
   readonly secret?: boolean;
@@ -126,8 +126,9 @@ export async function startServerProcess(
       );
     });
   const isReady = (line: Record<string, unknown>): boolean => line["msg"] === "ready";
-  const there = options.standby === true ? "standing by" : "ready";
-  const started = await logged((line) => line["msg"] === there).catch(async (error: Error) => {
+  const isThere = (line: Record<string, unknown>): boolean =>
+    isReady(line) || (options.standby === true && line["msg"] === "standing by");
+  const started = await logged(isThere).catch(async (error: Error) => {
     await rm(dataDir, { recursive: true, force: true });
     throw error;
   });

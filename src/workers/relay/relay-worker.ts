@@ -35,6 +35,7 @@ function tell(message: RelayToMain): void {
 const packer = new RingPacker(task.numbered, counters);
 // Of what a former thread has not sent nobody knows how far it was read.
 const [newest] = task.memories.slice(-1);
+let epoch = newest?.epoch;
 if (task.resumes && newest !== undefined) packer.resume(newest);
 else for (const memory of task.memories) packer.add(memory);
 
@@ -42,6 +43,7 @@ port.on("message", (message: MainToRingReader) => {
   if (message.type === "end") process.exit(1);
   if (message.type === "stop") return stop.abort();
   const before = packer.memory;
+  epoch = message.memory.epoch;
   packer.add(message.memory);
   edges.changeEpoch(message.memory.epoch);
   // Whoever waits for the former producer is to look again.
@@ -74,7 +76,16 @@ const archive = new ArchiveAccess(archiveDir, archivist, (reason) => {
   tell({ type: "archive-damaged", reason });
 });
 const archives = archiveDir !== undefined;
-const answers = new AskAnswers({ target, keys, archive, archives, numbered, counters });
+const answers = new AskAnswers({
+  target,
+  keys,
+  fence,
+  epoch: () => epoch,
+  archive,
+  archives,
+  numbered,
+  counters,
+});
 const relay = new OriginRelay({
   target,
   keys,
