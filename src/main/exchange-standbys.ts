@@ -1,3 +1,4 @@
+import { archiveDirectory } from "../config/data-directory.js";
 import type { Config } from "../config/schema.js";
 import { createJournalMarks } from "../counters/journal-marks.js";
 import type { Logger, LogOptions } from "../shared/log.js";
@@ -42,7 +43,16 @@ export class ExchangeStandbys {
     };
     this.journal = { marks, dataDir, required, maxBytes };
     this.standby = new StandbySupervisor(
-      { counters, target, prefix, dataDir, retention: config, keptJournalBytes: maxBytes, log },
+      {
+        counters,
+        target,
+        prefix,
+        dataDir,
+        archiveDir: archiveDirectory(dataDir),
+        retention: config,
+        keptJournalBytes: maxBytes,
+        log,
+      },
       logger,
     );
   }

@@ -134,13 +134,13 @@ describe.skipIf(!HAS_REDIS)(`lease scripts${NO_REDIS}`, () => {
 
   it("lease scripts - who may not take over takes none, given back or gone", async () => {
     await link.send(["FLUSHALL"]);
-    const [holder, other] = ["run-a", "run-b"].map((run) => own.get(run as Run) as LeaseScripts);
-    expect(await other?.take("none")).toMatchObject({ outcome: "unheld" });
-    const { fence } = (await holder?.take("any")) as { readonly fence: number };
-    expect(await other?.take("none")).toMatchObject({ outcome: "other" });
-    await holder?.giveBack(fence);
-    expect(await other?.take("none")).toMatchObject({ outcome: "unheld", fence });
-    expect(await other?.take("given back")).toMatchObject({ outcome: "taken" });
+    const [holder, other] = [own.get("run-a") as LeaseScripts, own.get("run-b") as LeaseScripts];
+    expect(await other.take("none")).toMatchObject({ outcome: "unheld" });
+    const { fence } = (await holder.take("any")) as { readonly fence: number };
+    expect(await other.take("none")).toMatchObject({ outcome: "other" });
+    await holder.giveBack(fence);
+    expect(await other.take("none")).toMatchObject({ outcome: "unheld", fence });
+    expect(await other.take("given back")).toMatchObject({ outcome: "taken" });
   });
 
   it("lease scripts - a full Redis renews a lease that is there", async () => {

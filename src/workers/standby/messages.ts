@@ -13,6 +13,7 @@ export interface StandbyTask {
   /** Of the keys. */
   readonly prefix: string;
   readonly dataDir: string;
+  readonly archiveDir: string;
   readonly retention: Retention;
   readonly keptJournalBytes: number;
   readonly log: LogOptions;

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { type FileHandle, open, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { JournalEntry } from "../../relay/journal/journal-entry.js";
@@ -19,6 +20,8 @@ const PRUNE_INTERVAL_MS = 1000;
 interface StandbyStoreOptions {
   /** Of the store. */
   readonly dir: string;
+  /** Of an archive, which may have trades that the store has no more. */
+  readonly archiveDir: string;
   /** Of the data directory. */
   readonly id: string;
   readonly retention: Retention;
@@ -101,7 +104,7 @@ export class OpenStandbyStore implements StandbyStore {
 
   /** A copy takes the place of the store; one that has what the copy lacks is kept beside it. */
   async #replace(copy: string, timelines: JournalHead["timelines"]): Promise<void> {
-    const { dir, log } = this.#options;
+    const { dir, archiveDir, log } = this.#options;
     const draft = `${dir}.received`;
     await rm(draft, { recursive: true, force: true });
     const { commits } = await restoreStore(copy, draft);
@@ -112,17 +115,20 @@ export class OpenStandbyStore implements StandbyStore {
     const former = this.#store;
     this.#store = undefined;
     await former?.close();
-    const aside = `${dir}.aside-${Date.now()}`;
-    await rename(dir, aside);
+    const aside = `aside-${Date.now()}`;
+    await rename(dir, `${dir}.${aside}`);
     await rename(draft, dir);
+    // Its trades have numbers that the exchange has given to others.
+    if (hasOthers && existsSync(archiveDir)) await rename(archiveDir, `${archiveDir}.${aside}`);
     await syncDirectory(dirname(dir));
     if (hasOthers)
       log.error(
         { aside },
         "the store had records that the exchange does not have; it is kept aside",
       );
-    else await rm(aside, { recursive: true, force: true });
+    else await rm(`${dir}.${aside}`, { recursive: true, force: true });
     await forgetAside(dir);
+    await forgetAside(archiveDir);
     this.#store = await openStore(this.#options);
   }
 
@@ -145,7 +151,7 @@ async function abandon(file: FileHandle, path: string): Promise<void> {
   await rm(path, { force: true }).catch(() => {});
 }
 
-/** What a copy has left that was cut short; and a store that was moved aside, but nothing has taken its place. */
+/** What a copy has left that was cut short. */
 async function removeDrafts(dir: string): Promise<void> {
   await rm(`${dir}.copy.tar`, { force: true });
   await rm(`${dir}.received`, { recursive: true, force: true });

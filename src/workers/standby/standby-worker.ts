@@ -40,9 +40,10 @@ function teller<T>(send: (value: T) => StandbyToMain): (value: T) => void {
   };
 }
 
-const { target, prefix, dataDir, retention, keptJournalBytes } = task;
+const { target, prefix, dataDir, archiveDir, retention, keptJournalBytes } = task;
 const store = await OpenStandbyStore.open({
   dir: storeDirectory(dataDir),
+  archiveDir,
   id: await dataDirectoryId(dataDir),
   retention,
   keptJournalBytes,
