@@ -124,14 +124,12 @@ export const PRODUCER = {
   channels: publishing + 4,
   channelHistoryBytes: publishing + 5,
   publicationsDropped: publishing + 6,
-  /** Markets and private channels whose presence is watched, and users kept of them. */
+  /** Markets and private channels whose presence is watched, users kept of them, and those of which not all are kept. */
   presenceKeys: presence,
   presenceUsers: presence + 1,
-  /** Of how many of them not all users are kept. */
   presenceKeysOver: presence + 2,
-  /** Requests of other nodes that came too late to be carried out. */
+  /** Requests of other nodes that came too late; batches that no standby has confirmed in time. */
   requestsTooLate: presence + 3,
-  /** Batches that no standby had confirmed in time, so that their requests were refused. */
   batchesHeld: presence + 4,
 } as const;
 

@@ -86,7 +86,7 @@ export class Lineage {
 }
 
 /** The timeline of a record by a list of timelines; NO_TIMELINE where they do not reach back to it. */
-export function timelineOf(timelines: readonly Timeline[], number: number): string {
+function timelineOf(timelines: readonly Timeline[], number: number): string {
   return timelines.findLast(({ first }) => first <= number)?.id ?? NO_TIMELINE;
 }
 

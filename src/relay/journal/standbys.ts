@@ -1,7 +1,7 @@
 import type { StandbySaid } from "./journal-words.js";
 
 /** A standby that says nothing for longer is no heir any more, in ms. */
-export const SILENCE_MS_MAX = 3000;
+const SILENCE_MS_MAX = 3000;
 /** One that says nothing for longer is forgotten, and nothing is kept for it. */
 const FORGOTTEN_MS = 60_000;
 /** More are not heard. */
