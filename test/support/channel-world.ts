@@ -89,6 +89,7 @@ export class ChannelClient {
 
 interface ChannelWorldOptions {
   readonly channelHistorySize?: number;
+  readonly channelHistoryTimeMs?: number;
   readonly maxPublishesPerSecond?: number;
 }
 
@@ -153,7 +154,7 @@ export class ChannelWorld {
     const desk = new ChannelDesk(
       {
         channelHistorySize: this.#options.channelHistorySize ?? 20,
-        channelHistoryTimeMs: 1000,
+        channelHistoryTimeMs: this.#options.channelHistoryTimeMs ?? 1000,
         channelHistoryBytes: 10_000_000,
         maxChannels: 100,
         maxPublishesPerSecond: this.#options.maxPublishesPerSecond ?? 1e6,

@@ -1,6 +1,7 @@
+import type { HistoryFrom } from "../../../channels/channel-histories.js";
 import { CLOSE } from "../../../contract/closings.js";
 import { type CounterSection, count, SHARD } from "../../../counters/counters.js";
-import type { HistoryFrom, HubNews } from "../../hub/messages.js";
+import type { HubNews } from "../../hub/messages.js";
 import type { Connection } from "../connections/connection.js";
 import type { CoalescedWrites } from "../trading/coalesced-writes.js";
 import type {
@@ -78,14 +79,16 @@ export class ChannelReplays {
     return false;
   }
 
-  /** Tells a subscription what its channel has behind a number, and then what is new. */
-  begin(subscription: ChannelSubscription, after: number, promised: boolean): void {
+  /** Tells a subscription what its channel has from somewhere on, and then what is new. */
+  begin(subscription: ChannelSubscription, from: HistoryFrom, promised: boolean): void {
     this.end(subscription);
     const { channel, connection } = subscription;
     subscription.replaying = true;
     connection.channelReplays++;
     count(this.#counters, SHARD.replays);
-    const replay = { channel, to: subscription, from: { after }, after, promised, lapped: false };
+    const { after } = from;
+    subscription.after = after;
+    const replay = { channel, to: subscription, from, after, promised, lapped: false };
     this.#all.set(subscription, replay);
     const own = this.#byConnection.get(connection) ?? new Set();
     this.#byConnection.set(connection, own.add(replay));
@@ -110,21 +113,14 @@ export class ChannelReplays {
 
   /**
    * The shard has missed publications of a channel: nobody is told others before those.
-   * @param since nothing that was missed is earlier
+   * @param since nothing that was missed is earlier; undefined where it may be all that the hub has had
    */
-  repair(channel: SubscribedChannel, since: number): void {
+  repair(channel: SubscribedChannel, since: number | undefined): void {
     if (channel.repairing) return;
     channel.repairing = true;
-    const { lastSeq } = channel;
-    const from = lastSeq === 0 ? { since } : { after: lastSeq };
-    const replay = {
-      channel,
-      to: undefined,
-      from,
-      after: lastSeq,
-      promised: true,
-      lapped: false,
-    };
+    const { lastSeq: after } = channel;
+    const from = { after, since };
+    const replay = { channel, to: undefined, from, after, promised: true, lapped: false };
     this.#all.set(channel, replay);
     this.#ask(replay);
   }
@@ -147,7 +143,10 @@ export class ChannelReplays {
   }
 
   /** Tells what the hub has answered. */
-  take(writes: CoalescedWrites, { request, publications, lastSeq, missing }: HistoryNews): void {
+  take(
+    writes: CoalescedWrites,
+    { request, publications, next, lastSeq, missing }: HistoryNews,
+  ): void {
     const replay = this.#asked.get(request);
     if (replay === undefined) return;
     this.#asked.delete(request);
@@ -158,16 +157,16 @@ export class ChannelReplays {
         for (const one of publications)
           this.#tell(writes, replay, this.#context.told(channel.name, one));
         count(this.#counters, SHARD.replayedMessages, publications.length);
-        if (publications.length === 0) replay.after = Math.max(replay.after, lastSeq);
-        replay.from = { after: replay.after };
+        replay.after = Math.max(replay.after, next.after);
+        replay.from = next;
         this.#goOn(writes, replay, lastSeq);
       }
     }
     this.#answered(channel);
-    for (const next of this.#waiting) {
+    for (const one of this.#waiting) {
       if (this.#asked.size >= QUESTIONS_MAX) return;
-      this.#waiting.delete(next);
-      this.#ask(next);
+      this.#waiting.delete(one);
+      this.#ask(one);
     }
   }
 

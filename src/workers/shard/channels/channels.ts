@@ -74,13 +74,14 @@ export class Channels {
   /**
    * Takes a producer's ring, from its tail on, or from its beginning where it has taken another one's place: what is
    * left in that, which is final, is told first.
-   * @param ts nothing in the ring is earlier that will be read
+   * @param ts nothing in the ring is earlier that will be read, where it is the first one
    */
   setMemory(memory: MarketMemory, ts: number): void {
     const before = this.#reader;
     while (before?.pending === true) this.poll();
     this.#lostBefore = 0;
-    this.#reader = new PublicationReader(memory, before === undefined ? "tail" : "start", ts, {
+    const from = before === undefined ? "tail" : "start";
+    this.#reader = new PublicationReader(memory, from, before?.lastTs ?? ts, {
       wanted: (channel) => this.#subscriptions.find(channel) !== undefined,
       published: (publication) => this.#published(publication),
       lapped: () => this.#lapped(),
@@ -119,8 +120,8 @@ export class Channels {
 
   #lapped(): void {
     count(this.#context.counters, SHARD.publicationsLapped);
-    const since = this.#reader?.lastTs ?? 0;
-    if (!this.#replays.repairing) this.#lappedTs = since;
+    const { lastTs, since } = this.#reader as PublicationReader;
+    if (!this.#replays.repairing) this.#lappedTs = lastTs;
     this.#replays.lapped();
     for (const channel of this.#subscriptions.all) this.#replays.repair(channel, since);
   }
@@ -169,11 +170,9 @@ export class Channels {
     for (const channel of channels) {
       const subscription = this.#subscriptions.add(connection, channel.params.channel);
       const history = found.get(channel);
-      if (history?.after !== undefined) {
-        // It may have had the channel, and wants it from there on again.
-        subscription.after = history.after;
-        this.#replays.begin(subscription, history.after, history.recovered);
-      }
+      // It may have had the channel, and wants it from there on again.
+      if (history?.from !== undefined)
+        this.#replays.begin(subscription, history.from, history.recovered);
     }
   }
 

@@ -25,6 +25,8 @@ export class PublicationReader {
   /** The copied batch is not read to its end. */
   #midBatch = false;
   #lastTs: number;
+  /** Nothing has been read, of a ring that is to be read from its start. */
+  #untouched: boolean;
 
   /** @param ts nothing that will be read is earlier */
   constructor(
@@ -35,12 +37,18 @@ export class PublicationReader {
   ) {
     this.#ring = new BroadcastReceiver(memory.publicationRing, from);
     this.#lastTs = ts;
+    this.#untouched = from === "start";
     this.#hooks = hooks;
   }
 
   /** `ts` of the newest record read: nothing unread is earlier. */
   get lastTs(): number {
     return this.#lastTs;
+  }
+
+  /** Nothing that is to be read and was not is earlier; undefined where that may be all that the producer has published. */
+  get since(): number | undefined {
+    return this.#untouched ? undefined : this.#lastTs;
   }
 
   /** Whether there is something to poll. */
@@ -75,6 +83,7 @@ export class PublicationReader {
         read++;
         const { words, offset } = this.#ring;
         this.#lastTs = readPublicationTs(words, offset);
+        this.#untouched = false;
         if (this.#hooks.wanted(readChannel(words, offset)))
           this.#hooks.published(readPublication(words, offset));
       }

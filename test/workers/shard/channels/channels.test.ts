@@ -200,6 +200,77 @@ describe("channels", () => {
     expect(recoveredOf(lone)).toEqual([false]);
   });
 
+  it("channels - a channel's first publication comes to whoever asks for its history meanwhile", () => {
+    world.publish("other");
+    world.ts += 1000;
+    const [searching, asking, answered] = [connect(), connect(), connect()];
+    world.subscribe(searching, "a", world.ts);
+    world.hear();
+    world.tell();
+    world.subscribe(asking, "b", world.ts);
+    world.hear(1);
+    world.ts += 1000;
+    world.subscribe(answered, "c", world.ts);
+    // Found and not asked for yet, asked for and not answered, answered and not heard: the ring is ahead of each.
+    for (const channel of ["a", "b", "c"]) {
+      world.publish(channel);
+      world.channels.poll();
+      world.hear();
+      world.publish(channel);
+      world.tell();
+    }
+    world.settle();
+    for (const [client, channel] of [
+      [searching, "a"],
+      [asking, "b"],
+      [answered, "c"],
+    ] as const) {
+      expect([client.closedFor, recoveredOf(client)]).toEqual([undefined, [true]]);
+      expect(client.seqsOf(channel)).toHaveLength(2);
+    }
+  });
+
+  it("channels - with another hub a lap costs those nothing whose channels are quiet", () => {
+    world = new ChannelWorld({ channelHistorySize: 100 });
+    const [told, untold, unread] = [connect(), connect(), connect()];
+    world.subscribe(told, "a");
+    world.subscribe(untold, "b");
+    const before = world.publish("a");
+    world.publish("busy");
+    world.ts += 1000;
+    world.publish("busy");
+    world.settle();
+    world.restart();
+    world.subscribe(unread, "c");
+    // Before the shard has read anything of the hub, and after.
+    for (let laps = 1; laps <= 2; laps++) {
+      lap("flood");
+      lap("flood");
+      world.settle();
+      expect(counted(world.counters, SHARD.publicationsLapped)).toBe(laps);
+    }
+    const after = ["a", "b", "c"].map((channel) => world.publish(channel).seq);
+    world.settle();
+    for (const { closedFor } of [told, untold, unread]) expect(closedFor).toBeUndefined();
+    expect(told.seqsOf("a")).toEqual([before.seq, after[0]]);
+    expect([untold.seqsOf("b"), unread.seqsOf("c")]).toEqual([[after[1]], [after[2]]]);
+  });
+
+  it("channels - what a lap has taken and a hub with it is a loss", () => {
+    world = new ChannelWorld({ channelHistorySize: 100 });
+    const live = connect();
+    world.subscribe(live, "a");
+    world.publish("a");
+    world.settle();
+    world.publish("a");
+    lap("flood");
+    lap("flood");
+    world.channels.poll();
+    world.restart();
+    world.settle();
+    expect(live.closedFor).toBe("4001 publications of a channel are there no more");
+  });
+
   it("channels - of a connection one history is on its way at a time, and of all so many", () => {
     for (const channel of ["a", "b", "c"]) world.publish(channel);
     const since = world.ts;
@@ -262,12 +333,18 @@ describe("channels", () => {
     ]);
   });
 
-  it.each([1, 2, 3, 4, 5, 6])(
-    "channels - nothing is lost or doubled in random histories (seed %i)",
-    (seed) => {
+  it.each([
+    ...[1, 2, 3, 4, 5, 6].map((seed) => ({ seed, keeps: "some" })),
+    ...[7, 8, 9, 10, 11, 12].map((seed) => ({ seed, keeps: "all" })),
+  ])(
+    "channels - nothing is lost or doubled in random histories that keep $keeps (seed $seed)",
+    ({ seed, keeps }) => {
       const random = new Random(seed);
+      const keepsAll = keeps === "all";
       world.desk.close();
-      world = new ChannelWorld({ channelHistorySize: 30 });
+      world = keepsAll
+        ? new ChannelWorld({ channelHistorySize: 10_000, channelHistoryTimeMs: 1e9 })
+        : new ChannelWorld({ channelHistorySize: 30 });
       const all: { client: ChannelClient; channel: string; from: number; promised?: number }[] = [];
       for (let step = 0; step < 1500; step++) {
         world.nowMs += random.below(20);
@@ -310,11 +387,14 @@ describe("channels", () => {
             break;
           }
           case 10:
-            if (one !== undefined) one.client.blocked = random.below(2) === 0;
+            if (!keepsAll && one !== undefined) one.client.blocked = random.below(2) === 0;
             break;
           default:
-            if (random.below(60) === 0) world.restart();
-            else if (random.below(40) === 0) lap(channel);
+            if (random.below(60) === 0) {
+              // What a hub has not told yet it takes with it.
+              if (keepsAll) world.settle();
+              world.restart();
+            } else if (random.below(40) === 0) lap(channel);
         }
       }
       for (const { client } of all) client.blocked = false;
@@ -326,6 +406,7 @@ describe("channels", () => {
         const told = world.published.filter((placed) => placed.channel === channel);
         // Numbers go up, and none comes twice.
         expect(seqs.every((seq, at) => at === 0 || seq > (seqs[at - 1] as number))).toBe(true);
+        if (keepsAll) expect(client.closedFor).toBeUndefined();
         if (client.closedFor !== undefined) continue;
         const isWhole = promised !== undefined && recoveredOf(client)?.toString() === "true";
         const due = isWhole
