@@ -91,6 +91,8 @@ interface ChannelWorldOptions {
   readonly channelHistorySize?: number;
   readonly channelHistoryTimeMs?: number;
   readonly maxPublishesPerSecond?: number;
+  /** The shard's clock in ms; the test's own by default. */
+  readonly now?: () => number;
 }
 
 /**
@@ -134,6 +136,7 @@ export class ChannelWorld {
         }),
       } as unknown as Outbox,
       counters: this.counters,
+      ...(options.now !== undefined && { now: options.now }),
       hold: {
         hold: ({ number }) => this.holds.push(`hold ${number}`),
         release: ({ number }) => this.holds.push(`release ${number}`),

@@ -21,7 +21,7 @@ interface ChannelDeskContext {
 }
 
 /** What one answer brings of a history, in bytes. */
-const ANSWER_BYTES_MAX = 128 * 1024;
+const ANSWER_BYTES_MAX = 32 * 1024;
 /** How often old publications are looked for, and users who have not published for long, in ms. */
 const SWEEP_INTERVAL_MS = 250;
 

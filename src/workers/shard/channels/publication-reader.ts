@@ -15,7 +15,7 @@ interface PublicationReaderHooks {
   readonly lapped: () => void;
 }
 
-/** How often a poll looks at the clock. */
+/** How often a poll looks at the clock, of records that nobody wants: of others each time. */
 const RECORDS_PER_CLOCK_READ = 16;
 
 /** A shard's cursor on one producer's ring of publications. */
@@ -66,9 +66,9 @@ export class PublicationReader {
     return this.pending ? this.#lastTs : Number.POSITIVE_INFINITY;
   }
 
-  /** Reads records until the deadline (in performance.now()'s ms), some at least. */
-  poll(deadline: number): void {
-    for (let read = 0; read === 0 || read % RECORDS_PER_CLOCK_READ !== 0 || isBefore(deadline); ) {
+  /** Reads records until it is over, one at least. */
+  poll(isOver: () => boolean): void {
+    for (let unwanted = 0; ; ) {
       if (!this.#midBatch) {
         const received = this.#ring.receive();
         if (received === RECEIVED.nothing) return;
@@ -80,17 +80,13 @@ export class PublicationReader {
       }
       if (this.#ring.next() === 0) this.#midBatch = false;
       else {
-        read++;
         const { words, offset } = this.#ring;
         this.#lastTs = readPublicationTs(words, offset);
         this.#untouched = false;
-        if (this.#hooks.wanted(readChannel(words, offset)))
-          this.#hooks.published(readPublication(words, offset));
+        const wanted = this.#hooks.wanted(readChannel(words, offset));
+        if (wanted) this.#hooks.published(readPublication(words, offset));
+        if ((wanted || ++unwanted % RECORDS_PER_CLOCK_READ === 0) && isOver()) return;
       }
     }
   }
-}
-
-function isBefore(deadline: number): boolean {
-  return performance.now() < deadline;
 }

@@ -271,6 +271,81 @@ describe("channels", () => {
     expect(live.closedFor).toBe("4001 publications of a channel are there no more");
   });
 
+  it("channels - after a lap of many channels so few are asked for at a time, and others' histories with them", () => {
+    const [reader, back] = [connect(), connect()];
+    const channels = Array.from({ length: 2000 }, (_, index) => `c${index}`);
+    for (const channel of channels) world.subscribe(reader, channel);
+    const first = world.publish("back");
+    world.settle();
+    lap("flood");
+    const last = world.publish("c1999");
+    lap("flood");
+    world.channels.poll();
+    const asked = () => world.requests.map(({ type, channel }) => `${type} ${channel}`);
+    expect(asked()).toEqual(channels.slice(0, 32).map((channel) => `history ${channel}`));
+    world.subscribe(back, "back", first.ts);
+    for (let hearings = 0; hearings < 3; hearings++) {
+      expect(world.requests.length).toBeLessThanOrEqual(33);
+      world.hear();
+      world.tell();
+    }
+    // Long before all of the channels are repaired.
+    expect(back.seqsOf("back")).toEqual([first.seq]);
+    expect(reader.messages).toEqual([]);
+    world.settle();
+    expect(reader.seqsOf("c1999")).toEqual([last.seq]);
+    expect(world.channels.position).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  it("channels - what the hub answers is told for some time in a turn, and the rest in the next ones", () => {
+    let nowMs = 0;
+    // A publication takes a millisecond.
+    world = new ChannelWorld({ channelHistorySize: 1000, now: () => nowMs++ });
+    const [live, back] = [connect(), connect()];
+    world.subscribe(live, "a");
+    const since = world.ts;
+    const published = Array.from({ length: 60 }, () => world.publish("a"));
+    for (let laps = 0; laps < 3; laps++) lap("flood");
+    world.channels.poll();
+    expect(counted(world.counters, SHARD.publicationsLapped)).toBe(1);
+    world.subscribe(back, "a", since);
+    world.hear();
+    world.tell();
+    const told = [live.messages.length];
+    // One that comes meanwhile is told behind them.
+    published.push(world.publish("a"));
+    while (world.channels.pending) world.channels.poll();
+    while (live.seqsOf("a").length < published.length) {
+      world.hear();
+      world.tell();
+      vi.advanceTimersToNextTimer();
+      told.push(live.messages.length + back.messages.length);
+    }
+    world.settle();
+    const perTurn = told.map((count, turn) => count - (told[turn - 1] ?? 0));
+    expect(Math.max(...perTurn)).toBeLessThanOrEqual(6);
+    const seqs = published.map(({ seq }) => seq);
+    expect([live.seqsOf("a"), back.seqsOf("a")]).toEqual([seqs, seqs]);
+  });
+
+  it("channels - of what the hub has answered and was not told yet nothing is lost with it", () => {
+    let nowMs = 0;
+    world = new ChannelWorld({ channelHistorySize: 1000, now: () => nowMs++ });
+    const live = connect();
+    world.subscribe(live, "a");
+    const published = Array.from({ length: 60 }, () => world.publish("a"));
+    for (let laps = 0; laps < 3; laps++) lap("flood");
+    world.channels.poll();
+    world.hear();
+    world.tell();
+    expect(live.messages.length).toBeLessThan(10);
+    world.restart();
+    published.push(world.publish("a"));
+    world.settle();
+    expect(live.seqsOf("a")).toEqual(published.map(({ seq }) => seq));
+    expect(live.closedFor).toBeUndefined();
+  });
+
   it("channels - of a connection one history is on its way at a time, and of all so many", () => {
     for (const channel of ["a", "b", "c"]) world.publish(channel);
     const since = world.ts;
