@@ -67,7 +67,6 @@ describe("client private channels", () => {
         });
         expect(response.status).toBe(200);
         published++;
-        await new Promise((resolve) => setTimeout(resolve, 10));
       }
     })();
     for (let restart = 0; restart < 3; restart++) {

@@ -110,12 +110,12 @@ describe("presence", () => {
     });
     for (let visitor = 1; visitor <= 8; visitor++) {
       await visit(`user-${visitor}`, { type: "Trades", params });
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      // Every second one comes right behind an update, so before the next one may.
+      if (visitor % 2 === 0) await until("all are told", () => latest?.connections === visitor);
     }
-    await until("all are told", () => latest?.connections === 8);
     const gaps = times.slice(1).map((time, index) => time - (times[index] as number));
     expect(Math.min(...gaps)).toBeGreaterThan(900);
-    expect(times.length).toBeGreaterThan(1);
+    expect(times.length).toBeGreaterThanOrEqual(4);
     // However many watch it here already, a newcomer gets what they were told last.
     for (const encoding of ENCODINGS)
       expect((await watch(encoding)).data).toEqual({ ...params, connections: 8, users: 8 });
