@@ -61,10 +61,14 @@ interface Kept extends KeptPublication {
   readonly until: number;
 }
 
+/** Who has made channels. */
 interface Owner {
   readonly name: string | undefined;
   /** Least recently published first. */
   readonly channels: Set<Channel>;
+  readonly byBytes: LargestFirst<Channel>;
+  /** Of what is kept of them. */
+  bytes: number;
 }
 
 interface Channel {
@@ -94,8 +98,8 @@ const SWEPT_AT_ONCE = 1000;
  * - *Gaps.* Whoever asks says behind which number and since when something may be missing to it. What has both a lower
  *   number and an earlier time than whatever was dropped is no loss, so neither where a channel's numbers begin nor
  *   what became of other channels is taken for one.
- * - *Bytes.* Where what is kept is too much, the channel that has most of it loses its oldest publication: so one
- *   that is flooded costs its own history and nobody else's.
+ * - *Bytes.* Where what is kept is too much, the user whose channels have most of it loses the oldest publication of the
+ *   one that has most: so a flood, of one channel or of many, costs the histories of who has made them and nobody else's.
  * - *Channels.* One whose publications have all had their time is forgotten when its place is wanted, the one that
  *   has been idle for longest first. Where none is idle, who has had more channels than the newcomer made loses the
  *   least recent one; where nobody has, the newcomer is refused. So nobody keeps others out, whatever they hold.
@@ -109,7 +113,7 @@ export class ChannelHistories {
   /** Least recently published first. */
   readonly #channels = new Map<string, Channel>();
   readonly #owners = new Map<string | undefined, Owner>();
-  readonly #byBytes = new LargestFirst<Channel>();
+  readonly #byBytes = new LargestFirst<Owner>();
   readonly #byChannels = new LargestFirst<Owner>();
   #bytes = 0;
   /** The highest number and the latest time of what was forgotten with its channel, or told by others before. */
@@ -151,7 +155,8 @@ export class ChannelHistories {
     this.#resize(channel, kept.bytes);
     this.#dropOld(channel);
     if (channel.kept.length > channelHistorySize) this.#drop(channel, "size");
-    while (this.#bytes > channelHistoryBytes) this.#drop(this.#byBytes.largest as Channel, "bytes");
+    while (this.#bytes > channelHistoryBytes)
+      this.#drop(this.#byBytes.largest?.byBytes.largest as Channel, "bytes");
     return { seq, ts, data, userId };
   }
 
@@ -230,7 +235,7 @@ export class ChannelHistories {
   }
 
   #open(name: string, userId: string | undefined, ts: number): Channel | undefined {
-    const owner = this.#owners.get(userId) ?? { name: userId, channels: new Set() };
+    const owner = this.#owners.get(userId) ?? newOwner(userId);
     if (this.#channels.size >= this.#bounds.maxChannels && !this.#makeRoom(owner)) return undefined;
     const lastSeq = Math.max(ts - 1, this.#forgottenSeq);
     const channel: Channel = {
@@ -298,9 +303,16 @@ export class ChannelHistories {
   }
 
   #resize(channel: Channel, by: number): void {
-    const before = channel.bytes;
+    const { owner } = channel;
+    const before = [channel.bytes, owner.bytes] as const;
     channel.bytes += by;
+    owner.bytes += by;
     this.#bytes += by;
-    this.#byBytes.resize(channel, before, channel.bytes);
+    owner.byBytes.resize(channel, before[0], channel.bytes);
+    this.#byBytes.resize(owner, before[1], owner.bytes);
   }
+}
+
+function newOwner(name: string | undefined): Owner {
+  return { name, channels: new Set(), byBytes: new LargestFirst(), bytes: 0 };
 }

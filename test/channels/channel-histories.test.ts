@@ -179,6 +179,23 @@ describe("channel histories", () => {
     expect(dropped["bytes"]).toBe(500 - seqsOf(own, "flood", 0).length);
   });
 
+  it("channel histories - a flood of many channels costs who has made them, and no longer history of another user", () => {
+    const own = histories({
+      maxChannels: 100,
+      channelHistorySize: 10,
+      channelHistoryBytes: 60_000,
+    });
+    const mine = [1, 2, 3, 4, 5].map(() =>
+      publish(own, "mine", { user: "me", data: "x".repeat(1000) }),
+    );
+    for (let more = 0; more < 500; more++)
+      publish(own, `flood-${more % 90}`, { user: "flooder", data: "y".repeat(500) });
+    expect(own.bytes).toBeLessThanOrEqual(60_000);
+    // Each of the flood's is smaller.
+    expect(seqsOf(own, "mine", 0)).toEqual(mine.map((one) => one?.seq));
+    expect(dropped["bytes"]).toBeGreaterThan(300);
+  });
+
   it("channel histories - one user may have all channels, and a further one is refused until one is idle", () => {
     const own = histories({ maxChannels: 3 });
     const last = ["a", "b", "c"].map((name) => publish(own, name)).at(-1) as KeptPublication;
