@@ -224,14 +224,18 @@ export class ChannelWorld {
   }
 
   /** Subscribes, as a request does that was answered; resolves with what was found. */
-  subscribe(client: ChannelClient, channel: string, since?: number): void {
+  subscribe(client: ChannelClient, channel: string, ...sinces: readonly (number | undefined)[]): void {
+    const since = sinces.filter((one) => one !== undefined);
     const named = { type: "Private", params: { channel } } as const;
-    if (since === undefined) return this.channels.subscribe(client.connection, [named], new Map());
-    const asked = { ...named, since };
-    this.channels.find([asked], (found) => {
-      const recovered = found.get(asked)?.recovered === true;
-      client.messages.push({ type: "Subscribed", data: { channels: [{ ...asked, recovered }] } });
-      this.channels.subscribe(client.connection, [asked], found);
+    if (since.length === 0) return this.channels.subscribe(client.connection, [named], new Map());
+    const asked = since.map((one) => ({ ...named, since: one }));
+    this.channels.find(asked, (found) => {
+      const channels = asked.map((one) => ({
+        ...one,
+        recovered: found.get(one)?.recovered === true,
+      }));
+      client.messages.push({ type: "Subscribed", data: { channels } });
+      this.channels.subscribe(client.connection, asked, found);
     });
   }
 

@@ -30,8 +30,6 @@ interface Replay {
   from: HistoryFrom;
   /** Up to which number it has been told. */
   after: number;
-  /** All of it has to be there. */
-  readonly promised: boolean;
   /** Since it was asked for, the shard has missed what was published meanwhile. */
   lapped: boolean;
 }
@@ -58,7 +56,8 @@ interface ChannelReplaysContext {
  * a time, and the next when the socket has taken those before, so that it costs no memory however much it is.
  *
  * A replay has come to its end when it has all that the hub knew, and all that the shard has read of the ring since
- * it asked, which is kept meanwhile in `recent`. What the ring still brings of what it has, it skips by `after`.
+ * it asked, which is kept meanwhile in `recent`. What the ring still brings of what it has, it skips by `after`. Where
+ * something between is dropped before it was told, whoever it is for is closed: nobody is told less without knowing.
  *
  * A connection's replays go one after the other, and all of a shard together have a bounded number of answers on their
  * way, by turns. Channels to be repaired are found as there is room for their questions, one and one with others', and
@@ -105,7 +104,7 @@ export class ChannelReplays {
   }
 
   /** Tells a subscription what its channel has from somewhere on, and then what is new. */
-  begin(subscription: ChannelSubscription, from: HistoryFrom, promised: boolean): void {
+  begin(subscription: ChannelSubscription, from: HistoryFrom): void {
     this.end(subscription);
     const { channel, connection } = subscription;
     subscription.replaying = true;
@@ -113,7 +112,7 @@ export class ChannelReplays {
     count(this.#counters, SHARD.replays);
     const { after } = from;
     subscription.after = after;
-    const replay = { channel, to: subscription, from, after, promised, lapped: false };
+    const replay = { channel, to: subscription, from, after, lapped: false };
     this.#all.set(subscription, replay);
     const own = this.#byConnection.get(connection) ?? new Set();
     this.#byConnection.set(connection, own.add(replay));
@@ -209,7 +208,7 @@ export class ChannelReplays {
   ): boolean {
     const { channel } = replay;
     const { publications, next, lastSeq, missing } = answer.news;
-    if (missing && replay.promised) return false;
+    if (missing) return false;
     while (answer.told < publications.length) {
       const publication = publications[answer.told++] as (typeof publications)[number];
       this.#tell(writes, replay, this.#context.told(channel.name, publication));
@@ -236,7 +235,7 @@ export class ChannelReplays {
   /** A replay has been told an answer: ends it where that was all. */
   #goOn(replay: Replay, { lastSeq, missing }: HistoryNews): void {
     const { channel, to, after } = replay;
-    if (missing && replay.promised) return this.#fail(replay);
+    if (missing) return this.#fail(replay);
     if (after < lastSeq || replay.lapped || channel.lastSeq > after)
       return this.#askWhenTaken(replay);
     if (to !== undefined) return this.end(to);
@@ -306,7 +305,7 @@ export class ChannelReplays {
       else if (this.#subscriptions.isBehind(channel) && !this.#all.has(channel)) {
         const { toldSeq: after } = channel;
         const from = { after, since: this.#behindSince };
-        const replay = { channel, to: undefined, from, after, promised: true, lapped: false };
+        const replay = { channel, to: undefined, from, after, lapped: false };
         this.#all.set(channel, replay);
         this.#repairs++;
         return replay;

@@ -1,3 +1,4 @@
+import type { HistoryFrom } from "../../../channels/channel-histories.js";
 import type { MessageFault } from "../../../codec/decode.js";
 import type { ShardOptions } from "../../../config/thread-options.js";
 import type { NamedChannel } from "../../../contract/channel-kinds.js";
@@ -13,6 +14,7 @@ import { ChannelReplays, tellAll } from "./channel-replays.js";
 import { ChannelSearches, type FoundHistory } from "./channel-searches.js";
 import {
   type ChannelMembersListener,
+  type ChannelSubscription,
   ChannelSubscriptions,
   type ToldPublication,
 } from "./channel-subscriptions.js";
@@ -177,13 +179,17 @@ export class Channels {
     channels: readonly NamedChannel[],
     found: ReadonlyMap<NamedChannel, FoundHistory>,
   ): void {
+    const from = new Map<ChannelSubscription, HistoryFrom>();
     for (const channel of channels) {
       const subscription = this.#subscriptions.add(connection, channel.params.channel);
-      const history = found.get(channel);
-      // It may have had the channel, and wants it from there on again.
-      if (history?.from !== undefined)
-        this.#replays.begin(subscription, history.from, history.recovered);
+      const begins = found.get(channel)?.from;
+      // Where a request names a channel several times, all that any asks for comes.
+      const known = from.get(subscription);
+      if (begins !== undefined && (known === undefined || begins.after < known.after))
+        from.set(subscription, begins);
     }
+    // It may have had the channel, and wants it from there on again.
+    for (const [subscription, begins] of from) this.#replays.begin(subscription, begins);
   }
 
   unsubscribe(connection: Connection, channels: readonly NamedChannel[]): void {

@@ -119,6 +119,35 @@ describe("channels", () => {
     expect(live.closedFor).toBeUndefined();
   });
 
+  it("channels - a request that names a channel several times gets all that any of them asks for", () => {
+    const [first, second, third] = [1, 2, 3].map(() => {
+      world.ts++;
+      return world.publish("a");
+    }) as [Placed, Placed, Placed];
+    const client = connect();
+    world.subscribe(client, "a", second.ts, first.ts, third.ts);
+    world.settle();
+    expect(recoveredOf(client)).toEqual([true, true, true]);
+    expect(client.seqsOf("a")).toEqual([first.seq, second.seq, third.seq]);
+  });
+
+  it("channels - what is dropped in the middle of what comes closes whoever was not promised all, too", () => {
+    world = new ChannelWorld({ channelHistorySize: 20 });
+    const client = connect();
+    for (let more = 0; more < 40; more++) world.publish("a", `"${"x".repeat(9000)}"`);
+    world.subscribe(client, "a", 1);
+    world.hear();
+    world.tell();
+    client.blocked = true;
+    world.hear();
+    world.tell();
+    for (let more = 0; more < 40; more++) world.publish("a");
+    client.blocked = false;
+    world.settle();
+    expect(recoveredOf(client)).toEqual([false]);
+    expect(client.closedFor).toBe("4001 publications of a channel are there no more");
+  });
+
   it("channels - a lap costs nothing that the history still has", () => {
     world = new ChannelWorld({ channelHistorySize: 100 });
     const [one, two, late] = [connect(), connect(), connect()];
