@@ -98,6 +98,19 @@ describe("presence", () => {
     await told(watchers, 3, 2);
   });
 
+  it("presence - whom the server has closed is not counted any more, however long its socket stays", async () => {
+    const { client } = await watch();
+    const query = `?token=${testToken({ sub: "deaf" }, 2)}`;
+    const deaf = await TestClient.connect(server.port, { query });
+    clients.push(deaf);
+    await deaf.subscribe({ type: "Trades", params });
+    // It will not hear that its token has expired, so its socket stays until that is cut.
+    deaf.ws.pause();
+    await client.take("PresenceUpdate", ({ data }) => data.connections === 1);
+    await client.take("PresenceUpdate", ({ data }) => data.connections === 0);
+    expect(await server.metric('marketcast_connections_closed_total{code="4500"}')).toBe(0);
+  });
+
   it("presence - it comes at once to a further one, once a second at most, and no more once it is ended", async () => {
     const { client } = await watch();
     const times: number[] = [];
