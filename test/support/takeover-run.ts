@@ -14,7 +14,9 @@ import { until } from "./until.js";
 
 /** How long an exchange trades before it is killed. */
 const LIFE_MS_MAX = 1500;
-const FLAGS: Flags = { ...FAST_EXCHANGE, "sim-traders": 0, shards: 1, "relay-lease": 1000 };
+/** A standby has a copy to take first. */
+const HEIRS_MS_MAX = 60_000;
+const FLAGS: Flags = { ...FAST_EXCHANGE, "sim-traders": 0, shards: 1, "relay-lease": 3000 };
 
 interface StandbyFigures {
   readonly standbys: number;
@@ -28,9 +30,8 @@ export async function standbyFigures(node: ServerProcess): Promise<StandbyFigure
 
 /** Resolves when an exchange says that so many standbys may take over. */
 export function untilHeirs(origin: ServerProcess, count: number): Promise<unknown> {
-  return until(`${count} may take over`, async () => {
-    return (await standbyFigures(origin)).heirs === count;
-  });
+  const isSo = async () => (await standbyFigures(origin)).heirs === count;
+  return until(`${count} may take over`, isSo, HEIRS_MS_MAX);
 }
 
 export async function killProcess({ child }: ServerProcess): Promise<void> {
@@ -94,7 +95,6 @@ export async function runTakeovers(
         told = new Told();
       }
       names = [second, first];
-      // The one that was killed last has the lease for as long as it was given.
     }
     expect(orders).toBeGreaterThan(rounds * 10);
     return { orders: lost, told: orders };
