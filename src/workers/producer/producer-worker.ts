@@ -80,6 +80,7 @@ const hub = new Hub({
   },
   heard: () => {
     publications.publish();
+    desk?.heard();
     presence.heard();
   },
   gone: (shard) => presence.gone(shard),
