@@ -94,6 +94,11 @@ const relayIsNamed: Rule = (config) =>
     ? problem("relay", "must be set when feed is relay")
     : undefined;
 
+const ackHasStandbys: Rule = ({ relayAck, relay, feed }) =>
+  relayAck === "standby" && (relay === undefined || feed !== "exchange")
+    ? problem("relay-ack", "standby needs feed exchange, and relay")
+    : undefined;
+
 const relayPrefixIsPlain: Rule = ({ relayPrefix }) =>
   RELAY_PREFIX.test(relayPrefix)
     ? undefined
@@ -122,4 +127,5 @@ export const CONFIG_RULES: readonly Rule[] = [
   relayIsNamed,
   relayPrefixIsPlain,
   leaseFitsWindow,
+  ackHasStandbys,
 ];
