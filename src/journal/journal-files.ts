@@ -1,4 +1,4 @@
-import { fdatasync, type Stats, statSync, write } from "node:fs";
+import { constants, fdatasync, type Stats, statSync, write } from "node:fs";
 import { type FileHandle, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { promisify } from "node:util";
 import { makeDirectory } from "../shared/make-directory.js";
@@ -8,9 +8,9 @@ import { syncDirectory } from "../shared/sync-directory.js";
 export interface JournalFile {
   /** Reads into all of `into`, or to the end of the file; resolves with the bytes read. */
   read(into: Buffer, position: number): Promise<number>;
-  /** Writes all of `bytes`. */
+  /** Writes all of `bytes`. To a file that was opened with "write": resolves when they are on disk. */
   write(bytes: Buffer, position: number): Promise<void>;
-  /** Resolves when the bytes that were written are on disk. */
+  /** Resolves when the bytes that were written before are on disk. */
   datasync(): Promise<void>;
   /** Size in bytes. */
   size(): Promise<number>;
@@ -34,7 +34,15 @@ export interface JournalFiles {
   syncDirectory(dir: string): Promise<void>;
 }
 
-const FLAGS = { read: "r", write: "r+", create: "w+" } as const;
+/**
+ * What is written with "write" is on disk with the same call of the system: a flush of its own would cost another way
+ * to a thread and back, which takes as long as the flush where processors are busy.
+ */
+const FLAGS = {
+  read: "r",
+  write: constants.O_RDWR | constants.O_DSYNC,
+  create: "w+",
+} as const;
 /** The most that one call of the system reads or writes. */
 const CHUNK_BYTES = 1 << 20;
 
@@ -54,7 +62,7 @@ class RealFile implements JournalFile {
     this.#stats = stats;
   }
 
-  static async open(path: string, flags: string): Promise<RealFile> {
+  static async open(path: string, flags: string | number): Promise<RealFile> {
     const handle = await open(path, flags, 0o600);
     try {
       return new RealFile(handle, path, await handle.stat());

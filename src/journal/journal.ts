@@ -252,7 +252,6 @@ export class Journal {
     if (segment !== this.#current) throw new Error("journal: another segment is written to");
     try {
       await segment.file.write(bytes, segment.offset);
-      await segment.file.datasync();
       requireWhole(segment);
     } catch (error) {
       throw await this.#giveUp(segment, error);
@@ -324,7 +323,6 @@ export class Journal {
       writeSegmentHeader(header, { bytes, index, first, id: this.#id });
       file = await this.#files.open(path, "write");
       await file.write(header, 0);
-      await file.datasync();
       requireWhole({ path, file, bytes });
     } catch (error) {
       // The next attempt makes another file, and that takes the place of this one.

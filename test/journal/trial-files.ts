@@ -57,21 +57,28 @@ export class TrialFiles implements JournalFiles {
     }
     return {
       read: (into, position) => this.#trial("read", path, () => file.read(into, position)),
-      write: (bytes, position) =>
-        this.#trial("write", path, async () => {
+      write: async (bytes, position) => {
+        await this.#trial("write", path, async () => {
           if (how === "write") await this.#remember(path, bytes.length, position);
           await file.write(bytes, position);
-        }),
+        });
+        // One call of the system, of which a test may hold back the second half.
+        if (how === "write") await this.#trial("datasync", path, async () => this.#flushed(path));
+      },
       datasync: () =>
         this.#trial("datasync", path, async () => {
           await file.datasync();
-          const kept = this.unflushed.filter((write) => write.path !== path);
-          this.unflushed.splice(0, this.unflushed.length, ...kept);
+          this.#flushed(path);
         }),
       size: () => this.#trial("size", path, () => file.size()),
       isWhole: (bytes) => file.isWhole(bytes),
       close: () => file.close(),
     };
+  }
+
+  #flushed(path: string): void {
+    const kept = this.unflushed.filter((write) => write.path !== path);
+    this.unflushed.splice(0, this.unflushed.length, ...kept);
   }
 
   async #remember(path: string, length: number, position: number): Promise<void> {
