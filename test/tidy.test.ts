@@ -98,6 +98,9 @@ const engineOfCore: Allowed = ({ from, to, typeOnly }) =>
 /** What runs in browsers takes from shared the value types of markets only, which need nothing. */
 const marketValues: Allowed = ({ to }) => /^shared\/market(-id)?\.ts$/.test(to);
 
+/** Main lists this node, whatever threads it has. */
+const nodeList: Allowed = ({ to }) => /^relay\/(node-list|relay-keys)\.ts$/.test(to);
+
 const shared = folder("shared");
 
 /** What each folder of src may import besides itself. Imports point one way. */
@@ -105,6 +108,7 @@ const RULE: Readonly<Record<string, readonly Allowed[]>> = {
   cli: [...["main", "client", "store", "config"].map(folder), plainContract, shared],
   main: [
     messageTypes,
+    nodeList,
     folder("transport"),
     folder("counters"),
     folder("ring"),

@@ -44,4 +44,8 @@ export const RELAY = {
   /** Of an edge: whether it has a link to the origin's exchange, and bytes that wait to go there. */
   originLinked: 25,
   originWaitingBytes: 26,
+  /** Written by main: nodes of the relay, whether this one is listed, and whether another one has its name. */
+  nodes: 27,
+  nodeListed: 28,
+  nodeNamesake: 29,
 } as const;

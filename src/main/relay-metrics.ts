@@ -52,6 +52,19 @@ export function addRelayMetrics(add: Add, { relay }: CounterBlock): void {
   one("counter", "starts_total", RELAY.starts, "Threads started to relay");
 }
 
+/** Adds what is counted of the list of all nodes. */
+export function addNodeMetrics(add: Add, { relay }: CounterBlock): void {
+  const one = (name: string, word: number, help: string): void =>
+    add("gauge", `relay_${name}`, help, () => [{ labels: {}, value: counted(relay, word) }]);
+  one("nodes", RELAY.nodes, "Nodes of this relay that are listed, as Redis last said");
+  one(
+    "node_listed",
+    RELAY.nodeListed,
+    "Whether this node is among them, 0 or 1: not without Redis, nor where the list is full",
+  );
+  one("node_namesake", RELAY.nodeNamesake, "Whether another node had its name first, 0 or 1");
+}
+
 /** Adds what is counted of the ways of edges to their origin's exchange, at either end. */
 export function addLinkMetrics(add: Add, { producer, relay }: CounterBlock): void {
   const one = (type: MetricType, name: string, word: number, help: string): void =>

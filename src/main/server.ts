@@ -35,6 +35,7 @@ import { logOptionsOf } from "./log-options.js";
 import { startMessageRate } from "./message-rate.js";
 import { createMetrics } from "./metrics.js";
 import { sendsNatively } from "./native-send.js";
+import { Nodes } from "./nodes.js";
 import { DRAIN_REASON, EXCHANGE_DOWN, PRODUCER_DOWN, PRODUCER_LOST } from "./notices.js";
 import { OpsServer } from "./ops-server.js";
 import { ProducerSupervisor } from "./producer-supervisor.js";
@@ -119,6 +120,7 @@ class Server implements RunningServer {
   readonly #readers: RingReaders;
   readonly #pool: ShardPool;
   readonly #acceptor: Acceptor;
+  readonly #nodes: Nodes;
   readonly #ops: OpsServer;
   readonly #timers: (() => void)[] = [];
   readonly #markClosed: (code: number) => void;
@@ -165,6 +167,7 @@ class Server implements RunningServer {
     );
     this.#pool = this.#createPool(shard, handOff, counters, log);
     this.#acceptor = new Acceptor({ ...config, handOff }, this.#pool, this.#block.main, logger);
+    this.#nodes = new Nodes(config, this.#block, () => this.#readiness().state, logger);
     this.#ops = new OpsServer(
       {
         readiness: () => this.#readiness(),
@@ -253,6 +256,7 @@ class Server implements RunningServer {
     const { host, port, opsHost, opsPort, shards } = this.#config;
     this.opsPort = await step(this.#ops.listen(opsHost, opsPort));
     this.#startTimers();
+    this.#nodes.start();
     await step(this.#producer.start());
     const up = new Promise<void>((resolve) => {
       this.#allUp = resolve;
@@ -277,7 +281,7 @@ class Server implements RunningServer {
     for (const stop of this.#timers) stop();
     this.#ops.close();
     this.#acceptor.close();
-    await Promise.all([this.#pool.stop(), this.#producer.stop()]);
+    await Promise.all([this.#pool.stop(), this.#producer.stop(), this.#nodes.stop()]);
     // The last, as they archive and relay what the producer has told.
     await this.#readers.stop();
   }
@@ -377,10 +381,11 @@ class Server implements RunningServer {
     return { ready, state: "starting", reasons: ["not all threads are up yet", ...reasons] };
   }
 
-  #status() {
+  async #status() {
     const ready = (shard: number): boolean => this.#pool.ready(shard);
     const relays = this.#config.relay !== undefined;
-    return serverFigures(this.#health.system, this.#block, { ready, relays });
+    const figures = serverFigures(this.#health.system, this.#block, { ready, relays });
+    return { ...figures, ...(await this.#nodes.figures()) };
   }
 
   #startTimers(): void {

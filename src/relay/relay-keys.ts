@@ -10,6 +10,9 @@ export interface RelayKeys {
   readonly asks: string;
   /** A list for each ask: its answer. */
   readonly answer: (ask: string) => string;
+  /** A hash: what each node tells of itself, by its name; and a sorted set, when it last has, in ms. */
+  readonly nodes: string;
+  readonly nodesSeen: string;
 }
 
 export function relayKeys(prefix: string): RelayKeys {
@@ -19,6 +22,8 @@ export function relayKeys(prefix: string): RelayKeys {
     fence: `${prefix}:fence`,
     asks: `${prefix}:asks`,
     answer: (ask) => `${prefix}:answer:${ask}`,
+    nodes: `${prefix}:nodes`,
+    nodesSeen: `${prefix}:nodes:seen`,
   };
 }
 
