@@ -3,6 +3,10 @@ import { THREAD } from "./counters.js";
 /** Words of the relay's section: of an origin's thread, or of an edge's producer. */
 export const RELAY = {
   ...THREAD,
+  /** Written by main: nodes of the relay, whether this one is listed, and whether another one has its name. */
+  nodes: 60,
+  nodeListed: 61,
+  nodeNamesake: 62,
   /** Entries, records and bytes, appended or taken in. */
   entries: 2,
   records: 3,
@@ -44,8 +48,4 @@ export const RELAY = {
   /** Of an edge: whether it has a link to the origin's exchange, and bytes that wait to go there. */
   originLinked: 25,
   originWaitingBytes: 26,
-  /** Written by main: nodes of the relay, whether this one is listed, and whether another one has its name. */
-  nodes: 27,
-  nodeListed: 28,
-  nodeNamesake: 29,
 } as const;

@@ -138,8 +138,8 @@ describe("bad values", () => {
 
   it.each(numeric)("config - $flag takes its bounds and nothing beyond", (info) => {
     const { min, max } = info.range;
-    // The markets of the synthetic feed must fit into the table.
-    const others = { maxMarkets: 100_000, feedMarkets: 1 };
+    // The markets of the synthetic feed must fit into the table, and what is set for a relay has one.
+    const others = { maxMarkets: 100_000, feedMarkets: 1, relay: "redis://cache" };
     for (const value of [min, max]) {
       const flags = { ...others, [info.flag]: String(value) };
       if (info.key === "maxMarkets" && "maxMarkets" in flags) flags.maxMarkets = value;

@@ -115,6 +115,34 @@ describe.skipIf(!HAS_REDIS)(`nodes${NO_REDIS}`, () => {
     );
   });
 
+  const WRONG_URLS: readonly (readonly [string, () => string])[] = [
+    ["that Redis does not admit", () => redis.url.replace("//", "//relay:open-sesame@")],
+    ["that leads nowhere", () => "redis://relay:open-sesame@127.0.0.1:1"],
+    [
+      "of sentinels that are none",
+      () =>
+        `${redis.url.replace("redis:", "redis+sentinel:").replace("//", "//relay:open-sesame@")}/main?sentinel_user=s&sentinel_password=open-sesame`,
+    ],
+  ];
+
+  test.each(WRONG_URLS)("nodes - of a URL %s no password is shown anywhere", async (_, url) => {
+    const apart = new RelayNodes({ url: url() });
+    const node = await apart.origin({ "log-level": "trace", "relay-prefix": "apart" });
+    try {
+      expect((await untilState(node, "degraded")).join()).toContain("Redis");
+      const shown = await Promise.all(
+        ["/status", "/metrics", "/readyz"].map(async (path) => (await node.ops(path)).text()),
+      );
+      expect(await nodesOf(node)).toEqual({ age_ms: null, list: [] });
+      expect(await node.stop()).toBe(0);
+      const all = [...shown, ...node.output].join("\n");
+      expect(all).toContain("marketcast_relay_connected");
+      expect(all).not.toContain("open-sesame");
+    } finally {
+      await apart.dispose();
+    }
+  });
+
   /** What keeps an edge from news, and what ends that. */
   const TROUBLES: readonly (readonly [string, () => unknown, () => unknown, string])[] = [
     [
