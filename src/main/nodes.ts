@@ -79,7 +79,8 @@ export class Nodes {
     if (state !== this.#stateSince[0]) this.#stateSince = [state, Date.now()];
     const isEdge = this.#config.feed === "relay";
     return {
-      role: isEdge ? "edge" : "origin",
+      // One that stands by for an origin says so in its state.
+      role: isEdge ? "edge" : state === "standby" ? "standby" : "origin",
       connections: connectionsOfAll(this.#block),
       lag_ms: isEdge ? this.#lagMs() : 0,
       state,

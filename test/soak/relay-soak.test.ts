@@ -104,11 +104,13 @@ test.skipIf(!HAS_REDIS)(
     const followers = FOLLOWED_WALLETS.map((wallet) => RoamingClient.orders(address.port, wallet));
     const log: string[] = [];
     try {
-      const names = Object.keys(world.happenings);
+      const due: string[] = [];
       const endsAt = performance.now() + SECONDS * 1000;
       for (let round = 0; performance.now() < endsAt; round++) {
         await world.settled(BACK_MS_MAX);
-        const name = names[random.below(names.length)] as string;
+        // Each once, in an order that is drawn, and then again.
+        if (due.length === 0) due.push(...Object.keys(world.happenings));
+        const [name] = due.splice(random.below(due.length), 1) as [string];
         log.push(name);
         await tradeThrough(world, random, told, name);
         // Clients go to other nodes from time to time without need.
