@@ -1,8 +1,10 @@
 import { availableParallelism, loadavg } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { cpuSeconds } from "../../bench/support/process-figures.js";
 import { MarketcastClient } from "../../src/client/node.js";
 import type { Trade } from "../../src/contract/messages.js";
 import { Link } from "../support/link.js";
+import { HAS_PROC } from "../support/process-figures.js";
 import { HAS_REDIS, NO_REDIS, RedisServer } from "../support/redis-server.js";
 import { RelayNodes } from "../support/relay-nodes.js";
 import { type ServerProcess, testToken } from "../support/server-process.js";
@@ -139,6 +141,9 @@ describe.skipIf(!HAS_REDIS)(`edge failover${NO_REDIS}`, () => {
       60_000,
     );
 
+    const pids = { clients: process.pid, edge: other.pid, origin: origin.pid };
+    const used = (): readonly number[] => (HAS_PROC ? Object.values(pids).map(cpuSeconds) : []);
+    const usedBefore = used();
     const killedAt = performance.now();
     for (const roamer of stayers)
       roamer.client.once("resubscribed", () => {
@@ -149,9 +154,12 @@ describe.skipIf(!HAS_REDIS)(`edge failover${NO_REDIS}`, () => {
     await until("all are back", () => stayers.every(({ backMs }) => backMs !== undefined), 60_000);
     const times = stayers.map(({ backMs }) => backMs as number).sort((a, b) => a - b);
     const [median, last] = [times[CLIENTS / 2], times.at(-1)] as [number, number];
+    const processor = used().map((seconds, at) =>
+      (seconds - (usedBefore[at] as number)).toFixed(2),
+    );
     const load = (loadavg()[0] as number) / availableParallelism();
     process.stdout.write(
-      `${CLIENTS} clients of a killed edge back on the other: half of them within ${Math.round(median)} ms, all within ${Math.round(last)} ms, at a load of ${load.toFixed(1)} a core\n`,
+      `${CLIENTS} clients of a killed edge back on the other: half of them within ${Math.round(median)} ms, all within ${Math.round(last)} ms, at a load of ${load.toFixed(1)} a core; processor time of ${Object.keys(pids).join(", ")}: ${processor.join(", ")} s\n`,
     );
     expect(last).toBeLessThan(load < LOAD_MAX ? BACK_MS_MAX : CROWDED_BACK_MS_MAX);
     for (const { client } of stayers)
