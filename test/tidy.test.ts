@@ -100,6 +100,8 @@ const marketValues: Allowed = ({ to }) => /^shared\/market(-id)?\.ts$/.test(to);
 
 /** Main lists this node, whatever threads it has. */
 const nodeList: Allowed = ({ to }) => /^relay\/(node-list|relay-keys)\.ts$/.test(to);
+/** Main keeps the lease of an origin; all else of a relay is threads' business. */
+const originLease: Allowed = ({ to }) => to === "relay/origin-lease.ts";
 
 const shared = folder("shared");
 
@@ -113,6 +115,7 @@ const RULE: Readonly<Record<string, readonly Allowed[]>> = {
     folder("counters"),
     folder("ring"),
     folder("config"),
+    originLease,
     plainContract,
     shared,
   ],

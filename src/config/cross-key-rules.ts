@@ -117,6 +117,15 @@ const relayPrefixIsPlain: Rule = ({ relayPrefix }) =>
         `${JSON.stringify(relayPrefix.slice(0, SHOWN_LENGTH_MAX))} is not 1 to 64 of A-Z a-z 0-9 _ . : { } -`,
       );
 
+/** What the last origin has relayed is to be there still when the next one takes over. */
+const leaseFitsWindow: Rule = ({ relayLeaseMs, relayWindowMs }) =>
+  relayLeaseMs > relayWindowMs
+    ? problem(
+        "relay-lease",
+        `${relayLeaseMs} ms is longer than relay-window, which is ${relayWindowMs} ms`,
+      )
+    : undefined;
+
 /** What must hold between keys; each line names all the keys it is about. */
 export const CONFIG_RULES: readonly Rule[] = [
   differentPorts,
@@ -131,4 +140,5 @@ export const CONFIG_RULES: readonly Rule[] = [
   relayIsNamed,
   relaySettingsHaveRelay,
   relayPrefixIsPlain,
+  leaseFitsWindow,
 ];

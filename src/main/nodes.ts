@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Config } from "../config/schema.js";
 import { type CounterBlock, counted } from "../counters/counters.js";
 import { RELAY } from "../counters/relay-counters.js";
-import { connectionsOfAll } from "../counters/system-status.js";
+import { connectionsOfAll, type RelayRole } from "../counters/system-status.js";
 import type { NodeList, NodeRecord } from "../relay/node-list.js";
 import type { Logger } from "../shared/log.js";
 import { relayTargetOf } from "../shared/relay-url.js";
@@ -16,11 +16,17 @@ const LEAVE_MS_MAX = 500;
 /** Longest name that is listed, in characters. */
 const NAME_LENGTH_MAX = 128;
 
+/** What this node is, and its state as `/readyz` has it. */
+interface IsNow {
+  readonly role: RelayRole | undefined;
+  readonly state: string;
+}
+
 /** All nodes of the relay, as `/status` lists them; of a server that is alone there is nothing to list. */
 export class Nodes {
   readonly #config: Config;
   readonly #block: CounterBlock;
-  readonly #state: () => string;
+  readonly #isNow: () => IsNow;
   readonly #log: Logger;
   readonly #stop = new AbortController();
   #list: NodeList | undefined;
@@ -30,11 +36,10 @@ export class Nodes {
   /** The last entry, and since when by the monotonic clock, in ms. */
   #entrySince: readonly [batch: number, since: number] = [0, 0];
 
-  /** @param state what `/readyz` says */
-  constructor(config: Config, block: CounterBlock, state: () => string, log: Logger) {
+  constructor(config: Config, block: CounterBlock, isNow: () => IsNow, log: Logger) {
     this.#config = config;
     this.#block = block;
-    this.#state = state;
+    this.#isNow = isNow;
     this.#log = log;
   }
 
@@ -75,14 +80,12 @@ export class Nodes {
   }
 
   #record(): NodeRecord {
-    const state = this.#state();
+    const { role = "origin", state } = this.#isNow();
     if (state !== this.#stateSince[0]) this.#stateSince = [state, Date.now()];
-    const isEdge = this.#config.feed === "relay";
     return {
-      // One that stands by for an origin says so in its state.
-      role: isEdge ? "edge" : state === "standby" ? "standby" : "origin",
+      role,
       connections: connectionsOfAll(this.#block),
-      lag_ms: isEdge ? this.#lagMs() : 0,
+      lag_ms: role === "origin" ? 0 : this.#lagMs(),
       state,
       since_ts: this.#stateSince[1] * 1000,
     };
