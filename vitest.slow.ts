@@ -21,6 +21,7 @@ export const SLOW = [
   "test/integration/since-archive.test.ts",
   "test/integration/since.test.ts",
   "test/integration/stalls.test.ts",
+  "test/integration/standby.test.ts",
   "test/integration/unwritable-log.test.ts",
   "test/relay/origin-lease.test.ts",
   "test/web/away.test.ts",

@@ -739,6 +739,29 @@ const nodes = {
     description:
       "How long, with feed relay, an order may take to the origin's exchange, which does not carry it out later",
   }),
+  relayAck: choice({
+    flag: "relay-ack",
+    values: ["none", "standby"],
+    default: "none",
+    description:
+      "What an exchange waits for before it tells of what is on its disk: none, or that a standby has it on its own; while none follows, orders are refused",
+  }),
+  relayAckTimeoutMs: milliseconds({
+    flag: "relay-ack-timeout",
+    min: 10,
+    max: MINUTE,
+    default: 2000,
+    description:
+      "How long orders wait, with relay-ack standby, until a standby has them; then they are answered by UNAVAILABLE, and carried out when it has",
+  }),
+  relayJournalBytes: bytes({
+    flag: "relay-journal-bytes",
+    min: 1 * MIB,
+    max: 64 * GIB,
+    default: 64 * MIB,
+    description:
+      "What an exchange keeps of its journal for standbys, in Redis and on its disk; one that lacks more takes a copy of the store",
+  }),
   relayMaxQueuedBytes: bytes({
     flag: "relay-max-queued-bytes",
     min: 64 * KIB,

@@ -109,6 +109,11 @@ const relaySettingsHaveRelay: Rule = (config) => {
   return undefined;
 };
 
+const ackHasStandbys: Rule = ({ relayAck, relay, feed }) =>
+  relayAck === "standby" && relay !== undefined && feed !== "exchange"
+    ? problem("relay-ack", "standby needs feed exchange")
+    : undefined;
+
 const relayPrefixIsPlain: Rule = ({ relayPrefix }) =>
   RELAY_PREFIX.test(relayPrefix)
     ? undefined
@@ -141,4 +146,5 @@ export const CONFIG_RULES: readonly Rule[] = [
   relaySettingsHaveRelay,
   relayPrefixIsPlain,
   leaseFitsWindow,
+  ackHasStandbys,
 ];

@@ -124,13 +124,13 @@ export const PRODUCER = {
   channels: publishing + 4,
   channelHistoryBytes: publishing + 5,
   publicationsDropped: publishing + 6,
-  /** Markets and private channels whose presence is watched, and users kept of them. */
+  /** Markets and private channels whose presence is watched, users kept of them, and those of which not all are kept. */
   presenceKeys: presence,
   presenceUsers: presence + 1,
-  /** Of how many of them not all users are kept. */
   presenceKeysOver: presence + 2,
-  /** Requests of other nodes that came too late to be carried out. */
+  /** Requests of other nodes that came too late; batches that no standby has confirmed in time. */
   requestsTooLate: presence + 3,
+  batchesHeld: presence + 4,
 } as const;
 
 /** Those words of a shard's section that are one value each, beside a thread's. */

@@ -52,4 +52,14 @@ export const RELAY = {
   leaseHeld: 27,
   leaseRenewals: 28,
   leaseFailures: 29,
+  /** Standbys that an exchange hears of, and those of them that may take over. */
+  standbys: 30,
+  heirs: 31,
+  /** Records of the journal, and their bytes: given to standbys, or taken by one. */
+  journalRecords: 32,
+  journalBytes: 33,
+  /** Records that a standby lacks, as far as it knows. */
+  journalLag: 34,
+  /** Bytes of copies of the store that a standby has taken. */
+  copiedBytes: 35,
 } as const;

@@ -79,6 +79,10 @@ function relayFigures(section: CounterSection) {
     reconnects: counted(section, RELAY.reconnects),
     trades_fetched: counted(section, RELAY.tradesFetched),
     trades_lost: counted(section, RELAY.tradesLost),
+    standbys: counted(section, RELAY.standbys),
+    heirs: counted(section, RELAY.heirs),
+    journal_records: counted(section, RELAY.journalRecords),
+    journal_lag: counted(section, RELAY.journalLag),
   };
 }
 

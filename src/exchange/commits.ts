@@ -1,4 +1,4 @@
-import { type CounterSection, observeCommit } from "../counters/counters.js";
+import { type CounterSection, count, observeCommit, PRODUCER } from "../counters/counters.js";
 import type { EngineChanges } from "../engine/commands.js";
 import type { PositionClock } from "../market-data/position-clock.js";
 import type { Logger } from "../shared/log.js";
@@ -6,10 +6,19 @@ import type { Store } from "../store/store.js";
 import { StoreError } from "../store/store-error.js";
 import type { SessionWrites } from "../store/stored-batch.js";
 import type { ExchangeTime } from "./exchange-time.js";
+import type { StandbyAcks } from "./standby-acks.js";
 
 /** A commit that takes longer is reported: orders get no answer meanwhile. */
 const SLOW_COMMIT_MS = 5000;
 const STORE_SLOW = `orders wait: a write of the store takes longer than ${SLOW_COMMIT_MS} ms`;
+
+const NO_STANDBY = "no standby confirms what is stored (--relay-ack standby)";
+
+/**
+ * What became of a batch. One that is unconfirmed is on this exchange's disk, and is not to be told: it ends without
+ * having heard that a standby has it.
+ */
+type Committed = "stored" | "not stored" | "unconfirmed";
 
 /**
  * How much later than a commit's the `ts` of what is told before the next one may be, in microseconds.
@@ -18,13 +27,19 @@ const STORE_SLOW = `orders wait: a write of the store takes longer than ${SLOW_C
 export const TOLD_AFTER_COMMIT_MICROS = 250_000;
 
 interface CommitsContext {
-  readonly store: Pick<Store, "commit" | "prune" | "probe">;
+  readonly store: Pick<Store, "commit" | "prune" | "probe" | "last">;
   readonly time: ExchangeTime;
   readonly position: PositionClock;
   readonly counters: CounterSection;
   readonly log: Logger;
   /** Why nothing can be stored, or undefined when it can again. */
   readonly storeHealth: (reason: string | undefined) => void;
+  /** Undefined where nobody follows the journal. */
+  readonly standbyAcks?: StandbyAcks | undefined;
+  /** A batch that is stored waits for a standby for longer than it may; false when it waits no more. */
+  readonly held: (isHeld: boolean) => void;
+  /** Nobody waits for standbys any longer than a batch may. */
+  readonly isStopping: () => boolean;
 }
 
 /** The exchange's writes to its store, and whether there can be any. */
@@ -33,6 +48,8 @@ export class Commits {
   #failure: string | undefined;
   #maybeStored = false;
   #probing = false;
+  /** It has been said that no standby confirms. */
+  #toldUnconfirmed = false;
 
   constructor(context: CommitsContext) {
     this.#context = context;
@@ -40,7 +57,13 @@ export class Commits {
 
   /** Why nothing can be stored at the moment. */
   get failure(): string | undefined {
-    return this.#failure;
+    return this.#failure ?? (this.#isConfirmed ? undefined : NO_STANDBY);
+  }
+
+  /** Whether a standby has all that is stored, or none has to. */
+  get #isConfirmed(): boolean {
+    const { store, standbyAcks } = this.#context;
+    return standbyAcks === undefined || standbyAcks.isConfirmed(store.last);
   }
 
   /** Whether the last batch that could not be stored may be found on the disk all the same, at the next start. */
@@ -48,8 +71,13 @@ export class Commits {
     return this.#maybeStored;
   }
 
-  /** Stores what a batch has changed; returns whether it is on disk. */
-  async commit(changes: EngineChanges, sessions: SessionWrites): Promise<boolean> {
+  /** Stores what a batch has changed, and waits until it may be told. */
+  async commit(changes: EngineChanges, sessions: SessionWrites): Promise<Committed> {
+    if (!(await this.#store(changes, sessions))) return "not stored";
+    return (await this.#confirm()) ? "stored" : "unconfirmed";
+  }
+
+  async #store(changes: EngineChanges, sessions: SessionWrites): Promise<boolean> {
     const { store, time, position, counters, log, storeHealth } = this.#context;
     const startedAt = performance.now();
     let toldSlow = false;
@@ -74,6 +102,32 @@ export class Commits {
     if (toldSlow) storeHealth(undefined);
     observeCommit(counters, tookMs / 1000);
     return true;
+  }
+
+  /** Resolves with whether what is stored may be told. */
+  async #confirm(): Promise<boolean> {
+    const { store, standbyAcks, counters, held, isStopping } = this.#context;
+    if (standbyAcks === undefined) return true;
+    standbyAcks.store(store.last);
+    const late = (): void => {
+      count(counters, PRODUCER.batchesHeld);
+      held(true);
+    };
+    const isTold = await standbyAcks.confirmed(store.last, late, isStopping);
+    held(false);
+    return isTold;
+  }
+
+  /** Says where no standby confirms; returns whether one does so again. */
+  lookForStandby(): boolean {
+    const { log, storeHealth } = this.#context;
+    const isUnconfirmed = this.#failure === undefined && !this.#isConfirmed;
+    if (isUnconfirmed === this.#toldUnconfirmed) return false;
+    this.#toldUnconfirmed = isUnconfirmed;
+    if (isUnconfirmed) log.error("no standby confirms what is stored; orders are refused");
+    else log.info("a standby confirms what is stored; orders are taken");
+    storeHealth(isUnconfirmed ? `orders are refused: ${NO_STANDBY}` : this.#failure);
+    return !isUnconfirmed;
   }
 
   /** Looks whether a store that could not be written can be again; returns whether it has become so. */

@@ -14,11 +14,18 @@ import {
   toContractPosition,
 } from "../store/contract-form.js";
 import type { Store } from "../store/store.js";
-import type { ExchangeRequest, Refused, ReplayPosition } from "../workers/messages.js";
+import type { Refused, ReplayPosition } from "../workers/messages.js";
 import type { ExchangeCore } from "./exchange-core.js";
-import { type AttachedShard, addNews, ExchangeShards, type News } from "./exchange-shards.js";
+import {
+  type AttachedShard,
+  addNews,
+  ExchangeShards,
+  type News,
+  withoutAnswer,
+} from "./exchange-shards.js";
 import { type Asked, OrderDesk, type OrderRequest } from "./order-desk.js";
 import { OrderTally } from "./order-tally.js";
+import { isCommand } from "./request-kinds.js";
 import type { SessionDesk } from "./session-desk.js";
 import type { SnapshotDesk } from "./snapshot-desk.js";
 import type { WalletDesk } from "./wallet-desk.js";
@@ -65,6 +72,8 @@ export class ExchangeGateway {
   #asked: readonly Asked[] = [];
   readonly #tally = new OrderTally();
   #news: News = new Map();
+  /** What commands are answered while a batch is held back. */
+  #held: Refused | undefined;
   #told: ReplayPosition;
 
   /** @param told what is stored was told by exchanges before, or will be asked for */
@@ -123,6 +132,10 @@ export class ExchangeGateway {
   }
 
   #ask(asked: Asked): void {
+    if (this.#held !== undefined && isCommand(asked.request)) {
+      this.#refuseAtOnce([asked], this.#held);
+      return;
+    }
     this.#waiting.push(asked);
     this.#hooks.asked();
   }
@@ -156,11 +169,35 @@ export class ExchangeGateway {
     this.#forget();
   }
 
+  /**
+   * The batch is stored, and must not be told yet, nor be waited for any longer: its commands, and those that are asked
+   * from now on, are refused. When it is told after all, who asked hears of its orders as everybody else does.
+   */
+  hold(refusal: Refused | undefined): void {
+    this.#held = refusal;
+    if (refusal === undefined) return;
+    const commands = [...this.#asked, ...this.#waiting].filter(({ request }) => isCommand(request));
+    const others = this.#waiting.filter(({ request }) => !isCommand(request));
+    this.#waiting.splice(0, this.#waiting.length, ...others);
+    for (const [shard, news] of this.#news) this.#news.set(shard, news.flatMap(withoutAnswer));
+    this.#refuseAtOnce(commands, refusal);
+  }
+
+  #refuseAtOnce(asked: readonly Asked[], refusal: Refused): void {
+    const news: News = new Map();
+    for (const { from, request } of asked) {
+      if (!("request" in request)) continue;
+      this.#tally.unavailable();
+      addNews(news, from, { type: "refusal", request: request.request, refusal });
+    }
+    this.#shards.tell(news);
+  }
+
   /** The batch is undone: answers anew what it was asked, orders and cancels by a refusal. */
   undone(refusal: Refused): void {
     const asked = this.#asked;
     this.#forget();
-    for (const one of asked) if (isOfBatch(one.request)) this.#answer(one, refusal);
+    for (const one of asked) if (isCommand(one.request)) this.#answer(one, refusal);
   }
 
   #forget(): void {
@@ -341,33 +378,4 @@ function behind({ orders, nextTradeId }: EngineChanges, before: ReplayPosition):
   let { ts } = before;
   for (const { updatedTs } of orders) ts = Math.max(ts, updatedTs);
   return { tradeId: nextTradeId, ts, orderId: 0 };
-}
-
-/**
- * Whether a request has to be answered anew where its batch is undone. Connections and their sessions are what
- * they are, whatever becomes of orders, and what was before a batch is told behind it.
- */
-function isOfBatch({ type }: ExchangeRequest): boolean {
-  switch (type) {
-    case "place":
-    case "place-all":
-    case "amend":
-    case "cancel":
-    case "cancel-all":
-    case "cancel-after":
-      return true;
-    case "watch":
-    case "unwatch":
-    case "session":
-    case "ended":
-    case "attach":
-    case "replay":
-    case "recover":
-    case "get-order":
-    case "orders":
-    case "fills":
-      return false;
-    default:
-      return type satisfies never;
-  }
 }

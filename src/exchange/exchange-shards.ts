@@ -24,6 +24,13 @@ export function addNews(news: News, shard: AttachedShard, one: ExchangeNews): vo
   else all.push(one);
 }
 
+/** What is left of news where who has asked is answered otherwise: its order is news as for everybody else. */
+export function withoutAnswer(one: ExchangeNews): readonly ExchangeNews[] {
+  if (one.type === "order") return [{ type: "order", order: one.order }];
+  if (one.type === "reply") return one.changed ? [{ type: "order", order: one.order }] : [];
+  return one.type === "answer" || one.type === "refusal" ? [] : [one];
+}
+
 interface ExchangeShardsHooks {
   /** @param takeBy in ms of the machine's clock: what is not taken up by then is not to be carried out */
   readonly request: (

@@ -18,10 +18,12 @@ import { ExchangeCore } from "./exchange-core.js";
 import { ExchangeGateway } from "./exchange-gateway.js";
 import type { ExchangeMarkets } from "./exchange-markets.js";
 import { ExchangeTime } from "./exchange-time.js";
+import { NOT_CONFIRMED, STORE_UNAVAILABLE, STORE_UNCERTAIN } from "./refusals.js";
 import { SessionDesk } from "./session-desk.js";
 import { NO_SESSION_WRITES } from "./sessions.js";
 import { BATCH_SIMULATED_MAX, Simulation } from "./simulation.js";
 import { SnapshotDesk } from "./snapshot-desk.js";
+import type { StandbyAcks } from "./standby-acks.js";
 import { WalletDesk } from "./wallet-desk.js";
 import { namelessOrders, Withdrawals } from "./withdrawals.js";
 
@@ -47,22 +49,10 @@ const SERVER_RESTARTED = "cancel on disconnect: the server was restarted";
 const SESSION_OVER = "cancel on disconnect: the session has ended";
 const SERVER_STOPPED = "cancel on disconnect: the server stopped";
 
-const STORE_UNAVAILABLE: Refused = {
-  code: "UNAVAILABLE",
-  message: "orders cannot be stored at the moment; try again",
-};
-
-/** The disk may have what it did not say that it has. */
-const STORE_UNCERTAIN: Refused = {
-  code: "UNAVAILABLE",
-  message:
-    "it is not certain that this is not stored: it may be there when the server starts again, so try again with the same client_order_id",
-};
-
 /** The part of the store that trading needs; a test may hold it back. */
 export type ExchangeStore = Pick<
   Store,
-  "load" | "commit" | "order" | "read" | "prune" | "probe" | "close"
+  "load" | "commit" | "order" | "read" | "prune" | "probe" | "close" | "last"
 >;
 
 export interface ExchangeContext {
@@ -82,6 +72,8 @@ export interface ExchangeContext {
   readonly lease?: Pick<LeaseTerm, "certain"> | undefined;
   /** Why nothing can be stored, or undefined when it can again. */
   readonly storeHealth: (reason: string | undefined) => void;
+  /** Undefined where nobody follows the journal. */
+  readonly standbyAcks?: StandbyAcks | undefined;
 }
 
 /**
@@ -110,6 +102,8 @@ export class Exchange {
   readonly #isNew: boolean;
   #running = false;
   #stopping = false;
+  /** The last batch is on this disk alone, and is not told: this exchange does nothing more. */
+  #unconfirmed = false;
   #wake: () => void = () => {};
 
   private constructor(
@@ -121,7 +115,12 @@ export class Exchange {
     { nextOrderId, nextTradeId }: StoredState,
   ) {
     this.#context = context;
-    this.#commits = new Commits({ ...context, time });
+    this.#commits = new Commits({
+      ...context,
+      time,
+      held: (isHeld) => this.#gateway.hold(isHeld ? NOT_CONFIRMED : undefined),
+      isStopping: () => this.#stopping,
+    });
     this.#core = core;
     this.#desk = desk;
     this.#withdrawals = withdrawals;
@@ -223,7 +222,9 @@ export class Exchange {
     const timers = [
       setInterval(() => void this.#commits.prune(this.#core.lastTrade), PRUNE_INTERVAL_MS),
       setInterval(() => {
-        if (this.#desk.sessions.isDue || this.#walletDesk.isDue || this.#core.isDue) this.#wake();
+        const isBack = this.#commits.lookForStandby();
+        if (isBack || this.#desk.sessions.isDue || this.#walletDesk.isDue || this.#core.isDue)
+          this.#wake();
       }, WAITS_INTERVAL_MS),
       setInterval(() => void this.#probe(), PROBE_INTERVAL_MS),
     ];
@@ -251,7 +252,7 @@ export class Exchange {
     for (const session of this.#core.sessions())
       if (!this.#desk.sessions.outlives(session)) this.#withdrawals.end(session, SERVER_STOPPED);
     do await this.#turn();
-    while (!this.#idle);
+    while (!this.#idle && !this.#unconfirmed);
     this.#gateway.close();
     await this.#context.store.close();
   }
@@ -288,10 +289,12 @@ export class Exchange {
     const sessions =
       this.#commits.failure === undefined ? this.#desk.sessions.changes() : NO_SESSION_WRITES;
     const isNothing = isEmpty(changes) && sessions.put.length + sessions.removed.length === 0;
-    const isStored = isNothing || (await this.#commits.commit(changes, sessions));
+    const became = isNothing ? "stored" : await this.#commits.commit(changes, sessions);
     await lease?.certain();
     position.release();
-    if (isStored) {
+    this.#unconfirmed = became === "unconfirmed";
+    if (this.#unconfirmed) return;
+    if (became === "stored") {
       if (!isNothing) this.#desk.sessions.committed(sessions);
       this.#release(changes);
       this.#administration.committed();

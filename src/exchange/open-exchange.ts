@@ -29,6 +29,11 @@ const BOUNDED_BY: Partial<Record<FeedInputError["code"], string>> = {
 };
 
 interface OpenExchangeContext extends Omit<ExchangeContext, "store" | "markets" | "untold"> {
+  /** What is done before anything else with a store that standbys follow, and what is kept of its journal, in bytes. */
+  readonly followed?: {
+    readonly begin: (store: Store) => Promise<void>;
+    readonly keptJournalBytes: number;
+  };
   /** The last trade that an earlier producer of this run has told; undefined where there was none. */
   readonly lastTrade?: number | undefined;
 }
@@ -44,8 +49,10 @@ export async function openExchange(
 ): Promise<Exchange> {
   const { options } = context;
   const configured = await loadMarkets(options.marketsFile);
-  const store = await Store.open(storeDirectory(options.dataDir), options);
+  const keptJournalBytes = context.followed?.keptJournalBytes ?? 0;
+  const store = await Store.open(storeDirectory(options.dataDir), { ...options, keptJournalBytes });
   try {
+    await context.followed?.begin(store);
     if (store.cutOff !== undefined)
       context.log.warn(store.cutOff, "a batch was cut short while it was written, and is cut off");
     const state = await store.load();
@@ -92,7 +99,7 @@ export async function openExchange(
  * is stored first; where nothing can be stored, it stands still at its beginning until something can.
  */
 async function beginTime(
-  { position, log }: OpenExchangeContext,
+  { position, log, standbyAcks }: OpenExchangeContext,
   store: Store,
   { latestTs, nextOrderId, nextTradeId, stretches }: StoredState,
 ): Promise<void> {
@@ -103,6 +110,7 @@ async function beginTime(
   const changes = { ...nothing, nextOrderId, nextTradeId };
   try {
     await store.commit(changes, stretches, limit);
+    standbyAcks?.store(store.last);
     position.limit = limit;
   } catch (error) {
     log.warn({ err: error }, "the store cannot be written; ts stands still until it can");

@@ -3,7 +3,11 @@ import type { OrderRequest } from "./order-desk.js";
 
 type SessionRequest = Extract<ExchangeRequest, { type: "session" | "ended" | "attach" }>;
 
-/** Whether a request is about orders and may change them. */
+/**
+ * Whether a request is about orders and may change them. Where its batch is undone it has to be answered anew:
+ * connections and their sessions are what they are, whatever becomes of orders, and what was before a batch is told
+ * behind it.
+ */
 export function isCommand(request: ExchangeRequest): request is OrderRequest {
   switch (request.type) {
     case "place":

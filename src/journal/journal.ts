@@ -10,6 +10,7 @@ import {
   RECORD,
   recordBytes,
   SECTOR_BYTES,
+  segmentBytesFor,
   writeRecord,
   writeSegmentHeader,
 } from "./segment-format.js";
@@ -27,6 +28,10 @@ interface JournalOptions {
   readonly after: number;
   /** A multiple of 512. */
   readonly segmentBytes?: number;
+  /** Of the largest segment, which is made for one record; none is larger than others if left out. */
+  readonly largestBytes?: number;
+  /** So much of what the caller has no need of stays, for whoever follows the journal; in bytes. */
+  readonly keptBytes?: number;
   readonly files?: JournalFiles;
 }
 
@@ -68,6 +73,8 @@ export class Journal {
   readonly #dir: string;
   readonly #files: JournalFiles;
   readonly #segmentBytes: number;
+  readonly #largestBytes: number;
+  readonly #keptBytes: number;
   readonly #id: string;
   readonly #preparer: SegmentPreparer;
   readonly #used: UsedSegment[];
@@ -80,12 +87,11 @@ export class Journal {
   #releasing: Promise<void> = Promise.resolve();
   #closed = false;
 
-  private constructor(
-    dir: string,
-    { after, segmentBytes = SEGMENT_BYTES, files = realFiles }: JournalOptions,
-    end: JournalEnd,
-  ) {
+  private constructor(dir: string, options: JournalOptions, end: JournalEnd) {
+    const { after, segmentBytes = SEGMENT_BYTES, keptBytes = 0, files = realFiles } = options;
+    this.#largestBytes = options.largestBytes ?? segmentBytes;
     this.#dir = dir;
+    this.#keptBytes = keptBytes;
     this.#files = files;
     this.#segmentBytes = segmentBytes;
     this.#contained = after;
@@ -132,7 +138,7 @@ export class Journal {
 
   /** Most bytes of a payload. */
   get payloadBytesMax(): number {
-    return payloadBytesMax(this.#segmentBytes);
+    return payloadBytesMax(this.#largestBytes);
   }
 
   /**
@@ -221,8 +227,9 @@ export class Journal {
     const bytes = this.#encoded(number, payload);
     let current = await this.#open();
     if (current.offset + bytes.length > current.bytes - END_BYTES) {
-      await this.#end(current);
-      current = await this.#begin();
+      const own = Math.max(this.#segmentBytes, segmentBytesFor(bytes.length));
+      await this.#end(current, own);
+      current = await this.#begin(own);
     }
     await this.#write(current, bytes);
     if (this.#next !== number) throw new Error(`journal: ${number} is not the next number`);
@@ -272,15 +279,15 @@ export class Journal {
   }
 
   /** Resolves when the segment behind the current one is there. */
-  async #ready(): Promise<void> {
+  async #ready(bytes = this.#segmentBytes): Promise<void> {
     const index = this.#nextIndex;
     const path = segmentPath(this.#dir, index);
     try {
-      await this.#preparer.ready(index);
-      if (await this.#isWhole(path, this.#segmentBytes)) return;
+      await this.#preparer.ready(index, bytes);
+      if (await this.#isWhole(path, bytes)) return;
       // Somebody has removed it since, or cut it.
       this.#preparer.forget();
-      await this.#preparer.ready(index);
+      await this.#preparer.ready(index, bytes);
     } catch (error) {
       throw writeFailed(path, error);
     }
@@ -295,8 +302,8 @@ export class Journal {
   }
 
   /** Ends a segment whose successor is there. */
-  async #end(segment: OpenSegment): Promise<void> {
-    await this.#ready();
+  async #end(segment: OpenSegment, nextBytes: number): Promise<void> {
+    await this.#ready(nextBytes);
     const end = Buffer.alloc(END_BYTES);
     writeRecord(end, 0, END, this.#next, NOTHING);
     await this.#write(segment, end);
@@ -305,28 +312,28 @@ export class Journal {
   }
 
   /** Begins the segment behind the last one: from then on the next record is nowhere else. */
-  async #begin(): Promise<OpenSegment> {
+  async #begin(bytes = this.#segmentBytes): Promise<OpenSegment> {
     if (this.#current !== undefined) throw new Error("journal: there is a segment to write to");
     await this.#requireSegments();
     const [index, first] = [this.#nextIndex, this.#next];
-    await this.#ready();
+    await this.#ready(bytes);
     const path = segmentPath(this.#dir, index);
     let file: JournalFile | undefined;
     try {
       const header = Buffer.alloc(SECTOR_BYTES);
-      writeSegmentHeader(header, { bytes: this.#segmentBytes, index, first, id: this.#id });
+      writeSegmentHeader(header, { bytes, index, first, id: this.#id });
       file = await this.#files.open(path, "write");
       await file.write(header, 0);
       await file.datasync();
-      requireWhole({ path, file, bytes: this.#segmentBytes });
+      requireWhole({ path, file, bytes });
     } catch (error) {
       // The next attempt makes another file, and that takes the place of this one.
       this.#preparer.forget();
       await file?.close().catch(() => {});
       throw writeFailed(path, error);
     }
-    this.#used.push({ index, first, bytes: this.#segmentBytes });
-    this.#current = { path, file, bytes: this.#segmentBytes, offset: SECTOR_BYTES };
+    this.#used.push({ index, first, bytes });
+    this.#current = { path, file, bytes, offset: SECTOR_BYTES };
     this.#preparer.prepare(index + 1);
     // The one before may be needed no more: whatever became of it, the next start is not to find it.
     void this.release(this.#contained).catch(() => {});
@@ -352,6 +359,8 @@ export class Journal {
       const [oldest, second] = this.#used;
       if (oldest === undefined || second === undefined || second.first - 1 > this.#contained)
         return;
+      const behind = this.#used.reduce((sum, { bytes }) => sum + bytes, -oldest.bytes);
+      if (behind < this.#keptBytes) return;
       const path = segmentPath(this.#dir, oldest.index);
       try {
         await this.#files.remove(path);

@@ -71,6 +71,11 @@ export function payloadBytesMax(segmentBytes: number): number {
   return (segmentBytes / SECTOR_BYTES - 2) * CONTENT_BYTES - RECORD_HEADER_BYTES;
 }
 
+/** Bytes of a segment that holds one record of so many bytes, and an end. */
+export function segmentBytesFor(recordLength: number): number {
+  return SECTOR_BYTES + recordLength + recordBytes(0);
+}
+
 /** Bytes that a record takes in its segment. */
 export function recordBytes(payloadLength: number): number {
   return Math.ceil((RECORD_HEADER_BYTES + payloadLength) / CONTENT_BYTES) * SECTOR_BYTES;

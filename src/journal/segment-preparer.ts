@@ -10,6 +10,7 @@ const RETRY_MS = 1000;
 
 interface Preparation {
   readonly index: number;
+  readonly bytes: number;
   readonly done: Promise<void>;
   failedAt: number | undefined;
 }
@@ -38,18 +39,19 @@ export class SegmentPreparer {
   prepare(index: number): void {
     const { index: made, failedAt } = this.#last ?? {};
     const isDue = failedAt !== undefined && performance.now() - failedAt >= RETRY_MS;
-    if (made !== index || isDue) void this.#begin(index);
+    if (made !== index || isDue) void this.#begin(index, this.#bytes);
   }
 
   /**
    * Resolves when a segment is there; one that failed to be made is tried again, and so is one that was begun
-   * before and fails: what it was in want of may be there by now. Rejects with Node's error.
+   * before and fails: what it was in want of may be there by now. One of other bytes is made anew. Rejects with Node's
+   * error.
    */
-  ready(index: number): Promise<void> {
+  ready(index: number, bytes: number): Promise<void> {
     const last = this.#last;
-    if (last?.index === index && last.failedAt === undefined)
-      return last.done.catch(() => this.#begin(index));
-    return this.#begin(index);
+    if (last?.index === index && last.bytes === bytes && last.failedAt === undefined)
+      return last.done.catch(() => this.#begin(index, bytes));
+    return this.#begin(index, bytes);
   }
 
   /** A segment that was made is of no use: it is made anew when it is asked for. */
@@ -63,10 +65,10 @@ export class SegmentPreparer {
     await this.#last?.done.catch(() => {});
   }
 
-  #begin(index: number): Promise<void> {
+  #begin(index: number, bytes: number): Promise<void> {
     const before = this.#last?.done.catch(() => {}) ?? Promise.resolve();
-    const done = before.then(() => this.#make(index));
-    const preparation: Preparation = { index, done, failedAt: undefined };
+    const done = before.then(() => this.#make(index, bytes));
+    const preparation: Preparation = { index, bytes, done, failedAt: undefined };
     this.#last = preparation;
     done.catch(() => {
       preparation.failedAt = performance.now();
@@ -74,16 +76,16 @@ export class SegmentPreparer {
     return done;
   }
 
-  async #make(index: number): Promise<void> {
+  async #make(index: number, bytes: number): Promise<void> {
     const draft = join(this.#dir, DRAFT);
     try {
       // Somebody may have removed it with all that was in it.
       await this.#files.makeDirectory(this.#dir);
       const file = await this.#files.open(draft, "create");
       try {
-        for (let at = 0; at < this.#bytes; at += CHUNK_BYTES) {
+        for (let at = 0; at < bytes; at += CHUNK_BYTES) {
           if (this.#stopped) throw new Error("the journal is closed");
-          await file.write(ZEROS.subarray(0, Math.min(CHUNK_BYTES, this.#bytes - at)), at);
+          await file.write(ZEROS.subarray(0, Math.min(CHUNK_BYTES, bytes - at)), at);
           await file.datasync();
         }
       } finally {

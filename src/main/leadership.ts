@@ -17,6 +17,8 @@ interface LeadershipOptions {
 interface LeadershipHooks {
   /** This node is not the origin, and waits until it is. */
   readonly standsBy: () => void;
+  /** Whether this node, which stands by, could be the origin if nobody were it. */
+  readonly mayTake: () => boolean;
   /** Another node is the origin now; this one is to do nothing more. */
   readonly lost: () => void;
 }
@@ -74,6 +76,7 @@ export class Leadership {
       term,
       counters: counterBlockOf(counters).relay,
       waiting: (reason) => this.#wait(reason),
+      mayTake: this.#hooks.mayTake,
       lost: this.#hooks.lost,
       log: this.#log,
     });

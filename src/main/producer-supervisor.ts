@@ -15,6 +15,7 @@ import type {
   ProducerToMain,
 } from "../workers/messages.js";
 import type { MarketAction, MarketOutcome } from "../workers/producer/messages.js";
+import type { ExchangeStandbys } from "./exchange-standbys.js";
 import { MarketRequests } from "./market-requests.js";
 import { createPublishRequests, type PublishRequests } from "./publish-requests.js";
 import { RestartDelay } from "./restart-delay.js";
@@ -35,6 +36,8 @@ interface ProducerOptions {
   readonly run: string;
   /** The memory of the lease's term; undefined where none is needed. */
   readonly lease: SharedArrayBuffer | undefined;
+  /** What an exchange has to do with its standbys; undefined where nobody stands by. */
+  readonly standbys: Pick<ExchangeStandbys, "producer"> | undefined;
   readonly sizes: MarketMemorySizes;
   readonly stallTimeoutMs: number;
   /** Changes of markets that may be under way, and publications. */
@@ -207,7 +210,7 @@ export class ProducerSupervisor {
   }
 
   #start(): void {
-    const { feed, hub, run, lease, sizes, stallTimeoutMs, counters, archiveDir, log } =
+    const { feed, hub, run, lease, standbys, sizes, stallTimeoutMs, counters, archiveDir, log } =
       this.#options;
     const memory = createMarketMemory(`${Date.now().toString(36)}-${++this.#epochs}`, sizes);
     const lastTrade = this.#lastTrade;
@@ -220,6 +223,7 @@ export class ProducerSupervisor {
       hub,
       run,
       lease,
+      followed: standbys?.producer(!this.#everReady),
       lastTrade,
       latestTs,
       archiveDir,

@@ -2,8 +2,53 @@ import { type CounterBlock, counted, PRODUCER } from "../counters/counters.js";
 import { RELAY } from "../counters/relay-counters.js";
 import type { Add, MetricType } from "./metric-samples.js";
 
+/** Adds what an exchange and its standbys have counted of its journal. */
+export function addStandbyMetrics(add: Add, { relay, producer }: CounterBlock): void {
+  const one = (type: MetricType, name: string, word: number, help: string): void =>
+    add(type, `relay_${name}`, help, () => [{ labels: {}, value: counted(relay, word) }]);
+  one(
+    "gauge",
+    "standbys",
+    RELAY.standbys,
+    "Standbys that this exchange has heard of in the last minute",
+  );
+  one(
+    "gauge",
+    "heirs",
+    RELAY.heirs,
+    "Those of them that have all that was told, and may take over",
+  );
+  one(
+    "counter",
+    "journal_records_total",
+    RELAY.journalRecords,
+    "Records of the journal given to standbys, or taken by this one",
+  );
+  one("counter", "journal_bytes_total", RELAY.journalBytes, "Their bytes");
+  one(
+    "gauge",
+    "journal_lag_records",
+    RELAY.journalLag,
+    "Records that this standby lacks, as far as it has heard",
+  );
+  one(
+    "counter",
+    "copied_bytes_total",
+    RELAY.copiedBytes,
+    "Bytes of copies of the exchange's store that this standby has taken",
+  );
+  add(
+    "counter",
+    "relay_batches_held_total",
+    "Batches that no standby had on disk in time, so that their orders were answered by UNAVAILABLE",
+    () => [{ labels: {}, value: counted(producer, PRODUCER.batchesHeld) }],
+  );
+}
+
 /** Adds what a relay has counted: an origin's of what it appended, an edge's of what it took in. */
-export function addRelayMetrics(add: Add, { relay }: CounterBlock): void {
+export function addRelayMetrics(add: Add, block: CounterBlock): void {
+  const { relay } = block;
+  addNodeMetrics(add, block);
   const one = (type: MetricType, name: string, word: number, help: string): void =>
     add(type, `relay_${name}`, help, () => [{ labels: {}, value: counted(relay, word) }]);
   one("gauge", "connected", RELAY.connected, "Whether the relay's Redis can be reached, 0 or 1");
@@ -66,7 +111,7 @@ export function addRelayMetrics(add: Add, { relay }: CounterBlock): void {
 }
 
 /** Adds what is counted of the list of all nodes. */
-export function addNodeMetrics(add: Add, { relay }: CounterBlock): void {
+function addNodeMetrics(add: Add, { relay }: CounterBlock): void {
   const one = (name: string, word: number, help: string): void =>
     add("gauge", `relay_${name}`, help, () => [{ labels: {}, value: counted(relay, word) }]);
   one("nodes", RELAY.nodes, "Nodes of this relay that are listed, as Redis last said");

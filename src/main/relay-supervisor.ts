@@ -19,6 +19,8 @@ interface Relay {
   readonly counters: SharedArrayBuffer;
   /** The number of this origin, once it is one. */
   readonly fence: () => number;
+  /** Of an exchange that others may stand by for. */
+  readonly journal: RelayTask["journal"];
   readonly log: LogOptions;
 }
 
@@ -32,7 +34,7 @@ interface RelayHooks extends RingReaderHooks {
 
 /** The supervisor of an origin's relay thread; undefined for a server that is none. */
 export function superviseRelay(
-  { config, archiveDir, counters, fence, log }: Relay,
+  { config, archiveDir, counters, fence, journal, log }: Relay,
   hooks: RelayHooks,
   logger: Logger,
 ): RingReaderSupervisor<RelayToMain> | undefined {
@@ -47,6 +49,7 @@ export function superviseRelay(
     takesOrders: feed === "exchange",
     maxQueuedBytes: config.relayMaxQueuedBytes,
     archiveDir,
+    journal,
     log,
   };
   return new RingReaderSupervisor<RelayToMain>(

@@ -1,7 +1,7 @@
 import type { Config } from "../config/schema.js";
 import type { MarketMemory } from "../ring/market-memory.js";
 import type { Logger, LogOptions } from "../shared/log.js";
-import type { RelayToMain } from "../workers/relay/messages.js";
+import type { RelayTask, RelayToMain } from "../workers/relay/messages.js";
 import { type ArchivistSupervisor, superviseArchive } from "./archivist-supervisor.js";
 import { type EdgeShard, superviseRelay } from "./relay-supervisor.js";
 import type { RingReaderSupervisor } from "./ring-reader-supervisor.js";
@@ -13,6 +13,8 @@ interface ReadersOptions {
   readonly counters: SharedArrayBuffer;
   /** The number of this origin, where it is one. */
   readonly fence: () => number;
+  /** Of an exchange that others may stand by for. */
+  readonly journal: RelayTask["journal"];
   readonly log: LogOptions;
 }
 

@@ -18,6 +18,7 @@ import type { SocketHandOffWay } from "../transport/socket-hand-off.js";
 import type { WaysToProducer } from "../workers/hub/messages.js";
 import type { ShardToMain } from "../workers/messages.js";
 import { Acceptor } from "./acceptor.js";
+import { ExchangeStandbys } from "./exchange-standbys.js";
 import { Leadership } from "./leadership.js";
 import { startMessageRate } from "./message-rate.js";
 import { createMetrics } from "./metrics.js";
@@ -55,6 +56,8 @@ export class Server implements RunningServer {
   readonly #block: CounterBlock;
   readonly #health: SystemHealth;
   readonly #leadership: Leadership;
+  /** Undefined where this node is no exchange, or is alone. */
+  readonly #standbys: ExchangeStandbys | undefined;
   readonly #producer: ProducerSupervisor;
   readonly #readers: RingReaders;
   readonly #pool: ShardPool;
@@ -95,13 +98,19 @@ export class Server implements RunningServer {
     const run = randomUUID();
     this.#leadership = new Leadership(
       { config, run, counters },
-      { standsBy: () => this.#standBy(), lost: () => this.#fencedOut() },
+      {
+        standsBy: () => this.#standBy(),
+        mayTake: () => this.#standbys?.standby.mayTakeOver ?? true,
+        lost: () => this.#fencedOut(),
+      },
       logger,
     );
-    this.#producer = this.#createProducer(shard, run, counters, log);
     const fence = (): number => this.#leadership.fence;
+    this.#standbys = ExchangeStandbys.of({ config, counters, fence, log }, logger);
+    this.#producer = this.#createProducer(shard, run, counters, log);
+    const journal = this.#standbys?.journal;
     this.#readers = new RingReaders(
-      { config, archiveDir: shard.archiveDir, counters, fence, log },
+      { config, archiveDir: shard.archiveDir, counters, fence, journal, log },
       {
         health: (source, reason) => this.#health.report(source, reason),
         left: (whose, threads) => this.#reportLeft(whose, threads),
@@ -145,6 +154,7 @@ export class Server implements RunningServer {
         hub: hubOptionsOf(config),
         run,
         lease: this.#leadership.term?.memory,
+        standbys: this.#standbys,
         sizes: { ...config, ...windowSizesOf(config) },
         stallTimeoutMs: config.stallTimeoutMs,
         maxOpsRequests: config.opsMaxConnections,
@@ -214,6 +224,7 @@ export class Server implements RunningServer {
     this.#startTimers();
     this.#nodes.start();
     await step(this.#leadership.take());
+    await step(this.#standbys?.standby.takeOver() ?? Promise.resolve());
     await step(this.#producer.start());
     const up = new Promise<void>((resolve) => {
       this.#allUp = resolve;
@@ -238,7 +249,12 @@ export class Server implements RunningServer {
     for (const stop of this.#timers) stop();
     this.#ops.close();
     this.#acceptor.close();
-    await Promise.all([this.#pool.stop(), this.#producer.stop(), this.#nodes.stop()]);
+    await Promise.all([
+      this.#pool.stop(),
+      this.#producer.stop(),
+      this.#standbys?.standby.stop(),
+      this.#nodes.stop(),
+    ]);
     // Behind it, as they archive and relay what the producer has told.
     await this.#readers.stop();
     await this.#leadership.giveBack();
@@ -283,7 +299,10 @@ export class Server implements RunningServer {
   #standBy(): void {
     const { host, port } = this.#config;
     tryPort(host, port).then(
-      () => this.#log.info({ ops_port: this.opsPort, host, version: VERSION }, "standing by"),
+      () => {
+        this.#log.info({ ops_port: this.opsPort, host, version: VERSION }, "standing by");
+        this.#standbys?.standby.start();
+      },
       (error: Error) => this.#failStart?.(error),
     );
   }
@@ -353,7 +372,10 @@ export class Server implements RunningServer {
 
   #readiness() {
     const { waitsFor } = this.#leadership;
-    if (waitsFor !== undefined) return { ready: false, state: "standby", reasons: [waitsFor] };
+    if (waitsFor !== undefined) {
+      const reasons = [waitsFor, this.#standbys?.standby.reason].filter((one) => one !== undefined);
+      return { ready: false, state: "standby", reasons };
+    }
     const { state, reasons } = this.#health.system;
     const ready =
       this.#started && state !== "draining" && this.#producer.ready && this.#pool.allReady;

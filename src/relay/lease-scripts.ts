@@ -18,9 +18,10 @@ const TAKE = `
 local known = tonumber(redis.call('GET', KEYS[2]) or '0')
 local lease = redis.call('GET', KEYS[1]) or ''
 local number, run = string.match(lease, '^(%d+) (%S+)')
+if run == 'free' and ARGV[5] == 'none' then run = nil end
 if run == ARGV[1] then return {${HELD}, tonumber(number), lease} end
 if run and run ~= 'free' then return {${HELD_BY_OTHER}, tonumber(number), lease} end
-if not run and ARGV[5] == '0' then return {${UNHELD}, known, lease} end
+if not run and ARGV[5] ~= 'any' then return {${UNHELD}, known, lease} end
 local fence = math.max(known + 1, tonumber(ARGV[4]))
 local text = string.format('%.0f', fence)
 redis.call('SET', KEYS[2], text)
@@ -90,11 +91,11 @@ export class LeaseScripts {
     this.#answerMsMax = answerMsMax;
   }
 
-  /** @param unheld takes one, too, that nobody has though nobody has given it back */
-  async take(unheld: boolean): Promise<LeaseLook> {
+  /** @param which which leases that nobody has are taken: also those that nobody has given back, or none */
+  async take(which: "any" | "given back" | "none"): Promise<LeaseLook> {
     const { run, node } = this.#owner;
     const seconds = Math.floor(Date.now() / 1000);
-    const args = [run, node, this.#leaseMs, seconds, unheld ? 1 : 0];
+    const args = [run, node, this.#leaseMs, seconds, which];
     const [state, fence, lease] = (await this.#eval(TAKE, args)) as [number, number, Buffer];
     if (state === HELD) return { outcome: "taken", fence };
     if (state === UNHELD) return { outcome: "unheld", fence };

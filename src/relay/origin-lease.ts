@@ -31,6 +31,8 @@ interface OriginLeaseOptions {
   readonly counters: CounterSection;
   /** Takes why this node is none yet. */
   readonly waiting: (reason: string) => void;
+  /** Whether this node could be the origin. */
+  readonly mayTake: () => boolean;
   /** Another origin has taken over. Nothing is told after it. */
   readonly lost: () => void;
   readonly log: Logger;
@@ -131,7 +133,8 @@ export class OriginLease {
     let takes = false;
     for (;;) {
       const askedAt = machineMs();
-      const look = await scripts.take(takes);
+      const { mayTake } = this.#options;
+      const look = await scripts.take(mayTake() ? (takes ? "any" : "given back") : "none");
       if (look.outcome === "taken") {
         this.#options.term.extend(askedAt + this.#options.leaseMs);
         return look.fence;
@@ -147,7 +150,7 @@ export class OriginLease {
         const isNew = look.fence === 0 && seen === 0;
         const hasRunOut = wasHeld && look.fence >= seen;
         takes = isNew || hasRunOut || askedAt - unheldSince >= this.#options.leaseMs;
-        if (takes) continue;
+        if (takes && mayTake()) continue;
       }
       this.#options.waiting(reasonOf(look));
       await this.#pause(LOOK_MS);

@@ -1,5 +1,5 @@
 import type { RedisArgument } from "redis";
-import { ANSWER_MS_MAX, type RedisLink, RedisLinkError, type RedisReply } from "./redis-link.js";
+import { ANSWER_MS_MAX, type RedisLink, RedisLinkError } from "./redis-link.js";
 import { entryId, type RelayKeys } from "./relay-keys.js";
 
 /*
@@ -10,7 +10,8 @@ import { entryId, type RelayKeys } from "./relay-keys.js";
 const FENCED_OUT = -1;
 const BEHIND = -2;
 const FULL = -3;
-const FENCE = `
+/** How a script begins whose second key is that of the highest number, and whose first argument the origin's own. */
+export const FENCE = `
 local known = tonumber(redis.call('GET', KEYS[2]) or '0')
 local own = tonumber(ARGV[1])
 if known > own then return ${FENCED_OUT} end
@@ -137,13 +138,23 @@ export class RelayScripts {
     key: string,
     fence: string,
     args: readonly RedisArgument[],
-    answerMsMax = ANSWER_MS_MAX,
-  ): Promise<RedisReply> {
-    const command = ["EVALSHA", script, "2", key, fence, ...args];
-    const result = await this.#link.send(command, answerMsMax);
-    if (result === FENCED_OUT) throw new FencedOutError("relay: another origin has taken over");
-    if (typeof result !== "number")
-      throw new RedisLinkError("REDIS_REFUSED", "redis: a script's answer is no number");
-    return result;
+    answerMsMax?: number,
+  ): Promise<number> {
+    return runFenced(this.#link, script, [key, fence], args, answerMsMax);
   }
+}
+
+/** Runs a loaded script that begins with {@link FENCE}. Rejects with FencedOutError or RedisLinkError. */
+export async function runFenced(
+  link: RedisLink,
+  script: string,
+  keys: readonly [key: string, fence: string],
+  args: readonly RedisArgument[],
+  answerMsMax = ANSWER_MS_MAX,
+): Promise<number> {
+  const result = await link.send(["EVALSHA", script, "2", ...keys, ...args], answerMsMax);
+  if (result === FENCED_OUT) throw new FencedOutError("relay: another origin has taken over");
+  if (typeof result !== "number")
+    throw new RedisLinkError("REDIS_REFUSED", "redis: a script's answer is no number");
+  return result;
 }

@@ -13,7 +13,9 @@ export type StoreErrorCode =
   /** The directory or a file in it cannot be opened, read or made. */
   | "STORE_UNREADABLE"
   /** A store or a backup is to be written where something is already. */
-  | "STORE_EXISTS";
+  | "STORE_EXISTS"
+  /** Another node's store has, or may have, what this one lacks. */
+  | "STORE_BEHIND";
 
 /** Thrown where a store cannot do what it is asked; the message names the path and what to do. */
 export class StoreError extends CodedError<StoreErrorCode> {

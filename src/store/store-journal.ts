@@ -11,6 +11,9 @@ import { decodeBatch, encodeBatch, type StoredBatch } from "./stored-batch.js";
 /** Of each segment: some seconds of trading, and no more than a small disk has. */
 const SEGMENT_BYTES = 4 * 1024 * 1024;
 
+/** Of one that is made for a single batch: more than any batch has. */
+const LARGEST_SEGMENT_BYTES = 1024 * 1024 * 1024;
+
 /** Records that may be merged into one. */
 const MERGED_PER_RECORD = 10;
 
@@ -77,14 +80,17 @@ export class StoreJournal {
     for (const { tradeId } of changes.trades) this.#trades.delete(tradeId);
   }
 
-  /** Opens the journal of a store whose trees contain it up to `after`. Rejects with StoreError. */
-  static async open(dir: string, after: number): Promise<StoreJournal> {
+  /**
+   * Opens the journal of a store whose trees contain it up to `after`. Rejects with StoreError.
+   * @param keptBytes so much of what the trees contain stays, for whoever follows the journal
+   */
+  static async open(dir: string, after: number, keptBytes = 0): Promise<StoreJournal> {
     const pending: Pending[] = [];
     const path = journalDirectory(dir);
     try {
       const journal = await Journal.open(
         path,
-        { after, segmentBytes: SEGMENT_BYTES },
+        { after, segmentBytes: SEGMENT_BYTES, largestBytes: LARGEST_SEGMENT_BYTES, keptBytes },
         ({ number, payload }) => {
           pending.push(pendingOf(number, decoded(path, number, payload)));
         },
@@ -111,19 +117,30 @@ export class StoreJournal {
   }
 
   /**
-   * Resolves when a batch is on disk; with false where it is too large for that. Rejects with StoreError,
-   * and then it is not there; and with Error where the trees could not have it, or as something else.
+   * Resolves when a batch is on disk. Rejects with StoreError, and then it is not there; and with Error where the trees
+   * could not have it, or as something else.
    */
-  async append(batch: StoredBatch): Promise<boolean> {
+  async append(batch: StoredBatch): Promise<void> {
     for (const position of batch.changes.positions) requireKey(positionForm.keyOf(position));
-    const bytes = encodeBatch(batch);
-    if (bytes.length > this.#journal.payloadBytesMax) return false;
+    await this.#append(encodeBatch(batch), batch);
+  }
+
+  /**
+   * Resolves with the batch of another store's journal when it is on disk here, as the same record. Rejects with
+   * StoreError, and then it is not there.
+   */
+  async appendEncoded(bytes: Buffer): Promise<StoredBatch> {
+    const batch = decoded("the journal that is followed", this.last + 1, bytes);
+    await this.#append(bytes, batch);
+    return batch;
+  }
+
+  async #append(bytes: Buffer, batch: StoredBatch): Promise<void> {
     try {
       const number = await this.#journal.append(bytes);
       const one = pendingOf(number, batch);
       this.#pending.push(one);
       this.#note(one);
-      return true;
     } catch (error) {
       throw storeErrorOf(error);
     }

@@ -4,6 +4,7 @@ import { makeDirectory } from "../shared/make-directory.js";
 import { type Stretch, tsBefore } from "../shared/time-stretches.js";
 import { requireRoom } from "./disk-room.js";
 import type { Environment } from "./environment.js";
+import { Lineage } from "./lineage.js";
 import type { StoredState } from "./merged-batches.js";
 import { migrate } from "./migrations.js";
 import {
@@ -42,6 +43,11 @@ const TREES_RECORDS_BEHIND = 3000;
 /** More than that may not wait for the trees: they are kept in memory. */
 const WAITING_RECORDS_MAX = 200_000;
 
+interface StoreOptions extends Retention {
+  /** So much of the journal stays that the trees contain, in bytes, for whoever follows it; none if left out. */
+  readonly keptJournalBytes?: number;
+}
+
 /**
  * Orders, trades, positions and counters on disk: trees, in one LMDB file, and in front of them a journal.
  *
@@ -49,6 +55,8 @@ const WAITING_RECORDS_MAX = 200_000;
  * together with the number up to which they contain the journal; until then it is in memory, too.
  */
 export class Store {
+  /** Who wrote which of its records. */
+  readonly lineage: Lineage;
   readonly #dir: string;
   readonly #retention: Retention;
   readonly #lock: StoreLock;
@@ -70,7 +78,9 @@ export class Store {
     lock: StoreLock,
     trees: Trees,
     journal: StoreJournal,
+    lineage: Lineage,
   ) {
+    this.lineage = lineage;
     this.#dir = dir;
     this.#retention = retention;
     this.#lock = lock;
@@ -83,7 +93,7 @@ export class Store {
    * code is STORE_LOCKED, STORE_DAMAGED, STORE_VERSION, STORE_UNREADABLE, or STORE_WRITE_FAILED where
    * there is no room for it.
    */
-  static async open(dir: string, retention: Retention): Promise<Store> {
+  static async open(dir: string, options: StoreOptions): Promise<Store> {
     try {
       await makeDirectory(dir, 0o700);
       const lock = await StoreLock.acquire(dir);
@@ -93,9 +103,10 @@ export class Store {
         closers.push(() => trees.close());
         await migrate((operations) => trees.write(operations));
         const after = trees.environment.journaled?.get(JOURNALED_KEY) ?? 0;
-        const journal = await StoreJournal.open(dir, after);
+        const journal = await StoreJournal.open(dir, after, options.keptJournalBytes);
         closers.push(() => journal.close());
-        const store = new Store(dir, retention, lock, trees, journal);
+        const lineage = await Lineage.read(dir);
+        const store = new Store(dir, options, lock, trees, journal, lineage);
         await store.#indexer.begin(trees.environment);
         for (const { changes } of journal.waiting) store.#indexer.committed(changes);
         // Nobody has to wait until the trees have it, too.
@@ -159,11 +170,34 @@ export class Store {
     latestTs = 0,
     sessions: SessionWrites = { put: [], removed: [] },
   ): Promise<void> {
+    return this.#write(() => this.#commit({ changes, stretches, latestTs, sessions }));
+  }
+
+  /** One after the other. */
+  #write<T>(task: () => Promise<T>): Promise<T> {
     if (this.#closing !== undefined) return Promise.reject(new Error("the store is closed"));
-    const batch = { changes, stretches, latestTs, sessions };
-    const done = this.#commits.then(() => this.#commit(batch));
+    const done = this.#commits.then(task);
     this.#commits = done.catch(() => {});
     return done;
+  }
+
+  /** Number of the last batch that is on disk. */
+  get last(): number {
+    return this.#journal.last;
+  }
+
+  /**
+   * Stores the next record of another store's journal, as it is there; resolves with what it says when it is on disk.
+   * The trees follow as they do behind a commit. Rejects as {@link commit}, and with STORE_DAMAGED where it is no batch.
+   */
+  take(record: Buffer): Promise<StoredBatch> {
+    return this.#write(async () => {
+      await this.#makeRoom();
+      const batch = await this.#journal.appendEncoded(record);
+      this.#indexer.committed(batch.changes);
+      this.#bringUpSoon();
+      return batch;
+    });
   }
 
   /** An order that is open, or finished and not yet pruned. Throws StoreError. */
@@ -253,22 +287,18 @@ export class Store {
   // --- Journal and trees --------------------------------------------------------------------------
 
   async #commit(batch: StoredBatch): Promise<void> {
+    await this.#makeRoom();
+    await this.#journal.append(batch);
+    this.#indexer.committed(batch.changes);
+    this.#bringUpSoon();
+  }
+
+  /** What the trees cannot take must not grow. */
+  async #makeRoom(): Promise<void> {
     const journal = this.#journal;
-    // What the trees cannot take must not grow.
     if (this.#treesFailed) await this.#bringUp();
     while (journal.records > WAITING_RECORDS_MAX)
       await this.#trees.inTurn(() => this.#bringUpSome(journal.last));
-    if (!(await journal.append(batch))) {
-      // As much as no segment holds goes into the trees at once, behind all that is before it.
-      await this.#bringUp();
-      await this.#trees.write(
-        (environment) => treeWrites(environment, batch, journal.last),
-        () => this.#indexer.committed(batch.changes),
-      );
-      return;
-    }
-    this.#indexer.committed(batch.changes);
-    this.#bringUpSoon();
   }
 
   #bringUpSoon(): void {

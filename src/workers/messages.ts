@@ -19,7 +19,7 @@ import type { ContractFill, ContractOrder, ContractPosition } from "../store/con
 import type { StoreErrorCode } from "../store/store-error.js";
 import type { SocketHandOffWay, SocketInTransit } from "../transport/socket-hand-off.js";
 import type { PublishOutcome, WaysToProducer } from "./hub/messages.js";
-import type { MarketAction, MarketOutcome } from "./producer/messages.js";
+import type { FollowedTask, MarketAction, MarketOutcome } from "./producer/messages.js";
 
 /*
  * Every message between threads. Sockets and figures of market data never travel in one: sockets go
@@ -106,6 +106,7 @@ export interface ProducerTask {
   readonly run: string;
   /** The memory of the {@link LeaseTerm} without which nothing is carried out; undefined where none is needed. */
   readonly lease: SharedArrayBuffer | undefined;
+  readonly followed: FollowedTask | undefined;
   /**
    * Number of the last trade that shards can have read of earlier producers of this run; undefined
    * where there was none.

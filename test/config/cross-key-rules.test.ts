@@ -34,6 +34,15 @@ describe("cross-key rules of the relay", () => {
       { "relay-max-queued-bytes": 65_536 },
       "relay-max-queued-bytes and relay: relay-max-queued-bytes is 65536, but relay is not set",
     ],
+    [{ "relay-ack": "standby" }, "relay-ack and relay: relay-ack is standby, but relay is not set"],
+    [
+      { "relay-ack": "standby", relay: RELAY, feed: "synthetic" },
+      "relay-ack: standby needs feed exchange",
+    ],
+    [
+      { "relay-lease": 6000, "relay-window": 5000, relay: RELAY },
+      "relay-lease: 6000 ms is longer than relay-window, which is 5000 ms",
+    ],
   ])("cross-key rules - refuses %j, with the value and the rule", (flags, line) => {
     expect(problemsOf(flags)).toEqual([line]);
   });

@@ -348,6 +348,10 @@ describe("rules between keys", () => {
     [{ feed: "replay" }, ["feed-file", "feed is replay"]],
     [{ feed: "module" }, ["feed-module", "feed is module"]],
     [{ feed: "synthetic", feedMarkets: 11, maxMarkets: 10 }, ["feed-markets", "max-markets"]],
+    [
+      { relay: "redis://cache", relayLease: 6000, relayWindow: 5000 },
+      ["relay-lease", "6000 ms", "relay-window"],
+    ],
     [{ jwtSecret: SECRET, jwtPublicKeyFile: "a.pem" }, ["jwt-secret", "jwt-public-key-file"]],
     [{ jwtSecret: SECRET, jwtAlgorithms: "RS256" }, ["jwt-algorithms", "jwt-public-key-file"]],
     [{ jwtAlgorithms: "HS256,ES256" }, ["jwt-algorithms", "ES256", "jwt-public-key-file"]],

@@ -117,6 +117,7 @@ export class ExchangeWorld {
     run: string,
     options: Partial<ExchangeOptions>,
     clocks: TestClocks,
+    rest: Partial<ExchangeContext>,
   ) {
     this.store = store;
     this.clocks = clocks;
@@ -136,6 +137,7 @@ export class ExchangeWorld {
       lease: this.lease,
       log: createLogger({ level: "silent", format: "json" }, {}),
       storeHealth: (reason: string | undefined) => this.health.push(reason ?? "ok"),
+      ...rest,
     };
   }
 
@@ -154,10 +156,11 @@ export class ExchangeWorld {
     options: Partial<ExchangeOptions> = {},
     clocks = new TestClocks(),
     stateOf = (state: StoredState): StoredState => state,
+    rest: Partial<ExchangeContext> = {},
   ): Promise<ExchangeWorld> {
     const store = await Store.open(dir, { ...KEEP_ALL, ...options });
     await store.putMarkets([MARKET]);
-    const world = new ExchangeWorld(new HeldStore(store), run, options, clocks);
+    const world = new ExchangeWorld(new HeldStore(store), run, options, clocks, rest);
     worlds.push(world);
     world.#exchange = await Exchange.open(world.#context, stateOf(await store.load()));
     return world;
@@ -169,8 +172,9 @@ export class ExchangeWorld {
     run?: string,
     options?: Partial<ExchangeOptions>,
     clocks?: TestClocks,
+    rest?: Partial<ExchangeContext>,
   ): Promise<ExchangeWorld> {
-    const world = await ExchangeWorld.open(dir, run, options, clocks);
+    const world = await ExchangeWorld.open(dir, run, options, clocks, undefined, rest);
     await world.exchange.recover();
     world.run();
     return world;

@@ -53,6 +53,10 @@ export class HeldStore implements ExchangeStore {
     if (this.#held) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
+  get last(): number {
+    return this.#store.last;
+  }
+
   /** What probing does in place of trying the store, if a test says so. */
   probed: (() => Promise<void>) | undefined;
 

@@ -1,11 +1,10 @@
-import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync } from "node:fs";
-import { open, rm, statfs, writeFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { readinessOf } from "../support/figures.js";
 import { type ServerProcess, startServerProcess } from "../support/server-process.js";
+import { mountDisk, type SmallDisk } from "../support/small-disk.js";
 import { TestClient } from "../support/test-client.js";
 import {
   cancel,
@@ -14,64 +13,23 @@ import {
   place,
   QUIET_EXCHANGE,
   type TestOrder,
-  temporaryDirectory,
   walletState,
 } from "../support/trading.js";
 import { until } from "../support/until.js";
 
-const DISK = "size=24m";
 /** The store's file grows only now and then, so some orders find room on a full disk. */
 const ORDERS_MAX = 30_000;
 /** Client order id of the order that a test damages. */
 const DAMAGED = "the-one-that-is-damaged";
 
-interface Disk {
-  readonly path: string;
-  /** Leaves no byte free. */
-  readonly fill: () => Promise<void>;
-  readonly free: () => Promise<void>;
-  readonly unmount: () => Promise<void>;
-}
-
-/** A small disk of its own; undefined where it may not be mounted. */
-async function mountDisk(): Promise<Disk | undefined> {
-  const folder = await temporaryDirectory();
-  const path = join(folder.path, "disk");
-  mkdirSync(path);
-  try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", DISK, "tmpfs", path], { stdio: "ignore" });
-  } catch {
-    await folder.remove();
-    return undefined;
-  }
-  const filler = join(path, "filler");
-  return {
-    path,
-    fill: async () => {
-      const { bavail, bsize } = await statfs(path);
-      // The server may take some of it meanwhile.
-      await writeFile(filler, Buffer.alloc(bavail * bsize)).catch(
-        (error: NodeJS.ErrnoException) => {
-          if (error.code !== "ENOSPC") throw error;
-        },
-      );
-    },
-    free: () => rm(filler),
-    unmount: async () => {
-      execFileSync("umount", [path]);
-      await folder.remove();
-    },
-  };
-}
-
 const mayMount = await mountDisk().then(async (disk) => {
   await disk?.unmount();
   return disk !== undefined;
 });
-let disk: Disk;
+let disk: SmallDisk;
 let server: ServerProcess | undefined;
 beforeEach(async () => {
-  disk = (await mountDisk()) as Disk;
+  disk = (await mountDisk()) as SmallDisk;
 });
 afterEach(async () => {
   await server?.dispose();

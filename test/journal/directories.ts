@@ -36,14 +36,16 @@ export async function openJournal(
   options: {
     readonly after?: number;
     readonly segmentBytes?: number;
+    readonly largestBytes?: number;
+    readonly keptBytes?: number;
     readonly files?: JournalFiles;
   } = {},
 ): Promise<Opened> {
   const records: string[] = [];
-  const { after = 0, segmentBytes = SMALL_SEGMENT, files } = options;
+  const { after = 0, segmentBytes = SMALL_SEGMENT } = options;
   const journal = await Journal.open(
     dir,
-    { after, segmentBytes, ...(files !== undefined && { files }) },
+    { ...options, after, segmentBytes },
     ({ number, payload }) => {
       if (number !== after + records.length + 1) throw new Error(`${number} is out of order`);
       records.push(payload.toString("latin1"));

@@ -7,6 +7,8 @@ import type { ServerProcess } from "../support/server-process.js";
 import { TestClient } from "../support/test-client.js";
 import { until } from "../support/until.js";
 
+const EXIT_FENCED_OUT = 3;
+
 describe.skipIf(!HAS_REDIS)(`relay kills${NO_REDIS}`, () => {
   let redis: RedisServer;
   let nodes: RelayNodes;
@@ -139,7 +141,7 @@ describe.skipIf(!HAS_REDIS)(`relay kills${NO_REDIS}`, () => {
     await far.close();
   });
 
-  test("relay kills - an origin that was suspended and comes back is refused, and says so", async () => {
+  test("relay kills - an origin that was suspended and comes back is refused, says so, and ends", async () => {
     const old = await nodes.origin();
     const edge = await nodes.edge();
     let far = await watched(edge);
@@ -157,7 +159,8 @@ describe.skipIf(!HAS_REDIS)(`relay kills${NO_REDIS}`, () => {
       return undefined;
     });
     old.child.kill("SIGCONT");
-    expect((await untilState(old, "degraded")).join()).toContain("another origin");
+    expect(await old.exited).toBe(EXIT_FENCED_OUT);
+    expect(old.output.join()).toContain("another origin");
     const near = await watched(young);
     await far.moreTrades(20);
     expect(far.epoch).toBe(near.epoch);

@@ -116,7 +116,13 @@ function originFlags(dataDir: string): Flags {
 }
 
 function startNode(redis: RedisServer, flags: Flags): Promise<ServerProcess> {
-  const all = { shards: 1, relay: redis.url, "stall-timeout": 60_000, ...flags };
+  const all = {
+    shards: 1,
+    relay: redis.url,
+    "relay-lease": 2000,
+    "stall-timeout": 60_000,
+    ...flags,
+  };
   return startServerProcess(all, { threadEnds: true });
 }
 

@@ -74,7 +74,7 @@ describe.skipIf(!HAS_REDIS)(`lease scripts${NO_REDIS}`, () => {
       if (what < 40 && fence === undefined) {
         const unheld = random.below(2) === 0;
         const expected = take(model, run, unheld);
-        const look = await scripts.take(unheld);
+        const look = await scripts.take(unheld ? "any" : "given back");
         expect(look.outcome, `step ${step}`).toBe(expected);
         if (look.outcome === "other") {
           expect(look).toMatchObject({
@@ -127,15 +127,26 @@ describe.skipIf(!HAS_REDIS)(`lease scripts${NO_REDIS}`, () => {
 
   it("lease scripts - the number is no less than the second, whatever Redis has forgotten", async () => {
     await link.send(["FLUSHALL"]);
-    const look = await (own.get("run-a") as LeaseScripts).take(true);
+    const look = await (own.get("run-a") as LeaseScripts).take("any");
     expect(look).toMatchObject({ outcome: "taken" });
     expect((look as { fence: number }).fence).toBeGreaterThan(Date.now() / 1000 - 60);
+  });
+
+  it("lease scripts - who may not take over takes none, given back or gone", async () => {
+    await link.send(["FLUSHALL"]);
+    const [holder, other] = [own.get("run-a") as LeaseScripts, own.get("run-b") as LeaseScripts];
+    expect(await other.take("none")).toMatchObject({ outcome: "unheld" });
+    const { fence } = (await holder.take("any")) as { readonly fence: number };
+    expect(await other.take("none")).toMatchObject({ outcome: "other" });
+    await holder.giveBack(fence);
+    expect(await other.take("none")).toMatchObject({ outcome: "unheld", fence });
+    expect(await other.take("given back")).toMatchObject({ outcome: "taken" });
   });
 
   it("lease scripts - a full Redis renews a lease that is there", async () => {
     await link.send(["FLUSHALL"]);
     const scripts = own.get("run-a") as LeaseScripts;
-    const look = (await scripts.take(true)) as { readonly fence: number };
+    const look = (await scripts.take("any")) as { readonly fence: number };
     await link.send(["PEXPIRE", keys.lease, "5000"]);
     await link.send(["CONFIG", "SET", "maxmemory", "1"]);
     expect(await scripts.renew(look.fence)).toBe(true);

@@ -30,6 +30,7 @@ class Node {
       term: this.term,
       counters: this.counters,
       waiting: (reason) => this.reasons.push(reason),
+      mayTake: () => true,
       lost: () => {
         this.isLost = true;
       },

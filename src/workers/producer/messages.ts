@@ -1,6 +1,7 @@
 import type { MarketConflict } from "../../engine/commands.js";
 import type { MarketDefinition, MarketStatus } from "../../shared/market.js";
 import type { MarketId } from "../../shared/market-id.js";
+import type { RelayTarget } from "../../shared/relay-url.js";
 
 /*
  * What operators ask of the exchange's markets, and what comes of it, on its way between main and the producer.
@@ -42,3 +43,22 @@ export interface MarketRefusal {
 }
 
 export type MarketOutcome = { readonly change: MarketChange } | { readonly refusal: MarketRefusal };
+
+/** Of an exchange that others may stand by for. */
+export interface FollowedTask {
+  /** The memory of the {@link JournalMarks}. */
+  readonly marks: SharedArrayBuffer;
+  readonly target: RelayTarget;
+  /** Of the keys. */
+  readonly prefix: string;
+  /** The number of this origin. */
+  readonly fence: number;
+  /** Nothing is told before a standby has it on its disk. */
+  readonly required: boolean;
+  /** How long a batch may wait for that, in ms. */
+  readonly timeoutMs: number;
+  /** What is kept of the journal on disk, in bytes. */
+  readonly keptJournalBytes: number;
+  /** The history may be another node's by now: Redis is asked first. */
+  readonly claims: boolean;
+}

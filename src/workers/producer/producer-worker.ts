@@ -26,6 +26,7 @@ import { startThreadPulse } from "../../shared/thread-pulse.js";
 import { StoreError } from "../../store/store-error.js";
 import type { MainToProducer, ProducerTask, ProducerToMain } from "../messages.js";
 import { ChannelDesk } from "./channel-desk.js";
+import { ExchangeHistory } from "./exchange-history.js";
 import { Hub } from "./hub.js";
 import { PresenceDesk } from "./presence-desk.js";
 import { PublicationWriter } from "./publication-writer.js";
@@ -81,6 +82,7 @@ const hub = new Hub({
   },
   heard: () => {
     publications.publish();
+    desk?.heard();
     presence.heard();
   },
   gone: (shard) => presence.gone(shard),
@@ -159,10 +161,13 @@ function ready(): void {
 }
 
 async function runExchange(options: ExchangeOptions, publisher: Publisher): Promise<void> {
-  const { run, lastTrade } = task;
+  const { run, lastTrade, followed } = task;
+  const history = followed && new ExchangeHistory(followed, options.dataDir, log);
   exchange = await opening(
     openExchange(
       {
+        standbyAcks: history?.acks,
+        ...(history !== undefined && { followed: history }),
         options,
         run,
         lastTrade,

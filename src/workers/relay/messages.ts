@@ -16,6 +16,18 @@ export interface RelayTask {
   readonly windowMs: number;
   /** The number of this origin. */
   readonly fence: number;
+  /** Of an exchange: its journal goes to standbys. */
+  readonly journal:
+    | {
+        /** The memory of the {@link JournalMarks}. */
+        readonly marks: SharedArrayBuffer;
+        readonly dataDir: string;
+        /** Answers wait for standbys. */
+        readonly required: boolean;
+        /** Of records in Redis. */
+        readonly maxBytes: number;
+      }
+    | undefined;
   /** Trades have numbers, which are their ids. */
   readonly numbered: boolean;
   /** The feed is the exchange. */

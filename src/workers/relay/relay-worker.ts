@@ -13,6 +13,7 @@ import type { MainToRingReader } from "../messages.js";
 import { ArchiveAccess } from "../shard/requests/archive-access.js";
 import { AskAnswers } from "./ask-answers.js";
 import type { RelayTask, RelayToMain } from "./messages.js";
+import { relayJournal } from "./relayed-journal.js";
 
 /*
  * The relay thread of an origin: reads the rings as a shard does and writes to Redis. Nobody waits for it.
@@ -100,12 +101,13 @@ const serving = new AbortController();
 stop.signal.addEventListener("abort", () => serving.abort(), { once: true });
 void answers.run(stop.signal);
 void edges.run(serving.signal);
+const journal = relayJournal(task, counters, log, stop.signal);
 void relay.run(stop.signal).then(() => {
   serving.abort();
   // One that another origin has taken the place of has nothing to do until main, which ends the process, stops it.
   const end = (): void => {
     archive.stop();
-    process.exit();
+    void journal.finally(() => process.exit());
   };
   if (stop.signal.aborted) end();
   else stop.signal.addEventListener("abort", end, { once: true });
