@@ -22,7 +22,7 @@ const SHARED = {
 } as const;
 
 const setupFiles = ["test/support/fast-check-seed.ts"];
-const ELSEWHERE = ["test/long/**", "test/attack/**", ...SLOW];
+const ELSEWHERE = ["test/long/**", "test/attack/**", "test/soak/**", ...SLOW];
 
 // The start of a process, and what it has to load, take longer than most files: files share processes.
 export default defineConfig({

@@ -11,6 +11,7 @@ export const SLOW = [
   "test/integration/exchange-restarts.test.ts",
   "test/integration/first-data.test.ts",
   "test/integration/hand-off.test.ts",
+  "test/integration/nodes.test.ts",
   "test/integration/presence.test.ts",
   "test/integration/private-channels.test.ts",
   "test/integration/relay-lease.test.ts",

@@ -11,6 +11,7 @@ import type { MarketState } from "../src/ring/records.js";
 import { nowMicros } from "../src/shared/clock.js";
 import { relayTargetOf } from "../src/shared/relay-url.js";
 import { measureRelayedOrders } from "./relay-orders.js";
+import { measureScaling } from "./relay-scaling.js";
 import type { BenchOptions, BenchReport } from "./support/bench-options.js";
 import { latencyOf } from "./support/due-time.js";
 import { FIRST_MARKET_ID } from "./support/due-time-feed.js";
@@ -22,7 +23,7 @@ import { type ServerUnderTest, startMarketcastWith } from "./support/server-unde
 import { formatTable } from "./support/table.js";
 import { atLeast, atMost, formatTargets } from "./support/target-checks.js";
 
-const SECTIONS: readonly string[] = ["market-data", "orders"];
+const SECTIONS: readonly string[] = ["market-data", "orders", "scaling"];
 const RATE = 1000;
 const MARKETS = 50;
 /** Clients of the origin while its processor time is compared. */
@@ -50,11 +51,17 @@ export async function runRelay({ short, only }: BenchOptions): Promise<BenchRepo
     return { parameters: {}, results: {}, targets: [] };
   }
   try {
-    const marketData = only === "orders" ? undefined : await measureMarketData(redis, short);
-    const orders = only === "market-data" ? undefined : await measureRelayedOrders(redis, short);
-    const sections = { ...(marketData && { marketData }), ...(orders && { orders }) };
+    const asked = (section: string): boolean => only === undefined || only === section;
+    const marketData = asked("market-data") ? await measureMarketData(redis, short) : undefined;
+    const orders = asked("orders") ? await measureRelayedOrders(redis, short) : undefined;
+    const scaling = asked("scaling") ? await measureScaling(redis, short) : undefined;
+    const sections = {
+      ...(marketData && { marketData }),
+      ...(orders && { orders }),
+      ...(scaling && { scaling }),
+    };
     const targets = Object.values(sections).flatMap((section) => section.targets);
-    console.log(`\n${formatTargets(targets)}`);
+    if (targets.length > 0) console.log(`\n${formatTargets(targets)}`);
     return {
       parameters: mapped(sections, ({ parameters }) => parameters),
       results: mapped(sections, ({ results }) => results),
@@ -90,15 +97,18 @@ async function measureMarketData(redis: RunningRedis, short: boolean) {
       ],
     )}`,
   );
-  console.log(`\n${Math.round(intake).toLocaleString("en")} records/s taken in by an edge`);
+  const { perSecond, edgeMicrosPerRecord } = intake;
+  console.log(
+    `\n${Math.round(perSecond).toLocaleString("en")} records/s taken in by an edge, at ${edgeMicrosPerRecord.toFixed(2)} µs of its processor time each`,
+  );
   return {
     parameters: { rate: RATE, markets: MARKETS, clients: CLIENTS, seconds, records },
-    results: { delays, cpu, intake },
+    results: { delays, cpu, intake: perSecond, edgeMicrosPerRecord },
     targets: [
       atMost("added at p50, 1,000 updates/s", delays.addedP50Ms, ADDED_P50_MS_MAX, " ms"),
       atMost("added at p99", delays.addedP99Ms, ADDED_P99_MS_MAX, " ms"),
       atMost("origin's processor time more", cpu.morePercent, ADDED_CPU_PERCENT_MAX, " %"),
-      atLeast("records/s that an edge takes in", intake, INTAKE_PER_SECOND),
+      atLeast("records/s that an edge takes in", perSecond, INTAKE_PER_SECOND),
     ],
   };
 }
@@ -210,8 +220,8 @@ async function measureCpu(redis: RunningRedis, seconds: number) {
   return { alone, relayed, morePercent: (relayed / alone - 1) * 100 };
 }
 
-/** Records a second that an edge takes in which was stopped while so many came into the stream. */
-async function measureIntake(redis: RunningRedis, records: number): Promise<number> {
+/** What an edge takes in which was stopped while so many records came into the stream, and what that costs it. */
+async function measureIntake(redis: RunningRedis, records: number) {
   progress(`relay: ${records} records to take in`);
   const filler = await Filler.open(redis, `${PREFIX}-intake`);
   const server = await edge(redis, `${PREFIX}-intake`);
@@ -222,11 +232,12 @@ async function measureIntake(redis: RunningRedis, records: number): Promise<numb
   process.kill(server.pid, "SIGSTOP");
   const written = await filler.fill(records);
   process.kill(server.pid, "SIGCONT");
-  const begin = performance.now();
+  const [begin, cpu] = [performance.now(), cpuSeconds(server.pid)];
   while ((await taken()) - before < written) await sleep(LOOK_MS);
   const seconds = (performance.now() - begin) / 1000;
+  const edgeMicrosPerRecord = ((cpuSeconds(server.pid) - cpu) * 1e6) / written;
   await server.stop();
-  return written / seconds;
+  return { perSecond: written / seconds, edgeMicrosPerRecord };
 }
 
 /** Writes a relay's keys as an origin would, without one. */

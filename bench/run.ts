@@ -51,7 +51,7 @@ const HELP = `Usage: npm run bench -- NAME [--short] [--only SECTION] [--json FI
   all      each of them
 
   --short      a brief form for continuous integration; its figures mean little
-  --only NAME  only this section of fanout, or of relay (market-data, orders)
+  --only NAME  only this section of fanout, or of relay (market-data, orders, scaling)
   --json FILE  also write everything measured, with parameters and machine, to FILE`;
 
 /** Runs the named benches and returns the process's exit code. */

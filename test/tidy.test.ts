@@ -98,6 +98,8 @@ const engineOfCore: Allowed = ({ from, to, typeOnly }) =>
 /** What runs in browsers takes from shared the value types of markets only, which need nothing. */
 const marketValues: Allowed = ({ to }) => /^shared\/market(-id)?\.ts$/.test(to);
 
+/** Main lists this node, whatever threads it has. */
+const nodeList: Allowed = ({ to }) => /^relay\/(node-list|relay-keys)\.ts$/.test(to);
 /** Main keeps the lease of an origin; all else of a relay is threads' business. */
 const originLease: Allowed = ({ to }) => to === "relay/origin-lease.ts";
 
@@ -108,6 +110,7 @@ const RULE: Readonly<Record<string, readonly Allowed[]>> = {
   cli: [...["main", "client", "store", "config"].map(folder), plainContract, shared],
   main: [
     messageTypes,
+    nodeList,
     folder("transport"),
     folder("counters"),
     folder("ring"),

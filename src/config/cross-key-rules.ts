@@ -1,8 +1,9 @@
 import { isIP } from "node:net";
 import { isLoopback } from "../shared/loopback.js";
 import { parseRelayUrl } from "../shared/relay-url.js";
-import type { ConfigValues } from "./config-fields.js";
+import { CONFIG_GROUPS, type ConfigValues } from "./config-fields.js";
 import { type ConfigurationDetail, problem } from "./configuration-error.js";
+import { fieldInfo } from "./field.js";
 
 /** Says what is wrong with the combination of two keys, or returns undefined. */
 type Rule = (config: ConfigValues) => ConfigurationDetail | undefined;
@@ -80,6 +81,8 @@ const marketsFitTable: Rule = (config) =>
       )
     : undefined;
 
+/** So much of a value is shown, in characters. */
+const SHOWN_LENGTH_MAX = 80;
 const RELAY_PREFIX = /^[A-Za-z0-9_.:{}-]{1,64}$/;
 
 const relayLeadsSomewhere: Rule = ({ relay }) => {
@@ -94,15 +97,30 @@ const relayIsNamed: Rule = (config) =>
     ? problem("relay", "must be set when feed is relay")
     : undefined;
 
+/** What is set for a relay where there is none was meant for one: such a node would serve by itself, in silence. */
+const relaySettingsHaveRelay: Rule = (config) => {
+  if (config.relay !== undefined || config.feed === "relay") return undefined;
+  for (const [key, schema] of Object.entries(CONFIG_GROUPS["Several nodes"])) {
+    const value = config[key as keyof ConfigValues];
+    const { flag = key, defaultText } = fieldInfo.get(schema) ?? {};
+    if (value !== undefined && String(value) !== defaultText)
+      return together(flag, `${flag} and relay`, `${flag} is ${value}, but relay is not set`);
+  }
+  return undefined;
+};
+
 const ackHasStandbys: Rule = ({ relayAck, relay, feed }) =>
-  relayAck === "standby" && (relay === undefined || feed !== "exchange")
-    ? problem("relay-ack", "standby needs feed exchange, and relay")
+  relayAck === "standby" && relay !== undefined && feed !== "exchange"
+    ? problem("relay-ack", "standby needs feed exchange")
     : undefined;
 
 const relayPrefixIsPlain: Rule = ({ relayPrefix }) =>
   RELAY_PREFIX.test(relayPrefix)
     ? undefined
-    : problem("relay-prefix", `${relayPrefix} is not 1 to 64 of A-Z a-z 0-9 _ . : { } -`);
+    : problem(
+        "relay-prefix",
+        `${JSON.stringify(relayPrefix.slice(0, SHOWN_LENGTH_MAX))} is not 1 to 64 of A-Z a-z 0-9 _ . : { } -`,
+      );
 
 /** What the last origin has relayed is to be there still when the next one takes over. */
 const leaseFitsWindow: Rule = ({ relayLeaseMs, relayWindowMs }) =>
@@ -125,6 +143,7 @@ export const CONFIG_RULES: readonly Rule[] = [
   marketsFitTable,
   relayLeadsSomewhere,
   relayIsNamed,
+  relaySettingsHaveRelay,
   relayPrefixIsPlain,
   leaseFitsWindow,
   ackHasStandbys,

@@ -3,6 +3,10 @@ import { THREAD } from "./counters.js";
 /** Words of the relay's section: of an origin's thread, or of an edge's producer. */
 export const RELAY = {
   ...THREAD,
+  /** Written by main: nodes of the relay, whether this one is listed, and whether another one has its name. */
+  nodes: 60,
+  nodeListed: 61,
+  nodeNamesake: 62,
   /** Entries, records and bytes, appended or taken in. */
   entries: 2,
   records: 3,

@@ -15,13 +15,18 @@ export function systemStatus(system: SystemState, counters: CounterBlock) {
   return {
     state: system.state,
     reasons: [...system.reasons],
-    connections: counters.shards.reduce((sum, shard) => sum + connectionsOf(shard), 0),
+    connections: connectionsOfAll(counters),
     shards: counters.shards.length,
     markets: counted(counters.producer, PRODUCER.markets),
     messages_per_second: counted(counters.main, MAIN.messagesPerSecond),
     uptime_s: Math.floor((Date.now() - system.startedAt) / 1000),
     version: system.version,
   };
+}
+
+/** WebSocket connections of all shards. */
+export function connectionsOfAll({ shards }: CounterBlock): number {
+  return shards.reduce((sum, shard) => sum + connectionsOf(shard), 0);
 }
 
 /** WebSocket connections of a shard, in all encodings. */

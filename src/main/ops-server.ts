@@ -52,6 +52,7 @@ interface OpsHooks {
     readonly state: string;
     readonly reasons: readonly string[];
   };
+  /** May be a promise. */
   readonly status: () => unknown;
   readonly notify: (level: NotificationLevel, message: string) => void;
   readonly rebalance: (asked: Rebalancing) => RebalancingOutcome;
@@ -234,7 +235,7 @@ export class OpsServer {
     },
     "/status": {
       method: "GET",
-      answer: (_, response) => send(response, 200, this.#hooks.status()),
+      answer: async (_, response) => send(response, 200, await this.#hooks.status()),
     },
     "/metrics": {
       method: "GET",

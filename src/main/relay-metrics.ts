@@ -46,7 +46,9 @@ export function addStandbyMetrics(add: Add, { relay, producer }: CounterBlock): 
 }
 
 /** Adds what a relay has counted: an origin's of what it appended, an edge's of what it took in. */
-export function addRelayMetrics(add: Add, { relay }: CounterBlock): void {
+export function addRelayMetrics(add: Add, block: CounterBlock): void {
+  const { relay } = block;
+  addNodeMetrics(add, block);
   const one = (type: MetricType, name: string, word: number, help: string): void =>
     add(type, `relay_${name}`, help, () => [{ labels: {}, value: counted(relay, word) }]);
   one("gauge", "connected", RELAY.connected, "Whether the relay's Redis can be reached, 0 or 1");
@@ -106,6 +108,19 @@ export function addRelayMetrics(add: Add, { relay }: CounterBlock): void {
     RELAY.leaseFailures,
     "Attempts at a renewal that Redis did not answer; without one for as long as the lease lasts a standby takes over",
   );
+}
+
+/** Adds what is counted of the list of all nodes. */
+function addNodeMetrics(add: Add, { relay }: CounterBlock): void {
+  const one = (name: string, word: number, help: string): void =>
+    add("gauge", `relay_${name}`, help, () => [{ labels: {}, value: counted(relay, word) }]);
+  one("nodes", RELAY.nodes, "Nodes of this relay that are listed, as Redis last said");
+  one(
+    "node_listed",
+    RELAY.nodeListed,
+    "Whether this node is among them, 0 or 1: not without Redis, nor where the list is full",
+  );
+  one("node_namesake", RELAY.nodeNamesake, "Whether another node had its name first, 0 or 1");
 }
 
 /** Adds what is counted of the ways of edges to their origin's exchange, at either end. */

@@ -22,6 +22,7 @@ import { ExchangeStandbys } from "./exchange-standbys.js";
 import { Leadership } from "./leadership.js";
 import { startMessageRate } from "./message-rate.js";
 import { createMetrics } from "./metrics.js";
+import { Nodes } from "./nodes.js";
 import {
   DRAIN_REASON,
   EXCHANGE_DOWN,
@@ -61,6 +62,7 @@ export class Server implements RunningServer {
   readonly #readers: RingReaders;
   readonly #pool: ShardPool;
   readonly #acceptor: Acceptor;
+  readonly #nodes: Nodes;
   readonly #ops: OpsServer;
   readonly #timers: (() => void)[] = [];
   readonly #markClosed: (code: number) => void;
@@ -123,6 +125,8 @@ export class Server implements RunningServer {
     );
     this.#pool = this.#createPool(shard, handOff, counters, log);
     this.#acceptor = new Acceptor({ ...config, handOff }, this.#pool, this.#block.main, logger);
+    const isNow = () => ({ role: this.#leadership.role, state: this.#readiness().state });
+    this.#nodes = new Nodes(config, this.#block, isNow, logger);
     this.#ops = new OpsServer(
       {
         readiness: () => this.#readiness(),
@@ -218,6 +222,7 @@ export class Server implements RunningServer {
     const { host, port, opsHost, opsPort, shards } = this.#config;
     this.opsPort = await step(this.#ops.listen(opsHost, opsPort));
     this.#startTimers();
+    this.#nodes.start();
     await step(this.#leadership.take());
     await step(this.#standbys?.standby.takeOver() ?? Promise.resolve());
     await step(this.#producer.start());
@@ -244,7 +249,12 @@ export class Server implements RunningServer {
     for (const stop of this.#timers) stop();
     this.#ops.close();
     this.#acceptor.close();
-    await Promise.all([this.#pool.stop(), this.#producer.stop(), this.#standbys?.standby.stop()]);
+    await Promise.all([
+      this.#pool.stop(),
+      this.#producer.stop(),
+      this.#standbys?.standby.stop(),
+      this.#nodes.stop(),
+    ]);
     // Behind it, as they archive and relay what the producer has told.
     await this.#readers.stop();
     await this.#leadership.giveBack();
@@ -373,10 +383,11 @@ export class Server implements RunningServer {
     return { ready, state: "starting", reasons: ["not all threads are up yet", ...reasons] };
   }
 
-  #status() {
+  async #status() {
     const ready = (shard: number): boolean => this.#pool.ready(shard);
     const { role } = this.#leadership;
-    return serverFigures(this.#health.system, this.#block, { ready, role });
+    const figures = serverFigures(this.#health.system, this.#block, { ready, role });
+    return { ...figures, ...(await this.#nodes.figures()) };
   }
 
   #startTimers(): void {

@@ -17,7 +17,7 @@ const ENTRIES_PER_READ = 32;
 const BLOCK_MS = 500;
 /** Longer without a sign of the origin is told, in ms; it is looked at so often. */
 const SILENCE_MS_MAX = 2500;
-const LOOK_MS = 250;
+const LOOK_MS = 100;
 /** Between two attempts to reach Redis, or two looks for a snapshot, in ms. */
 const RETRY_MS = 100;
 /** A stream that has nothing new for so many reads may have gone back, as Redis may after a failure. */

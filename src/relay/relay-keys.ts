@@ -12,6 +12,9 @@ export interface RelayKeys {
   readonly asks: string;
   /** A list for each ask: its answer. */
   readonly answer: (ask: string) => string;
+  /** A hash: what each node tells of itself, by its name; and a sorted set, when it last has, in ms. */
+  readonly nodes: string;
+  readonly nodesSeen: string;
 }
 
 export function relayKeys(prefix: string): RelayKeys {
@@ -22,6 +25,8 @@ export function relayKeys(prefix: string): RelayKeys {
     lease: `${prefix}:lease`,
     asks: `${prefix}:asks`,
     answer: (ask) => `${prefix}:answer:${ask}`,
+    nodes: `${prefix}:nodes`,
+    nodesSeen: `${prefix}:nodes:seen`,
   };
 }
 

@@ -103,7 +103,11 @@ describe("check-config", () => {
     writeFileSync(join(directory, "a.json"), '{"feedRate": 7}');
     const { code, stdout, stderr } = await run(
       ["check-config", "--port", "1", "--no-feed-loop", "--config", "a.json"],
-      { MARKETCAST_JWT_SECRET: SECRET, MARKETCAST_FEED_LOOP: "true" },
+      {
+        MARKETCAST_JWT_SECRET: SECRET,
+        MARKETCAST_FEED_LOOP: "true",
+        MARKETCAST_RELAY: "redis://relay:hunter2@cache",
+      },
     );
     expect([code, stderr]).toEqual([0, ""]);
     expect(stdout).not.toContain("hunter2");
@@ -118,6 +122,7 @@ describe("check-config", () => {
       "[hidden]",
       "environment variable MARKETCAST_JWT_SECRET",
     ]);
+    expect(table.get("relay")).toEqual(["[hidden]", "environment variable MARKETCAST_RELAY"]);
   });
 
   it.each([

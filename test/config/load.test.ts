@@ -138,8 +138,8 @@ describe("bad values", () => {
 
   it.each(numeric)("config - $flag takes its bounds and nothing beyond", (info) => {
     const { min, max } = info.range;
-    // The markets of the synthetic feed must fit into the table.
-    const others = { maxMarkets: 100_000, feedMarkets: 1 };
+    // The markets of the synthetic feed must fit into the table, and what is set for a relay has one.
+    const others = { maxMarkets: 100_000, feedMarkets: 1, relay: "redis://cache" };
     for (const value of [min, max]) {
       const flags = { ...others, [info.flag]: String(value) };
       if (info.key === "maxMarkets" && "maxMarkets" in flags) flags.maxMarkets = value;
@@ -348,7 +348,10 @@ describe("rules between keys", () => {
     [{ feed: "replay" }, ["feed-file", "feed is replay"]],
     [{ feed: "module" }, ["feed-module", "feed is module"]],
     [{ feed: "synthetic", feedMarkets: 11, maxMarkets: 10 }, ["feed-markets", "max-markets"]],
-    [{ relayLease: 6000, relayWindow: 5000 }, ["relay-lease", "6000 ms", "relay-window"]],
+    [
+      { relay: "redis://cache", relayLease: 6000, relayWindow: 5000 },
+      ["relay-lease", "6000 ms", "relay-window"],
+    ],
     [{ jwtSecret: SECRET, jwtPublicKeyFile: "a.pem" }, ["jwt-secret", "jwt-public-key-file"]],
     [{ jwtSecret: SECRET, jwtAlgorithms: "RS256" }, ["jwt-algorithms", "jwt-public-key-file"]],
     [{ jwtAlgorithms: "HS256,ES256" }, ["jwt-algorithms", "ES256", "jwt-public-key-file"]],

@@ -23,6 +23,7 @@ import {
   SHARD_GAUGES,
   THREAD,
 } from "../../src/counters/counters.js";
+import { RELAY } from "../../src/counters/relay-counters.js";
 
 /** Words that each name of a section stands for; one where nothing else is said. */
 const LISTS: Readonly<Partial<Record<keyof typeof SHARD | keyof typeof PRODUCER, number>>> = {
@@ -52,10 +53,11 @@ describe("counters", () => {
   });
 
   it("counters - no two names of a section share a word", () => {
-    for (const names of [SHARD, PRODUCER, MAIN]) {
+    for (const names of [SHARD, PRODUCER, MAIN, RELAY]) {
       const used = new Map<number, string>();
       for (const [name, first] of Object.entries(names)) {
-        const words = names === MAIN ? 1 : (LISTS[name as keyof typeof LISTS] ?? 1);
+        const words =
+          names === MAIN || names === RELAY ? 1 : (LISTS[name as keyof typeof LISTS] ?? 1);
         for (let word = first; word < first + words; word++) {
           expect(`${word}: ${used.get(word) ?? name}`).toBe(`${word}: ${name}`);
           used.set(word, name);

@@ -14,7 +14,7 @@ const REFUSED = 40;
 const PASSWORD = "open-sesame";
 /** What docs/relay.md says that the relay's user needs. */
 const COMMANDS =
-  "xadd xtrim xread xrange xrevrange get set hset hget hgetall del rpush blpop expire pexpire eval evalsha script";
+  "xadd xtrim xread xrange xrevrange get set hset hget hgetall hdel zadd zrem zcard zrangebyscore time del rpush blpop expire pexpire eval evalsha script";
 
 /** Has Redis admit a user who may do just what the relay needs. */
 function admit(redis: RedisServer): void {
@@ -62,6 +62,7 @@ describe.skipIf(!HAS_REDIS)(`relay${NO_REDIS}`, () => {
     expect(far.epochs).toEqual(near.epochs);
     expect(await relayFigures(second)).toMatchObject({ connected: true, gaps: 0, trades_lost: 0 });
     expect(await second.metric("marketcast_relay_records_total")).toBeGreaterThan(100);
+    await until("a list of both", async () => (await first.metric("marketcast_relay_nodes")) === 2);
     for (const { output } of [first, second]) expect(output.join()).not.toContain(PASSWORD);
     await Promise.all([near.close(), far.close()]);
   });

@@ -26,18 +26,26 @@ export type RedisSettings = Readonly<Record<string, string | number>>;
 export class RedisServer {
   readonly port: number;
   readonly #settings: RedisSettings;
+  readonly #within: readonly string[];
   readonly #dir: string;
   #child: ChildProcess | undefined;
 
-  private constructor(port: number, settings: RedisSettings) {
+  private constructor(port: number, settings: RedisSettings, within: readonly string[]) {
     this.port = port;
     this.#settings = settings;
+    this.#within = within;
     this.#dir = mkdtempSync(join(tmpdir(), "marketcast-redis-"));
   }
 
-  /** Starts one on a free port, with further settings of its configuration. */
-  static async start(settings: RedisSettings = {}): Promise<RedisServer> {
-    const server = new RedisServer(await freePort(), settings);
+  /**
+   * Starts one on a free port, with further settings of its configuration.
+   * @param within a command that starts what stands behind it, elsewhere
+   */
+  static async start(
+    settings: RedisSettings = {},
+    within: readonly string[] = [],
+  ): Promise<RedisServer> {
+    const server = new RedisServer(await freePort(), settings, within);
     await server.start();
     return server;
   }
@@ -57,7 +65,8 @@ export class RedisServer {
       ...this.#settings,
     };
     const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, String(value)]);
-    const child = spawn("redis-server", args, { stdio: ["ignore", "pipe", "inherit"] });
+    const [program, ...rest] = [...this.#within, "redis-server", ...args] as [string];
+    const child = spawn(program, rest, { stdio: ["ignore", "pipe", "inherit"] });
     this.#child = child;
     const output: string[] = [];
     await new Promise<void>((resolve, reject) => {
@@ -75,8 +84,9 @@ export class RedisServer {
 
   /** What `redis-cli` prints for a command. */
   cli(...command: readonly string[]): string {
-    const args = ["-p", String(this.port), ...command];
-    return execFileSync("redis-cli", args, { encoding: "utf8" }).trim();
+    const args = ["redis-cli", "-p", String(this.port), ...command];
+    const [program, ...rest] = [...this.#within, ...args] as [string];
+    return execFileSync(program, rest, { encoding: "utf8" }).trim();
   }
 
   /** SIGKILL; resolves when it has ended. */

@@ -7,6 +7,7 @@ import type { Fill, Trade } from "../../src/contract/messages.js";
 import { Random } from "../../src/shared/random.js";
 import { CuttingProxy } from "./cutting-proxy.js";
 import { type ServerProcess, startServerProcess, testToken } from "./server-process.js";
+import { latestTrade, tradeIdsBetween } from "./trade-history.js";
 import { temporaryDirectory, writeMarkets } from "./trading.js";
 import { until } from "./until.js";
 
@@ -15,7 +16,6 @@ const MARKETS = [1001, 1002, 1003];
 const BYTES_MAX = 8_000;
 /** Clients of each encoding that follow one market, and of those that follow all. */
 const CLIENTS = 2;
-const PAGE = 1000;
 
 /** A client of the library, and every trade that it was told. */
 interface Follower {
@@ -162,46 +162,12 @@ async function checkComplete({ trades, gaps, markets }: Follower, port: number):
   expect(gaps).toEqual([]);
   for (const market of markets) {
     const ofMarket = () => trades.filter(({ market_id }) => market_id === market);
-    const [latest] = await page(port, market);
+    const latest = await latestTrade(port, market);
     const isTold = () => trades.some(({ trade_id }) => trade_id === latest?.trade_id);
     await until(`trade ${latest?.trade_id} is told`, isTold, 30_000);
     const told = ofMarket().map(({ trade_id }) => trade_id);
     const upTo = told.slice(0, told.lastIndexOf(latest?.trade_id as string) + 1);
-    const known = await historyFrom(port, market, upTo[0] as string, latest as Trade);
+    const known = await tradeIdsBetween(port, market, upTo[0] as string, latest as Trade);
     expect(upTo).toEqual(known);
-  }
-}
-
-interface Page {
-  readonly trades: readonly Trade[];
-  readonly next?: string;
-}
-
-async function fetchPage(port: number, market: number, query: string): Promise<Page> {
-  const url = `http://127.0.0.1:${port}/v3/markets/${market}/trades?${query}`;
-  return (await (await fetch(url)).json()) as Page;
-}
-
-async function page(port: number, market: number): Promise<readonly Trade[]> {
-  return (await fetchPage(port, market, "limit=1")).trades;
-}
-
-/** Ids of a market's trades from one to another one, oldest first. */
-async function historyFrom(
-  port: number,
-  market: number,
-  first: string,
-  last: Trade,
-): Promise<readonly string[]> {
-  const ids: string[] = [];
-  for (let before: string | undefined; ; ) {
-    const query = `limit=${PAGE}&to=${last.ts + 1}${before === undefined ? "" : `&before=${before}`}`;
-    const { trades, next } = await fetchPage(port, market, query);
-    for (const { trade_id } of trades) {
-      ids.push(trade_id);
-      if (trade_id === first) return ids.slice(ids.indexOf(last.trade_id)).reverse();
-    }
-    if (next === undefined) throw new Error(`history does not have trade ${first}`);
-    before = next;
   }
 }

@@ -51,9 +51,8 @@ export class Told {
         return;
       case "TradeExecution": {
         const { trade } = message.data;
-        expect(this.trades.has(trade.trade_id), `trade ${trade.trade_id} is told twice`).toBe(
-          false,
-        );
+        const twice = () => JSON.stringify([this.trades.get(trade.trade_id), trade]);
+        expect(this.trades.has(trade.trade_id), `a trade is told twice: ${twice()}`).toBe(false);
         this.trades.set(trade.trade_id, trade);
       }
     }

@@ -88,7 +88,7 @@ export class TradingLoad {
     await this.#ended;
     await this.#tape.closed;
     if (this.#tape.failure !== undefined) throw this.#tape.failure;
-    for (const message of this.#tape.inbox) this.#told.take(message);
+    for (const message of this.#tape.inbox.splice(0)) this.#told.take(message);
   }
 }
 
