@@ -44,4 +44,6 @@ export const RELAY = {
   /** Of an edge: whether it has a link to the origin's exchange, and bytes that wait to go there. */
   originLinked: 25,
   originWaitingBytes: 26,
+  /** At either end: answers to those who do not hear them any more, as their link has ended, or their shard. */
+  answersDropped: 27,
 } as const;

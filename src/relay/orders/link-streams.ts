@@ -45,17 +45,14 @@ function entryOf([id, fields]: RawEntry): StreamEntry {
   return [id.toString(), fields?.[1] ?? Buffer.alloc(0)];
 }
 
-/** The id of a stream's last entry; "0-0" where there is none. */
-export async function lastId(link: RedisLink, key: string): Promise<string> {
-  const newest = (await link.send([
-    "XREVRANGE",
-    key,
-    "+",
-    "-",
-    "COUNT",
-    "1",
-  ])) as readonly RawEntry[];
-  return newest[0] === undefined ? "0-0" : newest[0][0].toString();
+/** A stream's last entry; without bytes, and with the id "0-0", where there is none. */
+export async function lastEntry(
+  link: RedisLink,
+  key: string,
+): Promise<StreamEntry | readonly [id: "0-0", bytes: undefined]> {
+  const command = ["XREVRANGE", key, "+", "-", "COUNT", "1"];
+  const [newest] = (await link.send(command)) as readonly RawEntry[];
+  return newest === undefined ? ["0-0", undefined] : entryOf(newest);
 }
 
 /**
