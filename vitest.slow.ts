@@ -13,6 +13,7 @@ export const SLOW = [
   "test/integration/hand-off.test.ts",
   "test/integration/presence.test.ts",
   "test/integration/private-channels.test.ts",
+  "test/integration/relay-orders-deaths.test.ts",
   "test/integration/relay-orders.test.ts",
   "test/integration/relay.test.ts",
   "test/integration/sessions.test.ts",
