@@ -45,5 +45,5 @@ export const RELAY = {
   originLinked: 25,
   originWaitingBytes: 26,
   /** At either end: answers to those who do not hear them any more, as their link has ended, or their shard. */
-  answersDropped: 27,
+  answersDropped: 30,
 } as const;

@@ -122,8 +122,8 @@ export class EdgeLink {
       log.debug({ err: error }, "orders: Redis cannot be reached");
     const looks = setInterval(() => this.#look(), LOOK_MS);
     await Promise.all([
-      keepLink(open, signal, (link) => this.#write(link, signal), failed),
-      keepLink(open, signal, (link) => this.#read(link, signal), failed),
+      keepLink(open, signal, (link, over) => this.#write(link, over), failed),
+      keepLink(open, signal, (link, over) => this.#read(link, over), failed),
     ]);
     clearInterval(looks);
   }

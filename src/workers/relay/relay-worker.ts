@@ -51,8 +51,6 @@ port.on("message", (message: MainToRingReader) => {
 
 startThreadPulse((loopLagS) => beat(counters, loopLagS));
 
-// That of a former thread is over.
-counters[RELAY.fence] = 0;
 const { target, numbered, archiveDir, takesOrders, maxQueuedBytes } = task;
 const edges = new EdgesDesk({
   open: () => openRedis(target),

@@ -55,7 +55,7 @@ export class Origin {
     redis: () => RedisServer,
     stops: Stops,
     options: Partial<
-      Pick<EdgesDeskOptions, "maxQueuedBytes" | "takesOrders" | "fence" | "origin">
+      Pick<EdgesDeskOptions, "maxQueuedBytes" | "takesOrders" | "fence" | "origin" | "leaseMs">
     > = {},
   ) {
     this.world = world;
@@ -112,7 +112,8 @@ export class TestEdge {
       relayCounters: this.relayCounters,
     });
     stops.add(this.exchange.run(this.#stops.signal));
-    stops.signal.addEventListener("abort", () => void this.#stops.stop());
+    const { signal } = this.#stops;
+    stops.signal.addEventListener("abort", () => void this.#stops.stop(), { signal });
   }
 
   /** Is there no more, as after kill -9. */
