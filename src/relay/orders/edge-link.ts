@@ -67,7 +67,7 @@ interface EdgeLinkHooks {
 }
 
 /** A link that an origin has begun. */
-export interface BegunLink {
+interface BegunLink {
   readonly serving: Serving;
   /** The origin's feed is the exchange. */
   readonly takesOrders: boolean;
