@@ -1,6 +1,8 @@
 import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { EDGE_LEASE_MS } from "../../src/shared/edge-shards.js";
+import { isOpen } from "../../src/shared/order.js";
 import { HAS_REDIS, NO_REDIS, RedisServer } from "../support/redis-server.js";
 import {
   type Flags,
@@ -8,6 +10,7 @@ import {
   startServerProcess,
   testToken,
 } from "../support/server-process.js";
+import { readStoredState } from "../support/stored-state.js";
 import { TestClient } from "../support/test-client.js";
 import {
   limitOrder,
@@ -25,6 +28,8 @@ const CLIENTS = 2;
 const IN_FLIGHT = 3;
 /** Orders that are taken between two deaths, in turn: of a link that has just begun all is still in Redis. */
 const TAKEN_BETWEEN = [1, 100] as const;
+/** A client's pause behind a refusal, in ms. */
+const RETRY_MS = 10;
 /** A session's end behind an edge's, at the latest. */
 const ENDED_MS_MAX = EDGE_LEASE_MS + 2000;
 
@@ -56,8 +61,8 @@ describe.skipIf(!HAS_REDIS)(`orders from edges, deaths${NO_REDIS}`, () => {
     );
     return server;
   }
-  async function startEdge(name: string): Promise<ServerProcess> {
-    const edge = await start({ feed: "relay", "node-name": name });
+  async function startEdge(name: string, flags: Flags = {}): Promise<ServerProcess> {
+    const edge = await start({ feed: "relay", "node-name": name, ...flags });
     edges.push(edge);
     await until("a link", async () => (await edge.metric("marketcast_relay_origin_linked")) === 1);
     return edge;
@@ -111,9 +116,10 @@ describe.skipIf(!HAS_REDIS)(`orders from edges, deaths${NO_REDIS}`, () => {
       const quantity = underWay.get(String(message.id));
       if (quantity === undefined) outcomes.stray++;
       else if (message.type === "OrderUpdate") outcomes.taken.add(quantity);
-      else if (message.type === "Error" && message.data.code === "UNAVAILABLE")
+      else if (message.type === "Error" && message.data.code === "UNAVAILABLE") {
         outcomes.unknown.add(quantity);
-      else throw new Error(`not expected: ${JSON.stringify(message)}`);
+        await sleep(RETRY_MS);
+      } else throw new Error(`not expected: ${JSON.stringify(message)}`);
       underWay.delete(String(message.id));
       if (!stopped()) send();
     }
@@ -123,9 +129,11 @@ describe.skipIf(!HAS_REDIS)(`orders from edges, deaths${NO_REDIS}`, () => {
     for (let at = 1; ; at++) yield at;
   }
 
-  async function kill(server: ServerProcess): Promise<void> {
-    const exited = once(server.child, "exit");
-    server.child.kill("SIGKILL");
+  /** Kills a server, where it has not ended by itself. */
+  async function kill({ child }: ServerProcess): Promise<void> {
+    if (child.exitCode !== null) return;
+    const exited = once(child, "exit");
+    child.kill("SIGKILL");
     await exited;
   }
 
@@ -210,4 +218,41 @@ describe.skipIf(!HAS_REDIS)(`orders from edges, deaths${NO_REDIS}`, () => {
     again.ws.terminate();
     await until("it is cancelled", async () => (await openIds("back")).length === 0);
   }, 60_000);
+
+  test("orders from edges, deaths - where another origin takes over, each order is with one of them, and none is lost", async () => {
+    const prefix = { "relay-prefix": "takeover" };
+    const dirs = await Promise.all([temporaryDirectory(), temporaryDirectory()]);
+    const startOrigin = (at: number): Promise<ServerProcess> =>
+      start({ ...QUIET_EXCHANGE, ...prefix, "data-dir": dirs[at]?.path ?? "" });
+    const first = await startOrigin(0);
+    const edge = await startEdge("takeover", prefix);
+    const client = await enter(edge, "w");
+    const outcomes: Outcomes = { taken: new Set(), unknown: new Set(), stray: 0 };
+    const quantities = counting();
+    let stop = false;
+    const load = placeMany(client, quantities, outcomes, () => stop);
+    await until("orders are taken", () => outcomes.taken.size > 50);
+    first.child.kill("SIGSTOP");
+    const second = await startOrigin(1);
+    const sentBefore = (quantities.next().value as number) - 1;
+    outcomes.unknown.add(sentBefore + 1);
+    first.child.kill("SIGCONT");
+    const later = (): number => [...outcomes.taken].filter((one) => one > sentBefore).length;
+    await until("orders are taken again", () => later() > 50, 20_000);
+    stop = true;
+    await load;
+    const open = async (dir: number, server: ServerProcess) => {
+      await kill(server);
+      const { orders } = await readStoredState(dirs[dir]?.path ?? "");
+      return [...orders.values()].filter(isOpen).map(({ quantity }) => quantity);
+    };
+    const [here, there] = [await open(0, first), await open(1, second)];
+    const both = [...here, ...there];
+    expect(new Set(both).size, "none is there twice").toBe(both.length);
+    const lost = [...outcomes.taken].filter((quantity) => !both.includes(quantity));
+    expect(lost, "all that were acknowledged are there").toEqual([]);
+    expect(outcomes.stray).toBe(0);
+    await Promise.all([first.dispose(), second.dispose()]);
+    await Promise.all(dirs.map((dir) => dir.remove()));
+  }, 90_000);
 });
