@@ -13,6 +13,7 @@ export const SLOW = [
   "test/integration/hand-off.test.ts",
   "test/integration/presence.test.ts",
   "test/integration/private-channels.test.ts",
+  "test/integration/relay-lease.test.ts",
   "test/integration/relay-orders-deaths.test.ts",
   "test/integration/relay-orders.test.ts",
   "test/integration/relay.test.ts",
@@ -21,6 +22,7 @@ export const SLOW = [
   "test/integration/since.test.ts",
   "test/integration/stalls.test.ts",
   "test/integration/unwritable-log.test.ts",
+  "test/relay/origin-lease.test.ts",
   "test/web/away.test.ts",
   "test/web/chart.test.ts",
 ];

@@ -50,6 +50,19 @@ export function addRelayMetrics(add: Add, { relay }: CounterBlock): void {
     "Trades that an edge has missed for good; its clients were closed",
   );
   one("counter", "starts_total", RELAY.starts, "Threads started to relay");
+  one(
+    "gauge",
+    "lease_held",
+    RELAY.leaseHeld,
+    "Whether this node is the origin by its lease, 0 or 1",
+  );
+  one("counter", "lease_renewals_total", RELAY.leaseRenewals, "Renewals of the origin's lease");
+  one(
+    "counter",
+    "lease_failures_total",
+    RELAY.leaseFailures,
+    "Attempts at a renewal that Redis did not answer; without one for as long as the lease lasts a standby takes over",
+  );
 }
 
 /** Adds what is counted of the ways of edges to their origin's exchange, at either end. */

@@ -32,8 +32,8 @@ export interface EdgesDeskOptions extends KnownEdgeOptions {
   readonly open: OpenLink;
   /** Tells this thread from all others. */
   readonly origin: string;
-  /** The origin's number, which goes up with each that takes over; undefined while it has none. */
-  readonly fence: () => number | undefined;
+  /** The origin's number, which goes up with each that takes over. */
+  readonly fence: number;
   /** How long an edge may say nothing before its sessions end, in ms. */
   readonly leaseMs?: number;
 }
@@ -72,16 +72,12 @@ export class EdgesDesk {
     this.#settle();
   }
 
-  /** Brings what is served in line with epoch and fence. */
+  /** Brings what is served in line with the epoch, and with what is known of other origins. */
   #settle(): void {
     const { origin, fence } = this.#options;
     const epoch = this.#epoch;
-    const number = fence();
-    const outranked = number !== undefined && number < this.#fence;
-    const serving =
-      epoch === undefined || number === undefined || outranked
-        ? undefined
-        : { origin, fence: number, epoch };
+    const outranked = fence < this.#fence;
+    const serving = epoch === undefined || outranked ? undefined : { origin, fence, epoch };
     const before = this.#serving;
     if (serving === before || (serving && before && isSame(serving, before))) return;
     this.#serving = serving;

@@ -20,6 +20,7 @@ import { openRedis } from "../../relay/redis-link.js";
 import { relayKeys } from "../../relay/relay-keys.js";
 import { RelayedMarkets } from "../../relay/relayed-markets.js";
 import { nowMicros } from "../../shared/clock.js";
+import { LeaseTerm } from "../../shared/lease-term.js";
 import { createLogger, type Logger } from "../../shared/log.js";
 import { startThreadPulse } from "../../shared/thread-pulse.js";
 import { StoreError } from "../../store/store-error.js";
@@ -168,6 +169,7 @@ async function runExchange(options: ExchangeOptions, publisher: Publisher): Prom
         counters,
         log,
         position,
+        lease: task.lease && new LeaseTerm(task.lease),
         storeHealth: (reason) => tell({ type: "store", reason }),
       },
       publisher,

@@ -49,7 +49,7 @@ describe.skipIf(!HAS_REDIS)(`edges' desk${NO_REDIS}`, () => {
     const calls = (): string => redis.cli("xlen", "test:calls");
     const before = calls();
     serving = new Stops();
-    origin = new Origin(world, () => redis, serving, { fence: () => fence });
+    origin = new Origin(world, () => redis, serving, { fence });
     await until("it calls", () => calls() !== before);
   }
 

@@ -133,7 +133,7 @@ describe.skipIf(!HAS_REDIS)(`link histories${NO_REDIS}`, () => {
 
   function startThread(): void {
     thread = new Stops();
-    new Origin(world, () => redis, thread, { fence: () => 2, leaseMs: EDGE_LEASE_MS });
+    new Origin(world, () => redis, thread, { fence: 2, leaseMs: EDGE_LEASE_MS });
   }
 
   for (const seed of SEEDS)
@@ -141,7 +141,7 @@ describe.skipIf(!HAS_REDIS)(`link histories${NO_REDIS}`, () => {
       const random = new Random(seed);
       startThread();
       await until("it calls", () => redis.cli("get", "test:fence") === "2");
-      const formerly = new Origin(former, () => redis, stops, { fence: () => 1 });
+      const formerly = new Origin(former, () => redis, stops, { fence: 1 });
       const start = (at: number): TestEdge =>
         new TestEdge(() => redis, `edge-${at}`, stops, { orderTimeoutMs: ORDER_TIMEOUT_MS });
       const edges = Array.from({ length: EDGES }, (_, at) => start(at));

@@ -64,7 +64,7 @@ export class Origin {
       keys,
       leaseMs: TEST_LEASE_MS,
       origin: randomUUID(),
-      fence: () => 1,
+      fence: 1,
       takesOrders: true,
       maxQueuedBytes: 1 << 24,
       ...options,

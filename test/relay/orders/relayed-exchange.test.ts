@@ -374,7 +374,7 @@ describe.skipIf(!HAS_REDIS)(`relayed exchange${NO_REDIS}`, () => {
   it("relayed exchange - an origin that another one has followed gets no link any more", async () => {
     const start = async (fence: number): Promise<Stops> => {
       const own = new Stops();
-      origin = new Origin(world, () => redis, own, { fence: () => fence });
+      origin = new Origin(world, () => redis, own, { fence });
       return own;
     };
     await stops.stop();
