@@ -22,6 +22,7 @@ export const SLOW = [
   "test/integration/since.test.ts",
   "test/integration/stalls.test.ts",
   "test/integration/unwritable-log.test.ts",
+  "test/relay/orders/link-histories.test.ts",
   "test/relay/origin-lease.test.ts",
   "test/web/away.test.ts",
   "test/web/chart.test.ts",
