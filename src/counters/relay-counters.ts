@@ -62,4 +62,6 @@ export const RELAY = {
   journalLag: 34,
   /** Bytes of copies of the store that a standby has taken. */
   copiedBytes: 35,
+  /** At either end: answers to those who do not hear them any more, as their link has ended, or their shard. */
+  answersDropped: 36,
 } as const;

@@ -57,7 +57,7 @@ const edges = new EdgesDesk({
   open: () => openRedis(target),
   keys: linkKeys(task.prefix),
   origin: randomUUID(),
-  fence: () => fence,
+  fence,
   takesOrders,
   maxQueuedBytes,
   openPort: (shard, epoch) => {

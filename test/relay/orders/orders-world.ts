@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { MessageChannel } from "node:worker_threads";
 import { counterBlockOf, createCounterBuffer } from "../../../src/counters/counters.js";
 import { EdgesDesk, type EdgesDeskOptions } from "../../../src/relay/orders/edges-desk.js";
@@ -13,7 +14,7 @@ import type { RedisServer } from "../../support/redis-server.js";
 import { until } from "../../support/until.js";
 
 const log = createLogger({ level: "silent", format: "json" }, {});
-const keys = linkKeys("test");
+export const keys = linkKeys("test");
 /** Of edges, in place of ten seconds. */
 export const TEST_LEASE_MS = 2000;
 
@@ -53,15 +54,17 @@ export class Origin {
     world: ExchangeWorld,
     redis: () => RedisServer,
     stops: Stops,
-    options: Partial<Pick<EdgesDeskOptions, "maxQueuedBytes" | "takesOrders" | "fence">> = {},
+    options: Partial<
+      Pick<EdgesDeskOptions, "maxQueuedBytes" | "takesOrders" | "fence" | "origin" | "leaseMs">
+    > = {},
   ) {
     this.world = world;
     this.desk = new EdgesDesk({
       open: () => openRedis(targetOf(redis().url)),
       keys,
       leaseMs: TEST_LEASE_MS,
-      origin: "origin",
-      fence: () => 1,
+      origin: randomUUID(),
+      fence: 1,
       takesOrders: true,
       maxQueuedBytes: 1 << 24,
       ...options,
@@ -83,6 +86,7 @@ export class Origin {
 export class TestEdge {
   readonly exchange: RelayedExchange;
   readonly counters = counterBlockOf(createCounterBuffer(1)).producer;
+  readonly relayCounters = counterBlockOf(createCounterBuffer(1)).relay;
   readonly #stops = new Stops();
 
   constructor(
@@ -105,10 +109,11 @@ export class TestEdge {
       orderTimeoutMs,
       maxQueuedBytes,
       counters: this.counters,
-      relayCounters: counterBlockOf(createCounterBuffer(1)).relay,
+      relayCounters: this.relayCounters,
     });
     stops.add(this.exchange.run(this.#stops.signal));
-    stops.signal.addEventListener("abort", () => void this.#stops.stop());
+    const { signal } = this.#stops;
+    stops.signal.addEventListener("abort", () => void this.#stops.stop(), { signal });
   }
 
   /** Is there no more, as after kill -9. */
