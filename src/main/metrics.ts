@@ -33,7 +33,7 @@ import {
 } from "./metric-samples.js";
 import { addPresenceMetrics } from "./presence-metrics.js";
 import { addRefusalMetrics } from "./refusal-metrics.js";
-import { addLinkMetrics, addRelayMetrics } from "./relay-metrics.js";
+import { addHubLinkMetrics, addLinkMetrics, addRelayMetrics } from "./relay-metrics.js";
 import { addReplayMetrics } from "./replay-metrics.js";
 
 /** Whose allowance requests waited for. */
@@ -68,6 +68,7 @@ export function createMetrics(
   addArchiveMetrics(add, block);
   addRelayMetrics(add, block);
   addLinkMetrics(add, block);
+  addHubLinkMetrics(add, block);
   addShardMetrics(add, block);
   addReplayMetrics(add, block);
   addPresenceMetrics(add, block);

@@ -50,6 +50,50 @@ export function addRelayMetrics(add: Add, { relay }: CounterBlock): void {
     "Trades that an edge has missed for good; its clients were closed",
   );
   one("counter", "starts_total", RELAY.starts, "Threads started to relay");
+  one(
+    "counter",
+    "publication_gaps_total",
+    RELAY.publicationGaps,
+    "Times that an edge may have missed publications; its shards asked its origin for them",
+  );
+}
+
+/** Adds what is counted of the ways of edges to their origin's hub, at either end. */
+export function addHubLinkMetrics(add: Add, { relay }: CounterBlock): void {
+  const one = (type: MetricType, name: string, word: number, help: string): void =>
+    add(type, `relay_${name}`, help, () => [{ labels: {}, value: counted(relay, word) }]);
+  one(
+    "gauge",
+    "hub_links",
+    RELAY.hubLinks,
+    "Edges with a link to this origin's hub, for private channels and presence",
+  );
+  one("counter", "hub_links_ended_total", RELAY.hubLinksEnded, "Such links that have ended");
+  one(
+    "counter",
+    "hub_leases_ended_total",
+    RELAY.hubLeasesEnded,
+    "Edges that were silent for so long that their presence ended",
+  );
+  one("gauge", "hub_link_waiting_bytes", RELAY.hubLinkWaitingBytes, "What waits there for edges");
+  one(
+    "gauge",
+    "hub_link_outstanding_requests",
+    RELAY.hubLinkOutstanding,
+    "Requests of edges that the hub has not answered",
+  );
+  one(
+    "gauge",
+    "origin_hub_linked",
+    RELAY.originHubLinked,
+    "Whether this edge has a link to its origin's hub, 0 or 1",
+  );
+  one(
+    "gauge",
+    "origin_hub_waiting_bytes",
+    RELAY.originHubWaitingBytes,
+    "What waits of this edge for its origin's hub",
+  );
 }
 
 /** Adds what is counted of the ways of edges to their origin's exchange, at either end. */

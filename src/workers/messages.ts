@@ -129,8 +129,9 @@ export type MainToProducer =
       readonly port: MessagePort;
       readonly hub: MessagePort;
     }
-  /** A shard of another node; likewise, but for the hub. */
+  /** A shard of another node; likewise, each for itself. */
   | { readonly type: "edge-shard"; readonly shard: number; readonly port: MessagePort }
+  | { readonly type: "edge-hub"; readonly shard: number; readonly port: MessagePort }
   /** An operator asks for a change of a market; `request` is main's number of it, which the answer carries. */
   | { readonly type: "administer"; readonly request: number; readonly action: MarketAction }
   /** An operator publishes JSON to a channel; `request` is main's number of it, which the answer carries. */

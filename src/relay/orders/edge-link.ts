@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Logger } from "../../shared/log.js";
+import type { ExchangeToShard, ShardToExchange } from "../../workers/messages.js";
 import type { RedisLink } from "../redis-link.js";
 import {
   type Beginning,
@@ -10,6 +11,7 @@ import {
   type RequestsByShard,
   readAnswers,
   readCall,
+  type Said,
 } from "./link-entries.js";
 import type { LinkKeys } from "./link-keys.js";
 import {
@@ -53,11 +55,11 @@ export interface EdgeLinkOptions {
   readonly log: Logger;
 }
 
-interface EdgeLinkHooks {
+interface EdgeLinkHooks<N extends Said> {
   readonly up: (beginning: Beginning) => void;
   /** What was not answered never will be. */
   readonly down: (reason: string) => void;
-  readonly news: (news: NewsByShard) => void;
+  readonly news: (news: NewsByShard<N>) => void;
 }
 
 /** A link from its first hello to its end. */
@@ -81,10 +83,12 @@ interface Attempt {
  * An edge's way to the exchange of its origin, over Redis. It has one link at a time, which ends with the first thing
  * that does not fit, such as a missing entry, another producer or silence; then it asks for another of another name. So
  * nothing that was said on one link is ever taken up on another, and nothing twice.
+ *
+ * @typeParam R what shards ask at once, and N what they are told: of the exchange, or of what else the origin has
  */
-export class EdgeLink {
+export class EdgeLink<R extends Said = ShardToExchange, N extends Said = ExchangeToShard> {
   readonly #options: EdgeLinkOptions;
-  readonly #hooks: EdgeLinkHooks;
+  readonly #hooks: EdgeLinkHooks<N>;
   #attempt: Attempt;
   #writing: RedisLink | undefined;
   #writeFailed: ((error: unknown) => void) | undefined;
@@ -93,7 +97,7 @@ export class EdgeLink {
   #reason = "the origin has not been reached yet";
   #lookedAt = performance.now();
 
-  constructor(options: EdgeLinkOptions, hooks: EdgeLinkHooks) {
+  constructor(options: EdgeLinkOptions, hooks: EdgeLinkHooks<N>) {
     this.#options = options;
     this.#hooks = hooks;
     this.#attempt = this.#newAttempt();
@@ -138,7 +142,7 @@ export class EdgeLink {
    * Sends what shards ask; only while there is a link.
    * @param patienceMs how long its commands may take to be taken up; undefined where there are none
    */
-  send(requests: RequestsByShard, patienceMs: number | undefined): void {
+  send(requests: RequestsByShard<R>, patienceMs: number | undefined): void {
     const { beginning, clock, writer, heard } = this.#attempt;
     if (beginning === undefined) throw new Error("edge link: there is none to send by");
     const takeBy = patienceMs === undefined ? 0 : clock.now() + patienceMs;
@@ -272,9 +276,9 @@ export class EdgeLink {
   #heard(attempt: Attempt, [id, bytes]: StreamEntry): void {
     if (numberOf(id) !== attempt.heard + 1) return this.renew("an answer of the origin is missing");
     attempt.heard++;
-    let entry: ReturnType<typeof readAnswers>;
+    let entry: ReturnType<typeof readAnswers<N>>;
     try {
-      entry = readAnswers(bytes);
+      entry = readAnswers<N>(bytes);
     } catch (error) {
       this.#options.log.error({ err: error }, "orders: an answer of the origin is not understood");
       return this.renew("an answer of the origin is not understood");

@@ -1,10 +1,9 @@
 import type { MessagePort } from "node:worker_threads";
 import { type CounterSection, count } from "../../counters/counters.js";
-import { RELAY } from "../../counters/relay-counters.js";
 import { EDGE_LEASE_MS, edgeShardNumber } from "../../shared/edge-shards.js";
 import type { Logger } from "../../shared/log.js";
 import type { RedisLink } from "../redis-link.js";
-import { type Hello, packCall, readHello } from "./link-entries.js";
+import { type Hello, packCall, readHello, type Said } from "./link-entries.js";
 import type { LinkKeys } from "./link-keys.js";
 import {
   idOf,
@@ -49,8 +48,20 @@ export interface EdgesDeskOptions {
   readonly maxQueuedBytes: number;
   /** Gives the exchange of an epoch a way to a shard, by its number there. */
   readonly openPort: (shard: number, epoch: string) => MessagePort;
+  /** What is said there in the place of each shard of an edge that is gone. */
+  readonly farewell: Said;
   readonly counters: CounterSection;
+  readonly words: LinkWords;
   readonly log: Logger;
+}
+
+/** Where the counters have what is counted of links. */
+interface LinkWords {
+  readonly links: number;
+  readonly linksEnded: number;
+  readonly leasesEnded: number;
+  readonly linkWaitingBytes: number;
+  readonly linkOutstanding: number;
 }
 
 /** An edge: a run of another node's process. */
@@ -84,8 +95,8 @@ export class EdgesDesk {
 
   constructor(options: EdgesDeskOptions) {
     this.#options = options;
-    const { counters } = options;
-    counters[RELAY.links] = counters[RELAY.linkWaitingBytes] = counters[RELAY.linkOutstanding] = 0;
+    const { counters, words } = options;
+    counters[words.links] = counters[words.linkWaitingBytes] = counters[words.linkOutstanding] = 0;
   }
 
   /** There is another producer, whose exchange, or sessions, edges have from now on. */
@@ -230,7 +241,8 @@ export class EdgesDesk {
   }
 
   #begin(edge: Edge): void {
-    const { keys, origin, fence, takesOrders, maxQueuedBytes, openPort, log } = this.#options;
+    const { keys, origin, fence, takesOrders, maxQueuedBytes, openPort, farewell, log } =
+      this.#options;
     const epoch = this.#epoch;
     const number = fence();
     if (epoch === undefined || number === undefined) return;
@@ -244,6 +256,7 @@ export class EdgesDesk {
       beginning: { origin, fence: number, epoch, takesOrders },
       writer,
       openPort: (shard) => openPort(edgeShardNumber(node, run, shard), epoch),
+      farewell,
       maxQueuedBytes,
       broken: (reason) => {
         if (edge.link !== link) return;
@@ -266,7 +279,7 @@ export class EdgesDesk {
     if (served === undefined) return;
     edge.served = undefined;
     served.end(reason);
-    count(this.#options.counters, RELAY.linksEnded);
+    count(this.#options.counters, this.#options.words.linksEnded);
     this.#countLinks();
     // What is written is on its way; nothing is written again.
     this.#writers.get(link)?.connect(undefined);
@@ -276,7 +289,7 @@ export class EdgesDesk {
   // --- Leases -------------------------------------------------------------------------------------
 
   #look(): void {
-    const { counters, maxQueuedBytes, leaseMs = EDGE_LEASE_MS, log } = this.#options;
+    const { counters, words, maxQueuedBytes, leaseMs = EDGE_LEASE_MS, log } = this.#options;
     const now = performance.now();
     const passed = Math.min(now - this.#lookedAt, 2 * LOOK_MS);
     this.#lookedAt = now;
@@ -287,7 +300,7 @@ export class EdgesDesk {
       edge.served?.look(passed);
       if (edge.silentMs > leaseMs) {
         log.warn({ node: edge.node }, "nothing is heard of an edge: its sessions end");
-        count(counters, RELAY.leasesEnded);
+        count(counters, words.leasesEnded);
         edge.served?.leave();
         this.#endLink(edge, "nothing was heard of the edge");
         this.#edges.delete(name);
@@ -299,13 +312,13 @@ export class EdgesDesk {
     }
     if (largest !== undefined && waitingBytes > ALL_QUEUED_FACTOR * maxQueuedBytes)
       this.#endLink(largest, "too much waits for the edges, and most for this one");
-    counters[RELAY.linkWaitingBytes] = waitingBytes;
-    counters[RELAY.linkOutstanding] = this.#outstanding;
+    counters[words.linkWaitingBytes] = waitingBytes;
+    counters[words.linkOutstanding] = this.#outstanding;
   }
 
   #countLinks(): void {
     const linked = [...this.#edges.values()].filter(({ served }) => served !== undefined);
-    this.#options.counters[RELAY.links] = linked.length;
+    this.#options.counters[this.#options.words.links] = linked.length;
   }
 }
 

@@ -4,7 +4,8 @@ import type { ExchangeToShard, ShardToExchange } from "../../workers/messages.js
 
 /*
  * Entries of the streams between an edge and its origin. Each is a MessagePack array that begins with its form's
- * version; a node takes only its own. What shards and the exchange say is in it as it goes through their ports.
+ * version; a node takes only its own. What shards and the exchange, or the hub, say is in it as it goes through their
+ * ports.
  *
  *   hello      [version, node, run, link]
  *   call       [version, origin, fence, epoch]
@@ -35,26 +36,29 @@ interface Call {
  * What shards of an edge ask, by their numbers there. Each `attach` of a shard begins another life of it, with a number
  * that goes up, so that what one life has asked is not answered to the next.
  */
-export type RequestsByShard = readonly (readonly [
+export type RequestsByShard<R extends Said = ShardToExchange> = readonly (readonly [
   shard: number,
   life: number,
-  requests: ShardToExchange,
+  requests: R,
 ])[];
 /** What shards of an edge are told, likewise. */
-export type NewsByShard = readonly (readonly [
+export type NewsByShard<N extends Said = ExchangeToShard> = readonly (readonly [
   shard: number,
   life: number,
-  news: ExchangeToShard,
+  news: N,
 ])[];
 
-interface RequestsEntry {
+/** What goes through a port: of the exchange, if nothing else is said, or of the hub. */
+export type Said = readonly { readonly type: string }[];
+
+interface RequestsEntry<R extends Said = ShardToExchange> {
   /** The exchange that it is meant for. */
   readonly epoch: string;
   /** Number of the last entry that came from the origin. */
   readonly heard: number;
   /** When it is too late to take its commands up, in ms of the origin's clock; 0 where there are none. */
   readonly takeBy: number;
-  readonly requests: RequestsByShard;
+  readonly requests: RequestsByShard<R>;
 }
 
 /** What a link's first entry says: whose it is. */
@@ -63,7 +67,7 @@ export interface Beginning extends Call {
   readonly takesOrders: boolean;
 }
 
-interface AnswersEntry {
+interface AnswersEntry<N extends Said = ExchangeToShard> {
   /** Number of the last entry that was taken up. */
   readonly took: number;
   /** In ms of the origin's clock, when the entry was made. */
@@ -71,7 +75,7 @@ interface AnswersEntry {
   readonly beginning: Beginning | undefined;
   /** Why the link ends with this entry. */
   readonly end: string | undefined;
-  readonly news: NewsByShard;
+  readonly news: NewsByShard<N>;
 }
 
 /** Bytes that are no entry of this version. */
@@ -101,7 +105,7 @@ export function readCall(bytes: Buffer): Call {
   return { origin: text(origin), fence: whole(fence), epoch: text(epoch) };
 }
 
-export function packRequests({ epoch, heard, takeBy, requests }: RequestsEntry): Buffer {
+export function packRequests({ epoch, heard, takeBy, requests }: RequestsEntry<Said>): Buffer {
   return packr.pack([VERSION, epoch, heard, takeBy, requests]);
 }
 
@@ -125,14 +129,14 @@ export function packAnswers({ took, clock, beginning, end, news }: AnswersEntry)
   return packr.pack([VERSION, took, clock, begun ?? null, end ?? null, news]);
 }
 
-export function readAnswers(bytes: Buffer): AnswersEntry {
+export function readAnswers<N extends Said = ExchangeToShard>(bytes: Buffer): AnswersEntry<N> {
   const [took, clock, beginning, end, news] = fieldsOf(bytes, 5);
   return {
     took: whole(took),
     clock: moment(clock),
     beginning: beginning === null ? undefined : beginningOf(beginning),
     end: end === null ? undefined : text(end),
-    news: byShard(news) as NewsByShard,
+    news: byShard(news) as NewsByShard<N>,
   };
 }
 

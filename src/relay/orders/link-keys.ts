@@ -1,3 +1,18 @@
+import { RELAY } from "../../counters/relay-counters.js";
+import type { ShardToExchange } from "../../workers/messages.js";
+
+/** What the exchange is told in the place of a shard whose node is there no more. */
+export const EXCHANGE_FAREWELL: ShardToExchange = [{ type: "attach", sessions: [] }];
+
+/** Where the relay's counters have what is counted of links of orders. */
+export const ORDER_LINK_WORDS = {
+  links: RELAY.links,
+  linksEnded: RELAY.linksEnded,
+  leasesEnded: RELAY.leasesEnded,
+  linkWaitingBytes: RELAY.linkWaitingBytes,
+  linkOutstanding: RELAY.linkOutstanding,
+} as const;
+
 /** Names of the keys in Redis by which orders go from edges to the origin and back. */
 export interface LinkKeys {
   /** A stream: edges say that they are there and want a link. */

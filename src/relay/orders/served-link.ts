@@ -1,8 +1,14 @@
 import type { MessagePort } from "node:worker_threads";
 import { isOfSessions } from "../../exchange/request-kinds.js";
 import { machineMs } from "../../shared/machine-clock.js";
-import type { ExchangeNews, ShardToExchange, TimedRequests } from "../../workers/messages.js";
-import { type Beginning, packAnswers, type RequestsByShard, readRequests } from "./link-entries.js";
+import type { ExchangeNews, TimedRequests } from "../../workers/messages.js";
+import {
+  type Beginning,
+  packAnswers,
+  type RequestsByShard,
+  readRequests,
+  type Said,
+} from "./link-entries.js";
 import type { NumberedWriter } from "./numbered-writer.js";
 
 /** The origin says something at least this often, and sooner where much was taken up. */
@@ -17,6 +23,8 @@ interface ServedLinkOptions {
   readonly writer: NumberedWriter;
   /** A new way to the exchange for a shard of the edge. */
   readonly openPort: (shard: number) => MessagePort;
+  /** What is said in the place of each shard when the edge is there no more. */
+  readonly farewell: Said;
   /** Bytes that may wait for the edge; with more the link ends. */
   readonly maxQueuedBytes: number;
   /** It cannot go on. */
@@ -130,8 +138,7 @@ export class ServedLink {
 
   /** Ends the sessions of all of the edge's connections, or has them wait; before its end. */
   leave(): void {
-    for (const { port } of this.#shards.values())
-      port.postMessage([{ type: "attach", sessions: [] }] satisfies ShardToExchange);
+    for (const { port } of this.#shards.values()) port.postMessage(this.#options.farewell);
   }
 
   #post(all: RequestsByShard, takeBy: number): void {

@@ -1,7 +1,11 @@
 import { MessageChannel } from "node:worker_threads";
 import { counterBlockOf, createCounterBuffer } from "../../../src/counters/counters.js";
 import { EdgesDesk, type EdgesDeskOptions } from "../../../src/relay/orders/edges-desk.js";
-import { linkKeys } from "../../../src/relay/orders/link-keys.js";
+import {
+  EXCHANGE_FAREWELL,
+  linkKeys,
+  ORDER_LINK_WORDS,
+} from "../../../src/relay/orders/link-keys.js";
 import { RelayedExchange } from "../../../src/relay/orders/relayed-exchange.js";
 import { openRedis } from "../../../src/relay/redis-link.js";
 import { createLogger } from "../../../src/shared/log.js";
@@ -64,6 +68,8 @@ export class Origin {
       fence: () => 1,
       takesOrders: true,
       maxQueuedBytes: 1 << 24,
+      farewell: EXCHANGE_FAREWELL,
+      words: ORDER_LINK_WORDS,
       ...options,
       openPort: (shard, epoch) => {
         const { port1, port2 } = new MessageChannel();
