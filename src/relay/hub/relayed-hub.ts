@@ -238,7 +238,7 @@ export class RelayedHub {
     }
     const resolve = this.#asked.get(news.request);
     this.#asked.delete(news.request);
-    resolve?.(news.type === "refusal" ? { refusal: news.refusal } : news);
+    resolve?.(news.type === "refusal" ? { refusal: news.refusal } : { seq: news.seq, ts: news.ts });
   }
 
   /** Answers publications whose time is over: they are published no more, though they may have been. */
