@@ -158,6 +158,21 @@ describe("package", () => {
     expect(lines.filter(({ msg }) => msg === "stopped")).toHaveLength(1);
   });
 
+  it("package - the calls of libc are found through links, also by a process that has looked at a pipe", () => {
+    writeFileSync(
+      join(project, "links.mjs"),
+      `
+      import { fstatSync } from "node:fs";
+
+      await import("marketcast");
+      if (!fstatSync(0).isFIFO() && !fstatSync(0).isSocket()) throw new Error("no pipe");
+      await import("./node_modules/marketcast/dist/transport/native-sockets.js");
+      `,
+    );
+    const { status, stderr } = run(process.execPath, ["links.mjs"], project);
+    expect([status, stderr]).toEqual([0, ""]);
+  });
+
   it("package - its types hold in a strict project that checks them all", () => {
     writeFileSync(
       join(project, "types.ts"),

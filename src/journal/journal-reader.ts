@@ -90,7 +90,7 @@ class JournalReader {
     let segment: SegmentHeader | undefined = begin;
     let end: SegmentPassed | undefined;
     for (let at = start + 1; segment !== undefined; at++) {
-      this.#requireNeighbour(segment);
+      await this.#requireNeighbour(segment);
       this.#segments.push(segment);
       end = yield* this.#segment(segment, used[at]);
       segment = end.successor;
@@ -225,18 +225,25 @@ class JournalReader {
 
   /** Behind an end that was written there is a segment, if only a prepared one. */
   async #requireSuccessor({ index }: SegmentHeader): Promise<void> {
-    const path = segmentPath(this.#dir, index + 1);
     if ((await this.#header(index + 1)) === "removed")
-      throw damaged(path, 0, "it is missing, and the segment before it says that there is one");
+      await this.#missing(
+        index + 1,
+        "it is missing, and the segment before it says that there is one",
+      );
   }
 
-  #requireNeighbour({ index, id }: SegmentHeader): void {
+  async #requireNeighbour({ index, id }: SegmentHeader): Promise<void> {
     const before = this.#segments.at(-1);
     if (before === undefined) return;
-    if (index !== before.index + 1)
-      throw damaged(segmentPath(this.#dir, before.index + 1), 0, "it is missing");
+    if (index !== before.index + 1) await this.#missing(before.index + 1, "it is missing");
     if (id !== before.id)
       throw damaged(segmentPath(this.#dir, index), 0, "it is of another journal");
+  }
+
+  /** Throws: of a segment that is not there, where the one before it was. A writer removes that first. */
+  async #missing(index: number, text: string): Promise<never> {
+    await this.#open(segmentPath(this.#dir, index - 1), (before) => before.size());
+    throw damaged(segmentPath(this.#dir, index), 0, text);
   }
 
   /** What a journal is that has no segment to begin with; `first` is the first one that it has. */

@@ -1,4 +1,4 @@
-import koffi from "koffi";
+import { koffi } from "./koffi.js";
 
 /*
  * One more call of libc that Node does not offer. Importing this fails where koffi is missing.

@@ -1,4 +1,4 @@
-import koffi from "koffi";
+import { koffi } from "../shared/koffi.js";
 
 /*
  * The calls of libc for sockets that Node does not offer, through koffi. Importing this module fails

@@ -157,6 +157,26 @@ describe("journal", () => {
     });
   });
 
+  it("journal - whoever reads more slowly than segments are removed is told so, and of no damage", async () => {
+    const dir = temporaryDirectory();
+    const { journal } = await openJournal(dir);
+    await fill(journal, 3);
+    const files = new TrialFiles();
+    const looks = { open: 0, read: 0 };
+    // The header of the first segment has been read, and the second one's, which was empty.
+    files.before = async (operation, path) => {
+      if (!path.endsWith("01.journal") || operation !== "open") return;
+      if (++looks.open === 2) await fill(journal, 40);
+    };
+    files.after = async (operation, path) => {
+      if (!path.endsWith("01.journal") || operation !== "read") return;
+      if (++looks.read === 2) await journal.release(43);
+    };
+    await expect(drain(readJournal(dir, 0, { files }))).rejects.toMatchObject({
+      code: "JOURNAL_GAP",
+    });
+  });
+
   it("journal - a running one gives what is on disk behind a number", async () => {
     const dir = temporaryDirectory();
     const { journal } = await openJournal(dir);
@@ -240,3 +260,7 @@ describe("journal", () => {
     });
   });
 });
+
+async function drain(reading: AsyncGenerator<unknown, unknown>): Promise<void> {
+  while ((await reading.next()).done !== true);
+}

@@ -7,7 +7,7 @@ beforeEach(() => {
   info.mockClear();
 });
 afterEach(() => {
-  vi.doUnmock("koffi");
+  vi.doUnmock("../../src/shared/koffi.js");
 });
 
 test("native send - where it can be done it is, if it is wanted, and the log is told nothing", async () => {
@@ -18,7 +18,7 @@ test("native send - where it can be done it is, if it is wanted, and the log is 
 });
 
 test("native send - without koffi it is not, and the log is told once, if it was wanted", async () => {
-  vi.doMock("koffi", () => {
+  vi.doMock("../../src/shared/koffi.js", () => {
     throw new Error("there is no koffi");
   });
   const { sendsNatively } = await import("../../src/main/native-send.js");

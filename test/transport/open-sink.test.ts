@@ -14,7 +14,7 @@ beforeEach(async () => {
   pair = await SocketPair.open();
 });
 afterEach(() => {
-  vi.doUnmock("koffi");
+  vi.doUnmock("../../src/shared/koffi.js");
   pair.close();
 });
 
@@ -46,7 +46,7 @@ describe("open sink", () => {
 
   it("open sink - where libc cannot be called, the reason is told and the stream is left", async () => {
     vi.resetModules();
-    vi.doMock("koffi", () => {
+    vi.doMock("../../src/shared/koffi.js", () => {
       throw new Error("there is no koffi");
     });
     const without = await import("../../src/transport/open-sink.js");
