@@ -22,24 +22,26 @@ interface PublicationRing {
 export class RelayedPublications {
   readonly #ring: PublicationRing;
   readonly #counters: CounterSection;
+  #writtenTo: number;
 
   constructor(ring: PublicationRing, counters: CounterSection) {
     this.#ring = ring;
     this.#counters = counters;
+    this.#writtenTo = counted(counters, RELAY.publishedTo);
   }
 
   write({ channel, userId, data, seq, ts }: PublicationRecord): void {
     this.#ring.write(publicationTexts(channel, userId, data), seq, ts);
-    this.#note(ts);
+    this.#writtenTo = Math.max(this.#writtenTo, ts);
   }
 
   /** All that was published earlier has been written. */
   publishedTo(ts: number): void {
     this.#ring.publishedTo(ts);
-    this.#note(ts);
+    this.#writtenTo = Math.max(this.#writtenTo, ts);
   }
 
-  /** Some may be missing, of those that were published since what was written last. */
+  /** Some may be missing, of those that were published since what was made visible last. */
   lost(): void {
     count(this.#counters, RELAY.publicationGaps);
     this.#ring.lost(counted(this.#counters, RELAY.publishedTo));
@@ -48,8 +50,7 @@ export class RelayedPublications {
   /** Makes what was written visible. */
   publish(): void {
     this.#ring.publish();
-  }
-  #note(ts: number): void {
-    this.#counters[RELAY.publishedTo] = Math.max(ts, counted(this.#counters, RELAY.publishedTo));
+    // Not before: what another life goes by has been told.
+    this.#counters[RELAY.publishedTo] = this.#writtenTo;
   }
 }

@@ -39,8 +39,10 @@ export class ChannelWatch {
   readonly recovered = new Map<string, boolean>();
   /** The code with which the server has ended it, if it has. */
   closedWith: number | undefined;
-  /** The latest position that it was told. */
+  /** The latest position that it was told, than which nothing that is told afterwards may be earlier. */
   position = 0;
+  /** What was told though a position had said that it had been. */
+  readonly late: string[] = [];
   readonly #client: TestClient;
 
   private constructor(client: TestClient) {
@@ -63,7 +65,8 @@ export class ChannelWatch {
       ...(since !== undefined && { since }),
     }));
     const id = "watch";
-    client.send({ type: "Subscribe", id, data: { channels: named } });
+    const heartbeat = { type: "Heartbeat", params: { interval_ms: 100 } };
+    client.send({ type: "Subscribe", id, data: { channels: [...named, heartbeat] } });
     const subscribed = new Promise<void>((resolve, reject) => {
       void watch.#read(id, resolve).catch(reject);
     });
@@ -98,7 +101,8 @@ export class ChannelWatch {
       });
       if (message === undefined) return;
       if (message.type === "Publication") {
-        const { channel } = message.data;
+        const { channel, seq, ts } = message.data;
+        if (ts < this.position) this.late.push(`${channel} ${seq}: ${ts} behind ${this.position}`);
         this.told.set(channel, [...(this.told.get(channel) ?? []), message.data]);
       } else if (message.type === "Heartbeat") this.position = message.data.ts;
       if (message.id !== id) continue;

@@ -74,13 +74,15 @@ export class Channels {
   /**
    * Takes a producer's ring, from its tail on, or from its beginning where it has taken another one's place: what is
    * left in that, which is final, is told first.
-   * @param ts nothing in the ring is earlier that will be read
+   * @param ts nothing in the ring is earlier that will be read, where it is the first
    */
   setMemory(memory: MarketMemory, ts: number): void {
     const before = this.#reader;
     while (before?.pending === true) this.poll();
     this.#lostBefore = 0;
-    this.#reader = new PublicationReader(memory, before === undefined ? "tail" : "start", ts, {
+    const [from, lastTs] =
+      before === undefined ? (["tail", ts] as const) : (["start", before.lastTs] as const);
+    this.#reader = new PublicationReader(memory, from, lastTs, {
       wanted: (channel) => this.#subscriptions.find(channel) !== undefined,
       published: (publication) => this.#published(publication),
       lapped: () => this.#lapped(),

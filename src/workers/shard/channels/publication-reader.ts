@@ -89,7 +89,7 @@ export class PublicationReader {
         this.#hooks.published(readPublication(words, offset));
       return;
     }
-    this.#lastTs = Math.max(this.#lastTs, readPublishedTo(words, offset));
+    this.#lastTs = readPublishedTo(words, offset);
     if (type === RECORD.publicationsLost) this.#hooks.lapped();
   }
 }
