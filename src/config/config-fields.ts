@@ -762,7 +762,7 @@ const channels = {
     max: 16 * GIB,
     default: 64 * MIB,
     description:
-      "What the publications of all private channels may take that are kept; beyond it the channel that takes most loses its oldest",
+      "What the publications of all private channels may take that are kept; beyond it the user whose channels take most loses the oldest of the largest",
   }),
   maxChannels: integer({
     flag: "max-channels",
