@@ -14,6 +14,7 @@ export const SLOW = [
   "test/integration/presence.test.ts",
   "test/integration/private-channels.test.ts",
   "test/integration/relay-channels.test.ts",
+  "test/integration/relay-orders-deaths.test.ts",
   "test/integration/relay-orders.test.ts",
   "test/integration/relay-presence.test.ts",
   "test/integration/relay.test.ts",

@@ -127,6 +127,12 @@ export function addLinkMetrics(add: Add, { producer, relay }: CounterBlock): voi
     RELAY.originWaitingBytes,
     "Requests of this edge that wait for its origin",
   );
+  one(
+    "counter",
+    "link_answers_dropped_total",
+    RELAY.answersDropped,
+    "Answers to edges' requests that nobody hears any more, as the link or the shard has ended",
+  );
   add(
     "counter",
     "relay_requests_too_late_total",

@@ -225,7 +225,11 @@ export class ChannelWorld {
   }
 
   /** Subscribes, as a request does that was answered; resolves with what was found. */
-  subscribe(client: ChannelClient, channel: string, ...sinces: readonly (number | undefined)[]): void {
+  subscribe(
+    client: ChannelClient,
+    channel: string,
+    ...sinces: readonly (number | undefined)[]
+  ): void {
     const since = sinces.filter((one) => one !== undefined);
     const named = { type: "Private", params: { channel } } as const;
     if (since.length === 0) return this.channels.subscribe(client.connection, [named], new Map());

@@ -1,24 +1,50 @@
 import { RELAY } from "../../counters/relay-counters.js";
-import type { ShardToHub } from "../../workers/hub/messages.js";
+import type { HubNews, HubRequest, ShardToHub } from "../../workers/hub/messages.js";
+import type { LinkKind } from "../orders/link-entries.js";
 import { type LinkKeys, linkKeys } from "../orders/link-keys.js";
 
-/*
- * What links to the hub have of their own. They are those of orders in all else, beside them: so what channels and
- * presence have to say, which may be much, holds up no order.
- */
+const REQUESTS: Readonly<Record<HubRequest["type"], true>> = {
+  publish: true,
+  recover: true,
+  history: true,
+  presence: true,
+  "presence-watch": true,
+  "presence-unwatch": true,
+  leave: true,
+};
 
-/** Names of the keys in Redis. */
-export function hubKeys(prefix: string): LinkKeys {
-  return linkKeys(`${prefix}:hub`);
-}
+const NEWS: Readonly<Record<HubNews["type"], true>> = {
+  published: true,
+  refusal: true,
+  recoverable: true,
+  history: true,
+  presence: true,
+  "presence-count": true,
+  "presence-ignore": true,
+};
 
-/** What the hub is told in the place of a shard whose node is there no more. */
+/** What the hub is told in the place of a shard that is there no more. */
 export const HUB_FAREWELL: ShardToHub = [{ type: "leave" }];
 
-export const HUB_LINK_WORDS = {
-  links: RELAY.hubLinks,
-  linksEnded: RELAY.hubLinksEnded,
-  leasesEnded: RELAY.hubLeasesEnded,
-  linkWaitingBytes: RELAY.hubLinkWaitingBytes,
-  linkOutstanding: RELAY.hubLinkOutstanding,
-} as const;
+/**
+ * Links to the hub. They are as those of orders, and beside them: so what channels and presence have to say, which may
+ * be much, holds up no order.
+ */
+export const HUB_LINKS: LinkKind = {
+  requests: REQUESTS,
+  news: NEWS,
+  isTimed: ({ type }) => type === "publish",
+  farewell: HUB_FAREWELL,
+  words: {
+    links: RELAY.hubLinks,
+    linksEnded: RELAY.hubLinksEnded,
+    leasesEnded: RELAY.hubLeasesEnded,
+    linkWaitingBytes: RELAY.hubLinkWaitingBytes,
+    linkOutstanding: RELAY.hubLinkOutstanding,
+  },
+};
+
+/** Names of the keys in Redis. The origin is the same one. */
+export function hubKeys(prefix: string): LinkKeys {
+  return { ...linkKeys(`${prefix}:hub`), fence: linkKeys(prefix).fence };
+}

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { MessagePort } from "node:worker_threads";
-import type { CounterSection } from "../../counters/counters.js";
+import { type CounterSection, count, counted } from "../../counters/counters.js";
 import { RELAY } from "../../counters/relay-counters.js";
 import type {
   HubNews,
@@ -11,8 +11,8 @@ import type {
   ShardToHub,
 } from "../../workers/hub/messages.js";
 import { EdgeLink, type EdgeLinkOptions } from "../orders/edge-link.js";
-import type { NewsByShard } from "../orders/link-entries.js";
-import { HUB_FAREWELL } from "./hub-links.js";
+import { answersAmong, type NewsByShard } from "../orders/link-entries.js";
+import { HUB_FAREWELL, HUB_LINKS } from "./hub-links.js";
 
 /** Requests of an entry; more are another one. */
 const ENTRY_REQUESTS_MAX = 512;
@@ -27,7 +27,7 @@ const LEAVE_LOOK_MS = 5;
 
 const NOT_CERTAIN = "the origin has not answered in time; it may have been published";
 
-interface RelayedHubOptions extends EdgeLinkOptions {
+interface RelayedHubOptions extends Omit<EdgeLinkOptions, "seenFence"> {
   /** How long a publication may take until the origin takes it up, in ms. */
   readonly publishTimeoutMs: number;
   /** Bytes that may wait for Redis and the origin; with more nothing is published. */
@@ -75,7 +75,8 @@ export class RelayedHub {
     this.#options = options;
     const { counters } = options;
     counters[RELAY.originHubLinked] = counters[RELAY.originHubWaitingBytes] = 0;
-    this.#link = new EdgeLink(options, {
+    const seenFence = (): number => counted(counters, RELAY.fence);
+    this.#link = new EdgeLink({ ...options, seenFence }, HUB_LINKS, {
       up: () => this.#up(),
       down: () => this.#down(),
       news: (news) => this.#tell(news),
@@ -101,7 +102,7 @@ export class RelayedHub {
     this.#shards.set(shard, attached);
     port.on("message", (requests: ShardToHub) => this.#take(attached, requests));
     port.on("close", () => this.#gone(attached));
-    if (this.#link.beginning === undefined) reach(attached, "hub-away");
+    if (this.#link.begun === undefined) reach(attached, "hub-away");
     else this.#enliven(attached);
   }
 
@@ -186,8 +187,8 @@ export class RelayedHub {
   /** Why nothing can be published right now. */
   #refusal(): string | undefined {
     const { maxQueuedBytes } = this.#options;
-    const { beginning, reason, waitingBytes } = this.#link;
-    if (beginning === undefined) return reason ?? "the origin cannot be reached";
+    const { begun, reason, waitingBytes } = this.#link;
+    if (begun === undefined) return reason ?? "the origin cannot be reached";
     if (reason === undefined && waitingBytes > maxQueuedBytes)
       return `${waitingBytes} bytes wait for the origin, and at most ${maxQueuedBytes} may`;
     return reason;
@@ -220,7 +221,10 @@ export class RelayedHub {
   #tell(all: NewsByShard<readonly HubNews[]>): void {
     for (const [number, life, news] of all) {
       const shard = this.#shards.get(number);
-      if (shard === undefined || shard.life !== life) continue;
+      if (shard === undefined || shard.life !== life) {
+        count(this.#options.counters, RELAY.answersDropped, answersAmong(news));
+        continue;
+      }
       const own: HubNews[] = [];
       for (const one of news) {
         if ("request" in one) shard.pending.delete(one.request);

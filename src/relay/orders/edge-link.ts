@@ -1,10 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Logger } from "../../shared/log.js";
+import { machineMs } from "../../shared/machine-clock.js";
 import type { ExchangeToShard, ShardToExchange } from "../../workers/messages.js";
 import type { RedisLink } from "../redis-link.js";
 import {
-  type Beginning,
+  isSame,
+  type LinkKind,
   type NewsByShard,
   packHello,
   packRequests,
@@ -12,12 +14,14 @@ import {
   readAnswers,
   readCall,
   type Said,
+  type Serving,
 } from "./link-entries.js";
 import type { LinkKeys } from "./link-keys.js";
+import { LinkScripts } from "./link-scripts.js";
 import {
   idOf,
   keepLink,
-  lastId,
+  lastEntry,
   numberOf,
   type OpenLink,
   readStreams,
@@ -45,6 +49,7 @@ const READ_ENTRIES = 64;
 const TURN_MS_MAX = 4;
 /** Hellos that are kept: those of edges are said again anyhow. */
 const HELLOS_KEPT = "1000";
+const OUTRANKED = "another origin has taken over";
 
 export interface EdgeLinkOptions {
   readonly open: OpenLink;
@@ -52,23 +57,33 @@ export interface EdgeLinkOptions {
   readonly node: string;
   /** Tells this run of the server from all others. */
   readonly run: string;
+  /** The highest fence that market data have come with; 0 before the first. */
+  readonly seenFence: () => number;
   readonly log: Logger;
 }
 
 interface EdgeLinkHooks<N extends Said> {
-  readonly up: (beginning: Beginning) => void;
+  readonly up: (begun: BegunLink) => void;
   /** What was not answered never will be. */
   readonly down: (reason: string) => void;
   readonly news: (news: NewsByShard<N>) => void;
 }
 
+/** A link that an origin has begun. */
+interface BegunLink {
+  readonly serving: Serving;
+  /** The origin's feed is the exchange. */
+  readonly takesOrders: boolean;
+  readonly writer: NumberedWriter;
+}
+
 /** A link from its first hello to its end. */
 interface Attempt {
   readonly link: string;
-  readonly writer: NumberedWriter;
+  readonly drawnAt: number;
   readonly clock: OriginClock;
-  /** Undefined until the origin has begun it. */
-  beginning: Beginning | undefined;
+  /** Undefined until an origin has begun it. */
+  begun: BegunLink | undefined;
   hellos: number;
   helloMs: number;
   /** Number of the last entry that was heard, and up to where the origin knows. */
@@ -81,24 +96,28 @@ interface Attempt {
 
 /**
  * An edge's way to the exchange of its origin, over Redis. It has one link at a time, which ends with the first thing
- * that does not fit, such as a missing entry, another producer or silence; then it asks for another of another name. So
- * nothing that was said on one link is ever taken up on another, and nothing twice.
+ * that does not fit, such as a missing entry, another origin, another of its threads or exchanges, or silence; then it
+ * asks for another of another name. So nothing that was said on one link is ever taken up on another, and nothing twice.
+ *
+ * Invariant: a link is one thread's of the origin, and that origin's fence is the highest that was seen.
  *
  * @typeParam R what shards ask at once, and N what they are told: of the exchange, or of what else the origin has
  */
 export class EdgeLink<R extends Said = ShardToExchange, N extends Said = ExchangeToShard> {
   readonly #options: EdgeLinkOptions;
+  readonly #kind: LinkKind;
   readonly #hooks: EdgeLinkHooks<N>;
   #attempt: Attempt;
-  #writing: RedisLink | undefined;
+  #writing: { readonly link: RedisLink; readonly scripts: LinkScripts } | undefined;
   #writeFailed: ((error: unknown) => void) | undefined;
-  /** The highest fence that was seen: an origin with a lower one is none any more. */
-  #fence = 0;
+  /** The highest fence that links have come with. */
+  #linkFence = 0;
   #reason = "the origin has not been reached yet";
   #lookedAt = performance.now();
 
-  constructor(options: EdgeLinkOptions, hooks: EdgeLinkHooks<N>) {
+  constructor(options: EdgeLinkOptions, kind: LinkKind, hooks: EdgeLinkHooks<N>) {
     this.#options = options;
+    this.#kind = kind;
     this.#hooks = hooks;
     this.#attempt = this.#newAttempt();
   }
@@ -110,32 +129,33 @@ export class EdgeLink<R extends Said = ShardToExchange, N extends Said = Exchang
       log.debug({ err: error }, "orders: Redis cannot be reached");
     const looks = setInterval(() => this.#look(), LOOK_MS);
     await Promise.all([
-      keepLink(open, signal, (link) => this.#write(link, signal), failed),
-      keepLink(open, signal, (link) => this.#read(link, signal), failed),
+      keepLink(open, signal, (link, over) => this.#write(link, over), failed),
+      keepLink(open, signal, (link, over) => this.#read(link, over), failed),
     ]);
     clearInterval(looks);
   }
 
-  /** What the link that there is began with; undefined where there is none. */
-  get beginning(): Beginning | undefined {
-    return this.#attempt.beginning;
+  /** The link that there is; undefined where there is none. */
+  get begun(): BegunLink | undefined {
+    return this.#attempt.begun;
   }
 
   /** Why nothing can be asked, where that is so. */
   get reason(): string | undefined {
-    const { beginning, silentMs } = this.#attempt;
-    if (beginning === undefined) return this.#reason;
+    const { begun, silentMs } = this.#attempt;
+    if (begun === undefined) return this.#reason;
+    if (begun.serving.fence < this.#fence) return OUTRANKED;
     if (this.#writing === undefined) return "Redis cannot be reached";
     return silentMs > QUIET_MS ? "nothing is heard of the origin" : undefined;
   }
 
   get waitingBytes(): number {
-    return this.#attempt.writer.waitingBytes;
+    return this.#attempt.begun?.writer.waitingBytes ?? 0;
   }
 
   /** Whether Redis has all that was sent. */
   get isConfirmed(): boolean {
-    return this.#attempt.writer.isConfirmed;
+    return this.#attempt.begun?.writer.isConfirmed ?? true;
   }
 
   /**
@@ -143,35 +163,31 @@ export class EdgeLink<R extends Said = ShardToExchange, N extends Said = Exchang
    * @param patienceMs how long its commands may take to be taken up; undefined where there are none
    */
   send(requests: RequestsByShard<R>, patienceMs: number | undefined): void {
-    const { beginning, clock, writer, heard } = this.#attempt;
-    if (beginning === undefined) throw new Error("edge link: there is none to send by");
+    const { begun, clock, heard } = this.#attempt;
+    if (begun === undefined) throw new Error("edge link: there is none to send by");
     const takeBy = patienceMs === undefined ? 0 : clock.now() + patienceMs;
     this.#attempt.unsaidMs = 0;
     this.#attempt.heardTold = heard;
-    writer.add(packRequests({ epoch: beginning.epoch, heard, takeBy, requests }));
+    begun.writer.add(packRequests({ to: begun.serving, heard, takeBy, requests }));
   }
 
   /** Ends the link, and asks for another one. */
   renew(reason: string): void {
-    const { beginning } = this.#attempt;
+    const { begun } = this.#attempt;
     this.#reason = reason;
-    this.#attempt.writer.connect(undefined);
     this.#attempt = this.#newAttempt();
-    this.#attempt.writer.connect(this.#writing);
-    if (beginning === undefined) return;
+    if (begun === undefined) return;
+    begun.writer.connect(undefined);
     this.#options.log.warn({ reason }, "the link to the origin's exchange has ended");
     this.#hooks.down(reason);
   }
 
   #newAttempt(): Attempt {
-    const link = randomUUID();
     return {
-      link,
-      writer: new NumberedWriter(this.#options.keys.requests(link), (failing, error) => {
-        if (this.#writing === failing) this.#writeFailed?.(error);
-      }),
+      link: randomUUID(),
+      drawnAt: machineMs(),
       clock: new OriginClock(),
-      beginning: undefined,
+      begun: undefined,
       hellos: 0,
       helloMs: HELLO_MS,
       heard: 0,
@@ -181,17 +197,23 @@ export class EdgeLink<R extends Said = ShardToExchange, N extends Said = Exchang
     };
   }
 
+  /** The highest fence that was seen: an origin with a lower one is none any more. */
+  get #fence(): number {
+    return Math.max(this.#linkFence, this.#options.seenFence());
+  }
+
   // --- Writing ------------------------------------------------------------------------------------
 
   async #write(link: RedisLink, signal: AbortSignal): Promise<void> {
+    const scripts = await LinkScripts.load(link, this.#options.keys);
     await new Promise<void>((resolve, reject) => {
       this.#writeFailed = reject;
       signal.addEventListener("abort", () => resolve(), { once: true });
-      this.#writing = link;
-      this.#attempt.writer.connect(link);
+      this.#writing = { link, scripts };
+      this.#attempt.begun?.writer.connect(scripts);
     }).finally(() => {
       this.#writing = undefined;
-      this.#attempt.writer.connect(undefined);
+      this.#attempt.begun?.writer.connect(undefined);
     });
   }
 
@@ -203,9 +225,10 @@ export class EdgeLink<R extends Said = ShardToExchange, N extends Said = Exchang
     attempt.silentMs += passed;
     attempt.unsaidMs += passed;
     attempt.helloMs += passed;
-    if (attempt.beginning === undefined) {
+    if (attempt.begun === undefined) {
       if (attempt.helloMs >= HELLO_MS) this.#hello(attempt);
     } else if (attempt.silentMs > SILENT_MS) this.renew("nothing is heard of the origin");
+    else if (attempt.begun.serving.fence < this.#fence) this.renew(OUTRANKED);
     else if (
       attempt.unsaidMs >= HEARTBEAT_MS ||
       attempt.heard - attempt.heardTold >= HEARD_MAX ||
@@ -222,9 +245,18 @@ export class EdgeLink<R extends Said = ShardToExchange, N extends Said = Exchang
     attempt.helloMs = 0;
     attempt.hellos++;
     const { keys, node, run } = this.#options;
-    const hello = packHello({ node, run, link: attempt.link });
-    writing
-      .send(["XADD", keys.hellos, "MAXLEN", "~", HELLOS_KEPT, "*", "e", hello])
+    const { link, drawnAt } = attempt;
+    writing.link
+      .send([
+        "XADD",
+        keys.hellos,
+        "MAXLEN",
+        "~",
+        HELLOS_KEPT,
+        "*",
+        "e",
+        packHello({ node, run, link, drawnAt }),
+      ])
       .catch((error: unknown) => {
         if (this.#writing === writing) this.#writeFailed?.(error);
       });
@@ -234,19 +266,22 @@ export class EdgeLink<R extends Said = ShardToExchange, N extends Said = Exchang
 
   async #read(link: RedisLink, signal: AbortSignal): Promise<void> {
     const { keys } = this.#options;
-    let called = await lastId(link, keys.calls);
+    // What was called meanwhile has not been heard.
+    const [called, bytes] = await lastEntry(link, keys.calls);
+    if (bytes !== undefined) this.#called(bytes);
+    let calledId = called;
     while (!signal.aborted) {
       const attempt = this.#attempt;
       const answers = keys.answers(attempt.link);
       const from = new Map([
-        [keys.calls, called],
+        [keys.calls, calledId],
         [answers, idOf(attempt.heard)],
       ]);
-      const waitMs = attempt.beginning === undefined ? READ_UNLINKED_MS : READ_MS;
+      const waitMs = attempt.begun === undefined ? READ_UNLINKED_MS : READ_MS;
       const found = await readStreams(link, from, READ_ENTRIES, waitMs);
       const calls = found.get(keys.calls) ?? [];
-      called = calls.at(-1)?.[0] ?? called;
-      for (const [, bytes] of calls) this.#called(bytes);
+      calledId = calls.at(-1)?.[0] ?? calledId;
+      for (const [, call] of calls) this.#called(call);
       let endsAt = performance.now() + TURN_MS_MAX;
       for (const entry of found.get(answers) ?? []) {
         if (this.#attempt === attempt) this.#heard(attempt, entry);
@@ -261,12 +296,12 @@ export class EdgeLink<R extends Said = ShardToExchange, N extends Said = Exchang
   #called(bytes: Buffer): void {
     const attempt = this.#attempt;
     try {
-      const { origin, fence, epoch } = readCall(bytes);
-      if (fence < this.#fence) return;
-      this.#fence = fence;
+      const call = readCall(bytes);
+      if (call.fence < this.#fence) return;
+      this.#linkFence = call.fence;
       // It takes links from now on.
-      if (attempt.beginning === undefined) attempt.helloMs = HELLO_MS;
-      else if (attempt.beginning.origin !== origin || attempt.beginning.epoch !== epoch)
+      if (attempt.begun === undefined) attempt.helloMs = HELLO_MS;
+      else if (!isSame(attempt.begun.serving, call))
         this.renew("the origin's exchange has started again");
     } catch (error) {
       this.#options.log.warn({ err: error }, "orders: a call of an origin is not understood");
@@ -278,32 +313,41 @@ export class EdgeLink<R extends Said = ShardToExchange, N extends Said = Exchang
     attempt.heard++;
     let entry: ReturnType<typeof readAnswers<N>>;
     try {
-      entry = readAnswers<N>(bytes);
+      entry = readAnswers<N>(bytes, this.#kind);
     } catch (error) {
       this.#options.log.error({ err: error }, "orders: an answer of the origin is not understood");
       return this.renew("an answer of the origin is not understood");
     }
+    const { of, took, clock, takesOrders, end, news } = entry;
+    const isFirst = attempt.begun === undefined;
+    if (isFirst && takesOrders !== undefined) this.#begin(attempt, of, takesOrders);
+    const { begun } = attempt;
+    if (begun === undefined || !isSame(begun.serving, of) || of.fence < this.#fence)
+      return this.renew("the origin is not the one that it was");
     attempt.silentMs = 0;
-    attempt.clock.heard(entry.clock);
-    attempt.writer.acknowledge(entry.took);
-    if (entry.beginning !== undefined && !this.#begin(attempt, entry.beginning)) return;
-    if (attempt.beginning === undefined)
-      return this.renew("the origin's answers have no beginning");
-    if (entry.news.length > 0) this.#hooks.news(entry.news);
-    if (entry.end !== undefined) this.renew(entry.end);
+    attempt.clock.heard(clock);
+    begun.writer.acknowledge(took);
+    if (isFirst) this.#hooks.up(begun);
+    if (news.length > 0) this.#hooks.news(news);
+    if (end !== undefined) this.renew(end);
   }
 
-  /** Returns whether this is the link's first word, of no origin that another one has followed. */
-  #begin(attempt: Attempt, beginning: Beginning): boolean {
-    if (attempt.beginning !== undefined || beginning.fence < this.#fence) {
-      this.renew("the origin is not the one that it was");
-      return false;
-    }
-    this.#fence = beginning.fence;
-    attempt.beginning = beginning;
-    const { origin, epoch } = beginning;
+  /** The link's first word has come; of an origin that another one has followed it is none. */
+  #begin(attempt: Attempt, serving: Serving, takesOrders: boolean): void {
+    const { origin, fence, epoch } = serving;
+    if (fence < this.#fence) return;
+    this.#linkFence = fence;
+    const writer = new NumberedWriter(this.#options.keys.requests(attempt.link), fence, {
+      failed: (failing, error) => {
+        if (this.#writing?.scripts === failing) this.#writeFailed?.(error);
+      },
+      refused: (written) => {
+        if (written !== "taken") this.#linkFence = Math.max(this.#linkFence, written.fence);
+        if (this.#attempt === attempt) this.renew(OUTRANKED);
+      },
+    });
+    attempt.begun = { serving, takesOrders, writer };
+    writer.connect(this.#writing?.scripts);
     this.#options.log.info({ origin, epoch }, "there is a link to the origin's exchange");
-    this.#hooks.up(beginning);
-    return true;
   }
 }

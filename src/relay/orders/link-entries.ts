@@ -7,29 +7,56 @@ import type { ExchangeToShard, ShardToExchange } from "../../workers/messages.js
  * version; a node takes only its own. What shards and the exchange, or the hub, say is in it as it goes through their
  * ports.
  *
- *   hello      [version, node, run, link]
+ *   hello      [version, node, run, link, drawnAt]
  *   call       [version, origin, fence, epoch]
- *   requests   [version, epoch, heard, takeBy, [[shard, life, [request, …]], …]]
- *   answers    [version, took, clock, beginning | nil, end | nil, [[shard, life, [news, …]], …]]
- *   beginning  [origin, fence, epoch, takesOrders]
+ *   requests   [version, origin, fence, epoch, heard, takeBy, [[shard, life, [request, …]], …]]
+ *   answers    [version, origin, fence, epoch, took, clock, takesOrders | nil, end | nil, [[shard, life, [news, …]], …]]
  */
 
-const VERSION = 1;
+const VERSION = 2;
 const TEXT_LENGTH_MAX = 1024;
 
-/** An edge asks for a link of a name that nobody has had before. */
+/** An edge asks for a link of a name that nobody has had before, and nobody can guess. */
 export interface Hello {
   readonly node: string;
   /** Tells the run of the edge's process from all others. */
   readonly run: string;
   readonly link: string;
+  /** When the edge drew the name, in ms of its machine's clock: of two the later one counts. */
+  readonly drawnAt: number;
 }
 
-/** An origin has begun to take links to the exchange of an epoch. Of two the one with the higher fence is the origin. */
-interface Call {
+/**
+ * Who serves links: a thread of an origin, which leads to the exchange of an epoch. Of two fences the higher one is that
+ * of the origin.
+ */
+export interface Serving {
+  /** Tells the thread from all others. */
   readonly origin: string;
   readonly fence: number;
   readonly epoch: string;
+}
+
+/** What goes through a port: of the exchange, if nothing else is said, or of the hub. */
+export type Said = readonly { readonly type: string }[];
+
+/** What differs between links to the exchange and to the hub. */
+export interface LinkKind {
+  /** The types of all that is asked, and told. */
+  readonly requests: Readonly<Record<string, true>>;
+  readonly news: Readonly<Record<string, true>>;
+  /** Whether a request is not to be carried out late. */
+  readonly isTimed: (request: Said[number]) => boolean;
+  /** What is said in the place of each shard of an edge that is there no more. */
+  readonly farewell: Said;
+  /** Where the relay's counters have what is counted of them. */
+  readonly words: {
+    readonly links: number;
+    readonly linksEnded: number;
+    readonly leasesEnded: number;
+    readonly linkWaitingBytes: number;
+    readonly linkOutstanding: number;
+  };
 }
 
 /**
@@ -48,12 +75,9 @@ export type NewsByShard<N extends Said = ExchangeToShard> = readonly (readonly [
   news: N,
 ])[];
 
-/** What goes through a port: of the exchange, if nothing else is said, or of the hub. */
-export type Said = readonly { readonly type: string }[];
-
-interface RequestsEntry<R extends Said = ShardToExchange> {
-  /** The exchange that it is meant for. */
-  readonly epoch: string;
+interface RequestsEntry<R extends Said> {
+  /** Whom it is meant for: nobody else takes it up. */
+  readonly to: Serving;
   /** Number of the last entry that came from the origin. */
   readonly heard: number;
   /** When it is too late to take its commands up, in ms of the origin's clock; 0 where there are none. */
@@ -61,18 +85,15 @@ interface RequestsEntry<R extends Said = ShardToExchange> {
   readonly requests: RequestsByShard<R>;
 }
 
-/** What a link's first entry says: whose it is. */
-export interface Beginning extends Call {
-  /** The origin's feed is the exchange. */
-  readonly takesOrders: boolean;
-}
-
-interface AnswersEntry<N extends Said = ExchangeToShard> {
+interface AnswersEntry<N extends Said> {
+  /** Whose it is: all of a link are one's. */
+  readonly of: Serving;
   /** Number of the last entry that was taken up. */
   readonly took: number;
   /** In ms of the origin's clock, when the entry was made. */
   readonly clock: number;
-  readonly beginning: Beginning | undefined;
+  /** In the link's first entry: whether the origin's feed is the exchange. */
+  readonly takesOrders: boolean | undefined;
   /** Why the link ends with this entry. */
   readonly end: string | undefined;
   readonly news: NewsByShard<N>;
@@ -87,63 +108,67 @@ class LinkEntryError extends CodedError<"ENTRY_INVALID"> {
 
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 
-export function packHello({ node, run, link }: Hello): Buffer {
-  return packr.pack([VERSION, node, run, link]);
+/** Whether two are the same thread, and it leads to the same exchange. */
+export function isSame(one: Serving, other: Serving): boolean {
+  return one.origin === other.origin && one.fence === other.fence && one.epoch === other.epoch;
+}
+
+/** How many of the news answer a request. */
+export function answersAmong(news: Said): number {
+  return news.filter((one) => "request" in one).length;
+}
+
+export function packHello({ node, run, link, drawnAt }: Hello): Buffer {
+  return packr.pack([VERSION, node, run, link, drawnAt]);
 }
 
 export function readHello(bytes: Buffer): Hello {
-  const [node, run, link] = fieldsOf(bytes, 3);
-  return { node: text(node), run: text(run), link: text(link) };
+  const [node, run, link, drawnAt] = fieldsOf(bytes, 4);
+  return { node: text(node), run: text(run), link: text(link), drawnAt: moment(drawnAt) };
 }
 
-export function packCall({ origin, fence, epoch }: Call): Buffer {
+export function packCall({ origin, fence, epoch }: Serving): Buffer {
   return packr.pack([VERSION, origin, fence, epoch]);
 }
 
-export function readCall(bytes: Buffer): Call {
-  const [origin, fence, epoch] = fieldsOf(bytes, 3);
-  return { origin: text(origin), fence: whole(fence), epoch: text(epoch) };
+export function readCall(bytes: Buffer): Serving {
+  return servingOf(fieldsOf(bytes, 3));
 }
 
-export function packRequests({ epoch, heard, takeBy, requests }: RequestsEntry<Said>): Buffer {
-  return packr.pack([VERSION, epoch, heard, takeBy, requests]);
+export function packRequests({ to, heard, takeBy, requests }: RequestsEntry<Said>): Buffer {
+  return packr.pack([VERSION, to.origin, to.fence, to.epoch, heard, takeBy, requests]);
 }
 
-export function readRequests(bytes: Buffer): RequestsEntry {
-  const [epoch, heard, takeBy, requests] = fieldsOf(bytes, 4);
+export function readRequests<R extends Said>(bytes: Buffer, kind: LinkKind): RequestsEntry<R> {
+  const [origin, fence, epoch, heard, takeBy, said] = fieldsOf(bytes, 6);
+  const requests = byShard(said, kind.requests) as unknown as RequestsByShard<R>;
+  const until = moment(takeBy);
+  if (until === 0 && requests.some(([, , all]) => all.some(kind.isTimed)))
+    throw new LinkEntryError("it has commands and does not say until when they may be taken up");
+  return { to: servingOf([origin, fence, epoch]), heard: whole(heard), takeBy: until, requests };
+}
+
+export function packAnswers(entry: AnswersEntry<Said>): Buffer {
+  const { of, took, clock, takesOrders = null, end = null, news } = entry;
+  return packr.pack([VERSION, of.origin, of.fence, of.epoch, took, clock, takesOrders, end, news]);
+}
+
+export function readAnswers<N extends Said>(bytes: Buffer, kind: LinkKind): AnswersEntry<N> {
+  const [origin, fence, epoch, took, clock, takesOrders, end, news] = fieldsOf(bytes, 8);
+  if (takesOrders !== null && typeof takesOrders !== "boolean")
+    throw new LinkEntryError("a boolean is missing");
   return {
-    epoch: text(epoch),
-    heard: whole(heard),
-    takeBy: moment(takeBy),
-    requests: byShard(requests) as RequestsByShard,
-  };
-}
-
-export function packAnswers({ took, clock, beginning, end, news }: AnswersEntry): Buffer {
-  const begun = beginning && [
-    beginning.origin,
-    beginning.fence,
-    beginning.epoch,
-    beginning.takesOrders,
-  ];
-  return packr.pack([VERSION, took, clock, begun ?? null, end ?? null, news]);
-}
-
-export function readAnswers<N extends Said = ExchangeToShard>(bytes: Buffer): AnswersEntry<N> {
-  const [took, clock, beginning, end, news] = fieldsOf(bytes, 5);
-  return {
+    of: servingOf([origin, fence, epoch]),
     took: whole(took),
     clock: moment(clock),
-    beginning: beginning === null ? undefined : beginningOf(beginning),
+    takesOrders: takesOrders ?? undefined,
     end: end === null ? undefined : text(end),
-    news: byShard(news) as NewsByShard<N>,
+    news: byShard(news, kind.news) as unknown as NewsByShard<N>,
   };
 }
 
-function beginningOf(value: unknown): Beginning {
-  const [origin, fence, epoch, takesOrders] = list(value, 4);
-  if (typeof takesOrders !== "boolean") throw new LinkEntryError("a boolean is missing");
-  return { origin: text(origin), fence: whole(fence), epoch: text(epoch), takesOrders };
+function servingOf([origin, fence, epoch]: readonly unknown[]): Serving {
+  return { origin: text(origin), fence: whole(fence), epoch: text(epoch) };
 }
 
 function fieldsOf(bytes: Buffer, fields: number): readonly unknown[] {
@@ -179,13 +204,20 @@ function moment(value: unknown): number {
   throw new LinkEntryError("a time is missing");
 }
 
-/** Of what is said, only that each is of some type: nodes of one version say it alike. */
-function byShard(value: unknown): readonly (readonly [number, number, readonly unknown[]])[] {
+/** Of what is said, only that each is of a type that there is: nodes of one version say it alike. */
+function byShard(
+  value: unknown,
+  types: Readonly<Record<string, true>>,
+): readonly (readonly [number, number, readonly unknown[]])[] {
   return list(value).map((one) => {
     const [shard, life, said] = list(one, 3);
-    for (const item of list(said))
-      if (typeof (item as { readonly type?: unknown } | null)?.type !== "string")
-        throw new LinkEntryError("something is said that has no type");
+    for (const item of list(said)) {
+      const { type } = (item ?? {}) as { readonly type?: unknown };
+      if (typeof type !== "string" || !Object.hasOwn(types, type))
+        throw new LinkEntryError(
+          `something is said of the type ${String(type)}, which there is not`,
+        );
+    }
     return [whole(shard), whole(life), list(said)];
   });
 }

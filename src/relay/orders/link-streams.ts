@@ -45,37 +45,36 @@ function entryOf([id, fields]: RawEntry): StreamEntry {
   return [id.toString(), fields?.[1] ?? Buffer.alloc(0)];
 }
 
-/** The id of a stream's last entry; "0-0" where there is none. */
-export async function lastId(link: RedisLink, key: string): Promise<string> {
-  const newest = (await link.send([
-    "XREVRANGE",
-    key,
-    "+",
-    "-",
-    "COUNT",
-    "1",
-  ])) as readonly RawEntry[];
-  return newest[0] === undefined ? "0-0" : newest[0][0].toString();
+/** A stream's last entry; without bytes, and with the id "0-0", where there is none. */
+export async function lastEntry(
+  link: RedisLink,
+  key: string,
+): Promise<StreamEntry | readonly [id: "0-0", bytes: undefined]> {
+  const command = ["XREVRANGE", key, "+", "-", "COUNT", "1"];
+  const [newest] = (await link.send(command)) as readonly RawEntry[];
+  return newest === undefined ? ["0-0", undefined] : entryOf(newest);
 }
 
 /**
  * Has a connection to Redis used, and another one when its use fails, until the signal aborts. Never rejects.
- * @param use resolves when it needs it no more
+ * @param use resolves when it needs it no more; its signal is the connection's, and aborts with the other one
  * @param failed told why there is none at the moment
  */
 export async function keepLink(
   open: OpenLink,
   signal: AbortSignal,
-  use: (link: RedisLink) => Promise<void>,
+  use: (link: RedisLink, signal: AbortSignal) => Promise<void>,
   failed: (error: unknown) => void,
 ): Promise<void> {
-  let link: RedisLink | undefined;
-  const end = (): void => link?.close();
-  signal.addEventListener("abort", end, { once: true });
   while (!signal.aborted) {
+    const over = new AbortController();
+    const end = (): void => over.abort();
+    signal.addEventListener("abort", end, { once: true, signal: over.signal });
     try {
-      link = await open();
-      if (!signal.aborted) await use(link);
+      const link = await open();
+      over.signal.addEventListener("abort", () => link.close(), { once: true });
+      if (signal.aborted) link.close();
+      else await use(link, over.signal);
     } catch (error) {
       if (signal.aborted) break;
       failed(error);

@@ -1,13 +1,15 @@
-import { type RedisLink, RedisLinkError } from "../redis-link.js";
-import { idOf } from "./link-streams.js";
-
-/** How long a stream that nobody writes to any more stays, and how often that is put off, in ms. */
-const KEPT_S = 60;
-const KEEP_INTERVAL_MS = (KEPT_S / 4) * 1000;
+import type { LinkScripts, Written } from "./link-scripts.js";
 
 interface Unconfirmed {
   readonly number: number;
   readonly entry: Buffer;
+}
+
+interface NumberedWriterHooks {
+  /** A connection has not done what it was asked, and is of no use. */
+  readonly failed: (scripts: LinkScripts, error: unknown) => void;
+  /** The stream is not this one's to write: nothing more is written to it. */
+  readonly refused: (written: Exclude<Written, "there">) => void;
 }
 
 /**
@@ -15,24 +17,26 @@ interface Unconfirmed {
  * again where nobody knows whether it was, and a reader sees whether one is missing.
  *
  * Invariants: `#unconfirmed` are those that Redis has not answered, in their order; what the reader has not
- * acknowledged counts in `waitingBytes`, wherever it is.
+ * acknowledged counts in `waitingBytes`, wherever it is; after a refusal nothing is written.
  */
 export class NumberedWriter {
   readonly #key: string;
-  readonly #failed: (link: RedisLink, error: unknown) => void;
-  #link: RedisLink | undefined;
+  readonly #fence: number;
+  readonly #hooks: NumberedWriterHooks;
+  #scripts: LinkScripts | undefined;
   #unconfirmed: Unconfirmed[] = [];
   /** Bytes of the entries that the reader has not acknowledged, the first being that behind `#acknowledged`. */
   readonly #sizes: number[] = [];
   #acknowledged = 0;
   #written = 0;
-  #keptAt = Number.NEGATIVE_INFINITY;
+  #refused = false;
   waitingBytes = 0;
 
-  /** @param failed a connection has not done what it was asked, and is of no use */
-  constructor(key: string, failed: (link: RedisLink, error: unknown) => void) {
+  /** @param fence of the origin whose link it is: behind a higher one nothing is written */
+  constructor(key: string, fence: number, hooks: NumberedWriterHooks) {
     this.#key = key;
-    this.#failed = failed;
+    this.#fence = fence;
+    this.#hooks = hooks;
   }
 
   get waitingEntries(): number {
@@ -53,9 +57,8 @@ export class NumberedWriter {
   }
 
   /** Writes by a connection from now on, first what may not be there yet; undefined: by none. */
-  connect(link: RedisLink | undefined): void {
-    this.#link = link;
-    this.#keptAt = Number.NEGATIVE_INFINITY;
+  connect(scripts: LinkScripts | undefined): void {
+    this.#scripts = this.#refused ? undefined : scripts;
     for (const one of [...this.#unconfirmed]) this.#send(one);
   }
 
@@ -71,37 +74,27 @@ export class NumberedWriter {
   }
 
   #send({ number, entry }: Unconfirmed): void {
-    const link = this.#link;
-    if (link === undefined) return;
-    const behind = idOf(this.#acknowledged + 1);
-    const command = ["XADD", this.#key, "MINID", "~", behind, idOf(number), "e", entry];
-    link.send(command).then(
-      () => this.#confirmed(number),
-      (error: unknown) => {
-        if (isThere(error)) this.#confirmed(number);
-        else if (this.#link === link) {
-          this.#link = undefined;
-          this.#failed(link, error);
+    const scripts = this.#scripts;
+    if (scripts === undefined) return;
+    scripts.append(this.#key, this.#fence, number, entry, this.#acknowledged).then(
+      (written) => {
+        if (written === "there") this.#confirmed(number);
+        else if (!this.#refused) {
+          this.#refused = true;
+          this.#scripts = undefined;
+          this.#hooks.refused(written);
         }
       },
+      (error: unknown) => {
+        if (this.#scripts !== scripts) return;
+        this.#scripts = undefined;
+        this.#hooks.failed(scripts, error);
+      },
     );
-    const now = performance.now();
-    if (now - this.#keptAt < KEEP_INTERVAL_MS) return;
-    this.#keptAt = now;
-    link.send(["EXPIRE", this.#key, String(KEPT_S)]).catch(() => {});
   }
 
   #confirmed(number: number): void {
     if (this.#unconfirmed[0]?.number === number) this.#unconfirmed.shift();
     else this.#unconfirmed = this.#unconfirmed.filter((other) => other.number !== number);
   }
-}
-
-/** Whether Redis says that the stream has an entry of that number, or later ones. */
-function isThere(error: unknown): boolean {
-  return (
-    error instanceof RedisLinkError &&
-    error.code === "REDIS_REFUSED" &&
-    error.message.includes("equal or smaller")
-  );
 }

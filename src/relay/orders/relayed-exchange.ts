@@ -2,6 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { MessagePort } from "node:worker_threads";
 import {
   type CounterSection,
+  count,
+  counted,
   countListed,
   ORDER_RESULTS,
   PRODUCER,
@@ -11,7 +13,8 @@ import { type AttachedShard, ExchangeShards } from "../../exchange/exchange-shar
 import { isCommand, isOfSessions } from "../../exchange/request-kinds.js";
 import type { ExchangeNews, ExchangeRequest, ExchangeToShard } from "../../workers/messages.js";
 import { EdgeLink, type EdgeLinkOptions } from "./edge-link.js";
-import type { NewsByShard } from "./link-entries.js";
+import { answersAmong, type NewsByShard } from "./link-entries.js";
+import { ORDER_LINKS } from "./order-links.js";
 
 /** Requests of an entry; more are another one. */
 const ENTRY_REQUESTS_MAX = 512;
@@ -27,7 +30,7 @@ const LEAVE_LOOK_MS = 5;
 const NOT_CERTAIN =
   "the origin has not answered in time; it may have taken the order, so try again with the same client_order_id";
 
-interface RelayedExchangeOptions extends EdgeLinkOptions {
+interface RelayedExchangeOptions extends Omit<EdgeLinkOptions, "seenFence"> {
   /** How long a command may take until the origin takes it up, in ms. */
   readonly orderTimeoutMs: number;
   /** Bytes that may wait for Redis and the origin; with more no order is taken. */
@@ -73,7 +76,8 @@ export class RelayedExchange {
   constructor(options: RelayedExchangeOptions) {
     this.#options = options;
     options.relayCounters[RELAY.originLinked] = options.relayCounters[RELAY.originWaitingBytes] = 0;
-    this.#link = new EdgeLink(options, {
+    const seenFence = (): number => counted(options.relayCounters, RELAY.fence);
+    this.#link = new EdgeLink({ ...options, seenFence }, ORDER_LINKS, {
       up: () => this.#up(),
       down: (reason) => this.#down(reason),
       news: (news) => this.#tell(news),
@@ -109,7 +113,7 @@ export class RelayedExchange {
    * to.
    */
   async leave(): Promise<void> {
-    if (this.#link.beginning === undefined) return;
+    if (this.#link.begun === undefined) return;
     for (const [shard, { life }] of this.#relayed)
       if (life > 0) this.#add(shard, life, { type: "attach", sessions: [] });
     this.#flush();
@@ -119,10 +123,10 @@ export class RelayedExchange {
 
   /** What a shard has to know of the link. */
   #state(): ExchangeNews {
-    const { beginning, reason = "the origin cannot be reached" } = this.#link;
-    return beginning === undefined
+    const { begun, reason = "the origin cannot be reached" } = this.#link;
+    return begun === undefined
       ? { type: "unreachable", reason }
-      : { type: "reachable", takesOrders: beginning.takesOrders };
+      : { type: "reachable", takesOrders: begun.takesOrders };
   }
 
   #up(): void {
@@ -155,20 +159,20 @@ export class RelayedExchange {
 
   #take(from: AttachedShard, request: ExchangeRequest): void {
     const shard = this.#relayed.get(from.shard);
-    const { beginning } = this.#link;
-    if (shard === undefined || shard.port !== from.port || beginning === undefined) return;
+    const { begun } = this.#link;
+    if (shard === undefined || shard.port !== from.port || begun === undefined) return;
     if (request.type === "attach") {
       shard.life = ++this.#lives;
       shard.pending.clear();
     } else if (shard.life === 0) return;
     if (isCommand(request)) {
-      const reason = this.#refusal(beginning.takesOrders);
+      const reason = this.#refusal(begun.takesOrders);
       if (reason !== undefined) return this.#refuse(shard, request.request, `${reason}; try again`);
       const until = performance.now() + this.#options.orderTimeoutMs + ANSWER_GRACE_MS;
       shard.pending.set(request.request, until);
       this.#hasCommands = true;
       // What an origin without an exchange cannot answer, it is not asked.
-    } else if (!beginning.takesOrders && !isOfSessions(request)) return;
+    } else if (!begun.takesOrders && !isOfSessions(request)) return;
     this.#add(from.shard, shard.life, request);
   }
 
@@ -214,7 +218,10 @@ export class RelayedExchange {
   #tell(all: NewsByShard): void {
     for (const [number, life, news] of all) {
       const shard = this.#relayed.get(number);
-      if (shard === undefined || shard.life !== life) continue;
+      if (shard === undefined || shard.life !== life) {
+        count(this.#options.relayCounters, RELAY.answersDropped, answersAmong(news));
+        continue;
+      }
       if (shard.pending.size > 0)
         for (const one of news) if ("request" in one) shard.pending.delete(one.request);
       this.#post(shard, ...news);

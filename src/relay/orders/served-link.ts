@@ -1,13 +1,15 @@
 import type { MessagePort } from "node:worker_threads";
 import { isOfSessions } from "../../exchange/request-kinds.js";
 import { machineMs } from "../../shared/machine-clock.js";
-import type { ExchangeNews, TimedRequests } from "../../workers/messages.js";
+import type { ExchangeNews, ShardToExchange, TimedRequests } from "../../workers/messages.js";
 import {
-  type Beginning,
+  answersAmong,
+  isSame,
+  type LinkKind,
   packAnswers,
   type RequestsByShard,
   readRequests,
-  type Said,
+  type Serving,
 } from "./link-entries.js";
 import type { NumberedWriter } from "./numbered-writer.js";
 
@@ -18,19 +20,22 @@ const TOOK_MAX = 64;
 const OUTSTANDING_MAX = 512;
 
 interface ServedLinkOptions {
-  readonly beginning: Beginning;
+  readonly kind: LinkKind;
+  readonly serving: Serving;
+  /** The feed is the exchange. */
+  readonly takesOrders: boolean;
   /** Of the stream of answers. */
   readonly writer: NumberedWriter;
   /** A new way to the exchange for a shard of the edge. */
   readonly openPort: (shard: number) => MessagePort;
-  /** What is said in the place of each shard when the edge is there no more. */
-  readonly farewell: Said;
   /** Bytes that may wait for the edge; with more the link ends. */
   readonly maxQueuedBytes: number;
   /** It cannot go on. */
   readonly broken: (reason: string) => void;
   /** The exchange has gone away. */
   readonly exchangeGone: () => void;
+  /** So many answers came after its end, or were not told before it. */
+  readonly dropped: (answers: number) => void;
 }
 
 /** A shard of the edge, as it is known to the exchange. */
@@ -51,8 +56,9 @@ type Incoming = [shard: number, life: number, news: ExchangeNews[]];
  * An edge's link, as its origin serves it: what the edge's shards ask goes to the exchange by a port for each, as from
  * shards of this node, and what they are told there goes back, that of a turn as one entry.
  *
- * Invariants: entries are taken up in their order, none twice and none behind one that is missing; an entry is taken up
- * while fewer requests than its bound are with the exchange.
+ * Invariants: entries are taken up in their order, none twice and none behind one that is missing, is not understood or
+ * is meant for another; an entry is taken up while fewer requests than its bound are with the exchange; after its end
+ * none is, and what the exchange has not answered counts until it has.
  */
 export class ServedLink {
   readonly #options: ServedLinkOptions;
@@ -70,7 +76,7 @@ export class ServedLink {
 
   constructor(options: ServedLinkOptions) {
     this.#options = options;
-    this.#say({ beginning: options.beginning });
+    this.#say({ takesOrders: options.takesOrders });
   }
 
   /** Number of the last entry that was read. */
@@ -104,16 +110,21 @@ export class ServedLink {
     if (this.#ended || this.#outstanding >= OUTSTANDING_MAX) return false;
     const bytes = this.#held.shift();
     if (bytes === undefined) return false;
-    const { beginning, writer, broken } = this.#options;
-    this.#took++;
+    const { serving, writer, broken } = this.#options;
+    let entry: ReturnType<typeof readRequests<ShardToExchange>>;
     try {
-      const { epoch, heard, takeBy, requests } = readRequests(bytes);
-      writer.acknowledge(heard);
-      if (epoch !== beginning.epoch) broken("a request is for another exchange");
-      else this.#post(requests, takeBy);
-    } catch {
-      broken("a request is not understood");
+      entry = readRequests(bytes, this.#options.kind);
+    } catch (error) {
+      broken(`a request is not understood: ${(error as Error).message}`);
+      return false;
     }
+    if (!isSame(entry.to, serving)) {
+      broken("a request is for another exchange");
+      return false;
+    }
+    this.#took++;
+    writer.acknowledge(entry.heard);
+    this.#post(entry.requests, entry.takeBy);
     return true;
   }
 
@@ -124,28 +135,42 @@ export class ServedLink {
   }
 
   /**
-   * Ends it: the edge, if it still hears, asks for another. The exchange waits for the edge's shards to come back.
+   * Ends it: the edge, if it still hears, asks for another. The exchange waits for the edge's shards to come back, from
+   * when it has answered what it was asked.
    * @param reason undefined where nobody hears it any more
    */
   end(reason: string | undefined): void {
     if (this.#ended) return;
     if (reason !== undefined) this.#say({ end: reason });
     this.#ended = true;
-    for (const { port } of this.#shards.values()) port.close();
-    this.#shards.clear();
+    this.#held.length = 0;
+    for (const [, , news] of this.#incoming.values()) this.#options.dropped(answersAmong(news));
     this.#incoming.clear();
+    for (const [shard, served] of this.#shards)
+      if (served.outstanding <= 0) this.#leave(shard, served);
+  }
+
+  /** Waits for no answers any more; after its end. */
+  close(): void {
+    for (const [shard, served] of this.#shards) this.#leave(shard, served);
+  }
+
+  #leave(shard: number, served: ServedShard): void {
+    this.#count(served, -served.outstanding);
+    this.#shards.delete(shard);
+    served.port.close();
   }
 
   /** Ends the sessions of all of the edge's connections, or has them wait; before its end. */
   leave(): void {
-    for (const { port } of this.#shards.values()) port.postMessage(this.#options.farewell);
+    for (const { port } of this.#shards.values()) port.postMessage(this.#options.kind.farewell);
   }
 
   #post(all: RequestsByShard, takeBy: number): void {
     for (const [shard, life, requests] of all) {
       const served = this.#shardOf(shard, life);
       if (served === undefined) continue;
-      const { takesOrders } = this.#options.beginning;
+      const { takesOrders } = this.#options;
       const asked = takesOrders ? requests : requests.filter(isOfSessions);
       for (const request of asked) if ("request" in request) this.#count(served, 1);
       served.port.postMessage(
@@ -164,7 +189,9 @@ export class ServedLink {
     this.#shards.set(shard, served);
     port.on("message", (news: readonly ExchangeNews[]) => this.#hear(shard, served, news));
     port.on("close", () => {
-      if (this.#shards.get(shard) === served && !this.#ended) this.#options.exchangeGone();
+      if (this.#shards.get(shard) !== served) return;
+      this.#leave(shard, served);
+      if (!this.#ended) this.#options.exchangeGone();
     });
     if (known !== undefined) {
       this.#count(known, -known.outstanding);
@@ -180,7 +207,13 @@ export class ServedLink {
 
   #hear(shard: number, served: ServedShard, news: readonly ExchangeNews[]): void {
     if (this.#shards.get(shard) !== served) return;
-    for (const one of news) if ("request" in one) this.#count(served, -1);
+    const answers = answersAmong(news);
+    this.#count(served, -answers);
+    if (this.#ended) {
+      this.#options.dropped(answers);
+      if (served.outstanding <= 0) this.#leave(shard, served);
+      return;
+    }
     if (this.#incoming.size === 0) setImmediate(() => this.#tell());
     const incoming = this.#incoming.get(served.life);
     if (incoming === undefined) this.#incoming.set(served.life, [shard, served.life, [...news]]);
@@ -212,17 +245,17 @@ export class ServedLink {
   }
 
   #say({
-    beginning,
+    takesOrders,
     end,
     news = [],
   }: {
-    readonly beginning?: Beginning;
+    readonly takesOrders?: boolean;
     readonly end?: string;
     readonly news?: readonly Incoming[];
   }): void {
     this.#unsaidMs = 0;
     this.#tookTold = this.#took;
-    const entry = packAnswers({ took: this.#took, clock: machineMs(), beginning, end, news });
-    this.#options.writer.add(entry);
+    const { serving: of, writer } = this.#options;
+    writer.add(packAnswers({ of, took: this.#took, clock: machineMs(), takesOrders, end, news }));
   }
 }

@@ -2,9 +2,10 @@ import { randomUUID } from "node:crypto";
 import { MessageChannel, parentPort, workerData } from "node:worker_threads";
 import { beat, count, counted, counterBlockOf, THREAD } from "../../counters/counters.js";
 import { RELAY } from "../../counters/relay-counters.js";
-import { HUB_FAREWELL, HUB_LINK_WORDS, hubKeys } from "../../relay/hub/hub-links.js";
+import { HUB_LINKS, hubKeys } from "../../relay/hub/hub-links.js";
 import { EdgesDesk, type EdgesDeskOptions } from "../../relay/orders/edges-desk.js";
-import { EXCHANGE_FAREWELL, linkKeys, ORDER_LINK_WORDS } from "../../relay/orders/link-keys.js";
+import { linkKeys } from "../../relay/orders/link-keys.js";
+import { ORDER_LINKS } from "../../relay/orders/order-links.js";
 import { OriginRelay } from "../../relay/origin-relay.js";
 import { openRedis } from "../../relay/redis-link.js";
 import { relayKeys } from "../../relay/relay-keys.js";
@@ -77,16 +78,14 @@ const desks = [
     keys: linkKeys(task.prefix),
     takesOrders,
     openPort: openPort("edge-shard"),
-    farewell: EXCHANGE_FAREWELL,
-    words: ORDER_LINK_WORDS,
+    kind: ORDER_LINKS,
   }),
   new EdgesDesk({
     ...ofEdges,
     keys: hubKeys(task.prefix),
     takesOrders: true,
     openPort: openPort("edge-hub"),
-    farewell: HUB_FAREWELL,
-    words: HUB_LINK_WORDS,
+    kind: HUB_LINKS,
   }),
 ];
 if (newest !== undefined) for (const desk of desks) desk.changeEpoch(newest.epoch);

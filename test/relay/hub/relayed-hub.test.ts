@@ -2,7 +2,7 @@ import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { counted, counterBlockOf, createCounterBuffer } from "../../../src/counters/counters.js";
 import { RELAY } from "../../../src/counters/relay-counters.js";
-import { HUB_FAREWELL, HUB_LINK_WORDS, hubKeys } from "../../../src/relay/hub/hub-links.js";
+import { HUB_LINKS, hubKeys } from "../../../src/relay/hub/hub-links.js";
 import { RelayedHub } from "../../../src/relay/hub/relayed-hub.js";
 import { EdgesDesk } from "../../../src/relay/orders/edges-desk.js";
 import { openRedis } from "../../../src/relay/redis-link.js";
@@ -95,8 +95,7 @@ describe.skipIf(!HAS_REDIS)(`relayed hub${NO_REDIS}`, () => {
         hub.attach(shard, port1);
         return port2;
       },
-      farewell: HUB_FAREWELL,
-      words: HUB_LINK_WORDS,
+      kind: HUB_LINKS,
       counters,
       log,
     });

@@ -1,11 +1,9 @@
+import { randomUUID } from "node:crypto";
 import { MessageChannel } from "node:worker_threads";
 import { counterBlockOf, createCounterBuffer } from "../../../src/counters/counters.js";
 import { EdgesDesk, type EdgesDeskOptions } from "../../../src/relay/orders/edges-desk.js";
-import {
-  EXCHANGE_FAREWELL,
-  linkKeys,
-  ORDER_LINK_WORDS,
-} from "../../../src/relay/orders/link-keys.js";
+import { linkKeys } from "../../../src/relay/orders/link-keys.js";
+import { ORDER_LINKS } from "../../../src/relay/orders/order-links.js";
 import { RelayedExchange } from "../../../src/relay/orders/relayed-exchange.js";
 import { openRedis } from "../../../src/relay/redis-link.js";
 import { createLogger } from "../../../src/shared/log.js";
@@ -17,7 +15,7 @@ import type { RedisServer } from "../../support/redis-server.js";
 import { until } from "../../support/until.js";
 
 const log = createLogger({ level: "silent", format: "json" }, {});
-const keys = linkKeys("test");
+export const keys = linkKeys("test");
 /** Of edges, in place of ten seconds. */
 export const TEST_LEASE_MS = 2000;
 
@@ -57,19 +55,20 @@ export class Origin {
     world: ExchangeWorld,
     redis: () => RedisServer,
     stops: Stops,
-    options: Partial<Pick<EdgesDeskOptions, "maxQueuedBytes" | "takesOrders" | "fence">> = {},
+    options: Partial<
+      Pick<EdgesDeskOptions, "maxQueuedBytes" | "takesOrders" | "fence" | "origin" | "leaseMs">
+    > = {},
   ) {
     this.world = world;
     this.desk = new EdgesDesk({
       open: () => openRedis(targetOf(redis().url)),
       keys,
       leaseMs: TEST_LEASE_MS,
-      origin: "origin",
+      origin: randomUUID(),
       fence: () => 1,
       takesOrders: true,
       maxQueuedBytes: 1 << 24,
-      farewell: EXCHANGE_FAREWELL,
-      words: ORDER_LINK_WORDS,
+      kind: ORDER_LINKS,
       ...options,
       openPort: (shard, epoch) => {
         const { port1, port2 } = new MessageChannel();
@@ -89,6 +88,7 @@ export class Origin {
 export class TestEdge {
   readonly exchange: RelayedExchange;
   readonly counters = counterBlockOf(createCounterBuffer(1)).producer;
+  readonly relayCounters = counterBlockOf(createCounterBuffer(1)).relay;
   readonly #stops = new Stops();
 
   constructor(
@@ -111,10 +111,11 @@ export class TestEdge {
       orderTimeoutMs,
       maxQueuedBytes,
       counters: this.counters,
-      relayCounters: counterBlockOf(createCounterBuffer(1)).relay,
+      relayCounters: this.relayCounters,
     });
     stops.add(this.exchange.run(this.#stops.signal));
-    stops.signal.addEventListener("abort", () => void this.#stops.stop());
+    const { signal } = this.#stops;
+    stops.signal.addEventListener("abort", () => void this.#stops.stop(), { signal });
   }
 
   /** Is there no more, as after kill -9. */

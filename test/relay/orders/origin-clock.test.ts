@@ -33,3 +33,16 @@ it("origin clock - one that was set back is followed once what was heard before 
   }
   expect(clock.now()).toBe(now + 5);
 });
+
+it("origin clock - it is not ahead of one that stood still for a moment, as where its machine was suspended", () => {
+  let now = 0;
+  const clock = new OriginClock(() => now);
+  for (let at = 0; at < 30; at++) {
+    now += 500;
+    clock.heard(now);
+  }
+  now += 2500;
+  const origin = now - 2000;
+  clock.heard(origin);
+  expect(clock.now()).toBe(origin);
+});
