@@ -44,6 +44,10 @@ export const RELAY = {
   /** Of an edge: whether it has a link to the origin's exchange, and bytes that wait to go there. */
   originLinked: 25,
   originWaitingBytes: 26,
+  /** Of an origin: whether it has its prefix's lease, 0 or 1, renewals of that, and failed attempts at one. */
+  leaseHeld: 27,
+  leaseRenewals: 28,
+  leaseFailures: 29,
   /** At either end: answers to those who do not hear them any more, as their link has ended, or their shard. */
   answersDropped: 30,
   /** Of an origin and of an edge, likewise of the links to the hub: private channels and presence. */
