@@ -238,11 +238,7 @@ export class Shard {
       ...options,
       counters: this.#counters,
       openSink,
-      closing: (connection) => {
-        this.#firstData.forget(connection);
-        // Not in the middle of a round, which may be what closes it.
-        setImmediate(() => this.#connections.leave(connection));
-      },
+      closing: (connection) => this.#connections.closing(connection),
       drained: (connection) => {
         if (!this.#firstData.drained(connection)) this.#catchUp(connection);
       },

@@ -180,8 +180,15 @@ export class OpenConnections {
     if (framing?.compressed) count(counters, SHARD.compressedConnections, by);
   }
 
-  /** A connection will be sent nothing more, though its socket may take a while to end: it has no part in data any more. */
-  leave(connection: Connection): void {
+  /** A connection will be sent nothing more, though its socket may take a while to end. */
+  closing(connection: Connection): void {
+    this.#parts.firstData.forget(connection);
+    // Not in the middle of a round, which may be what closes it.
+    setImmediate(() => this.#leave(connection));
+  }
+
+  /** It has no part in data any more. */
+  #leave(connection: Connection): void {
     const { fanOut, channels, presence } = this.#parts;
     fanOut.leave(connection);
     channels.forget(connection);
@@ -196,7 +203,7 @@ export class OpenConnections {
     shares.release(connection.share);
     firstData.forget(connection);
     connection.ended();
-    this.leave(connection);
+    this.#leave(connection);
     trading.forget(connection);
     this.#countConnection(connection, -1);
     const { closeCode = code } = connection;
