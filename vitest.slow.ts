@@ -14,6 +14,7 @@ export const SLOW = [
   "test/integration/presence.test.ts",
   "test/integration/private-channels.test.ts",
   "test/integration/relay-channels.test.ts",
+  "test/integration/relay-lease.test.ts",
   "test/integration/relay-orders.test.ts",
   "test/integration/relay-presence.test.ts",
   "test/integration/relay.test.ts",
@@ -22,6 +23,7 @@ export const SLOW = [
   "test/integration/since.test.ts",
   "test/integration/stalls.test.ts",
   "test/integration/unwritable-log.test.ts",
+  "test/relay/origin-lease.test.ts",
   "test/web/away.test.ts",
   "test/web/chart.test.ts",
 ];

@@ -97,6 +97,9 @@ const engineOfCore: Allowed = ({ from, to, typeOnly }) =>
 /** What runs in browsers takes from shared the value types of markets only, which need nothing. */
 const marketValues: Allowed = ({ to }) => /^shared\/market(-id)?\.ts$/.test(to);
 
+/** Main keeps the lease of an origin; all else of a relay is threads' business. */
+const originLease: Allowed = ({ to }) => to === "relay/origin-lease.ts";
+
 const shared = folder("shared");
 
 /** What each folder of src may import besides itself. Imports point one way. */
@@ -108,6 +111,7 @@ const RULE: Readonly<Record<string, readonly Allowed[]>> = {
     folder("counters"),
     folder("ring"),
     folder("config"),
+    originLease,
     plainContract,
     shared,
   ],

@@ -12,6 +12,13 @@ export interface KeptPublication {
   readonly userId: string | undefined;
 }
 
+/** Where what somebody is to be told of a channel begins: behind a number, and not before a `ts`. */
+export interface HistoryFrom {
+  readonly after: number;
+  /** Microseconds; undefined where nothing is known of what these histories have had. */
+  readonly since: number | undefined;
+}
+
 /** What is published, before it has its place. */
 interface Published {
   readonly channel: string;
@@ -21,6 +28,14 @@ interface Published {
   readonly ts: number;
   /** Bytes of `data` in UTF-8. */
   readonly bytes: number;
+}
+
+/** Publications of a channel, in their order, and what is known of the others. */
+interface HistoryPart {
+  readonly publications: readonly KeptPublication[];
+  readonly next: HistoryFrom;
+  readonly lastSeq: number;
+  readonly missing: boolean;
 }
 
 interface HistoryBounds {
@@ -46,10 +61,14 @@ interface Kept extends KeptPublication {
   readonly until: number;
 }
 
+/** Who has made channels. */
 interface Owner {
   readonly name: string | undefined;
   /** Least recently published first. */
   readonly channels: Set<Channel>;
+  readonly byBytes: LargestFirst<Channel>;
+  /** Of what is kept of them. */
+  bytes: number;
 }
 
 interface Channel {
@@ -59,7 +78,7 @@ interface Channel {
   readonly kept: Kept[];
   bytes: number;
   lastSeq: number;
-  /** Of the latest publication that was dropped, or may have been before the channel was known. */
+  /** No publication that was dropped has a higher number or a later time, nor one before the channel was known. */
   droppedSeq: number;
   droppedTs: number;
 }
@@ -76,8 +95,11 @@ const SWEPT_AT_ONCE = 1000;
  *   beyond every number that a channel has had which was forgotten, so that a number never comes twice in a
  *   channel, nor does a lower one after a higher: not when the channel was forgotten and comes again, and not over
  *   producers.
- * - *Bytes.* Where what is kept is too much, the channel that has most of it loses its oldest publication: so one
- *   that is flooded costs its own history and nobody else's.
+ * - *Gaps.* Whoever asks says behind which number and since when something may be missing to it. What has both a lower
+ *   number and an earlier time than whatever was dropped is no loss, so neither where a channel's numbers begin nor
+ *   what became of other channels is taken for one.
+ * - *Bytes.* Where what is kept is too much, the user whose channels have most of it loses the oldest publication of the
+ *   one that has most: so a flood, of one channel or of many, costs the histories of who has made them and nobody else's.
  * - *Channels.* One whose publications have all had their time is forgotten when its place is wanted, the one that
  *   has been idle for longest first. Where none is idle, who has had more channels than the newcomer made loses the
  *   least recent one; where nobody has, the newcomer is refused. So nobody keeps others out, whatever they hold.
@@ -91,7 +113,7 @@ export class ChannelHistories {
   /** Least recently published first. */
   readonly #channels = new Map<string, Channel>();
   readonly #owners = new Map<string | undefined, Owner>();
-  readonly #byBytes = new LargestFirst<Channel>();
+  readonly #byBytes = new LargestFirst<Owner>();
   readonly #byChannels = new LargestFirst<Owner>();
   #bytes = 0;
   /** The highest number and the latest time of what was forgotten with its channel, or told by others before. */
@@ -133,53 +155,70 @@ export class ChannelHistories {
     this.#resize(channel, kept.bytes);
     this.#dropOld(channel);
     if (channel.kept.length > channelHistorySize) this.#drop(channel, "size");
-    while (this.#bytes > channelHistoryBytes) this.#drop(this.#byBytes.largest as Channel, "bytes");
+    while (this.#bytes > channelHistoryBytes)
+      this.#drop(this.#byBytes.largest?.byBytes.largest as Channel, "bytes");
     return { seq, ts, data, userId };
   }
 
   /**
-   * Where in a channel the publications since a `ts` begin: all that have a higher number than `after`.
+   * Where in a channel the publications since a `ts` begin.
    * @param max more than so many are not replayed, but the latest of them
+   * @param now nothing will be published that is earlier
    * @returns whether it is all that there was
    */
-  find(name: string, since: number, max: number): { after: number; recovered: boolean } {
+  find(
+    name: string,
+    since: number,
+    max: number,
+    now: number,
+  ): { from: HistoryFrom; recovered: boolean } {
     const channel = this.#channels.get(name);
-    if (channel === undefined)
-      return { after: this.#forgottenSeq, recovered: since > this.#forgottenTs };
+    const isPast = since <= now;
+    if (channel === undefined) {
+      const from = { after: this.#forgottenSeq, since: now };
+      return { from, recovered: isPast && since > this.#forgottenTs };
+    }
     this.#dropOld(channel);
     const { kept, lastSeq, droppedTs } = channel;
     let first = kept.length;
     while (first > 0 && (kept[first - 1] as Kept).ts >= since) first--;
     const count = Math.min(kept.length - first, max);
     const all = count === kept.length - first && since > droppedTs;
-    return { after: lastSeq - count, recovered: all };
+    const from = { after: lastSeq - count, since: Math.min(since, now) };
+    return { from, recovered: isPast && all };
   }
 
   /**
-   * What a channel has behind a number, at least one publication and no more than some bytes of JSON.
-   * @returns `missing` where something behind that number is kept no more; `lastSeq` is the channel's latest
+   * What a channel has from somewhere on, at least one publication and no more than some bytes.
+   * @param now nothing will be published that is earlier
+   * @returns `missing` where some of it is kept no more; `next` is where it goes on, and `lastSeq` the channel's latest
+   *   number: where `next` has come to that, there is no more
    */
-  read(
-    name: string,
-    after: number,
-    bytesMax: number,
-  ): { publications: readonly KeptPublication[]; lastSeq: number; missing: boolean } {
+  read(name: string, from: HistoryFrom, bytesMax: number, now: number): HistoryPart {
+    const { after, since = this.#origin.ts + 1 } = from;
     const channel = this.#channels.get(name);
     if (channel === undefined) {
+      const missing = after < this.#forgottenSeq && since <= this.#forgottenTs;
       const lastSeq = Math.max(after, this.#forgottenSeq);
-      return { publications: [], lastSeq, missing: after < this.#forgottenSeq };
+      return { publications: [], lastSeq, next: { after: lastSeq, since: now }, missing };
     }
     this.#dropOld(channel);
-    const { kept, lastSeq, droppedSeq } = channel;
+    const { kept, droppedSeq, droppedTs } = channel;
+    const lastSeq = Math.max(after, channel.lastSeq);
+    const missing = after < droppedSeq && since <= droppedTs;
     const publications: KeptPublication[] = [];
+    let next: HistoryFrom | undefined;
     let bytes = 0;
     for (let at = Math.max(0, kept.length - (lastSeq - after)); at < kept.length; at++) {
       const { seq, ts, data, userId, bytes: own } = kept[at] as Kept;
+      if (ts < since) continue;
       bytes += own;
       if (publications.length > 0 && bytes > bytesMax) break;
       publications.push({ seq, ts, data, userId });
+      next = { after: seq, since: ts };
     }
-    return { publications, lastSeq, missing: after < droppedSeq };
+    if (next === undefined || next.after === lastSeq) next = { after: lastSeq, since: now };
+    return { publications, lastSeq, next, missing };
   }
 
   /** Drops of some channels what has had its time; called again and again it goes round all of them. */
@@ -196,7 +235,7 @@ export class ChannelHistories {
   }
 
   #open(name: string, userId: string | undefined, ts: number): Channel | undefined {
-    const owner = this.#owners.get(userId) ?? { name: userId, channels: new Set() };
+    const owner = this.#owners.get(userId) ?? newOwner(userId);
     if (this.#channels.size >= this.#bounds.maxChannels && !this.#makeRoom(owner)) return undefined;
     const lastSeq = Math.max(ts - 1, this.#forgottenSeq);
     const channel: Channel = {
@@ -205,7 +244,7 @@ export class ChannelHistories {
       kept: [],
       bytes: 0,
       lastSeq,
-      droppedSeq: lastSeq,
+      droppedSeq: this.#forgottenSeq,
       droppedTs: this.#forgottenTs,
     };
     this.#channels.set(name, channel);
@@ -254,8 +293,9 @@ export class ChannelHistories {
   #drop(channel: Channel, why: PublicationDrop): void {
     const oldest = channel.kept.shift();
     if (oldest === undefined) throw new Error(`channel ${channel.name}: there is nothing to drop`);
-    if (oldest.seq !== channel.droppedSeq + 1)
-      throw new Error(`channel ${channel.name}: ${oldest.seq} follows ${channel.droppedSeq}`);
+    const next = channel.kept[0]?.seq ?? channel.lastSeq + 1;
+    if (next !== oldest.seq + 1)
+      throw new Error(`channel ${channel.name}: ${next} follows ${oldest.seq}`);
     channel.droppedSeq = oldest.seq;
     channel.droppedTs = oldest.ts;
     this.#resize(channel, -oldest.bytes);
@@ -263,9 +303,16 @@ export class ChannelHistories {
   }
 
   #resize(channel: Channel, by: number): void {
-    const before = channel.bytes;
+    const { owner } = channel;
+    const before = [channel.bytes, owner.bytes] as const;
     channel.bytes += by;
+    owner.bytes += by;
     this.#bytes += by;
-    this.#byBytes.resize(channel, before, channel.bytes);
+    owner.byBytes.resize(channel, before[0], channel.bytes);
+    this.#byBytes.resize(owner, before[1], owner.bytes);
   }
+}
+
+function newOwner(name: string | undefined): Owner {
+  return { name, channels: new Set(), byBytes: new LargestFirst(), bytes: 0 };
 }

@@ -43,7 +43,7 @@ async function serve(program: Command): Promise<never> {
   let server: RunningServer;
   try {
     // Only here, or every other command would load the server before it does anything.
-    const { runServer } = await import("../main/server.js");
+    const { runServer } = await import("../main/start-server.js");
     server = await runServer(loaded, { signal: stop.signal });
   } catch (error) {
     const atOnce = await loading;

@@ -10,7 +10,7 @@ import { UsageError } from "./usage-error.js";
 
 interface TokenOptions {
   readonly sub: string;
-  readonly wallet: string;
+  readonly wallet?: string;
   readonly role?: string;
   readonly channels?: readonly string[];
   readonly publish?: readonly string[];
@@ -25,7 +25,7 @@ function signToken(keys: JwtKeys, options: TokenOptions, ttlSeconds: number): st
   }
   const claims = {
     sub: options.sub,
-    wallet: options.wallet,
+    ...(options.wallet !== undefined && { wallet: options.wallet }),
     ...(options.role !== undefined && { role: options.role }),
     ...(options.channels !== undefined && { channels: options.channels }),
     ...(options.publish !== undefined && { publish: options.publish }),
@@ -49,6 +49,7 @@ async function printToken(options: TokenOptions, program: Command): Promise<void
     ["sub", userIdSchema],
     ["wallet", walletSchema],
   ] as const) {
+    if (options[name] === undefined) continue;
     if (options[name] === "") throw new UsageError(`${name}: must not be empty (flag --${name})`);
     const fault = schema.safeParse(options[name]).error?.issues[0]?.message;
     if (fault !== undefined) throw new UsageError(`${name}: ${fault} (flag --${name})`);
@@ -64,7 +65,7 @@ export function addTokenCommand(program: Command): void {
     .command("token")
     .description("print a token signed with the secret that is configured or in the data directory")
     .requiredOption("--sub <USER>", "user id")
-    .requiredOption("--wallet <WALLET>", "wallet that private channels and orders are for")
+    .option("--wallet <WALLET>", "trading account; without one there are no orders")
     .addOption(new Option("--role <ROLE>", "admin sees every wallet").choices(["admin"]))
     .option(
       "--channels <NAME...>",

@@ -20,6 +20,9 @@ type WithoutPlaces =
 /** How much later than its `ts` says a trade or an order may be told, as it is on disk first, in microseconds. */
 const LATE_US_MAX = 900_000;
 
+/** That of publications, whose numbers go on over the producers. */
+const EVERY_EPOCH = "";
+
 /** How far one stream of a market has been told. */
 interface Place {
   /** Of `seq`. */
@@ -85,7 +88,9 @@ export class SequenceTracker {
       }
       case "Publication": {
         const { channel: market_id, seq, ts } = message.data;
-        return this.#follow("publication", { market_id, seq, ts }, false);
+        // While connected nothing is left out: a number that is its own time is where the channel has begun anew.
+        const begins = seq === ts && this.#places.publication.get(market_id)?.jump === "lost";
+        return this.#follow("publication", { market_id, seq, ts }, begins, EVERY_EPOCH);
       }
       case "OrderBook":
         // Books of a `Book` channel say themselves what they follow.
@@ -206,9 +211,10 @@ export class SequenceTracker {
     }
   }
 
-  /** Every number starts again at 1, but for trades that say the epoch of theirs. */
+  /** Every number starts again at 1, but for trades that say the epoch of theirs, and publications, whose go on higher. */
   reset(epoch: string): void {
     this.#epoch = epoch;
+    for (const place of this.#places.publication.values()) restart(place);
     this.orders?.reset();
   }
 

@@ -723,6 +723,14 @@ const nodes = {
     description:
       "How long what this node has relayed stays in Redis; a node that was away for longer takes what it missed from the snapshot and from this node's archive",
   }),
+  relayLeaseMs: milliseconds({
+    flag: "relay-lease",
+    min: 1000,
+    max: MINUTE,
+    default: 5000,
+    description:
+      "How long this node stays the origin without a word to Redis, after which one that stands by takes over",
+  }),
   relayOrderTimeoutMs: milliseconds({
     flag: "relay-order-timeout",
     min: 100,
@@ -762,7 +770,7 @@ const channels = {
     max: 16 * GIB,
     default: 64 * MIB,
     description:
-      "What the publications of all private channels may take that are kept; beyond it the channel that takes most loses its oldest",
+      "What the publications of all private channels may take that are kept; beyond it the user whose channels take most loses the oldest of the largest",
   }),
   maxChannels: integer({
     flag: "max-channels",

@@ -99,6 +99,15 @@ const relayPrefixIsPlain: Rule = ({ relayPrefix }) =>
     ? undefined
     : problem("relay-prefix", `${relayPrefix} is not 1 to 64 of A-Z a-z 0-9 _ . : { } -`);
 
+/** What the last origin has relayed is to be there still when the next one takes over. */
+const leaseFitsWindow: Rule = ({ relayLeaseMs, relayWindowMs }) =>
+  relayLeaseMs > relayWindowMs
+    ? problem(
+        "relay-lease",
+        `${relayLeaseMs} ms is longer than relay-window, which is ${relayWindowMs} ms`,
+      )
+    : undefined;
+
 /** What must hold between keys; each line names all the keys it is about. */
 export const CONFIG_RULES: readonly Rule[] = [
   differentPorts,
@@ -112,4 +121,5 @@ export const CONFIG_RULES: readonly Rule[] = [
   relayLeadsSomewhere,
   relayIsNamed,
   relayPrefixIsPlain,
+  leaseFitsWindow,
 ];

@@ -44,16 +44,20 @@ export const RELAY = {
   /** Of an edge: whether it has a link to the origin's exchange, and bytes that wait to go there. */
   originLinked: 25,
   originWaitingBytes: 26,
+  /** Of an origin: whether it has its prefix's lease, 0 or 1, renewals of that, and failed attempts at one. */
+  leaseHeld: 27,
+  leaseRenewals: 28,
+  leaseFailures: 29,
   /** Of an origin and of an edge, likewise of the links to the hub: private channels and presence. */
-  hubLinks: 27,
-  hubLinksEnded: 28,
-  hubLeasesEnded: 29,
-  hubLinkWaitingBytes: 30,
-  hubLinkOutstanding: 31,
-  originHubLinked: 32,
-  originHubWaitingBytes: 33,
+  hubLinks: 40,
+  hubLinksEnded: 41,
+  hubLeasesEnded: 42,
+  hubLinkWaitingBytes: 43,
+  hubLinkOutstanding: 44,
+  originHubLinked: 45,
+  originHubWaitingBytes: 46,
   /** Of an edge: all that was published earlier than this `ts` has been told; it outlives its producer. */
-  publishedTo: 34,
+  publishedTo: 47,
   /** Times that an edge may have missed publications, and asks its origin for what there was. */
-  publicationGaps: 35,
+  publicationGaps: 48,
 } as const;

@@ -32,23 +32,32 @@ function connectionsOf(shard: Float64Array): number {
 /**
  * All that operators are told of a server.
  * @param ready whether a shard takes sockets
- * @param relays it is one of several nodes
+ * @param role what it is among several nodes; undefined where it is alone
  */
 export function serverFigures(
   system: SystemState,
   counters: CounterBlock,
-  { ready, relays }: { readonly ready: (shard: number) => boolean; readonly relays: boolean },
+  {
+    ready,
+    role,
+  }: { readonly ready: (shard: number) => boolean; readonly role: RelayRole | undefined },
 ) {
   return {
-    status: systemStatus(system, counters),
+    status: {
+      ...systemStatus(system, counters),
+      ...(role === "standby" && { state: role }),
+    },
     shards: counters.shards.map((section, shard) => ({
       shard,
       ready: ready(shard),
       ...shardFigures(section),
     })),
-    ...(relays ? { relay: relayFigures(counters.relay) } : {}),
+    ...(role === undefined ? {} : { relay: { role, ...relayFigures(counters.relay) } }),
   };
 }
+
+/** What a node is to the others of its relay; a standby becomes the origin when that ends. */
+export type RelayRole = "origin" | "standby" | "edge";
 
 /** What a relay has counted, for operators: an origin's, of what it appended, or an edge's, of what it took in. */
 function relayFigures(section: CounterSection) {

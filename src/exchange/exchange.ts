@@ -6,6 +6,7 @@ import type { Command, EngineChanges, EngineEvent } from "../engine/commands.js"
 import type { Trade } from "../engine/order.js";
 import { Pacer } from "../feed/pacer.js";
 import type { PositionClock } from "../market-data/position-clock.js";
+import type { LeaseTerm } from "../shared/lease-term.js";
 import type { Logger } from "../shared/log.js";
 import type { StoredState } from "../store/merged-batches.js";
 import type { Store } from "../store/store.js";
@@ -77,6 +78,8 @@ export interface ExchangeContext {
   readonly position: PositionClock;
   readonly counters: CounterSection;
   readonly log: Logger;
+  /** While it is over nothing is carried out, and nothing told; undefined where no lease is needed. */
+  readonly lease?: Pick<LeaseTerm, "certain"> | undefined;
   /** Why nothing can be stored, or undefined when it can again. */
   readonly storeHealth: (reason: string | undefined) => void;
 }
@@ -274,7 +277,9 @@ export class Exchange {
   // --- A batch ----------------------------------------------------------------------------------
 
   async #turn(): Promise<void> {
-    const { position } = this.#context;
+    const { position, lease } = this.#context;
+    // Another node may be the exchange by now, where this process was suspended.
+    await lease?.certain();
     // Whatever is told before the batch is on disk has no later ts than what the batch brings about.
     position.hold();
     this.#executeBatch();
@@ -284,6 +289,7 @@ export class Exchange {
       this.#commits.failure === undefined ? this.#desk.sessions.changes() : NO_SESSION_WRITES;
     const isNothing = isEmpty(changes) && sessions.put.length + sessions.removed.length === 0;
     const isStored = isNothing || (await this.#commits.commit(changes, sessions));
+    await lease?.certain();
     position.release();
     if (isStored) {
       if (!isNothing) this.#desk.sessions.committed(sessions);

@@ -7,4 +7,6 @@ export const PRODUCER_DOWN =
   "market data is interrupted; a new epoch and fresh snapshots will follow";
 export const PRODUCER_LOST =
   "the producer's thread does not end, and its store cannot be opened beside it";
+export const FENCED_OUT =
+  "another origin has taken over this relay's prefix while this one was suspended or cut off from Redis; it ends";
 export const EXCHANGE_DOWN = `${PRODUCER_DOWN}, and until then no order is taken`;

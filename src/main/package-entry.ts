@@ -2,4 +2,4 @@
 export { type ConfigurationDetail, ConfigurationError } from "../config/configuration-error.js";
 export type { ServerOptions } from "../config/server-options.js";
 export type { RunningServer } from "./running-server.js";
-export { startServer } from "./server.js";
+export { startServer } from "./start-server.js";

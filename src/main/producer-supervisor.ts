@@ -33,6 +33,8 @@ interface ProducerOptions {
   readonly feed: ProducerTask["feed"];
   readonly hub: ProducerTask["hub"];
   readonly run: string;
+  /** The memory of the lease's term; undefined where none is needed. */
+  readonly lease: SharedArrayBuffer | undefined;
   readonly sizes: MarketMemorySizes;
   readonly stallTimeoutMs: number;
   /** Changes of markets that may be under way, and publications. */
@@ -180,6 +182,20 @@ export class ProducerSupervisor {
     );
   }
 
+  /** Has the producer end here and now: nothing more is told, stored or answered. */
+  async halt(): Promise<void> {
+    this.#stopping = true;
+    const life = this.#life;
+    if (life === undefined) return;
+    life.watchdog.stop();
+    const { worker, exited } = life;
+    await endThread({
+      ask: () => this.#tell({ type: "end" }),
+      terminate: () => worker.terminate(),
+      exited,
+    });
+  }
+
   /** Tells a producer that is ready; returns whether one is. */
   #ask(message: MainToProducer): boolean {
     if (this.ready) this.#tell(message);
@@ -191,7 +207,8 @@ export class ProducerSupervisor {
   }
 
   #start(): void {
-    const { feed, hub, run, sizes, stallTimeoutMs, counters, archiveDir, log } = this.#options;
+    const { feed, hub, run, lease, sizes, stallTimeoutMs, counters, archiveDir, log } =
+      this.#options;
     const memory = createMarketMemory(`${Date.now().toString(36)}-${++this.#epochs}`, sizes);
     const lastTrade = this.#lastTrade;
     const { producer } = this.#block;
@@ -202,6 +219,7 @@ export class ProducerSupervisor {
       feed,
       hub,
       run,
+      lease,
       lastTrade,
       latestTs,
       archiveDir,

@@ -56,6 +56,19 @@ export function addRelayMetrics(add: Add, { relay }: CounterBlock): void {
     RELAY.publicationGaps,
     "Times that an edge may have missed publications; its shards asked its origin for them",
   );
+  one(
+    "gauge",
+    "lease_held",
+    RELAY.leaseHeld,
+    "Whether this node is the origin by its lease, 0 or 1",
+  );
+  one("counter", "lease_renewals_total", RELAY.leaseRenewals, "Renewals of the origin's lease");
+  one(
+    "counter",
+    "lease_failures_total",
+    RELAY.leaseFailures,
+    "Attempts at a renewal that Redis did not answer; without one for as long as the lease lasts a standby takes over",
+  );
 }
 
 /** Adds what is counted of the ways of edges to their origin's hub, at either end. */

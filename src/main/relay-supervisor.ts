@@ -17,18 +17,22 @@ interface Relay {
   /** The archive's directory; undefined where nothing is archived. */
   readonly archiveDir: string | undefined;
   readonly counters: SharedArrayBuffer;
+  /** The number of this origin, once it is one. */
+  readonly fence: () => number;
   readonly log: LogOptions;
 }
 
 interface RelayHooks extends RingReaderHooks {
   readonly edgeShard: (shard: EdgeShard) => void;
+  /** Another origin has taken over. */
+  readonly fencedOut: () => void;
   /** The archive is not what was written. */
   readonly archiveDamaged: (reason: string) => void;
 }
 
 /** The supervisor of an origin's relay thread; undefined for a server that is none. */
 export function superviseRelay(
-  { config, archiveDir, counters, log }: Relay,
+  { config, archiveDir, counters, fence, log }: Relay,
   hooks: RelayHooks,
   logger: Logger,
 ): RingReaderSupervisor<RelayToMain> | undefined {
@@ -49,13 +53,14 @@ export function superviseRelay(
     {
       name: "relay",
       worker: WORKER,
-      task: ({ memories, resumes }): RelayTask => ({ ...own, memories, resumes }),
+      task: ({ memories, resumes }): RelayTask => ({ ...own, fence: fence(), memories, resumes }),
       stallTimeoutMs,
       counters: counterBlockOf(counters).relay,
       startsWord: RELAY.starts,
       restarting: RESTARTING,
       message: (message) => {
         if (message.type === "health") hooks.health(message.reason);
+        else if (message.type === "fenced-out") hooks.fencedOut();
         else if (message.type === "archive-damaged") hooks.archiveDamaged(message.reason);
         else hooks.edgeShard(message);
       },

@@ -11,6 +11,8 @@ interface ReadersOptions {
   /** The archive's directory; undefined where nothing is archived. */
   readonly archiveDir: string | undefined;
   readonly counters: SharedArrayBuffer;
+  /** The number of this origin, where it is one. */
+  readonly fence: () => number;
   readonly log: LogOptions;
 }
 
@@ -18,6 +20,8 @@ interface ReadersHooks {
   /** Why one of them is not well, or undefined when it is. */
   readonly health: (source: "archive" | "relay", reason: string | undefined) => void;
   readonly edgeShard: (shard: EdgeShard) => void;
+  /** Another origin has taken over. */
+  readonly fencedOut: () => void;
   /** How many former threads of one there are that do not end. */
   readonly left: (whose: string, threads: number) => void;
 }
@@ -45,6 +49,7 @@ export class RingReaders {
         left: (threads) => hooks.left("the relay", threads),
         archiveDamaged: (reason) => this.archiveDamaged(reason),
         edgeShard: hooks.edgeShard,
+        fencedOut: hooks.fencedOut,
       },
       log,
     );

@@ -1,45 +1,38 @@
 import { randomUUID } from "node:crypto";
 import { MessageChannel } from "node:worker_threads";
-import { archiveDirectoryOf, requireDataDirectory } from "../config/data-directory.js";
-import { type Examined, examineConfig } from "../config/examine.js";
-import { type JwtKeys, resolveJwtKeys } from "../config/jwt-keys.js";
-import { type LoadedConfig, loadConfigWithSources } from "../config/load.js";
+import type { Examined } from "../config/examine.js";
 import type { Config } from "../config/schema.js";
-import type { ServerOptions } from "../config/server-options.js";
 import {
   hubOptionsOf,
   producerOptionsOf,
   type ShardOptions,
-  shardOptionsOf,
   windowSizesOf,
 } from "../config/thread-options.js";
 import { VERSION } from "../config/version.js";
-import {
-  beat,
-  type CounterBlock,
-  count,
-  counterBlockOf,
-  createCounterBuffer,
-  THREAD,
-} from "../counters/counters.js";
+import { beat, type CounterBlock, counterBlockOf } from "../counters/counters.js";
 import { serverFigures } from "../counters/system-status.js";
 import type { MarketMemory } from "../ring/market-memory.js";
-import { createLogger, type Logger, type LogOptions } from "../shared/log.js";
+import type { Logger, LogOptions } from "../shared/log.js";
 import { startThreadPulse } from "../shared/thread-pulse.js";
-import { findSocketHandOff, type SocketHandOffWay } from "../transport/socket-hand-off.js";
+import type { SocketHandOffWay } from "../transport/socket-hand-off.js";
 import type { WaysToProducer } from "../workers/hub/messages.js";
 import type { ShardToMain } from "../workers/messages.js";
-import { abortion } from "./abortion.js";
 import { Acceptor } from "./acceptor.js";
-import { logOptionsOf } from "./log-options.js";
+import { Leadership } from "./leadership.js";
 import { startMessageRate } from "./message-rate.js";
 import { createMetrics } from "./metrics.js";
-import { sendsNatively } from "./native-send.js";
-import { DRAIN_REASON, EXCHANGE_DOWN, PRODUCER_DOWN, PRODUCER_LOST } from "./notices.js";
+import {
+  DRAIN_REASON,
+  EXCHANGE_DOWN,
+  FENCED_OUT,
+  PRODUCER_DOWN,
+  PRODUCER_LOST,
+} from "./notices.js";
 import { OpsServer } from "./ops-server.js";
+import { tryPort } from "./port-trial.js";
 import { ProducerSupervisor } from "./producer-supervisor.js";
 import { RingReaders } from "./ring-readers.js";
-import type { RunningServer } from "./running-server.js";
+import { EXIT_FENCED_OUT, type RunningServer } from "./running-server.js";
 import { ShardPool } from "./shard-pool.js";
 import { SystemHealth } from "./system-health.js";
 import { threadsLeftBehind } from "./thread-end.js";
@@ -48,66 +41,11 @@ import { threadsLeftBehind } from "./thread-end.js";
 const DRAIN_GRACE_MS = 1000;
 /** With more threads that do not end, the server ends itself. */
 const THREADS_LEFT_MAX = 16;
-interface StartOptions {
-  /** Stops the server: while it starts, at once, and later as {@link RunningServer.stop} does. */
-  readonly signal?: AbortSignal;
-}
-
-/**
- * Starts a server in this process; resolves when it takes connections. Without options it is that of
- * `marketcast serve` without flags; the environment is not read, but for NODE_ENV.
- * Rejects with a ConfigurationError or ProducerStartError, with Node's error where
- * a port cannot be opened, and with the signal's reason where that aborts before the start is
- * complete; nothing keeps running then.
- */
-export async function startServer(
-  options: ServerOptions = {},
-  start: StartOptions = {},
-): Promise<RunningServer> {
-  const { NODE_ENV } = process.env;
-  return runServer(loadConfigWithSources({ options, env: { NODE_ENV } }), start);
-}
-
-/** As {@link startServer}, with a configuration that is loaded already. */
-export async function runServer(
-  loaded: LoadedConfig,
-  { signal }: StartOptions = {},
-): Promise<RunningServer> {
-  const { config } = loaded;
-  const aborted = abortion(signal);
-  const counters = createCounterBuffer(config.shards);
-  const { main } = counterBlockOf(counters);
-  const log = logOptionsOf(config);
-  const logger = createLogger(log, { thread: "main" }, (lines) =>
-    count(main, THREAD.logDropped, lines),
-  );
-  const [examined, jwt, handOff] = await Promise.race([prepare(loaded), aborted]);
-  for (const { level, message } of examined.remarks) logger[level](message);
-  const nativeSend = await Promise.race([sendsNatively(config.nativeSend, logger), aborted]);
-  const shard = shardOptionsOf(config, jwt, nativeSend, archiveDirectoryOf(loaded));
-  const server = new Server(config, examined, shard, handOff, counters, log, logger);
-  try {
-    await server.start(aborted);
-  } catch (error) {
-    await server.abandon();
-    throw error;
-  }
-  const stop = (): void => void server.stop();
-  if (signal?.aborted === true) stop();
-  else signal?.addEventListener("abort", stop, { once: true });
-  return server;
-}
-
-/** What has to be there before anything can start. */
-async function prepare(loaded: LoadedConfig): Promise<[Examined, JwtKeys, SocketHandOffWay]> {
-  const { config } = loaded;
-  const examined = await examineConfig(loaded);
-  if (config.feed === "exchange") await requireDataDirectory(config.dataDir);
-  return [examined, await resolveJwtKeys(config), await findSocketHandOff()];
-}
+/** Longest drain of a server that is not the origin any more, as its clients are told nothing new. */
+const FENCED_DRAIN_MS_MAX = 1000;
 
 /** Joins the parts of the main thread; the way of a connection is Acceptor → ShardPool → shard. */
-class Server implements RunningServer {
+export class Server implements RunningServer {
   port = 0;
   opsPort = 0;
   readonly closed: Promise<number>;
@@ -115,6 +53,7 @@ class Server implements RunningServer {
   readonly #log: Logger;
   readonly #block: CounterBlock;
   readonly #health: SystemHealth;
+  readonly #leadership: Leadership;
   readonly #producer: ProducerSupervisor;
   readonly #readers: RingReaders;
   readonly #pool: ShardPool;
@@ -126,6 +65,7 @@ class Server implements RunningServer {
   #started = false;
   #stopping: Promise<void> | undefined;
   #exitCode = 0;
+  #drainTimeMs: number;
   #failStart: ((error: Error) => void) | undefined;
   #allUp: (() => void) | undefined;
 
@@ -139,6 +79,7 @@ class Server implements RunningServer {
     logger: Logger,
   ) {
     this.#config = config;
+    this.#drainTimeMs = config.drainTimeMs;
     this.#log = logger;
     let markClosed: (code: number) => void = () => {};
     this.closed = new Promise((resolve) => {
@@ -149,9 +90,16 @@ class Server implements RunningServer {
     this.#health = new SystemHealth(VERSION, (system) =>
       this.#pool.broadcast({ type: "system", system }),
     );
-    this.#producer = this.#createProducer(shard, counters, log);
+    const run = randomUUID();
+    this.#leadership = new Leadership(
+      { config, run, counters },
+      { standsBy: () => this.#standBy(), lost: () => this.#fencedOut() },
+      logger,
+    );
+    this.#producer = this.#createProducer(shard, run, counters, log);
+    const fence = (): number => this.#leadership.fence;
     this.#readers = new RingReaders(
-      { config, archiveDir: shard.archiveDir, counters, log },
+      { config, archiveDir: shard.archiveDir, counters, fence, log },
       {
         health: (source, reason) => this.#health.report(source, reason),
         left: (whose, threads) => this.#reportLeft(whose, threads),
@@ -160,6 +108,7 @@ class Server implements RunningServer {
             this.#producer.attachEdgeShard(type, shard, port);
           else port.close();
         },
+        fencedOut: () => this.#leadership.lose(),
       },
       logger,
     );
@@ -179,13 +128,19 @@ class Server implements RunningServer {
     );
   }
 
-  #createProducer({ archiveDir }: ShardOptions, counters: SharedArrayBuffer, log: LogOptions) {
+  #createProducer(
+    { archiveDir }: ShardOptions,
+    run: string,
+    counters: SharedArrayBuffer,
+    log: LogOptions,
+  ) {
     const config = this.#config;
     return new ProducerSupervisor(
       {
         feed: producerOptionsOf(config),
         hub: hubOptionsOf(config),
-        run: randomUUID(),
+        run,
+        lease: this.#leadership.term?.memory,
         sizes: { ...config, ...windowSizesOf(config) },
         stallTimeoutMs: config.stallTimeoutMs,
         maxOpsRequests: config.opsMaxConnections,
@@ -253,6 +208,7 @@ class Server implements RunningServer {
     const { host, port, opsHost, opsPort, shards } = this.#config;
     this.opsPort = await step(this.#ops.listen(opsHost, opsPort));
     this.#startTimers();
+    await step(this.#leadership.take());
     await step(this.#producer.start());
     const up = new Promise<void>((resolve) => {
       this.#allUp = resolve;
@@ -278,8 +234,9 @@ class Server implements RunningServer {
     this.#ops.close();
     this.#acceptor.close();
     await Promise.all([this.#pool.stop(), this.#producer.stop()]);
-    // The last, as they archive and relay what the producer has told.
+    // Behind it, as they archive and relay what the producer has told.
     await this.#readers.stop();
+    await this.#leadership.giveBack();
   }
 
   /** Never rejects: whatever happens, the server has stopped in the end. */
@@ -297,7 +254,7 @@ class Server implements RunningServer {
 
   /** Resolves when the last connection has ended, or is given up. */
   async #letGo(): Promise<void> {
-    const { drainTimeMs } = this.#config;
+    const drainTimeMs = this.#drainTimeMs;
     this.#log.info({ drainTimeMs, connections: this.#acceptor.ledger.connections }, "stopping");
     // Ahead of the state that is another one now.
     const deadlineTs = (Date.now() + drainTimeMs) * 1000;
@@ -315,6 +272,26 @@ class Server implements RunningServer {
     this.#exitCode = 1;
     if (this.#started) void this.stop();
     else this.#failStart?.(new Error(why));
+  }
+
+  /** Clients find nobody here until this node is the origin, but that they will is known from now on. */
+  #standBy(): void {
+    const { host, port } = this.#config;
+    tryPort(host, port).then(
+      () => this.#log.info({ ops_port: this.opsPort, host, version: VERSION }, "standing by"),
+      (error: Error) => this.#failStart?.(error),
+    );
+  }
+
+  /** Another node is the origin: nothing more is done, and all that is known here may be out of date. */
+  #fencedOut(): void {
+    if (this.#stopping !== undefined) return;
+    this.#log.fatal(FENCED_OUT);
+    this.#exitCode = EXIT_FENCED_OUT;
+    this.#drainTimeMs = Math.min(this.#drainTimeMs, FENCED_DRAIN_MS_MAX);
+    void this.#producer.halt();
+    if (this.#started) void this.stop();
+    else this.#failStart?.(new Error(FENCED_OUT));
   }
 
   /** Says how many former threads of a part of the server do not end. */
@@ -370,6 +347,8 @@ class Server implements RunningServer {
   }
 
   #readiness() {
+    const { waitsFor } = this.#leadership;
+    if (waitsFor !== undefined) return { ready: false, state: "standby", reasons: [waitsFor] };
     const { state, reasons } = this.#health.system;
     const ready =
       this.#started && state !== "draining" && this.#producer.ready && this.#pool.allReady;
@@ -379,8 +358,8 @@ class Server implements RunningServer {
 
   #status() {
     const ready = (shard: number): boolean => this.#pool.ready(shard);
-    const relays = this.#config.relay !== undefined;
-    return serverFigures(this.#health.system, this.#block, { ready, relays });
+    const { role } = this.#leadership;
+    return serverFigures(this.#health.system, this.#block, { ready, role });
   }
 
   #startTimers(): void {

@@ -127,7 +127,8 @@ export class EdgeRelay {
   /** Whether the epoch begins with the entry behind the last one that a former life has applied. */
   async #beginsBehind(link: RedisLink): Promise<boolean> {
     if (this.#toldBefore === 0) return false;
-    const [entry] = await this.#read(link, this.#toldBefore, 1, undefined);
+    const { entries } = await this.#read(link, this.#toldBefore, 1, undefined);
+    const [entry] = entries;
     if (entry?.batch !== this.#toldBefore + 1 || !entry.begins || entry.fence < this.#fence)
       return false;
     this.#epoch = entry.epoch;
@@ -173,12 +174,17 @@ export class EdgeRelay {
 
   async #follow(link: RedisLink, signal: AbortSignal): Promise<void> {
     let emptyReads = 0;
+    // At or behind the last one applied: whatever is not taken must not stand in the way of what follows.
+    let readTo = this.#last;
     while (!signal.aborted) {
-      const entries = await this.#read(link, this.#last, ENTRIES_PER_READ, BLOCK_MS);
-      emptyReads = entries.length === 0 ? emptyReads + 1 : 0;
+      const before = this.#last;
+      const { entries, to } = await this.#read(link, readTo, ENTRIES_PER_READ, BLOCK_MS);
+      emptyReads = to === readTo ? emptyReads + 1 : 0;
+      readTo = to;
       if (emptyReads >= EMPTY_READS_MAX) {
         emptyReads = 0;
         await this.#lookWhetherItWentBack(link);
+        readTo = this.#last;
       }
       for (const entry of entries) {
         if (entry.fence < this.#fence) count(this.#counters, RELAY.refused);
@@ -194,6 +200,8 @@ export class EdgeRelay {
           if (entry.batch === this.#last + 1) this.#apply(entry);
         }
       }
+      // Others take the numbers of those that Redis has lost.
+      readTo = this.#last < before ? this.#last : Math.max(readTo, this.#last);
       if (entries.length > 0) this.#options.markets.publish();
       // Where nothing comes, Redis has lost what was told.
       this.#becomeReady(entries.length === 0);
@@ -235,21 +243,24 @@ export class EdgeRelay {
     if (entry.batch > this.#toldBefore && entry.records > 0) this.#options.markets.loseTrades();
   }
 
-  /** The entries behind a place; with `blockMs` it waits for the first. */
+  /** The entries behind a place, and up to where it has read; with `blockMs` it waits for the first. */
   async #read(
     link: RedisLink,
     behind: number,
     most: number,
     blockMs: number | undefined,
-  ): Promise<Entry[]> {
+  ): Promise<{ readonly entries: readonly Entry[]; readonly to: number }> {
     const { stream } = this.#options.keys;
     const block = blockMs === undefined ? [] : ["BLOCK", String(blockMs)];
     const command = ["XREAD", "COUNT", String(most), ...block, "STREAMS", stream, idBehind(behind)];
     const reply = await link.send(command, (blockMs ?? 0) + SILENCE_MS_MAX - BLOCK_MS);
-    return entriesOf(reply).flatMap((bytes) => {
+    const read = entriesOf(reply);
+    const entries = read.flatMap(([, [, bytes]]) => {
       count(this.#counters, RELAY.bytes, bytes.length);
       return this.#open(bytes);
     });
+    const [id] = read.at(-1) ?? [];
+    return { entries, to: id === undefined ? behind : batchOf(id) };
   }
 
   /** One that is damaged is missing. */
@@ -369,13 +380,11 @@ export class EdgeRelay {
   }
 }
 
-/** The entries' bytes in the answer to XREAD of one stream. */
-function entriesOf(reply: RedisReply): Buffer[] {
+type StreamEntry = readonly [id: Buffer, fields: readonly [name: Buffer, bytes: Buffer]];
+
+/** The entries in the answer to XREAD of one stream. */
+function entriesOf(reply: RedisReply): readonly StreamEntry[] {
   if (reply === null) return [];
-  type Fields = readonly Buffer[];
-  const [[, entries = []] = []] = reply as unknown as readonly [
-    Buffer?,
-    (readonly (readonly [Buffer, Fields])[])?,
-  ][];
-  return entries.map(([, fields]) => fields[1] as Buffer);
+  const [[, entries = []] = []] = reply as unknown as readonly [Buffer?, StreamEntry[]?][];
+  return entries;
 }

@@ -7,7 +7,7 @@ import type { RelayTarget } from "../shared/relay-url.js";
 import { EntryWriter } from "./entry-form.js";
 import { ANSWER_MS_MAX, openRedis, type RedisLink, RedisSilence } from "./redis-link.js";
 import { batchOf, type RelayKeys } from "./relay-keys.js";
-import { FencedOutError, RelayScripts, type TakeFence } from "./relay-scripts.js";
+import { FencedOutError, RelayScripts } from "./relay-scripts.js";
 import type { PackedHead, RingPacker } from "./ring-packer.js";
 
 /** Shortest time between two entries, in ms. */
@@ -23,8 +23,6 @@ const RETRY_MS = 250;
 /** How often it is noted which entry was sent when, in ms, by which older ones are removed. */
 const AGE_NOTE_MS = 100;
 const AWAY = "the relay's Redis cannot be written; other nodes get nothing new";
-const FENCED_OUT =
-  "another origin has taken over this relay's prefix; other nodes take nothing from this one";
 
 interface OriginRelayOptions {
   readonly target: RelayTarget;
@@ -33,9 +31,12 @@ interface OriginRelayOptions {
   readonly windowMs: number;
   readonly packer: RingPacker;
   readonly counters: CounterSection;
-  readonly takeFence: TakeFence;
+  /** This origin's number. */
+  readonly fence: number;
   /** Takes why edges get nothing, or undefined when they do. */
   readonly health: (reason: string | undefined) => void;
+  /** Another origin has taken over. */
+  readonly fencedOut: () => void;
   readonly log: Logger;
 }
 
@@ -62,7 +63,6 @@ export class OriginRelay {
   #inFlightBytes = 0;
   /** Of the next entry; undefined before the stream has been looked at. */
   #next: number | undefined;
-  #fence = 0;
   #epoch: string | undefined;
   /** The last entry that was packed was sent at; likewise the last snapshot. */
   #entryAt = Number.NEGATIVE_INFINITY;
@@ -85,7 +85,7 @@ export class OriginRelay {
 
   /** Relays until the signal aborts, and then what is left, if Redis takes it at once. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
-    const { target, counters, health, log } = this.#options;
+    const { target, counters, health, fencedOut, log } = this.#options;
     let connectedBefore = false;
     let told = false;
     while (!signal.aborted) {
@@ -101,11 +101,7 @@ export class OriginRelay {
         told = false;
         await this.#relay(scripts, signal);
       } catch (error) {
-        if (error instanceof FencedOutError) {
-          log.error(FENCED_OUT);
-          health(FENCED_OUT);
-          return;
-        }
+        if (error instanceof FencedOutError) return fencedOut();
         if (!told) log.warn({ err: error }, AWAY);
         told = true;
         health(AWAY);
@@ -119,14 +115,17 @@ export class OriginRelay {
 
   /** Takes up a connection: what was not answered on the one before is sent again. */
   async #begin(link: RedisLink): Promise<RelayScripts> {
-    const { keys, counters, takeFence } = this.#options;
+    const { keys, fence } = this.#options;
     this.#fault = undefined;
     this.#snapshotUnderWay = false;
     this.#whole = true;
-    if (this.#fence === 0) this.#fence = await takeFence(link, keys);
-    counters[RELAY.fence] = this.#fence;
-    const scripts = await RelayScripts.load(link, keys, this.#fence);
+    const scripts = await RelayScripts.load(link, keys, fence);
     this.#next ??= await this.#firstBatch(link);
+    const [first] = this.#inFlight;
+    this.#noteAge(performance.now());
+    // Alone at first: a Redis that has no room for it would have less for all the others.
+    if (first !== undefined)
+      await scripts.append(first.batch, first.entry, this.#oldest, ANSWER_MS_MAX);
     for (const one of this.#inFlight) {
       one.sentAt = performance.now();
       this.#send(scripts, one);
@@ -187,11 +186,11 @@ export class OriginRelay {
   }
 
   #sendPacked(scripts: RelayScripts, packed: PackedHead, now: number): void {
-    const { packer, counters } = this.#options;
+    const { packer, counters, fence } = this.#options;
     this.#entryAt = now;
     const batch = this.#next as number;
     this.#next = batch + 1;
-    const head = { ...packed, gap: packed.gap || this.#gapDue, fence: this.#fence, batch };
+    const head = { ...packed, gap: packed.gap || this.#gapDue, fence, batch };
     this.#gapDue = false;
     const { records } = packer.writer;
     const one = { batch, entry: packer.writer.finish(head), sentAt: now };
@@ -212,12 +211,16 @@ export class OriginRelay {
     this.#snapshotAt = Number.NEGATIVE_INFINITY;
   }
 
-  #send(scripts: RelayScripts, one: InFlight): void {
+  /** Entries with lower numbers are older than the window; 0 where none is. */
+  get #oldest(): number {
     const [age] = this.#ages;
     // Those of an origin before are within the window, for all that this one knows.
     const isOld = age !== undefined && age.at < performance.now() - this.#options.windowMs;
-    const oldest = isOld ? age.batch : 0;
-    scripts.append(one.batch, one.entry, oldest).then((appended) => {
+    return isOld ? age.batch : 0;
+  }
+
+  #send(scripts: RelayScripts, one: InFlight): void {
+    scripts.append(one.batch, one.entry, this.#oldest, 0).then((appended) => {
       if (appended === "behind") return this.#renumber();
       if (this.#inFlight[0] !== one) return;
       this.#inFlight.shift();
@@ -248,10 +251,11 @@ export class OriginRelay {
     const batch = (this.#next as number) - 1;
     if (epoch === undefined || epoch !== this.#options.packer.memory?.epoch) return;
     const whole = this.#whole;
+    const { packer, fence } = this.#options;
     const head = this.#head;
     head.begin(nowMicros());
-    const headBytes = head.finish({ epoch, fence: this.#fence, batch, gap: false, begins: false });
-    const markets = this.#options.packer.snapshot(whole, this.#fence, batch);
+    const headBytes = head.finish({ epoch, fence, batch, gap: false, begins: false });
+    const markets = packer.snapshot(whole, fence, batch);
     this.#snapshotAt = now;
     this.#whole = false;
     this.#snapshotUnderWay = true;
@@ -264,13 +268,19 @@ export class OriginRelay {
     }, this.#failed);
   }
 
-  /** Notes how old entries are, and how much waits. */
+  /** Notes how much waits, and for how long. */
   #note(now: number): void {
-    const { counters, packer, windowMs } = this.#options;
+    const { counters, packer } = this.#options;
     counters[RELAY.backlog] = packer.backlog;
     const [oldest] = this.#inFlight;
     if (oldest !== undefined && now - oldest.sentAt > ANSWER_MS_MAX)
       throw new RedisSilence(ANSWER_MS_MAX);
+    this.#noteAge(now);
+  }
+
+  /** Notes how old entries are. */
+  #noteAge(now: number): void {
+    const { counters, windowMs } = this.#options;
     if (now - (this.#ages.at(-1)?.at ?? Number.NEGATIVE_INFINITY) < AGE_NOTE_MS) return;
     this.#ages.push({ at: now, batch: this.#next ?? counted(counters, RELAY.batch) });
     // The first one that is left is the first within the window.

@@ -6,6 +6,8 @@ export interface RelayKeys {
   readonly snapshot: string;
   /** The highest number of an origin. */
   readonly fence: string;
+  /** The number and the process of the present origin; it ends with its time. */
+  readonly lease: string;
   /** A stream: what edges ask of the origin's archive. */
   readonly asks: string;
   /** A list for each ask: its answer. */
@@ -17,6 +19,7 @@ export function relayKeys(prefix: string): RelayKeys {
     stream: `${prefix}:stream`,
     snapshot: `${prefix}:snapshot`,
     fence: `${prefix}:fence`,
+    lease: `${prefix}:lease`,
     asks: `${prefix}:asks`,
     answer: (ask) => `${prefix}:answer:${ask}`,
   };

@@ -104,6 +104,8 @@ export interface ProducerTask {
   readonly hub: HubOptions;
   /** Tells this run of the server from all others. */
   readonly run: string;
+  /** The memory of the {@link LeaseTerm} without which nothing is carried out; undefined where none is needed. */
+  readonly lease: SharedArrayBuffer | undefined;
   /**
    * Number of the last trade that shards can have read of earlier producers of this run; undefined
    * where there was none.

@@ -41,9 +41,18 @@ const publish = (
 ): KeptPublication | undefined =>
   to.publish({ channel, data, userId: user, ts: ts++, bytes: data.length });
 
-/** The numbers that a history has behind one. */
-const seqsOf = (from: ChannelHistories, channel: string, after: number): number[] =>
-  from.read(channel, after, 1e9).publications.map(({ seq }) => seq);
+/** Where a channel's publications since a `ts` begin, and whether they are all there. */
+const find = (own: ChannelHistories, channel: string, since: number, max = 100) => {
+  const { from, recovered } = own.find(channel, since, max, Math.max(ts, since));
+  return { after: from.after, recovered };
+};
+/** What there is behind a number, whenever it was. */
+const read = (own: ChannelHistories, channel: string, after: number, bytesMax = 1e9) => {
+  const { next: _, ...part } = own.read(channel, { after, since: 0 }, bytesMax, ts);
+  return part;
+};
+const seqsOf = (own: ChannelHistories, channel: string, after: number): number[] =>
+  read(own, channel, after).publications.map(({ seq }) => seq);
 
 describe("channel histories", () => {
   it("channel histories - numbers begin at the time, count up by one, and are each channel's own", () => {
@@ -57,10 +66,10 @@ describe("channel histories", () => {
     const first = publish(own, "a") as KeptPublication;
     for (let more = 0; more < 3; more++) publish(own, "a");
     expect(dropped).toEqual({ size: 1 });
-    expect(own.find("a", first.ts, 100)).toEqual({ after: first.seq, recovered: false });
-    expect(own.find("a", first.ts + 1, 100)).toEqual({ after: first.seq, recovered: true });
-    expect(own.read("a", first.seq, 1e9)).toMatchObject({ missing: false, lastSeq: first.seq + 3 });
-    expect(own.read("a", first.seq - 1, 1e9).missing).toBe(true);
+    expect(find(own, "a", first.ts)).toEqual({ after: first.seq, recovered: false });
+    expect(find(own, "a", first.ts + 1)).toEqual({ after: first.seq, recovered: true });
+    expect(read(own, "a", first.seq)).toMatchObject({ missing: false, lastSeq: first.seq + 3 });
+    expect(read(own, "a", first.seq - 1).missing).toBe(true);
     now = 999;
     publish(own, "a");
     now = 1000;
@@ -68,34 +77,89 @@ describe("channel histories", () => {
     now = 1999;
     own.sweep();
     expect([own.bytes, own.channels, dropped]).toEqual([0, 1, { size: 2, time: 3 }]);
-    expect(own.find("a", ts - 1, 100)).toEqual({ after: first.seq + 4, recovered: false });
-    expect(own.find("a", ts, 100)).toEqual({ after: first.seq + 4, recovered: true });
+    expect(find(own, "a", ts - 1)).toEqual({ after: first.seq + 4, recovered: false });
+    expect(find(own, "a", ts)).toEqual({ after: first.seq + 4, recovered: true });
     expect(publish(own, "a")?.seq).toBe(first.seq + 5);
   });
 
   it("channel histories - before its own beginning nothing is known, and of more than may be replayed the latest come", () => {
     const own = histories();
-    expect(own.find("a", START, 100)).toMatchObject({ recovered: false });
-    expect(own.find("a", START + 1, 100)).toEqual({ after: 0, recovered: true });
+    expect(find(own, "a", START)).toMatchObject({ recovered: false });
+    expect(find(own, "a", START + 1)).toEqual({ after: 0, recovered: true });
     const [first] = [publish(own, "a"), publish(own, "a"), publish(own, "a")] as KeptPublication[];
-    expect(own.find("a", START, 100)).toMatchObject({ recovered: false });
-    expect(own.find("a", START + 1, 2)).toEqual({
+    expect(find(own, "a", START)).toMatchObject({ recovered: false });
+    expect(find(own, "a", START + 1, 2)).toEqual({
       after: first?.seq,
       recovered: false,
     });
-    expect(own.find("a", START + 1, 3)).toEqual({
+    expect(find(own, "a", START + 1, 3)).toEqual({
       after: (first?.seq as number) - 1,
       recovered: true,
     });
   });
 
+  it("channel histories - where a channel's numbers begin is no loss, nor what became of other channels", () => {
+    const own = histories({ maxChannels: 2 }, START + 50);
+    for (const channel of ["b", "c"]) publish(own, channel);
+    const { from } = own.find("a", ts, 100, ts);
+    now = 2000;
+    publish(own, "d");
+    const before = own.read("a", from, 1e9, ts);
+    expect(before).toMatchObject({ publications: [], missing: false });
+    const first = publish(own, "a") as KeptPublication;
+    for (const place of [from, before.next])
+      expect(own.read("a", place, 1e9, ts)).toEqual({
+        publications: [first],
+        next: { after: first.seq, since: ts },
+        lastSeq: first.seq,
+        missing: false,
+      });
+  });
+
+  it("channel histories - who has been told all that is older misses nothing of what was dropped then", () => {
+    const own = histories({ maxChannels: 2, channelHistorySize: 1 }, START + 500);
+    const old = publish(own, "a") as KeptPublication;
+    publish(own, "a");
+    const missing = (after: number, since: number | undefined) =>
+      own.read("a", { after, since }, 1e9, ts).missing;
+    expect(missing(0, old.ts)).toBe(true);
+    expect(missing(0, undefined)).toBe(true);
+    expect(missing(0, old.ts + 1)).toBe(false);
+    expect(missing(old.seq, 0)).toBe(false);
+    // Of a former producer, whose end somebody has read who knows nothing of this one yet, and somebody else has not.
+    const quiet = (since: number | undefined) =>
+      own.read("quiet", { after: START - 7, since }, 1e9, ts).missing;
+    expect([quiet(undefined), quiet(START)]).toEqual([false, true]);
+  });
+
+  it("channel histories - what is forgotten with its channel while it is asked for is missing", () => {
+    const own = histories({ maxChannels: 1 });
+    const first = publish(own, "a", { user: "one" }) as KeptPublication;
+    const { from, recovered } = own.find("a", first.ts, 100, ts);
+    expect(recovered).toBe(true);
+    now = 1000;
+    publish(own, "b", { user: "two" });
+    expect(own.read("a", from, 1e9, ts)).toMatchObject({ publications: [], missing: true });
+  });
+
+  it("channel histories - of a time to come nothing is known, and what is published before it comes all the same", () => {
+    const own = histories();
+    publish(own, "a");
+    for (const channel of ["a", "b"]) {
+      const { from, recovered } = own.find(channel, ts + 1000, 100, ts);
+      expect(recovered).toBe(false);
+      const placed = publish(own, channel) as KeptPublication;
+      expect(own.read(channel, from, 1e9, ts).publications).toEqual([placed]);
+    }
+  });
+
   it("channel histories - what is read comes in parts of so many bytes, with one publication at least", () => {
     const own = histories();
     for (let more = 0; more < 3; more++) publish(own, "a", { data: "x".repeat(100) });
-    expect(own.read("a", 0, 800).publications).toHaveLength(2);
-    const part = own.read("a", START + 2, 1);
+    expect(read(own, "a", 0, 800).publications).toHaveLength(2);
+    const part = read(own, "a", START + 2, 1);
     expect(part.publications.map(({ seq }) => seq)).toEqual([START + 3]);
-    expect(own.read("a", START + 3, 1)).toEqual({
+    expect(read(own, "a", START + 3, 1)).toEqual({
       publications: [],
       lastSeq: START + 3,
       missing: false,
@@ -115,6 +179,23 @@ describe("channel histories", () => {
     expect(dropped["bytes"]).toBe(500 - seqsOf(own, "flood", 0).length);
   });
 
+  it("channel histories - a flood of many channels costs who has made them, and no longer history of another user", () => {
+    const own = histories({
+      maxChannels: 100,
+      channelHistorySize: 10,
+      channelHistoryBytes: 60_000,
+    });
+    const mine = [1, 2, 3, 4, 5].map(() =>
+      publish(own, "mine", { user: "me", data: "x".repeat(1000) }),
+    );
+    for (let more = 0; more < 500; more++)
+      publish(own, `flood-${more % 90}`, { user: "flooder", data: "y".repeat(500) });
+    expect(own.bytes).toBeLessThanOrEqual(60_000);
+    // Each of the flood's is smaller.
+    expect(seqsOf(own, "mine", 0)).toEqual(mine.map((one) => one?.seq));
+    expect(dropped["bytes"]).toBeGreaterThan(300);
+  });
+
   it("channel histories - one user may have all channels, and a further one is refused until one is idle", () => {
     const own = histories({ maxChannels: 3 });
     const last = ["a", "b", "c"].map((name) => publish(own, name)).at(-1) as KeptPublication;
@@ -125,8 +206,8 @@ describe("channel histories", () => {
     // Of those that are idle the one that has been so for longest.
     expect(publish(own, "d")).toBeDefined();
     expect(own.channels).toBe(3);
-    expect(own.find("c", last.ts, 100).after).toBe(last.seq);
-    expect(own.find("b", last.ts - 1, 100)).toMatchObject({ recovered: false });
+    expect(find(own, "c", last.ts).after).toBe(last.seq);
+    expect(find(own, "b", last.ts - 1)).toMatchObject({ recovered: false });
   });
 
   it("channel histories - whoever comes gets a channel, at the cost of who has more of them", () => {
@@ -149,8 +230,8 @@ describe("channel histories", () => {
     publish(own, "b");
     const again = publish(own, "a")?.seq as number;
     expect(again).toBeGreaterThan(first + 5);
-    expect(own.read("a", first, 1e9).missing).toBe(true);
-    expect(own.read("b", 0, 1e9).missing).toBe(true);
+    expect(read(own, "a", first).missing).toBe(true);
+    expect(read(own, "b", 0).missing).toBe(true);
   });
 
   it.each([1, 2, 3, 4])(
@@ -179,8 +260,8 @@ describe("channel histories", () => {
         } else if (random() < 0.1) own.sweep();
         else {
           const since = ts - pick(40);
-          const { after, recovered } = own.find(channel, since, 1000);
-          const { publications, missing } = own.read(channel, after, 1e9);
+          const { from, recovered } = own.find(channel, since, 1000, ts);
+          const { publications, missing } = own.read(channel, from, 1e9, ts);
           const mine = all.filter((one) => one.channel === channel && one.ts >= since);
           // What is told is the end of all that there was, and where it says so all of it.
           const end = mine.slice(mine.length - publications.length);

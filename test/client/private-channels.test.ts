@@ -67,7 +67,6 @@ describe("client private channels", () => {
         });
         expect(response.status).toBe(200);
         published++;
-        await new Promise((resolve) => setTimeout(resolve, 10));
       }
     })();
     for (let restart = 0; restart < 3; restart++) {
@@ -166,7 +165,7 @@ describe("client publishing", () => {
     await closed;
   });
 
-  it("client publishing - a gap between publications is told, but over an epoch, which begins anew", async () => {
+  it("client publishing - a gap between publications is told, but where a channel has begun anew", async () => {
     const server = new FakeServer(acceptance);
     const client = connect(server);
     const gaps = collect(client as never, "gap");
@@ -174,16 +173,66 @@ describe("client publishing", () => {
     const subscribing = client.subscribe([{ type: "Private", params: { channel: "desk-1" } }]);
     await pass(10);
     await subscribing;
-    const tell = (seq: number): void =>
-      server.connection?.tell({ type: "Publication", data: { ...PLACE, seq, ts: seq, data: seq } });
+    const tell = (seq: number, ts = 1): void =>
+      server.connection?.tell({ type: "Publication", data: { ...PLACE, seq, ts, data: seq } });
     for (const seq of [4, 5, 8]) tell(seq);
-    expect(gaps).toEqual([
-      { stream: "publication", marketId: "desk-1", from: 5, to: 8, missed: 2, kind: "lost" },
-    ]);
+    const gap = { stream: "publication", marketId: "desk-1", kind: "lost" };
+    expect(gaps).toEqual([{ ...gap, from: 5, to: 8, missed: 2 }]);
+    // Its number is its time: the channel was forgotten meanwhile.
+    tell(20, 20);
     server.connection?.tell({ type: "EpochChanged", data: { epoch: "another" } });
-    tell(2);
-    expect(told.map(({ seq }) => seq)).toEqual([4, 5, 8, 2]);
+    tell(30);
     expect(gaps).toHaveLength(1);
+    tell(32);
+    expect(gaps.slice(1)).toEqual([{ ...gap, from: 30, to: 32, missed: 1 }]);
+    expect(told.map(({ seq }) => seq)).toEqual([4, 5, 8, 20, 30, 32]);
+    const closed = client.close();
+    await pass(10);
+    await closed;
+  });
+
+  it("client publishing - what was missed without a connection is a gap where it is not recovered, in another epoch too", async () => {
+    let recovered = true;
+    const server = new FakeServer((message) =>
+      message.type === "Subscribe"
+        ? {
+            type: "Subscribed",
+            id: message.id ?? 0,
+            data: {
+              channels: message.data.channels.map((channel) =>
+                channel.since === undefined ? channel : { ...channel, recovered },
+              ),
+            },
+          }
+        : acceptance(message),
+    );
+    const client = connect(server);
+    const gaps = collect(client as never, "gap");
+    const told = collect(client as never, "Publication");
+    const subscribing = client.subscribe([{ type: "Private", params: { channel: "desk-1" } }]);
+    await pass(10);
+    await subscribing;
+    const tell = (seq: number, ts = seq): void =>
+      server.connection?.tell({ type: "Publication", data: { ...PLACE, seq, ts, data: seq } });
+    const reconnect = async (): Promise<void> => {
+      server.connection?.end(1006);
+      await pass(500);
+    };
+    tell(4);
+    await reconnect();
+    // What comes for a second time is no news.
+    for (const seq of [4, 5]) tell(seq);
+    expect([gaps, told.map(({ seq }) => seq)]).toEqual([[], [4, 5]]);
+    recovered = false;
+    server.epoch = "another";
+    await reconnect();
+    tell(90);
+    expect(gaps).toEqual([
+      {
+        ...{ stream: "publication", marketId: "desk-1", kind: "disconnected" },
+        ...{ from: 5, to: 90, missed: 84 },
+      },
+    ]);
     const closed = client.close();
     await pass(10);
     await closed;

@@ -8,6 +8,7 @@ import { PositionClock } from "../../src/market-data/position-clock.js";
 import { Publisher } from "../../src/market-data/publisher.js";
 import { createMarketMemory } from "../../src/ring/market-memory.js";
 import { nowMicros } from "../../src/shared/clock.js";
+import { LeaseTerm } from "../../src/shared/lease-term.js";
 import { createLogger } from "../../src/shared/log.js";
 import type { StoredState } from "../../src/store/merged-batches.js";
 import { Store } from "../../src/store/store.js";
@@ -99,6 +100,8 @@ export class TestClocks {
 export class ExchangeWorld {
   readonly store: HeldStore;
   readonly clocks: TestClocks;
+  /** Of the lease without which nothing is carried out; it does not end unless a test has it end. */
+  readonly lease = new LeaseTerm();
   readonly counters: Float64Array;
   /** What has been said of the store's health: "ok", or why not. */
   readonly health: string[] = [];
@@ -117,6 +120,7 @@ export class ExchangeWorld {
   ) {
     this.store = store;
     this.clocks = clocks;
+    this.lease.extend(Number.POSITIVE_INFINITY);
     const { counters, position, publisher, truth } = publisherWorld(clocks);
     this.counters = counters;
     this.#truth = truth;
@@ -129,6 +133,7 @@ export class ExchangeWorld {
       markets,
       position,
       counters,
+      lease: this.lease,
       log: createLogger({ level: "silent", format: "json" }, {}),
       storeHealth: (reason: string | undefined) => this.health.push(reason ?? "ok"),
     };
@@ -189,6 +194,7 @@ export class ExchangeWorld {
   /** Stops as the producer does, whatever a test has left held or failing. */
   async stop(): Promise<void> {
     this.store.release();
+    this.lease.extend(Number.POSITIVE_INFINITY);
     this.abort();
     await this.running;
     await this.store.close();

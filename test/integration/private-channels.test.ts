@@ -67,6 +67,10 @@ async function metric(name: string, { opsPort }: ServerProcess = server): Promis
   return values.reduce((sum, value) => sum + value, 0);
 }
 
+function p99(times: readonly number[]): number {
+  return times.toSorted((a, b) => a - b)[Math.floor(times.length * 0.99)] as number;
+}
+
 describe("private channels", () => {
   it.each(ENCODINGS)(
     "private channels - what is published in %s reaches subscribers of all encodings and shards",
@@ -341,10 +345,10 @@ describe("private channels", () => {
       const data = "x".repeat(16_000);
       let flooding = true;
       const flood = (async () => {
+        const message = JSON.stringify({ type: "Publish", data: { channel: "flood", data } });
         while (flooding) {
-          flooder.send({ type: "Publish", data: { channel: "flood", data } });
-          if (flooder.ws.bufferedAmount > 1_000_000)
-            await new Promise((resolve) => setTimeout(resolve, 5));
+          const taken = new Promise((resolve) => flooder.ws.send(message, resolve));
+          if (flooder.ws.bufferedAmount > 1_000_000) await taken;
           else await new Promise((resolve) => setImmediate(resolve));
         }
       })();
@@ -368,6 +372,56 @@ describe("private channels", () => {
       expect(await metric('publications_refused_total{reason="rate"}', own)).toBeGreaterThan(0);
       for (const client of [ears, mouth]) await client.close();
       flooder.ws.terminate();
+    } finally {
+      await own.stop();
+    }
+  });
+
+  it("private channels - a lap costs whoever keeps up nothing, and nobody beside it waits for its repair", async () => {
+    const own = await startServerProcess({
+      ...MARKETS,
+      shards: 1,
+      "publication-ring-size": 262_144,
+      "channel-history-size": 1000,
+    });
+    try {
+      const [many, quiet, beside, ...flooders] = (await Promise.all(
+        [1, 2, 3, 4, 5, 6, 7, 8].map(() => connect(ALL, "json", own)),
+      )) as [TestClient, TestClient, TestClient, ...TestClient[]];
+      for (let hundred = 0; hundred < 19; hundred++)
+        await many.subscribe(
+          ...Array.from({ length: 100 }, (_, index) => named(`many-${hundred}-${index}`)),
+        );
+      await quiet.subscribe(named("quiet"));
+      const data = "x".repeat(16_000);
+      const ping = async (): Promise<number> => {
+        const at = performance.now();
+        await beside.request({ type: "Ping", data: { timestamp: 1 } });
+        return performance.now() - at;
+      };
+      const before: number[] = [];
+      while (before.length < 100) before.push(await ping());
+      let flooding = true;
+      const floods = flooders.map(async (flooder) => {
+        while (flooding) await Promise.all([1, 2, 3, 4].map(() => publish(flooder, "flood", data)));
+      });
+      const took: number[] = [];
+      const published: number[] = [];
+      const isLapped = async () => (await metric("publication_ring_lapped_total", own)) >= 3;
+      while (took.length < 200 || !(await isLapped())) {
+        took.push(await ping());
+        if (took.length % 10 === 0)
+          published.push((await publish(beside, "quiet", published.length)).seq);
+      }
+      flooding = false;
+      await Promise.all(floods);
+      // All of it, in its order, though the ring has lost it.
+      for (const seq of published)
+        expect((await quiet.take("Publication")).data).toMatchObject({ channel: "quiet", seq });
+      // What the machine does beside the test is in both.
+      expect(p99(took) - p99(before)).toBeLessThan(100);
+      expect(many.ws.readyState).toBe(many.ws.OPEN);
+      for (const client of [many, quiet, beside, ...flooders]) await client.close();
     } finally {
       await own.stop();
     }

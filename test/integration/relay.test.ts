@@ -1,14 +1,20 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { EntryWriter } from "../../src/relay/entry-form.js";
+import { openRedis } from "../../src/relay/redis-link.js";
+import { entryId } from "../../src/relay/relay-keys.js";
+import { relayTargetOf } from "../../src/shared/relay-url.js";
 import { HAS_REDIS, NO_REDIS, RedisServer } from "../support/redis-server.js";
 import { MARKETS, RelayNodes, relayFigures, untilState } from "../support/relay-nodes.js";
 import { differences, RelayWatch } from "../support/relay-watch.js";
 import type { ServerProcess } from "../support/server-process.js";
 import { until } from "../support/until.js";
 
+/** More than an edge reads at a time. */
+const REFUSED = 40;
 const PASSWORD = "open-sesame";
 /** What docs/relay.md says that the relay's user needs. */
 const COMMANDS =
-  "xadd xread xrange xrevrange get set hset hget hgetall del rpush blpop expire eval evalsha script";
+  "xadd xtrim xread xrange xrevrange get set hset hget hgetall del rpush blpop expire pexpire eval evalsha script";
 
 /** Has Redis admit a user who may do just what the relay needs. */
 function admit(redis: RedisServer): void {
@@ -114,6 +120,53 @@ describe.skipIf(!HAS_REDIS)(`relay${NO_REDIS}`, () => {
     expect(far.closedWith).toBeUndefined();
     expect(differences(near, far).different).toEqual([]);
     await Promise.all([near.close(), far.close()]);
+  });
+
+  test("relay - entries of an origin that is over stand in no edge's way, however many they are", async () => {
+    const [near, far] = await bothWatched();
+    const { batch } = await relayFigures(first);
+    second.child.kill("SIGSTOP");
+    // Its origin goes on behind them, as behind whatever a Redis has that takes another's place.
+    const writer = new EntryWriter();
+    const link = await openRedis(relayTargetOf(redis.url));
+    for (let ahead = batch + 1000; ahead < batch + 1000 + REFUSED; ahead++) {
+      writer.begin(1);
+      const head = { epoch: "another", fence: 1, batch: ahead, gap: false, begins: false };
+      const entry = writer.finish(head);
+      await link.send(["XADD", "marketcast:stream", entryId(ahead, 1), "e", entry]);
+    }
+    link.close();
+    second.child.kill("SIGCONT");
+    await far.moreTrades(60);
+    await until("they were refused", async () => {
+      return (await second.metric("marketcast_relay_refused_total")) >= REFUSED;
+    });
+    expect(differences(near, far).different).toEqual([]);
+    expect([near.faults, far.faults]).toEqual([[], []]);
+    expect([near.closedWith, far.closedWith]).toEqual([undefined, undefined]);
+    await Promise.all([near.close(), far.close()]);
+  });
+
+  test("relay - a Redis that is full recovers as what is older than the window goes", async () => {
+    const flags = { "relay-prefix": "marketcast:full", "relay-window": 5000, "feed-rate": 4000 };
+    const full = await nodes.origin(flags);
+    const other = await nodes.edge(flags);
+    const far = await RelayWatch.start(other.port, MARKETS);
+    const { origin } = await relayFigures(full);
+    await until("there is much to remove", async () => {
+      return (await full.metric("marketcast_relay_bytes_total")) > 500_000;
+    });
+    const used = Number(/used_memory:(\d+)/.exec(redis.cli("INFO", "memory"))?.[1]);
+    redis.cli("CONFIG", "SET", "maxmemory", String(used));
+    try {
+      expect((await untilState(full, "degraded")).join()).toContain("cannot be written");
+      await far.moreTrades(1000);
+      expect((await relayFigures(full)).origin).toBe(origin);
+    } finally {
+      redis.cli("CONFIG", "SET", "maxmemory", "0");
+    }
+    expect(far.faults).toEqual([]);
+    await far.close();
   });
 
   test("relay - an exchange killed and started again: the edge has every trade, in both epochs", async () => {

@@ -68,7 +68,7 @@ class Pair {
       openEntry(bytes).read(sink as RecordSink);
     }
     this.edge.publish();
-    while (this.reader.pending) this.reader.poll(performance.now() + 10);
+    while (this.reader.pending) this.reader.poll(() => false);
     return entries;
   }
 }

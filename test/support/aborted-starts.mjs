@@ -1,7 +1,7 @@
 // Starts servers in this process and aborts their signal at different moments; prints what came of it.
 import { Worker } from "node:worker_threads";
 import { loadConfigWithSources } from "../../dist/config/load.js";
-import { startServer } from "../../dist/main/server.js";
+import { startServer } from "../../dist/main/start-server.js";
 
 // Node aborts the whole process, now and then, where a thread is terminated that has not loaded yet.
 const spoken = new WeakSet();

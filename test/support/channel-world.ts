@@ -89,7 +89,10 @@ export class ChannelClient {
 
 interface ChannelWorldOptions {
   readonly channelHistorySize?: number;
+  readonly channelHistoryTimeMs?: number;
   readonly maxPublishesPerSecond?: number;
+  /** The shard's clock in ms; the test's own by default. */
+  readonly now?: () => number;
 }
 
 /**
@@ -133,6 +136,7 @@ export class ChannelWorld {
         }),
       } as unknown as Outbox,
       counters: this.counters,
+      ...(options.now !== undefined && { now: options.now }),
       hold: {
         hold: ({ number }) => this.holds.push(`hold ${number}`),
         release: ({ number }) => this.holds.push(`release ${number}`),
@@ -153,7 +157,7 @@ export class ChannelWorld {
     const desk = new ChannelDesk(
       {
         channelHistorySize: this.#options.channelHistorySize ?? 20,
-        channelHistoryTimeMs: 1000,
+        channelHistoryTimeMs: this.#options.channelHistoryTimeMs ?? 1000,
         channelHistoryBytes: 10_000_000,
         maxChannels: 100,
         maxPublishesPerSecond: this.#options.maxPublishesPerSecond ?? 1e6,
@@ -221,14 +225,22 @@ export class ChannelWorld {
   }
 
   /** Subscribes, as a request does that was answered; resolves with what was found. */
-  subscribe(client: ChannelClient, channel: string, since?: number): void {
+  subscribe(
+    client: ChannelClient,
+    channel: string,
+    ...sinces: readonly (number | undefined)[]
+  ): void {
+    const since = sinces.filter((one) => one !== undefined);
     const named = { type: "Private", params: { channel } } as const;
-    if (since === undefined) return this.channels.subscribe(client.connection, [named], new Map());
-    const asked = { ...named, since };
-    this.channels.find([asked], (found) => {
-      const recovered = found.get(asked)?.recovered === true;
-      client.messages.push({ type: "Subscribed", data: { channels: [{ ...asked, recovered }] } });
-      this.channels.subscribe(client.connection, [asked], found);
+    if (since.length === 0) return this.channels.subscribe(client.connection, [named], new Map());
+    const asked = since.map((one) => ({ ...named, since: one }));
+    this.channels.find(asked, (found) => {
+      const channels = asked.map((one) => ({
+        ...one,
+        recovered: found.get(one)?.recovered === true,
+      }));
+      client.messages.push({ type: "Subscribed", data: { channels } });
+      this.channels.subscribe(client.connection, asked, found);
     });
   }
 

@@ -53,6 +53,7 @@ export class FakeServer {
   aheadMs = 0;
   /** New connections end before they are open. */
   refusing = false;
+  epoch = "e";
   readonly #answering: Answering;
 
   constructor(answering: Answering) {
@@ -75,7 +76,7 @@ export class FakeServer {
         if (!connection.open) return;
         events.opened();
         const server_time = Date.now() + this.aheadMs;
-        const greeting = { connection_id: "c", server_time, epoch: "e" };
+        const greeting = { connection_id: "c", server_time, epoch: this.epoch };
         connection.tell({
           type: "Connected",
           data: { ...greeting, ping_interval_ms: 1000, node: "n" },

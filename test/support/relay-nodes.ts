@@ -9,10 +9,13 @@ import { until } from "./until.js";
 
 /** Markets of the nodes that {@link RelayNodes} starts. */
 export const MARKETS = [1001, 1002, 1003];
-const FEED = { shards: 1, "feed-rate": 400, "feed-markets": MARKETS.length };
+const FEED = { "relay-lease": 2000, shards: 1, "feed-rate": 400, "feed-markets": MARKETS.length };
 
 /** What an edge or an origin says of its relay. */
 export interface RelayFigures {
+  readonly role: string;
+  /** The number of the origin. */
+  readonly origin: number;
   readonly connected: boolean;
   readonly batch: number;
   readonly gaps: number;
@@ -38,6 +41,11 @@ export class RelayNodes {
     const server = await startServerProcess(all, { ...options, env });
     this.#servers.push(server);
     return server;
+  }
+
+  /** Another origin, which waits for the first one to end. */
+  standby(flags: Flags = {}): Promise<ServerProcess> {
+    return this.origin(flags, { standby: true });
   }
 
   edge(flags: Flags = {}, options: StartOptions = {}): Promise<ServerProcess> {

@@ -35,11 +35,19 @@ export class RelayWatch {
     markets: readonly number[],
     since?: number,
   ): Promise<RelayWatch> {
-    const client = await TestClient.connect(port);
     const trades = { type: "Trades", ...(since === undefined ? {} : { since }) };
     const market = markets.map((market_id) => ({ type: "Market", params: { market_id } }));
-    const prices = { type: "PriceFeed", params: { market_ids: markets } };
-    client.send({ type: "Subscribe", data: { channels: [trades, ...market, prices] } });
+    return RelayWatch.#subscribed(port, [trades, ...market, pricesOf(markets)]);
+  }
+
+  /** Watches prices of some markets alone, which outlive a gap among trades. */
+  static prices(port: number, markets: readonly number[]): Promise<RelayWatch> {
+    return RelayWatch.#subscribed(port, [pricesOf(markets)]);
+  }
+
+  static async #subscribed(port: number, channels: readonly object[]): Promise<RelayWatch> {
+    const client = await TestClient.connect(port);
+    client.send({ type: "Subscribe", data: { channels } });
     return new RelayWatch(client);
   }
 
@@ -114,6 +122,10 @@ export class RelayWatch {
     trades.push(trade);
     this.trades.set(key, trades);
   }
+}
+
+function pricesOf(markets: readonly number[]) {
+  return { type: "PriceFeed", params: { market_ids: markets } };
 }
 
 /**

@@ -19,6 +19,7 @@ export type Flags = Readonly<Record<string, string | number | boolean>>;
 export interface ServerProcess {
   readonly child: ChildProcess;
   readonly pid: number;
+  /** Of a standby 0, until it is the origin. */
   readonly port: number;
   readonly opsPort: number;
   readonly dataDir: string;
@@ -43,6 +44,8 @@ export interface ServerProcess {
       | { readonly restartRelay: true }
       | { readonly stallArchivist: true },
   ): void;
+  /** The exit code, once it has ended; null after a signal. */
+  readonly exited: Promise<number | null>;
   /** SIGTERM; resolves with the exit code. */
   stop(): Promise<number | null>;
   /** SIGKILL where it still runs, and the data directory is removed. */
@@ -58,6 +61,8 @@ export interface StartOptions {
   readonly nodeFlags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: "pipe" | "ignore";
+  /** It is there when it stands by, too; default only when it is ready. */
+  readonly standby?: boolean;
   /** Whether it has the test secret; default true. */
   readonly secret?: boolean;
 }
@@ -120,16 +125,21 @@ export async function startServerProcess(
         reject(new Error(`the server ended with ${code}:\n${output.join("\n")}`)),
       );
     });
-  const ready = await logged((line) => line["msg"] === "ready").catch(async (error: Error) => {
+  const isReady = (line: Record<string, unknown>): boolean => line["msg"] === "ready";
+  const isThere = (line: Record<string, unknown>): boolean =>
+    isReady(line) || (options.standby === true && line["msg"] === "standing by");
+  const started = await logged(isThere).catch(async (error: Error) => {
     await rm(dataDir, { recursive: true, force: true });
     throw error;
   });
-  const opsPort = ready["ops_port"] as number;
+  const opsPort = started["ops_port"] as number;
   const ops = (path: string): Promise<Response> => fetch(`http://127.0.0.1:${opsPort}${path}`);
   return {
     child,
     pid: child.pid as number,
-    port: ready["port"] as number,
+    get port() {
+      return (log.find(isReady)?.["port"] ?? 0) as number;
+    },
     opsPort,
     dataDir,
     log,
@@ -147,6 +157,7 @@ export async function startServerProcess(
       (child.stdin as Writable).write(lines.join(""));
     },
     command: (command) => void child.send(command),
+    exited,
     stop: () => {
       child.kill("SIGTERM");
       return exited;

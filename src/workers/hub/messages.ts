@@ -1,5 +1,5 @@
 import type { MessagePort } from "node:worker_threads";
-import type { KeptPublication } from "../../channels/channel-histories.js";
+import type { HistoryFrom, KeptPublication } from "../../channels/channel-histories.js";
 import type { ErrorCode } from "../../contract/error-codes.js";
 import type { PresenceKey, PresenceNews, PresenceShare } from "../../presence/presence-messages.js";
 
@@ -64,9 +64,6 @@ export type PresenceRequest =
   | { readonly type: "presence-watch"; readonly key: PresenceKey }
   | { readonly type: "presence-unwatch"; readonly key: PresenceKey };
 
-/** Where a history begins: behind a number, or at a `ts`. */
-export type HistoryFrom = { readonly after: number } | { readonly since: number };
-
 export type ShardToHub = readonly HubRequest[];
 
 /** Requests of another node's shard; what is published later than `takeBy`, in ms of the machine's clock, is not. */
@@ -88,21 +85,22 @@ export type ChannelNews =
       readonly ts: number;
     }
   | { readonly type: "refusal"; readonly request: number; readonly refusal: HubRefusal }
-  /** What is kept of it begins behind the number `after`. */
+  /** Where what is kept of it begins. */
   | {
       readonly type: "recoverable";
       readonly request: number;
       readonly recovered: boolean;
-      readonly after: number;
+      readonly from: HistoryFrom;
     }
   /**
-   * In their order; where the last one has not `lastSeq`, the channel's, there are more. All of them are in the ring,
-   * and what is published later comes behind them there.
+   * In their order; where `next`, from where on it goes on, has not come to `lastSeq`, the channel's, there are more. All
+   * of them are in the ring, and what is published later comes behind them there.
    */
   | {
       readonly type: "history";
       readonly request: number;
       readonly publications: readonly KeptPublication[];
+      readonly next: HistoryFrom;
       readonly lastSeq: number;
       /** Some from where it was asked for on are kept no more. */
       readonly missing: boolean;

@@ -25,7 +25,7 @@ interface ChannelDeskContext {
 }
 
 /** What one answer brings of a history, in bytes. */
-const ANSWER_BYTES_MAX = 128 * 1024;
+const ANSWER_BYTES_MAX = 32 * 1024;
 /** How often old publications are looked for, and users who have not published for long, in ms. */
 const SWEEP_INTERVAL_MS = 250;
 
@@ -55,7 +55,7 @@ export class ChannelDesk {
     const { counters, tell, now } = context;
     this.#options = options;
     this.#context = context;
-    const ts = tell();
+    const ts = tell() - 1;
     this.#histories = new ChannelHistories(options, {
       ts,
       // Of what another process has published nobody knows the numbers, but that they are no later than its time.
@@ -85,28 +85,14 @@ export class ChannelDesk {
       }
       case "recover": {
         const { channel, since, max } = request;
-        const { after, recovered } = this.#histories.find(channel, since, max);
-        const isPast = since <= this.#context.tell();
-        return from.tell({
-          type: "recoverable",
-          request: request.request,
-          after,
-          recovered: recovered && isPast,
-        });
+        const found = this.#histories.find(channel, since, max, this.#context.tell());
+        return from.tell({ type: "recoverable", request: request.request, ...found });
       }
       case "history": {
         const { channel, from: start } = request;
-        const { after, recovered } =
-          "after" in start
-            ? { ...start, recovered: true }
-            : this.#histories.find(channel, start.since, Number.POSITIVE_INFINITY);
-        const { missing, ...found } = this.#histories.read(channel, after, ANSWER_BYTES_MAX);
-        return from.tell({
-          type: "history",
-          request: request.request,
-          ...found,
-          missing: missing || !recovered,
-        });
+        const now = this.#context.tell();
+        const found = this.#histories.read(channel, start, ANSWER_BYTES_MAX, now);
+        return from.tell({ type: "history", request: request.request, ...found });
       }
       default:
         return request satisfies never;

@@ -23,6 +23,7 @@ import { relayKeys } from "../../relay/relay-keys.js";
 import { RelayedMarkets } from "../../relay/relayed-markets.js";
 import { RelayedPublications } from "../../relay/relayed-publications.js";
 import { nowMicros } from "../../shared/clock.js";
+import { LeaseTerm } from "../../shared/lease-term.js";
 import { createLogger, type Logger } from "../../shared/log.js";
 import { startThreadPulse } from "../../shared/thread-pulse.js";
 import { StoreError } from "../../store/store-error.js";
@@ -180,6 +181,7 @@ async function runExchange(options: ExchangeOptions, publisher: Publisher): Prom
         counters,
         log,
         position,
+        lease: task.lease && new LeaseTerm(task.lease),
         storeHealth: (reason) => tell({ type: "store", reason }),
       },
       publisher,

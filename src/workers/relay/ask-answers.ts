@@ -4,6 +4,7 @@ import { RELAY } from "../../counters/relay-counters.js";
 import { EntryWriter } from "../../relay/entry-form.js";
 import { openRedis, type RedisLink } from "../../relay/redis-link.js";
 import type { RelayKeys } from "../../relay/relay-keys.js";
+import { FencedOutError, RelayScripts } from "../../relay/relay-scripts.js";
 import {
   packAnswer,
   TRADES_PER_ANSWER,
@@ -13,20 +14,22 @@ import {
 } from "../../relay/trade-asks.js";
 import type { MarketId } from "../../shared/market-id.js";
 import type { RelayTarget } from "../../shared/relay-url.js";
-import type { ArchiveAccess } from "../shard/requests/archive-access.js";
+import type { ArchiveSource } from "../shard/requests/archive-access.js";
 
 /** How long one read waits for an ask, in ms, and how much longer for Redis. */
 const BLOCK_MS = 1000;
 const PATIENCE_MS = 2000;
 const RETRY_MS = 500;
 const ASKS_PER_READ = 16;
-/** An answer that nobody fetches goes after so many seconds. */
-const ANSWER_TTL_S = 30;
 
 interface AskAnswersOptions {
   readonly target: RelayTarget;
   readonly keys: RelayKeys;
-  readonly archive: ArchiveAccess;
+  /** The number of this origin. */
+  readonly fence: number;
+  /** That of the present producer; undefined before there was one. */
+  readonly epoch: () => string | undefined;
+  readonly archive: ArchiveSource;
   /** Trades are archived here. */
   readonly archives: boolean;
   readonly numbered: boolean;
@@ -36,6 +39,7 @@ interface AskAnswersOptions {
 /**
  * Answers what edges ask of this node's archive: trades that they have missed, a page of bounded size for each ask, one
  * after the other, on a connection of its own. What was asked while nobody read is not answered; edges ask again.
+ * Where another origin has taken over, that one answers.
  */
 export class AskAnswers {
   readonly #options: AskAnswersOptions;
@@ -53,7 +57,8 @@ export class AskAnswers {
       try {
         link = await openRedis(this.#options.target);
         await this.#answer(link, signal);
-      } catch {
+      } catch (error) {
+        if (error instanceof FencedOutError) return;
         // The relay's other connection says what is wrong with Redis.
         await sleep(RETRY_MS);
       } finally {
@@ -63,7 +68,8 @@ export class AskAnswers {
   }
 
   async #answer(link: RedisLink, signal: AbortSignal): Promise<void> {
-    const { keys } = this.#options;
+    const { keys, fence } = this.#options;
+    const scripts = await RelayScripts.load(link, keys, fence);
     let last = "$";
     while (!signal.aborted) {
       const command = ["XREAD", "COUNT", String(ASKS_PER_READ), "BLOCK", String(BLOCK_MS)];
@@ -77,9 +83,7 @@ export class AskAnswers {
       for (const [id, [, bytes]] of asks) {
         last = String(id);
         const ask = unpackAsk(bytes as Buffer);
-        const key = keys.answer(ask.id);
-        await link.send(["RPUSH", key, packAnswer(this.#answerTo(ask))]);
-        await link.send(["EXPIRE", key, String(ANSWER_TTL_S)]);
+        await scripts.answer(ask.id, packAnswer(this.#answerTo(ask)));
       }
     }
   }
@@ -91,8 +95,10 @@ export class AskAnswers {
       const { reader } = archive;
       const reach = reader?.reach();
       if (reader === undefined || reach === undefined) return { outcome: "away" };
-      if (!reader.hasEpoch(epoch) || reader.lacks(from, reach.lastTs + 1))
-        return { outcome: "lost" };
+      if (!reader.hasEpoch(epoch) || reader.lacks(from, reach.lastTs + 1)) {
+        // One that has yet to come to the present epoch may take it from the exchange's store, and all before it.
+        return { outcome: reach.epoch === this.#options.epoch() ? "lost" : "away" };
+      }
       const page = reader.tradesFrom(undefined, from, after, TRADES_PER_ANSWER);
       this.#writer.begin(page.trades.at(-1)?.ts ?? from);
       const markets = new Map<MarketId, number>();

@@ -14,6 +14,8 @@ export interface RelayTask {
   /** Of the keys. */
   readonly prefix: string;
   readonly windowMs: number;
+  /** The number of this origin. */
+  readonly fence: number;
   /** Trades have numbers, which are their ids. */
   readonly numbered: boolean;
   /** The feed is the exchange. */
@@ -46,5 +48,7 @@ export type RelayToMain =
     }
   /** Why other nodes get nothing at the moment, or undefined when they do. */
   | { readonly type: "health"; readonly reason: string | undefined }
+  /** Another origin has taken over. */
+  | { readonly type: "fenced-out" }
   /** The archive is not what was written. */
   | { readonly type: "archive-damaged"; readonly reason: string };

@@ -1,14 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { MessageChannel, parentPort, workerData } from "node:worker_threads";
-import { beat, count, counted, counterBlockOf, THREAD } from "../../counters/counters.js";
-import { RELAY } from "../../counters/relay-counters.js";
+import { beat, count, counterBlockOf, THREAD } from "../../counters/counters.js";
 import { HUB_FAREWELL, HUB_LINK_WORDS, hubKeys } from "../../relay/hub/hub-links.js";
 import { EdgesDesk, type EdgesDeskOptions } from "../../relay/orders/edges-desk.js";
 import { EXCHANGE_FAREWELL, linkKeys, ORDER_LINK_WORDS } from "../../relay/orders/link-keys.js";
 import { OriginRelay } from "../../relay/origin-relay.js";
 import { openRedis } from "../../relay/redis-link.js";
 import { relayKeys } from "../../relay/relay-keys.js";
-import { takeNextFence } from "../../relay/relay-scripts.js";
 import { RingPacker } from "../../relay/ring-packer.js";
 import { createLogger } from "../../shared/log.js";
 import { startThreadPulse } from "../../shared/thread-pulse.js";
@@ -37,6 +35,7 @@ function tell(message: RelayToMain): void {
 const packer = new RingPacker(task.numbered, counters);
 // Of what a former thread has not sent nobody knows how far it was read.
 const [newest] = task.memories.slice(-1);
+let epoch = newest?.epoch;
 if (task.resumes && newest !== undefined) packer.resume(newest);
 else for (const memory of task.memories) packer.add(memory);
 
@@ -44,6 +43,7 @@ port.on("message", (message: MainToRingReader) => {
   if (message.type === "end") process.exit(1);
   if (message.type === "stop") return stop.abort();
   const before = packer.memory;
+  epoch = message.memory.epoch;
   packer.add(message.memory);
   for (const desk of desks) desk.changeEpoch(message.memory.epoch);
   // Whoever waits for the former producer is to look again.
@@ -52,7 +52,7 @@ port.on("message", (message: MainToRingReader) => {
 
 startThreadPulse((loopLagS) => beat(counters, loopLagS));
 
-const { target, numbered, archiveDir, takesOrders, maxQueuedBytes } = task;
+const { target, fence, numbered, archiveDir, takesOrders, maxQueuedBytes } = task;
 const origin = randomUUID();
 const openPort =
   (type: "edge-shard" | "edge-hub"): EdgesDeskOptions["openPort"] =>
@@ -65,7 +65,7 @@ const openPort =
 const ofEdges = {
   open: () => openRedis(target),
   origin,
-  fence: () => counted(counters, RELAY.fence) || undefined,
+  fence: () => fence,
   maxQueuedBytes,
   counters,
   log,
@@ -96,15 +96,25 @@ const archive = new ArchiveAccess(archiveDir, archivist, (reason) => {
   tell({ type: "archive-damaged", reason });
 });
 const archives = archiveDir !== undefined;
-const answers = new AskAnswers({ target, keys, archive, archives, numbered, counters });
+const answers = new AskAnswers({
+  target,
+  keys,
+  fence,
+  epoch: () => epoch,
+  archive,
+  archives,
+  numbered,
+  counters,
+});
 const relay = new OriginRelay({
   target,
   keys,
   windowMs: task.windowMs,
   packer,
   counters,
-  takeFence: takeNextFence,
+  fence,
   health: (reason) => tell({ type: "health", reason }),
+  fencedOut: () => tell({ type: "fenced-out" }),
   log,
 });
 const serving = new AbortController();
@@ -113,7 +123,7 @@ void answers.run(stop.signal);
 for (const desk of desks) void desk.run(serving.signal);
 void relay.run(stop.signal).then(() => {
   serving.abort();
-  // One that another origin has taken the place of lives on, with nothing to do, until it is stopped.
+  // One that another origin has taken the place of has nothing to do until main, which ends the process, stops it.
   const end = (): void => {
     archive.stop();
     process.exit();

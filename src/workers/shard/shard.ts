@@ -238,7 +238,7 @@ export class Shard {
       ...options,
       counters: this.#counters,
       openSink,
-      closing: (connection) => this.#firstData.forget(connection),
+      closing: (connection) => this.#connections.closing(connection),
       drained: (connection) => {
         if (!this.#firstData.drained(connection)) this.#catchUp(connection);
       },

@@ -59,7 +59,7 @@ it("channel-desk - says now and then up to where all was published", async () =>
 
 it("channel-desk - of what another process has published it knows nothing, and says so", () => {
   ts += 1_000_000;
-  const from = { after: ts - 2_000_000 };
+  const from = { after: ts - 2_000_000, since: ts - 2_000_000 };
   desk.take(shard, { type: "history", request: 1, channel: "a", from });
   publish(2);
   desk.take(shard, { type: "history", request: 3, channel: "a", from });

@@ -1,3 +1,4 @@
+import type { HistoryFrom } from "../../../channels/channel-histories.js";
 import type { NamedChannel } from "../../../contract/channel-kinds.js";
 import type { HubNews } from "../../hub/messages.js";
 
@@ -8,11 +9,11 @@ const FIND_MS_MAX = 5000;
 export interface FoundHistory {
   /** It is all that there was. */
   readonly recovered: boolean;
-  /** It begins behind this number; undefined where nobody knows, and nothing is told. */
-  readonly after: number | undefined;
+  /** Where it begins; undefined where nobody knows, and nothing is told. */
+  readonly from: HistoryFrom | undefined;
 }
 
-const NOTHING: FoundHistory = { recovered: false, after: undefined };
+const NOTHING: FoundHistory = { recovered: false, from: undefined };
 
 interface Search {
   readonly channel: string;
@@ -59,10 +60,10 @@ export class ChannelSearches {
     }
   }
 
-  take({ request, recovered, after }: Extract<HubNews, { type: "recoverable" }>): void {
+  take({ request, recovered, from }: Extract<HubNews, { type: "recoverable" }>): void {
     const search = this.#asked.get(request);
     this.#asked.delete(request);
-    if (search !== undefined) this.#end(search, { recovered, after });
+    if (search !== undefined) this.#end(search, { recovered, from });
   }
 
   /** What the hub was asked is not answered any more. */

@@ -24,13 +24,15 @@ export interface SubscribedChannel {
   readonly subscriptions: Map<Connection, ChannelSubscription>;
   /** Of the latest publication that the shard has read while somebody had the channel; 0 where there was none. */
   lastSeq: number;
+  /** Up to which number it has been told to all but those with a replay of their own; 0 where nothing has. */
+  toldSeq: number;
+  /** Laps of the ring that it has been repaired of, or that were before it. */
+  laps: number;
   /** Questions to the hub about its history that are under way. */
   questions: number;
   /** What was read since the first of them, contiguous to the last; see ChannelReplays. */
   readonly recent: ToldPublication[];
   recentBytes: number;
-  /** Publications were overwritten before they were read: nobody is told any until those are here. */
-  repairing: boolean;
 }
 
 /** Hears who has a channel, and who has it no more. */
@@ -50,6 +52,7 @@ export class ChannelSubscriptions {
   readonly #counters: CounterSection;
   readonly #listener: ChannelMembersListener | undefined;
   readonly #byName = new Map<string, SubscribedChannel>();
+  #laps = 0;
 
   constructor(counters: CounterSection, listener?: ChannelMembersListener) {
     this.#counters = counters;
@@ -60,13 +63,28 @@ export class ChannelSubscriptions {
     return this.#byName.values();
   }
 
+  /** Publications of any channel that there is may have been overwritten before they were read. */
+  lapped(): void {
+    this.#laps++;
+  }
+
+  /** Whether that may be so of a channel: nobody is told any of it until those are here. */
+  isBehind({ laps }: SubscribedChannel): boolean {
+    return laps < this.#laps;
+  }
+
+  /** All of them are here. */
+  repaired(channel: SubscribedChannel): void {
+    channel.laps = this.#laps;
+  }
+
   find(name: string): SubscribedChannel | undefined {
     return this.#byName.get(name);
   }
 
   /** Subscribes, or returns the subscription that there is. */
   add(connection: Connection, name: string): ChannelSubscription {
-    const channel = this.#byName.get(name) ?? emptyChannel(name);
+    const channel = this.#byName.get(name) ?? emptyChannel(name, this.#laps);
     this.#byName.set(name, channel);
     const known = channel.subscriptions.get(connection);
     if (known !== undefined) return known;
@@ -97,14 +115,15 @@ export class ChannelSubscriptions {
   }
 }
 
-function emptyChannel(name: string): SubscribedChannel {
+function emptyChannel(name: string, laps: number): SubscribedChannel {
   return {
     name,
     subscriptions: new Map(),
     lastSeq: 0,
+    toldSeq: 0,
+    laps,
     questions: 0,
     recent: [],
     recentBytes: 0,
-    repairing: false,
   };
 }

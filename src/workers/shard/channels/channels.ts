@@ -1,3 +1,4 @@
+import type { HistoryFrom } from "../../../channels/channel-histories.js";
 import type { MessageFault } from "../../../codec/decode.js";
 import type { ShardOptions } from "../../../config/thread-options.js";
 import type { NamedChannel } from "../../../contract/channel-kinds.js";
@@ -13,14 +14,18 @@ import { ChannelReplays, tellAll } from "./channel-replays.js";
 import { ChannelSearches, type FoundHistory } from "./channel-searches.js";
 import {
   type ChannelMembersListener,
+  type ChannelSubscription,
   ChannelSubscriptions,
   type ToldPublication,
 } from "./channel-subscriptions.js";
 import { PublicationReader } from "./publication-reader.js";
 import { Publishing } from "./publishing.js";
 
-/** How long publications are told before markets have their turn again, in ms. */
+/** How long publications are told before markets have their turn again, in ms, and histories before all else has. */
 const POLL_MS_MAX = 2;
+const HISTORY_MS_MAX = 4;
+/** What is told goes out with so many bytes, or the end of the turn: writing it is a part of the time it takes. */
+const WRITE_BYTES = 256 * 1024;
 
 type WithoutNumber<T> = T extends unknown ? Omit<T, "request"> : never;
 
@@ -31,6 +36,8 @@ interface ChannelsContext {
   readonly hold: RequestHold;
   readonly hub: { readonly connected: boolean; send(request: ChannelRequest): void };
   readonly members?: ChannelMembersListener;
+  /** A clock in ms; performance.now() by default. */
+  readonly now?: () => number;
 }
 
 /**
@@ -47,17 +54,22 @@ export class Channels {
   #reader: PublicationReader | undefined;
   #lostBefore = 0;
   #lastRequest = 0;
-  /** What was read in a poll goes out with its end. */
-  #writes: CoalescedWrites;
+  /** What is told in a turn goes out with its end, or where it is much. */
+  readonly #writes: CoalescedWrites;
   /** Nothing that the ring has lapped this shard with is earlier. */
   #lappedTs = 0;
+  /** More of what the hub has answered is told in the next turn. */
+  #tellsOn = false;
+  readonly #now: () => number;
 
   constructor(context: ChannelsContext) {
-    const { counters, options, outbox, hold, members } = context;
+    const { counters, options, outbox, hold, members, now = () => performance.now() } = context;
+    this.#now = now;
     this.#context = context;
     this.#writes = new CoalescedWrites(outbox);
     this.#subscriptions = new ChannelSubscriptions(counters, members);
-    this.#replays = new ChannelReplays(counters, {
+    this.#replays = new ChannelReplays(counters, this.#subscriptions, {
+      connected: () => context.hub.connected,
       ask: (channel, from) => this.#send({ type: "history", channel, from }),
       told: (channel, publication) => this.#told({ channel, ...publication }),
     });
@@ -74,15 +86,14 @@ export class Channels {
   /**
    * Takes a producer's ring, from its tail on, or from its beginning where it has taken another one's place: what is
    * left in that, which is final, is told first.
-   * @param ts nothing in the ring is earlier that will be read, where it is the first
+   * @param ts nothing in the ring is earlier that will be read, where it is the first one
    */
   setMemory(memory: MarketMemory, ts: number): void {
     const before = this.#reader;
     while (before?.pending === true) this.poll();
     this.#lostBefore = 0;
-    const [from, lastTs] =
-      before === undefined ? (["tail", ts] as const) : (["start", before.lastTs] as const);
-    this.#reader = new PublicationReader(memory, from, lastTs, {
+    const from = before === undefined ? "tail" : "start";
+    this.#reader = new PublicationReader(memory, from, before?.lastTs ?? ts, {
       wanted: (channel) => this.#subscriptions.find(channel) !== undefined,
       published: (publication) => this.#published(publication),
       lapped: () => this.#lapped(),
@@ -104,10 +115,11 @@ export class Channels {
   poll(): void {
     const reader = this.#reader;
     if (reader === undefined) return;
-    reader.poll(performance.now() + POLL_MS_MAX);
+    const deadline = this.#now() + POLL_MS_MAX;
+    reader.poll(() => this.#isOver(deadline));
     count(this.#context.counters, SHARD.publicationsOverwritten, reader.lost - this.#lostBefore);
     this.#lostBefore = reader.lost;
-    this.#flush();
+    this.#writes.send();
   }
 
   #published(publication: PublicationRecord): void {
@@ -116,15 +128,14 @@ export class Channels {
     const told = this.#told(publication);
     channel.lastSeq = publication.seq;
     this.#replays.note(channel, told, publication.data.length);
-    if (!channel.repairing) tellAll(this.#writes, channel, told);
+    if (!this.#subscriptions.isBehind(channel)) tellAll(this.#writes, channel, told);
   }
 
   #lapped(): void {
     count(this.#context.counters, SHARD.publicationsLapped);
-    const since = this.#reader?.lastTs ?? 0;
-    if (!this.#replays.repairing) this.#lappedTs = since;
-    this.#replays.lapped();
-    for (const channel of this.#subscriptions.all) this.#replays.repair(channel, since);
+    const { lastTs, since } = this.#reader as PublicationReader;
+    if (!this.#replays.repairing) this.#lappedTs = lastTs;
+    this.#replays.lapped(since);
   }
 
   /** Of a publication, which is encoded when somebody has to be told it. */
@@ -146,10 +157,10 @@ export class Channels {
     return { seq, batch };
   }
 
-  #flush(): void {
-    const writes = this.#writes;
-    this.#writes = new CoalescedWrites(this.#context.outbox);
-    writes.send();
+  /** Writes what was told where that is much; returns whether a moment has come. */
+  #isOver(deadline: number): boolean {
+    if (this.#writes.bytes >= WRITE_BYTES) this.#writes.send();
+    return this.#now() >= deadline;
   }
 
   // --- What connections ask -----------------------------------------------------------------------
@@ -168,15 +179,17 @@ export class Channels {
     channels: readonly NamedChannel[],
     found: ReadonlyMap<NamedChannel, FoundHistory>,
   ): void {
+    const from = new Map<ChannelSubscription, HistoryFrom>();
     for (const channel of channels) {
       const subscription = this.#subscriptions.add(connection, channel.params.channel);
-      const history = found.get(channel);
-      if (history?.after !== undefined) {
-        // It may have had the channel, and wants it from there on again.
-        subscription.after = history.after;
-        this.#replays.begin(subscription, history.after, history.recovered);
-      }
+      const begins = found.get(channel)?.from;
+      // Where a request names a channel several times, all that any asks for comes.
+      const known = from.get(subscription);
+      if (begins !== undefined && (known === undefined || begins.after < known.after))
+        from.set(subscription, begins);
     }
+    // It may have had the channel, and wants it from there on again.
+    for (const [subscription, begins] of from) this.#replays.begin(subscription, begins);
   }
 
   unsubscribe(connection: Connection, channels: readonly NamedChannel[]): void {
@@ -220,9 +233,9 @@ export class Channels {
   /** The hub is gone: what it has not answered it never will. */
   lost(): void {
     this.#searches.lost();
-    this.#replays.lost();
+    this.#replays.lost(this.#writes);
     this.#publishing.lost(this.#writes);
-    this.#flush();
+    this.#writes.send();
   }
 
   take(news: readonly ChannelNews[]): void {
@@ -236,13 +249,22 @@ export class Channels {
           this.#searches.take(one);
           break;
         case "history":
-          this.#replays.take(this.#writes, one);
+          this.#replays.hear(one);
           break;
         default:
           one satisfies never;
       }
     }
-    this.#flush();
+    this.#writes.send();
+    if (!this.#tellsOn) this.#tellHistories();
+  }
+
+  /** Tells what the hub has answered of histories, for some time in each turn. */
+  #tellHistories(): void {
+    const deadline = this.#now() + HISTORY_MS_MAX;
+    this.#tellsOn = this.#replays.tell(this.#writes, () => this.#isOver(deadline));
+    this.#writes.send();
+    if (this.#tellsOn) setImmediate(() => this.#tellHistories());
   }
 
   #send(request: WithoutNumber<ChannelRequest>): number | undefined {

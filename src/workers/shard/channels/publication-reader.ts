@@ -17,7 +17,7 @@ interface PublicationReaderHooks {
   readonly lapped: () => void;
 }
 
-/** How often a poll looks at the clock. */
+/** How often a poll looks at the clock, of records that nobody wants: of others each time. */
 const RECORDS_PER_CLOCK_READ = 16;
 
 /** A shard's cursor on one producer's ring of publications. */
@@ -27,6 +27,8 @@ export class PublicationReader {
   /** The copied batch is not read to its end. */
   #midBatch = false;
   #lastTs: number;
+  /** Nothing has been read, of a ring that is to be read from its start. */
+  #untouched: boolean;
 
   /** @param ts nothing that will be read is earlier */
   constructor(
@@ -37,12 +39,18 @@ export class PublicationReader {
   ) {
     this.#ring = new BroadcastReceiver(memory.publicationRing, from);
     this.#lastTs = ts;
+    this.#untouched = from === "start";
     this.#hooks = hooks;
   }
 
   /** `ts` of the newest record read: nothing unread is earlier. */
   get lastTs(): number {
     return this.#lastTs;
+  }
+
+  /** Nothing that is to be read and was not is earlier; undefined where that may be all that the producer has published. */
+  get since(): number | undefined {
+    return this.#untouched ? undefined : this.#lastTs;
   }
 
   /** Whether there is something to poll. */
@@ -60,9 +68,9 @@ export class PublicationReader {
     return this.pending ? this.#lastTs : Number.POSITIVE_INFINITY;
   }
 
-  /** Reads records until the deadline (in performance.now()'s ms), some at least. */
-  poll(deadline: number): void {
-    for (let read = 0; read === 0 || read % RECORDS_PER_CLOCK_READ !== 0 || isBefore(deadline); ) {
+  /** Reads records until it is over, one at least. */
+  poll(isOver: () => boolean): void {
+    for (let unwanted = 0; ; ) {
       if (!this.#midBatch) {
         const received = this.#ring.receive();
         if (received === RECEIVED.nothing) return;
@@ -75,25 +83,24 @@ export class PublicationReader {
       const type = this.#ring.next();
       if (type === 0) this.#midBatch = false;
       else {
-        read++;
-        this.#take(type);
+        const wanted = this.#take(type);
+        if ((wanted || ++unwanted % RECORDS_PER_CLOCK_READ === 0) && isOver()) return;
       }
     }
   }
 
-  #take(type: number): void {
+  /** Returns whether it was a publication that somebody wants. */
+  #take(type: number): boolean {
     const { words, offset } = this.#ring;
-    if (type === RECORD.publication) {
-      this.#lastTs = readPublicationTs(words, offset);
-      if (this.#hooks.wanted(readChannel(words, offset)))
-        this.#hooks.published(readPublication(words, offset));
-      return;
+    this.#untouched = false;
+    if (type !== RECORD.publication) {
+      this.#lastTs = readPublishedTo(words, offset);
+      if (type === RECORD.publicationsLost) this.#hooks.lapped();
+      return false;
     }
-    this.#lastTs = readPublishedTo(words, offset);
-    if (type === RECORD.publicationsLost) this.#hooks.lapped();
+    this.#lastTs = readPublicationTs(words, offset);
+    const wanted = this.#hooks.wanted(readChannel(words, offset));
+    if (wanted) this.#hooks.published(readPublication(words, offset));
+    return wanted;
   }
-}
-
-function isBefore(deadline: number): boolean {
-  return performance.now() < deadline;
 }

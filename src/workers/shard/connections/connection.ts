@@ -160,9 +160,14 @@ export class Connection extends Spender implements Member {
 
   /** Whether it has any subscription. */
   get subscribed(): boolean {
+    return this.audience !== undefined || this.subscriptions > 0;
+  }
+
+  /** How many subscriptions it has; each market of a `PriceFeed` is one. */
+  get subscriptions(): number {
     const { audience, wallets, channels, presences } = this;
-    const others = (wallets?.size ?? 0) + (channels?.size ?? 0) + (presences?.size ?? 0);
-    return audience !== undefined || others > 0;
+    const beside = (wallets?.size ?? 0) + (channels?.size ?? 0) + (presences?.size ?? 0);
+    return (audience?.subscriptions.size ?? 0) + beside;
   }
 
   get state(): ConnectionState {

@@ -180,18 +180,31 @@ export class OpenConnections {
     if (framing?.compressed) count(counters, SHARD.compressedConnections, by);
   }
 
+  /** A connection will be sent nothing more, though its socket may take a while to end. */
+  closing(connection: Connection): void {
+    this.#parts.firstData.forget(connection);
+    // Not in the middle of a round, which may be what closes it.
+    setImmediate(() => this.#leave(connection));
+  }
+
+  /** It has no part in data any more. */
+  #leave(connection: Connection): void {
+    const { fanOut, channels, presence } = this.#parts;
+    fanOut.leave(connection);
+    channels.forget(connection);
+    presence.forget(connection);
+  }
+
   #forget(connection: Connection, code: number): void {
-    const { fanOut, intake, firstData, trading, channels, presence, shares } = this.#parts;
+    const { intake, firstData, trading, shares } = this.#parts;
     const { counters } = this.#context;
     this.#all.delete(connection);
     intake.end(connection);
     shares.release(connection.share);
     firstData.forget(connection);
     connection.ended();
-    fanOut.leave(connection);
+    this.#leave(connection);
     trading.forget(connection);
-    channels.forget(connection);
-    presence.forget(connection);
     this.#countConnection(connection, -1);
     const { closeCode = code } = connection;
     countListedOrOther<number>(counters, SHARD.closedByCode, COUNTED_CLOSE_CODES, closeCode);

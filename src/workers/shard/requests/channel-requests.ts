@@ -11,6 +11,8 @@ import { forbidden } from "./request-faults.js";
 
 /** What a publication costs its client besides its bytes: it is placed, kept and told to others. */
 const PUBLISH_COST_BYTES = 512;
+/** What it costs to have the hub find where a history begins. */
+const FIND_COST_BYTES = 512;
 
 /** What clients ask of the channels that users publish to: says who may, and passes it on. */
 export class ChannelRequests {
@@ -72,6 +74,7 @@ export class ChannelRequests {
     const asked = channels.filter(isNamedSince);
     if (asked.length === 0 || this.faultOf(connection, asked) !== undefined)
       return found(new Map());
+    connection.charge(FIND_COST_BYTES * asked.length, performance.now());
     this.#hold.hold(connection);
     this.#channels.find(asked, (histories) => {
       if (connection.open) found(histories);

@@ -212,9 +212,10 @@ export class RequestHandler {
   /** What a change of subscriptions costs, as so many bytes: the sets are copied, the filters evaluated. */
   #costOf(connection: Connection, channels: readonly Channel[]): number {
     const filters = channels.filter(({ type }) => type === "Markets").length;
-    const subscriptions = connection.audience?.subscriptions.size ?? 0;
     const { length } = this.#fanOut.mirror.markets;
-    return SUBSCRIPTION_COST_BYTES * subscriptions + EVALUATION_COST_BYTES * filters * length;
+    return (
+      SUBSCRIPTION_COST_BYTES * connection.subscriptions + EVALUATION_COST_BYTES * filters * length
+    );
   }
 
   #answerHistory(connection: Connection, request: HistoryRequestMessage): void {

@@ -11,6 +11,7 @@ export class CoalescedWrites {
   readonly #outbox: Outbox;
   readonly #takers: Takers | undefined;
   readonly #batches = new Map<Connection, PrivateBatch[]>();
+  #bytes = 0;
 
   /**
    * @param takers where this is a piece of a whole: what is too much of that for a socket is no sign of slowness in
@@ -19,6 +20,11 @@ export class CoalescedWrites {
   constructor(outbox: Outbox, takers?: Takers) {
     this.#outbox = outbox;
     this.#takers = takers;
+  }
+
+  /** What is to be sent, to all together. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   add(connection: Connection, message: ServerMessage): void {
@@ -40,6 +46,7 @@ export class CoalescedWrites {
     for (const [connection, batches] of this.#batches)
       connection.deliver(this.#hadTaken(connection) ? batches.map(asAsked) : batches);
     this.#batches.clear();
+    this.#bytes = 0;
   }
 
   #hadTaken(connection: Connection): boolean {
@@ -53,6 +60,7 @@ export class CoalescedWrites {
   }
 
   put(connection: Connection, batch: PrivateBatch): void {
+    this.#bytes += batch.bytes.length;
     const batches = this.#batches.get(connection);
     if (batches === undefined) this.#batches.set(connection, [batch]);
     else batches.push(batch);

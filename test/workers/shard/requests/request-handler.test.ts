@@ -1,6 +1,6 @@
 import jwt from "jsonwebtoken";
 import { Packr } from "msgpackr";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { counted, SHARD } from "../../../../src/counters/counters.js";
 import type { Connection } from "../../../../src/workers/shard/connections/connection.js";
 import {
@@ -279,6 +279,40 @@ describe("request-handler", () => {
     expect(ask({ type: "?" }, 60_300)).toMatchObject([{ data: { code: "UNKNOWN_TYPE" } }]);
     expect(burst(60_300, 1)).toBe(1);
     expect(ask({ type: "?" }, 60_300)).toMatchObject([{ data: { code: "RATE_LIMITED" } }]);
+  });
+
+  it("request-handler - subscriptions count and are charged for whatever their channel is", () => {
+    makeHandler({ maxSubscriptions: 8 });
+    const named = (channel: string) => ({ type: "Private", params: { channel } });
+    const present = (of: object) => ({ type: "Presence", params: of });
+    const charges = vi.spyOn(client.connection, "charge");
+    const charged = (message: unknown): number => {
+      charges.mockClear();
+      ask(message);
+      return charges.mock.calls.reduce((sum, [bytes]) => sum + bytes, 0);
+    };
+    ask(authenticate({ channels: ["*"] }));
+    ask(subscribe(market(1), named("a"), named("b"), present({ market_id: 1 })));
+    ask(subscribe(present({ channel: "a" }), market(4), named("c")));
+    const { connection } = client;
+    expect(connection.subscriptions).toBe(7);
+    const many = charged(unsubscribe(named("none")));
+    expect(errorOf(subscribe(named("d"), named("e")))).toMatchObject({
+      code: "TOO_MANY_SUBSCRIPTIONS",
+      message: "9 subscriptions; a connection may have 8",
+    });
+    expect(errorOf(subscribe(present({ market_id: 2 }), present({ market_id: 3 }))).code).toBe(
+      "TOO_MANY_SUBSCRIPTIONS",
+    );
+    // What it has already is one.
+    expect(ask(subscribe(named("a"), named("c"), named("d")))[0]?.type).toBe("Subscribed");
+    expect(connection.subscriptions).toBe(8);
+    ask(unsubscribe(...["a", "b", "c", "d"].map(named), present({ channel: "a" }), market(1)));
+    expect(connection.subscriptions).toBe(2);
+    expect(many - charged(unsubscribe(named("none")))).toBe(32 * 5);
+    // The hub has to be asked for a history.
+    const plain = charged(subscribe(named("a")));
+    expect(charged(subscribe({ ...named("b"), since: 1 })) - plain).toBe(32 + 512);
   });
 });
 

@@ -88,7 +88,10 @@ function sent({ messages }: Client): unknown[] {
 }
 
 beforeEach(() => startWorld());
-afterEach(() => world.trading.close());
+afterEach(() => {
+  vi.useRealTimers();
+  world.trading.close();
+});
 
 describe("order replays", () => {
   it("order replays - Subscribed says what the exchange says, then comes what there was, part by part, then news", async () => {
@@ -216,11 +219,15 @@ describe("order replays", () => {
     await since(client);
     const { request } = await asked("replay");
     client.socket.congested = true;
+    vi.useFakeTimers({ toFake: ["setTimeout"] });
     await exchange.tell({ type: "replay", request, told: [fill(1)], next: POSITION });
     expect([sent(client), client.connection.blocked]).toEqual([[true, "fill 1"], true]);
-    await new Promise((resolve) => setTimeout(resolve, 120));
+    // However often it is looked at.
+    vi.advanceTimersByTime(1000);
     expect(await exchange.requests()).toEqual([]);
     client.socket.drain();
+    vi.advanceTimersByTime(1000);
+    vi.useRealTimers();
     expect((await askedLater("replay")).from).toEqual(POSITION);
   });
 
@@ -263,9 +270,12 @@ describe("order replays", () => {
     );
     expect(sent(client)).toEqual([true, true, "fill 3", "fill 4"]);
     await since(client);
-    await asked("replay");
+    const last = await asked("replay");
+    client.socket.congested = true;
+    vi.useFakeTimers({ toFake: ["setTimeout"] });
+    await exchange.tell({ type: "replay", request: last.request, told: [fill(5)], next: POSITION });
     world.disconnect(client);
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    vi.advanceTimersByTime(1000);
     expect((await exchange.requests()).map(({ type }) => type)).toEqual(["unwatch"]);
   });
 
