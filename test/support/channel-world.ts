@@ -187,6 +187,7 @@ export class ChannelWorld {
   /** Has the hub hear requests, all by default. */
   hear(most = this.requests.length): void {
     for (const request of this.requests.splice(0, most)) this.desk.take(this.#shard, request);
+    this.desk.heard();
     this.#writer.publish();
   }
 

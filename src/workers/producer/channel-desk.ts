@@ -24,8 +24,9 @@ interface ChannelDeskContext {
   readonly publishedTo: (ts: number) => void;
 }
 
-/** What one answer brings of a history, in bytes. */
-const ANSWER_BYTES_MAX = 32 * 1024;
+/** What one answer brings of a history, in bytes, and all answers of a turn, but for one publication each. */
+const ANSWER_BYTES_MAX = 128 * 1024;
+const TURN_BYTES_MAX = 512 * 1024;
 /** How often old publications are looked for, and users who have not published for long, in ms. */
 const SWEEP_INTERVAL_MS = 250;
 
@@ -50,6 +51,8 @@ export class ChannelDesk {
   /** Of users that have published lately. */
   readonly #allowances = new Map<string, TokenBucket>();
   readonly #sweep: NodeJS.Timeout;
+  /** What answers of this turn may still bring. */
+  #turnBytes = TURN_BYTES_MAX;
 
   constructor(options: ChannelOptions, context: ChannelDeskContext) {
     const { counters, tell, now } = context;
@@ -91,12 +94,19 @@ export class ChannelDesk {
       case "history": {
         const { channel, from: start } = request;
         const now = this.#context.tell();
-        const found = this.#histories.read(channel, start, ANSWER_BYTES_MAX, now);
+        const bytesMax = Math.min(ANSWER_BYTES_MAX, this.#turnBytes);
+        const found = this.#histories.read(channel, start, bytesMax, now);
+        for (const { data } of found.publications) this.#turnBytes -= data.length;
         return from.tell({ type: "history", request: request.request, ...found });
       }
       default:
         return request satisfies never;
     }
+  }
+
+  /** All of a message has been heard. */
+  heard(): void {
+    this.#turnBytes = TURN_BYTES_MAX;
   }
 
   /** @param userId undefined for an operator */

@@ -88,6 +88,7 @@ const hub = new Hub({
   },
   heard: () => {
     publications.publish();
+    desk?.heard();
     presence.heard();
   },
   gone: (shard) => presence.gone(shard),

@@ -357,6 +357,30 @@ describe("channels", () => {
     expect([live.seqsOf("a"), back.seqsOf("a")]).toEqual([seqs, seqs]);
   });
 
+  it("channels - what the hub answers in a turn is bounded, and each question gets something", () => {
+    world = new ChannelWorld({ channelHistorySize: 100 });
+    const channels = Array.from({ length: 20 }, (_, index) => `c${index}`);
+    const since = world.ts;
+    for (const channel of channels)
+      for (let more = 0; more < 12; more++) world.publish(channel, `"${"x".repeat(15_000)}"`);
+    const clients = channels.map((channel) => {
+      const client = connect();
+      world.subscribe(client, channel, since);
+      return client;
+    });
+    world.hear();
+    world.tell();
+    world.hear();
+    const counts = world.news.map((one) => (one.type === "history" ? one.publications.length : 0));
+    expect(counts).toHaveLength(20);
+    expect(Math.max(...counts)).toBe(8);
+    expect(Math.min(...counts)).toBe(1);
+    expect(counts.reduce((sum, count) => sum + count) * 15_000).toBeLessThan(900_000);
+    world.settle();
+    for (const [index, client] of clients.entries())
+      expect(client.seqsOf(`c${index}`)).toHaveLength(12);
+  });
+
   it("channels - of what the hub has answered and was not told yet nothing is lost with it", () => {
     let nowMs = 0;
     world = new ChannelWorld({ channelHistorySize: 1000, now: () => nowMs++ });
