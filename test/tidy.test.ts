@@ -43,7 +43,6 @@ const FOR_TESTS: Readonly<Record<string, string>> = {
   "src/main/acceptor.ts AcceptorOptions": "the type of an argument that tests make",
   "src/main/ops-server.ts OpsOptions": "the type of an argument that tests make",
   "src/market-data/position-clock.ts Clocks": "the type of an argument that tests make",
-  "src/relay/orders/edges-desk.ts EdgesDeskOptions": "the type of an argument that tests make",
   "src/ring/layout.ts BATCH_BYTES_MAX": "a bound that tests reach for",
   "src/ring/layout.ts RING_CAPACITY_MAX": "a bound that tests reach for",
   "src/ring/layout.ts RING_CAPACITY_MIN": "a bound that tests reach for",

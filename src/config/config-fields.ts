@@ -737,7 +737,7 @@ const nodes = {
     max: MINUTE,
     default: 2000,
     description:
-      "How long, with feed relay, an order may take to the origin's exchange, which does not carry it out later",
+      "How long, with feed relay, an order may take to the origin's exchange, or a publication to the origin, which does not carry it out later",
   }),
   relayAck: choice({
     flag: "relay-ack",
@@ -768,7 +768,7 @@ const nodes = {
     max: GIB,
     default: 16 * MIB,
     description:
-      "What may wait between an edge and the exchange of its origin, each way; of orders more is refused, and a link with more answers ends",
+      "What may wait between an edge and the exchange of its origin, each way, and for private channels and presence; of orders and publications more is refused, and a link with more answers ends",
   }),
 };
 

@@ -64,4 +64,16 @@ export const RELAY = {
   copiedBytes: 35,
   /** At either end: answers to those who do not hear them any more, as their link has ended, or their shard. */
   answersDropped: 36,
+  /** Of an origin and of an edge, likewise of the links to the hub: private channels and presence. */
+  hubLinks: 40,
+  hubLinksEnded: 41,
+  hubLeasesEnded: 42,
+  hubLinkWaitingBytes: 43,
+  hubLinkOutstanding: 44,
+  originHubLinked: 45,
+  originHubWaitingBytes: 46,
+  /** Of an edge: all that was published earlier than this `ts` has been told; it outlives its producer. */
+  publishedTo: 47,
+  /** Times that an edge may have missed publications, and asks its origin for what there was. */
+  publicationGaps: 48,
 } as const;

@@ -33,7 +33,7 @@ import {
 } from "./metric-samples.js";
 import { addPresenceMetrics } from "./presence-metrics.js";
 import { addRefusalMetrics } from "./refusal-metrics.js";
-import { addLinkMetrics, addRelayMetrics, addStandbyMetrics } from "./relay-metrics.js";
+import { addRelayMetrics } from "./relay-metrics.js";
 import { addReplayMetrics } from "./replay-metrics.js";
 
 /** Whose allowance requests waited for. */
@@ -67,8 +67,6 @@ export function createMetrics(
   addOpsMetrics(add, block);
   addArchiveMetrics(add, block);
   addRelayMetrics(add, block);
-  addLinkMetrics(add, block);
-  addStandbyMetrics(add, block);
   addShardMetrics(add, block);
   addReplayMetrics(add, block);
   addPresenceMetrics(add, block);

@@ -155,9 +155,9 @@ export class ProducerSupervisor {
     this.#life?.worker.postMessage(message, [port, hub]);
   }
 
-  /** Gives the exchange, or the sessions, a way to a shard of another node. */
-  attachEdgeShard(shard: number, port: MessagePort): void {
-    const message: MainToProducer = { type: "edge-shard", shard, port };
+  /** Gives the exchange, or the sessions, a way to a shard of another node; or the hub. */
+  attachEdgeShard(type: "edge-shard" | "edge-hub", shard: number, port: MessagePort): void {
+    const message: MainToProducer = { type, shard, port };
     this.#life?.worker.postMessage(message, [port]);
   }
 

@@ -3,7 +3,7 @@ import { RELAY } from "../counters/relay-counters.js";
 import type { Add, MetricType } from "./metric-samples.js";
 
 /** Adds what an exchange and its standbys have counted of its journal. */
-export function addStandbyMetrics(add: Add, { relay, producer }: CounterBlock): void {
+function addStandbyMetrics(add: Add, { relay, producer }: CounterBlock): void {
   const one = (type: MetricType, name: string, word: number, help: string): void =>
     add(type, `relay_${name}`, help, () => [{ labels: {}, value: counted(relay, word) }]);
   one(
@@ -49,6 +49,9 @@ export function addStandbyMetrics(add: Add, { relay, producer }: CounterBlock): 
 export function addRelayMetrics(add: Add, block: CounterBlock): void {
   const { relay } = block;
   addNodeMetrics(add, block);
+  addLinkMetrics(add, block);
+  addHubLinkMetrics(add, block);
+  addStandbyMetrics(add, block);
   const one = (type: MetricType, name: string, word: number, help: string): void =>
     add(type, `relay_${name}`, help, () => [{ labels: {}, value: counted(relay, word) }]);
   one("gauge", "connected", RELAY.connected, "Whether the relay's Redis can be reached, 0 or 1");
@@ -96,6 +99,12 @@ export function addRelayMetrics(add: Add, block: CounterBlock): void {
   );
   one("counter", "starts_total", RELAY.starts, "Threads started to relay");
   one(
+    "counter",
+    "publication_gaps_total",
+    RELAY.publicationGaps,
+    "Times that an edge may have missed publications; its shards asked its origin for them",
+  );
+  one(
     "gauge",
     "lease_held",
     RELAY.leaseHeld,
@@ -123,8 +132,46 @@ function addNodeMetrics(add: Add, { relay }: CounterBlock): void {
   one("node_namesake", RELAY.nodeNamesake, "Whether another node had its name first, 0 or 1");
 }
 
+/** Adds what is counted of the ways of edges to their origin's hub, at either end. */
+function addHubLinkMetrics(add: Add, { relay }: CounterBlock): void {
+  const one = (type: MetricType, name: string, word: number, help: string): void =>
+    add(type, `relay_${name}`, help, () => [{ labels: {}, value: counted(relay, word) }]);
+  one(
+    "gauge",
+    "hub_links",
+    RELAY.hubLinks,
+    "Edges with a link to this origin's hub, for private channels and presence",
+  );
+  one("counter", "hub_links_ended_total", RELAY.hubLinksEnded, "Such links that have ended");
+  one(
+    "counter",
+    "hub_leases_ended_total",
+    RELAY.hubLeasesEnded,
+    "Edges that were silent for so long that their presence ended",
+  );
+  one("gauge", "hub_link_waiting_bytes", RELAY.hubLinkWaitingBytes, "What waits there for edges");
+  one(
+    "gauge",
+    "hub_link_outstanding_requests",
+    RELAY.hubLinkOutstanding,
+    "Requests of edges that the hub has not answered",
+  );
+  one(
+    "gauge",
+    "origin_hub_linked",
+    RELAY.originHubLinked,
+    "Whether this edge has a link to its origin's hub, 0 or 1",
+  );
+  one(
+    "gauge",
+    "origin_hub_waiting_bytes",
+    RELAY.originHubWaitingBytes,
+    "What waits of this edge for its origin's hub",
+  );
+}
+
 /** Adds what is counted of the ways of edges to their origin's exchange, at either end. */
-export function addLinkMetrics(add: Add, { producer, relay }: CounterBlock): void {
+function addLinkMetrics(add: Add, { producer, relay }: CounterBlock): void {
   const one = (type: MetricType, name: string, word: number, help: string): void =>
     add(type, `relay_${name}`, help, () => [{ labels: {}, value: counted(relay, word) }]);
   one("gauge", "links", RELAY.links, "Edges whose shards have a link to this origin's exchange");

@@ -9,8 +9,8 @@ import { type RingReaderHooks, RingReaderSupervisor } from "./ring-reader-superv
 const WORKER = new URL("../workers/relay/relay-worker.js", import.meta.url);
 const RESTARTING = "the relay ended and is being restarted; other nodes get nothing new";
 
-/** A shard of another node that wants a way to the exchange, or the sessions. */
-export type EdgeShard = Extract<RelayToMain, { readonly type: "edge-shard" }>;
+/** A shard of another node that wants a way to the exchange, or the sessions; or to the hub. */
+export type EdgeShard = Extract<RelayToMain, { readonly type: "edge-shard" | "edge-hub" }>;
 
 interface Relay {
   readonly config: Config;
@@ -63,9 +63,9 @@ export function superviseRelay(
       restarting: RESTARTING,
       message: (message) => {
         if (message.type === "health") hooks.health(message.reason);
-        else if (message.type === "edge-shard") hooks.edgeShard(message);
         else if (message.type === "fenced-out") hooks.fencedOut();
-        else hooks.archiveDamaged(message.reason);
+        else if (message.type === "archive-damaged") hooks.archiveDamaged(message.reason);
+        else hooks.edgeShard(message);
       },
     },
     hooks,

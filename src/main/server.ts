@@ -114,9 +114,9 @@ export class Server implements RunningServer {
       {
         health: (source, reason) => this.#health.report(source, reason),
         left: (whose, threads) => this.#reportLeft(whose, threads),
-        edgeShard: ({ shard, epoch, port }) => {
+        edgeShard: ({ type, shard, epoch, port }) => {
           if (this.#producer.ready && epoch === this.#memory?.epoch)
-            this.#producer.attachEdgeShard(shard, port);
+            this.#producer.attachEdgeShard(type, shard, port);
           else port.close();
         },
         fencedOut: () => this.#leadership.lose(),

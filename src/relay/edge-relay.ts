@@ -143,6 +143,8 @@ export class EdgeRelay {
     const { markets: ours, log } = this.#options;
     this.#epoch = head.epoch;
     this.#fence = Math.max(this.#fence, head.fence);
+    // Whom a former life has told the last ones is due those since.
+    if (this.#toldBefore > 0) this.#losePublications();
     ours.list(markets.filter(({ epoch }) => epoch === head.epoch));
     // Of what was packed in the same microsecond nobody knows on which side it is.
     ours.completeFrom(Math.max(head.ts, ours.latestTs) + 1);
@@ -204,6 +206,12 @@ export class EdgeRelay {
       // Where nothing comes, Redis has lost what was told.
       this.#becomeReady(entries.length === 0);
     }
+  }
+
+  #losePublications(): void {
+    const { publications } = this.#options.markets;
+    publications.lost();
+    publications.publish();
   }
 
   /** Behind a former life nobody knows what a gap had. */
@@ -302,6 +310,7 @@ export class EdgeRelay {
   async #takeOver(link: RedisLink, { head, markets: fields }: RelaySnapshot): Promise<void> {
     if (head.epoch !== this.#epoch) return this.#endEpoch(link, head.epoch);
     const { markets } = this.#options;
+    this.#losePublications();
     const ofEpoch = fields.filter(({ epoch }) => epoch === head.epoch);
     await this.#fetch(link, head.epoch, markets.missingTrades(markets.listNew(ofEpoch)));
     for (const field of ofEpoch) markets.apply(field);
@@ -333,6 +342,7 @@ export class EdgeRelay {
    */
   async #endEpoch(link: RedisLink, next: string): Promise<never> {
     const { markets } = this.#options;
+    if (!this.#ended) this.#losePublications();
     const isNext = (wholeOf: string | undefined): boolean => wholeOf === next;
     if (!this.#ended && !(await this.#fetchUntil(link, this.#epoch ?? "", isNext)))
       markets.loseTrades();

@@ -1,4 +1,5 @@
 import { crc32c } from "@node-rs/crc32";
+import type { PublicationRecord } from "../ring/publication-record.js";
 import type { MarketState } from "../ring/records.js";
 import { CodedError } from "../shared/coded-error.js";
 import type { MarketDefinition } from "../shared/market.js";
@@ -110,6 +111,17 @@ export class EntryWriter {
   completeFrom(ts: number): void {
     this.#count++;
     this.#records.completeFrom(ts);
+  }
+
+  publication(publication: PublicationRecord): void {
+    this.#count++;
+    this.#records.publication(publication);
+  }
+
+  /** All that was published earlier is in this entry or in those before. */
+  publishedTo(ts: number): void {
+    this.#count++;
+    this.#records.publishedTo(ts);
   }
 
   /** The entry, in memory of its own. */

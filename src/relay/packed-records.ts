@@ -1,3 +1,4 @@
+import { type PublicationRecord, publicationTexts } from "../ring/publication-record.js";
 import type { BookState, MarketState, TradeRecord } from "../ring/records.js";
 import {
   BOOK_LEVELS_MAX,
@@ -25,11 +26,22 @@ import { type ByteReader, type ByteWriter, PackedBytesError } from "./packed-byt
  *   4 trade     slot c │ seq c │ number c │ price c │ quantity c │ entry's ts - ts s
  *               │ id bytes c, UTF-8, unless bit 5: it is the number; bit 4: the side is Sell
  *   5 complete  ts c: from then on all that was told lies at the origin
+ *   6 published bytes of the channel c, of the user c and one more, or 0 for nobody, of the data c │ seq c
+ *               │ entry's ts - ts s │ channel, user, data, UTF-8
+ *   7 told      ts c: all that was published earlier is in this entry or those before
  *
  * An absent number is not written; what is a difference to it is one to 0.
  */
 
-const TYPE = { listing: 1, state: 2, book: 3, trade: 4, completeFrom: 5 } as const;
+const TYPE = {
+  listing: 1,
+  state: 2,
+  book: 3,
+  trade: 4,
+  completeFrom: 5,
+  publication: 6,
+  publishedTo: 7,
+} as const;
 const TYPE_MASK = 0x0f;
 const SIZED_SAME = 0x10;
 const SIZED_ZERO = 0x20;
@@ -39,6 +51,7 @@ const ABSENT_SHIFT = 2;
 const ABSENT = { price: 1, bestBid: 2, bestAsk: 4, bidQuantity: 8, askQuantity: 16 } as const;
 const ID_BYTES = 16;
 const TEXT_BYTES_MAX = 4096;
+const DATA_BYTES_MAX = 64 * 1024;
 
 /** A book and its place; the levels that count are those of its lengths. */
 export type BookPlaced = BookState;
@@ -55,6 +68,8 @@ export interface RecordSink {
   book(slot: number, book: BookPlaced): void;
   trade(trade: TradeNumbered): void;
   completeFrom(ts: number): void;
+  publication(publication: PublicationRecord): void;
+  publishedTo(ts: number): void;
 }
 
 /** Writes records of an entry. */
@@ -161,6 +176,26 @@ export class RecordWriter {
     this.#out.byte(TYPE.completeFrom);
     this.#out.count(ts);
   }
+
+  publication({ channel, userId, data, seq, ts }: PublicationRecord): void {
+    const out = this.#out;
+    const texts = publicationTexts(channel, userId, data);
+    const { user } = texts;
+    out.byte(TYPE.publication);
+    out.count(texts.channel.length);
+    out.count(user === undefined ? 0 : user.length + 1);
+    out.count(texts.data.length);
+    out.count(seq);
+    out.signed(this.#ts - ts);
+    out.raw(texts.channel);
+    if (user !== undefined) out.raw(user);
+    out.raw(texts.data);
+  }
+
+  publishedTo(ts: number): void {
+    this.#out.byte(TYPE.publishedTo);
+    this.#out.count(ts);
+  }
 }
 
 function sizedFlags({ ts, sizedTs }: MarketState): number {
@@ -199,6 +234,10 @@ export class RecordReader {
         return sink.trade(this.#readTrade(head));
       case TYPE.completeFrom:
         return sink.completeFrom(from.count());
+      case TYPE.publication:
+        return sink.publication(this.#readPublication());
+      case TYPE.publishedTo:
+        return sink.publishedTo(from.count());
       default:
         throw new PackedBytesError(`a record has type ${head & TYPE_MASK}`);
     }
@@ -220,9 +259,22 @@ export class RecordReader {
   }
 
   #text(): string {
-    const bytes = this.#from.count();
-    if (bytes > TEXT_BYTES_MAX) throw new PackedBytesError(`a text has ${bytes} bytes`);
+    return this.#textOf(this.#from.count(), TEXT_BYTES_MAX);
+  }
+
+  #textOf(bytes: number, most: number): string {
+    if (bytes > most) throw new PackedBytesError(`a text has ${bytes} bytes`);
     return this.#from.raw(bytes).toString();
+  }
+
+  #readPublication(): PublicationRecord {
+    const from = this.#from;
+    const [channelBytes, userBytes, dataBytes] = [from.count(), from.count(), from.count()];
+    const seq = from.count();
+    const ts = this.#ts - from.signed();
+    const channel = this.#textOf(channelBytes, TEXT_BYTES_MAX);
+    const userId = userBytes === 0 ? undefined : this.#textOf(userBytes - 1, TEXT_BYTES_MAX);
+    return { channel, userId, data: this.#textOf(dataBytes, DATA_BYTES_MAX), seq, ts };
   }
 
   #readState(head: number): MarketState {

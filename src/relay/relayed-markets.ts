@@ -1,12 +1,14 @@
 import { type CounterSection, count, counted, PRODUCER } from "../counters/counters.js";
 import { RELAY } from "../counters/relay-counters.js";
 import type { MarketWriter } from "../market-data/market-writer.js";
+import type { PublicationRecord } from "../ring/publication-record.js";
 import { type MarketState, TRADE_ID_BYTES_MAX, utf8 } from "../ring/records.js";
 import type { Logger } from "../shared/log.js";
 import type { MarketDefinition } from "../shared/market.js";
 import type { MarketId } from "../shared/market-id.js";
 import type { Entry } from "./entry-form.js";
 import type { BookPlaced, RecordSink, TradeNumbered } from "./packed-records.js";
+import type { RelayedPublications } from "./relayed-publications.js";
 
 /** Where a market's streams stand here. */
 interface Place {
@@ -31,6 +33,7 @@ export class RelayedMarkets implements RecordSink {
   readonly #producer: CounterSection;
   readonly #relay: CounterSection;
   readonly #log: Logger;
+  readonly publications: RelayedPublications;
   readonly #places: Place[] = [];
   readonly #slots = new Map<MarketId, number>();
   #refused = false;
@@ -47,7 +50,14 @@ export class RelayedMarkets implements RecordSink {
   lastTradeTs = 0;
   begunAt = 0;
 
-  constructor(writer: MarketWriter, producer: CounterSection, relay: CounterSection, log: Logger) {
+  constructor(
+    writer: MarketWriter,
+    publications: RelayedPublications,
+    producer: CounterSection,
+    relay: CounterSection,
+    log: Logger,
+  ) {
+    this.publications = publications;
     this.#writer = writer;
     this.#producer = producer;
     this.#relay = relay;
@@ -60,6 +70,8 @@ export class RelayedMarkets implements RecordSink {
 
   apply(entry: Entry): void {
     entry.read(this);
+    // Ahead of the markets, whose position says how far all has been told.
+    this.publications.publish();
     count(this.#relay, RELAY.records, entry.records);
   }
 
@@ -135,6 +147,14 @@ export class RelayedMarkets implements RecordSink {
       this.#writer.tradesLost();
     }
     this.#write(trade);
+  }
+
+  publication(publication: PublicationRecord): void {
+    this.publications.write(publication);
+  }
+
+  publishedTo(ts: number): void {
+    this.publications.publishedTo(ts);
   }
 
   /** Writes a trade out of the origin's archive, whatever its slot; returns whether none is missing before it. */

@@ -4,6 +4,7 @@ import { BroadcastReceiver, RECEIVED } from "../ring/broadcast-receiver.js";
 import { RECORD } from "../ring/layout.js";
 import type { MarketMemory } from "../ring/market-memory.js";
 import { MarketTableReader, SlotLockedError } from "../ring/market-table.js";
+import { readPublication, readPublishedTo } from "../ring/publication-record.js";
 import {
   type MarketState,
   readBook,
@@ -32,6 +33,7 @@ interface Source {
   readonly memory: MarketMemory;
   readonly ring: BroadcastReceiver;
   readonly trades: BroadcastReceiver;
+  readonly publications: BroadcastReceiver;
   readonly table: MarketTableReader;
   /** Markets whose definitions the entries have, by slot from 0 up. */
   listed: number;
@@ -45,7 +47,8 @@ interface Source {
 
 /**
  * Reads the rings of one producer after the other and packs what they have into entries, in their order: states
- * and books first, then trades, as a trade's market is on the other ring and published no later.
+ * and books first, then trades, as a trade's market is on the other ring and published no later, then publications, so
+ * that none of those is behind a market's that has a later `ts`.
  *
  * The rings are what waits while nothing can be sent: whoever does not call is lapped at some time, which costs
  * the producer nothing, is counted, and is told by an entry with a gap and nothing else.
@@ -94,7 +97,9 @@ export class RingPacker {
   /** How full the rings are with what was not packed: the fuller one's share. */
   get backlog(): number {
     const source = this.#source;
-    return source === undefined ? 0 : Math.max(source.ring.backlog, source.trades.backlog);
+    if (source === undefined) return 0;
+    const { ring, trades, publications } = source;
+    return Math.max(ring.backlog, trades.backlog, publications.backlog);
   }
 
   /** Packs what there is into {@link writer}; undefined where there is nothing. */
@@ -107,12 +112,9 @@ export class RingPacker {
     if (source.gap) return this.#packGap(source);
     const { begins } = source;
     if (begins) this.writer.completeFrom(source.table.completeFrom);
-    const trades = this.#readTrades(source);
-    const unlisted = (): boolean => trades.some(({ slot }) => slot >= source.listed);
-    while (!source.gap && (this.writer.bytes < ENTRY_BYTES_MAX || unlisted()))
-      if (!this.#readRing(source)) break;
-    // What is before a lap goes first. A market that is lost with it is in the snapshot, with its trades' place.
-    for (const trade of trades) if (trade.slot < source.listed) this.#packTrade(source, trade);
+    // Where many wait, they go first, without markets that would be ahead of them.
+    this.#packPublications(source, ENTRY_BYTES_MAX);
+    if (this.writer.bytes < ENTRY_BYTES_MAX) this.#packMarkets(source);
     if (this.writer.records === 0) return source.gap ? this.#packGap(source) : undefined;
     source.begins = false;
     return { epoch, gap: false, begins, ends: false };
@@ -149,10 +151,7 @@ export class RingPacker {
   /** Whether all is packed that its producer has told; of one that has ended there will be no more. */
   get #isDone(): boolean {
     const source = this.#source;
-    return (
-      source === undefined ||
-      (!source.gap && source.ring.backlog === 0 && source.trades.backlog === 0)
-    );
+    return source === undefined || (!source.gap && this.backlog === 0);
   }
 
   /** Goes on with the next producer; what it packs says that the epoch of the one before has ended. */
@@ -169,6 +168,36 @@ export class RingPacker {
     count(this.#counters, RELAY.gaps);
     this.writer.begin(nowMicros());
     return { epoch, gap: true, begins: false, ends: false };
+  }
+
+  #packMarkets(source: Source): void {
+    const trades = this.#readTrades(source);
+    const unlisted = (): boolean => trades.some(({ slot }) => slot >= source.listed);
+    while (!source.gap && (this.writer.bytes < ENTRY_BYTES_MAX || unlisted()))
+      if (!this.#readRing(source)) break;
+    // What is before a lap goes first. A market that is lost with it is in the snapshot, with its trades' place.
+    for (const trade of trades) if (trade.slot < source.listed) this.#packTrade(source, trade);
+    this.#packPublications(source, Number.POSITIVE_INFINITY);
+  }
+
+  #packPublications(source: Source, bytesMax: number): void {
+    const { publications: receiver } = source;
+    while (!source.gap && this.writer.bytes < bytesMax) {
+      const lost = receiver.lost;
+      const received = receiver.receive();
+      if (received === RECEIVED.nothing) return;
+      if (received === RECEIVED.lapped) source.gap = true;
+      else
+        for (let type = receiver.next(); type !== 0; type = receiver.next())
+          this.#packPublication(source, type);
+      count(this.#counters, RELAY.dropped, receiver.lost - lost);
+    }
+  }
+
+  #packPublication({ publications: { words, offset } }: Source, type: number): void {
+    if (type === RECORD.publication) this.writer.publication(readPublication(words, offset));
+    else if (type === RECORD.publishedTo) this.writer.publishedTo(readPublishedTo(words, offset));
+    else throw new Error(`relay: a publication's record of unknown type ${type}`);
   }
 
   #readTrades(source: Source): TradeRecord[] {
@@ -271,6 +300,7 @@ function sourceOf(memory: MarketMemory, from: "start" | "tail"): Source {
     memory,
     ring: new BroadcastReceiver(memory.ring, from),
     trades: new BroadcastReceiver(memory.tradeRing, from),
+    publications: new BroadcastReceiver(memory.publicationRing, from),
     table: new MarketTableReader(memory.table),
     listed: 0,
     tradeSeqs: [],

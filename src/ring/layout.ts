@@ -75,6 +75,9 @@ export const RECORD = {
   book: 3,
   trade: 4,
   publication: 5,
+  /** In the ring of publications: how far it has come, and that some may be missing from there on. */
+  publishedTo: 6,
+  publicationsLost: 7,
 } as const;
 
 /** Bytes of data in the ring of a buffer. */

@@ -5,12 +5,16 @@ import { utf8 } from "./records.js";
  * The payload of a publication's record. Offsets are bytes and multiples of 8, numbers f64, texts UTF-8, one behind
  * the other.
  *
- *   publication  channel bytes u32, user bytes u32 │ data bytes u32, 0 │ seq │ ts │ channel, user, data
+ *   publication       channel bytes u32, user bytes u32 │ data bytes u32, 0 │ seq │ ts │ channel, user, data
+ *   publishedTo       ts: all that come behind it are not earlier
+ *   publicationsLost  ts: neither are those that are missing
  */
 
 const HEAD_BYTES = 32;
 /** Stands for the bytes of a user where there is none. */
 const NOBODY = 0xffff_ffff;
+
+export const PUBLISHED_TO_BYTES = 8;
 
 /** What was published, and its place in its channel. */
 export interface PublicationRecord {
@@ -69,6 +73,15 @@ export function writePublication(
     bytes.set(part, text);
     text += part.length;
   }
+}
+
+/** Likewise of a loss. */
+export function writePublishedTo({ f64 }: Words, offset: number, ts: number): void {
+  f64[offset >>> 3] = ts;
+}
+
+export function readPublishedTo({ f64 }: Words, offset: number): number {
+  return f64[offset >>> 3] as number;
 }
 
 /** The channel that a record is of, without the rest of it. */

@@ -22,8 +22,7 @@ import type { PublishOutcome, WaysToProducer } from "./hub/messages.js";
 import type { FollowedTask, MarketAction, MarketOutcome } from "./producer/messages.js";
 
 /*
- * Every message between threads. Sockets and figures of market data never travel in one: sockets go
- * by the hand-off, data by ring and table, figures by the counter block.
+ * Messages between threads. Sockets go by the hand-off, market data by ring and table, figures by the counter block.
  */
 
 /** The task that a shard's thread runs for as long as it lives. */
@@ -132,8 +131,9 @@ export type MainToProducer =
       readonly port: MessagePort;
       readonly hub: MessagePort;
     }
-  /** A shard of another node; likewise, but for the hub. */
+  /** A shard of another node; likewise, each for itself. */
   | { readonly type: "edge-shard"; readonly shard: number; readonly port: MessagePort }
+  | { readonly type: "edge-hub"; readonly shard: number; readonly port: MessagePort }
   /** An operator asks for a change of a market; `request` is main's number of it, which the answer carries. */
   | { readonly type: "administer"; readonly request: number; readonly action: MarketAction }
   /** An operator publishes JSON to a channel; `request` is main's number of it, which the answer carries. */

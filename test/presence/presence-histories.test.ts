@@ -35,6 +35,12 @@ interface Watcher {
   readonly members: Set<string>;
 }
 
+/** By which a contributor is known to the hub; one that is closed says and hears nothing, and the hub may not know. */
+interface Way {
+  readonly shard: Shard;
+  open: boolean;
+}
+
 /** A contributor: its visitors, what it counts of them, what it was told, and the messages on their ways. */
 class Shard {
   readonly visitors: Visitor[] = [];
@@ -42,6 +48,20 @@ class Shard {
   readonly views = new Map<PresenceKey, { view: PresenceView; watchers: Watcher[] }>();
   toHub: ToHub[] = [];
   toShard: ToShard[] = [];
+  way: Way = { shard: this, open: true };
+
+  send(message: ToHub): void {
+    if (this.way.open) this.toHub.push(message);
+  }
+
+  /** Its way is another one, or none: what was to go, or come, by the one before is lost. */
+  reset(open: boolean): void {
+    this.toHub = [];
+    this.toShard = [];
+    this.shares.endAll();
+    if (!open) this.way.open = false;
+    else this.way = { shard: this, open };
+  }
 
   change(visitor: Visitor, key: PresenceKey): void {
     if (visitor.keys.delete(key)) this.shares.leave(key, visitor.user);
@@ -67,34 +87,58 @@ class World {
   readonly membersMax: number;
   readonly usersMax: number;
   now = 0;
-  hub: PresenceHub<Shard>;
+  hub: PresenceHub<Way>;
+  /** Ways of nodes that are dead, whose leases last still. */
+  readonly leases = new Set<Way>();
 
   constructor(seed: number) {
     this.random = new Random(seed);
-    this.shards = [new Shard(), new Shard(), new Shard()];
+    this.shards = Array.from({ length: 4 }, () => new Shard());
     this.membersMax = this.random.below(2) === 0 ? 3 : 100;
     this.usersMax = this.random.below(3) === 0 ? 4 : 100;
     this.hub = this.newHub();
   }
 
-  newHub(): PresenceHub<Shard> {
-    const hub = new PresenceHub<Shard>(
+  newHub(): PresenceHub<Way> {
+    const toShard = ({ shard, open }: Way, message: ToShard): void => {
+      if (open) shard.toShard.push(message);
+    };
+    const hub = new PresenceHub<Way>(
       {
-        count: (shard, key) => shard.toShard.push({ type: "count", key }),
-        ignore: (shard, key) => shard.toShard.push({ type: "ignore", key }),
-        tell: (shard, news) => shard.toShard.push({ type: "news", news }),
+        count: (way, key) => toShard(way, { type: "count", key }),
+        ignore: (way, key) => toShard(way, { type: "ignore", key }),
+        tell: (way, news) => toShard(way, { type: "news", news }),
       },
       { usersMax: this.usersMax, membersMax: this.membersMax, now: () => this.now },
     );
     this.hub = hub;
-    for (const shard of this.shards) {
-      shard.toHub = [];
-      shard.toShard = [];
-      shard.shares.endAll();
-      hub.attach(shard);
-      for (const key of shard.views.keys()) shard.toHub.push({ type: "watch", key });
-    }
+    this.leases.clear();
+    for (const shard of this.shards) this.connect(shard);
     return hub;
+  }
+
+  connect(shard: Shard): void {
+    shard.reset(true);
+    this.hub.attach(shard.way);
+    for (const key of shard.views.keys()) shard.send({ type: "watch", key });
+  }
+
+  /** The shards of another node, the first ones, lose their ways; the hub goes on with what they have told. */
+  cut(): void {
+    for (const shard of this.shards.slice(0, 2)) shard.reset(false);
+  }
+
+  rejoin(): void {
+    for (const shard of this.shards) {
+      if (shard.way.open) continue;
+      this.hub.detach(shard.way);
+      this.connect(shard);
+    }
+  }
+
+  endLeases(): void {
+    for (const way of this.leases) this.hub.detach(way);
+    this.leases.clear();
   }
 
   pick<T>(items: readonly T[]): T {
@@ -103,9 +147,9 @@ class World {
 
   toHub(shard: Shard): void {
     const message = shard.toHub.shift();
-    if (message?.type === "share") this.hub.take(shard, message.share);
-    else if (message?.type === "watch") this.hub.watch(shard, message.key);
-    else if (message?.type === "unwatch") this.hub.unwatch(shard, message.key);
+    if (message?.type === "share") this.hub.take(shard.way, message.share);
+    else if (message?.type === "watch") this.hub.watch(shard.way, message.key);
+    else if (message?.type === "unwatch") this.hub.unwatch(shard.way, message.key);
   }
 
   toShard(shard: Shard): void {
@@ -114,15 +158,17 @@ class World {
   }
 
   flush(shard: Shard, namesMax: number): void {
-    for (const share of shard.shares.take(namesMax)) shard.toHub.push({ type: "share", share });
+    for (const share of shard.shares.take(namesMax)) shard.send({ type: "share", share });
   }
 
-  /** A shard dies with its visitors and watchers, and another takes its place. */
+  /** A shard dies with its visitors and watchers, and another takes its place; the hub may hear of it later. */
   kill(shard: Shard): void {
-    this.hub.detach(shard);
+    shard.reset(false);
+    if (this.random.below(2) === 0) this.hub.detach(shard.way);
+    else this.leases.add(shard.way);
     const next = new Shard();
     this.shards[this.shards.indexOf(shard)] = next;
-    this.hub.attach(next);
+    this.hub.attach(next.way);
   }
 
   /** A client of the shard begins to watch. */
@@ -132,7 +178,7 @@ class World {
     watched.watchers.push({ version: 0, connections: -1, users: -1, members: new Set() });
     if (known !== undefined) return;
     shard.views.set(key, watched);
-    shard.toHub.push({ type: "watch", key });
+    shard.send({ type: "watch", key });
   }
 
   unwatch(shard: Shard, key: PresenceKey): void {
@@ -141,7 +187,7 @@ class World {
     watched.watchers.pop();
     if (watched.watchers.length > 0) return;
     shard.views.delete(key);
-    shard.toHub.push({ type: "unwatch", key });
+    shard.send({ type: "unwatch", key });
   }
 
   /** Tells a client what it lacks. */
@@ -215,12 +261,17 @@ class World {
           this.tell(this.pick(watched.watchers), watched.view);
         if (random.below(40) === 0) this.kill(shard);
         if (random.below(60) === 0) this.newHub();
+        if (random.below(40) === 0) this.cut();
+        if (random.below(20) === 0) this.rejoin();
+        if (random.below(40) === 0) this.endLeases();
       }
     }
   }
 
   /** Has everything arrive that is on its way. */
   settle(): void {
+    this.rejoin();
+    this.endLeases();
     for (let rounds = 0; rounds < 200; rounds++) {
       for (const shard of this.shards) {
         while (shard.toShard.length > 0) this.toShard(shard);

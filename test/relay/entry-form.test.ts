@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { EntryWriter, openEntry } from "../../src/relay/entry-form.js";
 import type { BookPlaced, RecordSink, TradeNumbered } from "../../src/relay/packed-records.js";
+import type { PublicationRecord } from "../../src/ring/publication-record.js";
 import type { MarketState } from "../../src/ring/records.js";
 import {
   type BookSide,
@@ -56,6 +57,14 @@ const trade: fc.Arbitrary<TradeNumbered> = fc
   })
   .map(({ id, ...rest }) => ({ ...rest, tradeId: id ?? String(rest.tradeNumber) }));
 
+const publication: fc.Arbitrary<PublicationRecord> = fc.record({
+  channel: fc.string({ minLength: 1, maxLength: 128 }),
+  userId: fc.option(fc.string({ unit: "grapheme", maxLength: 40 }), { nil: undefined }),
+  data: fc.oneof(fc.json(), fc.constant(JSON.stringify("ü".repeat(8000)))),
+  seq: count,
+  ts,
+});
+
 type Given<T> = T extends fc.Arbitrary<infer Value> ? Value : never;
 type BookGiven = Given<typeof book>;
 
@@ -64,13 +73,17 @@ type Plain =
   | { type: "state"; state: MarketState }
   | { type: "book"; slot: number; book: BookGiven }
   | { type: "trade"; trade: TradeNumbered }
-  | { type: "complete"; ts: number };
+  | { type: "complete"; ts: number }
+  | { type: "publication"; publication: PublicationRecord }
+  | { type: "published-to"; ts: number };
 const record: fc.Arbitrary<Plain> = fc.oneof(
   fc.record({ type: fc.constant("listing" as const), definition, state, tradeSeq: count }),
   fc.record({ type: fc.constant("state" as const), state }),
   fc.record({ type: fc.constant("book" as const), slot, book }),
   fc.record({ type: fc.constant("trade" as const), trade }),
   fc.record({ type: fc.constant("complete" as const), ts }),
+  fc.record({ type: fc.constant("publication" as const), publication }),
+  fc.record({ type: fc.constant("published-to" as const), ts }),
 );
 const head = fc.record({
   epoch: fc.string({ minLength: 1, maxLength: 20 }),
@@ -98,6 +111,8 @@ function packed(records: readonly Plain[], at: number, given: HeadGiven): Buffer
     else if (one.type === "state") writer.state(one.state);
     else if (one.type === "trade") writer.trade(one.trade);
     else if (one.type === "complete") writer.completeFrom(one.ts);
+    else if (one.type === "publication") writer.publication(one.publication);
+    else if (one.type === "published-to") writer.publishedTo(one.ts);
     else {
       const { bids, asks, ...place } = one.book;
       const written: BookPlaced = { ...createBook(), ...place };
@@ -126,6 +141,8 @@ function unpacked(bytes: Buffer): Plain[] {
       }),
     trade: (found) => records.push({ type: "trade", trade: { ...found } }),
     completeFrom: (from) => records.push({ type: "complete", ts: from }),
+    publication: (publication) => records.push({ type: "publication", publication }),
+    publishedTo: (to) => records.push({ type: "published-to", ts: to }),
   };
   openEntry(bytes).read(sink);
   return records;

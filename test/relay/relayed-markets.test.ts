@@ -12,6 +12,7 @@ import { Publisher } from "../../src/market-data/publisher.js";
 import { type Entry, openEntry } from "../../src/relay/entry-form.js";
 import type { RecordSink } from "../../src/relay/packed-records.js";
 import { RelayedMarkets } from "../../src/relay/relayed-markets.js";
+import { RelayedPublications } from "../../src/relay/relayed-publications.js";
 import { RingPacker } from "../../src/relay/ring-packer.js";
 import { BroadcastReceiver, RECEIVED } from "../../src/ring/broadcast-receiver.js";
 import { createMarketMemory } from "../../src/ring/market-memory.js";
@@ -19,6 +20,7 @@ import { MarketTableReader } from "../../src/ring/market-table.js";
 import { type MarketState, readBook, readState, readTrade } from "../../src/ring/records.js";
 import { createBook } from "../../src/shared/market.js";
 import { Random } from "../../src/shared/random.js";
+import { PublicationWriter } from "../../src/workers/producer/publication-writer.js";
 import { drawSeed } from "../support/seeds.js";
 
 const SIZES = {
@@ -39,6 +41,10 @@ class Pair {
   readonly edgeCounters = counterBlockOf(createCounterBuffer(1));
   readonly edge = new RelayedMarkets(
     new MarketWriter(this.far, this.edgeCounters.producer),
+    new RelayedPublications(
+      new PublicationWriter(this.far, this.edgeCounters.producer),
+      this.edgeCounters.relay,
+    ),
     this.edgeCounters.producer,
     this.edgeCounters.relay,
     pino({ level: "silent" }),
@@ -207,6 +213,7 @@ describe("relayed markets", () => {
     const counters = counterBlockOf(createCounterBuffer(1));
     const edge = new RelayedMarkets(
       new MarketWriter(far, counters.producer),
+      new RelayedPublications(new PublicationWriter(far, counters.producer), counters.relay),
       counters.producer,
       counters.relay,
       pino({ level: "silent" }),

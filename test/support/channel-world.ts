@@ -167,6 +167,7 @@ export class ChannelWorld {
         tell: () => this.ts,
         now: () => this.nowMs,
         write: (texts, seq, ts) => writer.write(texts, seq, ts),
+        publishedTo: (ts) => writer.publishedTo(ts),
       },
     );
     this.channels.setMemory(memory, this.ts++);

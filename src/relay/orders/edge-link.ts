@@ -2,15 +2,18 @@ import { randomUUID } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Logger } from "../../shared/log.js";
 import { machineMs } from "../../shared/machine-clock.js";
+import type { ExchangeToShard, ShardToExchange } from "../../workers/messages.js";
 import type { RedisLink } from "../redis-link.js";
 import {
   isSame,
+  type LinkKind,
   type NewsByShard,
   packHello,
   packRequests,
   type RequestsByShard,
   readAnswers,
   readCall,
+  type Said,
   type Serving,
 } from "./link-entries.js";
 import type { LinkKeys } from "./link-keys.js";
@@ -59,11 +62,11 @@ export interface EdgeLinkOptions {
   readonly log: Logger;
 }
 
-interface EdgeLinkHooks {
+interface EdgeLinkHooks<N extends Said> {
   readonly up: (begun: BegunLink) => void;
   /** What was not answered never will be. */
   readonly down: (reason: string) => void;
-  readonly news: (news: NewsByShard) => void;
+  readonly news: (news: NewsByShard<N>) => void;
 }
 
 /** A link that an origin has begun. */
@@ -97,10 +100,13 @@ interface Attempt {
  * asks for another of another name. So nothing that was said on one link is ever taken up on another, and nothing twice.
  *
  * Invariant: a link is one thread's of the origin, and that origin's fence is the highest that was seen.
+ *
+ * @typeParam R what shards ask at once, and N what they are told: of the exchange, or of what else the origin has
  */
-export class EdgeLink {
+export class EdgeLink<R extends Said = ShardToExchange, N extends Said = ExchangeToShard> {
   readonly #options: EdgeLinkOptions;
-  readonly #hooks: EdgeLinkHooks;
+  readonly #kind: LinkKind;
+  readonly #hooks: EdgeLinkHooks<N>;
   #attempt: Attempt;
   #writing: { readonly link: RedisLink; readonly scripts: LinkScripts } | undefined;
   #writeFailed: ((error: unknown) => void) | undefined;
@@ -109,8 +115,9 @@ export class EdgeLink {
   #reason = "the origin has not been reached yet";
   #lookedAt = performance.now();
 
-  constructor(options: EdgeLinkOptions, hooks: EdgeLinkHooks) {
+  constructor(options: EdgeLinkOptions, kind: LinkKind, hooks: EdgeLinkHooks<N>) {
     this.#options = options;
+    this.#kind = kind;
     this.#hooks = hooks;
     this.#attempt = this.#newAttempt();
   }
@@ -155,7 +162,7 @@ export class EdgeLink {
    * Sends what shards ask; only while there is a link.
    * @param patienceMs how long its commands may take to be taken up; undefined where there are none
    */
-  send(requests: RequestsByShard, patienceMs: number | undefined): void {
+  send(requests: RequestsByShard<R>, patienceMs: number | undefined): void {
     const { begun, clock, heard } = this.#attempt;
     if (begun === undefined) throw new Error("edge link: there is none to send by");
     const takeBy = patienceMs === undefined ? 0 : clock.now() + patienceMs;
@@ -304,9 +311,9 @@ export class EdgeLink {
   #heard(attempt: Attempt, [id, bytes]: StreamEntry): void {
     if (numberOf(id) !== attempt.heard + 1) return this.renew("an answer of the origin is missing");
     attempt.heard++;
-    let entry: ReturnType<typeof readAnswers>;
+    let entry: ReturnType<typeof readAnswers<N>>;
     try {
-      entry = readAnswers(bytes);
+      entry = readAnswers<N>(bytes, this.#kind);
     } catch (error) {
       this.#options.log.error({ err: error }, "orders: an answer of the origin is not understood");
       return this.renew("an answer of the origin is not understood");

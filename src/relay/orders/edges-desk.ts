@@ -1,5 +1,4 @@
 import { count } from "../../counters/counters.js";
-import { RELAY } from "../../counters/relay-counters.js";
 import { EDGE_LEASE_MS } from "../../shared/edge-shards.js";
 import type { RedisLink } from "../redis-link.js";
 import { KnownEdge, type KnownEdgeOptions } from "./known-edge.js";
@@ -62,8 +61,9 @@ export class EdgesDesk {
 
   constructor(options: EdgesDeskOptions) {
     this.#options = options;
-    const { counters } = options;
-    counters[RELAY.links] = counters[RELAY.linkWaitingBytes] = counters[RELAY.linkOutstanding] = 0;
+    const { counters, kind } = options;
+    const { words } = kind;
+    counters[words.links] = counters[words.linkWaitingBytes] = counters[words.linkOutstanding] = 0;
   }
 
   /** There is another producer, whose exchange, or sessions, edges have from now on. */
@@ -267,7 +267,8 @@ export class EdgesDesk {
   // --- Leases -------------------------------------------------------------------------------------
 
   #look(): void {
-    const { counters, maxQueuedBytes, leaseMs = EDGE_LEASE_MS, log } = this.#options;
+    const { counters, kind, maxQueuedBytes, leaseMs = EDGE_LEASE_MS, log } = this.#options;
+    const { words } = kind;
     const now = performance.now();
     const passed = Math.min(now - this.#lookedAt, 2 * LOOK_MS);
     this.#lookedAt = now;
@@ -278,7 +279,7 @@ export class EdgesDesk {
       edge.look(passed);
       if (edge.silentMs > leaseMs) {
         log.warn({ node: edge.node }, "nothing is heard of an edge: its sessions end");
-        count(counters, RELAY.leasesEnded);
+        count(counters, words.leasesEnded);
         edge.leave("nothing was heard of the edge");
         this.#edges.delete(name);
         continue;
@@ -290,12 +291,13 @@ export class EdgesDesk {
     if (waitingBytes > ALL_QUEUED_FACTOR * maxQueuedBytes)
       largest?.end("too much waits for the edges, and most for this one");
     this.#begin();
-    counters[RELAY.linkWaitingBytes] = waitingBytes;
-    counters[RELAY.linkOutstanding] = this.#outstanding;
+    counters[words.linkWaitingBytes] = waitingBytes;
+    counters[words.linkOutstanding] = this.#outstanding;
   }
 
   #countLinks(): void {
     const linked = [...this.#edges.values()].filter(({ served }) => served !== undefined);
-    this.#options.counters[RELAY.links] = linked.length;
+    const { counters, kind } = this.#options;
+    counters[kind.words.links] = linked.length;
   }
 }

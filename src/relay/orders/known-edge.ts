@@ -3,7 +3,7 @@ import { type CounterSection, count } from "../../counters/counters.js";
 import { RELAY } from "../../counters/relay-counters.js";
 import { edgeShardNumber } from "../../shared/edge-shards.js";
 import type { Logger } from "../../shared/log.js";
-import type { Hello, Serving } from "./link-entries.js";
+import type { Hello, LinkKind, Serving } from "./link-entries.js";
 import type { LinkKeys } from "./link-keys.js";
 import type { LinkScripts, Written } from "./link-scripts.js";
 import { NumberedWriter } from "./numbered-writer.js";
@@ -13,6 +13,8 @@ import { ServedLink } from "./served-link.js";
 const ENDING_MS_MAX = 3000;
 
 export interface KnownEdgeOptions {
+  /** Whom its shards ask: the exchange, or the hub. */
+  readonly kind: LinkKind;
   readonly keys: LinkKeys;
   /** The feed is the exchange. */
   readonly takesOrders: boolean;
@@ -91,7 +93,7 @@ export class KnownEdge {
   begin(serving: Serving, scripts: LinkScripts | undefined): void {
     if (this.#begun || this.#ending !== undefined) return;
     this.#begun = true;
-    const { keys, takesOrders, maxQueuedBytes, openPort, counters, log } = this.#options;
+    const { kind, keys, takesOrders, maxQueuedBytes, openPort, counters, log } = this.#options;
     const { failed, exchangeGone } = this.#hooks;
     const { node, run, link } = this.#hello;
     const { fence, epoch } = serving;
@@ -108,6 +110,7 @@ export class KnownEdge {
     writer.connect(scripts);
     this.#writer = writer;
     this.#served = new ServedLink({
+      kind,
       serving,
       takesOrders,
       writer,
@@ -133,7 +136,7 @@ export class KnownEdge {
     this.#served = this.#writer = undefined;
     if (served.outstanding > 0) this.#ending = served;
     this.#endingMs = 0;
-    count(this.#options.counters, RELAY.linksEnded);
+    count(this.#options.counters, this.#options.kind.words.linksEnded);
   }
 
   /** Its connections are gone: their sessions end, or wait. */

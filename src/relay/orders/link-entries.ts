@@ -1,16 +1,11 @@
 import { Packr } from "msgpackr";
-import { isCommand } from "../../exchange/request-kinds.js";
 import { CodedError } from "../../shared/coded-error.js";
-import type {
-  ExchangeNews,
-  ExchangeRequest,
-  ExchangeToShard,
-  ShardToExchange,
-} from "../../workers/messages.js";
+import type { ExchangeToShard, ShardToExchange } from "../../workers/messages.js";
 
 /*
  * Entries of the streams between an edge and its origin. Each is a MessagePack array that begins with its form's
- * version; a node takes only its own. What shards and the exchange say is in it as it goes through their ports.
+ * version; a node takes only its own. What shards and the exchange, or the hub, say is in it as it goes through their
+ * ports.
  *
  *   hello      [version, node, run, link, drawnAt]
  *   call       [version, origin, fence, epoch]
@@ -42,33 +37,55 @@ export interface Serving {
   readonly epoch: string;
 }
 
+/** What goes through a port: of the exchange, if nothing else is said, or of the hub. */
+export type Said = readonly { readonly type: string }[];
+
+/** What differs between links to the exchange and to the hub. */
+export interface LinkKind {
+  /** The types of all that is asked, and told. */
+  readonly requests: Readonly<Record<string, true>>;
+  readonly news: Readonly<Record<string, true>>;
+  /** Whether a request is not to be carried out late. */
+  readonly isTimed: (request: Said[number]) => boolean;
+  /** What is said in the place of each shard of an edge that is there no more. */
+  readonly farewell: Said;
+  /** Where the relay's counters have what is counted of them. */
+  readonly words: {
+    readonly links: number;
+    readonly linksEnded: number;
+    readonly leasesEnded: number;
+    readonly linkWaitingBytes: number;
+    readonly linkOutstanding: number;
+  };
+}
+
 /**
  * What shards of an edge ask, by their numbers there. Each `attach` of a shard begins another life of it, with a number
  * that goes up, so that what one life has asked is not answered to the next.
  */
-export type RequestsByShard = readonly (readonly [
+export type RequestsByShard<R extends Said = ShardToExchange> = readonly (readonly [
   shard: number,
   life: number,
-  requests: ShardToExchange,
+  requests: R,
 ])[];
 /** What shards of an edge are told, likewise. */
-export type NewsByShard = readonly (readonly [
+export type NewsByShard<N extends Said = ExchangeToShard> = readonly (readonly [
   shard: number,
   life: number,
-  news: ExchangeToShard,
+  news: N,
 ])[];
 
-interface RequestsEntry {
+interface RequestsEntry<R extends Said> {
   /** Whom it is meant for: nobody else takes it up. */
   readonly to: Serving;
   /** Number of the last entry that came from the origin. */
   readonly heard: number;
   /** When it is too late to take its commands up, in ms of the origin's clock; 0 where there are none. */
   readonly takeBy: number;
-  readonly requests: RequestsByShard;
+  readonly requests: RequestsByShard<R>;
 }
 
-interface AnswersEntry {
+interface AnswersEntry<N extends Said> {
   /** Whose it is: all of a link are one's. */
   readonly of: Serving;
   /** Number of the last entry that was taken up. */
@@ -79,7 +96,7 @@ interface AnswersEntry {
   readonly takesOrders: boolean | undefined;
   /** Why the link ends with this entry. */
   readonly end: string | undefined;
-  readonly news: NewsByShard;
+  readonly news: NewsByShard<N>;
 }
 
 /** Bytes that are no entry of this version. */
@@ -89,44 +106,6 @@ class LinkEntryError extends CodedError<"ENTRY_INVALID"> {
   }
 }
 
-const REQUEST_TYPES: Readonly<Record<ExchangeRequest["type"], true>> = {
-  place: true,
-  "place-all": true,
-  amend: true,
-  cancel: true,
-  "cancel-all": true,
-  "cancel-after": true,
-  watch: true,
-  unwatch: true,
-  "get-order": true,
-  orders: true,
-  fills: true,
-  recover: true,
-  replay: true,
-  session: true,
-  ended: true,
-  attach: true,
-};
-
-const NEWS_TYPES: Readonly<Record<ExchangeNews["type"], true>> = {
-  reachable: true,
-  unreachable: true,
-  reply: true,
-  answer: true,
-  refusal: true,
-  session: true,
-  "session-taken": true,
-  order: true,
-  fill: true,
-  page: true,
-  recoverable: true,
-  replay: true,
-  "replay-lost": true,
-  position: true,
-  told: true,
-  snapshot: true,
-};
-
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 
 /** Whether two are the same thread, and it leads to the same exchange. */
@@ -135,7 +114,7 @@ export function isSame(one: Serving, other: Serving): boolean {
 }
 
 /** How many of the news answer a request. */
-export function answersAmong(news: ExchangeToShard): number {
+export function answersAmong(news: Said): number {
   return news.filter((one) => "request" in one).length;
 }
 
@@ -156,25 +135,25 @@ export function readCall(bytes: Buffer): Serving {
   return servingOf(fieldsOf(bytes, 3));
 }
 
-export function packRequests({ to, heard, takeBy, requests }: RequestsEntry): Buffer {
+export function packRequests({ to, heard, takeBy, requests }: RequestsEntry<Said>): Buffer {
   return packr.pack([VERSION, to.origin, to.fence, to.epoch, heard, takeBy, requests]);
 }
 
-export function readRequests(bytes: Buffer): RequestsEntry {
+export function readRequests<R extends Said>(bytes: Buffer, kind: LinkKind): RequestsEntry<R> {
   const [origin, fence, epoch, heard, takeBy, said] = fieldsOf(bytes, 6);
-  const requests = byShard(said, REQUEST_TYPES) as RequestsByShard;
+  const requests = byShard(said, kind.requests) as unknown as RequestsByShard<R>;
   const until = moment(takeBy);
-  if (until === 0 && requests.some(([, , all]) => all.some(isCommand)))
+  if (until === 0 && requests.some(([, , all]) => all.some(kind.isTimed)))
     throw new LinkEntryError("it has commands and does not say until when they may be taken up");
   return { to: servingOf([origin, fence, epoch]), heard: whole(heard), takeBy: until, requests };
 }
 
-export function packAnswers(entry: AnswersEntry): Buffer {
+export function packAnswers(entry: AnswersEntry<Said>): Buffer {
   const { of, took, clock, takesOrders = null, end = null, news } = entry;
   return packr.pack([VERSION, of.origin, of.fence, of.epoch, took, clock, takesOrders, end, news]);
 }
 
-export function readAnswers(bytes: Buffer): AnswersEntry {
+export function readAnswers<N extends Said>(bytes: Buffer, kind: LinkKind): AnswersEntry<N> {
   const [origin, fence, epoch, took, clock, takesOrders, end, news] = fieldsOf(bytes, 8);
   if (takesOrders !== null && typeof takesOrders !== "boolean")
     throw new LinkEntryError("a boolean is missing");
@@ -184,7 +163,7 @@ export function readAnswers(bytes: Buffer): AnswersEntry {
     clock: moment(clock),
     takesOrders: takesOrders ?? undefined,
     end: end === null ? undefined : text(end),
-    news: byShard(news, NEWS_TYPES) as NewsByShard,
+    news: byShard(news, kind.news) as unknown as NewsByShard<N>,
   };
 }
 

@@ -14,6 +14,7 @@ import { isCommand, isOfSessions } from "../../exchange/request-kinds.js";
 import type { ExchangeNews, ExchangeRequest, ExchangeToShard } from "../../workers/messages.js";
 import { EdgeLink, type EdgeLinkOptions } from "./edge-link.js";
 import { answersAmong, type NewsByShard } from "./link-entries.js";
+import { ORDER_LINKS } from "./order-links.js";
 
 /** Requests of an entry; more are another one. */
 const ENTRY_REQUESTS_MAX = 512;
@@ -76,14 +77,11 @@ export class RelayedExchange {
     this.#options = options;
     options.relayCounters[RELAY.originLinked] = options.relayCounters[RELAY.originWaitingBytes] = 0;
     const seenFence = (): number => counted(options.relayCounters, RELAY.fence);
-    this.#link = new EdgeLink(
-      { ...options, seenFence },
-      {
-        up: () => this.#up(),
-        down: (reason) => this.#down(reason),
-        news: (news) => this.#tell(news),
-      },
-    );
+    this.#link = new EdgeLink({ ...options, seenFence }, ORDER_LINKS, {
+      up: () => this.#up(),
+      down: (reason) => this.#down(reason),
+      news: (news) => this.#tell(news),
+    });
     this.#shards = new ExchangeShards({
       request: (from, request) => this.#take(from, request),
       gone: (from) => {

@@ -5,6 +5,7 @@ import type { ExchangeNews, ShardToExchange, TimedRequests } from "../../workers
 import {
   answersAmong,
   isSame,
+  type LinkKind,
   packAnswers,
   type RequestsByShard,
   readRequests,
@@ -19,6 +20,7 @@ const TOOK_MAX = 64;
 const OUTSTANDING_MAX = 512;
 
 interface ServedLinkOptions {
+  readonly kind: LinkKind;
   readonly serving: Serving;
   /** The feed is the exchange. */
   readonly takesOrders: boolean;
@@ -109,9 +111,9 @@ export class ServedLink {
     const bytes = this.#held.shift();
     if (bytes === undefined) return false;
     const { serving, writer, broken } = this.#options;
-    let entry: ReturnType<typeof readRequests>;
+    let entry: ReturnType<typeof readRequests<ShardToExchange>>;
     try {
-      entry = readRequests(bytes);
+      entry = readRequests(bytes, this.#options.kind);
     } catch (error) {
       broken(`a request is not understood: ${(error as Error).message}`);
       return false;
@@ -161,8 +163,7 @@ export class ServedLink {
 
   /** Ends the sessions of all of the edge's connections, or has them wait; before its end. */
   leave(): void {
-    for (const { port } of this.#shards.values())
-      port.postMessage([{ type: "attach", sessions: [] }] satisfies ShardToExchange);
+    for (const { port } of this.#shards.values()) port.postMessage(this.#options.kind.farewell);
   }
 
   #post(all: RequestsByShard, takeBy: number): void {

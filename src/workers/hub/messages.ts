@@ -23,17 +23,22 @@ export function portsOf({ exchange, hub }: WaysToProducer): readonly MessagePort
 }
 
 /** What a shard asks of the hub. */
-export type HubRequest = ChannelRequest | PresenceRequest;
+export type HubRequest =
+  | ChannelRequest
+  | PresenceRequest
+  /** The shard is there no more: it is not waited for, as one whose way has ended may be. */
+  | { readonly type: "leave" };
 
 /** What it asks of channels; `request` is the shard's number of it, which the answer carries back. */
 export type ChannelRequest =
-  /** A user publishes JSON to a channel. */
+  /** A user, or an operator, publishes JSON to a channel. */
   | {
       readonly type: "publish";
       readonly request: number;
       readonly channel: string;
       readonly data: string;
-      readonly userId: string;
+      /** Undefined for an operator. */
+      readonly userId: string | undefined;
     }
   /** Whether all that was published to a channel since a `ts` is kept, and no more than `max` publications. */
   | {
@@ -60,6 +65,12 @@ export type PresenceRequest =
   | { readonly type: "presence-unwatch"; readonly key: PresenceKey };
 
 export type ShardToHub = readonly HubRequest[];
+
+/** Requests of another node's shard; what is published later than `takeBy`, in ms of the machine's clock, is not. */
+export interface TimedHubRequests {
+  readonly requests: ShardToHub;
+  readonly takeBy: number;
+}
 
 /** What a shard hears from the hub, in the order in which it happened. */
 export type HubNews = ChannelNews | PresenceWord;
@@ -107,7 +118,10 @@ export function isPresenceWord(news: HubNews): news is PresenceWord {
   return news.type.startsWith("presence");
 }
 
-export type HubToShard = readonly HubNews[];
+/** Of a hub that is another node's: whether it can be reached. One that can knows nothing of the shard. */
+export type HubReach = { readonly type: "hub-away" } | { readonly type: "hub-there" };
+
+export type HubToShard = readonly HubNews[] | readonly [HubReach];
 
 /** Why the hub does not do what it was asked to. */
 export interface HubRefusal {

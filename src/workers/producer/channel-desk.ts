@@ -3,11 +3,13 @@ import type { ChannelOptions } from "../../config/thread-options.js";
 import {
   type CounterSection,
   count,
+  counted,
   countListed,
   PRODUCER,
   PUBLICATION_DROPS,
 } from "../../counters/counters.js";
 import { type PublicationTexts, publicationTexts } from "../../ring/publication-record.js";
+import { machineMs } from "../../shared/machine-clock.js";
 import type { ChannelRequest, HubRefusal, PublishOutcome } from "../hub/messages.js";
 import { TokenBucket } from "../shard/connections/token-bucket.js";
 import type { HubShard } from "./hub.js";
@@ -18,6 +20,8 @@ interface ChannelDeskContext {
   /** Milliseconds of a clock that goes on evenly. */
   readonly now: () => number;
   readonly write: (texts: PublicationTexts, seq: number, ts: number) => void;
+  /** Called now and then, and told that nothing will be published that is earlier than a `ts`. */
+  readonly publishedTo: (ts: number) => void;
 }
 
 /** What one answer brings of a history, in bytes, and all answers of a turn, but for one publication each. */
@@ -25,6 +29,13 @@ const ANSWER_BYTES_MAX = 128 * 1024;
 const TURN_BYTES_MAX = 512 * 1024;
 /** How often old publications are looked for, and users who have not published for long, in ms. */
 const SWEEP_INTERVAL_MS = 250;
+
+const TOO_LATE: PublishOutcome = {
+  refusal: {
+    code: "UNAVAILABLE",
+    message: "it came too late to the node that publishes, and was not published; try again",
+  },
+};
 
 /**
  * What the hub does for channels: gives each publication its place in its channel, has it written to the ring that
@@ -47,9 +58,11 @@ export class ChannelDesk {
     const { counters, tell, now } = context;
     this.#options = options;
     this.#context = context;
+    const ts = tell() - 1;
     this.#histories = new ChannelHistories(options, {
-      ts: tell() - 1,
-      seq: counters[PRODUCER.publicationSeq] as number,
+      ts,
+      // Of what another process has published nobody knows the numbers, but that they are no later than its time.
+      seq: Math.max(counted(counters, PRODUCER.publicationSeq), ts),
       now,
       dropped: (why, publications) =>
         countListed(counters, PRODUCER.publicationsDropped, PUBLICATION_DROPS, why, publications),
@@ -62,11 +75,12 @@ export class ChannelDesk {
     clearInterval(this.#sweep);
   }
 
-  take(from: HubShard, request: ChannelRequest): void {
+  /** @param takeBy nothing is published later, in ms of the machine's clock */
+  take(from: HubShard, request: ChannelRequest, takeBy = Number.POSITIVE_INFINITY): void {
     switch (request.type) {
       case "publish": {
         const { channel, data, userId } = request;
-        const outcome = this.publish(channel, data, userId);
+        const outcome = machineMs() > takeBy ? TOO_LATE : this.publish(channel, data, userId);
         if (outcome.refusal !== undefined)
           return from.tell({ type: "refusal", request: request.request, refusal: outcome.refusal });
         const { seq, ts } = outcome;
@@ -129,6 +143,7 @@ export class ChannelDesk {
   }
 
   #sweepOld(): void {
+    this.#context.publishedTo(this.#context.tell());
     this.#histories.sweep();
     this.#noteSizes();
     const now = this.#context.now();

@@ -14,11 +14,14 @@ import { MarketWriter } from "../../market-data/market-writer.js";
 import { type ClockReport, PositionClock } from "../../market-data/position-clock.js";
 import { Publisher, type PublisherOptions } from "../../market-data/publisher.js";
 import { EdgeRelay, EpochEndedError } from "../../relay/edge-relay.js";
+import { hubKeys } from "../../relay/hub/hub-links.js";
+import { RelayedHub } from "../../relay/hub/relayed-hub.js";
 import { linkKeys } from "../../relay/orders/link-keys.js";
 import { RelayedExchange } from "../../relay/orders/relayed-exchange.js";
 import { openRedis } from "../../relay/redis-link.js";
 import { relayKeys } from "../../relay/relay-keys.js";
 import { RelayedMarkets } from "../../relay/relayed-markets.js";
+import { RelayedPublications } from "../../relay/relayed-publications.js";
 import { nowMicros } from "../../shared/clock.js";
 import { LeaseTerm } from "../../shared/lease-term.js";
 import { createLogger, type Logger } from "../../shared/log.js";
@@ -64,20 +67,24 @@ function channels(): ChannelDesk {
     tell: position.tell,
     now: () => performance.now(),
     write: (texts, seq, ts) => publications.write(texts, seq, ts),
+    publishedTo: (ts) => {
+      publications.publishedTo(ts);
+      publications.publish();
+    },
   });
   return desk;
 }
 const presence = new PresenceDesk(task.hub.maxPresenceUsers, counters);
 const hub = new Hub({
   attached: (shard) => presence.attach(shard),
-  request: (from, request) => {
+  request: (from, request, takeBy) => {
     switch (request.type) {
       case "presence":
       case "presence-watch":
       case "presence-unwatch":
         return presence.take(from, request);
       default:
-        return channels().take(from, request);
+        return channels().take(from, request, takeBy);
     }
   },
   heard: () => {
@@ -93,8 +100,12 @@ const firstSubscriber = new Promise<void>((resolve) => {
     if (message.type === "subscribed") resolve();
     else if (message.type === "edge-shard")
       (exchange ?? feedSessions)?.attach(message.shard, message.port);
-    else if (message.type === "shard") {
+    else if (message.type === "edge-hub") {
+      hub.attach(message.shard, message.port);
+      channels();
+    } else if (message.type === "shard") {
       (exchange ?? feedSessions ?? relayedExchange)?.attach(message.shard, message.port);
+      if (relayedHub !== undefined) return relayedHub.attach(message.shard, message.hub);
       hub.attach(message.shard, message.hub);
       channels();
     } else if (message.type === "administer") administer(message);
@@ -114,12 +125,13 @@ let exchange: Exchange | undefined;
 let feedSessions: FeedSessions | undefined;
 /** Where it is another node's, likewise. */
 let relayedExchange: RelayedExchange | undefined;
+let relayedHub: RelayedHub | undefined;
 /** The feed is open. */
 let opened = false;
 const running = run();
 
 async function stopInOrder(): Promise<void> {
-  await relayedExchange?.leave();
+  await Promise.all([relayedHub?.leave(), relayedExchange?.leave()]);
   stop.abort();
   await running;
   process.exit();
@@ -201,6 +213,12 @@ function administer({ request, action }: Extract<MainToProducer, { type: "admini
 }
 
 function publish({ request, channel, data }: Extract<MainToProducer, { type: "publish" }>): void {
+  if (relayedHub !== undefined) {
+    void relayedHub
+      .publish(channel, data)
+      .then((outcome) => tell({ type: "published", request, outcome }));
+    return;
+  }
   const outcome = channels().publish(channel, data, undefined);
   publications.publish();
   tell({ type: "published", request, outcome });
@@ -235,24 +253,39 @@ async function runRelay(options: RelayFeedOptions): Promise<void> {
   const { relay } = counterBlockOf(task.counters);
   const writer = new MarketWriter(task.memory, counters);
   const { target, relayPrefix, nodeName: node } = options;
-  relayedExchange = new RelayedExchange({
+  const link = {
     open: () => openRedis(target),
-    keys: linkKeys(relayPrefix),
     node,
     run: task.run,
-    orderTimeoutMs: options.relayOrderTimeoutMs,
     maxQueuedBytes: options.relayMaxQueuedBytes,
+    log,
+  };
+  relayedExchange = new RelayedExchange({
+    ...link,
+    keys: linkKeys(relayPrefix),
+    orderTimeoutMs: options.relayOrderTimeoutMs,
     counters,
     relayCounters: relay,
-    log,
   });
-  const relayed = relayedExchange.run(stop.signal);
+  relayedHub = new RelayedHub({
+    ...link,
+    keys: hubKeys(relayPrefix),
+    publishTimeoutMs: options.relayOrderTimeoutMs,
+    counters: relay,
+  });
+  const relayed = [relayedExchange.run(stop.signal), relayedHub.run(stop.signal)];
   // What a producer before this one has told may still be there.
   let told: string | undefined | null = null;
   const edge = new EdgeRelay({
     target,
     keys: relayKeys(relayPrefix),
-    markets: new RelayedMarkets(writer, counters, relay, log),
+    markets: new RelayedMarkets(
+      writer,
+      new RelayedPublications(publications, relay),
+      counters,
+      relay,
+      log,
+    ),
     counters: relay,
     ready: (epoch) => {
       opened = true;
@@ -267,7 +300,7 @@ async function runRelay(options: RelayFeedOptions): Promise<void> {
   });
   try {
     await edge.run(stop.signal);
-    await relayed;
+    await Promise.all(relayed);
   } catch (error) {
     if (!(error instanceof EpochEndedError)) throw error;
     log.info("the origin has begun another epoch");

@@ -3,9 +3,11 @@ import { BroadcastTransmitter } from "../../ring/broadcast-transmitter.js";
 import { RECORD } from "../../ring/layout.js";
 import type { MarketMemory } from "../../ring/market-memory.js";
 import {
+  PUBLISHED_TO_BYTES,
   type PublicationTexts,
   publicationBytes,
   writePublication,
+  writePublishedTo,
 } from "../../ring/publication-record.js";
 
 /** The single writer of the ring of publications. What it has written readers see with {@link publish}. */
@@ -30,6 +32,21 @@ export class PublicationWriter {
     writePublication(this.#ring.words, offset, texts, seq, ts);
     this.#written = true;
     count(this.#counters, PRODUCER.publications);
+  }
+
+  /** Says that nothing that is written later has an earlier `ts`. */
+  publishedTo(ts: number): void {
+    this.#writeTs(RECORD.publishedTo, ts);
+  }
+
+  /** Says that publications may be missing before those that are written next, none of them earlier than a `ts`. */
+  lost(ts: number): void {
+    this.#writeTs(RECORD.publicationsLost, ts);
+  }
+
+  #writeTs(type: number, ts: number): void {
+    writePublishedTo(this.#ring.words, this.#ring.claim(type, PUBLISHED_TO_BYTES), ts);
+    this.#written = true;
   }
 
   /** Makes what was written visible and wakes the readers that wait for it. */

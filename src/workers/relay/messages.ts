@@ -51,6 +51,13 @@ export type RelayToMain =
       readonly epoch: string;
       readonly port: MessagePort;
     }
+  /** The same, to the hub. */
+  | {
+      readonly type: "edge-hub";
+      readonly shard: number;
+      readonly epoch: string;
+      readonly port: MessagePort;
+    }
   /** Why other nodes get nothing at the moment, or undefined when they do. */
   | { readonly type: "health"; readonly reason: string | undefined }
   /** Another origin has taken over. */

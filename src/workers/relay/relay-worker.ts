@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { MessageChannel, parentPort, workerData } from "node:worker_threads";
 import { beat, count, counterBlockOf, THREAD } from "../../counters/counters.js";
-import { EdgesDesk } from "../../relay/orders/edges-desk.js";
+import { HUB_LINKS, hubKeys } from "../../relay/hub/hub-links.js";
+import { EdgesDesk, type EdgesDeskOptions } from "../../relay/orders/edges-desk.js";
 import { linkKeys } from "../../relay/orders/link-keys.js";
+import { ORDER_LINKS } from "../../relay/orders/order-links.js";
 import { OriginRelay } from "../../relay/origin-relay.js";
 import { openRedis } from "../../relay/redis-link.js";
 import { relayKeys } from "../../relay/relay-keys.js";
@@ -45,7 +47,7 @@ port.on("message", (message: MainToRingReader) => {
   const before = packer.memory;
   epoch = message.memory.epoch;
   packer.add(message.memory);
-  edges.changeEpoch(message.memory.epoch);
+  for (const desk of desks) desk.changeEpoch(message.memory.epoch);
   // Whoever waits for the former producer is to look again.
   if (before !== undefined) Atomics.notify(new Int32Array(before.doorbell), 0);
 });
@@ -53,23 +55,41 @@ port.on("message", (message: MainToRingReader) => {
 startThreadPulse((loopLagS) => beat(counters, loopLagS));
 
 const { target, fence, numbered, archiveDir, takesOrders, maxQueuedBytes } = task;
-const edges = new EdgesDesk({
-  open: () => openRedis(target),
-  keys: linkKeys(task.prefix),
-  origin: randomUUID(),
-  fence,
-  takesOrders,
-  maxQueuedBytes,
-  openPort: (shard, epoch) => {
+const origin = randomUUID();
+const openPort =
+  (type: "edge-shard" | "edge-hub"): EdgesDeskOptions["openPort"] =>
+  (shard, epoch) => {
     const { port1, port2 } = new MessageChannel();
-    const message: RelayToMain = { type: "edge-shard", shard, epoch, port: port1 };
+    const message: RelayToMain = { type, shard, epoch, port: port1 };
     port.postMessage(message, [port1]);
     return port2;
-  },
+  };
+const ofEdges = {
+  open: () => openRedis(target),
+  origin,
+  fence,
+  maxQueuedBytes,
   counters,
   log,
-});
-if (newest !== undefined) edges.changeEpoch(newest.epoch);
+};
+/** Of the exchange, or the sessions, and of the hub. */
+const desks = [
+  new EdgesDesk({
+    ...ofEdges,
+    keys: linkKeys(task.prefix),
+    takesOrders,
+    openPort: openPort("edge-shard"),
+    kind: ORDER_LINKS,
+  }),
+  new EdgesDesk({
+    ...ofEdges,
+    keys: hubKeys(task.prefix),
+    takesOrders: true,
+    openPort: openPort("edge-hub"),
+    kind: HUB_LINKS,
+  }),
+];
+if (newest !== undefined) for (const desk of desks) desk.changeEpoch(newest.epoch);
 const keys = relayKeys(task.prefix);
 const archive = new ArchiveAccess(archiveDir, archivist, (reason) => {
   log.error({ reason }, "the archive is damaged");
@@ -100,7 +120,7 @@ const relay = new OriginRelay({
 const serving = new AbortController();
 stop.signal.addEventListener("abort", () => serving.abort(), { once: true });
 void answers.run(stop.signal);
-void edges.run(serving.signal);
+for (const desk of desks) void desk.run(serving.signal);
 const journal = relayJournal(task, counters, log, stop.signal);
 void relay.run(stop.signal).then(() => {
   serving.abort();

@@ -6,13 +6,16 @@ import {
   packCall,
   packHello,
   packRequests,
-  readAnswers,
+  readAnswers as readAnswersOf,
   readCall,
   readHello,
-  readRequests,
+  readRequests as readRequestsOf,
 } from "../../../src/relay/orders/link-entries.js";
+import { ORDER_LINKS } from "../../../src/relay/orders/order-links.js";
 import type { ExchangeNews, ExchangeRequest } from "../../../src/workers/messages.js";
 
+const readRequests = (bytes: Buffer) => readRequestsOf(bytes, ORDER_LINKS);
+const readAnswers = (bytes: Buffer) => readAnswersOf(bytes, ORDER_LINKS);
 const packr = new Packr({ useRecords: false });
 const WALLET = "wållet €";
 

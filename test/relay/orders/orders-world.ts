@@ -3,6 +3,7 @@ import { MessageChannel } from "node:worker_threads";
 import { counterBlockOf, createCounterBuffer } from "../../../src/counters/counters.js";
 import { EdgesDesk, type EdgesDeskOptions } from "../../../src/relay/orders/edges-desk.js";
 import { linkKeys } from "../../../src/relay/orders/link-keys.js";
+import { ORDER_LINKS } from "../../../src/relay/orders/order-links.js";
 import { RelayedExchange } from "../../../src/relay/orders/relayed-exchange.js";
 import { openRedis } from "../../../src/relay/redis-link.js";
 import { createLogger } from "../../../src/shared/log.js";
@@ -67,6 +68,7 @@ export class Origin {
       fence: 1,
       takesOrders: true,
       maxQueuedBytes: 1 << 24,
+      kind: ORDER_LINKS,
       ...options,
       openPort: (shard, epoch) => {
         const { port1, port2 } = new MessageChannel();

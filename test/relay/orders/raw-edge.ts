@@ -7,9 +7,10 @@ import {
 } from "../../../src/relay/orders/link-entries.js";
 import { LinkScripts } from "../../../src/relay/orders/link-scripts.js";
 import { readStreams } from "../../../src/relay/orders/link-streams.js";
+import { ORDER_LINKS } from "../../../src/relay/orders/order-links.js";
 import { openRedis, type RedisLink } from "../../../src/relay/redis-link.js";
 import { machineMs } from "../../../src/shared/machine-clock.js";
-import type { ExchangeRequest } from "../../../src/workers/messages.js";
+import type { ExchangeRequest, ExchangeToShard } from "../../../src/workers/messages.js";
 import type { RedisServer } from "../../support/redis-server.js";
 import { until } from "../../support/until.js";
 import { keys, targetOf } from "./orders-world.js";
@@ -49,7 +50,9 @@ export class RawEdge {
   async answers(link: string) {
     const from = new Map([[keys.answers(link), "0-0"]]);
     const found = await readStreams(this.#link, from, 100_000, 1);
-    return (found.get(keys.answers(link)) ?? []).map(([, bytes]) => readAnswers(bytes));
+    return (found.get(keys.answers(link)) ?? []).map(([, bytes]) =>
+      readAnswers<ExchangeToShard>(bytes, ORDER_LINKS),
+    );
   }
 
   /** Who has begun a link. */

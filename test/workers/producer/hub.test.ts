@@ -1,6 +1,8 @@
 import { once } from "node:events";
+import { setImmediate as turn } from "node:timers/promises";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { edgeShardNumber } from "../../../src/shared/edge-shards.js";
 import type { HubNews, HubRequest } from "../../../src/workers/hub/messages.js";
 import { Hub, type HubShard } from "../../../src/workers/producer/hub.js";
 import { until } from "../../support/until.js";
@@ -15,6 +17,7 @@ const publish = (request: number): HubRequest => ({
 const published = (request: number): HubNews => ({ type: "published", request, seq: 1, ts: 1 });
 
 let heard: (readonly [HubShard, HubRequest | "gone"])[];
+let takenBy: (number | undefined)[];
 let heardMessages = 0;
 let hub: Hub;
 let ends: MessagePort[];
@@ -24,10 +27,14 @@ beforeEach(() => {
   const own: typeof heard = [];
   heard = own;
   ends = [];
+  takenBy = [];
   heardMessages = 0;
   hub = new Hub({
     attached: () => {},
-    request: (from, request) => own.push([from, request]),
+    request: (from, request, takeBy) => {
+      own.push([from, request]);
+      takenBy.push(takeBy);
+    },
     heard: () => heardMessages++,
     gone: (from) => own.push([from, "gone"]),
   });
@@ -81,4 +88,22 @@ it("hub - a shard's successor is heard after the last word and the end of the on
   expect(heard[0]?.[0]).not.toBe(heard[2]?.[0]);
   await closed;
   expect(heard).toHaveLength(3);
+});
+
+it("hub - a shard of another node whose way has ended is waited for, until it leaves or comes again", async () => {
+  const [first, second] = [edgeShardNumber("n", "r", 0), edgeShardNumber("n", "r", 1)];
+  const [one, two] = [attach(first), attach(second)];
+  one.postMessage({ requests: [publish(1)], takeBy: 5 });
+  two.postMessage([publish(2), { type: "leave" }, publish(3)]);
+  await until("the end of one", () => heard.length === 3 || undefined);
+  expect(heard.map(([, request]) => request)).toEqual([publish(1), publish(2), "gone"]);
+  expect(takenBy).toEqual([5, undefined]);
+  const closed = once(one, "close");
+  one.close();
+  await closed;
+  await turn();
+  expect([...hub.shards].map(({ shard }) => shard)).toEqual([first]);
+  attach(first).postMessage([publish(4)]);
+  await until("its successor", () => heard.length === 5 || undefined);
+  expect(heard.slice(3).map(([, request]) => request)).toEqual(["gone", publish(4)]);
 });

@@ -1,17 +1,19 @@
 import { BroadcastReceiver, RECEIVED } from "../../../ring/broadcast-receiver.js";
+import { RECORD } from "../../../ring/layout.js";
 import type { MarketMemory } from "../../../ring/market-memory.js";
 import {
   type PublicationRecord,
   readChannel,
   readPublication,
   readPublicationTs,
+  readPublishedTo,
 } from "../../../ring/publication-record.js";
 
 interface PublicationReaderHooks {
   /** Whether anybody has a channel: what is published to others is not looked at. */
   readonly wanted: (channel: string) => boolean;
   readonly published: (publication: PublicationRecord) => void;
-  /** The ring has lapped this shard: publications are missing. */
+  /** The ring has lapped this shard, or its writer has missed some: publications are missing. */
   readonly lapped: () => void;
 }
 
@@ -78,15 +80,27 @@ export class PublicationReader {
         }
         this.#midBatch = true;
       }
-      if (this.#ring.next() === 0) this.#midBatch = false;
+      const type = this.#ring.next();
+      if (type === 0) this.#midBatch = false;
       else {
-        const { words, offset } = this.#ring;
-        this.#lastTs = readPublicationTs(words, offset);
-        this.#untouched = false;
-        const wanted = this.#hooks.wanted(readChannel(words, offset));
-        if (wanted) this.#hooks.published(readPublication(words, offset));
+        const wanted = this.#take(type);
         if ((wanted || ++unwanted % RECORDS_PER_CLOCK_READ === 0) && isOver()) return;
       }
     }
+  }
+
+  /** Returns whether it was a publication that somebody wants. */
+  #take(type: number): boolean {
+    const { words, offset } = this.#ring;
+    this.#untouched = false;
+    if (type !== RECORD.publication) {
+      this.#lastTs = readPublishedTo(words, offset);
+      if (type === RECORD.publicationsLost) this.#hooks.lapped();
+      return false;
+    }
+    this.#lastTs = readPublicationTs(words, offset);
+    const wanted = this.#hooks.wanted(readChannel(words, offset));
+    if (wanted) this.#hooks.published(readPublication(words, offset));
+    return wanted;
   }
 }

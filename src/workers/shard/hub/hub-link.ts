@@ -1,5 +1,5 @@
 import type { MessagePort } from "node:worker_threads";
-import type { HubNews, HubRequest, HubToShard, ShardToHub } from "../../hub/messages.js";
+import type { HubNews, HubReach, HubRequest, HubToShard, ShardToHub } from "../../hub/messages.js";
 
 interface HubLinkHooks {
   /** There is a hub, which knows nothing of this shard. */
@@ -12,11 +12,15 @@ interface HubLinkHooks {
 
 /**
  * A shard's way to the hub: a port whose other end is the producer's thread, and which is replaced when
- * another producer takes over. What is sent in one turn goes as one message.
+ * another producer takes over. Where the hub is another node's, it comes and goes behind one port. What is sent in one
+ * turn goes as one message.
+ *
+ * Invariant: `connected` and `lost` are told by turns.
  */
 export class HubLink {
   readonly #hooks: HubLinkHooks;
   #port: MessagePort | undefined;
+  #there = false;
   #outgoing: HubRequest[] = [];
 
   constructor(hooks: HubLinkHooks) {
@@ -24,7 +28,7 @@ export class HubLink {
   }
 
   get connected(): boolean {
-    return this.#port !== undefined;
+    return this.#there;
   }
 
   /** Talks to the hub behind a port from now on, and to none without. */
@@ -33,27 +37,44 @@ export class HubLink {
     if (port === undefined) return;
     this.#port = port;
     port.on("message", (news: HubToShard) => {
-      if (this.#port === port) this.#hooks.news(news);
+      if (this.#port !== port) return;
+      if (isReach(news)) this.#reach(news[0]);
+      else this.#hooks.news(news);
     });
     port.on("close", () => {
       if (this.#port === port) this.close();
     });
-    this.#hooks.connected();
+    this.#begin();
   }
 
   /** Sends with the end of the turn; without a hub it does nothing. */
   send(request: HubRequest): void {
-    if (this.#port === undefined) return;
+    if (!this.#there) return;
     if (this.#outgoing.length === 0) setImmediate(() => this.#flush());
     this.#outgoing.push(request);
   }
 
   close(): void {
     const port = this.#port;
-    if (port === undefined) return;
     this.#port = undefined;
+    port?.close();
+    this.#end();
+  }
+
+  #reach({ type }: HubReach): void {
+    this.#end();
+    if (type === "hub-there") this.#begin();
+  }
+
+  #begin(): void {
+    this.#there = true;
+    this.#hooks.connected();
+  }
+
+  #end(): void {
+    if (!this.#there) return;
+    this.#there = false;
     this.#outgoing = [];
-    port.close();
     this.#hooks.lost();
   }
 
@@ -62,4 +83,8 @@ export class HubLink {
     this.#outgoing = [];
     if (requests.length > 0) this.#port?.postMessage(requests);
   }
+}
+
+function isReach(news: HubToShard): news is readonly [HubReach] {
+  return news[0]?.type === "hub-away" || news[0]?.type === "hub-there";
 }

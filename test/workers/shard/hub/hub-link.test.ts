@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { setImmediate as turn } from "node:timers/promises";
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import type { HubNews, HubRequest } from "../../../../src/workers/hub/messages.js";
+import type { HubNews, HubReach, HubRequest } from "../../../../src/workers/hub/messages.js";
 import { HubLink } from "../../../../src/workers/shard/hub/hub-link.js";
 import { until } from "../../../support/until.js";
 
@@ -80,4 +80,24 @@ it("hub-link - another hub hears nothing that was meant for the one before, nor 
   expect(heard).toEqual(["connected", "lost", "connected"]);
   link.connect(undefined);
   expect([heard.at(-1), link.connected]).toEqual(["lost", false]);
+});
+
+it("hub-link - a hub that is another node's comes and goes behind one port, and hears nothing between", async () => {
+  const hub = connect();
+  const reach = (type: HubReach["type"]) => hub.postMessage([{ type }]);
+  reach("hub-away");
+  await until("the loss", () => heard.includes("lost") || undefined);
+  expect(link.connected).toBe(false);
+  link.send(publish(1));
+  reach("hub-away");
+  reach("hub-there");
+  hub.postMessage([published(2)]);
+  await until("the news", () => heard.length === 4 || undefined);
+  expect(heard).toEqual(["connected", "lost", "connected", published(2)]);
+  link.send(publish(3));
+  expect(await messages(hub)).toEqual([[publish(3)]]);
+  // One that knows nothing of the shard has taken the place of the one before.
+  reach("hub-there");
+  await until("another one", () => heard.length === 6 || undefined);
+  expect(heard.slice(4)).toEqual(["lost", "connected"]);
 });
