@@ -2,6 +2,15 @@ import { type CounterBlock, counted, PRODUCER } from "../counters/counters.js";
 import { RELAY } from "../counters/relay-counters.js";
 import type { Add, MetricType } from "./metric-samples.js";
 
+/** Adds what a node counts as one of several. */
+export function addRelayMetrics(add: Add, block: CounterBlock): void {
+  addStreamMetrics(add, block);
+  addNodeMetrics(add, block);
+  addLinkMetrics(add, block);
+  addHubLinkMetrics(add, block);
+  addStandbyMetrics(add, block);
+}
+
 /** Adds what an exchange and its standbys have counted of its journal. */
 function addStandbyMetrics(add: Add, { relay, producer }: CounterBlock): void {
   const one = (type: MetricType, name: string, word: number, help: string): void =>
@@ -45,13 +54,8 @@ function addStandbyMetrics(add: Add, { relay, producer }: CounterBlock): void {
   );
 }
 
-/** Adds what a relay has counted: an origin's of what it appended, an edge's of what it took in. */
-export function addRelayMetrics(add: Add, block: CounterBlock): void {
-  const { relay } = block;
-  addNodeMetrics(add, block);
-  addLinkMetrics(add, block);
-  addHubLinkMetrics(add, block);
-  addStandbyMetrics(add, block);
+/** Adds what is counted of the stream: by an origin of what it appended, by an edge of what it took in. */
+function addStreamMetrics(add: Add, { relay }: CounterBlock): void {
   const one = (type: MetricType, name: string, word: number, help: string): void =>
     add(type, `relay_${name}`, help, () => [{ labels: {}, value: counted(relay, word) }]);
   one("gauge", "connected", RELAY.connected, "Whether the relay's Redis can be reached, 0 or 1");
