@@ -58,7 +58,7 @@ describe("wrong usage", () => {
     [["token", "--role", "root", "--sub", "a", "--wallet", "b"], "Allowed choices are admin"],
     [["serve", "--port", "99999"], 'port: "99999" (flag --port) is not an integer from 0 to 65535'],
     [["--feed-speed", "-1"], 'feed-speed: "-1" (flag --feed-speed) is not a number from 0.001'],
-    [["token", "--sub", "u"], "--wallet"],
+    [["token", "--wallet", "w"], "--sub"],
     [["check-config", "--jwt-public-key-file", "none.pem"], "jwt-public-key-file: no public key"],
   ])("marketcast - %j says what is wrong and exits with 2", async (args, message) => {
     const { code, stdout, stderr } = await run(args);
