@@ -29,6 +29,8 @@ const SAID_MAX = 1000;
 const PIECE_S = 5;
 const PIECE_ATTEMPTS = 12;
 const WAIT_MS = 250;
+/** An exchange that lives has said where its journal is within this time from when it has heard of a standby. */
+const UNSAID_MS_MAX = 3000;
 
 /** A store that records are added to, as they are in the journal of another one. */
 export interface StandbyStore extends Claim {
@@ -120,17 +122,19 @@ export class StandbyJournal {
 
   async #follow(link: RedisLink, signal: AbortSignal): Promise<void> {
     let headAt = Number.NEGATIVE_INFINITY;
+    let unsaidSince: number | undefined;
     while (!signal.aborted) {
       if (performance.now() - headAt >= HEAD_INTERVAL_MS) {
         // Heard of first, as an exchange that knows of no standby says nothing.
         await this.#say(link);
         const head = await readHead(link, this.#options.keys);
         if (head === undefined) {
-          // Where Redis has forgotten who has all that was told, the exchange has to say it again.
-          if (this.#isStrict) this.#options.heir(false);
+          unsaidSince ??= performance.now();
+          this.#unsaid(performance.now() - unsaidSince);
           await sleep(WAIT_MS);
           continue;
         }
+        unsaidSince = undefined;
         headAt = performance.now();
         this.#theirLast = head.last;
         this.#isStrict = head.ack === "standby";
@@ -146,6 +150,15 @@ export class StandbyJournal {
       }
       this.#note();
     }
+  }
+
+  /**
+   * Redis does not know of a journal. Where it has forgotten who has all that was told, the exchange has to say it again;
+   * but one that was killed and starts again, after a Redis that had lost everything, is that exchange itself.
+   */
+  #unsaid(forMs: number): void {
+    if (this.#isStrict) this.#options.heir(false);
+    else if (forMs > UNSAID_MS_MAX && this.#options.store.last > 0) this.#options.heir(true);
   }
 
   #isApartFrom({ timelines, from }: JournalHead): boolean {
