@@ -19,7 +19,8 @@ import {
 } from "../support/trading.js";
 import { until } from "../support/until.js";
 
-const FLAGS: Flags = { ...QUIET_EXCHANGE, shards: 1, "relay-lease": 3000 };
+const ALONE: Flags = { ...QUIET_EXCHANGE, shards: 1 };
+const FLAGS: Flags = { ...ALONE, "relay-lease": 3000 };
 const STRICT: Flags = { ...FLAGS, "relay-ack": "standby", "relay-ack-timeout": 500 };
 const ROUNDS = 3;
 const TAKEN_MS_MAX = 60_000;
@@ -148,7 +149,7 @@ describe.skipIf(!HAS_REDIS)(`standby${NO_REDIS}`, () => {
       await killProcess(first);
       await ready(second);
       // Somebody lets the former exchange trade by itself.
-      const lone = await startServerProcess({ ...FLAGS, "data-dir": first.dataDir });
+      const lone = await startServerProcess({ ...ALONE, "data-dir": first.dataDir });
       const apart = await connectTrader(lone.port);
       const alone = await place(apart, limitOrder("Buy", 0.2, 1, { client_order_id: "alone" }));
       await killProcess(lone);
