@@ -146,7 +146,7 @@ test.skipIf(!HAS_REDIS)(
   `relay order kills - whatever dies or stands still, each order of an edge gets an answer, what was acknowledged is there, and nothing twice (seed ${SEED})${NO_REDIS}`,
   async () => {
     const random = new Random(SEED);
-    const told = new Told();
+    const told = new Told("several");
     const folder = await temporaryDirectory();
     const redis = await RedisServer.start();
     const world = await World.start(random, redis, folder.path);

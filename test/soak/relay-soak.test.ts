@@ -85,7 +85,7 @@ test.skipIf(!HAS_REDIS)(
   `relay soak - ${SECONDS} s of kills, stops, cuts and failovers: no trade is lost or doubled in silence, no order executed twice, no acknowledged one lost, no seq goes back (seed ${SEED})${NO_REDIS}`,
   async () => {
     const random = new Random(SEED);
-    const told = new Told();
+    const told = new Told("several");
     const folder = await temporaryDirectory();
     const world = await SoakWorld.start(random, folder.path);
     const chance = new Random(SEED + 1);

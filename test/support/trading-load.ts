@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { expect } from "vitest";
 import type { ServerMessage } from "../../src/contract/messages.js";
 import type { Random } from "../../src/shared/random.js";
 import type { Flags } from "./server-process.js";
@@ -88,7 +89,14 @@ export class TradingLoad {
     await this.#ended;
     await this.#tape.closed;
     if (this.#tape.failure !== undefined) throw this.#tape.failure;
-    for (const message of this.#tape.inbox.splice(0)) this.#told.take(message);
+    const trades = new Set<string>();
+    for (const message of this.#tape.inbox.splice(0)) {
+      this.#told.take(message);
+      if (message.type !== "TradeExecution") continue;
+      const { trade_id } = message.data.trade;
+      expect(trades.has(trade_id), `trade ${trade_id} is told twice on one connection`).toBe(false);
+      trades.add(trade_id);
+    }
   }
 }
 
