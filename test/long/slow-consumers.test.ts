@@ -9,6 +9,7 @@ const MARKET_IDS = Array.from({ length: MARKETS }, (_, index) => 1001 + index);
 const RATE = 50_000;
 const DEAF_CLIENTS = 8;
 const SOAK_S = 12;
+const WINDOW_BYTES = 8 * 1024 * 1024;
 /** What a server that kept everything would hold by then is several times as much. */
 const GROWTH_BYTES_MAX = 64 * 1024 * 1024;
 const FRESH_WITHIN_MS = 1000;
@@ -27,7 +28,9 @@ const conflatedOf = (running: ServerProcess): Promise<number> =>
 it.runIf(HAS_PROC)(
   "slow consumers - eight deaf clients at 50,000 updates a second: memory bounded, others undisturbed, fresh prices in the end",
   async () => {
-    server = await startServerProcess({ "feed-markets": MARKETS, "feed-rate": RATE });
+    // A window that has been passed through by then: its memory is no client's.
+    const flags = { "feed-markets": MARKETS, "feed-rate": RATE, "replay-window": WINDOW_BYTES };
+    server = await startServerProcess(flags);
     const running = server;
     // Each has subscriptions of its own, so that what is kept for one is kept for no other.
     const deaf = await Promise.all(
