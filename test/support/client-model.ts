@@ -1,5 +1,5 @@
 import type { CanonicalFilter } from "../../src/contract/canonical-filter.js";
-import { channelKey, isPrivate } from "../../src/contract/channel-kinds.js";
+import { channelKey, isNamed, isPrivate } from "../../src/contract/channel-kinds.js";
 import type { Channel } from "../../src/contract/channels-schema.js";
 import type { ServerMessage } from "../../src/contract/messages.js";
 import type { MarketId } from "../../src/shared/market-id.js";
@@ -152,8 +152,8 @@ export class ClientModel {
   // --- Subscriptions ------------------------------------------------------------------------------
 
   #subscribe(channel: Channel & { readonly recovered?: boolean }): void {
-    // What is private is another model's.
-    if (isPrivate(channel)) return;
+    // What is private, and what users publish, are other models'.
+    if (isPrivate(channel) || isNamed(channel)) return;
     const { lastTrade, truth, firstTs } = this.#around();
     const { trade, state, book, price } = this.subscribed;
     const { since, recovered } = channel;
