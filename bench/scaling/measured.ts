@@ -2,6 +2,7 @@ import type { Costs } from "./costs.js";
 
 /** What docs/scaling.md reckons with; it says where each is from. */
 export const MEASURED: Costs = {
+  // An estimate: no bench measures it.
   nodeBytes: 110e6,
   connectionBytes: 11_500,
   marketBytes: 10_600,

@@ -67,6 +67,9 @@ export interface StartOptions {
   readonly secret?: boolean;
 }
 
+/** Longest start of a server, in ms. */
+const START_MS_MAX = 120_000;
+
 /** Starts the built server on free ports with a test secret; rejects with its output if it ends. */
 export async function startServerProcess(
   flags: Flags = {},
@@ -128,10 +131,14 @@ export async function startServerProcess(
   const isReady = (line: Record<string, unknown>): boolean => line["msg"] === "ready";
   const isThere = (line: Record<string, unknown>): boolean =>
     isReady(line) || (options.standby === true && line["msg"] === "standing by");
-  const started = await logged(isThere).catch(async (error: Error) => {
-    await rm(dataDir, { recursive: true, force: true });
-    throw error;
-  });
+  // One that never is would outlive the test that waits for it.
+  const overdue = setTimeout(() => child.kill("SIGKILL"), START_MS_MAX);
+  const started = await logged(isThere)
+    .catch(async (error: Error) => {
+      await rm(dataDir, { recursive: true, force: true });
+      throw error;
+    })
+    .finally(() => clearTimeout(overdue));
   const opsPort = started["ops_port"] as number;
   const ops = (path: string): Promise<Response> => fetch(`http://127.0.0.1:${opsPort}${path}`);
   return {
